@@ -3,16 +3,11 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 R = TypeVar("R")
-
-
-class Shown(NamedTuple):
-    """A task that is shown: where its lines go, and the address of its page, if there is one."""
-
-    say: Callable[[str], object]
-    page: str = ""
+Say = Callable[[str], object]
+"""A function that shows a line of a task."""
 
 
 class Terminal:
@@ -22,7 +17,7 @@ class Terminal:
         """Show a line of the run."""
         print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
-    def show(self, name: str, before: Sequence[str], work: Callable[[Shown], R]) -> R:  # noqa: ARG002
+    def show(self, name: str, before: Sequence[str], work: Callable[[Say], R]) -> R:  # noqa: ARG002
         """Run a task, in the thread that calls, and return its result.
 
         Args:
@@ -30,7 +25,7 @@ class Terminal:
             before: the tasks that it has waited for.
             work: the task; a result that is False says that it had nothing to do.
         """
-        return work(Shown(lambda line: self.say(f"{name}: {line}")))
+        return work(lambda line: self.say(f"{name}: {line}"))
 
     def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
         """Show a table on the run's page; here the command prints its own."""

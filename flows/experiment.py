@@ -1,16 +1,16 @@
 """Experiment: the run of DVC's stages as a flow of Prefect. DVC is the only cache: a cached stage shows as `Cached`."""
 
-from prefect import flow
-from prefect.artifacts import create_link_artifact
-from prefect.runtime import flow_run
+from typing import Annotated, Any
 
-from flows.form import Jobs, StageTarget, Values
+from prefect import flow
+from prefect.runtime import flow_run
+from pydantic import Field
+
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks, tell_process
+from flows.prefect_session import leave_out_tracebacks
 from flows.reproduction import COMMAND, bring_up_to_date
 from iterpref_core.cli.libraries import set_up_libraries
 from tasks.git.source import name_run, observe_source
-from tasks.prefect.server import announced_pages
 
 
 def _name_run() -> str:
@@ -24,7 +24,9 @@ def _name_run() -> str:
     retries=0,  # whatever the user's settings say: a mistake stays one
     persist_result=False,
 )
-def experiment(stages: tuple[StageTarget, ...] = (), values: Values | None = None, jobs: Jobs = 2) -> str:
+def experiment(
+    stages: tuple[str, ...] = (), values: dict[str, Any] | None = None, jobs: Annotated[int, Field(ge=1, le=64)] = 2
+) -> str:
     """Bring stages, and all that they need, up to date.
 
     With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
@@ -39,8 +41,4 @@ def experiment(stages: tuple[StageTarget, ...] = (), values: Values | None = Non
     """
     set_up_libraries()
     leave_out_tracebacks()
-    tell_process()
-    folder = bring_up_to_date(stages, values or {}, jobs, PrefectPages())
-    if (pages := announced_pages()) is not None:
-        create_link_artifact(pages.mlflow, link_text="MLflow", key="mlflow", description="The runs' record")
-    return str(folder)
+    return str(bring_up_to_date(stages, values or {}, jobs, PrefectPages()))

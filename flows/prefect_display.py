@@ -7,11 +7,9 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.runtime import task_run
 from prefect.states import Completed
-from prefect.utilities.urls import url_for
 
-from flows.display import R, Shown, Terminal
+from flows.display import R, Say, Terminal
 
 CACHED = "Cached"
 """The name of the state of a task that had nothing to do."""
@@ -27,12 +25,12 @@ class PrefectPages(Terminal):
         """Log a line of the flow run."""
         get_run_logger().info(line)
 
-    def show(self, name: str, before: Sequence[str], work: Callable[[Shown], R]) -> R:
+    def show(self, name: str, before: Sequence[str], work: Callable[[Say], R]) -> R:
         """Run a task of the present flow run; `before` are the arrows on its page."""
         results: list[R] = []
 
         def body() -> State[Any]:
-            results.append(work(Shown(get_run_logger().info, url_for("task-run", obj_id=task_run.id) or "")))
+            results.append(work(get_run_logger().info))
             cached = results[0] is False
             return Completed(name=CACHED, message="DVC had nothing to run") if cached else Completed()
 

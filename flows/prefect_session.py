@@ -1,18 +1,14 @@
-"""Prefect session: a command's flow runs on a Prefect server, and the end of runs whose process is gone.
+"""Prefect session: a command's flow runs on a Prefect server.
 
-`kill -9` leaves nobody to tell Prefect that a run has ended. While a server is up, docker/automations.yaml ends such a
-run when its heartbeats stop. Runs of a time without a server are found by their process, which Prefect knows.
+`kill -9` leaves nobody to tell Prefect that a run has ended. docker/automations.yaml ends such a run when its
+heartbeats stop.
 """
 
 import logging
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import psutil
 import yaml
 
 from iterpref_core.records.errors import IterPrefError
@@ -54,24 +50,6 @@ def prefect_session(server: str) -> Iterator[None]:
         _drain_prefect()
 
 
-def tell_process() -> None:
-    """Tell Prefect in which process the present flow run is, as a worker does for the runs that it starts.
-
-    Not a hook of the flow, since Prefect logs two lines for each.
-    """
-    from httpx import HTTPError
-    from prefect.client.orchestration import get_client
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None or context.flow_run.infrastructure_pid:
-        return
-    process = f"{socket.gethostname()}:{os.getpid()}"
-    # A run whose process Prefect does not know is ended by the automation alone.
-    with suppress(HTTPError), get_client(sync_client=True) as client:
-        client.update_flow_run(context.flow_run.id, infrastructure_pid=process)
-
-
 def leave_out_tracebacks() -> None:
     """Log a user's mistake without Prefect's traceback: its message names the remedy."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
@@ -89,33 +67,6 @@ def create_automations() -> None:
             for older in client.read_automations_by_name(automation.name):
                 client.delete_automation(older.id)
             client.create_automation(automation)
-
-
-def end_dead_runs() -> None:
-    """Call those running flow runs crashed whose process was on this machine and is gone."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter
-    from prefect.states import Crashed
-
-    running = FlowRunFilter.model_validate(
-        {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}, "tags": {"all_": [TAG]}}
-    )
-    with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=running):
-            if _is_gone(run.infrastructure_pid or ""):
-                state: Any = Crashed(message="Its process is gone. The next run, or `dvc repro`, continues.")
-                client.set_flow_run_state(run.id, state, force=True)
-
-
-def _is_gone(process: str) -> bool:
-    """Return whether a process has ended. Of one on another machine nobody here knows that.
-
-    Args:
-        process: in Prefect's spelling, such as `laptop:4711`. A later process may have the same number; then the run
-            is taken for one that is still there.
-    """
-    host, _, number = process.rpartition(":")
-    return host == socket.gethostname() and number.isdecimal() and not psutil.pid_exists(int(number))
 
 
 def _shorten(record: logging.LogRecord) -> bool:

@@ -12,16 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flows.display import Shown, Terminal
+from flows.display import Say, Terminal
 from flows.engine import run_graph
 from iterpref_core.evaluation.report.summary_record import Summary, read_summary
 from iterpref_core.records.config import load_params, with_values
-from tasks.dvc.graph import frozen_line
-from tasks.dvc.reproduction import Commands, causes_of
-from tasks.dvc.survey import Survey, survey
+from tasks.dvc.graph import Survey, frozen_line, survey
+from tasks.dvc.reproduction import Commands
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
-from tasks.mlflow.execution import PAGE_VARIABLE
 from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
 from tasks.paths import SUMMARY
 from tasks.profiles import write_values
@@ -49,10 +47,12 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
     with recorded_command(COMMAND, params, values) as record, entered(values) as folder:
         with only_run():
             found = survey(stages)
-            causes = causes_of({name: inputs for name, inputs in found.stale.items() if name in found.graph})
-            for line in filter(None, [frozen_line(found.graph), *causes]):
+            if line := frozen_line(found.graph):
                 display.say(line)
-            run_stages(found, record, jobs, display)
+            if found.stale.isdisjoint(found.graph):
+                display.say(f"{len(found.graph)} stages are up to date")
+            else:
+                run_stages(found, record, jobs, display)
         if "report" in found.graph:
             show_results(read_summary(SUMMARY), display)
         return folder
@@ -76,30 +76,29 @@ def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Termi
     stale = set(found.stale)
     commands = Commands()
 
-    def reproduce(name: str, share: dict[str, str], shown: Shown) -> bool:
+    def reproduce(name: str, share: dict[str, str], say: Say) -> bool:
         # A stage after one that was stale may be stale by now. Any other spares the start of DVC, most of a second.
         if name not in stale and stale.isdisjoint(graph[name].upstream):
             return False
         stale.add(name)
         # The global flag stands before the command: DVC knows it nowhere else.
         command = ["--wait-for-lock", "repro", "--single-item", name]
-        environment = {PAGE_VARIABLE: shown.page} | share | record.command.variables
         try:
-            ran = bool(commands.run(name, command, environment, shown.say))
+            times = commands.run(name, command, share | record.command.variables, say)
         except BaseException:
             record.ran = True
             raise
-        if ran:
+        if times:
             record.ran = True
-            record.add([*graph[name].upstream, name])
+            record.add([name], times)
             record.write()
-        return ran
+        return bool(times)
 
     def work(name: str, share: dict[str, str]) -> bool:
         return display.show(name, graph[name].upstream, partial(reproduce, name, share))
 
     futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
-    record.add(name for name, future in futures.items() if future.exception() is None)
+    record.add((name for name, future in futures.items() if future.exception() is None), {})
     for future in futures.values():
         future.result()
 

@@ -9,11 +9,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from flows.prefect_session import TAG, create_automations, end_dead_runs
+from flows.prefect_session import TAG, create_automations
+from tasks.addresses import without_passwords
 from tasks.local_server import free_port
 from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
 from tasks.mlflow.server import TrackingError, runs_page, tracking_uri
-from tasks.prefect.server import PREFECT_PORT, Pages, announced, named_prefect, prefect_server, use_prefect
+from tasks.prefect.server import PREFECT_PORT, announced, named_prefect, prefect_server, use_prefect
 
 
 def serve_pages() -> None:
@@ -33,11 +34,9 @@ def serve_pages() -> None:
         use_prefect(prefect)
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         create_automations()
-        end_dead_runs()
-        pages = Pages(prefect=prefect, mlflow=mlflow)
-        stack.enter_context(announced(pages))
-        print(f"Prefect  {pages.prefect.removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
-        print(f"MLflow   {_open_table(pages.mlflow)}")
+        stack.enter_context(announced(prefect))
+        print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
+        print(f"MLflow   {_open_table(without_passwords(mlflow))}")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
 

@@ -1,7 +1,7 @@
 """Stage: the command `python -m flows.stage NAME [ITEM]`, by which DVC runs a stage.
 
-Exit codes: 0 done; 2 bad input or configuration, or a full disk; 75 a server could not be reached, and may be later;
-1 all else. The reason is the last line on stderr, after `error: `.
+Exit codes: 0 done; 2 bad input or configuration, or a full disk; 1 all else. The reason is the last line on stderr,
+after `error: `.
 """
 
 import logging
@@ -13,18 +13,14 @@ from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import NoReturn
 
-from flows.prefect_session import TAG, tell_process
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Params, load_params
-from iterpref_core.records.errors import EndpointError, InputError, IterPrefError, storage_error, unknown_name
+from iterpref_core.records.errors import InputError, IterPrefError, storage_error, unknown_name
 from iterpref_core.storage.processes import is_launched, leave_error
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
-from tasks.addresses import without_passwords
 from tasks.cards import own_cards
 from tasks.child import die_with
-from tasks.dvc.reproduction import TRY_AGAIN
 from tasks.lock import only_one
-from tasks.mlflow.command import COMMAND_VARIABLE
 from tasks.paths import STATE
 from tasks.stage_name import StageName
 
@@ -60,11 +56,6 @@ def main(name: str, *arguments: str) -> int:
     is_item = bool(arguments) and not arguments[0].startswith("--")
     stage = str(StageName(name, arguments[0] if is_item else ""))
 
-    def body() -> None:
-        params = load_params()
-        with _cards_of(name, params):
-            STAGES[name](params, *arguments)
-
     try:
         if name not in STAGES:
             raise InputError(unknown_name("stage", name, STAGES))
@@ -72,7 +63,9 @@ def main(name: str, *arguments: str) -> int:
             STAGES[name](load_params(), *arguments)
             return 0
         with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
-            _run(stage, body)
+            params = load_params()
+            with _cards_of(name, params):
+                STAGES[name](params, *arguments)
     except SystemExit as ended:
         return int(ended.code or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the process ends here, and says why
@@ -90,52 +83,10 @@ def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
     return own_cards(every=name == "training" and params.training.accelerate is not None)
 
 
-def _run(stage: str, body: Callable[[], object]) -> None:
-    """Run a stage's body; under a bare `dvc repro`, as a flow of a Prefect server that is there."""
-    if COMMAND_VARIABLE in os.environ:
-        body()
-        return
-    from tasks.local_server import ServerError
-    from tasks.prefect.server import running_prefect, use_prefect
-
-    try:
-        server = running_prefect()
-    except InputError as error:
-        server = None
-        print(f"warning: {stage} is not shown in Prefect: {error}", file=sys.stderr)
-    if server is None:
-        body()
-        return
-    use_prefect(server)
-    from httpx import HTTPError
-    from prefect import flow, tags
-
-    finished = []
-
-    # Prefect may fail after the body has ended. Then the stage is done, and only its display is not.
-    def watched() -> None:
-        tell_process()
-        body()
-        finished.append(stage)
-
-    try:
-        as_flow = flow(name=stage, flow_run_name=stage, retries=0, persist_result=False)(watched)
-        with tags(TAG):
-            as_flow()
-    except HTTPError as error:
-        if not finished:
-            problem = without_passwords(f"{server} does not answer ({error})")
-            raise ServerError(f"the Prefect server at {problem}; run again") from None
-        problem = without_passwords(str(error))
-        print(f"warning: {stage} is not shown in Prefect, whose server does not answer: {problem}", file=sys.stderr)
-
-
 def _explain(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the message for the user. A defect is first shown with its traceback."""
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted; what was finished is kept, and the same command continues"
-    if isinstance(error, EndpointError):
-        return TRY_AGAIN, str(error)
     if isinstance(error, IterPrefError):
         return 2 if isinstance(error, InputError) else 1, str(error)
     if (full := storage_error(error)) is not None:

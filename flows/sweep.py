@@ -1,12 +1,14 @@
 """Sweep: a grid of trainings as a flow of Prefect (`flows.points`)."""
 
+from typing import Annotated, Any
+
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
-from flows.form import Grid, Jobs
 from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks, tell_process
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Benchmark
 from iterpref_core.training.objectives.objective_table import ObjectiveName
@@ -30,10 +32,10 @@ def _name_sweep() -> str:
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
-    values: Grid | None = None,
+    values: dict[str, list[Any]] | None = None,
     benchmark: Benchmark = "validation",
     seeds: int = 1,
-    jobs: Jobs = 1,
+    jobs: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> SweepResult:
     """Train and score every point of a grid, and compare each to the first.
 
@@ -53,5 +55,4 @@ def sweep(
     """
     set_up_libraries()
     leave_out_tracebacks()
-    tell_process()
     return run_sweep(preset, objectives, values or {}, benchmark, seeds, jobs, PrefectPages())

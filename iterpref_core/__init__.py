@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
     from iterpref_core.training.library.focal_config import FocalDPOConfig as FocalDPOConfig
     from iterpref_core.training.library.focal_dataset import focal_dataset as focal_dataset
-    from iterpref_core.training.library.focal_kto_collator import FocalKTOCollator as FocalKTOCollator
     from iterpref_core.training.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
     from iterpref_core.training.library.row_spans import localize as localize
     from iterpref_core.training.library.row_spans import mark_errors as mark_errors
@@ -32,7 +31,6 @@ _MODULES = {
     "FocalCollator": "training.library.focal_collator",
     "FocalDPOConfig": "training.library.focal_config",
     "FocalDPOTrainer": "training.library.focal_trainer",
-    "FocalKTOCollator": "training.library.focal_kto_collator",
     "Limits": "execution",
     "OBJECTIVES": "training.objectives.objective_table",
     "Program": "execution",
@@ -48,7 +46,6 @@ _OF_EXTRAS = {
     "FocalCollator": ("training", "trl"),
     "FocalDPOConfig": ("training", "trl"),
     "FocalDPOTrainer": ("training", "trl"),
-    "FocalKTOCollator": ("training", "trl"),
     "OBJECTIVES": ("training", "torch"),
     "evaluate": ("training", "transformers"),
     "focal_dataset": ("training", "trl"),

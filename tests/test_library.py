@@ -54,7 +54,7 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
         )
         write_jsonl(folder / "problems.jsonl", [problem])
         return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
-    if name in {"FocalCollator", "FocalDPOConfig", "FocalDPOTrainer", "FocalKTOCollator", "focal_dataset"}:
+    if name in {"FocalCollator", "FocalDPOConfig", "FocalDPOTrainer", "focal_dataset"}:
         import datasets
         import transformers
         import trl

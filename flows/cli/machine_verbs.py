@@ -55,9 +55,9 @@ def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
         records = [finding.model_dump() for finding in findings]
         typer.echo(json.dumps(records, indent=2))
     else:
-        table = Table("", "what", Column("found", overflow="fold"), "remedy", box=None)
+        table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:
-            table.add_row(finding.mark, finding.name, finding.detail, finding.remedy)
+            table.add_row(finding.mark, finding.name, finding.detail)
         Console().print(table)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)

@@ -1,11 +1,10 @@
 """`iterpref run`, `sweep` and `ui`: runs of the experiment and of grids, and their results."""
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,14 +12,11 @@ import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.records.config import Benchmark, load_params, with_values
-from iterpref_core.records.errors import StorageError
+from iterpref_core.records.config import Benchmark, load_params
+from tasks.paths import SUMMARY
 
 if TYPE_CHECKING:
     from flows.points import SweepResult
-
-# The data bases of MLflow and Prefect grow by half of this in a run of the smallest experiment.
-_NEEDED_MB = 50
 
 
 def run(
@@ -34,41 +30,22 @@ def run(
     pull: Annotated[bool, typer.Option("--pull", help="First fetch what DVC's remote has of the stages.")] = False,
 ) -> None:
     """Run DVC's stages, as a Prefect flow where a server is, and print the results; with --set in a git worktree."""
-    from tasks.dvc.graph import frozen_line
-    from tasks.dvc.survey import survey
-    from tasks.lock import only_run
-    from tasks.mlflow.recorded_command import recorded_command
-
     started = time.monotonic()
     values = parse_assignments(set_)
     targets = tuple(stages or ())
-    params = with_values(load_params(), values)
-    _check_disk()
     if pull:
         _pull(targets)
-    with nullcontext() if values else only_run():
-        found = survey(targets)
-    graph = found.graph
-    _name_problem_files()
-    if values or not found.stale.keys().isdisjoint(graph):
-        with _shown_in_prefect() as shown:
-            if shown:
-                from flows.experiment import experiment
+    with _shown_in_prefect() as shown:
+        if shown:
+            from flows.experiment import experiment
 
-                folder = Path(experiment(targets, values, jobs))
-            else:
-                from flows.display import Terminal
-                from flows.reproduction import bring_up_to_date
+            folder = Path(experiment(targets, values, jobs))
+        else:
+            from flows.display import Terminal
+            from flows.reproduction import bring_up_to_date
 
-                folder = bring_up_to_date(targets, values, jobs, Terminal())
-    else:
-        folder = Path.cwd()
-        with recorded_command("iterpref run", params, {}) as record:
-            record.add(graph, lock=found.lock)
-        if frozen := frozen_line(graph):
-            typer.echo(frozen)
-        typer.echo(f"stages         {len(graph)} unchanged")
-    if "report" in graph:
+            folder = bring_up_to_date(targets, values, jobs, Terminal())
+    if (not targets or "report" in targets) and (folder / SUMMARY).is_file():
         _print_results(folder)
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
 
@@ -119,15 +96,8 @@ def sweep(
     json_: JsonOption = False,
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
-    from tasks.grid import check_choice, plan_rows
-    from tasks.paths import INGESTED
-
-    params = load_params()
-    _check_disk()
     objectives = tuple(item.value for item in objective or ())
     values = _parse_grid(set_)
-    plan_rows(params, preset, objectives, values)
-    check_choice(preset, benchmark, params, INGESTED)
     with _shown_in_prefect() as shown:
         if shown:
             from flows.sweep import sweep as sweep_flow
@@ -153,26 +123,6 @@ def ui() -> None:
     serve_pages()
 
 
-def _name_problem_files() -> None:
-    """Say which files of the user's problems take part: one that was forgotten there changes a result."""
-    from iterpref_core.problems.problems.problems import count_ingested
-    from tasks.paths import INGESTED
-
-    counts = count_ingested(INGESTED)
-    if len(counts) > 1:
-        files = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        typer.echo(f"problems       {sum(counts.values()):,} in {len(counts)} files of {INGESTED}/: {files}")
-
-
-def _check_disk() -> None:
-    free_mb = shutil.disk_usage(Path()).free / 2**20
-    if free_mb < _NEEDED_MB:
-        raise StorageError(
-            f"{Path.cwd()}: No space left on device: {free_mb:.0f} MiB are free, and a run needs {_NEEDED_MB} for its "
-            "records alone; free some space and run again"
-        )
-
-
 def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
     """Return the values of each parameter: `training.beta=0.1,0.3` is {"training.beta": [0.1, 0.3]}."""
     grid: dict[str, list[Any]] = {}
@@ -191,7 +141,7 @@ def _print_results(folder: Path) -> None:
 
     from iterpref_core.evaluation.inspection.results_table import pairs_line, results_notes, results_tables
     from iterpref_core.evaluation.report.summary_record import read_summary
-    from tasks.paths import REPORTS, SUMMARY
+    from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
     for part in (*results_tables(summary), results_notes(summary)):

@@ -55,7 +55,7 @@ def run_verb(load_app: Callable[[], Any]) -> None:
 
             rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         elif missing:
-            message = f"the module {missing} is not installed; pip install '{_requirement_with(missing)}'"
+            message = f"the module {missing} is not installed; pip install 'iterpref[all]'"
         elif full is not None:
             message = str(full)
         elif isinstance(error, OSError) and error.filename is not None:
@@ -73,15 +73,3 @@ def _missing_module(error: Exception) -> str:
         return ""
     module, _, _ = error.name.partition(".")
     return "" if module in {"flows", "tasks", "iterpref_core"} else module
-
-
-def _requirement_with(module: str) -> str:
-    """Return the smallest requirement of this project that brings a module: `iterpref[training]` for `torch`."""
-    from iterpref_core.cli.requirements import required_packages
-
-    for package, extra in required_packages():
-        # `prefect-ray` has the module `prefect_ray`, and `ruamel.yaml` one below `ruamel`.
-        provided, _, _ = package.replace("-", "_").partition(".")
-        if provided == module:
-            return f"iterpref[{extra}]" if extra else "iterpref"
-    return "iterpref[all]"

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as installed_version
+from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
-from typer.models import OptionInfo
 
 from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
 from iterpref_core.records.errors import InputError
@@ -37,13 +37,7 @@ _TEXTS = {"model", "models", "trained", "against"}
 
 
 class Verb(TyperCommand):
-    """A command that refuses to write over a file or folder that it reads.
-
-    Attributes:
-        outputs: names of the parameters that are places to write.
-    """
-
-    outputs: frozenset[str] = frozenset()
+    """A command that refuses to write over a file or folder that it reads."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -51,46 +45,22 @@ class Verb(TyperCommand):
         Raises:
             InputError: a place that is written is also read, or written by another option.
         """
-        written: dict[str, Path] = {}
-        read: list[tuple[str, str]] = []
+        places = []
         for option in self.params:
-            values = _paths_in(ctx.params.get(str(option.name)))
-            if option.name in self.outputs:
-                for value in values:
-                    written[option.opts[0]] = Path(value)
-            elif option.name in _TEXTS or any(isinstance(value, Path) for value in values):
-                read += [(option.opts[0], str(value)) for value in values]
-        for name, place in written.items():
-            others = [(other, str(path)) for other, path in written.items() if other != name]
-            for other, path in (*read, *others):
-                if os.path.realpath(path) == os.path.realpath(place) or _is_shard_of(place, path, ctx):
-                    raise InputError(f"{place}: {name} and {other} are the same path; change one")
+            given = ctx.params.get(str(option.name))
+            for value in given if isinstance(given, list | tuple) else [given]:
+                if isinstance(value, Path) or (option.name in _TEXTS and value is not None):
+                    places.append((option, value))
+        for (option, place), (other, path) in permutations(places, 2):
+            if option is not other and _is_output(option) and os.path.realpath(place) == os.path.realpath(path):
+                raise InputError(f"{place}: {option.opts[0]} and {other.opts[0]} are the same path; change one")
         return super().invoke(ctx)
 
 
-def _paths_in(value: Any) -> list[Any]:
-    """Return the single values of an option: it may be given several times, or have several parts."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _outputs_of(verb: Callable[..., None]) -> frozenset[str]:
-    """Return the parameters of a verb that are places to write: those made by `output_file` or `output_folder`."""
-    outputs = set()
-    for name, annotated in get_type_hints(verb, include_extras=True).items():
-        for option in getattr(annotated, "__metadata__", ()):
-            is_place = isinstance(option, OptionInfo) and not option.exists
-            if is_place and not (option.file_okay and option.dir_okay):
-                outputs.add(name)
-    return frozenset(outputs)
-
-
-def _is_shard_of(place: Path, source: str, ctx: Any) -> bool:
-    """Return True if a file that will be written is there, in a folder whose files are read as data."""
-    if ctx.params.get("form") in {None, "folder"} or not Path(source).is_dir() or not place.is_file():
-        return False
-    return Path(os.path.realpath(source)) in Path(os.path.realpath(place)).parents
+def _is_output(option: Any) -> bool:
+    """Return whether an option is a place to write, made by `output_file` or `output_folder`: it need not exist."""
+    declared = option.type_descriptor.parameter_info
+    return not declared.exists and not (declared.file_okay and declared.dir_okay)
 
 
 def _print_version(asked: bool) -> None:
@@ -134,8 +104,7 @@ def make_app(experiment: Panels | None = None) -> typer.Typer:
             made.command(name, hidden=True, context_settings=any_arguments)(_needs_checkout)
     for panel, verbs in {**(experiment or {}), **_PANELS}.items():
         for verb in verbs:
-            command = type("Verb", (Verb,), {"outputs": _outputs_of(verb)})
-            made.command(cls=command, rich_help_panel=panel)(verb)
+            made.command(cls=Verb, rich_help_panel=panel)(verb)
     return made
 
 

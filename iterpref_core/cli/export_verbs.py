@@ -18,16 +18,14 @@ def export(
     ] = None,
     pairs: Annotated[Path | None, input_file(help="JSONL of pairs to write as a data set.")] = None,
     spans: Annotated[Path | None, input_file(help="JSONL of the error regions, with --pairs.")] = None,
-    problems: Annotated[Path | None, input_file(help="JSONL of problems to write as a data set.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write a model as a Hugging Face folder, or pairs or problems as a data set.
+    """Write a model as a Hugging Face folder, or pairs as a data set.
 
     The card's title is the folder's name. Scores and settings come from reports/summary.json if it exists.
     """
-    given = [source for source in (model, pairs, problems) if source is not None]
-    if len(given) != 1:
-        raise InputError("give what to export: one of --model, --pairs and --problems")
+    if (model is None) == (pairs is None):
+        raise InputError("give what to export: one of --model and --pairs")
     if spans is not None and pairs is None:
         raise InputError("--spans needs --pairs; leave it out")
     from iterpref_core.evaluation.report.summary_record import read_summary
@@ -37,11 +35,6 @@ def export(
         exported = _export_model(model, out, summary)
     elif pairs is not None:
         exported = _export_pairs(pairs, spans, out, summary)
-    elif problems is not None:
-        from iterpref_core.evaluation.sharing.cards import problems_card
-        from iterpref_core.evaluation.sharing.export_data_set import export_problems
-
-        exported = export_problems(problems, out, lambda data: problems_card(data, out.name))
     show_result(exported, json_)
 
 

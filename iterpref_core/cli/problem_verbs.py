@@ -1,7 +1,7 @@
 """The verbs that make problems."""
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
     from iterpref_core.problems.synthesis.feature_tree import FeatureTree
 
 FORMATS = sorted([*PRESETS, "folder", "pairs", "trl"])
-_OF_EVERY_SET = {"--columns", "--limit", "--dropped", "--license", "--split", "--config"}
+_OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config"}
 """Options for every published set, of problems or of pairs."""
-_OF_PROBLEMS = _OF_EVERY_SET | {"--max-tests", "--visible", "--heldout", "--trajectories", "--pairs-per-problem"}
+_OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
-    "trl": _OF_EVERY_SET | {"--spans"},
-    "pairs": _OF_EVERY_SET | {"--spans", "--pairs-per-problem"},
-    WITH_VERDICTS: _OF_EVERY_SET | {"--trajectories"},
-    "folder": {"--python", "--license", "--heldout", "--dropped"},
-    OWN_RECORDS: _OF_PROBLEMS - {"--columns"},
+    "trl": _OF_EVERY_SET | {"spans"},
+    "pairs": _OF_EVERY_SET | {"spans", "pairs_per_problem"},
+    WITH_VERDICTS: _OF_EVERY_SET | {"trajectories"},
+    "folder": {"python", "license", "heldout", "dropped"},
+    OWN_RECORDS: _OF_PROBLEMS - {"columns"},
 }
 """Format -> its options; those of problems for all other formats."""
 
 
 def ingest(
+    ctx: typer.Context,
     source: Annotated[
         list[Path], typer.Argument(help="Files (JSONL, JSON array, Parquet; .gz, .zst), folders of them, or a project.")
     ],
@@ -96,24 +97,9 @@ def ingest(
     if form not in FORMATS:
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
-    given = {
-        "--max-tests": max_tests,
-        "--visible": visible,
-        "--heldout": heldout or None,
-        "--trajectories": trajectories,
-        "--license": license,
-        "--columns": columns,
-        "--config": config,
-        "--spans": spans,
-        "--python": python,
-        "--limit": limit,
-        "--split": split,
-        "--pairs-per-problem": pairs_per_problem,
-        "--dropped": dropped,
-    }
     preset = PRESETS.get(form)
     makes_pairs = form == "trl" or (preset is not None and preset.makes_pairs)
-    _refuse(given, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
+    _refuse(ctx, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
     if form == "folder":
         counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
         show_result(counts, json_)
@@ -208,7 +194,7 @@ def _ingest_repairs(
     dropped: Path | None,
 ) -> "Ingested":
     """Turn sets of wrong and repaired programs into pairs, and localize these if a file for spans is named."""
-    from iterpref_core.pairs.ingestion.ingest_repairs import ingest_repairs
+    from iterpref_core.pairs.ingestion.repairs import ingest_repairs
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     if spans is not None and settings.localization.method == "causal":
@@ -259,11 +245,14 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
         typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
 
 
-def _refuse(given: Mapping[str, object], form: str, known: Set[str]) -> None:
+def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
     """Refuse options that a format does not have, instead of ignoring them."""
-    for option, value in given.items():
-        if value is not None and option not in known:
-            raise InputError(f"{option}: --format {form} has no such option; leave it out")
+    of_all = {"source", "form", "out", "set_", "json_"}
+    for option in ctx.command.params:
+        name = str(option.name)
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name not in known | of_all:
+            raise InputError(f"{option.opts[0]}: --format {form} has no such option; leave it out")
 
 
 def synthesize(

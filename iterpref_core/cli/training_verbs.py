@@ -20,6 +20,7 @@ from iterpref_core.cli.options import (
     read_params,
 )
 from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.state_folder import WORK
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
@@ -95,9 +96,9 @@ def _check_pair_file(
         kept = sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     if checks and model is not None:
-        from iterpref_core.training.model.model_limits import read_limits
+        from iterpref_core.training.model.model_limits import limit_findings
 
-        findings += read_limits(model).findings(checks)
+        findings += limit_findings(model, checks.longest, int(checks["largest_id"].max()))
     trained = template.describe(settings.training.answer) if template else ""
     if template and template.remark:
         findings.append(Finding(stops=False, text=template.remark))
@@ -199,11 +200,6 @@ def train(
         Path | None, input_file(help="JSONL of prompt, completion and label, for kto and target-kto.")
     ] = None,
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
-    curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
-    scratch: Annotated[
-        Path | None,
-        output_folder(help="Checkpoints, tokens and reference, which trainings can share; default: beside --out."),
-    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed for the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
@@ -212,7 +208,7 @@ def train(
 ) -> None:
     """Train a model on pairs (focal preference training), on single programs (kto), or with tests as the reward (grpo).
 
-    After a kill, it continues from its last checkpoint.
+    After a kill, it continues from its last checkpoint. The curve is written beside --out.
     """
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
@@ -231,22 +227,14 @@ def train(
             as_json=json_,
         )
         return
-    out, curve, scratch = _places(out, curve, scratch)
+    if out is None:
+        raise InputError("--out is missing: name a folder for the trained model")
     from iterpref_core.storage.processes import is_launched, start_processes
 
     if params.training.accelerate and name not in UNPAIRED and not is_launched():
         start_processes(params.training.accelerate)
         return
-    result = _train_here(
-        name,
-        inputs,
-        model,
-        params,
-        out=out,
-        curve=curve,
-        scratch=scratch,
-    )
-    _show_once(result, json_)
+    _show_once(_train_here(name, inputs, model, params, out), json_)
 
 
 def _train_here(
@@ -254,12 +242,11 @@ def _train_here(
     inputs: Mapping[str, Path],
     model: str,
     params: Params,
-    *,
     out: Path,
-    curve: Path,
-    scratch: Path,
 ) -> Mapping[str, float]:
     """Train in this process; return the training's result."""
+    curve = out.with_name(f"{out.name}.curve.csv")
+    scratch = WORK / "training"
     if objective == GRPO:
         from iterpref_core.training.reinforcement.grpo import train_grpo
 
@@ -362,13 +349,6 @@ def _hours(hours: float) -> str:
     ('12.35', 'under 0.01')
     """
     return f"{hours:,.2f}" if hours >= 0.01 else "under 0.01"
-
-
-def _places(out: Path | None, curve: Path | None, scratch: Path | None) -> tuple[Path, Path, Path]:
-    """Return the folder of the model, the file of the curve and the folder of unfinished work."""
-    if out is None:
-        raise InputError("--out is missing: name a folder for the trained model")
-    return out, curve or out.with_name(f"{out.name}.curve.csv"), scratch or out.with_name(f".{out.name}.work")
 
 
 def _show_once(result: Mapping[str, float], as_json: bool) -> None:

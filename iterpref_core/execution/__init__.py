@@ -13,7 +13,6 @@ from iterpref_core.execution.problem_programs import (
     moved_inside,
     program_of,
     reference_outcomes,
-    run_by,
     run_right_program,
     whole_program,
 )
@@ -58,7 +57,6 @@ __all__ = [
     "probe_isolation",
     "program_of",
     "reference_outcomes",
-    "run_by",
     "run_right_program",
     "shown_call",
     "shown_input",

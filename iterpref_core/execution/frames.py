@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 _LENGTH = struct.Struct("=I")
 _JOB = struct.Struct("=dddqq??")
-_ANSWER = struct.Struct("=bqdq?q?qqq")
-_LIMITS = ("cpu", "test", "wall", "disk", "processes")
+_ANSWER = struct.Struct("=bqdqq?qq")
+_LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
 
@@ -64,38 +64,34 @@ class AnswerHead(NamedTuple):
     """The head of the answer to a job: what the zygote has seen of the program from outside.
 
     Attributes:
-        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; None for none.
+        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; "" for none.
         exit: its exit status, negative for a signal.
         cpu_s: CPU seconds.
         printed: bytes printed.
-        judge: exit status of the judge beside it; None where there was none.
+        judge: exit status of the judge beside it; 0 where there was none.
         worn: the zygote takes no further job.
-        sizes: of the parts: the beginning of the output, what was wanted of it, the reports.
+        sizes: of the parts: the beginning of the output, the reports.
     """
 
-    killed: str | None
+    killed: str
     exit: int
     cpu_s: float
     printed: int
-    judge: int | None
+    judge: int
     worn: bool
     sizes: tuple[int, ...]
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""
         # Not JSON: its encoder touches eighty pages of the zygote's memory, which are copied for that.
-        killed = -1 if self.killed is None else _LIMITS.index(self.killed)
-        is_judged = self.judge is not None
-        seen = (killed, self.exit, self.cpu_s, self.printed, is_judged, self.judge or 0)
-        return _ANSWER.pack(*seen, self.worn, *self.sizes)
+        killed, *others, sizes = self
+        return _ANSWER.pack(_LIMITS.index(killed), *others, *sizes)
 
     @classmethod
     def unpack(cls, data: bytes) -> "AnswerHead":
         """Return the head in a frame's bytes."""
-        killed, exit_status, cpu_s, printed, is_judged, judge, worn, *sizes = _ANSWER.unpack(data)
-        limit = None if killed < 0 else _LIMITS[killed]
-        status = judge if is_judged else None
-        return cls(limit, exit_status, cpu_s, printed, status, worn, tuple(sizes))
+        killed, exit_status, cpu_s, printed, judge, worn, *sizes = _ANSWER.unpack(data)
+        return cls(_LIMITS[killed], exit_status, cpu_s, printed, judge, worn, tuple(sizes))
 
 
 def framed(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Programs for problems: candidates with tests, and references, which decide where these are judged."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.execution.protocol.programs import Outcome, Program
@@ -11,12 +11,8 @@ from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import Problem, Sample, StdinTest, Test
 from iterpref_core.records.config import Inside
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import question
 
 logger = logging.getLogger(__name__)
-
-Run = Callable[[Problem, str], Outcome]
-"""Runs a program with all tests of a problem."""
 
 
 def begins_program(prompt: str) -> bool:
@@ -57,9 +53,8 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
     )
 
 
-def program_of(problem: Problem, sample: Sample) -> Program:
-    """Return a sample with all of its problem's tests, the hidden ones last."""
-    code = whole_program(question(problem.prompt), sample)
+def program_of(problem: Problem, code: str) -> Program:
+    """Return a program with all tests of its problem, the hidden ones last."""
     return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
@@ -67,25 +62,21 @@ def is_judged_inside(problem: Problem) -> bool:
     """Tell whether a problem's tests run in the process of the program that they test, which can lie to them."""
     if problem.inside is not None:
         return problem.inside
-    program = _without_code(problem)
+    program = program_of(problem, "")
     return runs_inside(program, steps_of(program))
 
 
-def _without_code(problem: Problem) -> Program:
-    return make_program(problem, "", problem.tests + problem.hidden_tests)
-
-
-def run_right_program(problem: Problem, code: str, run: Run) -> tuple[Problem, Outcome]:
+def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:
     """Run a right program, and return its problem, which says from then on where its tests are judged.
 
     They are judged inside of the program's process if a right program passes nowhere else. No other program decides
     that: a candidate that fails where the right program passed is wrong.
     """
-    outcome = run(problem, code)
+    outcome = executor.run_one(program_of(problem, code))
     inside = moved_inside(problem) if outcome.verdict != "passed" else None
     if inside is None:
         return problem, outcome
-    outcome_inside = run(inside, code)
+    outcome_inside = executor.run_one(program_of(inside, code))
     return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
 
 
@@ -93,7 +84,7 @@ def moved_inside(problem: Problem) -> Problem | None:
     """Return a problem whose tests a judge runs as one that is judged inside; None if that is decided, or none does."""
     if problem.inside is not None:
         return None
-    program = _without_code(problem)
+    program = program_of(problem, "")
     steps = steps_of(program)
     if not need_a_judge(steps) or runs_inside(program, steps):
         return None
@@ -108,22 +99,13 @@ def decide(problem: Problem, executor: Engine) -> Problem:
     """
     if problem.reference is None or moved_inside(problem) is None:
         return problem
-    return run_right_program(problem, problem.reference, run_by(executor))[0]
+    return run_right_program(problem, problem.reference, executor)[0]
 
 
 def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
     """Yield problems in their order, each as `decide` returns it."""
     for _, problem in executor.each(problems, lambda problem: decide(problem, executor)):
         yield problem
-
-
-def run_by(executor: Engine) -> Run:
-    """Return a function that runs whole programs with all tests of a problem."""
-
-    def run(problem: Problem, code: str) -> Outcome:
-        return executor.run_one(program_of(problem, Sample(task_id=problem.task_id, solution=code)))
-
-    return run
 
 
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
@@ -138,7 +120,7 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
     def run(problem: Problem) -> tuple[Problem, Outcome | None]:
         if problem.reference is None or not (problem.tests or problem.hidden_tests):
             return problem, None
-        return run_right_program(problem, problem.reference, run_by(executor))
+        return run_right_program(problem, problem.reference, executor)
 
     for _, (problem, outcome) in executor.each(problems, run):
         yield problem, outcome

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.problem_programs import begins_program, decided, program_of
-from iterpref_core.execution.protocol.programs import Outcome
+from iterpref_core.execution.problem_programs import begins_program, decided, program_of, whole_program
+from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
 from iterpref_core.records.errors import RecordError
@@ -124,7 +124,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     sampled = {problem.task_id: problem for problem in decided(sampled.values(), executor)}
     pairs = [(sampled[problem.task_id], sample) for problem, sample in pairs]
     counts: Counter[str] = Counter()
-    outcomes = executor.run_each(pairs, lambda pair: program_of(*pair))
+    outcomes = executor.run_each(pairs, lambda pair: _sampled_program(*pair))
     with atomic_writer(out) as file:
         for (problem, _), outcome in outcomes:
             task = problem.task_id
@@ -132,6 +132,10 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
             file.write(result.to_json() + "\n")
             counts[task] += 1
     return counts.total()
+
+
+def _sampled_program(problem: Problem, sample: Sample) -> Program:
+    return program_of(problem, whole_program(question(problem.prompt), sample))
 
 
 def _result(task_id: str, sample: int, outcome: Outcome) -> Result:

@@ -383,7 +383,6 @@ class GrpoParams(Settings):
     temperature: Annotated[float, Field(gt=0, le=2)]
     beta: Annotated[float, Field(ge=0, le=10)]
     max_new_tokens: PositiveInt
-    backend: LocalBackendName
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     inside: Inside
     arguments: dict[str, Any]
@@ -456,7 +455,6 @@ class EvaluationParams(Settings):
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
-    max_thinking_tokens: PositiveInt | None
     bootstrap: PositiveInt
     livecodebench: LiveCodeBenchParams
 

@@ -1,11 +1,9 @@
 """Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
 
-import bz2
 import codecs
 import gzip
 import io
 import json
-import lzma
 import math
 import re
 import zlib
@@ -20,22 +18,19 @@ import yaml
 from iterpref_core.records.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
-PACKED = (".gz", ".bz2", ".xz", ".zst")
+PACKED = (".gz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
-_KINDS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
 _ENCODED = "save the file as UTF-8"
 _NO_TEXT = (
     # The mark of UTF-32 begins with that of UTF-16.
-    (codecs.BOM_UTF32_LE, "its text is UTF-32", _ENCODED),
-    (codecs.BOM_UTF32_BE, "its text is UTF-32", _ENCODED),
-    (codecs.BOM_UTF16_LE, "its text is UTF-16", _ENCODED),
+    (codecs.BOM_UTF16_LE, "its text is UTF-16 or UTF-32", _ENCODED),
     (codecs.BOM_UTF16_BE, "its text is UTF-16", _ENCODED),
     (b"\x1f\x8b", "is a gzip file", "let its name end in .gz"),
-    (b"BZh91AY&SY", "is a bzip2 file", "let its name end in .bz2"),
-    (b"\xfd7zXZ\x00", "is an xz file", "let its name end in .xz"),
+    (b"BZh91AY&SY", "is a bzip2 file", "unpack it"),
+    (b"\xfd7zXZ\x00", "is an xz file", "unpack it"),
     (b"\x28\xb5\x2f\xfd", "is a Zstandard file", "let its name end in .zst"),
     (b"PAR1", "is a Parquet file", "let its name end in .parquet"),
-    (b"ARROW1", "is an Arrow file", "let its name end in .arrow"),
+    (b"ARROW1", "is an Arrow file", "write it as Parquet"),
     (b"PK\x03\x04", "is a zip archive", "unpack it"),
 )
 """First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""
@@ -89,16 +84,7 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(
-            f"{path}: not a whole {_KINDS.get(_packing(path), 'packed')} file ({error}); fetch it again"
-        ) from None
-    except lzma.LZMAError as error:
-        raise InputError(f"{path}: not a whole xz file ({error}); fetch it again") from None
-    except OSError as error:
-        # `bz2` has no error of its own, and gives its errors no number.
-        if _packing(path) != ".bz2" or error.errno is not None:
-            raise
-        raise InputError(f"{path}: not a whole bzip2 file ({error}); fetch it again") from None
+        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
 
 
 @contextmanager
@@ -119,20 +105,12 @@ def open_text(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
 
 
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
-    packing = _packing(path)
+    packing = path.suffix.lower()
     if packing == ".gz":
         return cast("IO[bytes]", gzip.open(packed))
-    if packing == ".bz2":
-        return cast("IO[bytes]", bz2.open(packed))
-    if packing == ".xz":
-        return cast("IO[bytes]", lzma.open(packed))
     if packing == ".zst":
         return cast("IO[bytes]", io.BufferedReader(_ZstandardFile(packed, path)))
     return packed
-
-
-def _packing(path: Path) -> str:
-    return path.suffix.lower()
 
 
 class _ZstandardFile(io.RawIOBase):

@@ -13,15 +13,12 @@ configs:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from iterpref_core.records.input_files import parse_yaml
 
-_CARD = "README.md"
-_FENCE = "---"
-_DEFAULT = "default"
 _SPDX = (
     *("MIT", "Apache-2.0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0"),
     *("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "GPL-3.0", "LGPL-3.0", "AGPL-3.0", "MPL-2.0", "ODC-By"),
@@ -39,57 +36,55 @@ class DataCard:
     """
 
     license: str | None = None
-    configs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    configs: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+
+
+class _Files(BaseModel):
+    """The files of a split; those without a split are of `train`, as on the hub."""
+
+    split: str = "train"
+    path: str | list[str]
+
+
+class _Config(BaseModel):
+    """A configuration."""
+
+    config_name: str = "default"
+    data_files: str | list[str] | list[_Files]
+
+    @property
+    def patterns(self) -> dict[str, list[str]]:
+        """Return the patterns of the files by split."""
+        files = self.data_files if isinstance(self.data_files, list) else [self.data_files]
+        found: dict[str, list[str]] = {}
+        for each in files:
+            stated = _Files(path=each) if isinstance(each, str) else each
+            paths = [stated.path] if isinstance(stated.path, str) else stated.path
+            found.setdefault(stated.split, []).extend(paths)
+        return found
+
+
+class _Header(BaseModel):
+    """The fields of a card that are read."""
+
+    license: str | list[str] | None = None
+    license_name: str | None = None
+    configs: list[_Config] = []
+
+    @property
+    def spdx(self) -> str | None:
+        """Return the license in SPDX's letters; of several, all must be kept to; None if the card leaves it open."""
+        known = {name.lower(): name for name in _SPDX} | {"other": self.license_name or "other"}
+        names = self.license if isinstance(self.license, list) else [self.license or "unknown"]
+        return " AND ".join(known.get(name.lower(), name) for name in names if name != "unknown") or None
 
 
 def read_card(folder: Path) -> DataCard:
-    """Return the card in a folder; an empty one if there is no README, or if it has no card."""
+    """Return the card in a folder; an empty one if there is no README, or if it has no card of this form."""
     try:
-        text = (folder / _CARD).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        text = (folder / "README.md").read_text(encoding="utf-8-sig")
+        _, header, _ = text.split("---\n", 2)
+        stated = _Header.model_validate(parse_yaml(header))
+    except (OSError, ValueError, RecursionError, ValidationError, yaml.YAMLError):
         return DataCard()
-    before, *rest = text.split(f"{_FENCE}\n", 2)
-    if before.strip() or len(rest) != 2:
-        return DataCard()
-    try:
-        stated = parse_yaml(rest[0])
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return DataCard()
-    if not isinstance(stated, Mapping):
-        return DataCard()
-    configs = {}
-    for entry in _entries(stated.get("configs")):
-        patterns = _patterns(entry)
-        if patterns:
-            configs[str(entry.get("config_name", _DEFAULT))] = patterns
-    return DataCard(_license(stated), configs)
-
-
-def _entries(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
-
-
-def _patterns(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the patterns of a configuration's files by split; those without a split are of `train`, as on the hub."""
-    stated = entry.get("data_files")
-    if stated is None:
-        # All files of a folder, whose names state their splits.
-        return {"": (f"{str(entry['data_dir']).rstrip('/')}/**/*",)} if entry.get("data_dir") else {}
-    if isinstance(stated, Mapping):
-        return {str(split): _texts(paths) for split, paths in stated.items()}
-    splits = {str(each.get("split", "train")): _texts(each.get("path")) for each in _entries(stated)}
-    return splits or {"train": _texts(stated)}
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
-
-
-def _license(stated: Mapping[str, Any]) -> str | None:
-    """Return the license in SPDX's letters; of several, all must be kept to; None if the card leaves it open."""
-    value = stated.get("license")
-    names = [str(name) for name in (value if isinstance(value, list) else [value]) if name not in (None, "unknown")]
-    known = {name.lower(): name for name in _SPDX}
-    own = stated.get("license_name")
-    written = [str(own) if name == "other" and own else known.get(name.lower(), name) for name in names]
-    return " AND ".join(written) or None
+    return DataCard(stated.spdx, {config.config_name: config.patterns for config in stated.configs})

@@ -1,4 +1,4 @@
-"""Parquet and Arrow: the rows of a file as JSON texts.
+"""Parquet: the rows of a file as JSON texts.
 
 Arrow's maps are mappings, and its dates, times and decimal numbers are texts. In this project's own files a mapping
 from text to text is stored as a list of `key` and `value`, since `datasets` has no map type. Null values are left out
@@ -6,27 +6,20 @@ of a row's JSON, as in this project's JSONL files.
 """
 
 import json
-import shutil
-import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from iterpref_core.records.errors import InputError, first_line
-from iterpref_core.records.input_files import PACKED, open_input
-from iterpref_core.storage.shards import layout_of
+from iterpref_core.records.input_files import open_input
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
-    from pyarrow.parquet import ParquetFile
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
 _MAPPING = "files"
 """The field of script tests that is a mapping; lists of `key` and `value` under other names are lists."""
-_ARROW = b"ARROW1"
-"""The first bytes of an Arrow file with a footer."""
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
 
@@ -42,141 +35,42 @@ class RowPlace(NamedTuple):
         return f"{self.path}: row {self.line}"
 
 
-def read_rows(path: Path, *, nulls: bool = False) -> Iterator[tuple[RowPlace, str]]:
-    """Stream the rows of a Parquet or Arrow file as JSON texts, each with its place.
+def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
+    """Stream the rows of a Parquet file as JSON texts.
 
     Args:
         path: the file.
         nulls: True: a row has all columns, null or not.
 
     Raises:
-        InputError: the file is absent or not whole, a text in it is not UTF-8, two columns have one name, or Python has
-            no such value.
+        InputError: the file is absent or not whole, or Python has no such value as stands in it.
     """
-    number = 0
-    with _explained(path), closing(_batches(path)) as batches:
-        for batch in batches:
-            if number == 0:
-                _check_names(batch.schema.names, path)
-            for row in _rows(batch, path, number):
-                number += 1
-                plain = _plain(row)
-                whole = {name: plain.get(name) for name in row} if nulls else plain
-                text = json.dumps(whole, ensure_ascii=False, default=str)
-                yield RowPlace(path, number), text
-
-
-def _rows(batch: "RecordBatch", path: Path, before: int) -> list[dict[str, Any]]:
-    """Return the rows of a batch.
-
-    Raises:
-        InputError: a map has a key twice, or Python has no such value, such as a date of year 3 million.
-    """
-    try:
-        return list(batch.to_pylist(maps_as_pydicts="strict"))
-    except (KeyError, ValueError, OverflowError) as error:
-        rows = f"rows {before + 1} to {before + batch.num_rows}"
-        raise InputError(f"{path}: {rows}: a value cannot be read ({error}); leave its column out") from None
-
-
-def _check_names(names: list[str], path: Path) -> None:
-    """Refuse two columns with one name: a row as a mapping would lose one of them.
-
-    Raises:
-        InputError: there are such columns.
-    """
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{path}: two columns have the same name ({name}); rename one")
-
-
-def _batches(path: Path) -> Generator["RecordBatch"]:
-    """Stream the rows of a file, some at a time."""
-    if layout_of(path) == ".arrow":
-        for batch in _arrow_batches(path):
-            # Arrow trusts the places of texts that stand in the file: a broken one would end the process.
-            batch.validate(full=True)
-            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                yield batch.slice(start, _ROWS_AT_ONCE)
-        return
-    found = 0
-    with _open(path) as file:
-        for group in range(file.num_row_groups):
-            for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
-                found += batch.num_rows
-                yield batch
-        if found != file.metadata.num_rows:
-            raise InputError(
-                f"{path}: not a whole Parquet file ({found} rows, and its footer says {file.metadata.num_rows}); "
-                "fetch it again"
-            )
-
-
-def _arrow_batches(path: Path) -> Iterator["RecordBatch"]:
-    """Stream the batches of an Arrow file: `datasets` writes Arrow's stream, others the form with a footer."""
-    import pyarrow as pa
-
-    with open_input(path) as raw, _at_any_place(raw, path) as file:
-        whole = file.read(len(_ARROW)) == _ARROW
-        file.seek(0)
-        if whole:
-            with pa.ipc.open_file(file) as reader:
-                for number in range(reader.num_record_batches):
-                    yield reader.get_batch(number)
-            return
-        with pa.ipc.open_stream(file) as stream:
-            yield from stream
-
-
-def count_rows(path: Path) -> int:
-    """Return the number of rows of a Parquet file, from its footer, or of an Arrow file.
-
-    Raises:
-        InputError: the file is absent or not whole.
-    """
-    if layout_of(path) == ".arrow":
-        with _explained(path):
-            return sum(batch.num_rows for batch in _arrow_batches(path))
-    with _explained(path), _open(path) as file:
-        return int(file.metadata.num_rows)
-
-
-@contextmanager
-def _open(path: Path) -> Iterator["ParquetFile"]:
-    from pyarrow.parquet import ParquetFile
-
-    with (
-        open_input(path) as raw,
-        _at_any_place(raw, path) as file,
-        ParquetFile(file, buffer_size=_BUFFER_BYTES) as rows,
-    ):
-        yield rows
-
-
-@contextmanager
-def _at_any_place(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    """Unpack a packed file into a temporary one: Parquet needs random access, and unpacking is sequential."""
-    if path.suffix.lower() not in PACKED:
-        yield raw
-        return
-    with tempfile.TemporaryFile() as unpacked:
-        shutil.copyfileobj(raw, unpacked)
-        unpacked.seek(0)
-        yield unpacked
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    kind = layout_of(path).removeprefix(".").capitalize()
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
-        raise InputError(f"{path}: {kind} needs pyarrow; install iterpref[training], or give JSONL") from None
+        raise InputError(f"{path}: Parquet needs pyarrow; install iterpref[training], or give JSONL") from None
     try:
-        yield
-    # A broken length may ask for more memory than there is.
-    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
-        raise InputError(f"{path}: not a whole {kind} file ({first_line(error)}); fetch it again") from None
+        with open_input(path) as file:
+            for batch in _batches(file):
+                for row in batch.to_pylist(maps_as_pydicts="strict"):
+                    plain = _plain(row)
+                    whole = {name: plain.get(name) for name in row} if nulls else plain
+                    yield json.dumps(whole, ensure_ascii=False, default=str)
+    # A broken length may ask for more memory than there is. A date of year 3 million is none in Python.
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise InputError(
+            f"{path}: not a whole file, or a value that Python does not have ({first_line(error)}); fetch it again, or "
+            "leave the column out"
+        ) from None
+
+
+def _batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file, buffer_size=_BUFFER_BYTES) as rows:
+        # All groups at once would be in memory together.
+        for group in range(rows.num_row_groups):
+            yield from rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group])
 
 
 def _plain(value: Any, name: str = "") -> Any:

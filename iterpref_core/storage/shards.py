@@ -8,7 +8,7 @@ counted.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
@@ -48,8 +48,6 @@ _SPLITS = {
     "holdout": "test",
 }
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
-_SPLIT_COLUMN = re.compile(r"(?<![a-z])(?:split|subset|partition|fold)s?(?![a-z])", re.IGNORECASE)
-"""Such a word in the name of a column, which may state the row's split (`split`, `data_split`)."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
 
@@ -59,8 +57,7 @@ class Shards(NamedTuple):
 
     Attributes:
         files: the files to read, in order.
-        left_out: split, or ending such as `.csv` of another layout, or a name without an ending → number of its files,
-            which are not read.
+        left_out: split → number of its files, which are not read.
         license: SPDX on the card of the sources, if they have one and the same.
     """
 
@@ -70,55 +67,37 @@ class Shards(NamedTuple):
 
 
 def find_shards(sources: Sequence[Path], split: str | None = None, config: str | None = None) -> Shards:
-    """Return the files of sources, each folder's in the order of their names.
+    """Return the files of sources, each folder's in the order of their names. Files that are named are all read.
 
     Args:
         sources: files, and folders of shards, which are searched at any depth.
-        split: the split to read, `all` for every file. None: a folder's only files, or its `train`; files that are
-            named one by one must be of one split.
+        split: the split of folders to read, `all` for every file. None: a folder's only files, or its `train`.
         config: the configuration to read where a folder has several, `all` for every one.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which configuration or split is meant, or
-            a file is there twice.
+        InputError: a folder has no file that can be read, or it must be said which configuration or split is meant.
     """
     wanted = None if split is None else _known(split) or split
     files: list[Path] = []
     left_out: Counter[str] = Counter()
-    other_layouts: Counter[str] = Counter()
-    named = {path: _split_of(path.name) for path in sources if not path.is_dir()}
-    several = {name for name in named.values() if name is not None}
-    if wanted is None and len(several) > 1:
-        raise InputError(
-            f"{', '.join(map(str, named))}: these are files of several splits ({', '.join(sorted(several))}); "
-            f"choose one with --split, or take --split {ALL}"
-        )
     for source in sources:
-        if source.is_dir():
-            groups, others = _groups(source, config)
-            other_layouts += others
-            chosen = _choose(source, groups, wanted)
-        else:
-            groups = {named[source] or UNNAMED: [source]}
-            chosen = set(groups) if wanted in {None, ALL} or named[source] is None else {wanted}
+        if not source.is_dir():
+            files.append(source)
+            continue
+        groups = _groups(source, config)
+        chosen = _choose(source, groups, wanted)
         taken: list[Path] = []
         for name, paths in groups.items():
             if name in chosen:
                 taken += paths
-            else:
+            elif paths:
                 left_out[name] += len(paths)
         files += sorted(taken)
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
-    seen: dict[Path, Path] = {}
-    for path in files:
-        whole = path.resolve()
-        if whole in seen:
-            raise InputError(f"{path}: is the same file as {seen[whole]}; give every file once")
-        seen[whole] = path
     licenses = {read_card(source if source.is_dir() else source.parent).license for source in sources}
-    return Shards(files, dict(left_out + other_layouts), licenses.pop() if len(licenses) == 1 else None)
+    return Shards(files, dict(left_out), licenses.pop() if len(licenses) == 1 else None)
 
 
 def other_split(stated: object, split: str | None) -> bool:
@@ -131,20 +110,6 @@ def other_split(stated: object, split: str | None) -> bool:
     found = _known(stated) if isinstance(stated, str) else None
     wanted = _TRAIN if split is None else _known(split) or split
     return found is not None and wanted not in {ALL, UNNAMED, found}
-
-
-def other_splits(row: Mapping[str, object], split: str | None) -> dict[str, object]:
-    """Return the columns by which a row states a split that is not to be read, each with its value.
-
-    Args:
-        row: the row.
-        split: the split to read, as for `find_shards`; None: `train`.
-
-    >>> other_splits({"data_split": "test", "subset": "easy", "latest": "test"}, None)
-    {'data_split': 'test'}
-    """
-    named = {name: value for name, value in row.items() if _SPLIT_COLUMN.search(name)}
-    return {name: value for name, value in named.items() if other_split(value, split)}
 
 
 def _known(text: str) -> str | None:
@@ -174,30 +139,21 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _groups(folder: Path, config: str | None) -> tuple[dict[str, list[Path]], Counter[str]]:
-    """Return split → files of a folder's layout, and the number of its other files by their ending or name.
+def _groups(folder: Path, config: str | None) -> dict[str, list[Path]]:
+    """Return split → files of a folder's layout.
 
     Raises:
-        InputError: the folder has no file of any layout, or a file beside a packed one of the same name; or it must be
-            said which configuration is meant.
+        InputError: the folder has no file of any layout; or it must be said which configuration is meant.
     """
     files = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and _is_data(path):
+        if path.is_file() and not hidden:
             files.append(path)
-    by_layout = []
-    for suffixes in _LAYOUTS:
-        by_layout.append([path for path in files if layout_of(path) in suffixes])
-    found = [paths for paths in by_layout if paths]
-    if not found:
-        raise InputError(
-            f"{folder}: the folder has no file of JSONL, JSON, Parquet, Arrow or CSV; give the folder of the shards"
-        )
-    shards = found[0]
-    _check_packed_once(shards)
-    read = set(shards)
-    others = Counter(layout_of(path) or path.name for path in files if path not in read)
+    found = [[path for path in files if layout_of(path) in suffixes] for suffixes in _LAYOUTS]
+    shards = next(filter(None, found), None)
+    if shards is None:
+        raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
     configs = _configs(folder, shards)
     if config is None and len(configs) > 1:
         raise InputError(
@@ -208,67 +164,33 @@ def _groups(folder: Path, config: str | None) -> tuple[dict[str, list[Path]], Co
         raise InputError(f"--config: {unknown_name('configuration', str(config), list(configs))}")
     groups: dict[str, list[Path]] = {}
     for name, splits in configs.items():
-        for split, paths in splits.items():
-            if config in {None, ALL, name}:
+        if config in {None, ALL, name}:
+            for split, paths in splits.items():
                 groups.setdefault(split, []).extend(paths)
-            else:
-                others[f"config {name}"] += len(paths)
-    return groups, others
+    return groups
 
 
 def _configs(folder: Path, shards: Sequence[Path]) -> dict[str, dict[str, list[Path]]]:
     """Return configuration → split → files, as the card says; else each folder that states no split is one."""
-    card = read_card(folder)
-    if card.configs:
-        configs = {}
-        for name, splits in card.configs.items():
-            found = {
-                split: [path for path in shards if _matches(path, folder, *patterns)]
-                for split, patterns in splits.items()
-            }
-            configs[name] = _by_split(folder, found.pop("", [])) | {
-                _known(split) or split: found[split] for split in found
-            }
-        return {name: splits for name, splits in configs.items() if any(splits.values())}
-    by_folder: dict[str, list[Path]] = {}
+    configs: dict[str, dict[str, list[Path]]] = {}
+    for name, splits in read_card(folder).configs.items():
+        found = {_known(split) or split: _matching(shards, folder, patterns) for split, patterns in splits.items()}
+        if any(found.values()):
+            configs[name] = found
+    if configs:
+        return configs
     for path in shards:
-        first, *rest = path.relative_to(folder).parts
-        own = rest and _split_of(first) is None
-        by_folder.setdefault(first if own else _DEFAULT, []).append(path)
-    return {name: _by_split(folder, paths) for name, paths in by_folder.items()}
+        relative = path.relative_to(folder)
+        first, *rest = relative.parts
+        config = configs.setdefault(first if rest and _split_of(first) is None else _DEFAULT, {})
+        config.setdefault(_split_of(relative.as_posix()) or UNNAMED, []).append(path)
+    return configs
 
 
-def _matches(path: Path, folder: Path, *patterns: str) -> bool:
-    relative = path.relative_to(folder).as_posix()
+def _matching(shards: Sequence[Path], folder: Path, patterns: Sequence[str]) -> list[Path]:
     # `**/` may also stand for no folder.
-    return any(fnmatch(relative, form) for pattern in patterns for form in (pattern, pattern.replace("**/", "")))
-
-
-def _by_split(folder: Path, shards: Sequence[Path]) -> dict[str, list[Path]]:
-    groups: dict[str, list[Path]] = {}
-    for path in shards:
-        name = _split_of(path.relative_to(folder).as_posix()) or UNNAMED
-        groups.setdefault(name, []).append(path)
-    return groups
-
-
-def _check_packed_once(shards: Sequence[Path]) -> None:
-    """Refuse a file beside a packed one of the same name: most likely a copy, whose rows would count twice.
-
-    Raises:
-        InputError: there are two such files.
-    """
-    found: dict[Path, Path] = {}
-    for path in shards:
-        name = path.with_suffix("") if path.suffix.lower() in PACKED else path
-        first = found.setdefault(name, path)
-        if first != path:
-            raise InputError(f"{path}: beside it is {first.name}, which may have the same rows; remove or rename one")
-
-
-def _is_data(path: Path) -> bool:
-    """Return False for a cache that `datasets` keeps beside a saved set."""
-    return not (path.suffix == ".arrow" and path.name.startswith("cache-"))
+    every = [form for pattern in patterns for form in (pattern, pattern.replace("**/", ""))]
+    return [path for path in shards if any(fnmatch(path.relative_to(folder).as_posix(), form) for form in every)]
 
 
 def _choose(folder: Path, groups: dict[str, list[Path]], wanted: str | None) -> set[str]:

@@ -1,6 +1,6 @@
 """DVC's graph of the stages: their order, and which of them are not up to date."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -54,59 +54,44 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
 
     # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
     graph = get_active_graph(repo.index.graph)
-    wanted = _with_upstream(repo, targets, graph) if targets else set(graph)
-    stages = {stage.addressing: _describe(stage, graph) for stage in graph if stage in wanted}
-    upstream = {name: stage.upstream for name, stage in stages.items()}
-    order = TopologicalSorter(upstream).static_order()
-    return {name: stages[name] for name in order}
+    stages = {name_of(stage): _describe(stage, graph) for stage in graph}
+    order = list(TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order())
+    wanted: set[str] = set()
+    for target in targets or order:
+        named = [name for name in order if target in (name, stages[name].group)]
+        if not named:
+            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(order)}")
+        wanted.update(named)
+    for name in reversed(order):
+        if name in wanted:
+            wanted.update(stages[name].upstream)
+    return {name: stages[name] for name in order if name in wanted}
 
 
-def find_stale(repo: Any, has_run: Container[str]) -> dict[str, tuple[str, ...]]:
-    """Return the stages that are not up to date, each with its changed inputs, from one pass over all stages.
+class Survey(NamedTuple):
+    """A folder's stages.
 
-    A stage that reads a stale stage's output may become stale when that one runs. An input is a path or a parameter
-    that differs from the one of the stage's last run.
+    Attributes:
+        graph: the stages that were asked for, in an order in which they can run.
+        stale: the names of all stages that are not up to date. One that reads a stale stage's output may become stale
+            when that one runs.
+    """
+
+    graph: dict[str, Stage]
+    stale: set[str]
+
+
+def survey(targets: Sequence[str] = ()) -> Survey:
+    """Look once at the stages of the present folder.
 
     Args:
-        repo: DVC's repository.
-        has_run: the names of the stages that have run. To DVC all inputs of another stage are modified; here it has no
-            changed inputs.
+        targets: the stages that are wanted, as for `describe_graph`.
+
+    Raises:
+        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
     """
-    stale = {}
-    for name, changes in repo.status().items():
-        stale[name] = tuple(_changed_inputs(changes)) if name in has_run else ()
-    return stale
-
-
-def _changed_inputs(changes: list[Any]) -> Iterator[str]:
-    """Yield the inputs that DVC's status of one stage calls modified.
-
-    >>> changes = [{"changed deps": {"data/pairs.jsonl": "modified", "params.yaml": {"training.seed": "modified"}}}]
-    >>> list(_changed_inputs([*changes, "changed command"]))
-    ['data/pairs.jsonl', 'training.seed']
-    """
-    for change in changes:
-        if not isinstance(change, dict):
-            continue
-        for name, state in change.get("changed deps", {}).items():
-            inputs = state if isinstance(state, dict) else {name: state}
-            for path, what in inputs.items():
-                if what == "modified":
-                    yield path
-
-
-def _with_upstream(repo: Any, targets: Sequence[str], graph: Any) -> set[Any]:
-    """Return DVC's stages of these names, with all that they need."""
-    from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
-
-    wanted: set[Any] = set()
-    for target in targets:
-        try:
-            wanted.update(repo.stage.collect(target, with_deps=True, graph=graph))
-        except (StageFileDoesNotExistError, StageNotFound):
-            names = ", ".join(stage.addressing for stage in repo.index.graph)
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {names}") from None
-    return wanted
+    with opened_repo(Path()) as repo:
+        return Survey(describe_graph(repo, targets), set(repo.status()))
 
 
 def frozen_line(graph: Mapping[str, Stage]) -> str:
@@ -137,10 +122,18 @@ def opened_repo(root: Path) -> Iterator[Any]:
         raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
 
 
+def name_of(stage: Any) -> str:
+    """Return the name of a stage of DVC, or the path of a file such as `problems/mine.jsonl.dvc`.
+
+    DVC's own `addressing` depends on the present folder, and a sweep looks at its worktrees from outside.
+    """
+    return str(getattr(stage, "name", None) or stage.addressing)
+
+
 def _describe(stage: Any, graph: Any) -> Stage:
     return Stage(
-        name=stage.addressing,
-        upstream=tuple(sorted(successor.addressing for successor in graph.successors(stage))),
+        name=name_of(stage),
+        upstream=tuple(sorted(name_of(successor) for successor in graph.successors(stage))),
         # What `dvc import` brings is frozen, too, and nobody's decision.
         frozen=stage.frozen and stage.cmd is not None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.dvc.graph import opened_repo
+from tasks.dvc.graph import name_of, opened_repo
 from tasks.stage_name import StageName
 
 
@@ -34,10 +34,6 @@ class LockedStage(BaseModel, frozen=True):
     outs: tuple[Artifact, ...] = ()
     params: dict[str, Any] = {}
 
-    def digest_of(self, path: Path) -> str | None:
-        """Return the digest of an input, or None if the stage does not read that path."""
-        return next((item.md5 for item in self.deps if item.path == path.as_posix()), None)
-
 
 def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     """Return dvc.lock: each stage that has run, by DVC's name.
@@ -45,49 +41,32 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    with opened_repo(root) as repo:
-        return locked_stages(repo)
-
-
-def observe_inputs(name: StageName) -> tuple[LockedStage, dict[str, LockedStage]]:
-    """Return the inputs and parameters that a stage finds at this moment, and the stages before it, from dvc.lock.
-
-    Raises:
-        InputError: dvc.yaml has no such stage, or an input is missing.
-    """
-    with opened_repo(Path()) as repo:
-        lock = locked_stages(repo)
-        stage = repo.stage.load_one(name=str(name))
-        before = {other.addressing for other in repo.stage.collect(str(name), with_deps=True)} - {str(name)}
-        stage.save_deps()
-        inputs = LockedStage(deps=_artifacts(stage.deps), params=_params(stage))
-        return inputs, {name: locked for name, locked in lock.items() if name in before}
-
-
-def observe_end(name: StageName) -> LockedStage:
-    """Return a stage that has run as DVC is about to lock it; DVC then finds the digests already computed.
-
-    Its parameters are those of this moment, also where the stage began with others.
-
-    Raises:
-        InputError: dvc.yaml has no such stage, or an output is missing.
-    """
-    with opened_repo(Path()) as repo:
-        stage = repo.stage.load_one(name=str(name))
-        stage.save_deps()
-        stage.save_outs()
-        return LockedStage(deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage))
-
-
-def locked_stages(repo: Any) -> dict[str, LockedStage]:
-    """Return each stage of an open repository that has run, by DVC's name."""
     locked = {}
-    for stage in repo.index.stages:
-        outs = _artifacts(stage.outs)
-        # A stage that has never run has no digests yet.
-        if outs:
-            locked[stage.addressing] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
+    with opened_repo(root) as repo:
+        for stage in repo.index.stages:
+            outs = _artifacts(stage.outs)
+            # A stage that has never run has no digests yet.
+            if outs:
+                locked[name_of(stage)] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
     return locked
+
+
+def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
+    """Return a stage as it is at this moment; DVC then finds the digests already computed.
+
+    Args:
+        name: its name.
+        outs: whether its outputs are there, too, as DVC is about to lock them.
+
+    Raises:
+        InputError: dvc.yaml has no such stage, or an input or output is missing.
+    """
+    with opened_repo(Path()) as repo:
+        stage = repo.stage.load_one(name=str(name))
+        stage.save_deps()
+        if outs:
+            stage.save_outs()
+        return LockedStage(deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage))
 
 
 def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:

@@ -6,17 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from iterpref_core.records.errors import InputError, IterPrefError
 from tasks import child
 
-TRY_AGAIN = 75
-"""The exit code of a stage that could not reach a server."""
-
-_PAUSES_S = (30.0, 120.0)
-"""Pauses before a command is tried again whose server could not be reached, with all the attempts of every call."""
 _STARTED = re.compile(r"Running stage '(.+)':")
 # DVC's advice after every stage, which does not apply: dvc.lock changes again with the next stage. And its warning of a
 # frozen stage, at each point of a sweep: the command has said it once.
@@ -33,8 +30,11 @@ class CancelledError(IterPrefError):
     """The run is being cancelled: nothing starts any more."""
 
 
-class UnreachableError(StageError):
-    """A stage's failure to reach a server, which may succeed when the stage runs again."""
+class Times(NamedTuple):
+    """Start and end of a stage, in seconds since the epoch."""
+
+    started: float
+    ended: float
 
 
 class Commands:
@@ -52,10 +52,8 @@ class Commands:
         environment: dict[str, str],
         say: Callable[[str], object],
         folder: Path = Path(),
-    ) -> list[str]:
-        """Run a command of DVC to its end, and return the names of the stages that ran in it.
-
-        Where a stage could not reach a server, the command is tried again, after half a minute and after two.
+    ) -> dict[str, Times]:
+        """Run a command of DVC to its end, and return the stages that ran in it, one after the other.
 
         Args:
             subject: the name of a stage or a point, for messages.
@@ -66,26 +64,9 @@ class Commands:
 
         Raises:
             InputError: the stage refused its input or its parameters.
-            UnreachableError: the stage could not reach a server, all three times.
             StageError: the stage failed otherwise.
             CancelledError: all commands have been ended.
         """
-        for pause_s in _PAUSES_S:
-            try:
-                return self._run_once(subject, arguments, environment, say, folder)
-            except UnreachableError as error:
-                say(f"{error}; tried again in {pause_s:.0f} s")
-                self._ended.wait(pause_s)
-        return self._run_once(subject, arguments, environment, say, folder)
-
-    def _run_once(
-        self,
-        subject: str,
-        arguments: Sequence[str],
-        environment: dict[str, str],
-        say: Callable[[str], object],
-        folder: Path,
-    ) -> list[str]:
         # A child that had Prefect's own variables would take itself for this flow run.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
         inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -99,9 +80,12 @@ class Commands:
             )
             self._running.add(process)
         lines = []
+        begun: dict[str, float] = {}
         try:
             for line in child.read_lines(process):
                 lines.append(line)
+                if started := _STARTED.match(line):
+                    begun[started[1]] = time.time()
                 if not _ADVICE.match(line):
                     say(line)
         finally:
@@ -110,11 +94,9 @@ class Commands:
                 self._running.discard(process)
         if process.returncode:
             raise explain_failure(subject, lines, process.returncode)
-        ran = []
-        for line in lines:
-            if started := _STARTED.match(line):
-                ran.append(started[1])
-        return ran
+        # A stage ends when the next one begins, or the command ends.
+        ends = [*list(begun.values())[1:], time.time()]
+        return {name: Times(start, end) for (name, start), end in zip(begun.items(), ends, strict=False)}
 
     def end(self) -> None:
         """End all commands that still run, and let none start."""
@@ -123,19 +105,6 @@ class Commands:
             running = list(self._running)
         for process in running:
             child.end(process)
-
-
-def causes_of(changed: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a line for each changed input, with the stages that rerun because of it.
-
-    >>> causes_of({"training@sft": ["training.seed"], "training@dpo": ["training.seed"], "report": []})
-    ['training.seed changed: reruns training@sft, training@dpo']
-    """
-    stages: dict[str, list[str]] = {}
-    for stage, inputs in changed.items():
-        for name in inputs:
-            stages.setdefault(name, []).append(stage)
-    return [f"{name} changed: reruns {', '.join(names)}" for name, names in stages.items()]
 
 
 def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> IterPrefError:
@@ -157,6 +126,5 @@ def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> Iter
     if not reasons:
         last = "\n".join(lines[-20:])
         return StageError(f"stage {subject} failed with exit code {code}; its last lines:\n{last}")
-    kinds = {2: InputError, TRY_AGAIN: UnreachableError}
-    kind = kinds.get(code, StageError)
+    kind = InputError if code == 2 else StageError
     return kind(f"stage {subject}: {reasons[-1]}")

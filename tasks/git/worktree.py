@@ -18,10 +18,10 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, Objective
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks.dvc.given import check_given_files, check_out_given_files
-from tasks.environment import make_paths_absolute
 from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, METRICS, RESULTS, STATE, home
@@ -69,7 +69,6 @@ def take_snapshot(origin: Path) -> Snapshot:
             shutil.copy2(known, index)
         variables = {"GIT_INDEX_FILE": str(index)}
         git("add", "--all", ".", folder=origin, variables=variables)
-        git("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", str(STATE), folder=origin, variables=variables)
         tree = git("write-tree", folder=origin, variables=variables).decode().strip()
     for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
         description, _, name = entry.partition(b"\t")
@@ -103,7 +102,7 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
     def refuse(holder: str) -> None:
         raise InputError(f"process {holder} already works in {top}; wait for it or end it")
 
-    make_paths_absolute(snapshot.origin)
+    _make_paths_absolute(snapshot.origin)
     with only_one(top.parent / f"{name}.lock", refuse):
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
@@ -156,44 +155,32 @@ def list_of_worktrees(origin: Path) -> FileLock:
 
 
 def add_objective(folder: Path, name: str) -> None:
-    """Let a checkout's dvc.yaml train, evaluate and report an objective; all other lines stay as they are.
+    """Let a checkout's dvc.yaml train, evaluate and report an objective. DVC's own writer keeps all other lines."""
+    from dvc.utils.serialize import modify_yaml
 
-    Under `foreach` of two stages the first line is new: `dpo: {rate: learning_rate, …}`, and `dpo: models/trained/dpo`.
-    Among the dependencies of `report` the first two are new: `results/dpo` and `metrics/training/dpo.curve.csv`.
-    """
-    from ruamel.yaml import YAML
-
-    path = folder / GRAPH
-    text = path.read_text(encoding="utf-8")
-    stages = YAML().load(text)["stages"]
-    lines = text.splitlines(keepends=True)
-    wanted = [
-        (stages["training"]["foreach"], name, f"{name}: {_read_by(OBJECTIVES[name])}\n"),
-        (stages["evaluation"]["foreach"], name, f"{name}: models/trained/{name}\n"),
-    ]
-    if "report" in stages:
-        deps = stages["report"]["deps"]
-        for entry in (f"{RESULTS}/{name}", f"{METRICS}/training/{name}.curve.csv"):
-            wanted.append((deps, entry, f"- {entry}\n"))
-    additions: list[tuple[int, str]] = []
-    for entries, entry, line in wanted:
-        if entry not in entries:
-            # As far in as the first entry.
-            indented = line.rjust(entries.lc.col + len(line))
-            additions.append((entries.lc.line, indented))
-    # From below, so that an insertion does not move the place of the next.
-    for number, line in sorted(additions, reverse=True):
-        lines.insert(number, line)
-    with atomic_writer(path) as file:
-        file.writelines(lines)
+    if name in read_yaml(folder / GRAPH)["stages"]["training"]["foreach"]:
+        return
+    objective = OBJECTIVES[name]
+    # The names of its parameters; `seed`, which all read, fills in.
+    read = {
+        "rate": "nll_learning_rate" if objective.nll_of else "learning_rate",
+        "alpha": "alpha" if objective.nll_of else "seed",
+        "beta": "beta" if objective.preference else "seed",
+    }
+    with modify_yaml(folder / GRAPH) as content:
+        stages = content["stages"]
+        stages["training"]["foreach"][name] = read
+        stages["evaluation"]["foreach"][name] = f"models/trained/{name}"
+        if "report" in stages:
+            stages["report"]["deps"] += [f"{RESULTS}/{name}", f"{METRICS}/training/{name}.curve.csv"]
 
 
-def _read_by(objective: Objective) -> str:
-    """Return the names of an objective's parameters as dvc.yaml has them; `seed`, which all read, fills in."""
-    rate = "nll_learning_rate" if objective.nll_of else "learning_rate"
-    alpha = "alpha" if objective.nll_of else "seed"
-    beta = "beta" if objective.preference else "seed"
-    return f"{{rate: {rate}, alpha: {alpha}, beta: {beta}}}"
+def _make_paths_absolute(checkout: Path) -> None:
+    """Let relative paths in the environment, such as HUMANEVAL_OVERRIDE_PATH, name the checkout's files anywhere."""
+    for name, value in os.environ.items():
+        path = checkout / value
+        if name.endswith(("_PATH", "_FILE", "_DIR", "_HOME", "_CACHE")) and value and path.exists():
+            os.environ[name] = str(path.resolve())
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:

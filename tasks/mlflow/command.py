@@ -4,10 +4,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from getpass import getuser
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import psutil
 from pydantic import BaseModel
 
 from iterpref_core.records.config import Params
@@ -74,17 +74,13 @@ def own_command(params: Params) -> Command:
     given = os.environ.get(COMMAND_VARIABLE)
     if given:
         return Command.model_validate_json(given)
-    command = describe_command("dvc repro", params)
-    # `dvc exp run` makes up this name, such as `lively-monkey`. It says nothing about the run, so it is only a tag.
-    if experiment := os.environ.get("DVC_EXP_NAME", ""):
-        command.tags["dvc.experiment"] = experiment
-    return command
+    return describe_command("dvc repro", params)
 
 
 def _tags(command: str, source: Source) -> dict[str, str]:
     """Return MLflow's own tags for the source of a run, and the versions of the libraries that compute."""
     tags = {
-        "mlflow.user": psutil.Process().username(),
+        "mlflow.user": getuser(),
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": source.commit,

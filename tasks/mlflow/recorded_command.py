@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.records.config import Params
-from tasks.dvc.lock import LockedStage, read_lock
+from tasks.dvc.lock import read_lock
+from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import Command, describe_command
 from tasks.mlflow.execution import Execution, read_execution
-from tasks.mlflow.snapshot import Snapshot, Status
-from tasks.mlflow.sync import write_snapshot
+from tasks.mlflow.record import Record, Status
+from tasks.mlflow.sync import send_kept, write_record
 
 
 class RecordedCommand:
@@ -19,46 +20,45 @@ class RecordedCommand:
 
     Attributes:
         command: the command. Its `variables` are for the processes of its stages.
-        started: seconds since the epoch.
         ran: whether a stage has begun in it, even if the stage then failed.
     """
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        self.started = time.time()
         self.ran = False
+        self._started = time.time()
         self._executions: dict[str, Execution] = {}
         self._folder = Path()
 
-    def add(self, stages: Iterable[str], folder: Path = Path(), lock: Mapping[str, LockedStage] | None = None) -> None:
+    def add(self, stages: Iterable[str], times: Mapping[str, Times], folder: Path = Path()) -> None:
         """Add stages that are up to date.
 
         Args:
             stages: DVC's names of them.
+            times: when they were executed: of those that were.
             folder: the checkout or worktree in which they ran.
-            lock: its stages that have run; by default they are read.
         """
         self._folder = folder.resolve()
-        if lock is None:
-            lock = read_lock(folder)
-        # A stage without outputs is in no lock.
+        lock = read_lock(folder)
         for name in stages:
-            if name in lock:
-                self._executions[name] = read_execution(name, lock[name], self._folder)
+            # A stage without outputs is in no lock.
+            if name in lock and (name in times or name not in self._executions):
+                self._executions[name] = read_execution(name, lock[name], self._folder, times.get(name))
 
     def write(self, status: Status = "RUNNING", error: str = "") -> None:
         """Write to MLflow how far the command is, if it has anything to say."""
         if not self._executions and not self.ran:
+            send_kept()
             return
-        snapshot = Snapshot(
+        record = Record(
             command=self.command,
             executions=dict(self._executions),
             status=status,
             error=error,
-            started=self.started,
+            started=self._started,
             ended=time.time(),
         )
-        write_snapshot(snapshot, self._folder)
+        write_record(record, self._folder)
 
 
 @contextmanager
@@ -82,5 +82,4 @@ def recorded_command(
     except BaseException:
         record.write("KILLED", "it was told to end")
         raise
-    else:
-        record.write("FINISHED")
+    record.write("FINISHED")

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,19 +22,15 @@ _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
 _FIRST = 3
 """The first version of MLflow whose servers have models of their own, which records need."""
-# MLflow's limits: it takes 1,000 metrics at once, but only 100 parameters or tags.
-_BATCH = 100
 _KEY_CHARS = 250
-_VALUE_CHARS = 6000
-_TAG_CHARS = 5000
+"""MLflow's limit for a name."""
+
+Point = tuple[str, int, float]
+"""Name, step and value of a metric."""
 
 
 class TrackingError(IterPrefError):
     """The tracking server cannot be used now."""
-
-
-class DeletedRunError(IterPrefError):
-    """The run was deleted on MLflow's pages, so nothing more is written to it."""
 
 
 class Server:
@@ -84,67 +80,48 @@ class Server:
         found = self.client.search_runs([self.experiment_id], query, ViewType.ALL, max_results=1)
         return found[0] if found else None
 
-    def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str], *, again: bool = False) -> str:
-        """Return the id of the run with this key, which is made if it is not there.
+    def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
+        """Return the run with this key, deleted or not; if there is none, make it.
 
         Args:
             key: identifies the run.
-            name: the name of the run.
+            name: the name of a new run.
             started: seconds since the epoch.
             tags: of a new run.
-            again: make it anew if the user has deleted it.
-
-        Raises:
-            DeletedRunError: the user has deleted the run.
         """
-        run = self.find_run(key)
-        deleted = run is not None and run.info.lifecycle_stage == "deleted"
-        if run is None or (deleted and again):
-            run = self.client.create_run(
-                self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
-            )
-        elif deleted:
-            raise DeletedRunError(f"{name} was deleted")
-        return str(run.info.run_id)
+        return self.find_run(key) or self.client.create_run(
+            self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
+        )
 
-    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Log parameters, whose values MLflow keeps as texts."""
-        from mlflow.entities import Param
-
-        for batch in _batches([Param(safe_name(key), str(value)[:_VALUE_CHARS]) for key, value in params.items()]):
-            self.client.log_batch(run_id, params=batch)
-
-    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags; an empty value sets none."""
-        from mlflow.entities import RunTag
-
-        items = [RunTag(safe_name(key), value[:_TAG_CHARS]) for key, value in tags.items() if value]
-        self.client.log_batch(run_id, tags=items)
-
-    def log_metrics(
-        self, run_id: str, series: Mapping[str, Mapping[int, float]], at: float, model_id: str | None = None
+    def log(
+        self,
+        run_id: str,
+        at: float,
+        *,
+        points: Iterable[Point] = (),
+        params: Mapping[str, Any] = {},
+        tags: Mapping[str, str] = {},
+        model_id: str | None = None,
     ) -> None:
-        """Log values by name and step.
+        """Log what a run says. MLflow keeps values of parameters and tags as texts, and cuts long ones.
 
         Args:
             run_id: the run.
-            series: name → step → value.
-            at: seconds since the epoch. A value that is sent again with the same time is there once.
-            model_id: a model that has these values, too.
+            at: the time of the points, in seconds since the epoch. A point that is sent again with it is there once.
+            points: (name, step, value).
+            params: name → value.
+            tags: name → value.
+            model_id: a model that has these points, too.
         """
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric, Param, RunTag
 
         model = {} if model_id is None else {"model_id": model_id}
-        points = []
-        for name, values in series.items():
-            for step, value in values.items():
-                points.append(Metric(safe_name(name), value, round(1000 * at), step, **model))
-        for batch in _batches(points):
-            self.client.log_batch(run_id, metrics=batch)
-
-    def steps_of(self, run_id: str, name: str) -> set[int]:
-        """Return the steps at which a run has a value of a metric."""
-        return {point.step for point in self.client.get_metric_history(run_id, safe_name(name))}
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(safe_name(name), value, round(1000 * at), step, **model) for name, step, value in points],
+            params=[Param(safe_name(name), str(value)) for name, value in params.items()],
+            tags=[RunTag(safe_name(name), value) for name, value in tags.items()],
+        )
 
     def find_model(self, item: Artifact) -> Any | None:
         """Return the model with a path and digest of DVC's; None if there is none."""
@@ -152,7 +129,7 @@ class Server:
         models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
         return models[0] if models else None
 
-    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> Any:
+    def create_model(self, item: Artifact, run_id: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Any:
         """Make a model that points to DVC."""
         import mlflow
 
@@ -161,55 +138,34 @@ class Server:
             source_run_id=run_id,
             experiment_id=self.experiment_id,
             tags={**tags, "dvc.path": item.path, "dvc.md5": item.md5},
-            params=dict(params),
+            params={safe_name(name): str(value) for name, value in params.items()},
         )
 
-    def upload_folder(self, run_id: str, folder: Path, name: str) -> bool:
+    def upload(self, run_id: str, folder: Path, name: str) -> None:
         """Upload a folder to a run. If that fails, nothing else does, and `no_files` says why."""
-        return self._upload(lambda: self.client.log_artifacts(run_id, str(folder), name))
-
-    def upload_model(self, model_id: str, folder: Path) -> bool:
-        """Upload the files of a model, as `upload_folder` does."""
-        return self._upload(lambda: self.client.log_model_artifacts(model_id, str(folder)))
-
-    def _upload(self, upload: Callable[[], None]) -> bool:
         if self.no_files:
-            return False
+            return
         try:
-            upload()
+            self.client.log_artifacts(run_id, str(folder), name)
         except Exception as error:  # noqa: BLE001 - of a store of any kind, or its driver
             log_defect(error)
             self.no_files = f"{_first_line(error)}; {_SERVE}"
-        return not self.no_files
 
     def _find_experiment(self, create: bool) -> Any | None:
         """Return the experiment. One that is there stays as it is: its description is not ours."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
         known = self.client.get_experiment_by_name(name)
         if known is None and create:
-            known = self._make_experiment(name)
+            location = artifacts_uri() if is_in_checkout() else None
+            # Its page opens as one of trainings.
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            known = self.client.get_experiment(self.client.create_experiment(name, location, tags))
         if known is not None and known.lifecycle_stage == "deleted":
             raise TrackingError(
                 f"the experiment {name} at {shown_uri()} is deleted; restore it with `mlflow experiments restore "
                 f"--experiment-id {known.experiment_id}`, or name another one in MLFLOW_EXPERIMENT_NAME"
             )
         return known
-
-    def _make_experiment(self, name: str) -> Any:
-        from mlflow.exceptions import MlflowException
-
-        location = artifacts_uri() if is_in_checkout() else None
-        try:
-            experiment_id = self.client.create_experiment(name, location)
-        except MlflowException:
-            # Another machine may have made it in between.
-            known = self.client.get_experiment_by_name(name)
-            if known is None:
-                raise
-            return known
-        # Its page opens as one of trainings.
-        self.client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
-        return self.client.get_experiment(experiment_id)
 
 
 def tracking_uri() -> str:
@@ -268,13 +224,8 @@ def log_defect(error: Exception) -> bool:
     log, a mistake of the program would look like a server that is away.
     """
     # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
-    if isinstance(error, (IterPrefError, OSError, ImportError, ValueError)):
-        return False
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    if isinstance(error, (MlflowException, SQLAlchemyError, CommandError)):
+    expected = isinstance(error, (IterPrefError, OSError, ImportError, ValueError))
+    if expected or type(error).__module__.partition(".")[0] in ("alembic", "mlflow", "sqlalchemy"):
         return False
     logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
     return True
@@ -314,17 +265,8 @@ def safe_name(name: str) -> str:
     return "/".join(parts)[:_KEY_CHARS] or "_"
 
 
-def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
-    return [items[first : first + _BATCH] for first in range(0, len(items), _BATCH)]
-
-
-def database_path() -> Path:
-    """Return the data base in the checkout."""
-    return (home() / "mlflow.db").resolve()
-
-
 def _checkout_database() -> str:
-    return f"sqlite:///{database_path()}"
+    return f"sqlite:///{(home() / 'mlflow.db').resolve()}"
 
 
 def is_in_checkout() -> bool:

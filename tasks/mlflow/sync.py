@@ -1,168 +1,93 @@
-"""Sync: snapshots of commands, written to MLflow. What MLflow does not take is set aside, and tried again later."""
+"""Sync: records of commands on their way to MLflow. Each has its file, which goes when MLflow has all of it."""
 
-import hashlib
-import json
-import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from iterpref_core.records.errors import InputError
 from tasks.addresses import without_passwords
-from tasks.mlflow.loadable import make_loadable
-from tasks.mlflow.rows import open_command, upload_report, write_command, write_stage
-from tasks.mlflow.server import (
-    DeletedRunError,
-    Server,
-    TrackingError,
-    database_path,
-    is_in_checkout,
-    log_defect,
-    tracking_uri,
-)
-from tasks.mlflow.snapshot import Snapshot, set_aside_files, set_aside_folder
+from tasks.mlflow.record import Record, kept_records, records_folder
+from tasks.mlflow.rows import send
+from tasks.mlflow.server import Server, TrackingError, log_defect, tracking_uri
 
 _PAUSE_S = 60.0
 """Seconds for which a server that did not answer is left alone."""
+_LATER = "the next run sends what is kept"
 _LOCK_S = 120.0
 """Seconds to wait for another process that writes."""
 
-
-class Sync:
-    """A writer of snapshots. Nothing that goes wrong with MLflow costs more than a warning."""
-
-    def __init__(self) -> None:
-        self._away: dict[str, str] = {}
-        self._away_until = 0.0
-        self._told: set[str] = set()
-
-    def write(self, snapshot: Snapshot, folder: Path | None = None) -> None:
-        """Write what was set aside before, and then a snapshot.
-
-        Args:
-            snapshot: the state of a command.
-            folder: the checkout or worktree with its report; None: the report is not there any more.
-        """
-        try:
-            if _is_written(snapshot):
-                return
-            problems = self._away if time.monotonic() < self._away_until else self._write_all(snapshot, folder)
-        except Timeout:
-            problems = {"MLflow": "another process is writing to it"}
-        except TrackingError as error:
-            problems = self._away = {"MLflow": str(error)}
-            self._away_until = time.monotonic() + _PAUSE_S
-        except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
-            log_defect(error)
-            problems = {"MLflow": f"{type(error).__name__}: {error}"}
-        try:
-            if problems:
-                snapshot.set_aside(problems)
-        except OSError as error:
-            problems["its record"] = str(error)
-        for what, reason in problems.items():
-            self.warn(f"{what}: {reason}")
-
-    def warn(self, reason: str) -> None:
-        """Say once why something is not in MLflow."""
-        text = without_passwords(reason)
-        if text not in self._told:
-            print(f"warning: {text}; the next run writes what is missing", file=sys.stderr)
-        self._told.add(text)
-
-    def _write_all(self, snapshot: Snapshot, folder: Path | None) -> dict[str, str]:
-        """Return the reasons why MLflow does not have all of a snapshot.
-
-        Raises:
-            TrackingError: the server cannot be used.
-            Timeout: another process writes.
-        """
-        set_aside_folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(set_aside_folder() / ".lock").acquire(timeout=_LOCK_S):
-            server = Server()
-            for path in set_aside_files():
-                self._write_set_aside(server, path)
-            problems = _write_snapshot(server, snapshot, folder)
-            if not problems:
-                _written_path().write_text(_says(snapshot), encoding="ascii")
-        if server.no_files:
-            self.warn(f"MLflow gets no files: {server.no_files}")
-        return problems
-
-    def _write_set_aside(self, server: Server, path: Path) -> None:
-        try:
-            snapshot = Snapshot.read(path)
-        except FileNotFoundError:
-            return
-        except InputError as error:
-            self.warn(str(error))
-            return
-        if problems := _write_snapshot(server, snapshot, None):
-            snapshot.set_aside(problems)
-            for what, reason in problems.items():
-                self.warn(f"{snapshot.command.name}: {what}: {reason}")
-        else:
-            path.unlink(missing_ok=True)
+_away_until: dict[str, float] = {}
+"""Address of a server that did not answer → until when, in time.monotonic(), it is left alone."""
 
 
-def _write_snapshot(server: Server, snapshot: Snapshot, folder: Path | None) -> dict[str, str]:
-    """Write each part of a snapshot by itself, so that none stops the others; return why parts are not there.
+def write_record(record: Record, folder: Path | None = None) -> None:
+    """Keep a record, and send all that is kept to MLflow. Whatever goes wrong with that is a warning.
+
+    Args:
+        record: the state of a command.
+        folder: the checkout or worktree with its report; None: the report is not there any more.
+    """
+    with _sending():
+        record.keep()
+        _send_all(record.path, folder)
+
+
+def send_kept() -> None:
+    """Send the records of earlier commands, if there are any, to MLflow, as `write_record` does."""
+    if kept_records():
+        with _sending():
+            _send_all(None, None)
+
+
+@contextmanager
+def _sending() -> Iterator[None]:
+    """Let one process at a time write to MLflow, and turn every error in the block into a warning."""
+    try:
+        records_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(records_folder() / ".lock", timeout=_LOCK_S):
+            yield
+    except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
+        log_defect(error)
+        reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"
+        _warn(f"{reason}; {_LATER}")
+
+
+def _send_all(own: Path | None, folder: Path | None) -> None:
+    """Send every record that is kept. One that MLflow refuses stays, and does not stop the others.
+
+    Args:
+        own: the file of the present command's record.
+        folder: the checkout or worktree with that command's report.
 
     Raises:
         TrackingError: the server cannot be used.
     """
-    problems: dict[str, str] = {}
-
-    def attempt(what: str, write: Callable[..., str | None], *arguments: object) -> str | None:
-        try:
-            return write(server, *arguments)
-        except DeletedRunError:
-            return None  # the user does not want it
-        except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
-            Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
-            log_defect(error)
-            problems[what] = without_passwords(f"{type(error).__name__}: {error}".splitlines()[0][:500])
-            return None
-
-    parent = attempt("the run", open_command, snapshot.command, snapshot.started)
-    if parent is None:
-        return problems
-    for name, execution in snapshot.executions.items():
-        if execution.times is not None:
-            attempt(name, write_stage, snapshot, execution, parent)
-    attempt("the run", write_command, snapshot, parent)
-    if folder is not None:
-        attempt("the report", upload_report, snapshot, parent, folder)
-        attempt("the models", make_loadable, snapshot, folder)
-    return problems
+    uri = tracking_uri()
+    if time.monotonic() < _away_until.get(uri, 0.0):
+        return
+    try:
+        server = Server()
+        for path in kept_records():
+            try:
+                record = Record.read(path)
+                send(server, record, folder if path == own else None)
+            except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
+                Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
+                log_defect(error)
+                _warn(f"{path} is not in MLflow: {type(error).__name__}: {str(error).splitlines()[0][:500]}; {_LATER}")
+            else:
+                path.unlink()
+    except TrackingError:
+        _away_until[uri] = time.monotonic() + _PAUSE_S
+        raise
+    if server.no_files:
+        _warn(f"MLflow gets no files: {server.no_files}")
 
 
-def _is_written(snapshot: Snapshot) -> bool:
-    """Return whether this was the last that MLflow got. A command with nothing to do is spared MLflow's import."""
-    path = _written_path()
-    if set_aside_files() or not path.is_file() or (is_in_checkout() and not database_path().is_file()):
-        return False
-    return path.read_text(encoding="ascii") == _says(snapshot)
-
-
-def _says(snapshot: Snapshot) -> str:
-    """Return a digest of what a snapshot says, without the time of the command, and of where it is written."""
-    keys = {name: execution.key for name, execution in snapshot.executions.items()}
-    place = [tracking_uri(), os.environ.get("MLFLOW_EXPERIMENT_NAME", "")]
-    text = json.dumps([place, snapshot.command.key, snapshot.status, snapshot.error, keys], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _written_path() -> Path:
-    return set_aside_folder() / "written"
-
-
-_sync = Sync()
-
-
-def write_snapshot(snapshot: Snapshot, folder: Path | None = None) -> None:
-    """Write the state of a command to MLflow, as `Sync.write`."""
-    _sync.write(snapshot, folder)
+@cache  # a record that is refused is tried again after each stage, and told once
+def _warn(reason: str) -> None:
+    print(f"warning: {without_passwords(reason)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Prefect's server: the one that the user's settings name, or that of `iterpref ui`.
+"""Prefect's server: the one that PREFECT_API_URL names, or that of `iterpref ui`.
 
 Prefect's import takes a second and a half, so it stands in functions.
 """
@@ -6,14 +6,11 @@ Prefect's import takes a second and a half, so it stands in functions.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.addresses import ShownText, without_passwords
+from tasks.addresses import without_passwords
 from tasks.local_server import LOOPBACK, served
 from tasks.paths import STATE, home
 
@@ -22,14 +19,8 @@ PREFECT_PORT = 4200
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
-_PAGES = STATE / "ui.json"
-
-
-class Pages(BaseModel):
-    """Addresses of the servers of `iterpref ui`: of Prefect's interface for programs, and of MLflow's pages."""
-
-    prefect: ShownText
-    mlflow: ShownText
+_ADDRESS = STATE / "prefect.url"
+"""The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 
 
 @contextmanager
@@ -71,36 +62,29 @@ def prefect_server(port: int) -> Iterator[str]:
 
 
 @contextmanager
-def announced(pages: Pages) -> Iterator[None]:
-    """Let runs of this checkout, and a bare `dvc repro`, show in the pages of `iterpref ui`."""
-    path = _PAGES.resolve()
+def announced(url: str) -> Iterator[None]:
+    """Let runs of this checkout show on the pages of `iterpref ui`."""
+    path = _ADDRESS.resolve()
     with atomic_writer(path) as file:
-        file.write(pages.model_dump_json())
+        file.write(without_passwords(url))
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def announced_pages() -> Pages | None:
-    """Return the addresses of this checkout's `iterpref ui`; None if it does not run. A killed one leaves its own."""
-    try:
-        return Pages.model_validate_json((home() / _PAGES).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
 def running_prefect() -> str | None:
-    """Return the address of the Prefect server that is there: named by the user's settings, or else of `iterpref ui`.
+    """Return the address of the Prefect server that is there: named by PREFECT_API_URL, or else of `iterpref ui`.
 
     Raises:
-        InputError: the server that the settings name does not answer, or refuses the key.
+        InputError: the server that is named does not answer, or refuses the key.
     """
     if named := named_prefect():
         return named
-    pages = announced_pages()
-    if pages and not _ask_prefect(pages.prefect):
-        return pages.prefect
+    address = home() / _ADDRESS
+    # An `iterpref ui` that was killed leaves the file.
+    if address.is_file() and not _ask_prefect(url := address.read_text(encoding="utf-8")):
+        return url
     return None
 
 
@@ -114,42 +98,26 @@ def use_prefect(url: str) -> None:
 
 
 def named_prefect() -> str | None:
-    """Return the address of the server that the user's settings of Prefect name: environment, profile or prefect.toml.
+    """Return the address of the server that PREFECT_API_URL names.
 
     Raises:
         InputError: the server does not answer, or refuses the key.
     """
-    if not _may_name_server():
-        return None
-    from prefect.context import refresh_global_settings_context
-    from prefect.settings import get_current_settings
-
-    refresh_global_settings_context()
-    named = get_current_settings().api.url
+    named = os.environ.get("PREFECT_API_URL")
     if named and (problem := _ask_prefect(named)):
         if not named.rstrip("/").endswith("/api"):
             problem += "; the address of Prefect's interface for programs ends in /api"
         raise InputError(
-            f"the Prefect server at {without_passwords(named)}, which your environment or Prefect profile names, "
-            f"{problem}; or name no server: unset PREFECT_API_URL, `prefect profile use ephemeral`"
+            f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
+            "unset PREFECT_API_URL"
         )
-    return named
+    return named or None
 
 
 def _is_healthy(url: str) -> bool:
     """Return whether a Prefect server answers, with or without a key."""
     with _client_of(url) as client:
         return client.api_healthcheck() is None
-
-
-def _may_name_server() -> bool:
-    """Return whether there is a place that may name a Prefect server; without one, Prefect's import is saved."""
-    if "PREFECT_API_URL" in os.environ:
-        return True
-    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
-    places = (profiles, Path("prefect.toml"), Path(".env"))
-    return any(place.is_file() for place in places)
 
 
 def _ask_prefect(url: str) -> str:

@@ -293,7 +293,6 @@ def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it() -> None:
         ("```python import math\ndef f(x): return math.e\n```", "import math\ndef f(x): return math.e\n"),
         ("Use `def f(x): return x + 1` and be done.", "def f(x): return x + 1\n"),
         ("```python def f(x): return x + 1```", "def f(x): return x + 1\n"),
-        ("```python\n>>> def f(x):\n...     return 1\n...\n>>> f(1)\n1\n```", "def f(x):\n    return 1\nf(1)\n"),
     ],
 )  # fmt: skip
 def test_a_program_in_an_unusual_form_is_read(answer: str, program: str) -> None:

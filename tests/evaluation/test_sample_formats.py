@@ -40,12 +40,6 @@ def evalplus_folder(folder: Path) -> Path:
     return folder / "model_temp_0.0"
 
 
-def bigcode_generations(folder: Path) -> Path:
-    path = folder / "generations.json"
-    path.write_text(json.dumps([[PROGRAMS.get(f"HumanEval/{number}", "pass")] for number in range(164)]))
-    return path
-
-
 def nemo_rows(folder: Path) -> Path:
     """As its evaluator leaves them: with a `completion` that is its own reading."""
     return lines(
@@ -85,7 +79,7 @@ def lm_eval_raw_rows(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "write",
-    [evalplus_rows, evalplus_folder, bigcode_generations, nemo_rows, lm_eval_rows, lm_eval_raw_rows],
+    [evalplus_rows, evalplus_folder, nemo_rows, lm_eval_rows, lm_eval_raw_rows],
     ids=lambda write: write.__name__,
 )
 def test_the_same_programs_have_the_same_score_whoever_wrote_them(
@@ -97,7 +91,7 @@ def test_the_same_programs_have_the_same_score_whoever_wrote_them(
     result = json.loads((out / "results.json").read_text())
     entry = result["benchmarks"]["humaneval"]
     assert entry["verdicts"] == {"HumanEval/2": ["passed"], "HumanEval/53": ["wrong_answer"]}
-    assert result["model"] in {"out", "model_temp_0.0", "generations", "output-rs0", "samples_humaneval"}
+    assert result["model"] in {"out", "model_temp_0.0", "output-rs0", "samples_humaneval"}
 
 
 def test_rows_of_livecodebench_have_a_sample_for_each_program(tmp_path: Path) -> None:
@@ -105,34 +99,28 @@ def test_rows_of_livecodebench_have_a_sample_for_each_program(tmp_path: Path) ->
     path = tmp_path / "Scenario.codegeneration_2_0.2_eval_all.json"
     row = {"question_id": "1873_A", "code_list": ["print(1)", ""], "output_list": ["…", "…"], "graded_list": [True]}
     path.write_text(json.dumps([row, row | {"question_id": "other"}], indent=4))
-    given = read_given_samples(path, "livecodebench", {"1873_A"})
+    given = read_given_samples(path, {"1873_A"})
     assert given == [GivenSample(Sample(task_id="1873_A", solution=text)) for text in ("print(1)", "")]
 
 
 def test_numbers_of_mbpp_are_ids_of_evalplus(tmp_path: Path) -> None:
     rows = [{"doc": {"task_id": 11}, "filter": "extract_code", "filtered_resps": [["def f(): pass"]], "resps": []}]
-    found = read_given_samples(lines(tmp_path / "a.jsonl", rows), "mbpp", {"Mbpp/11"})
+    found = read_given_samples(lines(tmp_path / "a.jsonl", rows), {"Mbpp/11"})
     assert [each.sample.task_id for each in found] == ["Mbpp/11"]
-    path = tmp_path / "generations.json"
-    path.write_text(json.dumps([[str(number)] for number in range(500)]))
-    found = read_given_samples(path, "mbpp+", {"Mbpp/11", "Mbpp/510", "Mbpp/2"})
-    assert [(each.sample.task_id, each.sample.solution) for each in found] == [("Mbpp/11", "0"), ("Mbpp/510", "499")]
 
 
 def test_programs_of_a_folder_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     (tmp_path / "HumanEval_2").mkdir()
     for number in (0, 2, 10):
         (tmp_path / "HumanEval_2" / f"{number}.py").write_text(str(number))
-    found = read_given_samples(tmp_path, "humaneval", ["HumanEval/2", "HumanEval/3"])
+    found = read_given_samples(tmp_path, ["HumanEval/2", "HumanEval/3"])
     assert [each.sample.solution for each in found] == ["0", "2", "10"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([["x"]] * 20, r"20 lists of programs, and humaneval has 164 tasks .* without --limit"),
-        ([["x"]] * 164 + [{"task_id": "HumanEval/0", "solution": "x"}], "164 lists of programs"),
-        ([[1]] * 164, "a list of something else than programs"),
+        ([["x"]] * 164, "not a JSON object"),
         ([{"prompt": "x", "output": "y"}], r"no sample that is known \(it has output, prompt\)"),
         ([{"task_id": "HumanEval/0"}], "one of 'solution' and 'completion' must be given"),
         ([{"task_id": "HumanEval/0", "generation": None}], "field 'generation'"),
@@ -151,17 +139,10 @@ def test_what_is_not_known_is_refused_with_one_message(tmp_path: Path, content: 
     path = tmp_path / "samples.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
-        read_given_samples(path, "humaneval", {"HumanEval/0"})
-
-
-def test_lists_without_ids_are_for_the_benchmarks_whose_order_is_known(tmp_path: Path) -> None:
-    path = tmp_path / "generations.json"
-    path.write_text(json.dumps([["x"]] * 3))
-    with pytest.raises(InputError, match="is known for humaneval and mbpp alone, and not for heldout"):
-        read_given_samples(path, "heldout", {"a", "b", "c"})
+        read_given_samples(path, {"HumanEval/0"})
 
 
 def test_a_folder_without_programs_of_a_task_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.jsonl").write_text("")
     with pytest.raises(InputError, match=r"no program of a task, such as HumanEval_0/0.py"):
-        read_given_samples(tmp_path, "humaneval", {"HumanEval/0"})
+        read_given_samples(tmp_path, {"HumanEval/0"})

@@ -15,6 +15,7 @@ from iterpref_core.execution import (
 )
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.errors import InputError
+from tests.engines import StandInEngine
 
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")
 JUDGED = CALLS.model_copy(update={"task_id": "judged", "tests": (AssertTest(code="x = f(1)\nassert x == 2"),)})
@@ -30,15 +31,15 @@ def executor():
 
 
 def passing(*where):
-    """Return a function that runs nothing: a program passes judged as `where` says, and the list of its runs."""
+    """Return an engine that runs nothing: a program passes judged as `where` says, and the list of its runs."""
     runs = []
 
-    def run(problem, _code):
-        runs.append(problem.inside)
-        verdict = "passed" if problem.inside in where else "wrong_answer"
+    def run(program):
+        runs.append(program.inside)
+        verdict = "passed" if program.inside in where else "wrong_answer"
         return Outcome(verdict, "", tests_passed=0, tests_total=1)
 
-    return run, runs
+    return StandInEngine(run), runs
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,8 @@ def passing(*where):
     ],
 )
 def test_a_reference_decides_where_its_tests_are_judged(problem, passes, inside, verdict, runs):
-    run, seen = passing(*passes)
-    found, outcome = run_right_program(problem, "def f(x): ...", run)
+    engine, seen = passing(*passes)
+    found, outcome = run_right_program(problem, "def f(x): ...", engine)
     assert (found.inside, outcome.verdict, seen) == (inside, verdict, runs)
     assert found == problem.model_copy(update={"inside": inside})
 

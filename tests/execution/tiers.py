@@ -9,11 +9,11 @@ BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 
 def tier(name: str, *marks: pytest.MarkDecorator) -> object:
     """Return a tier, A or B, as a parameter with its marks: skipped where it cannot be had."""
-    if name == "A" and not BWRAP.available:
+    if name == "A" and BWRAP.problem:
         return pytest.param(
             name, marks=[*marks, pytest.mark.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")]
         )
-    if name == "B" and BWRAP.available:
+    if name == "B" and not BWRAP.problem:
         return pytest.param(name, marks=[*marks, pytest.mark.slow])
     return pytest.param(name, marks=marks)
 

@@ -5,14 +5,11 @@ import json
 import os
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer.main
 
 from flows.cli.app import app
-from flows.cli.run_verbs import _name_problem_files
-from iterpref_core.cli import _requirement_with
 from iterpref_core.cli.app import app as library_app
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
@@ -60,15 +57,6 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(
     assert (code, "_ITERPREF_COMPLETE=complete_bash" in out) == (0, True), out
 
 
-@pytest.mark.parametrize(
-    ("module", "requirement"),
-    [("torch", "iterpref[training]"), ("openai", "iterpref[endpoints]"), ("evalplus", "iterpref[evaluation]"),
-     ("ray", "iterpref[ray]"), ("ruamel", "iterpref[pipeline]"), ("rich", "iterpref"), ("unknown", "iterpref[all]")],
-)  # fmt: skip
-def test_the_advice_names_the_extra_that_suffices(module: str, requirement: str) -> None:
-    assert _requirement_with(module) == requirement
-
-
 def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
     for verb in sorted(VERBS - {"ui", "export"}):
         _, shown, _ = iterpref(verb, "--help")
@@ -89,7 +77,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "takes no pairs; leave them out"),
         ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: there is no module 'absent'"),
+        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: absent cannot be imported"),
         ([*TRAIN, "kto"], "--programs is missing: kto is trained on single programs (`iterpref pair --unpaired`"),
         ([*TRAIN, "target-kto", *PAIRS], "--programs is missing"),
         ([*TRAIN, "kto", *PROGRAMS, *PAIRS], "--pairs and --spans: kto is trained on single programs"),
@@ -110,7 +98,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["quality", "--problems", "pairs.jsonl", "--judge"], "--judge needs a model"),
         (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
-        (["export", "--out", "o"], "one of --model, --pairs and --problems"),
+        (["export", "--out", "o"], "one of --model and --pairs"),
         (["run", "--set", "training.beta"], "not KEY=VALUE"),
         (["run", "traning"], "no stage 'traning'"),
     ],
@@ -169,12 +157,6 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     assert (code, err.count("\n"), message in err) == (expected, 1, True), err
 
 
-def test_a_run_looks_for_space_before_it_starts_anything(iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
-    code, _, err = iterpref("run")
-    assert (code, "No space left on device: 1 MiB are free" in err) == (2, True), err
-
-
 def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
     iterpref: Iterpref, word_model: Path
 ) -> None:
@@ -185,16 +167,6 @@ def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
     assert (code, "STOP" in out) == (1, True), out + err
     code, out, err = iterpref(*given, "--out", "clean.jsonl")
     assert (code, "STOP" in out, Path("clean.jsonl").is_file()) == (1, True, True), out + err
-
-
-def test_files_of_problems_that_take_part_are_named_before_a_run(
-    iterpref: Iterpref, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("problems").mkdir()
-    for name, lines in {"a": 2, "b": 1}.items():
-        Path(f"problems/{name}.jsonl").write_text("{}\n" * lines, encoding="utf-8")
-        _name_problem_files()
-    assert capsys.readouterr().out == "problems       3 in 2 files of problems/: a.jsonl 2, b.jsonl 1\n"
 
 
 def test_pairs_of_anybody_are_localized_and_cleaned(iterpref: Iterpref) -> None:

@@ -1,4 +1,4 @@
-"""Which Prefect server a run is shown on, and what becomes of a run whose process is gone."""
+"""Which Prefect server a run is shown on, and what it is told."""
 
 import base64
 import logging
@@ -15,7 +15,7 @@ import pytest
 
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.records.errors import ConfigError, InputError
-from tasks.prefect.server import Pages, announced, prefect_server, running_prefect
+from tasks.prefect.server import announced, prefect_server, running_prefect
 from tests.settings import ROOT
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
@@ -72,21 +72,18 @@ def _settings(tmp_path: Path) -> Iterator[None]:
     refresh_global_settings_context()
 
 
-def write_profile(**settings: str) -> None:
-    lines = ['active = "team"', "[profiles.team]", *(f'{name} = "{value}"' for name, value in settings.items())]
-    Path("prefect").mkdir(exist_ok=True)
-    Path("prefect/profiles.toml").write_text("\n".join(lines), encoding="utf-8")
-
-
-def test_the_server_of_the_users_profile_is_used_with_its_key(locked: str) -> None:
-    write_profile(PREFECT_API_URL=locked, PREFECT_API_AUTH_STRING="user:secret")
+def test_the_server_that_the_environment_names_is_used_with_its_key(
+    locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", locked)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     assert running_prefect() == locked
 
 
 def test_a_server_that_wants_another_key_is_never_replaced_by_one_of_our_own(
     locked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_profile(PREFECT_API_URL=locked)
+    monkeypatch.setenv("PREFECT_API_URL", locked)
     with pytest.raises(InputError, match=r"answers 401: set PREFECT_API_KEY or PREFECT_API_AUTH_STRING"):
         running_prefect()
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
@@ -97,10 +94,10 @@ def test_a_server_that_wants_another_key_is_never_replaced_by_one_of_our_own(
 def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".iterpref").mkdir()
     assert running_prefect() is None
-    with announced(Pages(prefect="http://127.0.0.1:9/api", mlflow="http://127.0.0.1:9")):
+    with announced("http://127.0.0.1:9/api"):
         assert running_prefect() is None, "it was killed: nobody answers there"
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
-    with announced(Pages(prefect=locked, mlflow="http://127.0.0.1:9")):
+    with announced(locked):
         assert running_prefect() == locked
     assert running_prefect() is None
 

@@ -12,9 +12,8 @@ import yaml
 
 from flows.cli import run_verbs
 from iterpref_core.records.config import load_params
+from tasks.mlflow.record import kept_records
 from tasks.mlflow.server import Server
-from tasks.mlflow.snapshot import set_aside_files
-from tasks.mlflow.sync import Sync
 from tests.dvc_repository import ToyCheckout, reproduce
 from tests.once import give_mlflow_tables
 
@@ -133,7 +132,7 @@ def command_rows() -> list[Any]:
 
 
 def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(
-    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = {}
     for beta in (0.1, 0.23):
@@ -144,22 +143,16 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     server = Server()
     assert len(stage_rows("training@dpo")) == len(stage_rows("evaluation@dpo")) == 2
     for row in stage_rows("training@dpo"):
-        beta = row.data.params["beta"]
-        assert row.data.params["training.beta"] == beta
-        assert row.data.metrics["mean_loss"] == float(beta)
+        beta = row.data.params["training.beta"]
+        assert row.data.metrics["loss"] == float(beta)
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
-        assert (model.tags["dvc.md5"], model.params["beta"]) == (made[beta], beta)
+        assert (model.tags["dvc.md5"], model.params["training.beta"]) == (made[beta], beta)
         assert model.tags["mlflow.source.name"] == "dvc repro", "not the program of this process"
-    for row in stage_rows("evaluation@dpo"):
-        assert row.data.metrics["heldout/pass_at_1"] == float(row.data.params["beta"])
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
     assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.23"}
     for row in command_rows():
-        score = float(row.data.tags["beta"])
-        assert row.data.metrics == {"dpo/heldout/pass_at_1": score, "best/heldout/pass_at_1": score}
-        assert (row.data.tags["best"], row.data.tags["data"]) == ("dpo", digests()["data/pairs.jsonl"][:8])
-    assert "[pairs]" in command_rows()[0].data.tags["mlflow.note.content"], "what it reused"
+        assert row.data.metrics == {"dpo/heldout/pass_at_1": float(row.data.params["training.beta"])}
 
     before = len(rows())
     run("git", "checkout", "--", "params.yaml")
@@ -169,21 +162,22 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     Path("README").write_text("new\n", encoding="utf-8")
     run("git", "add", "README")
     run("git", "commit", "--quiet", "--message", "news")
-    for _ in range(2):
-        monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())  # as in a process of its own
-        run_verbs.run()
-        assert "3 unchanged" in capsys.readouterr().out
-    assert len(rows()) == before + 1, "the command"
+    run_verbs.run(["pairs"])
+    assert "1 stages are up to date" in capsys.readouterr().err
+    assert len(rows()) == before, "nothing was executed"
+    Path("code.py").write_text("2", encoding="utf-8")
+    run("git", "commit", "--quiet", "--all", "--message", "code")
+    run_verbs.run(["evaluation"])
+    assert len(rows()) == before + 2, "the command and the training"
     row = command_rows()[0]
     commit = run("git", "rev-parse", "HEAD").strip()
     assert row.info.run_name == f"iterpref run {commit[:7]}"
-    assert row.data.tags["commit"] == commit[:8]
-    assert (row.data.tags["dirty"], row.data.tags["beta"]) == ("false", "0.1")
-    assert row.data.metrics == {"dpo/heldout/pass_at_1": 0.1, "best/heldout/pass_at_1": 0.1}
-    oldest = [row for row in stage_rows("training@dpo") if row.data.params["beta"] == "0.1"]
-    assert len(oldest) == 1
-    assert oldest[0].info.run_id in row.data.tags["mlflow.note.content"]
-    assert set_aside_files() == []
+    assert row.data.tags["mlflow.source.git.commit"] == commit
+    assert row.data.tags["mlflow.source.git.dirty"] == "false"
+    assert row.data.metrics == {"dpo/heldout/pass_at_1": 0.1}
+    (made_pairs,) = stage_rows("pairs")
+    assert made_pairs.info.run_id in row.data.tags["mlflow.note.content"], "what it reused"
+    assert kept_records() == []
 
 
 def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:
@@ -202,7 +196,7 @@ def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(
     _, told = training.communicate(timeout=PATIENCE_S)
     assert (training.returncode, "params.yaml was edited while training@dpo ran" in told) == (0, True), told
     (row,) = stage_rows("training@dpo")
-    assert (row.data.params["beta"], row.data.metrics["mean_loss"]) == ("0.1", 0.1), "as it was when the stage began"
+    assert (row.data.params["training.beta"], row.data.metrics["loss"]) == ("0.1", 0.1), "of the beginning"
 
 
 def start_training() -> subprocess.Popen[str]:

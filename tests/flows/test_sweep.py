@@ -22,6 +22,7 @@ from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from flows.points import SweepResult
+    from tasks.mlflow.record import Record
 
 pytestmark = [
     pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
@@ -30,6 +31,8 @@ pytestmark = [
 ]
 
 OBJECTIVES = ("sft", "target-dpo")
+RECORDED: list["Record"] = []
+"""The records that MLflow would get."""
 STAGES = {
     "shared": {"cmd": "python run.py shared", "deps": ["run.py"], "outs": ["shared"]},
     "training": {
@@ -106,7 +109,8 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A folder with a checkout, and beside it what its stages note and obey."""
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    monkeypatch.setattr("tasks.mlflow.recorded_command.write_snapshot", lambda *_: None)
+    RECORDED.clear()
+    monkeypatch.setattr("tasks.mlflow.recorded_command.write_record", lambda record, _: RECORDED.append(record))
     (tmp_path / "together").write_text("1", encoding="utf-8")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
@@ -158,6 +162,11 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     assert [(row["label"], row["pass_at_1"], round(row["difference"] or 0, 3)) for row in result["rows"]] == [
         ("target-dpo beta=0.2", 0.2, 0), ("target-dpo beta=0.6", 0.6, 0.4),
     ]  # fmt: skip
+    for record in RECORDED:
+        executed = {name for name, execution in record.executions.items() if execution.times is not None}
+        assert executed == {"training@target-dpo", "evaluation@target-dpo"}, record.command.name
+        assert set(record.executions) == {"shared", *executed}
+    assert len(RECORDED) == 2
     low, high = result["rows"][1]["ci95"]
     assert 0.25 < low < 0.33
     assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"
@@ -201,8 +210,8 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
     params = load_params(ROOT / "params.yaml")
     trained = {}
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
-        for point in plan_points(row, None, "validation", 2, params, (), "a1b2c3d"):
-            trained[point.name] = point.row.values["training.seed"]
+        for name, point in plan_points(row, None, "validation", 2, params, "a1b2c3d").items():
+            trained[name] = point.values["training.seed"]
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
 
 
@@ -212,9 +221,9 @@ def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: 
 
     (row,) = plan_rows(load_params(), None, ["dpo"], {})
 
-    def name() -> tuple[str, str]:
-        (point,) = plan_points(row, None, "validation", 1, load_params(), {}, observe_source().state)
-        return point.name, point.before
+    def name() -> str:
+        (point,) = plan_points(row, None, "validation", 1, load_params(), observe_source().state)
+        return point
 
     names = [name()]
     assert names == [name()], "a killed sweep continues"
@@ -224,7 +233,7 @@ def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: 
     names.append(name())
     write_values({"training.epochs": 7})
     names.append(name())
-    assert len({point for point, _ in names}) == len({before for _, before in names}) == 4, toy
+    assert len(set(names)) == 4, toy
 
 
 @pytest.mark.slow
@@ -242,19 +251,12 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
     assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1", "0.1"]
 
 
-@pytest.mark.slow
-def test_a_point_whose_server_is_away_is_tried_again(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (toy / "0.1.code").write_text("75", encoding="utf-8")
-    monkeypatch.setattr("tasks.dvc.reproduction._PAUSES_S", (0.0, 0.0))
-    assert [row.pass_at_1 for row in run([0.1]).rows] == [0.1]
-    assert len([words for words in notes(toy, "training") if words[0] == "begins"]) == 2
-
-
 def test_a_bad_grid_is_refused_before_anything_starts(
     iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.delattr("tasks.prefect.server.running_prefect")  # a run would begin with it
+    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
+    monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
     shutil.copy2(ROOT / "ablations.yaml", ".")
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),

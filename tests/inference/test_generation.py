@@ -173,8 +173,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
 ) -> None:
     import transformers
 
-    from iterpref_core.models.inference.chunked_cache import chunked_cache
-    from iterpref_core.models.inference.transformers_model import TransformersModel
+    from iterpref_core.models.inference.transformers_model import TransformersModel, leaving_cache
 
     window = {} if config == "LlamaConfig" else {"sliding_window": 16}
     kind = getattr(transformers, config)
@@ -186,7 +185,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
-    assert chunked_cache(backend._model) is not None, "rows can leave"
+    assert leaving_cache(backend._model) is not None, "rows can leave"
 
 
 @pytest.mark.parametrize("config", ["LlamaConfig", "Qwen3NextConfig"])

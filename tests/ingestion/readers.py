@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from iterpref_core.pairs.ingestion.repair_rows import RepairReader
+from iterpref_core.pairs.ingestion.repairs import RepairReader
 from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
 from iterpref_core.problems.ingestion.problems.problem_rows import ProblemReader
@@ -17,7 +17,7 @@ def repair_reader(columns: str | None = None, split: str | None = None) -> Repai
 
 def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[object]:
     """The rows of a file as problems or repairs, and those that are left out."""
-    items = read_items(source, lenient=True)
+    items = read_items(source, nulls=True)
     if form == "pairs":
         repairs = repair_reader(columns, split)
         return [each for item in items for each in repairs.read(item)]

@@ -17,8 +17,8 @@ from iterpref_core.problems.ingestion.columns import PROBLEMS
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
-from iterpref_core.problems.ingestion.problems.selection import MAX_PROBLEM_BYTES, Selection
-from iterpref_core.records import Problem, Sample
+from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
@@ -42,8 +42,7 @@ def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
 
 def verdicts(problem: Problem, *codes: str) -> list[str]:
     with Executor(Limits(), workers=1) as executor:
-        samples = [Sample(task_id=problem.task_id, solution=code) for code in codes]
-        return [executor.run_one(program_of(problem, sample)).verdict for sample in samples]
+        return [executor.run_one(program_of(problem, code)).verdict for code in codes]
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -156,52 +155,16 @@ def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr("iterpref_core.problems.ingestion.problems.selection.MAX_PROBLEM_BYTES", megabytes << 20)
 
 
-@pytest.mark.parametrize(
-    ("allowed", "sizes", "max_tests", "kept", "passed_over"),
-    [
-        (MAX_PROBLEM_BYTES >> 20, (9, 9), 1, [0], 0),
-        (2, (1.1, 1.1), 2, [0], 1),
-        (2, (2.5, 2.5, 2.5, 2.5, 0.1), 2, [4], 1),
-        (2, (2.5, 0.1, 0.1, 0.1), 4, [1, 2, 3], 1),
-    ],
-)
-def test_tests_are_drawn_by_size_where_others_are_too_large(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    allowed: int,
-    sizes: tuple[float, ...],
-    max_tests: int,
-    kept: list[int],
-    passed_over: int,
-) -> None:
-    allow(allowed, monkeypatch)
-    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
-    found, (_, problem) = taken(source, "apps", max_tests=max_tests)
-    numbers = [int(test.model_dump()["output"]) for test in problem.tests + problem.hidden_tests]
-    assert len(numbers) == len(kept)
-    assert set(numbers) <= (set(kept) if len(set(sizes)) > 1 else {0, 1})
-    assert found.counts.get("tests_left_out/too_large", 0) == passed_over
-    assert len(problem.to_json()) <= allowed << 20
-
-
-@pytest.mark.parametrize(
-    ("sizes", "max_tests", "smallest"),
-    [
-        ((1.6, 1.6), None, 1),
-        ((3.5,), 5, 3),
-        ((3.5,), None, 3),
-    ],
-)
-def test_a_problem_larger_than_a_run_can_hold_is_left_out_with_advice_that_helps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, ...], max_tests: int | None, smallest: int
+@pytest.mark.parametrize(("sizes", "max_tests"), [((1.6, 1.6), None), ((3.5,), 5)])
+def test_a_problem_larger_than_a_run_can_hold_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, ...], max_tests: int | None
 ) -> None:
     allow(2, monkeypatch)
     source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
     found, problems = taken(source, "apps", max_tests=max_tests)
     assert (len(problems), found.counts["dropped/too_large"]) == (1, 1)
-    assert found.dropped[0].explanation == (
-        f"it has 3 MiB, and 2 are allowed; --max-tests N takes tests that fit, and its smallest has {smallest} MiB"
-    )
+    assert found.dropped[0].explanation == "it has 3 MiB with these tests; 2 are allowed"
+    assert len(taken(source, "apps", max_tests=1)[1]) == len(sizes)
 
 
 def calls(count: int) -> PublishedRow:
@@ -246,7 +209,7 @@ def test_shards_and_several_sources_are_read_one_after_another_and_names_that_re
     other = written(tmp_path / "test.jsonl", row)
     out = tmp_path / "out.jsonl"
     ingest(Source([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
-    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1-2", "apps/1-3"]
+    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
 
 
 def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) -> None:

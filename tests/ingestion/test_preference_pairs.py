@@ -92,7 +92,6 @@ def test_what_is_no_pair_of_programs_is_left_out_by_name(
     other = PAIR | {"prompt": "Another."}
     source.write_text(f"{json.dumps(PAIR | change)}\n{json.dumps(other)}\n")
     counts = ingest_pairs(Source([source]), out).counts
-    counts.pop("language_unstated", None)
     assert counts == result | {"pairs": result.get("pairs", 0) + 1}
     if result.get("pairs"):
         pair = next(read_pairs(out))
@@ -130,8 +129,6 @@ def test_two_sides_that_answer_different_questions_are_no_pair(tmp_path: Path) -
         Source([written(tmp_path / "in.jsonl", asked | {"rejected": other}, PAIR)]), tmp_path / "pairs.jsonl"
     )
     assert found.counts == {"pairs": 1, "dropped/different_turns": 1}
-    with pytest.raises(InputError, match="columns `prompt` and `chosen` ask different questions; leave one of them"):
-        taken(written(tmp_path / "in.jsonl", asked | {"prompt": "Take one."}))
 
 
 def test_a_question_about_a_picture_is_not_read_without_the_picture(tmp_path: Path) -> None:
@@ -271,13 +268,11 @@ RUST = "```rust\nfn add(a: i32) -> i32 { a + 1 }\n```"
 @pytest.mark.parametrize(
     ("chosen", "rejected", "result"),
     [
-        (RUST, RUST.replace("+", "-"), "not_python"),
-        (fenced(CHOSEN), RUST, "not_python"),
-        ("fn add(a: i32) -> i32 { a + 1 }", "fn add(a: i32) -> i32 { a - 1 }", "not_python"),
-        ("#include <stdio.h>\nint main() { return 0; }", "int main() { return 1; }", "not_python"),
-        ("```javascript\nconsole.log(1)\n```", "```javascript\nconsole.log(2)\n```", "not_python"),
-        ("console.log(1)", "console.log(2)", "not_python"),
-        ("const f = (x) => x + 1;", "const f = (x) => x;", "not_python"),
+        (RUST, RUST.replace("+", "-"), "no_code"),
+        (fenced(CHOSEN), RUST, "no_code"),
+        ("fn add(a: i32) -> i32 { a + 1 }", "fn add(a: i32) -> i32 { a - 1 }", "no_code"),
+        ("#include <stdio.h>\nint main() { return 0; }", "int main() { return 1; }", "no_code"),
+        ("const f = (x) => x + 1;", "const f = (x) => x;", "no_code"),
         ("I cannot do this.", fenced(REJECTED), "no_code"),
         ("", fenced(REJECTED), "empty"),
         (fenced(CHOSEN), CHOSEN, "same_program"),
@@ -339,10 +334,10 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for name, named in PUBLIC.items():
         counts = ingest_pairs(Source([folder / f"{name}.jsonl"]), out, columns=named).counts
-        assert counts == {"pairs": 3} | ({"language_unstated": 3} if name == "p_target" else {}), name
-    assert ingest_pairs(Source([folder / "p_target_array.json"]), out).counts == {"pairs": 3, "language_unstated": 3}
-    assert ingest_pairs(Source([folder / "p_oneline.json"]), out).counts == {"pairs": 1, "language_unstated": 1}
+        assert counts == {"pairs": 3}, name
+    assert ingest_pairs(Source([folder / "p_target_array.json"]), out).counts == {"pairs": 3}
+    assert ingest_pairs(Source([folder / "p_oneline.json"]), out).counts == {"pairs": 1}
     vezora = ingest_pairs(Source([folder / "p_vezora.jsonl"]), out, columns="prompt=instruction+input,chosen=accepted")
-    assert vezora.counts == {"pairs": 2, "dropped/not_python": 1}
+    assert vezora.counts == {"pairs": 2, "dropped/no_code": 1}
     with pytest.raises(InputError, match="no column `chosen`; there are instruction, annotations, preference"):
         ingest_pairs(Source([folder / "p_cuf.jsonl"]), out, columns="prompt=instruction")

@@ -129,7 +129,7 @@ def test_a_row_of_another_split_is_never_read_without_a_word(
     tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
 ) -> None:
     row = ROWS_OF_FORMATS[form] | {column: stated}
-    states = SPLITS_OF_ROWS.get(stated) if isinstance(stated, str) and column not in ("latest", "splitter") else None
+    states = SPLITS_OF_ROWS.get(stated) if isinstance(stated, str) and column == "split" else None
     wanted = {None: "train", "val": "validation"}.get(asked, asked)
     right = "taken" if states in (None, wanted) or wanted == "all" else "other_split"
     lines = (json.dumps(ROWS_OF_FORMATS[form]), json.dumps(row))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problems.selection import Selection
-from iterpref_core.problems.ingestion.problems.time_limits import read_time_limit
+from iterpref_core.problems.ingestion.values import read_time_limit
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written
@@ -32,26 +32,7 @@ def test_a_duration_of_two_fields_is_read_and_0_says_that_there_is_no_limit(nano
     assert (limit is None) == (whole == nanos == 0)
 
 
-ODD: list[Any] = [
-    0,
-    -1,
-    True,
-    float("inf"),
-    "0",
-    "-2 seconds",
-    "2 minutes",
-    "1,5 s",
-    "2 s or so",
-    "?",
-    "1" + "0" * 400,
-    [2],
-    {},
-    {"seconds": 2, "hours": 1},
-    {"seconds": -2},
-    {"seconds": True},
-    {"nanos": 0.5},
-    {"seconds": 10**400},
-]
+ODD: list[Any] = [-1, float("inf"), "-2 seconds", "2 minutes", "1,5 s", "2 s or so", "?", [2], {"seconds": -2}]
 
 
 @pytest.mark.parametrize("form", ["taco", "codeforces", "code_contests"])

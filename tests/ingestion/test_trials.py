@@ -118,15 +118,9 @@ def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
     assert found.problem.time_limit_s == 4.0
 
 
-def test_a_wrong_program_that_passes_shows_weak_tests() -> None:
-    assert tried(Judge({FAR: ("wrong_answer", 0)}), right=(RIGHT,), wrong=(NEAR, FAR)).weak_tests
-    assert not tried(Judge({NEAR: ("wrong_answer", 0)}), right=(RIGHT,), wrong=(NEAR,)).weak_tests
-    assert not tried(Judge({}), right=(RIGHT,), unjudged=(NEAR,)).weak_tests
-
-
 def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
     judge = Judge({NEAR: ("wrong_answer", 0), FAR: ("exception", 0)})
-    found = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR,), unjudged=(NEAR,))
+    found = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR, NEAR))
     assert found.trajectory is not None
     failed, repaired = found.trajectory.attempts
     assert (failed.code, failed.verdict, failed.feedback) == (NEAR, "wrong_answer", "it fails")
@@ -143,7 +137,7 @@ def test_what_a_hidden_test_says_stays_hidden() -> None:
 
 def test_programs_that_cannot_be_judged_or_pass_are_never_rejected() -> None:
     judge = Judge({FAR: ("infra_error", 0)})
-    assert tried(judge, right=(RIGHT,), wrong=(FAR,), unjudged=(NEAR,)).trajectory is None
+    assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR)).trajectory is None
 
 
 def ingested(source: Path, form: str, **files: Path) -> Ingested:

@@ -147,10 +147,6 @@ KINDS: dict[str, tuple[Damage, str]] = {
         r"no usable chat template \(a system turn first\); correct it",
     ),
     "template is deaf": (writes("chat_template.jinja", "<user>"), r"leaves the message out; .*model\.prompt: plain"),
-    "quantized by a library that is not here": (
-        says("config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
-        r"weights are quantized \(gptq\), and cannot be read here \(.*optimum.*\); install that library, serve",
-    ),
     "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
     "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
     "unknown type": (

@@ -141,7 +141,7 @@ def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: En
     assert (shown.returncode, "return x" in shown.stdout) == (0, True), shown.stderr
     done = environment.iterpref("train", *given, "--objective", "sft", "--model", "m", "--out", "o", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "is not installed; pip install 'iterpref[training]'" in done.stderr
+    assert "is not installed; pip install 'iterpref[all]'" in done.stderr
 
 
 def test_pairs_are_checked_without_the_libraries_of_models(environment: Environment, tmp_path: Path) -> None:

@@ -57,5 +57,5 @@ def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
 def _nothing_finished_runs_again(toy: Toy) -> None:
     before = toy.ran()
     assert before.count("first") == 1, "it was finished in the first run"
-    assert "2 unchanged" in toy.iterpref("run")
+    assert "2 stages are up to date" in toy.iterpref("run")
     assert toy.ran() == before

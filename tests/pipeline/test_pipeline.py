@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.dvc.survey import survey
+from tasks.dvc.graph import survey
 from tests.pipeline.conftest import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -28,7 +28,6 @@ def settings(**grpo: object) -> TrainingParams:
         temperature=1.0,
         beta=0.0,
         max_new_tokens=24,
-        backend="transformers",
         rewards={"passes_tests": 1.0},
         inside="refuse",
         arguments={},

@@ -108,8 +108,8 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     with open_executor(EXECUTION) as executor:
         trainer = GRPOTrainer(
             policy,
-            reward_funcs=Rewards(params, by_name, prompts, executor, own={}).functions,
-            args=grpo_config(params, 3e-3, accumulation, tmp_path / "checkpoints", prompts.end_tokens),
+            reward_funcs=Rewards(params.grpo.rewards, by_name, prompts, executor, own={}).functions,
+            args=grpo_config(params, 3e-3, accumulation, tmp_path / "checkpoints"),
             train_dataset=Dataset.from_dict(rows),
             processing_class=template.tokenizer,
         )
@@ -120,8 +120,8 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     assert any(not torch.equal(ours[name], weight) for name, weight in read_weights(coin).items())
 
 
-def test_a_constant_reward_teaches_nothing_and_is_told(
-    tmp_path: Path, train: Train, coin: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_constant_reward_teaches_nothing(
+    tmp_path: Path, train: Train, coin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -131,8 +131,7 @@ def test_a_constant_reward_teaches_nothing_and_is_told(
     train("run", steps=2)
     before, after = read_weights(coin), read_weights(tmp_path / "run" / "out")
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert "the model learned nothing" in caplog.text
-    assert "in every step (means from 1 to 1)" in caplog.text
+    assert {row["frac_reward_zero_std"] for row in read_curve(tmp_path / "run")} == {"1.0"}
 
 
 def _train_and_die(folder: Path, problems_file: Path, model: Path, params: TrainingParams, last_step: int) -> None:
@@ -213,20 +212,17 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
 @pytest.mark.parametrize(
     ("grpo", "training", "message"),
     [
-        ({"arguments": {"los_type": "dr_grpo"}}, {}, "no argument 'los_type'; did you mean 'loss_type'"),
+        ({"arguments": {"los_type": "dr_grpo"}}, {}, "grpo.arguments.los_type: is not passed on to TRL"),
         ({"arguments": {"loss_type": "drgrpo"}}, {}, "loss_type: no value 'drgrpo'; did you mean 'dr_grpo'"),
-        ({"arguments": {"vllm_importance_sampling_clip_min": 9.0}}, {}, "training.grpo.arguments: .*; correct the"),
-        ({"arguments": {"beta": 0.1}}, {}, "training.grpo.arguments.beta: is decided by training.grpo.beta"),
-        ({"arguments": {"optim": "sgd"}}, {}, "arguments.optim: .*; set it in training.arguments"),
+        ({"arguments": {"beta": 0.1}}, {}, "training.grpo.arguments.beta: is not passed on to TRL"),
+        ({"arguments": {"optim": "sgd"}}, {}, "grpo.arguments.optim: is not passed on"),
         ({}, {"arguments": {"max_steps": 3}}, "training.arguments.max_steps: with grpo, training.grpo.steps says"),
-        ({}, {"arguments": {"optm": "sgd"}}, "training.arguments: no argument 'optm'; did you mean 'optim'"),
+        ({}, {"arguments": {"optm": "sgd"}}, "training.arguments.optm: is not passed on"),
         ({}, {"micro_batch_size": 3}, "2 problems x 8 generations = 16 answers in a step are no multiple of"),
-        ({}, {"lora": {"rank": 4}}, "training.lora: no option of LoraConfig 'rank'"),
+        ({}, {"lora": {"rank": 4}}, "training.lora.rank: is not known to write"),
         ({}, {"load": "4bit"}, "training.load: 4bit: quantized weights cannot be trained themselves"),
-        ({"backend": "vllm"}, {}, "training.grpo.backend: vllm: is not installed in this environment"),
         ({"rewards": {"passes": 1.0}}, {}, "rewards: no reward 'passes'; did you mean 'passes_tests'.*package.module"),
-        ({"rewards": {"absent_module:f": 1.0}}, {}, "absent_module:f: there is no module 'absent_module', neither"),
-        ({"arguments": {"reward_weights": [1.0]}}, {}, "reward_weights: is decided by training.grpo.rewards"),
+        ({"rewards": {"absent_module:f": 1.0}}, {}, "absent_module:f: absent_module cannot be imported from"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_computed(

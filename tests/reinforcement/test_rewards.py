@@ -1,4 +1,4 @@
-"""Rewards: the share of tests passed, format, length, and the user's own, of answers that the engine could judge."""
+"""Rewards: whether or how many tests pass, and the user's own, of answers that the engine could judge."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def compute(prompts: RenderedPrompts, executor: Engine) -> Compute:
         own: dict[str, Any] | None = None,
         logged: dict[str, float] | None = None,
     ) -> dict[str, list[float | None]]:
-        params = settings(rewards=weights)
-        rewards = Rewards(params, {problem.task_id: problem}, prompts, executor, own or {})
+        rewards = Rewards(weights, {problem.task_id: problem}, prompts, executor, own or {})
         told = {} if logged is None else logged
         keywords = {
             "prompts": [""] * len(answers),
@@ -110,8 +109,9 @@ def test_programs_run_once_for_all_rewards(
         return run_one(program)
 
     monkeypatch.setattr(executor, "run_one", keep)
-    found = compute({"passes_tests": 1.0, "format": 0.5, "length": 0.1}, [RIGHT, WRONG], problems[0])
-    assert found == {"passes_tests": [1.0, 0.0], "format": [1.0, 1.0], "length": [0.0, 0.0]}
+    own = {"mine:two": lambda programs, **_: [2.0 for _ in programs]}
+    found = compute({"passes_tests": 1.0, "mine:two": 0.5}, [RIGHT, WRONG], problems[0], own)
+    assert found == {"passes_tests": [1.0, 0.0], "mine.two": [2.0, 2.0]}
     assert ran == [RIGHT, WRONG]
 
 
@@ -119,7 +119,7 @@ def test_programs_run_once_for_all_rewards(
 def test_an_answer_that_could_not_be_judged_has_no_reward_at_all(
     compute: Compute, executor: Engine, problems: list[Problem], monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """With the reward of its format alone it would stand behind the others, though the engine failed.
+    """With a reward of one's own alone it would stand behind the others, though the engine failed.
 
     The engine fails on all tests together, or on the second test alone, which the share needs.
     """
@@ -134,36 +134,11 @@ def test_an_answer_that_could_not_be_judged_has_no_reward_at_all(
     monkeypatch.setattr(executor, "run_one", fail)
     logged: dict[str, float] = {}
     own = {"mine:one": lambda programs, **_: [1.0 for _ in programs]}
-    weights = {"passes_tests": 1.0, "share_of_tests": 1.0, "format": 0.5, "length": 0.1, "mine:one": 1.0}
+    weights = {"passes_tests": 1.0, "share_of_tests": 1.0, "mine:one": 1.0}
     found = compute(weights, [WRONG], problems[0], own, logged=logged)
-    assert set(found) == {"passes_tests", "share_of_tests", "format", "length", "mine.one"}
+    assert set(found) == {"passes_tests", "share_of_tests", "mine.one"}
     assert all(values == [None] for values in found.values())
     assert logged == {"unjudged": 1.0}
-
-
-@pytest.mark.parametrize("style", ["bare", "fenced"])
-def test_format_is_the_form_that_a_model_is_trained_to_give(style: Any) -> None:
-    from iterpref_core.models.pretrained.chat_template import render_answer
-    from iterpref_core.training.reinforcement.rewards import has_format
-
-    answer, _ = render_answer(RIGHT, style)
-    other, _ = render_answer(RIGHT, "fenced" if style == "bare" else "bare")
-    assert has_format(answer, style)
-    assert has_format(f"<think>\nAdd.\n</think>\n{answer}", style)
-    assert not has_format(other, style)
-    assert not has_format(f"Here it is:\n{answer}", style)
-    assert not has_format(render_answer("def f(x:\n", style)[0], style)
-    assert not has_format("", style)
-
-
-def test_length_is_trl_s_punishment() -> None:
-    from trl.rewards import get_soft_overlong_punishment
-
-    from iterpref_core.training.reinforcement.rewards import too_long
-
-    answers = [[1] * length for length in (0, 79, 80, 81, 100)]
-    assert too_long(answers, 100) == get_soft_overlong_punishment(100, 20)(answers)
-    assert too_long([[1] * 3], 3) == [0.0]
 
 
 def write_module(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -210,15 +185,15 @@ def test_a_changed_function_is_another_training(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("code", "function", "message"),
     [
-        ("def f(**kwargs): pass", "g", "has no function 'g'; it has f"),
+        ("def f(**kwargs): pass", "g", "has no plain function 'g'"),
         ("def f(completions): pass", "f", "cannot be called as a reward: got an unexpected keyword argument 'prompts'"),
         ("def f(answers, **kwargs): pass", "f", "cannot be called as a reward: missing a required argument: 'answers'"),
-        ("async def f(**kwargs): pass", "f", "is an async function; name a plain function"),
-        ("f = 3", "f", "is no function; name a plain function"),
-        ("class f:\n    def __init__(self, **kwargs): pass", "f", "is no function"),
-        ("import package_that_is_not_there", "f", "imports 'package_that_is_not_there', which is not installed"),
-        ("raise ValueError('no key')", "f", "cannot be imported: no key; correct the module"),
-        ("def f(:", "f", "cannot be imported: invalid syntax"),
+        ("async def f(**kwargs): pass", "f", "has no plain function 'f'"),
+        ("f = 3", "f", "has no plain function 'f'"),
+        ("class f:\n    def __init__(self, **kwargs): pass", "f", "has no plain function 'f'"),
+        ("import package_that_is_not_there", "f", "cannot be imported .*: No module named 'package_that_is_not_there'"),
+        ("raise ValueError('no key')", "f", "cannot be imported .*: no key; correct the path or the module"),
+        ("def f(:", "f", "cannot be imported .*: invalid syntax"),
     ],
 )
 def test_a_function_that_is_no_reward_is_told_before_the_model_loads(
@@ -237,10 +212,10 @@ def test_a_function_that_is_no_reward_is_told_before_the_model_loads(
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ([1.0], "returned 1 rewards for 2 answers"),
-        ([1.0, float("nan")], "returned a reward that is no finite number"),
-        (["a", 1.0], "return a list with a number for each answer"),
-        (None, "returned None; return a list with a number for each answer"),
+        ([1.0], r"returned \[1.0\]; return a list with a finite number or None for each of the 2 answers"),
+        ([1.0, float("nan")], r"returned \[1.0, nan\]; return"),
+        (["a", 1.0], r"returned \['a', 1.0\]; return"),
+        (None, "returned None; return"),
     ],
 )
 def test_a_function_that_returns_no_rewards_is_named(

@@ -9,7 +9,7 @@ import pytest
 
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask, read_benchmark
-from iterpref_core.problems.screening.contamination import ContaminationIndex, Decontamination
+from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import parse_lines
@@ -23,7 +23,7 @@ def pair(name: str, prompt: str = "p", chosen: str = "c") -> PreferencePair:
 
 
 def kinds(item: PreferencePair, *tasks: BenchmarkTask) -> dict[str, set[str]]:
-    index = ContaminationIndex()
+    index = Decontamination([], Path(), drop=True)
     index.add("b", tasks)
     return {name: set(found) for name, found in index.find(item).get("b", {}).items()}
 
@@ -126,7 +126,7 @@ def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
     source, plus = (os.environ.get(name) for name in ("MBPP_SOURCE_PATH", "MBPP_OVERRIDE_PATH"))
     if not source or not plus:
         pytest.skip("MBPP_SOURCE_PATH or MBPP_OVERRIDE_PATH is not set")
-    index = ContaminationIndex()
+    index = Decontamination([], Path(), drop=True)
     index.add("mbpp", read_benchmark(Path(plus)))
     found, others = set(), set()
     for number, line in parse_lines(Path(source)):

@@ -120,7 +120,6 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     assert "3 pairs overlap with a benchmark task; 1 of them kept." in text
     assert "- heldout: 3 pairs, 1 of 200 tasks" in text
     assert "- mbpp: not checked (not set)" in text
-    assert "| held-out ² | 199 |" in text
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
 
 

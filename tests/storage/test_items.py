@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.storage.items import count_items, read_items
+from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import find_shards
 
 ROWS: list[dict[str, Any]] = [
@@ -47,8 +47,6 @@ LAYOUTS: dict[str, Callable[[Path], bytes]] = {
     "a.txt": lambda _: LINES,
     "a": lambda _: LINES,
     "a.parquet": _parquet,
-    "a.parquet.gz": lambda path: gzip.compress(_parquet(path)),
-    "a.parquet.zst": lambda path: _zstandard(_parquet(path)),
 }
 
 
@@ -59,7 +57,6 @@ def test_every_layout_gives_the_same_objects(tmp_path: Path, name: str) -> None:
     items = list(read_items(path))
     assert [json.loads(item.text) for item in items] == ROWS
     assert [item.number for item in items] == [1, 2, 3, 4, 5]
-    assert count_items(path) == len(ROWS)
 
 
 def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
@@ -82,7 +79,7 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
     [
         ("none.parquet", None, r"none.parquet: no such file"),
         ("none.jsonl.zst", None, r"none.jsonl.zst: no such file"),
-        ("cut.parquet", b"PAR1", r"cut.parquet: not a whole Parquet file"),
+        ("cut.parquet", b"PAR1", r"cut.parquet: not a whole file"),
         ("cut.jsonl.zst", _zstandard(LINES)[:-9], r"cut.jsonl.zst: not a whole Zstandard file"),
         ("no.jsonl.zst", b"hello", r"no.jsonl.zst: not a whole Zstandard file"),
         ("cut.json", b'[{"a": 1},\n {"a', r"cut.json:2:3: not valid JSON"),
@@ -92,10 +89,9 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
         (
             "two.json",
             b'[{"a": 1}]\n[{"a": 2}]',
-            r"two.json:2: more stands behind the JSON array; give every array a file",
+            r"two.json:1:10: more stands behind the JSON array; give every array a file",
         ),
         ("comma.json", b'[{"a": 1} {"a": 2}]', r"comma.json:1:11: not valid JSON \(a comma or `\]` is expected\)"),
-        ("semicolon.csv", b'a;b\n"x";"y"\n', r"semicolon.csv:2: not valid CSV .*; put commas between values"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -118,20 +114,15 @@ TEXTS = {
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), min_size=1, max_size=4),
     kind=st.sampled_from(sorted(TEXTS)),
     dictionary=st.booleans(),
-    ending=st.sampled_from(["parquet", "arrow"]),
 )
-def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool, ending: str) -> None:
+def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool) -> None:
     column = pa.array([text.encode() for text in texts], pa.binary()).cast(TEXTS[kind])
     if dictionary and kind != "view":
         column = column.dictionary_encode()
     table = pa.table({"a": column, "b": pa.array([[{"x": text}] for text in texts])})
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"rows.{ending}")
-        if ending == "parquet":
-            parquet.write_table(table, path)
-        else:
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
-                stream.write_table(table)
+        path = Path(folder, "rows.parquet")
+        parquet.write_table(table, path)
         found = [json.loads(item.text) for item in read_items(path)]
     assert found == [{"a": text, "b": [{"x": text}]} for text in texts]
 
@@ -146,40 +137,8 @@ def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_
     twice = pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64()))
     for column in (twice, pa.array([10**17], pa.timestamp("ms")), pa.array([2**62], pa.duration("s"))):
         parquet.write_table(pa.table({"a": column}), path)
-        with pytest.raises(InputError, match=r"rows.parquet: rows 1 to 1: a value cannot be read .*; leave its column"):
+        with pytest.raises(InputError, match=r"rows.parquet: .* a value that Python does not have"):
             list(read_items(path))
-
-
-def test_an_arrow_file_whose_texts_end_behind_their_data_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.arrow"
-    table = pa.table({"a": ["abc"]})
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
-        stream.write_table(table)
-    # The places of a text's beginning and end: 0 and 3, and then 0 and 5.
-    places = [(0).to_bytes(4, "little") + end.to_bytes(4, "little") for end in (3, 5)]
-    (before, after) = path.read_bytes().rsplit(places[0], 1)
-    path.write_bytes(before + places[1] + after)
-    with pytest.raises(InputError, match=r"rows.arrow: not a whole Arrow file"):
-        list(read_items(path))
-
-
-def test_a_parquet_file_with_fewer_rows_than_its_footer_says_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    parquet.write_table(pa.table({"a": ["x", "y", "z"]}), path)
-    whole = path.read_bytes()
-    # A 64-bit field of Thrift with the number 3; one of them is the number of rows in the footer.
-    places = [place for place in range(len(whole)) if whole[place : place + 2] == b"\x16\x06"]
-    for place in places:
-        path.write_bytes(whole[:place] + b"\x16\x08" + whole[place + 2 :])
-        if parquet.read_metadata(path).num_rows == 4:
-            break
-    with pytest.raises(InputError, match=r"not a whole Parquet file \(3 rows, and its footer says 4\)"):
-        list(read_items(path))
-
-
-def test_a_blank_line_of_a_csv_file_is_no_row(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n\n1,2\n\n")
-    assert [item.text for item in read_items(tmp_path / "a.csv")] == ['{"a": "1", "b": "2"}']
 
 
 @given(st.lists(st.sampled_from(["[", "]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
@@ -205,23 +164,5 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert find_shards([tmp_path]).files == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no file of JSONL, JSON, Parquet, Arrow or CSV"):
+    with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
         find_shards([tmp_path / "empty"])
-
-
-@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
-@pytest.mark.parametrize("nested", [False, True])
-def test_two_columns_of_one_name_are_refused_as_a_row_would_lose_one(tmp_path: Path, name: str, nested: bool) -> None:
-    columns: list[Any] = [pa.array(["a"]), pa.array(["b"])]
-    if nested:
-        columns = [pa.array([["a"]]), pa.ListArray.from_arrays([0, 1], pa.StructArray.from_arrays(columns, ["x", "x"]))]
-    table = pa.table(columns, names=["y", "z"] if nested else ["x", "x"])
-    path = tmp_path / name
-    if name == "a.parquet":
-        parquet.write_table(table, path)
-    else:
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
-            stream.write_table(table)
-    message = r"rows 1 to 1: a value cannot be read" if nested else r"two columns have the same name \(x\); rename one"
-    with pytest.raises(InputError, match=message):
-        list(read_items(path))

@@ -12,7 +12,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
-from iterpref_core.records import Problem, Sample, ScriptTest
+from iterpref_core.records import Problem, ScriptTest
 from iterpref_core.records.config import SynthesisParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl
@@ -171,8 +171,7 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     assert len(problem.features) == 2
     assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
     assert problem.tests == (ScriptTest(module="solution", files={"test.py": TEST}, run="test.py"),)
-    wrong = Sample(task_id=problem.task_id, solution="def double(x):\n    return x ** 2\n")
-    outcome = executor.run_one(program_of(problem, wrong))
+    outcome = executor.run_one(program_of(problem, "def double(x):\n    return x ** 2\n"))
     assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "test_numbers: AssertionError: 9 != 6")
 
 

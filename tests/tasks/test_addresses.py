@@ -42,11 +42,11 @@ def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path: Path) ->
         "import sys\n"
         "from pathlib import Path\n"
         "from tasks.doctor import examine_services\n"
-        "from tasks.prefect.server import Pages, announced\n"
+        "from tasks.prefect.server import announced\n"
         "mlflow, prefect = sys.argv[1:]\n"
-        "with announced(Pages(prefect=prefect, mlflow=mlflow)):\n"
+        "with announced(prefect):\n"
         "    print(*examine_services(), sep='\\n')\n"
-        "    print(Path('.iterpref/ui.json').read_text())\n"
+        "    print(Path('.iterpref/prefect.url').read_text())\n"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
     environment = kept | addresses | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect")}

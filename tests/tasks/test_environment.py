@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.environment import make_paths_absolute
+from tasks.git.worktree import _make_paths_absolute
 
 
 def test_paths_of_the_checkout_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +21,6 @@ def test_paths_of_the_checkout_become_absolute(tmp_path: Path, monkeypatch: pyte
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    make_paths_absolute(tmp_path)
+    _make_paths_absolute(tmp_path)
     changed = values | {"HUMANEVAL_OVERRIDE_PATH": str(tmp_path / "data/Plus.jsonl")}
     assert {name: os.environ[name] for name in values} == changed

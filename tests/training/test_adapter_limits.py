@@ -45,7 +45,7 @@ def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(run, "write_model", looking)
 
     def compare(lora: dict[str, Any], *inputs: Any, **settings: Any) -> float:
-        settings |= {"epochs": 1, "arguments": {"save_strategy": "no"}}
+        settings |= {"epochs": 1}
         train("run", "target-rpo", *inputs, lora={"r": 4, "lora_alpha": 32} | lora, **settings)
         written = load_model(tmp_path / "run" / "out")(_tokens()).logits
         return float((written - logits[-1]).detach().abs().max())
@@ -72,15 +72,14 @@ STARTS: dict[bool | str, dict[str, Any] | str] = {
     "gaussian": {},
     "orthogonal": {},
     "mica": {},
-    "olora": {},
-    "pissa": {},
-    "pissa_niter_[number of iters]": {"init_lora_weights": "pissa_niter_4"},
+    "olora": "refused",
+    "pissa": "refused",
+    "pissa_niter_[number of iters]": "refused",
     "loftq": "refused",
     "eva": "refused",
     "corda": "refused",
 }
 """Starts that PEFT lists → further options with which they are trained."""
-INSIDE = ("olora", "pissa", "pissa_niter_4")
 
 
 def test_every_start_that_peft_lists_is_tried() -> None:
@@ -99,15 +98,13 @@ def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters
 ) -> None:
     more = STARTS[start]
     if isinstance(more, str):
-        with pytest.raises(ConfigError, match=f"init_lora_weights: {start}: is not known to write .*set one of True"):
+        with pytest.raises(
+            ConfigError, match=r"init_lora_weights: .*: is not known to leave the base as it is; set one of True"
+        ):
             difference({"init_lora_weights": start}, merge=merge)
         assert not (tmp_path / "run").exists()
         return
     lora = {"init_lora_weights": start} | more
-    if lora["init_lora_weights"] in INSIDE and not merge:
-        with pytest.raises(ConfigError, match=r"is not written with training.merge: false; set training.merge: true"):
-            difference(lora, merge=merge)
-        return
     assert difference(lora, merge=merge) < 1e-5
     assert float(read_curve(tmp_path / "run")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
 
@@ -126,13 +123,10 @@ OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rank_pattern": ({"q_proj": 2}, {}),
     "target_modules": (["q_proj", "embed_tokens"], {}),
     "target_parameters": (["mlp.up_proj.weight"], {"target_modules": ["q_proj"]}),
-    "trainable_token_indices": ([3, 40], {}),
     "use_dora": (True, {}),
     "use_rslora": (True, {}),
 }
 """Options that can be set → a value, and the others that it needs."""
-ALONE = {"layer_replication"}
-ELSEWHERE = {"base_model_name_or_path", "init_lora_weights", "peft_version", "revision"}
 
 
 def test_every_option_that_is_taken_is_tried() -> None:
@@ -140,10 +134,10 @@ def test_every_option_that_is_taken_is_tried() -> None:
 
     from peft import LoraConfig
 
-    from iterpref_core.training.model.adapter_limits import TAKEN
+    from iterpref_core.training.model.policy import TAKEN
 
-    assert {field.name for field in fields(LoraConfig)} >= TAKEN
-    assert set(OPTIONS) | ALONE | ELSEWHERE == TAKEN
+    assert {field.name for field in fields(LoraConfig)} >= {*TAKEN}
+    assert {*OPTIONS, "init_lora_weights"} == {*TAKEN}
 
 
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -156,16 +150,17 @@ def test_the_written_model_is_the_trained_one_with_every_option(
     assert difference({option: value} | others, merge=merge) < 1e-5
 
 
-def test_layers_that_share_weights_keep_their_adapters_apart(difference: Difference) -> None:
-    twice = {"layer_replication": [[0, 2], [1, 2]]}
-    with pytest.raises(ConfigError, match=r"training.lora.layer_replication: .*; set training.merge: false"):
-        difference(twice)
-    assert difference(twice, merge=False) < 1e-5
-
-
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("use_qalora", True), ("inference_mode", True), ("task_type", "SEQ_CLS"), ("alora_invocation_tokens", [3])],
+    [
+        ("use_qalora", True),
+        ("layer_replication", [[0, 2]]),
+        ("trainable_token_indices", [3]),
+        ("rank", 4),
+        ("inference_mode", True),
+        ("task_type", "SEQ_CLS"),
+        ("alora_invocation_tokens", [3]),
+    ],
 )
 def test_other_options_are_refused_before_the_model_loads(
     option: str, value: object, train: Train, inputs: Inputs, tmp_path: Path
@@ -175,49 +170,10 @@ def test_other_options_are_refused_before_the_model_loads(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("lora", "message"),
-    [
-        ({"r": 0}, "r: is 0; give a whole number, 1 or more"),
-        ({"r": 2.5}, "r: is 2.5; give a whole number"),
-        ({"rank_pattern": {"q_proj": 0}}, "rank_pattern.q_proj: is 0; give a whole number"),
-        ({"lora_alpha": 0}, "lora_alpha: is 0, with which adapters do nothing"),
-        ({"lora_alpha": float("nan")}, "lora_alpha: is nan, with which adapters do nothing"),
-        ({"alpha_pattern": {"q_proj": -1}}, "alpha_pattern.q_proj: is -1, with which adapters do nothing"),
-        ({"lora_dropout": -0.5}, "lora_dropout: is -0.5; give a share from 0 to below 1"),
-        ({"lora_dropout": 1.0}, "lora_dropout: is 1.0; give a share from 0 to below 1"),
-    ],
-)
-def test_numbers_with_which_adapters_learn_nothing_are_refused_before_the_model_loads(
-    lora: dict[str, Any], message: str, train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "iterpref_core.training.training.training.load_policy", lambda *_: pytest.fail("the model was loaded")
-    )
-    with pytest.raises(ConfigError, match=f"^params.yaml: training.lora.{message}"):
+@pytest.mark.parametrize("lora", [{"r": 0}, {"r": 2.5}, {"target_modules": ["absent"]}], ids=str)
+def test_what_peft_refuses_is_told_with_the_setting(lora: dict[str, Any], train: Train) -> None:
+    with pytest.raises(ConfigError, match=r"^params.yaml: training.lora: this model cannot be trained with these adap"):
         train("run", "dpo", lora=lora)
-
-
-@pytest.mark.parametrize(
-    "lora", [{"init_lora_weights": "pissa"}, {"trainable_token_indices": [3]}], ids=["start", "tokens"]
-)
-def test_adapters_that_need_whole_weights_are_refused_where_these_are_sharded(
-    lora: dict[str, Any], model_folder: Path, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from iterpref_core.training.model.policy import adapter_options
-
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(ConfigError, match=r"sharded; .*a configuration of data parallel training"):
-        adapter_options(model_folder, params.model_copy(update={"lora": lora}))
-
-
-@pytest.mark.parametrize("merge", [True, False])
-@pytest.mark.parametrize("layout", ["fork", "padded"])
-def test_tokens_of_an_embedding_that_is_also_the_head_are_trained_in_both(
-    layout: str, merge: bool, tied: Path, inputs: Inputs, difference: Difference
-) -> None:
-    tokens = {"trainable_token_indices": [3, 40]}
-    assert difference(tokens, (*inputs[:2], tied), merge=merge, layout=layout) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -244,7 +200,7 @@ def test_adapters_whose_base_nobody_can_make_again_are_not_read(
     adapted.save_pretrained(tmp_path / "adapters")
     (tmp_path / "adapters" / "README.md").unlink()
     for read in (load_model, check_checkpoint):
-        with pytest.raises(ModelError, match="init_lora_weights: pissa_niter_4, which changes the base in a way that"):
+        with pytest.raises(ModelError, match="init_lora_weights: pissa_niter_4, which changes the base, so that"):
             read(tmp_path / "adapters")
     path = tmp_path / "adapters" / "adapter_config.json"
     assert json.loads(path.read_text(encoding="utf-8"))["init_lora_weights"] == "pissa_niter_4"

@@ -165,22 +165,11 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
     assert references[0][0].read_bytes() == references[1][0].read_bytes()
 
 
-def test_vllm_serves_adapters_beside_their_base(adapters: Path, model_folder: Path, copied: Path) -> None:
-    from iterpref_core.models.inference.vllm_server import _command
+def test_vllm_is_given_no_adapters(adapters: Path) -> None:
+    from iterpref_core.models.inference.vllm_server import serve
 
-    arguments = " ".join(_command(Path("python"), locate_model(adapters), 1))
-    assert f"--model {model_folder} --served-model-name iterpref-base --enable-lora --max-lora-rank 8" in arguments
-    assert f"--lora-modules iterpref={adapters}" in arguments
-    options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
-    for changed, said in (
-        ({"use_dora": True}, "with use_dora: true"),
-        ({"init_lora_weights": "pissa"}, 'with init_lora_weights: "pissa"'),
-        ({"trainable_token_indices": [3]}, r"with trainable_token_indices: \[3\]"),
-        ({"r": 600}, "up to 512, and theirs is 600"),
-    ):
-        (copied / "adapter_config.json").write_text(json.dumps(options | changed), encoding="utf-8")
-        with pytest.raises(ModelError, match=f"vLLM serves .*{said}"):
-            _command(Path("python"), locate_model(copied), 1)
+    with pytest.raises(ModelError, match=r"vLLM is given whole models, .* merge them with"), serve(adapters):
+        pass
 
 
 def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:

@@ -77,7 +77,7 @@ def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: Traini
 
 
 def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
-    rows: list[TokenizedPair], params: TrainingParams, caplog: pytest.LogCaptureFixture
+    rows: list[TokenizedPair], params: TrainingParams
 ) -> None:
     from transformers import MistralConfig
 
@@ -91,9 +91,7 @@ def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
     part = MistralConfig(**sizes, sliding_window=8)
     padded = params.model_copy(update={"layout": "padded"})
     expected = estimate_training(part, rows, OBJECTIVES["target-dpo"], padded)
-    assert not [record for record in caplog.records if record.name.startswith("iterpref_core")]
     found = estimate_training(part, rows, OBJECTIVES["target-dpo"], params)
     assert found == expected
     assert found.layout == "padded"
-    assert "padded instead of fork, which is faster: the longest pair has" in caplog.text
     assert estimate_training(whole, rows, OBJECTIVES["target-dpo"], params).flops < found.flops

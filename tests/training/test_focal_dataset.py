@@ -48,7 +48,7 @@ def test_tokens_and_masks_are_the_pipeline_s(
 ) -> None:  # fmt: skip
     from iterpref_core.training.library.focal_dataset import focal_dataset
 
-    found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path), max_prompt_length=64)
+    found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path))
     assert len(found) == len(rows)
     for number, row in enumerate(rows):
         own = replace(found[number], task_id=row.task_id, problem_id=row.problem_id, ref_chosen=(), ref_rejected=())
@@ -112,7 +112,7 @@ def test_conversations_that_part_early_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda pairs: pairs, "target-dpo weighs error regions, .*; call `pairs.map"),
+        (lambda pairs: pairs, "Target-DPO weighs error regions, .*; call `pairs.map"),
         (lambda pairs: pairs.map(mark_errors).remove_columns("prompt"), r"pairs\[0\]: field 'prompt': .*give texts"),
         (lambda pairs: as_chats(pairs, "user").map(mark_errors), r"pairs\[0\]: field 'chosen': .*end with an answer"),
         (lambda pairs: pairs.map(mark_errors).select([]), "the data set is empty"),
@@ -131,4 +131,4 @@ def test_a_data_set_that_cannot_be_used_is_refused(
     from iterpref_core.training.library.focal_dataset import focal_dataset
 
     with pytest.raises(InputError, match=message):
-        focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path), max_prompt_length=64)
+        focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path))

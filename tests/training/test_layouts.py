@@ -87,9 +87,10 @@ def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
     from iterpref_core.training.data import batches
-    from iterpref_core.training.model import attention
+    from iterpref_core.training.model import attention, layout
 
     assert doctest.testmod(batches).failed == 0
+    assert doctest.testmod(layout).failed == 0
     assert doctest.testmod(attention).failed == 0
 
 
@@ -198,33 +199,23 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
 
 
 @pytest.mark.parametrize(
-    ("model_type", "settings", "reason"),
+    ("model_type", "settings", "window"),
     [
-        ("llama", {}, None),
-        ("mistral", {"sliding_window": 9}, None),
-        ("mistral", {"sliding_window": 8}, "the longest pair has 9 tokens, and the window of mistral 8"),
-        ("phi3", {"sliding_window": 8}, "the window of phi3 8"),
-        ("starcoder2", {"sliding_window": 8}, "the window of starcoder2 8"),
-        ("qwen2", {"sliding_window": 8, "use_sliding_window": False}, None),
-        ("gemma3_text", {"sliding_window": 8}, "the window of gemma3_text 8"),
-        ("gemma3_text", {"sliding_window": 9}, None),
-        ("gpt_neo", {}, "the attention of gpt_neo is not known"),
-        ("llama4_text", {"attention_chunk_size": 8}, "the attention of llama4_text is not known"),
-        ("doge", {"keep_window_size": 8}, "the attention of doge is not known"),
-        ("mamba", {}, "the attention of mamba is not known"),
+        ("llama", {}, ""),
+        ("mistral", {"sliding_window": 9}, ""),
+        ("mistral", {"sliding_window": 8}, "sliding_window: 8"),
+        ("qwen2", {"sliding_window": 8, "use_sliding_window": False}, ""),
+        ("gemma3_text", {"sliding_window": 8}, "sliding_window: 8"),
+        ("gpt_neo", {"window_size": 8}, "window_size: 8"),
+        ("llama4_text", {"attention_chunk_size": 8}, "attention_chunk_size: 8"),
+        ("doge", {"keep_window_size": 8}, "keep_window_size: 8"),
     ],
 )
-def test_prefixes_are_shared_where_every_layer_is_known_to_see_a_whole_pair(
-    model_type: str, settings: dict[str, Any], reason: str | None, caplog: pytest.LogCaptureFixture
+def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(
+    model_type: str, settings: dict[str, Any], window: str
 ) -> None:
     from transformers import AutoConfig
 
-    from iterpref_core.training.model.layout import choose_layout
+    from iterpref_core.training.model.layout import narrow_window
 
-    config = AutoConfig.for_model(model_type, **settings)
-    caplog.clear()  # of what transformers says of the configuration
-    assert choose_layout(config, "padded", 9) == "padded"
-    assert not caplog.records
-    assert choose_layout(config, "fork", 9) == ("padded" if reason else "fork")
-    assert len(caplog.records) == bool(reason), "said once"
-    assert (reason or "") in caplog.text
+    assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records.errors import InputError, ModelError
 
 from .conftest import Inputs, Train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-    from iterpref_core.training.data.checks import PairChecks
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -47,13 +46,6 @@ def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
     return make
 
 
-def checks_of(length: int, largest: int = 5) -> PairChecks:
-    from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-    return PairChecks.of([TokenizedPair([1] * 3, [largest] * (length - 3), [1], [1], [0] * (length - 3))])
-
-
 @pytest.mark.parametrize(
     ("model_type", "sizes"),
     [
@@ -68,8 +60,7 @@ def test_pairs_beyond_a_table_of_positions_are_refused(
     from transformers import AutoConfig
 
     model = limited(AutoConfig.for_model(model_type, vocab_size=320, **sizes))
-    said = rf"{model}: config\.json: max_position_embeddings is 16; the longest of the pairs has \d+ tokens, .* to 16"
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=rf"^{model_type}: cannot be run on tokens alone, \d+ of them .*max_length"):
         train("run", "sft", (*inputs[:2], model), layout="padded")
     assert not list((tmp_path / "run").rglob("*.npy"))
     assert not (tmp_path / "run" / "out").exists()
@@ -114,21 +105,24 @@ def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_t
 ) -> None:
     from transformers import AutoConfig
 
-    from iterpref_core.training.model.model_limits import check_limits, read_limits
+    from iterpref_core.training.model.model_limits import limit_findings
 
     model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
-    with pytest.raises(ModelError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
+    with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
         train("run", "target-dpo", (*inputs[:2], model))
-    assert check_limits(read_limits(model), checks_of(POSITIONS)) == []
+    assert list(limit_findings(model, POSITIONS)) == []
 
 
-def test_an_id_beyond_the_embedding_is_named_with_the_limit() -> None:
-    from iterpref_core.training.model.model_limits import ModelLimits, check_limits
+def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited) -> None:
+    from transformers import LlamaConfig
 
-    limits = ModelLimits("m", ids=10, positions=None)
-    assert check_limits(limits, checks_of(5, largest=9)) == []
-    with pytest.raises(ModelError, match=r"m: config\.json: vocab_size is 10, and the pairs have token id 10 "):
-        check_limits(limits, checks_of(5, largest=10))
+    from iterpref_core.training.model.model_limits import limit_findings
+
+    model = limited(LlamaConfig(**SHAPE, vocab_size=320))
+    assert list(limit_findings(model, 5, 319)) == []
+    (found,) = limit_findings(model, 5, 320)
+    assert found.stops
+    assert f"{model}: config.json: vocab_size is 320, and there is a token id 320 " in found.text
 
 
 @pytest.mark.parametrize("missing", ["pad", "end", "template"])
@@ -159,16 +153,3 @@ def test_an_empty_chosen_program_stops(params: TrainingParams) -> None:
     checks = PairChecks.of([TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1)])
     stops = [found.stops for found in checks.findings(params) if "is empty: 1 of 1" in found.text]
     assert stops == [True]
-
-
-def test_a_length_that_parameters_allow_has_the_same_remedies_as_one_of_pairs() -> None:
-    from iterpref_core.training.model.model_limits import ModelLimits
-
-    limits = ModelLimits("m", ids=9, positions=64, changes_at=64, rope_type="dynamic")
-    assert list(limits.too_long(64, "training.max_length allows")) == []
-    trained, changing = limits.too_long(65, "training.max_length allows")
-    assert (trained.stops, changing.stops) == (False, True)
-    assert "training.max_length allows 65" in trained.text
-    assert "training.max_length allows 65" in changing.text
-    for finding in (trained, changing):
-        assert "; lower training.max_length to 64 and training.max_prompt_length below that" in finding.text

@@ -156,50 +156,34 @@ def test_the_rate_falls_where_the_validation_loss_stays(tmp_path: Path, train: T
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optim": "galore_adamw"}, r"optim: galore_adamw is no optimizer .*there are adamw_torch, "),
-        ({"optim": "apollo_adamw"}, r"optim: apollo_adamw is no optimizer"),
-        ({"optim": "lomo"}, r"optim: lomo is no optimizer"),
-        ({"optim": "grokadamw"}, r"optim: grokadamw is no optimizer"),
-        ({"optim": "adamw_torch_4bit"}, r"optim: adamw_torch_4bit is no optimizer"),
-        ({"optim": "sgd", "adam_beta1": 0.8}, r"adam_beta1: sgd does not read it"),
-        ({"adam_epsilon": -1.0}, r"adam_epsilon: is -1.0; give a number that is finite and not negative"),
-        ({"adam_epsilon": "1e-8"}, r"adam_epsilon: is '1e-8': Input should be a valid number"),
-        ({"weight_decay": -1.0}, r"weight_decay: is -1.0; give a number that is finite and not negative"),
-        ({"weight_decay": float("nan")}, r"weight_decay: is nan; give a number that is finite"),
-        ({"weight_decay": 2000.0}, r"weight_decay: is 2000, which at a learning rate of 0.001 takes all of a weight"),
-        ({"adam_epsilon": float("inf")}, r"adam_epsilon: is inf; give a number that is finite"),
-        ({"logging_steps": float("nan")}, r"logging_steps: is nan; give a number of steps"),
-        ({"save_steps": float("inf")}, r"save_steps: is inf; give a number of steps"),
-        ({"report_to": None}, r"report_to: is (None|null)"),
-        ({"log_level": "loud"}, r"log_level: no level 'loud'"),
-        ({"dataloader_num_workers": -1}, r"dataloader_num_workers: is -1; give a number that is finite and not neg"),
-        ({"lr_scheduler_kwargs": {"num_cycles": "2"}}, r"lr_scheduler_kwargs.num_cycles: is '2'; give a number"),
-        ({"lr_scheduler_kwargs": {"num_cycles": float("nan")}}, r"lr_scheduler_kwargs.num_cycles: is nan; give a num"),
+        ({"optim": "galore_adamw"}, r".optim: .* galore_adamw .*there are adamw_torch, "),
+        ({"optim": "lomo"}, r".optim: "),
+        ({"adam_epsilon": -1.0}, r".adam_epsilon: is -1.0; give a finite"),
+        ({"adam_epsilon": "1e-8"}, r".adam_epsilon: is '1e-8': Input should be a valid number"),
+        ({"weight_decay": -1.0}, r".weight_decay: is -1.0; give a finite"),
+        ({"weight_decay": float("nan")}, r".weight_decay: is nan; give"),
+        ({"logging_steps": float("nan")}, r".logging_steps: is nan; give a finite"),
+        ({"save_steps": float("inf")}, r".save_steps: is inf; give a finite"),
+        ({"log_level": "loud"}, r".log_level: is not passed on"),
+        ({"lr_scheduler_kwargs": {"num_cycles": "two"}}, r": optim: .*, lr_scheduler_type: cosine: "),
+        (
+            {"lr_scheduler_kwargs": {"num_cycles": float("nan")}},
+            r": .*: over the training's \d+ steps the learning rate",
+        ),
         (
             {"lr_scheduler_type": "inverse_sqrt", "lr_scheduler_kwargs": {"timescale": 0}},
-            r"lr_scheduler_kwargs: inverse_sqrt: .*division by zero",
+            r": .* lr_scheduler_type: inverse_sqrt: .*division by zero",
         ),
-        (
-            {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 1.5}},
-            r"lr_scheduler_kwargs.num_decay_steps: is 1.5; give a whole number",
-        ),
-        ({"lr_scheduler_type": "greedy"}, r"lr_scheduler_type: greedy is no schedule"),
-        ({"lr_scheduler_type": "warmup_stable_decay"}, r"lr_scheduler_kwargs: .* needs num_decay_steps"),
-        (
-            {"lr_scheduler_kwargs": {"num_cycle": 1}},
-            r"lr_scheduler_kwargs: no option of cosine 'num_cycle'; did you mean 'num_cycles'",
-        ),
-        (
-            {"lr_scheduler_type": "constant_with_warmup", "lr_scheduler_kwargs": {"min_lr": 1e-6}},
-            r"lr_scheduler_kwargs: no option of constant_with_warmup 'min_lr'; there are none",
-        ),
+        ({"lr_scheduler_type": "greedy"}, r".lr_scheduler_type: .* greedy "),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, r": .*num_decay_steps"),
+        ({"lr_scheduler_kwargs": {"num_cycle": 1}}, r": .*unexpected keyword argument 'num_cycle'"),
         (
             {"lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"lr_end": 1.0}},
-            r"lr_scheduler_kwargs: polynomial: lr_end .*must be smaller",
+            r": .* polynomial: lr_end .*must be smaller",
         ),
         (
             {"lr_scheduler_type": "reduce_lr_on_plateau"},
-            r"lr_scheduler_type: .* nothing is held out; set training.validation_share",
+            r".lr_scheduler_type: .* nothing is held out; set training.validation_share",
         ),
     ],
 )
@@ -210,31 +194,27 @@ def test_what_cannot_be_built_is_refused_before_the_model_is_loaded(
         raise AssertionError("the model is loaded")
 
     monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
-    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{message}"):
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{message}"):
         train("run", "target-rpo", arguments=arguments)
-
-
-_LONG: list[tuple[dict[str, Any], str]] = [
-    ({"num_decay_steps": 19}, r"warmup_stable_decay: a warm-up of 1, .* are 20 steps, and the training has 18"),
-    ({"num_decay_steps": 9, "num_stable_steps": 9}, r"num_stable_steps = 9 and num_decay_steps = 9 are 19"),
-    ({"num_decay_steps": 3, "num_stable_steps": 3}, r"warmup_stable_decay: its learning rate is 0 in \d+% of the"),
-    ({"num_decay_steps": 3, "min_lr_ratio": 2.0}, r"its learning rate at step 0 of 18 is 0.002, which is not between"),
-]
 
 
 @pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps:UserWarning")
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        *(({"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": kw}, message) for kw, message in _LONG),
-        (
-            {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1.0}},
-            r"cosine_with_min_lr: its learning rate at step 2 of 18 is .* the rate of the training, 0.001",
-        ),
+        {
+            "lr_scheduler_type": "warmup_stable_decay",
+            "lr_scheduler_kwargs": {"num_decay_steps": 3, "num_stable_steps": 3},
+        },
+        {
+            "lr_scheduler_type": "warmup_stable_decay",
+            "lr_scheduler_kwargs": {"num_decay_steps": 3, "min_lr_ratio": 2.0},
+        },
+        {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1.0}},
     ],
 )
 def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_is_loaded(
-    arguments: dict[str, Any], message: str, tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any], tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """12 pairs in batches of 4, six times: 18 steps."""
 
@@ -242,7 +222,7 @@ def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_i
         raise AssertionError("the model is loaded")
 
     monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
-    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.lr_scheduler_kwargs: .*{message}"):
+    with pytest.raises(ConfigError, match="over the training's 18 steps the learning rate goes from"):
         train("run", "target-rpo", epochs=6, arguments=arguments)
 
 
@@ -254,7 +234,6 @@ def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_i
 def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
     schedule: str, steps: int, warmup: float
 ) -> None:
-    """Only a decay that is longer than the training, for all that warms up, does not fit."""
     from transformers import TrainingArguments
 
     from iterpref_core.training.training.optimizers import check_schedule
@@ -263,11 +242,7 @@ def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
         "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),
         warmup_steps=int(warmup * steps), use_cpu=True, report_to="none",
     )  # fmt: skip
-    if schedule == "warmup_stable_decay" and int(warmup * steps) + 5 > steps:
-        with pytest.raises(ConfigError, match="so that it would end before its decay"):
-            check_schedule(arguments, steps)
-    else:
-        check_schedule(arguments, steps)
+    check_schedule(arguments, steps)
 
 
 def test_grpo_has_no_validation_loss_to_follow(params: TrainingParams) -> None:

@@ -87,13 +87,13 @@ def test_adapters_of_a_quantized_base_name_it(tmp_path: Path, inputs: Inputs, tr
     [
         ({"load": "4bit"}, r"training.load: 4bit: quantized weights cannot be trained themselves; set training.lora"),
         ({"load": "8bit"}, r"training.load: 8bit: .*; set training.lora"),
-        ({"lora": {"rank": 4}}, r"training.lora: no option of LoraConfig 'rank'; "),
-        ({"lora": {"r": 0}}, r"training.lora.r: is 0; give a whole number, 1 or more"),
+        ({"lora": {"rank": 4}}, r"training.lora.rank: is not known to write"),
+        ({"lora": {"r": 0}}, r"training.lora: this model cannot be trained with these adapters: `r` should"),
         ({"arguments": {"neftune_noise_alpha": 5}}, r"arguments.neftune_noise_alpha: is not passed on"),
         ({"lora": {"target_modules": ["qproj"]}}, r"training.lora: .*qproj"),
-        ({"arguments": {"weight_decai": 0.1}}, r"training.arguments: no argument 'weight_decai'; did you mean"),
-        ({"arguments": {"learning_rate": 1e-3}}, r"arguments.learning_rate: is decided by training.objectives"),
-        ({"arguments": {"optim": "adamw_of_nobody"}}, r"training.arguments.optim: adamw_of_nobody is no optimizer"),
+        ({"arguments": {"weight_decai": 0.1}}, r"training.arguments.weight_decai: is not passed on"),
+        ({"arguments": {"learning_rate": 1e-3}}, r"arguments.learning_rate: is not passed on"),
+        ({"arguments": {"optim": "adamw_of_nobody"}}, r"training.arguments.optim: with adamw_of_nobody a"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused_by_name(

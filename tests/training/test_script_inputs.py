@@ -33,13 +33,12 @@ def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
 
 def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
     """Pairs as `focal_dataset` makes them, with 0 for each log-probability of the reference."""
-    from iterpref_core.records.config import PromptFormat
     from iterpref_core.training.library.focal_dataset import DataForm, FocalDataset
 
     scored = [
         replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids)) for row in rows
     ]
-    return FocalDataset(scored, DataForm(True, True, 64, 256, "bare", PromptFormat(), None))
+    return FocalDataset(scored, DataForm(512, 1024, "bare", marked=True, scored=True))
 
 
 @pytest.fixture
@@ -66,10 +65,6 @@ def make_trainer(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model": ["a/model"]}, "model is a list; give the object itself: PreTrainedModel or PeftModel"),
-        ({"args": {}}, "args is a dict; give the object itself: TrainingArguments"),
-        ({"processing_class": "a/model"}, "processing_class is the text 'a/model'; give the object itself"),
-        ({"objective": ["dpo"]}, "objective is a list; give the object itself: str or Objective"),
         ({"objective": None}, "objective is missing, and TrainingArguments has none; give it, or a FocalDPOConfig"),
         ({"beta": None}, "beta is missing, and TrainingArguments has none; give it"),
         ({"ref_model": object()}, r"ref_model is not loaded beside the policy; score the pairs with it: "),
@@ -78,7 +73,7 @@ def make_trainer(
         ({"train_dataset": None}, "train_dataset is a NoneType; give a Dataset with the columns prompt, chosen and"),
         ({"layout": "forked"}, "layout is 'forked'; give one of fork, padded"),
         ({"nll": "average"}, "nll is 'average'; give one of mean, sum"),
-        ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is not tokenized; make it with `focal_dataset"),
+        ({"eval_dataset": [{"prompt": "p"}]}, "eval_dataset is a list; give a Dataset with the columns prompt"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_trainer: MakeTrainer) -> None:
@@ -90,28 +85,15 @@ def test_a_mistake_is_one_line(changed: dict[str, Any], message: str, make_train
 def test_pairs_of_which_nobody_can_say_how_they_were_made_are_refused(
     rows: list[TokenizedPair], make_trainer: MakeTrainer
 ) -> None:
-    with pytest.raises(InputError, match="train_dataset is a list, of which nobody can say how it was tokenized; give"):
+    with pytest.raises(
+        InputError, match=r"train_dataset is a list; give a Dataset .*or the data set that `focal_dataset` made"
+    ):
         make_trainer(train_dataset=list(_referenced(rows)))
 
 
 def test_noise_on_embeddings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neftune_noise_alpha: noise would separate the policy from its reference"):
         make_trainer(args=_arguments(tmp_path, neftune_noise_alpha=5.0))
-
-
-def test_names_are_refused_before_pairs_are_tokenized(
-    tokenizer: PreTrainedTokenizerBase, model_folder: Path, tmp_path: Path
-) -> None:
-    from datasets import Dataset
-
-    from iterpref_core import focal_dataset
-    from iterpref_core.models.pretrained.weights import load_model
-
-    pairs = Dataset.from_list([{"prompt": "p", "chosen": "c", "rejected": "r"}])
-    with pytest.raises(InputError, match="focal_dataset: model is the text"):
-        focal_dataset(pairs, str(model_folder), tokenizer, "dpo", _arguments(tmp_path))
-    with pytest.raises(InputError, match="focal_dataset: pairs is a list; give the object itself: Dataset"):
-        focal_dataset(list(pairs), load_model(model_folder), tokenizer, "dpo", _arguments(tmp_path))
 
 
 def test_pairs_without_a_reference_are_refused(

@@ -166,7 +166,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
     before, changed = load_file(saved / "model.safetensors"), {}
     for load in ("auto", "bf16"):
-        settings = {"epochs": 8, "objectives": {"sft": small}, "arguments": {"save_strategy": "no"}}
+        settings = {"epochs": 8, "objectives": {"sft": small}}
         train(load, "sft", (*inputs[:2], saved), load=load, **settings)
         after = read_weights(tmp_path / load)
         assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
@@ -259,7 +259,7 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
 def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
     tmp_path: Path, train: Train, epochs: int, batch_size: int, steps: list[int]
 ) -> None:
-    train("run", "sft", epochs=epochs, batch_size=batch_size, arguments={"save_strategy": "no"})
+    train("run", "sft", epochs=epochs, batch_size=batch_size)
     assert [int(row["step"]) for row in read_curve(tmp_path / "run")] == steps
 
 

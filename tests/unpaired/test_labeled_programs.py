@@ -90,7 +90,6 @@ def test_a_row_is_read_as_it_stands_or_refused_with_its_line(row: Row, focal: bo
         ([], "has no program; give rows such as"),
         ([PASSING, PASSING], "all programs pass .label true., and KTO learns from the difference; add some that fails"),
         ([FAILING], "all programs fail .label false."),
-        ([PASSING, {**PASSING, "label": False}], "programs.jsonl:2: the program of line 1 passes and fails"),
     ],
 )
 def test_a_file_that_teaches_nothing_is_refused(rows: list[Row], message: str, tmp_path: Path) -> None:

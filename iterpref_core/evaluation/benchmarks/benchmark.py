@@ -27,14 +27,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptMode:
-    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here.
-
-    `budgeted`: reasoning has a number of tokens (`evaluation.max_thinking_tokens`).
-    """
+    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
 
     instruct: bool
     template: ChatTemplate | None = None
-    budgeted: bool = False
 
     @cached_property
     def reasoning(self) -> str:

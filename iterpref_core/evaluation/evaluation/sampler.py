@@ -22,10 +22,8 @@ from iterpref_core.models.inference.backend_factory import (
 from iterpref_core.models.inference.ends import check_answered, describe_missing
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
-from iterpref_core.programs.answers.reasoning import closing_tag
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
 from iterpref_core.records.results import TokenCounts
 from iterpref_core.records.seeds import derive_seed
@@ -69,19 +67,12 @@ class Sampler:
         self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed
         self._samples = params.samples
-        self._thinking = params.max_thinking_tokens
         self._precision = precision
         self._fields = fields
         self._prices = prices
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
-        self.mode = replace(mode, budgeted=self._thinking is not None)
-        if self._thinking is not None and not closing_tag(mode.reasoning):
-            raise ConfigError(
-                "evaluation.max_thinking_tokens: only for a model of this machine whose chat template opens reasoning "
-                "with a tag that is known, such as <think>; set it to null (a server takes inference.reasoning_effort "
-                "or extra_body)"
-            )
+        self.mode = mode
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -93,8 +84,6 @@ class Sampler:
             "seed": self._seed,
             "samples": self._samples,
         }
-        if self._thinking is not None:
-            described["max_thinking_tokens"] = self._thinking
         if "temperature" in self._model.adapted:
             described["temperature"] = OWN_TEMPERATURE
         elif "temperature 0" in self._model.adapted:
@@ -156,11 +145,7 @@ class Sampler:
                 wanted.append(request)
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
-        opened = any(asked.opened for asked in prompts)
-        if self._thinking is not None and opened:
-            answered = self._ask_in_budget(benchmark, wanted, sampling, self._thinking)
-        else:
-            answered = self._ask(benchmark, wanted, sampling)
+        answered = self._ask(benchmark, wanted, sampling)
         answers = [answered[request] for request in wanted]
         missing = [answer.missing for answer in answers if answer.missing]
         check_answered(missing, len(answers), benchmark)
@@ -168,46 +153,20 @@ class Sampler:
             logger.warning(
                 "%s: %s; the same command asks for them again", benchmark, describe_missing(missing, len(answers))
             )
-        _say_cut(benchmark, answers, "were cut: raise evaluation.max_new_tokens")
+        truncated = sum(answer.truncated for answer in answers)
+        if truncated > QUIET_SHARE * len(answers):
+            logger.warning(
+                "%s: %s of %s answers were cut: raise evaluation.max_new_tokens",
+                benchmark,
+                f"{truncated:,}",
+                f"{len(answers):,}",
+            )
         by_prompt = []
         for number, asked in enumerate(prompts):
             start = number * self._samples
             own = answers[start : start + self._samples]
             by_prompt.append([replace(answer, text=asked.opened + answer.text) for answer in own])
         return by_prompt
-
-    def _ask_in_budget(
-        self,
-        benchmark: str,
-        wanted: Sequence[Request],
-        sampling: Sampling,
-        budget: int,
-    ) -> dict[Request, Completion]:
-        """Return answers whose reasoning has a budget of tokens.
-
-        Where the budget is used up, the reasoning is closed for the model, and the answer follows ("budget forcing",
-        Muennighoff et al. 2025).
-        """
-        closing = closing_tag(self.mode.reasoning)
-        thoughts = self._ask(
-            f"{benchmark}, reasoning", wanted, replace(sampling, max_new_tokens=budget, stops=(closing,))
-        )
-        _say_cut(benchmark, list(thoughts.values()), "reasoned up to evaluation.max_thinking_tokens")
-        continued = {}
-        for request, thought in thoughts.items():
-            closed = f"{thought.text.rstrip()}\n{closing}\n\n"
-            continued[request] = (closed, replace(request, prompt=prompt_text(request.prompt) + closed))
-        answers = self._ask(benchmark, [request for _, request in continued.values()], sampling)
-        whole = {}
-        for request, (closed, following) in continued.items():
-            answer = answers[following]
-            whole[request] = Completion(
-                closed + answer.text,
-                thoughts[request].prompt_tokens,
-                thoughts[request].completion_tokens + answer.completion_tokens,
-                answer.end,
-            )
-        return whole
 
     def _ask(
         self,
@@ -255,12 +214,6 @@ class Sampler:
         if self._samples == 1:
             return self._seed
         return derive_seed(self._seed, prompt_text(prompt), number)
-
-
-def _say_cut(benchmark: str, answers: Sequence[Completion], description: str) -> None:
-    truncated = sum(answer.truncated for answer in answers)
-    if truncated > QUIET_SHARE * len(answers):
-        logger.warning("%s: %s of %s answers %s", benchmark, f"{truncated:,}", f"{len(answers):,}", description)
 
 
 @contextmanager

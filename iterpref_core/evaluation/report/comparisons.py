@@ -11,51 +11,25 @@ from iterpref_core.evaluation.statistics.pass_at_k import score_tasks, shares_pa
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults, ScoreRecord
 
-Overlapping = Mapping[str, Collection[str]]
-"""Name of a benchmark, or SHA-256 of its file → its tasks that training pairs share something with."""
 
-
-def left_out(
-    benchmark: str,
-    result: Measured,
-    overlapping: Overlapping,
-) -> dict[str, set[str]]:
+def left_out(result: Measured) -> dict[str, set[str]]:
     """Return, for each part of a benchmark, the tasks that are not in the part.
 
-    A part is one of `score_rows.PARTS` or a difficulty. HumanEval+ has the tasks of HumanEval, and so on: pairs that
-    overlap with one overlap with the other.
+    A part is one of `score_rows.PARTS` or a difficulty.
     """
     tasks = set(result.verdicts)
-    # "humaneval+" has the tasks of "humaneval", and "bigcodebench-hard-complete" those of "bigcodebench".
-    without_plus = benchmark.rstrip("+")
-    family = benchmark.partition("-")[0]
-    shared: set[str] = set()
-    for key in (benchmark, without_plus, family, result.data.sha256):
-        shared.update(overlapping.get(key, ()))
-    shared &= tasks
-    failed: set[str] = set()
-    if result.ground_truth:
-        failed = tasks.intersection(result.ground_truth.failed)
     parts: dict[str, set[str]] = {}
-    if failed:
-        parts["without_failed_truth"] = failed
-    if shared:
-        parts["without_overlap"] = shared
+    if result.ground_truth and tasks.intersection(result.ground_truth.failed):
+        parts["without_failed_truth"] = tasks.intersection(result.ground_truth.failed)
     for name, difficulty in (result.by_difficulty or {}).items():
         parts[name] = tasks - set(difficulty.tasks)
     return parts
 
 
-def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> BenchmarkScores:
-    """Return a benchmark's scores for summary.json; `parts` has those of each part.
-
-    Args:
-        benchmark: the benchmark's name.
-        result: the result of one model.
-        overlapping: the tasks that share something with training pairs.
-    """
+def scores_of(result: Measured) -> BenchmarkScores:
+    """Return a benchmark's scores for summary.json; `parts` has those of each part."""
     parts = {}
-    for name, without in left_out(benchmark, result, overlapping).items():
+    for name, without in left_out(result).items():
         part = score_tasks(result.verdicts, without)
         if part is not None:
             parts[name] = ScoreRecord.model_validate(part.to_json())
@@ -74,7 +48,6 @@ def scores_of(benchmark: str, result: Measured, overlapping: Overlapping) -> Ben
 
 def compare_models(
     models: Mapping[str, ModelResults],
-    overlapping: Overlapping,
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, dict[str, Comparison]]]:
@@ -82,7 +55,6 @@ def compare_models(
 
     Args:
         models: results by model.
-        overlapping: tasks that training pairs share something with.
         resamples: the number of bootstrap resamples.
         seed: the seed of the resampling.
 
@@ -101,37 +73,23 @@ def compare_models(
             if against not in models or against == name:
                 continue
             comparisons = compared.setdefault(name, {}).setdefault(against, {})
-            for benchmark in model.measured:
-                if benchmark in models[against].measured:
-                    comparison = _compare(
-                        model=model,
-                        against=models[against],
-                        benchmark=benchmark,
-                        overlapping=overlapping,
-                        resamples=resamples,
-                        seed=seed,
-                    )
-                    if comparison is not None:
-                        comparisons[benchmark] = comparison
+            for benchmark, ours in model.measured.items():
+                theirs = models[against].measured.get(benchmark)
+                if theirs is None:
+                    continue
+                check_same_data(benchmark, {name: ours, against: theirs})
+                comparison = _compare_with_parts(ours, theirs, resamples, seed)
+                if comparison is not None:
+                    comparisons[benchmark] = comparison
     return compared
 
 
-def _compare(
-    model: ModelResults,
-    against: ModelResults,
-    benchmark: str,
-    overlapping: Overlapping,
-    resamples: int,
-    seed: int,
-) -> Comparison | None:
-    ours = model.measured[benchmark]
-    theirs = against.measured[benchmark]
-    check_same_data(benchmark, {model.model: ours, against.model: theirs})
+def _compare_with_parts(ours: Measured, theirs: Measured, resamples: int, seed: int) -> Comparison | None:
     comparison = compare_results(ours, theirs, (), resamples, seed)
     if comparison is None:
         return None
     parts: dict[str, PartComparison] = {}
-    for name, without in left_out(benchmark, ours, overlapping).items():
+    for name, without in left_out(ours).items():
         rest = compare_results(ours, theirs, without, resamples, seed)
         if rest is not None:
             parts[name] = PartComparison.model_validate(rest.model_dump())

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from iterpref_core.evaluation.report.labels import in_words
 from iterpref_core.evaluation.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.evaluation.report.program_lines import cut_lines
-from iterpref_core.evaluation.report.stage_outputs import load_reasons
+from iterpref_core.evaluation.report.stage_outputs import load_json
 from iterpref_core.models.inference.ends import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines
 from iterpref_core.programs.source_code.lines import split_lines
@@ -188,7 +188,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     """
     if files.trajectories is None:
         return Counter(), {}
-    known = load_reasons(files.dropped) if files.dropped else {}
+    known = load_json(files.dropped, dict[str, str], "pairs") if files.dropped else {}
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "pair"
     totals = Counter[str]()

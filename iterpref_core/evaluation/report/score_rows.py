@@ -10,7 +10,6 @@ from iterpref_core.records.results import ScoreRecord
 
 PARTS = {
     "without_failed_truth": "without tasks whose canonical solution fails here",
-    "without_overlap": "without tasks that training pairs overlap with",
 }
 """Parts of a benchmark by the tasks that are left out; its difficulties are parts too."""
 

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +14,7 @@ from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
+T = TypeVar("T")
 Curve = list[dict[str, float]]
 """A training curve: column → value for every logged step. A step may lack a column."""
 
@@ -53,35 +55,31 @@ def load_model_results(path: Path) -> ModelResults:
         raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
 
 
+def load_json(path: Path, kind: type[T], stage: str) -> T:
+    """Load a stage's file of JSON.
+
+    Raises:
+        InputError: the file is absent, or not of the kind.
+    """
+    text = read_text(path, f"run `dvc repro {stage}` first")
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item {stage}`") from None
+
+
 def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
     """Load a stage's metrics.
 
     Raises:
         InputError: the file is absent, is not a JSON object of numbers, or lacks a needed metric.
     """
-    text = read_text(path, f"run `dvc repro {path.stem}` first")
-    try:
-        metrics = TypeAdapter(dict[str, float]).validate_json(text)
-    except ValidationError as error:
-        raise InputError(f"{path}: {describe_validation_error(error)}; run `dvc repro {path.stem}` again") from None
+    metrics = load_json(path, dict[str, float], path.stem)
     for name in needed:
         if name not in metrics:
             raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
     return metrics
-
-
-def load_reasons(path: Path) -> dict[str, str]:
-    """Load task_id → the reason why a problem has no pair, which stage `pairs` wrote.
-
-    Raises:
-        InputError: the file is absent or broken.
-    """
-    text = read_text(path, "run `dvc repro pairs` first")
-    try:
-        return TypeAdapter(dict[str, str]).validate_json(text)
-    except ValidationError as error:
-        reason = describe_validation_error(error)
-        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
 
 
 def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:

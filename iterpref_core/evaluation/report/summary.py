@@ -8,11 +8,9 @@ from collections.abc import Collection, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
 from iterpref_core.evaluation.report.labels import BENCHMARKS, in_order
-from iterpref_core.evaluation.report.stage_outputs import group, load_hashes, load_metrics, load_results
+from iterpref_core.evaluation.report.stage_outputs import group, load_hashes, load_json, load_metrics, load_results
 from iterpref_core.evaluation.report.summary_record import (
     BenchmarkScores,
     CodeflowSummary,
@@ -23,10 +21,7 @@ from iterpref_core.evaluation.report.summary_record import (
     ValiditySummary,
 )
 from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import ModelResults
-from iterpref_core.storage.jsonl import describe_validation_error
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
 """The criteria by which a judge scores tests."""
@@ -55,32 +50,25 @@ def build_summary(
         InputError: a file is absent or unusable, or models were measured on different data.
     """
     models = load_results(results, names)
-    overlap = None if contamination is None else _read_contamination(contamination)
-    overlapping: dict[str, tuple[str, ...]] = {}
-    # Where pairs that overlap were dropped, training has seen none of them.
-    if overlap is not None and overlap.dropped < overlap.pairs:
-        for name, of_benchmark in overlap.benchmarks.items():
-            overlapping[name] = of_benchmark.overlapping
-            overlapping[of_benchmark.sha256] = of_benchmark.overlapping
     scores: dict[str, dict[str, BenchmarkScores]] = {}
     data: set[tuple[str, str]] = set()
     isolation: set[str] = set()
     for name, model in models.items():
         scores[name] = {}
         for benchmark, result in model.measured.items():
-            scores[name][benchmark] = scores_of(benchmark, result, overlapping)
+            scores[name][benchmark] = scores_of(result)
             data.add((result.data.name, result.data.sha256))
             isolation.add(result.isolation)
     return Summary(
         codeflow=_codeflow(metrics),
         validity=_validity(load_metrics(metrics / "validity.json", ("problems",))),
         localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
-        contamination=overlap,
+        contamination=contamination and load_json(contamination, Contamination, "pairs"),
         models=scores,
         unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
         missing=tuple(name for name in names or () if name not in models),
         ground_truth=_ground_truth(models.values()),
-        comparisons=compare_models(models, overlapping, params.evaluation.bootstrap, params.evaluation.seed),
+        comparisons=compare_models(models, params.evaluation.bootstrap, params.evaluation.seed),
         provenance=Provenance(
             params=params.model_dump(mode="json"),
             inputs=load_hashes(lock),
@@ -113,19 +101,6 @@ def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
     for reason in sorted(reasons):
         by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
     return by_reason
-
-
-def _read_contamination(path: Path) -> Contamination:
-    """Read the file of stage `pairs`.
-
-    Raises:
-        InputError: the file is absent or broken.
-    """
-    try:
-        return Contamination.model_validate_json(read_text(path, "run `dvc repro pairs` first"))
-    except ValidationError as error:
-        reason = describe_validation_error(error)
-        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item pairs`") from None
 
 
 def _codeflow(metrics: Path) -> CodeflowSummary:

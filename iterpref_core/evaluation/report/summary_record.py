@@ -94,54 +94,19 @@ class ValiditySummary(SummaryRecord):
     judge_scores: dict[str, float] | None = None
 
 
-class OverlapExample(SummaryRecord):
-    """A pair, and the task that it shares most with."""
-
-    pair: str
-    task: str
-
-
-class BenchmarkOverlap(SummaryRecord):
-    """The overlap of pairs with one benchmark.
-
-    Attributes:
-        file: the name of the benchmark's file.
-        sha256: the digest of the file.
-        tasks: the number of the benchmark's tasks.
-        pairs: the number of pairs that share something with a task.
-        prompt: of these, pairs with the same prompt.
-        example: pairs with the same example.
-        ngram: pairs with the same words in a row.
-        ast: pairs with the same program.
-        examples: some of the pairs.
-        overlapping: the tasks that a pair, dropped or not, shares something with.
-    """
-
-    file: str
-    sha256: str
-    tasks: int
-    pairs: int
-    prompt: int
-    example: int
-    ngram: int
-    ast: int
-    examples: tuple[OverlapExample, ...]
-    overlapping: tuple[str, ...]
-
-
 class Contamination(SummaryRecord):
     """The overlap of pairs with benchmarks, as stage `pairs` wrote it.
 
     Attributes:
         pairs: the number of pairs that overlap with a benchmark.
         dropped: the pairs of these that were dropped.
-        benchmarks: benchmark → overlap.
+        benchmarks: benchmark → its file, digest and tasks, and the pairs that share something with a task, by kind.
         absent: benchmark that was not checked → the reason.
     """
 
     pairs: int
     dropped: int
-    benchmarks: dict[str, BenchmarkOverlap]
+    benchmarks: dict[str, dict[str, Any]]
     absent: dict[str, str]
 
 

@@ -92,7 +92,7 @@ def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Eva
         InputError: the file is broken, or some task has no sample.
     """
     # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
-    known = read_given_samples(file.path, benchmark.name, benchmark.tasks.keys())
+    known = read_given_samples(file.path, benchmark.tasks.keys())
     total = len(benchmark.tasks)
     if not known:
         raise UnansweredError(

@@ -1,7 +1,7 @@
 """Leaderboard: several models are measured on the same benchmarks, one after the other."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
@@ -128,13 +128,9 @@ def benchmarks_of(names: Sequence[str], known: Sequence[str], problems: Path) ->
     >>> benchmarks_of(["all"], ["heldout", "validation", "mbpp"], Path("absent"))
     ('mbpp',)
     """
-    return tuple(_each_benchmark(names, known, problems))
-
-
-def _each_benchmark(names: Sequence[str], known: Sequence[str], problems: Path) -> Iterator[str]:
     if "all" not in names:
-        yield from dict.fromkeys(names)
-        return
+        return tuple(dict.fromkeys(names))
+    chosen = []
     for name in known:
         # The validation split is for choosing: a score on it is none to report.
         if name == "validation" and name not in names:
@@ -142,4 +138,5 @@ def _each_benchmark(names: Sequence[str], known: Sequence[str], problems: Path) 
         if name == "heldout" and not problems.exists():
             logger.warning("heldout: not measured, since %s is not there; --problems names another file", problems)
             continue
-        yield name
+        chosen.append(name)
+    return tuple(chosen)

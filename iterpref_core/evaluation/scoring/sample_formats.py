@@ -4,16 +4,15 @@ r"""Sample formats: outputs of other harnesses, read as samples. The content tel
 |---|---|
 | this project, EvalPlus, BigCodeBench | rows with `task_id` and `solution` or `completion` |
 | EvalPlus | a folder with a folder for each task, `HumanEval_0/0.py` |
-| bigcode-evaluation-harness | `generations.json`: a list for each task, in the benchmark's order, of whole programs |
 | LiveCodeBench | rows with `question_id` and `code_list` |
 | NeMo-Skills | rows with `task_id` and `generation`, an answer of a model |
 | lm-evaluation-harness | rows with `doc` and `filtered_resps` (`--log_samples`) |
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -24,14 +23,9 @@ from iterpref_core.storage.jsonl import parse_record
 
 KNOWN = (
     "rows with task_id and solution or completion (EvalPlus, BigCodeBench), question_id and code_list (LiveCodeBench), "
-    "task_id and generation (NeMo-Skills), doc and filtered_resps (lm-evaluation-harness); generations.json of "
-    "bigcode-evaluation-harness; or a folder of EvalPlus, HumanEval_0/0.py"
+    "task_id and generation (NeMo-Skills), doc and filtered_resps (lm-evaluation-harness); or a folder of EvalPlus, "
+    "HumanEval_0/0.py"
 )
-_GENERATIONS = {"humaneval": ("HumanEval", 0, 164), "mbpp": ("Mbpp", 11, 500)}
-"""Benchmark without its plus → beginning of the ids, first id and number of the tasks that bigcode's harness asks.
-
-Its MBPP is the test split of the original data: 11 to 510.
-"""
 _RAW_FILTERS = ("none", "take_first")
 """Filters of lm-evaluation-harness that leave a model's text as it is; the others have made programs of it."""
 
@@ -119,13 +113,12 @@ _FORMATS: tuple[tuple[frozenset[str], type[_Row]], ...] = (
 """Fields of a row → the record that reads it; the first one with all of its fields counts."""
 
 
-def read_given_samples(path: Path, benchmark: str, tasks: Collection[str]) -> list[GivenSample]:
+def read_given_samples(path: Path, tasks: Collection[str]) -> list[GivenSample]:
     """Return the samples that a file or folder has for a benchmark; those of other tasks are passed over.
 
     Args:
         path: a file, packed or not, or a folder.
-        benchmark: the benchmark's name, which decides about files without ids.
-        tasks: the ids of its tasks.
+        tasks: the ids of the benchmark's tasks.
 
     Raises:
         InputError: no format that is known, or a broken row; the message names the formats, or the row.
@@ -133,16 +126,9 @@ def read_given_samples(path: Path, benchmark: str, tasks: Collection[str]) -> li
     if path.is_dir():
         return list(_read_folder(path, tasks))
     given: list[GivenSample] = []
-    positions = rows = 0
     filters: set[str] = set()
     for item in read_items(path):
-        fields = _fields_of(item)
-        if isinstance(fields, list):
-            given += _read_generations(item, fields, benchmark, positions)
-            positions += 1
-            continue
-        rows += 1
-        row = _read_row(item, fields)
+        row = _read_row(item)
         if isinstance(row, _LmEvalRow):
             filters.add(row.filter_name)
         given += row.samples()
@@ -151,22 +137,16 @@ def read_given_samples(path: Path, benchmark: str, tasks: Collection[str]) -> li
             f"{path}: has the answers of each task once for each filter ({', '.join(sorted(filters))}); keep the rows "
             "of one filter"
         )
-    if positions:
-        _check_positions(path, benchmark, positions, rows)
     return [each for each in given if each.sample.task_id in tasks]
 
 
-def _fields_of(item: Item) -> Mapping[str, Any] | list[Any]:
+def _read_row(item: Item) -> _Row:
     try:
         fields = json.loads(item.text)
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict | list):
+    if not isinstance(fields, dict):
         raise RecordError(f"{item.where}: not a JSON object; samples are {KNOWN}")
-    return fields
-
-
-def _read_row(item: Item, fields: Mapping[str, Any]) -> _Row:
     for names, record in _FORMATS:
         if names <= fields.keys():
             return parse_record(item.where, item.text, record)
@@ -175,34 +155,6 @@ def _read_row(item: Item, fields: Mapping[str, Any]) -> _Row:
         return parse_record(item.where, item.text, _OwnRow)
     present = ", ".join(sorted(fields)) or "no field"
     raise RecordError(f"{item.where}: no sample that is known (it has {present}); samples are {KNOWN}")
-
-
-def _read_generations(item: Item, programs: list[Any], benchmark: str, position: int) -> Iterator[GivenSample]:
-    """Yield the programs of one task, whose place in the file is all that is known of it."""
-    if benchmark.rstrip("+") not in _GENERATIONS:
-        raise RecordError(
-            f"{item.where}: a list without ids, as bigcode-evaluation-harness writes them, is known for "
-            f"{' and '.join(_GENERATIONS)} alone, and not for {benchmark}; give {KNOWN}"
-        )
-    prefix, first, _ = _GENERATIONS[benchmark.rstrip("+")]
-    for program in programs:
-        if not isinstance(program, str):
-            raise RecordError(f"{item.where}: a list of something else than programs; samples are {KNOWN}")
-        yield GivenSample(Sample(task_id=f"{prefix}/{first + position}", solution=program))
-
-
-def _check_positions(path: Path, benchmark: str, positions: int, rows: int) -> None:
-    """Refuse a file whose lists do not tell which tasks they are of.
-
-    Raises:
-        InputError: it has not a list for each task of the benchmark, or rows with ids, too.
-    """
-    _, _, total = _GENERATIONS[benchmark.rstrip("+")]
-    if positions != total or rows:
-        raise InputError(
-            f"{path}: {positions} lists of programs, and {benchmark.rstrip('+')} has {total} tasks in "
-            "bigcode-evaluation-harness: which tasks these are is not known; run it without --limit"
-        )
 
 
 def _read_folder(path: Path, tasks: Collection[str]) -> Iterator[GivenSample]:

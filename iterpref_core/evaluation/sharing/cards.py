@@ -1,4 +1,4 @@
-"""Cards of exported models, pairs and problems, in the form that the Hugging Face hub reads.
+"""Cards of exported models and pairs, in the form that the Hugging Face hub reads.
 
 A card says only what was recorded of these very weights or files. Everything else is called unknown.
 """
@@ -14,7 +14,7 @@ from iterpref_core.evaluation.report.labels import benchmark_name, model_name
 from iterpref_core.evaluation.report.number_formats import percent
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.evaluation.sharing.export_data_set import DATA, DataSet, Origin
+from iterpref_core.evaluation.sharing.export_data_set import DATA, TRAIN, DataSet, Origin
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
@@ -27,7 +27,7 @@ LICENSES = {
 }
 """Source of problems → license: this project's own, and published sets as their cards on the Hugging Face hub state
 (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
-MARKS = {"": "", "without_failed_truth": " ¹", "without_overlap": " ²"}
+MARKS = {"": "", "without_failed_truth": " ¹"}
 """The parts of a benchmark in a model's card → their footnote signs."""
 
 
@@ -117,11 +117,11 @@ def pairs_card(
         models = [named["student"], named["debugger"]]
     return _render(
         "pairs_card.md",
-        data=_data_set_fields(contents, title, ["preference", "dpo", "trl"]),
+        data=_data_set_fields(contents, title),
         title=title,
         contents=contents,
         # The experiment's own tests have judged its pairs; of other pairs each must say it.
-        judged=summary is not None or contents.tested == contents.splits.total(),
+        judged=summary is not None or contents.tested == contents.pairs,
         optional=_OPTIONAL,
         summary=summary,
         localized=localized,
@@ -129,12 +129,6 @@ def pairs_card(
         models=models,
         embedded=set(models) == {EMBEDDED},
     )
-
-
-def problems_card(contents: DataSet, title: str) -> str:
-    """Write the README.md of problems from the counts of the data set."""
-    fields = _data_set_fields(contents, title, ["unit-tests"])
-    return _render("problems_card.md", data=fields, title=title, contents=contents)
 
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:
@@ -194,7 +188,7 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     return [row for row in score_rows(summary) if row.model == names[0] and row.part in MARKS]
 
 
-def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
+def _data_set_fields(contents: DataSet, title: str) -> str:
     # Rows of two licenses have "other" on the hub, and one row without a license makes the whole unknown.
     licenses = {_find_license(origin) for origin in contents.origins}
     if None in licenses or not licenses:
@@ -203,12 +197,12 @@ def _data_set_fields(contents: DataSet, title: str, tags: list[str]) -> str:
         license = str(licenses.pop())
     else:
         license = "other"
-    files = [{"split": split, "path": f"{DATA}/{split}.parquet"} for split in contents.splits]
+    files = [{"split": TRAIN, "path": f"{DATA}/{TRAIN}.parquet"}]
     return DatasetCardData(
         pretty_name=title,
         license=license,
         task_categories=["text-generation"],
-        tags=["code", *tags],
+        tags=["code", "preference", "dpo", "trl"],
         configs=[{"config_name": "default", "data_files": files}],
     ).to_yaml()
 

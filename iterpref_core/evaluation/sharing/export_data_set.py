@@ -1,17 +1,15 @@
-"""Data set export: pairs or problems as a folder of Parquet and a card, for `datasets.load_dataset`.
+"""Data set export: pairs as a folder of Parquet and a card, for `datasets.load_dataset`.
 
-Pairs have TRL's columns `prompt`, `chosen`, `rejected`; problems their record's fields, and a file for each split. A
-column has one type: where one prompt is a list of messages, all are, and so are the answers of pairs.
+Pairs have TRL's columns `prompt`, `chosen`, `rejected`. A column has one type: where one prompt is a list of messages,
+all are, and so are the answers.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.execution import is_judged_inside
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import chat_messages
@@ -21,10 +19,9 @@ from iterpref_core.storage.new_folder import new_folder
 CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
-"""The split of records that name none, as `load_dataset` calls it."""
+"""The split, as `load_dataset` calls it."""
 _OPTIONAL = ("problem_id", "license", "tested")
 """Columns of pairs that are there if a pair states such a thing."""
-_SPLIT = re.compile(r"\w+(\.\w+)*")
 
 
 @dataclass(frozen=True)
@@ -45,20 +42,16 @@ class DataSet:
     """The counts of a data set, for its card.
 
     Attributes:
-        splits: split → rows.
-        origins: origin of the problems → rows.
+        pairs: all pairs.
+        origins: origin of the problems → pairs.
         methods: method of localization → pairs.
-        tests: kind of test → problems with such a test.
-        inside: problems whose tests are judged inside.
         tested: pairs that say that tests have judged both programs.
         stated: columns that are there since a pair states such a thing.
     """
 
-    splits: Counter[str] = field(default_factory=Counter)
+    pairs: int = 0
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
-    tests: Counter[str] = field(default_factory=Counter)
-    inside: int = 0
     tested: int = 0
     stated: set[str] = field(default_factory=set)
 
@@ -108,7 +101,8 @@ def export_pairs(
     if spans is not None:
         columns |= {"spans_method", "rejected_spans", "chosen_spans"}
     rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
-    _write(out, {TRAIN: rows}, contents, describe, pairs)
+    contents.pairs = len(rows)
+    _write(out, rows, contents, describe, pairs)
     written: dict[str, float | str] = {
         "out": str(out),
         "pairs": float(len(rows)),
@@ -118,71 +112,25 @@ def export_pairs(
     return written
 
 
-def export_problems(
-    problems: Path,
-    out: Path,
-    describe: Describe,
-) -> dict[str, float | str]:
-    """Write problems with their tests, each split into a file of its own.
-
-    Args:
-        problems: JSONL of problems.
-        out: a folder that is absent or empty.
-        describe: writes the card.
-
-    Returns:
-        `out`, `problems`, and the number of each split.
-
-    Raises:
-        RecordError: a line is broken.
-        InputError: `out` holds something, there is no problem, or a split's name cannot be a data set's.
-    """
-    contents = DataSet()
-    rows: dict[str, list[Row]] = {}
-    for problem in read_jsonl(problems, Problem, unique=True):
-        split = problem.split or TRAIN
-        if not _SPLIT.fullmatch(split):
-            raise InputError(f"{problems}: field 'split' of {problem.task_id!r}: {split!r} is not one word; change it")
-        contents.origins[_origin(problem)] += 1
-        contents.inside += is_judged_inside(problem)
-        contents.tests.update({test.kind for test in (*problem.tests, *problem.hidden_tests)})
-        rows.setdefault(split, []).append(_problem_row(problem))
-    _write(out, rows, contents, describe, problems)
-    written: dict[str, float | str] = {
-        "out": str(out),
-        "problems": float(contents.splits.total()),
-    }
-    for split, number in contents.splits.items():
-        written[f"problems/{split}"] = float(number)
-    return written
-
-
 def _write(
     out: Path,
-    rows: Mapping[str, list[Row]],
+    rows: list[Row],
     contents: DataSet,
     describe: Describe,
     source: Path,
 ) -> None:
-    """Write the rows of each split as a Parquet file, and the card; the folder appears whole or not at all."""
+    """Write the rows as a Parquet file, and the card; the folder appears whole or not at all."""
     from datasets import Dataset
 
-    every = [row for of_split in rows.values() for row in of_split]
-    if not every:
+    if not rows:
         raise InputError(f"{source}: has no record; look at the drop reasons of the stages before")
-    if any(not isinstance(row["prompt"], str) for row in every):
-        for row in every:
+    if any(not isinstance(row["prompt"], str) for row in rows):
+        for row in rows:
             _make_chat(row)
-    # One table of all splits: Arrow finds types that hold for all rows, and each file has the same ones.
-    table = Dataset.from_list(every)
     with new_folder(out) as partial:
         (partial / DATA).mkdir()
-        begin = 0
-        for split, of_split in rows.items():
-            end = begin + len(of_split)
-            table.select(range(begin, end)).to_parquet(partial / DATA / f"{split}.parquet")
-            begin = end
-            contents.splits[split] = len(of_split)
+        # Arrow finds types of columns that hold for all rows.
+        Dataset.from_list(rows).to_parquet(partial / DATA / f"{TRAIN}.parquet")
         with atomic_writer(partial / CARD) as file:
             file.write(describe(contents))
 
@@ -191,8 +139,7 @@ def _make_chat(row: Row) -> None:
     """Turn the texts of a row into lists of messages, since a column has one type."""
     row["prompt"] = chat_messages(row["prompt"])
     for name in ("chosen", "rejected"):
-        if name in row:
-            row[name] = [{"role": "assistant", "content": row[name]}]
+        row[name] = [{"role": "assistant", "content": row[name]}]
 
 
 def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, FocalSpans | None]]:
@@ -220,14 +167,4 @@ def _pair_row(pair: PreferencePair, region: FocalSpans | None) -> Row:
     row["spans_method"] = region and region.method
     row["rejected_spans"] = region and [list(span) for span in region.rejected]
     row["chosen_spans"] = region and [list(span) for span in region.chosen]
-    return row
-
-
-def _problem_row(problem: Problem) -> Row:
-    """Return a problem as a row; files of a script are a list of names and texts, as Arrow lays out a map."""
-    row = problem.model_dump() | {"prompt": problem.prompt}
-    for test in (*row["tests"], *row["hidden_tests"]):
-        for name, value in test.items():
-            if isinstance(value, dict):
-                test[name] = [{"key": path, "value": text} for path, text in value.items()]
     return row

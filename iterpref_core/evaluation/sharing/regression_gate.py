@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.report.comparisons import compare_with_first
+from iterpref_core.evaluation.report.comparisons import check_same_data, compare_results
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import p_equation, percent
-from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.evaluation.report.stage_outputs import load_model_results
 from iterpref_core.evaluation.report.summary_record import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import holm
@@ -24,16 +23,16 @@ class GatedBenchmark:
     """The comparison of a candidate with a baseline on one benchmark.
 
     Attributes:
-        baseline: the baseline's row of the table of both.
-        candidate: the candidate's row.
+        baseline: the baseline's pass@1.
+        candidate: the candidate's pass@1.
         comparison: the candidate's comparison with the baseline.
         differs: the circumstances that were not the same.
         p_worse_holm: the one-sided p-value after Holm's correction.
         worse: True if the candidate is significantly worse.
     """
 
-    baseline: ScoreRow
-    candidate: ScoreRow
+    baseline: float
+    candidate: float
     comparison: Comparison
     differs: list[str]
     p_worse_holm: float
@@ -42,8 +41,8 @@ class GatedBenchmark:
     def to_json(self) -> dict[str, Any]:
         """Return the comparison for scripts."""
         return {
-            "baseline": self.baseline.score,
-            "candidate": self.candidate.score,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
             **self.comparison.model_dump(mode="json", exclude_none=True),
             "differs": self.differs,
             "p_worse_holm": self.p_worse_holm,
@@ -80,7 +79,7 @@ class RegressionGate:
             significant = " (significant)" if compared.worse else ""
             paired = compared.comparison
             lines.append(
-                f"{benchmark_name(name)}: {percent(compared.baseline.score)} -> {percent(compared.candidate.score)}, "
+                f"{benchmark_name(name)}: {percent(compared.baseline)} -> {percent(compared.candidate)}, "
                 f"{paired}; "
                 f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
@@ -123,26 +122,33 @@ def compare_with_baseline(
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
-    rows: dict[str, tuple[ScoreRow, ScoreRow, Comparison]] = {}
+    compared: dict[str, Comparison] = {}
     for name in names:
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
-        # By what they are to the gate: the two paths may be the same.
-        both = compare_with_first(name, {"baseline": old, "candidate": new}, "baseline", resamples, seed)
+        check_same_data(name, {"baseline": before, "candidate": after})
         if before.n != after.n:
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
                 "evaluate again where programs could not be run (infra_error)"
             )
-        if not isinstance(both[1].comparison, Comparison):
+        comparison = compare_results(after, before, (), resamples, seed)
+        if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        rows[name] = (both[0], both[1], both[1].comparison)
+        compared[name] = comparison
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
-    p_values = holm([comparison.p_worse for _, _, comparison in rows.values()])
+    p_values = holm([comparison.p_worse for comparison in compared.values()])
     gated = {}
-    for (name, row), p_value in zip(rows.items(), p_values, strict=True):
-        differs = _differences(old.measured[name], new.measured[name])
-        gated[name] = GatedBenchmark(*row, differs=differs, p_worse_holm=p_value, worse=p_value <= alpha)
+    for (name, comparison), p_value in zip(compared.items(), p_values, strict=True):
+        before, after = old.measured[name], new.measured[name]
+        gated[name] = GatedBenchmark(
+            baseline=before.pass_at_1,
+            candidate=after.pass_at_1,
+            comparison=comparison,
+            differs=_differences(before, after),
+            p_worse_holm=p_value,
+            worse=p_value <= alpha,
+        )
     return RegressionGate(alpha, gated)
 
 

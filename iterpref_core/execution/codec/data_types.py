@@ -3,7 +3,6 @@
 import collections
 import datetime as dt
 import pathlib
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,16 +15,13 @@ MAPPINGS: dict[str, type] = {
 }
 PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     range: lambda v: (v.start, v.stop, v.step),
-    slice: lambda v: (v.start, v.stop, v.step),
     **NUMBERS,
     dt.date: lambda v: (v.year, v.month, v.day),
     dt.time: lambda v: (v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
     dt.datetime: lambda v: (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
     dt.timedelta: lambda v: (v.days, v.seconds, v.microseconds),
     dt.timezone: lambda v: v.__getinitargs__(),
-    uuid.UUID: lambda v: (v.hex,),
     pathlib.PosixPath: lambda v: (str(v),),
-    pathlib.PurePosixPath: lambda v: (str(v),),
 }
 """Types whose objects are data through and through, and the arguments that make an equal one."""
 MAKERS = {kind.__name__: kind for kind in PARTS}

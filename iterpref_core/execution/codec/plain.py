@@ -30,38 +30,24 @@ _get_digits = sys.get_int_max_str_digits
 _set_digits = sys.set_int_max_str_digits
 to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 """Return the JSON of a tree, under whatever limit for integers there is."""
-_decode = json.loads
 _SINGLE = {"...": Ellipsis, "NotImplemented": NotImplemented}
 
 
-def with_pythons_digits(function: Callable[[Any], Any], value: Any) -> Any:
-    """Return the result of a function under Python's own limit for integers as text."""
-    digits = _get_digits()
-    if digits == _DIGITS:
+def with_digits(digits: int, function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the result of a function under a limit for integers as decimal text; 0: there is none."""
+    before = _get_digits()
+    if before == digits:
         return function(value)
-    _set_digits(_DIGITS)
+    _set_digits(digits)
     try:
         return function(value)
     finally:
-        _set_digits(digits)
+        _set_digits(before)
 
 
-def dumps(tree: Tree) -> str:
-    """Return the JSON of a tree.
-
-    Raises:
-        ValueError: an integer has more digits than can be written.
-    """
-    return str(with_pythons_digits(to_json, tree))
-
-
-def loads(text: str) -> Tree:
-    """Return the tree of a JSON text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return with_pythons_digits(_decode, text)
+def with_pythons_digits(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the result of a function under Python's own limit."""
+    return with_digits(_DIGITS, function, value)
 
 
 def are_scalars(values: Iterable[Any], *, tag_ints: bool) -> bool:

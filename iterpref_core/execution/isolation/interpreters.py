@@ -61,7 +61,6 @@ class Environment:
         python: path of the interpreter, such as `.venv/bin/python` of a project.
         paths: further folders, which come first on `sys.path`.
         preload: modules of the environment to import once, because many programs will.
-        readable: further files and folders that programs may read.
         processes: programs may make processes, execute the machine's programs, use sockets among themselves, and
             change modes and times of their files for real. Only where the isolation is tier A; elsewhere they may not.
     """
@@ -69,7 +68,6 @@ class Environment:
     python: str
     paths: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    readable: tuple[str, ...] = ()
     processes: bool = False
 
 
@@ -96,19 +94,12 @@ class Runtime:
     names: tuple[tuple[str, str], ...] = ()
 
 
-_SHARED_PREFIXES = ("/", "/usr", "/usr/local")
-"""Folders in which Python may lie beside everything else: a text with such a path need not speak of Python."""
-
-
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
     # Of two names for one path the first counts: in a flat layout a folder of packages is the library's too.
     names = [(path, "site-packages") for path in site]
     names += [(path, "lib") for path in standard if path]
     names.append((interpreter, "python"))
-    prefix = str(Path(interpreter).parent.parent)
-    if prefix not in _SHARED_PREFIXES:
-        names.append((prefix, "python"))
     names.reverse()
     by_path = dict(names)
     return tuple(by_path.items())
@@ -162,7 +153,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     projects = [Path(folder).resolve() for folder in environment.paths]
     site = dict.fromkeys([*map(str, projects), *installed])
     executable = interpreter
-    readable = [*libraries, *site, *_SYSTEM_PATHS, *environment.readable]
+    readable = [*libraries, *site, *_SYSTEM_PATHS]
     processes = environment.processes and namespaces
     if processes:
         path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place

@@ -68,7 +68,6 @@ class LayerReport:
     """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
 
     name: str
-    available: bool
     problem: str
     how: str
 
@@ -186,20 +185,12 @@ def _problems() -> dict[str, str]:
         inside = _run_probes(Plan("A", ("bwrap",)))
         bwrap = inside.get("start") or inside["bwrap"]
     plain = _run_probes(Plan("B", ()))
-    problems = {"bwrap": bwrap}
-    for layer in ("landlock", "seccomp", "rlimits"):
-        problems[layer] = plain.get("start") or plain[layer]
-    return problems
+    return {"bwrap": bwrap} | {layer: plain.get("start") or plain[layer] for layer in LAYERS[1:]}
 
 
 def probe_isolation() -> list[LayerReport]:
     """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
-    problems = _problems()
-    reports = []
-    for layer in LAYERS:
-        problem = problems[layer]
-        reports.append(LayerReport(layer, not problem, problem, HOW_TO_GET[layer]))
-    return reports
+    return [LayerReport(layer, problem, HOW_TO_GET[layer]) for layer, problem in _problems().items()]
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
@@ -218,8 +209,7 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
             f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "
             f"`{IN_A_CONTAINER}`. {WITHOUT}"
         )
-    allowed = [layer for layer in LAYERS if namespaces or layer != "bwrap"]
-    held = tuple(layer for layer in allowed if not problems[layer])
+    held = tuple(layer for layer in LAYERS if not problems[layer] and (namespaces or layer != "bwrap"))
     if {"bwrap", "seccomp", "rlimits"} <= set(held):
         return Plan("A", held)
     if {"landlock", "seccomp", "rlimits"} <= set(held):

@@ -6,6 +6,7 @@ A judge runs them, but for `assert f(2) == 4`: that is a call, and the superviso
 import ast
 import functools
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from .call import ComparedCall, body_of
@@ -34,11 +35,13 @@ class Assertion(PythonSource):
 
     def judge(self, body: Any, judge: Judge) -> Report:
         """Run the statements."""
-        code = compiled(body, TEST)
-        namespace = judge.names()
-        judge.session.fill(namespace, code)
-        with judge.counting(namespace, body) as counted:
-            exec(counted or code, namespace)
+
+        def run(code: CodeType, namespace: dict[str, Any]) -> int:
+            judge.fill(namespace, code)
+            exec(code, namespace)
+            return 0
+
+        judge.run_counted(body, TEST, judge.names(), run)
         return PASSED
 
     def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:

@@ -71,7 +71,7 @@ class Call(Kind):
 
         def evaluate(source: str) -> Any:
             code = compiled(source, TEST, "eval")
-            judge.session.fill(namespace, code)
+            judge.fill(namespace, code)
             return eval(code, namespace)
 
         return _computed(body, evaluate)

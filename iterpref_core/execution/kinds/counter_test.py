@@ -7,7 +7,7 @@ counter-test too, has not computed what the test asks for:
     assert f(2) == 4                   assert f(2) == 1000015
     assert f(2) > 3 or f(3) == 9       assert f(2) <= 3 and f(3) == 1000030
     self.assertIsNone(f(0))            self.assertIsNotNone(f(0))
-    with pytest.raises(KeyError):      with pytest.raises(type('OtherError', (Exception,), {})):
+    with pytest.raises(KeyError):      with pytest.raises(type('OtherException', (Exception,), {})):
 
 Each of these may fail, and raises `PassedAnyway` where it does not. The last one that is surely reached, not in an `if`
 or a `try`, has to fail the test, and so has the last one of each case: a program may have made failures pass. This
@@ -52,9 +52,7 @@ _OPPOSITES = {
     "assert_not_called": "assert_called",
 }
 _EXCEPTIONS = ("assertRaises", "assertRaisesRegex", "raises", "assert_raises")
-_WARNINGS = ("assertWarns", "assertWarnsRegex", "warns")
 _CALLS = ("assert_called_with", "assert_called_once_with", "assert_any_call", "assert_has_calls")
-_CLOSE = ("isclose", "allclose", "array_equal", "array_equiv")
 _ONE_ELSE = "1000003"
 _NOWHERE = "[..., 1000003.5]"
 """A list in which no value of a right program is."""
@@ -190,7 +188,7 @@ class _Changes(ast.NodeTransformer):
         if not (node.handlers and must_raise):
             return node
         for handler in node.handlers:
-            handler.type = _other_error("Exception")
+            handler.type = _other_error()
         return self._watched(node)
 
     def visit_With(self, node: ast.With) -> ast.AST:
@@ -271,8 +269,8 @@ def _change_call(node: ast.expr) -> bool:
         case _:
             return False
     arguments = node.args
-    if name in (*_EXCEPTIONS, *_WARNINGS) and arguments:
-        arguments[0] = _other_error("Warning" if name in _WARNINGS else "Exception")
+    if name in _EXCEPTIONS and arguments:
+        arguments[0] = _other_error()
         return True
     if not isinstance(node.func, ast.Attribute):
         return False
@@ -310,9 +308,6 @@ def _negated(condition: ast.expr) -> ast.expr:
         case ast.Call(func=ast.Name(id="all" | "any" as name), args=[ast.GeneratorExp() | ast.ListComp() as items]):
             items.elt = _negated(items.elt)
             return ast.Call(ast.Name("any" if name == "all" else "all", ast.Load()), [items], [])
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=[first, second, *rest]):
-            if name in _CLOSE:
-                return ast.Call(condition.func, [*_unequal(first, second), *rest], condition.keywords)
     return ast.UnaryOp(ast.Not(), condition)
 
 
@@ -361,8 +356,8 @@ def _is_literal(node: ast.expr) -> bool:
     return True
 
 
-def _other_error(base: str) -> ast.expr:
-    return _expression(f"type('Other{base}', ({base},), {{}})")
+def _other_error() -> ast.expr:
+    return _expression("type('OtherException', (Exception,), {})")
 
 
 def _expression(source: str) -> ast.expr:

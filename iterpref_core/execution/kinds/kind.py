@@ -11,6 +11,7 @@ imported in its functions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .reports import TEST, Report
@@ -74,7 +75,10 @@ class Child(Protocol):
 class Judge(Protocol):
     """The process beside a program, in which a test runs; see `sandbox.judge.session`."""
 
-    session: Any
+    folder: str
+
+    def ask(self, op: str, /, *args: Any, **named: Any) -> Any:
+        """Ask the program."""
 
     def namespace(self, name: str) -> dict[str, Any]:
         """Return the names of a fresh module for tests."""
@@ -82,8 +86,16 @@ class Judge(Protocol):
     def names(self) -> dict[str, Any]:
         """Return the names that all tests without a module of their own share."""
 
-    def counting(self, namespace: dict[str, Any], source: str, filename: str = TEST) -> Any:
-        """Count the assertions that a test comes to, in a `with` block; a test that comes to none of its own fails."""
+    def fill(self, namespace: dict[str, Any], code: CodeType) -> None:
+        """Have a code find the solution's names in a namespace."""
+
+    def run_counted(
+        self, source: str, filename: str, namespace: dict[str, Any], run: Callable[[CodeType, Any], int]
+    ) -> None:
+        """Run a test's source by a function, which returns how many cases ran; one that asserts nothing fails."""
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write files into the judge's own folder."""
 
 
 class Kind:
@@ -122,6 +134,11 @@ class Kind:
 
     def sources(self, test: Any) -> Sequence[str]:
         """Return the sources of a test that have to be Python, whatever the program is."""
+        del test
+        return []
+
+    def packages(self, test: Any) -> Sequence[str]:
+        """Return the packages that a test cannot do without."""
         del test
         return []
 

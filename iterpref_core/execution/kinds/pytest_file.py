@@ -47,11 +47,8 @@ class PytestFile(PythonSource):
     def judge(self, body: Any, judge: Judge) -> Report:
         """Run the file in the judge's own folder."""
         compiled(body, TEST)
-        session = judge.session
-        path = os.path.join(session.folder, FILE)
-        session.write({FILE: body})
-        session.peer.objects.test_modules.add("test_solution")
-        run_pytest(path)
+        judge.write({FILE: body})
+        run_pytest(os.path.join(judge.folder, FILE))
         return PASSED
 
 

@@ -21,6 +21,12 @@ class PythonSource(Kind):
         """Return the source."""
         return [test.code]
 
+    def packages(self, test: Any) -> Sequence[str]:
+        """Return what the source imports."""
+        from iterpref_core.execution.kinds.outside import packages_of
+
+        return packages_of(test.code)
+
     def why_inside(self, test: Any, setup: str) -> str:
         """Return what the source uses that a judge beside the program has not."""
         from iterpref_core.execution.kinds.outside import why_inside

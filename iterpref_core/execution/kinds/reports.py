@@ -12,10 +12,10 @@ from ..solution.loading import facts_of, text_of
 TEST = "<test>"
 PASSED_ANYWAY = "PassedAnyway"
 """Name of the exception of an assertion that no right program passes; see `counter_test`."""
-REACHED = "__iterpref_reached__"
-"""Name of the function that a judged test calls before each of its assertions."""
 NOT_JUDGED = "not judged: "
 """Begins what is said of a test that its judge could not run to the end; the program is not blamed."""
+UNREADABLE = "returned what no test can read: "
+"""Begins what is said of a program whose answer is too large, or too deep, to reach the test."""
 Report = tuple[str, str]
 """Kind and payload: `passed`, `value` (its canonical text) or `type` (of a value that has none)."""
 PASSED: Report = ("passed", "")

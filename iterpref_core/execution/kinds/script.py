@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..solution.loading import file_of, write_files
 from .kind import Child, Judge, Kind, Step
 from .module_names import forget, modules_of
-from .reports import PASSED, REACHED, Report, TestFailedError, compiled
-from .unittest_classes import has_cases, recorded, rule_on, run_cases
+from .reports import PASSED, Report, compiled
+from .unittest_classes import run_as_main
 
 if TYPE_CHECKING:
     from ..comparison.expectations import Expected
@@ -34,6 +34,13 @@ class Script(Kind):
     def sources(self, test: Any) -> Sequence[str]:
         """Return the script."""
         return [test.files[test.run]]
+
+    def packages(self, test: Any) -> Sequence[str]:
+        """Return what the record names, and the script imports."""
+        from iterpref_core.execution.kinds.outside import packages_of
+
+        own = frozenset({test.module, *modules_of(test.files)})
+        return [*test.packages, *packages_of(test.files[test.run], own)]
 
     def why_inside(self, test: Any, setup: str) -> str:
         """Return what a file uses that a judge beside the program has not, or that none imports the solution."""
@@ -83,55 +90,23 @@ class Script(Kind):
         main.__file__ = body["run"]
         sys.modules["__main__"] = main
         sys.argv = [body["run"]]
-        run_script(compiled(body["source"], body["run"]), vars(main))
+        run_as_main(compiled(body["source"], body["run"]), vars(main))
         return PASSED
 
     def judge(self, body: Any, judge: Judge) -> Report:
         """Run the script in the judge's own folder, which has all modules of the test."""
-        session = judge.session
         files = body["files"]
-        session.write(files)
+        judge.write(files)
         # The program's side gets the files that both may read, but not the script.
         shared = {name: text for name, text in files.items() if name != body["run"]}
-        session.peer.ask("prepare", body["module"], shared)
-        modules = modules_of(files)
-        session.peer.objects.test_modules |= {"__main__", *modules}
+        judge.ask("prepare", body["module"], shared)
         # The solution stays loaded, and with it the packages that it lies in.
         solution = f"{body['module']}."
-        forget(name for name in modules if not solution.startswith(f"{name}."))
-        sys.path.insert(0, session.folder)
+        forget(name for name in modules_of(files) if not solution.startswith(f"{name}."))
+        sys.path.insert(0, judge.folder)
         namespace = judge.namespace("__main__")
-        path = os.path.join(session.folder, body["run"])
+        path = os.path.join(judge.folder, body["run"])
         namespace["__file__"] = path
         sys.argv = [path]
-        code = compiled(body["source"], path)
-        with judge.counting(namespace, body["source"], path) as counted:
-            if run_script(counted or code, namespace):
-                namespace[REACHED]()  # cases of `unittest` were counted
+        judge.run_counted(body["source"], path, namespace, run_as_main)
         return PASSED
-
-
-def run_script(code: types.CodeType, namespace: dict[str, Any]) -> bool:
-    """Run a script as `__main__`; classes of tests that it defines and does not run are run.
-
-    Returns:
-        Whether cases of tests were counted.
-
-    Raises:
-        TestFailedError: a test failed, or none ran.
-    """
-    with recorded() as recorder:
-        exited: Any = None
-        try:
-            exec(code, namespace)
-        except SystemExit as error:
-            if "_iterpref" in error.__dict__:
-                raise
-            exited = error.code
-        if not recorder.ran() and has_cases(namespace):
-            run_cases(sys.modules["__main__"])
-        if recorder.results or has_cases(namespace):
-            rule_on(recorder)
-        if exited not in (None, 0, False):
-            raise TestFailedError(f"the test script exited with status {exited!r}")
-        return recorder.ran()

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import types
 import unittest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..solution.loading import text_of
@@ -28,7 +28,8 @@ class UnittestClasses(PythonSource):
 
     def run(self, body: Any, child: Child) -> Report:
         """Run the classes among the solution's names."""
-        run_unittest(compiled(body, TEST), child.namespace)
+        child.namespace.setdefault("unittest", unittest)
+        run_as_main(compiled(body, TEST), child.namespace, has_cases=True)
         return PASSED
 
     def judge(self, body: Any, judge: Judge) -> Report:
@@ -37,9 +38,9 @@ class UnittestClasses(PythonSource):
         namespace = judge.namespace("__main__")
         namespace["__name__"] = "test_solution"
         sys.modules["test_solution"] = sys.modules["__main__"]
-        judge.session.peer.objects.test_modules.add("test_solution")
-        judge.session.fill(namespace, code)
-        run_unittest(code, namespace)
+        namespace["unittest"] = unittest
+        judge.fill(namespace, code)
+        run_as_main(code, namespace, has_cases=True)
         return PASSED
 
     def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:
@@ -54,46 +55,35 @@ class Recorder:
         self.results: list[Any] = []
         self.raised: list[tuple[Any, BaseException]] = []
 
-    def ran(self) -> bool:
-        """Tell whether a test ran."""
-        return any(result.testsRun for result in self.results)
+    def ran(self) -> int:
+        """Return how many tests ran."""
+        return sum(result.testsRun for result in self.results)
 
 
 @contextlib.contextmanager
 def recorded() -> Iterator[Recorder]:
     """Record the outcomes of all results of `unittest`, those that a test makes itself too."""
     recorder = Recorder()
-    kind = unittest.TestResult
-    begin = kind.__init__
-    failure = kind.addFailure
-    error = kind.addError
-    subtest = kind.addSubTest
+    names = ("__init__", "addFailure", "addError", "addSubTest")
+    own = {name: getattr(unittest.TestResult, name) for name in names}
 
-    def init(self: Any, *args: Any, **named: Any) -> None:
-        begin(self, *args, **named)
-        recorder.results.append(self)
+    def recording(name: str) -> Callable[..., None]:
+        def method(result: Any, *args: Any, **named: Any) -> None:
+            if name == "__init__":
+                recorder.results.append(result)
+            elif args[-1] is not None:  # a subtest that has passed
+                recorder.raised.append((args[0], args[-1][1]))
+            own[name](result, *args, **named)
 
-    def add_failure(self: Any, test: Any, err: Any) -> None:
-        recorder.raised.append((test, err[1]))
-        failure(self, test, err)
+        return method
 
-    def add_error(self: Any, test: Any, err: Any) -> None:
-        recorder.raised.append((test, err[1]))
-        error(self, test, err)
-
-    def add_subtest(self: Any, test: Any, sub: Any, err: Any) -> None:
-        if err is not None:
-            recorder.raised.append((test, err[1]))
-        subtest(self, test, sub, err)
-
-    hooks = {"__init__": init, "addFailure": add_failure, "addError": add_error, "addSubTest": add_subtest}
-    for name, hook in hooks.items():
-        setattr(kind, name, hook)
+    for name in names:
+        setattr(unittest.TestResult, name, recording(name))
     try:
         yield recorder
     finally:
-        for name, own in zip(hooks, (begin, failure, error, subtest), strict=True):
-            setattr(kind, name, own)
+        for name, method in own.items():
+            setattr(unittest.TestResult, name, method)
 
 
 def rule_on(recorder: Recorder) -> None:
@@ -112,7 +102,7 @@ def rule_on(recorder: Recorder) -> None:
         raise TestFailedError(f"{name}: {kind.__name__}: {first_line}", raised)
     if any(not result.wasSuccessful() for result in recorder.results):
         raise TestFailedError("a test that was expected to fail passed")
-    ran = sum(result.testsRun for result in recorder.results)
+    ran = recorder.ran()
     if not ran:
         raise TestFailedError("no test ran")
     # A test that skips more than one of its subtests is skipped once.
@@ -123,49 +113,34 @@ def rule_on(recorder: Recorder) -> None:
         raise TestFailedError("all tests were skipped")
 
 
-def run_cases(module: types.ModuleType) -> None:
-    """Run the tests that `unittest` finds in a module."""
-    suite = unittest.TestLoader().loadTestsFromModule(module)
-    suite.run(unittest.TestResult())
+def run_as_main(code: types.CodeType, namespace: dict[str, Any], *, has_cases: bool = False) -> int:
+    """Run a test's source, and the classes of `unittest` that it defines and does not run; return how many cases ran.
 
-
-def has_cases(names: dict[str, Any]) -> bool:
-    """Tell whether there are classes of tests among some names."""
-    return any(isinstance(value, type) and issubclass(value, unittest.TestCase) for value in names.values())
-
-
-def run_unittest(code: types.CodeType, namespace: dict[str, Any]) -> None:
-    """Run a source of `unittest` classes; where it runs them itself, that counts.
+    Args:
+        code: of the source.
+        namespace: names that are there are the solution's: its own classes of tests are not these tests.
+        has_cases: a source without such classes fails.
 
     Raises:
-        TestFailedError: a test failed, or none ran.
+        TestFailedError: a test failed, none ran, or the source exits with a status that is not 0.
     """
-    # Names that were there before are the solution's: its own classes of tests are not these tests.
     known = {name: id(value) for name, value in namespace.items()}
-    namespace.setdefault("unittest", unittest)
+    exited: Any = None
     with recorded() as recorder:
-        _run_as_main(code, namespace)
-        if not recorder.ran():
-            module = types.ModuleType(str(namespace.get("__name__")))
-            for name, value in namespace.items():
-                if known.get(name) != id(value):
-                    setattr(module, name, value)
-            run_cases(module)
+        try:
+            exec(code, namespace)
+        except SystemExit as error:
+            if "_iterpref" in error.__dict__:
+                raise
+            exited = error.code
+        module = types.ModuleType(str(namespace.get("__name__")))
+        vars(module).update({name: value for name, value in namespace.items() if known.get(name) != id(value)})
+        if any(isinstance(value, type) and issubclass(value, unittest.TestCase) for value in vars(module).values()):
+            has_cases = True
+            if not recorder.ran():
+                unittest.TestLoader().loadTestsFromModule(module).run(unittest.TestResult())
+    if has_cases or recorder.results:
         rule_on(recorder)
-
-
-def _run_as_main(code: types.CodeType, namespace: dict[str, Any]) -> None:
-    """Run a test's source; it may end with an exit of its own.
-
-    Raises:
-        TestFailedError: it exits with a status that is not 0.
-    """
-    try:
-        exec(code, namespace)
-    except SystemExit as error:
-        if "_iterpref" in error.__dict__:
-            raise
-        if error.code not in (None, 0, False):
-            if error.code is True or error.code == 1:
-                return  # `unittest.main`, whose results are known; without any, no test ran
-            raise TestFailedError(f"the test script exited with status {error.code!r}") from None
+    if exited not in (None, 0, False):
+        raise TestFailedError(f"the test script exited with status {exited!r}")
+    return recorder.ran()

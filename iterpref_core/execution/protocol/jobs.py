@@ -12,11 +12,11 @@ class Console:
 
     Attributes:
         stdin: its input.
-        keep: bytes of its standard output that are wanted.
+        keep: bytes of its standard output that are wanted; -1 for a program that is called.
     """
 
-    stdin: bytes
-    keep: int
+    stdin: bytes = b""
+    keep: int = -1
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Job:
         program: the message to the program's process; see `sandbox.child` and `sandbox.judge.program`.
         judge: the message to the judge beside it; None where there is none. See `sandbox.judge.session`.
         pytest: the tests need pytest, which the zygote imports once.
-        console: of a script; None for a program that is called.
+        console: of a script.
         key: of the judge's reports, which are signed; it is not sent apart.
     """
 
     program: bytes
     judge: bytes | None = None
     pytest: bool = False
-    console: Console | None = None
+    console: Console = Console()
     key: bytes = b""
 
 
@@ -45,13 +45,11 @@ class Answer:
     Attributes:
         seen: what the zygote has seen.
         paths: those of the machine that the program may have met, which feedback does not show.
-        printed: the beginning of all that it printed.
-        stdout: the standard output of a program on a console, as far as it was asked for.
+        printed: the beginning of all that it printed; of a script, its standard output as far as it was asked for.
         channel: the reports.
     """
 
     seen: AnswerHead
     paths: MachinePaths
     printed: bytes
-    stdout: bytes
     channel: bytes

@@ -26,14 +26,11 @@ class MachinePaths:
     """Paths with the names that people are shown instead.
 
     Args:
-        names: path and name; of paths that lie in each other the longer one counts.
+        names: path and name, at least one; of paths that lie in each other the longer one counts.
     """
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._names = {path: name for path, name in names if len(path) > 1}
-        self._pattern: re.Pattern[str] | None = None
-        if not self._names:
-            return
         longest_first = sorted(self._names, key=len, reverse=True)
         any_of_them = "|".join(map(_pattern_of, longest_first))
         # `/tmp/x7/w` is not the beginning of `/tmp/x7/window`.
@@ -42,8 +39,6 @@ class MachinePaths:
     def hide(self, value: Any) -> Any:
         """Return a text with names for its paths; of lists and dictionaries, all texts."""
         if isinstance(value, str):
-            if self._pattern is None:
-                return value
             return self._pattern.sub(lambda match: self._names[match[0]], value)
         if isinstance(value, list):
             return [self.hide(item) for item in value]

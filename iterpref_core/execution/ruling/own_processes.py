@@ -50,7 +50,7 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
             return None
         passed += outcome.tests_passed
         cpu_s += outcome.cpu_s
-        slowest_s = max(slowest_s, outcome.cpu_s)
+        slowest_s = max(slowest_s, outcome.slowest_s)
         if outcome.verdict != "passed":
             break
     assert outcome is not None, "a program has a test"
@@ -75,12 +75,12 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.printed)
     most = console.keep - 1
-    if len(answer.stdout) > most:
+    if len(answer.printed) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
     failure = _without_output(trial, answer)
     if failure is not None:
         return failure
-    printed = answer.stdout.decode("utf-8", "backslashreplace")
+    printed = answer.printed.decode("utf-8", "backslashreplace")
     try:
         wrong = kind.wrong_output(test, printed, lambda helper: call(replace(helper, cpu_s=program.cpu_s)))
     except UnfitTestError as error:

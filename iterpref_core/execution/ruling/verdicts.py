@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.kinds.kind import Step
-from iterpref_core.execution.kinds.reports import NOT_JUDGED, signature
+from iterpref_core.execution.kinds.reports import NOT_JUDGED, UNREADABLE, signature
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.value_texts import clean, shown
@@ -24,6 +23,8 @@ MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError
 """Errors that reading a forged report raises; a child itself writes no such report."""
 
 
+_MAX_PRINTED = 2000
+"""Bytes of a program's output that its feedback is made of."""
 MAX_REPORT = MAX_TEXT + 4096
 """Bytes of a report that are decoded: the longest text of a value, with the head of the report."""
 Report = tuple[int, str, int, str]
@@ -72,7 +73,7 @@ class Trial:
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            printed = self.answer.printed[: self.printed].decode("utf-8", "backslashreplace")
+            printed = self.answer.printed[: min(self.printed, _MAX_PRINTED)].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
         # Step 4 may be of test 2: the tests 0 and 1 passed.
         passed = 0 if index < 0 else self.steps[index].test
@@ -87,6 +88,7 @@ class Trial:
             tests_total=len(self.program.tests),
             exception=exception,
             cpu_s=self.answer.seen.cpu_s,
+            slowest_s=self.answer.seen.cpu_s,
         )
 
     def where(self, index: int) -> str:
@@ -134,13 +136,6 @@ class Trial:
             verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
             return self.fail(index, verdict, text)
         text = feedback.error_text(facts, self.program.code)
-        missing = (
-            re.match(r"No module named '(\w+)", str(facts["message"]))
-            if facts["type"] == "ModuleNotFoundError"
-            else None
-        )
-        if step and missing and re.search(rf"^\s*(import|from)\s+{missing[1]}\b", step.source, re.MULTILINE):
-            return self.outcome("infra_error", f"the test needs package {missing[1]}, which is not installed", 0)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:
@@ -208,9 +203,12 @@ class Trial:
             return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
-        if facts["why"].startswith(NOT_JUDGED) and self.answer.seen.killed is None:
+        if facts["why"].startswith(NOT_JUDGED) and not self.answer.seen.killed:
             return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
-        if facts["why"] == "tampered" and self.answer.seen.killed is None:
+        if facts["why"].startswith(UNREADABLE) and not self.answer.seen.killed:
+            text = f"{feedback.call_text(self.call)} {clean(facts['why'], feedback.MAX_FEEDBACK)}"
+            return self.fail(index, "bad_return_type", text)
+        if facts["why"] == "tampered" and not self.answer.seen.killed:
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
 

@@ -12,6 +12,7 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.kinds.kind import Step
 from iterpref_core.execution.kinds.reports import PASSED_ANYWAY
 from iterpref_core.execution.kinds.setups import setup_functions, setup_imports
+from iterpref_core.execution.kinds.table import KINDS
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import INSIDE, UNCHECKED, Limits, Outcome, Program
 from iterpref_core.execution.ruling.own_processes import run_each_test, take_processes
@@ -26,7 +27,6 @@ from iterpref_core.execution.ruling.routing import (
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import ScriptTest
 
 logger = logging.getLogger(__name__)
 
@@ -87,15 +87,13 @@ class Executor(Engine):
         if take_processes(program):
             alone = run_each_test(program, program.limits(self.limits), self._observe, self.call)
             return self._failed(program) if alone is None else replace(alone, isolation=self.isolation)
-        outcome = self._run_called(program)
-        return replace(outcome, slowest_s=outcome.cpu_s)
+        return self._run_called(program)
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
         needed: set[str] = set()
         for test in program.tests:
-            if isinstance(test, ScriptTest):
-                needed.update(test.packages)
+            needed.update(KINDS[test.kind].packages(test))
         if missing := self.pool.missing(sorted(needed), program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         steps = steps_of(program)

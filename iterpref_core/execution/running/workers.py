@@ -150,24 +150,22 @@ class Worker:
         """
         self.usable = False
         patience_s = 2 * limits.wall_s + GRACE_S
-        stdin = job.console.stdin if job.console else b""
-        keep = job.console.keep if job.console else -1
         job_head = JobHead(
             limits.cpu_s,
             limits.wall_s,
             test_cpu_s or math.inf,
-            keep,
-            len(stdin),
+            job.console.keep,
+            len(job.console.stdin),
             is_judged=job.judge is not None,
             pytest=job.pytest,
         )
         self._send(job_head.pack(), patience_s)
-        self._send(stdin + job.program, patience_s)
+        self._send(job.console.stdin + job.program, patience_s)
         if job.judge is not None:
             self._send(job.judge, patience_s)
-        seen, (printed, stdout, channel) = self._receive_answer()
+        seen, (printed, channel) = self._receive_answer()
         self.usable = not seen.worn
-        return Answer(seen, self._paths, printed, stdout, channel)
+        return Answer(seen, self._paths, printed, channel)
 
     def end(self) -> None:
         """End the zygote and all it holds; a thread that waits for its answer hears of it.
@@ -276,18 +274,15 @@ class WorkerPool:
 
     def has_processes(self, environment: str | None) -> bool:
         """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
-        if environment is None or environment not in self.environments:
-            return False
-        return self.environments[environment].processes and self.plan.tier == "A"
+        found = self.environments.get(environment or "")
+        return found is not None and found.processes and self.plan.tier == "A"
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
         """Return the first package that an environment lacks; empty if it has all of them."""
         for package in packages:
             name = package.partition(".")[0]
-            if name in sys.stdlib_module_names:
-                continue
             site = self._runtime(environment).site
-            if not PathFinder.find_spec(name, site):
+            if name not in sys.stdlib_module_names and not PathFinder.find_spec(name, site):
                 return package
         return ""
 

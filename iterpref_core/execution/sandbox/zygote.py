@@ -55,7 +55,7 @@ JUDGE_GRACE_S = 5.0
 LAST_WORDS_S = 0.1
 """Real seconds in which a program ends whose judge has."""
 HEAD_OF_OUTPUT = 2000
-"""Bytes of a program's printed output that are passed on."""
+"""Bytes of a program's printed output that are passed on, where no more are wanted."""
 MAX_CHANNEL = 64 << 20
 """Bytes of reports that are passed on; a report that is cut off there counts as none."""
 
@@ -127,8 +127,8 @@ class Files:
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
-        """Return what the supervisor is sent: the beginning of the output, so many bytes of it, the whole channel."""
-        return [(self.stdout, HEAD_OF_OUTPUT), (self.stdout, max(0, keep)), (self.channel, MAX_CHANNEL)]
+        """Return what the supervisor is sent: the beginning of the output, at least so many bytes, and the channel."""
+        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.channel, MAX_CHANNEL)]
 
     def close(self) -> None:
         """Close all; the child has its own."""
@@ -350,14 +350,14 @@ class Zygote:
         pid, program, judge, folder = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
         killed = self.watch(pid, left, program, judge)
-        alive = job.is_judged and killed is None and not _ends(pid, LAST_WORDS_S)
+        alive = job.is_judged and not killed and not _ends(pid, LAST_WORDS_S)
         status, cpu = program.end()
         seen = AnswerHead(
             killed,
             exit=0 if alive else os.waitstatus_to_exitcode(status),
             cpu_s=cpu,
             printed=files.printed(),
-            judge=self.end_judge(judge, folder) if job.is_judged else None,
+            judge=self.end_judge(judge, folder) if job.is_judged else 0,
             worn=self.processes and leaves_connections(),
             sizes=(),
         )
@@ -401,7 +401,7 @@ class Zygote:
 
     def watch(  # noqa: C901 - one thing after the other
         self, pid: int, left: Deadlines, program: OneProcess | Processes, judge: int
-    ) -> str | None:
+    ) -> str:
         """Wait until a child or its judge ends, or it and its processes reach a limit.
 
         Args:
@@ -411,7 +411,7 @@ class Zygote:
             judge: process id of its judge, or -1.
 
         Returns:
-            The limit that was hit, if any.
+            The limit that was hit, or "".
 
         Raises:
             EOFError: the supervisor is gone; so is the child.
@@ -434,7 +434,7 @@ class Zygote:
                 wait = min(left_s["wall"], max(cpu_s, 0.002), LOOK_S)
                 events = dict(poll.poll(wait * 1000 + 1))
                 if process in events or beside in events:
-                    return None
+                    return ""
                 if 0 in events:
                     program.end()
                     raise EOFError

@@ -29,16 +29,6 @@ class CompileError(Exception):
         self.cause = cause
 
 
-class _Source:
-    """A module's loader, as far as others ask one: `inspect` for the source."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def get_source(self, _name: str) -> str:
-        return self._code
-
-
 def file_of(module: str) -> str:
     """Return where a module is imported from."""
     return module.replace(".", "/") + ".py"
@@ -83,7 +73,6 @@ def load(setup: str, code: str, name: str = "solution") -> types.ModuleType:
         compiled = compile(code.removeprefix("\ufeff"), filename, "exec", dont_inherit=True)
     except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
         raise CompileError(error) from error
-    namespace["__loader__"] = _Source(code)
     exec(compiled, namespace)
     return module
 

@@ -1,4 +1,4 @@
-"""Answer store: answers of models in one SQLite file, the spending of runs, and what is known of servers.
+"""Answer store: answers of models in one SQLite file, the spending of runs, and how servers have to be asked.
 
 An answer is on disk before anybody uses it: nothing that was received, and perhaps paid for, is asked for again.
 """
@@ -23,8 +23,8 @@ _SCHEMA = (
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS kept_answers_by_run ON kept_answers (run, prompt_tokens, completion_tokens)",
     "CREATE TABLE IF NOT EXISTS adaptations (model TEXT, name TEXT, PRIMARY KEY (model, name))",
-    # The servers that were asked for a model's answers: `endpoint.describe_server`, as JSON.
-    "CREATE TABLE IF NOT EXISTS servers (model TEXT, server TEXT, PRIMARY KEY (model, server))",
+    # The addresses at which a model's answers were asked for.
+    "CREATE TABLE IF NOT EXISTS addresses (model TEXT, address TEXT, PRIMARY KEY (model, address))",
     # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
     "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
 )
@@ -144,17 +144,16 @@ class AnswerStore:
         for name in names:
             self._data.execute("INSERT OR IGNORE INTO adaptations VALUES (?, ?)", (model, name))
 
-    def servers(self, model: str) -> list[str]:
-        """Return the servers that were asked for a model's answers, as they were remembered."""
-        query = "SELECT coalesce(json_group_array(server), '[]') FROM servers WHERE model = ?"
+    def servers(self, model: str) -> set[str]:
+        """Return the addresses of the servers that were asked for a model's answers."""
+        query = "SELECT coalesce(json_group_array(address), '[]') FROM addresses WHERE model = ?"
         row = self._data.row(query, (model,))
         assert row is not None
-        found: list[str] = json.loads(row[0])
-        return found
+        return set(json.loads(row[0]))
 
-    def remember_server(self, model: str, server: str) -> None:
+    def remember_server(self, model: str, address: str) -> None:
         """Keep that a server is asked for a model's answers."""
-        self._data.execute("INSERT OR IGNORE INTO servers VALUES (?, ?)", (model, server))
+        self._data.execute("INSERT OR IGNORE INTO addresses VALUES (?, ?)", (model, address))
 
     def has_answers(self, model: str) -> bool:
         """Return True if an answer of a model is kept that is not missing."""

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +129,16 @@ def open_model(
         adapted=adapted,
     )
     opened = OPENERS[inference.backend](settings)
-    if store and BACKENDS[inference.backend].models_path:
-        _say_other_servers(store, identity, served_name(model), inference)
+    if store and inference.base_url and not BACKENDS[inference.backend].weights:
+        others = store.servers(identity) - {inference.base_url}
+        if others:
+            logger.warning(
+                "model %r: kept answers may be of another model: they came from %s, now it is %s; --fresh asks again",
+                served_name(model),
+                ", ".join(sorted(others)),
+                inference.base_url,
+            )
+        store.remember_server(identity, inference.base_url)
     with ExitStack() as stack:
         yield StoredModel(
             lambda: stack.enter_context(opened),
@@ -143,37 +151,6 @@ def open_model(
             concurrency=concurrency,
             guarded=guarded,
         )
-
-
-def _say_other_servers(
-    store: AnswerStore,
-    identity: str,
-    name: str,
-    inference: InferenceParams,
-) -> None:
-    """Say that kept answers to a model's name may be of another server or model, before they are used."""
-    from iterpref_core.models.inference.endpoint import describe_server
-
-    present = describe_server(inference, name)
-    known = [json.loads(server) for server in store.servers(identity)]
-    others = [server for server in known if not _same_server(server, present)]
-    if others:
-        places = ", ".join(json.dumps(server, sort_keys=True) for server in others)
-        logger.warning(
-            "model %r: kept answers may be of another model: they came from %s, and now it is %s; --fresh asks again",
-            name,
-            places,
-            json.dumps(present, sort_keys=True),
-        )
-    elif not known and store.has_answers(identity):
-        logger.warning("model %r: nobody knows which server gave the answers that are kept for it", name)
-    if "model" in present or not known:
-        store.remember_server(identity, json.dumps(present, sort_keys=True))
-
-
-def _same_server(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Return True if nothing tells two servers apart. One that was out of reach has no entry for the model."""
-    return all(one[field] == other[field] for field in one.keys() & other.keys())
 
 
 @contextmanager

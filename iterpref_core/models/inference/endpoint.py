@@ -1,7 +1,6 @@
-"""Endpoint: the address, the key, the proxy and the certificates of a server, and what it says of a model."""
+"""Endpoint: the address, the key, the proxy and the certificates of a server."""
 
 import ipaddress
-import json
 import os
 import ssl
 from importlib.util import find_spec
@@ -9,14 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.records.errors import ConfigError
-
-_LIST_S = 5.0
-"""Seconds for the list of a server's models, without which the run goes on."""
-_CHANGING = {"created", "permission"}
-"""Fields of a listed model that vLLM fills anew for each list."""
 
 
 def endpoint_url(inference: InferenceParams) -> str:
@@ -123,32 +116,3 @@ def _certificates() -> ssl.SSLContext | bool:
         raise ConfigError(
             f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}: no certificates ({error}); correct them"
         ) from None
-
-
-def describe_server(inference: InferenceParams, name: str) -> dict[str, Any]:
-    """Return what tells the server of a model from another: its URL, and its own entry for the model, if it has one.
-
-    The list of models costs nothing. A server that cannot be reached, or lists none, has no entry.
-
-    Raises:
-        ConfigError: a parameter or the key is missing or cannot be used.
-    """
-    import httpx2
-
-    if not BACKENDS[inference.backend].server:
-        return {}
-    base_url = endpoint_url(inference)
-    described: dict[str, Any] = {"base_url": base_url}
-    headers = {"Authorization": f"Bearer {read_key(base_url)}"}
-    address, query = address_and_query(base_url)
-    path = BACKENDS[inference.backend].models_path
-    with httpx2.Client(headers=headers, params=query, timeout=_LIST_S, **connection_options(base_url)) as client:
-        try:
-            listed = json.loads(client.get(f"{address}{path}").content)
-        except (httpx2.HTTPError, ValueError):
-            return described
-    entries = listed.get("data") if isinstance(listed, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("id") == name:
-            described["model"] = {field: value for field, value in entry.items() if field not in _CHANGING}
-    return described

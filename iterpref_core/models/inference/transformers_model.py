@@ -16,6 +16,7 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from iterpref_core.models.inference.backend import (
     Answered,
@@ -26,7 +27,6 @@ from iterpref_core.models.inference.backend import (
     before_stop,
     ignore,
 )
-from iterpref_core.models.inference.chunked_cache import chunked_cache
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.inference.request_tokens import encode_requests
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
@@ -128,13 +128,24 @@ class _Watch(StoppingCriteria):
         return torch.full_like(last, sum(self.ended) >= self._share * len(now))
 
 
+def leaving_cache(model: PreTrainedModel) -> DynamicCache | None:
+    """Return an empty key-value cache for one batch, from which rows can leave.
+
+    None if a layer keeps a recurrent state, or the model has another kind of cache or none: it makes its own.
+    """
+    cache = DynamicCache(config=model.config)
+    known = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in cache.layers)
+    takes_one = "past_key_values" in signature(model.forward).parameters
+    return cache if known and takes_one else None
+
+
 def can_pad(model: PreTrainedModel) -> bool:
     """Return True if texts of different lengths can share a batch, padded on the left.
 
     They cannot if a layer carries a state along that padding changes (RWKV), or a token's position is its place in the
     padded row (BART).
     """
-    return chunked_cache(model) is not None and "position_ids" in signature(model.forward).parameters
+    return leaving_cache(model) is not None and "position_ids" in signature(model.forward).parameters
 
 
 class TransformersModel(BatchModel):
@@ -226,14 +237,15 @@ class TransformersModel(BatchModel):
         put: Answered,
     ) -> None:
         """Answer prompts, (rows, tokens) once they are padded on the left. Rows that end leave, a quarter at a time."""
-        encoded = self.tokenizer.pad({"input_ids": [prompt.ids for prompt in prompts]}, return_tensors="pt")
-        input_ids = encoded["input_ids"].to(self._model.device)
-        attention_mask = encoded["attention_mask"].to(self._model.device)
+        ids = {"input_ids": [prompt.ids for prompt in prompts]}
+        encoded = self.tokenizer.pad(ids, return_tensors="pt").to(self._model.device)
+        input_ids = encoded["input_ids"]
+        attention_mask = encoded["attention_mask"]
         width = input_ids.shape[1]
         limit = width + sampling.max_new_tokens
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
-        cache = chunked_cache(self._model)
+        cache = leaving_cache(self._model)
         rows = list(range(len(seeds)))
 
         def ended(row: int, tokens: list[int]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.models.pretrained.adapters import served_rank
 from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
 from iterpref_core.records.config import KEY_VARIABLE
 from iterpref_core.records.errors import EndpointError, ModelError
@@ -20,8 +19,6 @@ from iterpref_core.records.errors import EndpointError, ModelError
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
 ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"
 SERVED_NAME = "iterpref"
-_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The ranks that vLLM's `--max-lora-rank` takes."""
 LOGS = Path(".iterpref/work")
 
 _LOOPBACK = "127.0.0.1"
@@ -102,6 +99,11 @@ def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
         EndpointError: the server ended while it was in use.
     """
     source = locate_model(model)
+    if source.adapters is not None:
+        raise ModelError(
+            f"{model}: vLLM is given whole models, and this is a folder of adapters; merge them with `iterpref export "
+            "--model FOLDER --out NEW` and name NEW, or set the backend to transformers"
+        )
     python = find_vllm()
     with socket.socket() as holder:
         # While this socket holds the port, no other process is given it. It does not listen, so the server can, by
@@ -138,10 +140,7 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     if source.revision:
         command += ["--revision", source.revision]
         command += ["--tokenizer-revision", source.revision]
-    if source.adapters is None:
-        command += ["--served-model-name", SERVED_NAME]
-    else:
-        command += _serve_adapters(source)
+    command += ["--served-model-name", SERVED_NAME]
     command += ["--host", _LOOPBACK]
     command += ["--port", str(port)]
     command += ["--enable-prefix-caching"]
@@ -158,27 +157,6 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
         command += ["--dtype", str(saved).removeprefix("torch.")]
     command += shlex.split(os.environ.get(ARGUMENTS_VARIABLE, ""))
     return command
-
-
-def _serve_adapters(source: ModelSource) -> list[str]:
-    """Return the arguments by which `SERVED_NAME` stands for adapters, and another name for their base alone.
-
-    Raises:
-        ModelError: vLLM has no place for adapters of their kind.
-    """
-    assert source.adapters is not None
-    rank = served_rank(source)
-    room = next((size for size in _LORA_RANKS if size >= rank), None)
-    if room is None:
-        raise ModelError(
-            f"{source}: vLLM serves adapters of a rank up to {_LORA_RANKS[-1]}, and theirs is {rank}; merge them with "
-            "`iterpref export --model FOLDER --out NEW`, and name NEW"
-        )
-    folder = str(Path(source.adapters).resolve())
-    return [
-        *("--served-model-name", f"{SERVED_NAME}-base", "--enable-lora", "--max-lora-rank", str(room)),
-        *("--lora-modules", f"{SERVED_NAME}={folder}"),
-    ]
 
 
 def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:

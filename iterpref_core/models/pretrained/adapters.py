@@ -1,9 +1,8 @@
 """Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
 
-import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica", "pissa", "olora")
-"""Starts (`init_lora_weights`) of which PEFT finds the base again that the adapters were trained on: most leave the
-base as it is, and `pissa` and `olora` change it alike each time. The others change it at random, or from data."""
+_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica")
+"""Starts (`init_lora_weights`) that leave the base as it is."""
 
 
 def check_adapters(source: ModelSource) -> None:
@@ -38,7 +36,7 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
     """Return the options with which the adapters of a model were made.
 
     Raises:
-        ModelError: they cannot be read, or their start has changed the base in a way that nobody can repeat.
+        ModelError: they cannot be read, or their start has changed the base.
     """
     from peft import LoraConfig
 
@@ -47,8 +45,8 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
         options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
     if options.init_lora_weights not in _STARTS:
         raise ModelError(
-            f"{source}: {ADAPTERS} has init_lora_weights: {options.init_lora_weights}, which changes the base in a way "
-            "that cannot be repeated, so that the trained model is not in this folder; save it with PEFT's "
+            f"{source}: {ADAPTERS} has init_lora_weights: {options.init_lora_weights}, which changes the base, so that "
+            "the trained model is not in this folder; save it with PEFT's "
             "path_initial_model_for_weight_conversion, or merged"
         )
     return options
@@ -72,28 +70,3 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
     with reading(source, "adapters"), warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)
-
-
-def served_rank(source: ModelSource) -> int:
-    """Return the rank that a server of the adapters must have room for.
-
-    Raises:
-        ModelError: vLLM has no place for adapters of their kind.
-    """
-    options = read_adapter_options(source)
-    unknown: dict[str, Any] = {
-        "use_dora": options.use_dora,
-        "modules_to_save": options.modules_to_save,
-        "bias": options.bias != "none" and options.bias,
-        "init_lora_weights": options.init_lora_weights in ("pissa", "olora") and options.init_lora_weights,
-        "layer_replication": options.layer_replication,
-        "trainable_token_indices": options.trainable_token_indices,
-    }
-    for name, value in unknown.items():
-        if value:
-            raise ModelError(
-                f"{source}: vLLM serves no adapters with {name}: {json.dumps(value)}; merge them with `iterpref export "
-                "--model FOLDER --out NEW` and name NEW, or set the backend to transformers"
-            )
-    ranks: list[int] = [options.r, *(options.rank_pattern or {}).values()]
-    return max(ranks)

@@ -2,22 +2,13 @@
 
 import hashlib
 import json
-from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from iterpref_core.models.pretrained.checkpoints import is_served, locate_model, served_name
 from iterpref_core.models.pretrained.lineage import LINEAGE
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.sqlite import Database
-
-MEMORY = Path(".iterpref/file-digests.sqlite")
-_REMEMBERED = 1 << 26
-"""Bytes from which on a file's digest is remembered: below that it takes less than 50 ms."""
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL, time INTEGER NOT NULL, inode INTEGER NOT NULL, digest TEXT NOT NULL)""",
-)
 
 
 def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
@@ -26,7 +17,7 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
     Adapters count beside their base. A stage's folder that stands for a model behind an endpoint has a digest of the
     model's name there.
 
-    Files count whole. Digests of large ones are remembered by size, time and inode: 15 GB take some ten seconds, once.
+    Files count whole: 15 GB take some ten seconds, once a process.
 
     Raises:
         ModelError: there is no model at this path.
@@ -68,14 +59,11 @@ def _describe(prompt: PromptFormat) -> str:
 
 def _digest_file(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    if path.stat().st_size < _REMEMBERED:
-        return file_digest(path)
-    with closing(Database(MEMORY, _SCHEMA)) as memory:
-        stat = path.stat()
-        known = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino)
-        row = memory.row("SELECT digest FROM digests WHERE (path, size, time, inode) = (?, ?, ?, ?)", known)
-        if row is not None:
-            return str(row[0])
-        digest = file_digest(path)
-        memory.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (*known, digest))
-        return digest
+    stat = path.stat()
+    return _digest_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@cache
+def _digest_once(path: Path, *_: int) -> str:
+    """Return the SHA-256 of a file as it is now: one process asks for that of its model several times."""
+    return file_digest(path)

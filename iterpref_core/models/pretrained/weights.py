@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
 from transformers.models.auto import modeling_auto
-from transformers.quantizers import AutoHfQuantizer
 
 from iterpref_core.models.pretrained.adapters import attach_adapters, check_adapters
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
@@ -14,7 +13,7 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.generation_config import valid_generation
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records.config import Bf16, PromptFormat
-from iterpref_core.records.errors import ModelError, first_line
+from iterpref_core.records.errors import ModelError
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
@@ -51,36 +50,12 @@ def check_checkpoint(
         )
     template.check()
     _check_ids(source, config, template)
-    quantization = getattr(config, "quantization_config", None)
     check_adapters(source)
-    if loaded and quantization is not None:
-        _check_quantization(source, quantization)
-    elif loaded:  # modules of a quantized model are not made without weights
+    quantized = getattr(config, "quantization_config", None) is not None
+    if loaded and not quantized:  # modules of a quantized model are not made without weights
         _load(source, device_map="meta")
     is_folder = source.adapters is not None or Path(source.name_or_path).is_dir()
     return model if is_folder else str(source)
-
-
-def _check_quantization(source: ModelSource, quantization: Any) -> None:
-    """Refuse quantized weights whose library is not installed.
-
-    Raises:
-        ModelError: the kind of quantization, and the library that reads it.
-    """
-    if isinstance(quantization, dict):
-        method = quantization.get("quant_method")
-    else:
-        method = quantization.quant_method
-    # Some configurations have the name, others an enumeration's member.
-    method_name = getattr(method, "value", method)
-    try:
-        quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=True)
-        quantizer.validate_environment(device_map=None, dtype=None)
-    except (ImportError, RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"{source}: its weights are quantized ({method_name}), and cannot be read here ({first_line(error)}); "
-            "install that library, serve the model with vLLM, or name the model that it was made of"
-        ) from None
 
 
 def _check_ids(source: ModelSource, config: PreTrainedConfig, template: ChatTemplate) -> None:

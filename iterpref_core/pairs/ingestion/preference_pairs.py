@@ -6,32 +6,23 @@ The rows have no tests, so these pairs enter at localization.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
 from iterpref_core.problems.ingestion.answers import find_programs, reason_against_names, states_python
 from iterpref_core.problems.ingestion.columns import Columns, Kind, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_object
 from iterpref_core.problems.ingestion.preparations import Prepare
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
-from iterpref_core.problems.ingestion.prompts import Turn, join_texts, named_columns, prompt_of, read_turns
-from iterpref_core.problems.ingestion.rows import NOT_UTF8, check_writable, is_utf8, read_object
+from iterpref_core.problems.ingestion.prompts import Turn, join_texts, prompt_of, read_turns
 from iterpref_core.problems.ingestion.values import read_license
 from iterpref_core.records import FocalSpans, PreferencePair, take_name
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.storage.left_out import Dropped
-
-
-class _Read(NamedTuple):
-    """A row, its pair, and True if something says that the pair's programs are Python."""
-
-    row: Mapping[str, Any]
-    pair: PreferencePair
-    language_stated: bool
 
 
 def ingest_pairs(
@@ -54,8 +45,7 @@ def ingest_pairs(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `pairs`: number of pairs; of these `language_unstated`, whose rows do not say that they are Python; with
-        `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
+        `pairs`: number of pairs; with `spans`, `spans`: number of pairs with an error region; and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
@@ -68,19 +58,17 @@ def ingest_pairs(
         pair_file = intake.open_file(out)
         span_file = intake.open_file(spans) if spans else None
         for item in intake.rows:
-            intake.advance()
             read = reader.read(item, intake.license)
             if isinstance(read, Dropped):
                 intake.leave_out(read)
                 continue
-            pair_file.write(read.pair.to_json() + "\n")
+            row, pair = read
+            pair_file.write(pair.to_json() + "\n")
             intake.counts["pairs"] += 1
-            intake.counts["language_unstated"] += not read.language_stated
-            if span_file is not None:
-                region = _region(read, item, named)
-                if region is not None:
-                    span_file.write(region.to_json() + "\n")
-                    intake.counts["spans"] += 1
+            region = _region(row, pair, item, named) if span_file is not None else None
+            if span_file is not None and region is not None:
+                span_file.write(region.to_json() + "\n")
+                intake.counts["spans"] += 1
         if spans is not None and intake.counts["pairs"] and not intake.counts["spans"]:
             listed = ", ".join(map(str, source.paths))
             raise InputError(
@@ -98,7 +86,7 @@ class _PairReader:
         self._prepare = prepare
         self._names: Counter[str] = Counter()
 
-    def read(self, item: Item, license: str | None) -> _Read | Dropped:
+    def read(self, item: Item, license: str | None) -> tuple[Mapping[str, Any], PreferencePair] | Dropped:
         """Return a row with its pair, or the row with the reason why it is left out; no row ends the run."""
         where = str(item.where)
         name = ""
@@ -109,20 +97,19 @@ class _PairReader:
             name = self._columns.name(row, "task_id") or f"pair-{item.number}"
             # What a row of these sets calls its name may be that of its problem.
             name = f"pair-{item.number}" if name in self._names else name
-            read = _read_pair(row, name, self._columns, license)
+            pair = _read_pair(row, name, self._columns, license)
         except Exception as error:  # noqa: BLE001 - see `drop_for`
             return drop_for(error, where, name)
-        return read._replace(pair=read.pair.model_copy(update={"task_id": take_name(name, self._names)}))
+        return row, pair.model_copy(update={"task_id": take_name(name, self._names)})
 
 
-def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> _Read:
+def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> PreferencePair:
     """Return the pair in a row.
 
     Raises:
         LeftOutError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
-    columns.check_unread(row)
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     chosen = _side(row, columns, "chosen")
@@ -131,14 +118,12 @@ def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str
     if prompt is None:
         raise LeftOutError("no_prompt")
     texts = (_answer(chosen), _answer(rejected))
-    if not all(map(is_utf8, texts)):
-        raise ValueError(NOT_UTF8)
     programs = find_programs(*texts, _kind(columns, chosen, rejected))
     if isinstance(programs, str):
         raise LeftOutError(programs)
     # An exported pair says that tests judged it; a column of this name that holds something else says nothing.
-    tested = columns.optional(row, "tested")
-    stated = tested is True or columns.states_python(row) or states_python(texts[0])
+    tested = columns.one(row, "tested")
+    stated = tested is True or columns.languages(row) or states_python(texts[0])
     explanation = "" if stated else reason_against_names(programs[0])
     if explanation:
         raise LeftOutError("undefined_name", explanation)
@@ -148,27 +133,23 @@ def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str
         chosen=programs[0],
         rejected=programs[1],
         problem_id=columns.name(row, "problem_id"),
-        license=read_license(columns.optional(row, "license")) or license,
+        license=read_license(columns.one(row, "license")) or license,
         tested=tested,
     )
-    check_writable(pair)
-    return _Read(row, pair, stated)
+    # No file can hold half of a surrogate pair.
+    pair.to_json().encode()
+    return pair
 
 
 def _side(row: Mapping[str, Any], columns: Columns, part: str) -> list[Turn]:
-    """Return the turns of an answer.
+    """Return the turns of an answer: one text, or messages.
 
     Raises:
-        ValueError: the answer is several texts, or no text at all; the message names the column.
+        ValueError: the answer is several texts, or no text at all.
     """
     values = columns.values(row, part)
-    named = named_columns(columns, part)
-    texts = [value for value in values if isinstance(value, str)]
-    if len(texts) > 1:
-        raise ValueError(f"columns {named}: one text is expected in all, not {len(texts)}")
-    for value in values:
-        if isinstance(value, list) and any(isinstance(inner, str) for inner in value):
-            raise ValueError(f"column {named}: one text or messages are expected, not a list of texts")
+    if sum(isinstance(value, str) for value in values) > 1:
+        raise ValueError(f"{part}: one text is expected in all, not several columns of them")
     return [turn for value in values for turn in read_turns(value)]
 
 
@@ -194,7 +175,7 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn], rejecte
 
     Raises:
         LeftOutError: the answers have earlier answers before them, or answer different questions.
-        ValueError: the row has neither a prompt's column nor a question before its answers; or they differ.
+        ValueError: the row has neither a prompt's column nor a question before its answers.
     """
     if any(turn.role == "assistant" for turn in (*chosen, *rejected)):
         raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
@@ -204,13 +185,7 @@ def _asked(row: Mapping[str, Any], columns: Columns, chosen: list[Turn], rejecte
     if columns.has(row, "prompt") or not chosen:
         stated = [turn for value in join_texts(row, columns, "prompt") for turn in read_turns(value)]
         # The prompt "Add." may lack the system's message that stands before the answers.
-        if not _words(chosen) >= _words(stated):
-            if chosen and not _words(chosen) <= _words(stated):
-                raise ValueError(
-                    f"columns {named_columns(columns, 'prompt')} and {named_columns(columns, 'chosen')} ask different "
-                    "questions; leave one of them in the file"
-                )
-            asked = stated
+        asked = chosen if _words(chosen) >= _words(stated) else stated
     if not columns.has(row, "system"):
         return asked
     system = [Turn("system", turn.text) for value in columns.values(row, "system") for turn in read_turns(value)]
@@ -229,25 +204,24 @@ def _answer(turns: list[Turn]) -> str:
     return ""
 
 
-def _region(read: _Read, item: Item, columns: Columns) -> FocalSpans | None:
+def _region(row: Mapping[str, Any], pair: PreferencePair, item: Item, columns: Columns) -> FocalSpans | None:
     """Return the error region in a row; None if the pair's programs are not the texts whose characters it counts.
 
     Raises:
         InputError: the region is not a list of spans, or a span lies outside of its program.
     """
-    if read.row.get("rejected_spans") is None:
+    sides = (pair.chosen, pair.rejected)
+    stated = (_answer(_side(row, columns, "chosen")), _answer(_side(row, columns, "rejected")))
+    if row.get("rejected_spans") is None or sides != stated:
         return None
-    for side in ("chosen", "rejected"):
-        if _answer(_side(read.row, columns, side)) != getattr(read.pair, side):
-            return None
     try:
         region = FocalSpans(
-            task_id=read.pair.task_id,
-            method=read.row.get("spans_method") or "unknown",
-            rejected=read.row["rejected_spans"],
-            chosen=read.row.get("chosen_spans") or (),
+            task_id=pair.task_id,
+            method=row.get("spans_method") or "unknown",
+            rejected=row["rejected_spans"],
+            chosen=row.get("chosen_spans") or (),
         )
     except ValidationError as error:
         raise InputError(f"{item.where}: {describe_validation_error(error)}; leave --spans out") from None
-    check_spans(region, read.pair, item.where.path)
+    check_spans(region, pair, item.where.path)
     return region

@@ -1,18 +1,16 @@
 """Submissions: rows of single programs with verdicts, as attempts at problems, from which `pair` chooses."""
 
 import re
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.pairs.ingestion.grouped_records import GroupedRecords
 from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Intake, Source, open_intake
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_object
 from iterpref_core.problems.ingestion.problems.programs import language_of
 from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.problems.ingestion.prompts import columns_prompt
-from iterpref_core.problems.ingestion.rows import check_writable, read_object
 from iterpref_core.problems.ingestion.values import read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
 from iterpref_core.storage.items import Item
@@ -63,7 +61,6 @@ def ingest_submissions(
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
         for item in intake.rows:
-            intake.advance()
             read = _read(item, named, intake.license)
             if isinstance(read, Dropped):
                 intake.leave_out(read)
@@ -74,14 +71,10 @@ def ingest_submissions(
             trajectory = _trajectory(name, submissions)
             problem_file.write(submissions[0].problem.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
-            _count(trajectory, intake)
+            intake.counts["problems"] += 1
+            intake.counts["solved"] += trajectory.solved
+            intake.counts["attempts"] += len(trajectory.attempts)
     return intake.result
-
-
-def _count(trajectory: Trajectory, intake: Intake) -> None:
-    intake.counts["problems"] += 1
-    intake.counts["solved"] += trajectory.solved
-    intake.counts["attempts"] += len(trajectory.attempts)
 
 
 def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dropped:
@@ -89,29 +82,23 @@ def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dr
     name = ""
     try:
         row = read_object(item)
+        columns.check_wanted(row)
         name = columns.name(row, "task_id") or ""
-        return _submission(row, name, columns, license)
+        prompt = columns_prompt(row, columns)
+        (code, *others) = columns.values(row, "program") or [""]
+        if not name or others or not isinstance(code, str):
+            raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
+        if prompt is None or not code.strip():
+            raise LeftOutError("empty" if prompt else "no_prompt")
+        if language_of(code) == "python2":
+            raise LeftOutError("not_python")
+        stated = read_license(columns.one(row, "license"))
+        problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
+        submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
+        # No file can hold half of a surrogate pair.
+        submission.to_json().encode()
     except Exception as error:  # noqa: BLE001 - see `drop_for`
         return drop_for(error, where, name)
-
-
-def _submission(row: Mapping[str, Any], name: str, columns: Columns, license: str | None) -> _Submission:
-    columns.check_unread(row)
-    columns.check_wanted(row)
-    prompt = columns_prompt(row, columns)
-    if prompt is None:
-        raise LeftOutError("no_prompt")
-    if not name:
-        raise ValueError("the row does not name its problem; say where with --columns task_id=")
-    (code, *others) = columns.values(row, "program") or [""]
-    if others or not isinstance(code, str):
-        raise ValueError("one program is expected")
-    if language_of(code) == "python2" or not code.strip():
-        raise LeftOutError("not_python" if code.strip() else "empty")
-    license = read_license(columns.optional(row, "license")) or license
-    problem = Problem(task_id=name, prompt=prompt, tests=(), license=license)
-    submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.optional(row, "passed")))
-    check_writable(submission)
     return submission
 
 

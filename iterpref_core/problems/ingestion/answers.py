@@ -18,41 +18,19 @@ from typing import Literal
 
 from iterpref_core.problems.ingestion.columns import Kind
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
-from iterpref_core.programs.source_code.lines import literal_positions, split_lines
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 
 Reason = Literal["no_prompt", "empty", "no_code", "not_python", "same_program"]
 
-_PYTHON_TAGS = {"python", "py", "python3", "py3"}
-_PROSE_TAGS = {
-    "",
-    "text",
-    "plaintext",
-    "markdown",
-    "md",
-    "console",
-    "output",
-    "bash",
-    "sh",
-    "shell",
-}
-_TAG = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+#.-]+)", re.MULTILINE)
 _MARK = re.compile(
     r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
     re.MULTILINE | re.IGNORECASE,
 )
 """Fences and tags that mark where a program stands in an answer, or where it does not."""
-_PYTHON_MARK = re.compile(r"\[PYTHON\]|<python>", re.IGNORECASE)
-_FOREIGN = re.compile(
-    r"""
-    ^\s*\#include\b | ^\s*(?:pub\s+)?fn\s+\w+\s*\( | ^\s*func\s+\w+\s*\(
-    | ^\s*(?:const|let|var)\s+\w+\s*= | \bfunction\s+\w+\s*\( | \bconsole\.log\(
-    | ^\s*(?:public|private|static)\s+\w+ | \bSystem\.out\. | ^\s*(?:int|void|double|char)\s+\w+\s*\(
-    """,
-    re.MULTILINE | re.VERBOSE,
+_PYTHON_MARK = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
-"""Beginnings of lines, and calls, of Rust, Go, JavaScript, Java and C; `console.log(1)` is Python by its syntax."""
 
 
 def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple[str, str] | Reason:
@@ -74,8 +52,8 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
     programs: tuple[str, str] | Reason = "no_code"
     if kind == "code" or not marked:
         programs = _whole_programs(chosen, rejected)
-    if kind == "answer" or (kind is None and marked):
-        programs = _programs(chosen, rejected) if isinstance(programs, str) else programs
+    if isinstance(programs, str) and (kind == "answer" or (kind is None and marked)):
+        programs = _programs_in(chosen, rejected)
     if isinstance(programs, str):
         return programs
     return "same_program" if programs[0] == programs[1] else programs
@@ -83,8 +61,7 @@ def find_programs(chosen: str, rejected: str, kind: Kind | None = None) -> tuple
 
 def states_python(answer: str) -> bool:
     """Return True if an answer says that its program is Python, by the tag of a block or in `[PYTHON]`."""
-    tags = {tag.lower() for tag in _TAG.findall(answer)}
-    return bool(tags & _PYTHON_TAGS) or _PYTHON_MARK.search(answer) is not None
+    return _PYTHON_MARK.search(answer) is not None
 
 
 def reason_against_names(code: str) -> str:
@@ -103,47 +80,23 @@ def marks_program(text: str) -> bool:
     return _MARK.search(text) is not None and not is_program(text)
 
 
-def _whole_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
-    """Return two texts that are programs as they are; the rejected one may have syntax errors."""
-    if _is_indented_code(chosen):
-        return "no_code" if lacks_program(rejected) and not _is_indented(rejected) else (chosen, rejected)
-    if not is_program(chosen):
-        return _reason_against(chosen)
-    if is_no_program(rejected):
-        return "no_code"
-    if not _parses(rejected) and _FOREIGN.search(rejected):
-        return "not_python"
-    return (chosen, rejected)
-
-
-def _reason_against(text: str) -> Reason:
-    is_words = _parses(text) and not _FOREIGN.search(text)
-    return "no_code" if is_words or (lacks_program(text) and not _FOREIGN.search(text)) else "not_python"
-
-
-def _parses(text: str) -> bool:
-    try:
-        parse_source(text)
-    except SyntaxError:
-        return False
-    return True
-
-
 def is_no_program(text: str) -> bool:
     """Return True if a text is surely no program, not even a broken one: words, or data."""
-    return lacks_program(text) or (_parses(text) and not is_program(text))
+    body = _body(text)
+    return lacks_program(text) or (body is not None and not any(map(_does_something, body)))
 
 
 def is_program(text: str) -> bool:
     """Return True if a text is Python to the last character; a word, a number or a list of texts alone is none."""
+    return any(map(_does_something, _body(text) or ()))
+
+
+def _body(text: str) -> list[ast.stmt] | None:
+    """Return the statements of a text; None if the text is no Python."""
     try:
-        body = parse_source(text).body
+        return parse_source(text).body
     except SyntaxError:
-        return False
-    if not any(_does_something(node) for node in body):
-        return False
-    # Where the whole text has no such words, the program without its texts has none.
-    return not _FOREIGN.search(text) or not _FOREIGN.search(_without_texts(text))
+        return None
 
 
 def _does_something(node: ast.stmt) -> bool:
@@ -156,63 +109,37 @@ def _does_something(node: ast.stmt) -> bool:
     return any(isinstance(inner, calls) for inner in ast.walk(node))
 
 
-def _without_texts(code: str) -> str:
-    """Return a program with blanks for its string literals and comments, which may speak of other languages."""
-    lines = split_lines(code)
-    source = "".join(f"{line}\n" for line in lines)
-    try:
-        for start, end in literal_positions(source, comments=True):
-            _blank(lines, start, end)
-    except SyntaxError:
-        return code
-    return "\n".join(lines)
-
-
-def _blank(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> None:
-    for row in range(start[0], end[0] + 1):
-        line = lines[row - 1]
-        first = start[1] if row == start[0] else 0
-        last = end[1] if row == end[0] else len(line)
-        lines[row - 1] = line[:first] + " " * (last - first) + line[last:]
+def _whole_programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
+    """Return two texts that are programs as they are; the rejected one may have syntax errors."""
+    if not is_program(chosen) and not _is_indented_code(chosen):
+        return "no_code" if is_no_program(chosen) else "not_python"
+    return "no_code" if is_no_program(rejected) and not rejected[:1].isspace() else (chosen, rejected)
 
 
 def _is_indented_code(text: str) -> bool:
     """Return True if a text goes on inside of a function; an indented word or `key: value` is no code."""
-    if not _is_indented(text):
+    if not text.lstrip("\r\n")[:1].isspace():
         return False
-    try:
-        (function,) = parse_source(f"def _():\n{text}").body
-    except (SyntaxError, ValueError):
-        return False
-    assert isinstance(function, ast.FunctionDef)
-    return any(map(_does_something, function.body)) and not _FOREIGN.search(_without_texts(f"def _():\n{text}"))
+    body = _body(f"def _():\n{text}") or []
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    return len(body) == 1 and any(_does_something(node) for function in functions for node in function.body)
 
 
-def _is_indented(text: str) -> bool:
-    first = next((line for line in split_lines(text) if line.strip()), "")
-    return first[:1].isspace()
-
-
-def _programs(chosen: str, rejected: str) -> tuple[str, str] | Reason:
+def _programs_in(chosen: str, rejected: str) -> tuple[str, str] | Reason:
+    """Return the programs in two answers."""
     right = extract_program(chosen)
     wrong = extract_program(rejected)
     # If one side's program defines `add` and the other side's does not, look there for a program that does.
     wrong = _defining(_defined(right), rejected, wrong)
     right = _defining(_defined(wrong), chosen, right)
-    for answer, program in ((chosen, right), (rejected, wrong)):
-        if program is None or not program.strip():
-            return "not_python" if _shows_other_language(answer) else "no_code"
-        if _FOREIGN.search(program) and not _defined(program):
-            return "not_python"
-        if _is_shortened(answer, program):
-            return "not_python"
-    assert right is not None
-    assert wrong is not None
+    if not (right and right.strip() and wrong and wrong.strip()):
+        return "no_code"
+    if _is_shortened(chosen, right) or _is_shortened(rejected, wrong):
+        return "not_python"
     right = _as_it_stands(chosen, right)
-    wrong = _as_it_stands(rejected, wrong)
     if not is_program(right) and not _is_indented_code(right):
         return "not_python"
-    return right, wrong
+    return right, _as_it_stands(rejected, wrong)
 
 
 def _defining(names: list[str], answer: str, program: str | None) -> str | None:
@@ -237,14 +164,5 @@ def _is_shortened(answer: str, program: str) -> bool:
 
 def _defined(program: str | None) -> list[str]:
     """Return the names of the functions and classes that a program defines, the last one first."""
-    try:
-        tree = parse_source(program or "")
-    except SyntaxError:
-        return []
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    return [node.name for node in reversed(tree.body) if isinstance(node, kinds)]
-
-
-def _shows_other_language(answer: str) -> bool:
-    tags = {tag.lower() for tag in _TAG.findall(answer)}
-    return bool(tags - _PYTHON_TAGS - _PROSE_TAGS) or bool(_FOREIGN.search(answer))
+    return [node.name for node in reversed(_body(program or "") or ()) if isinstance(node, kinds)]

@@ -9,7 +9,7 @@ language=                       there is no such column
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from iterpref_core.problems.ingestion.problems.published import LeftOutError
@@ -17,7 +17,7 @@ from iterpref_core.problems.ingestion.values import read_text_value
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import is_null
-from iterpref_core.storage.shards import ALL, other_split, other_splits
+from iterpref_core.storage.shards import ALL, other_split
 
 Kind = Literal["code", "answer"]
 """`code`: the column holds programs, which stay as they are. `answer`: it holds answers, in which programs stand."""
@@ -29,7 +29,7 @@ PROGRAMS = (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_poin
 """The parts of a row with a wrong and a right program."""
 PROBLEMS = (
     *_OF_EVERY_ROW,
-    *("tests", "hidden_tests", "reference", "wrong", "unjudged"),
+    *("tests", "hidden_tests", "reference", "wrong"),
     *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
 )
 """The parts of a row with a problem. `task` says if a program is asked for, and `source` which set the row is from."""
@@ -42,14 +42,10 @@ EXAMPLES = {
     SUBMISSIONS: "prompt=statement,task_id=problem,program=code,passed=status",
 }
 _NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed", "program", "passed")
-_JOINED = (*_NEEDED[:-1], "tests", "hidden_tests", "reference", "wrong", "system", "setup")
+"""The parts without which a row says nothing."""
+_JOINED = {*_NEEDED, "tests", "hidden_tests", "reference", "wrong", "system", "setup"} - {"passed"}
 """The parts that may have several columns."""
-_OTHER_NAMES = {
-    "language": {"lang", "langs", "language", "languages"},
-    "license": {"license", "licenses", "licence", "licences"},
-}
-"""Part → words in names of columns that may state it, such as `lang` or `max_stars_repo_licenses`."""
-_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+_ASSIGNMENT = re.compile(r"\s*(\w+)\s*=([^=]*?)(?::\s*(code|answer)\s*)?")
 _EXACT = 2**53
 _ABSENT = object()
 
@@ -76,42 +72,23 @@ class Columns:
         """Return the values in the columns of a part, without nulls.
 
         Raises:
-            ValueError: the row lacks one of the columns.
+            ValueError: the row lacks one of the columns, and the user names it, or no row can do without this part.
         """
         found = [_look_up(row, column) for column in self.names[part]]
         for column, value in zip(self.names[part], found, strict=True):
-            if value is _ABSENT:
+            if value is _ABSENT and (part in self.stated or part in _NEEDED):
                 raise ValueError(
                     f"no column `{column}`; there are {listed(row)}: name it with --columns, such as {self.example}"
                 )
-        return [value for value in found if not is_null(value)]
-
-    def given(self, row: Mapping[str, Any], part: str) -> list[Any]:
-        """Return the values of a part that a row may lack; none if it lacks the columns.
-
-        Raises:
-            ValueError: the row lacks a column that the user names.
-        """
-        return self.values(row, part) if part in self.stated or self.has(row, part) else []
-
-    def present(self, row: Mapping[str, Any], part: str) -> list[Any]:
-        """Return the values of those columns of a part that a row has, without nulls.
-
-        Raises:
-            ValueError: the row lacks a column that the user names.
-        """
-        if part in self.stated:
-            return self.values(row, part)
-        found = [_look_up(row, column) for column in self.names[part]]
         return [value for value in found if value is not _ABSENT and not is_null(value)]
 
-    def optional(self, row: Mapping[str, Any], part: str) -> Any:
-        """Return the value of a part of a single column that a row may lack; None if it has none.
+    def one(self, row: Mapping[str, Any], part: str) -> Any:
+        """Return the value of a part of a single column; None if the row has none.
 
         Raises:
             ValueError: the row lacks a column that the user names.
         """
-        return next(iter(self.given(row, part)), None)
+        return next(iter(self.values(row, part)), None)
 
     def name(self, row: Mapping[str, Any], part: str) -> str | None:
         """Return the name in a part's column, such as an id, as text; None if the row has none, or an empty one.
@@ -119,11 +96,10 @@ class Columns:
         Raises:
             ValueError: the row lacks a column that the user names, or the value is no text and no whole number.
         """
-        value = self.optional(row, part)
         try:
-            return read_name(value, *self.names[part][:1])
+            return read_name(self.one(row, part))
         except ValueError as error:
-            raise ValueError(f"{error}; to read no such column, add --columns {part}=") from None
+            raise ValueError(f"{part}: {error}; to read no such column, add --columns {part}=") from None
 
     def has(self, row: Mapping[str, Any], part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
@@ -143,16 +119,14 @@ class Columns:
             LeftOutError: it is not.
             ValueError: the row lacks a column that the user names, or the language is no text.
         """
-        others = other_splits(row, self.split)
-        if "split" in self.stated:
-            stated = self.optional(row, "split")
-            others = {self.names["split"][0]: stated} if other_split(stated, self.split) else {}
-        for column, value in others.items():
-            raise LeftOutError("other_split", explain_split(column, value))
+        check_split(self.one(row, "split"), self.split)
         for language in self.languages(row):
             if not is_python_3(language):
-                advice = "" if "language" in self.stated else "; if it says something else, add --columns language="
-                raise LeftOutError("not_python", f"its `{self.names['language'][0]}` is {language!r}{advice}")
+                raise LeftOutError(
+                    "not_python",
+                    f"its `{self.names['language'][0]}` is {language!r}; if it says something else, add --columns "
+                    "language=",
+                )
 
     def languages(self, row: Mapping[str, Any]) -> list[str]:
         """Return the languages that a row's column states, one or a list of them; an empty text states none.
@@ -160,38 +134,23 @@ class Columns:
         Raises:
             ValueError: the column holds something else.
         """
-        value = read_text_value(self.optional(row, "language"))
+        value = read_text_value(self.one(row, "language"))
         languages = value if isinstance(value, list) else [value]
-        for language in languages:
-            if not (language is None or isinstance(language, str)):
-                raise ValueError(
-                    f"column `{self.names['language'][0]}`: the name of a language is expected, not "
-                    f"{type(value).__name__}; to read no such column, add --columns language="
-                )
+        if not all(language is None or isinstance(language, str) for language in languages):
+            raise ValueError("language: a text is expected; to read no such column, add --columns language=")
         return [language for language in languages if language]
 
-    def states_python(self, row: Mapping[str, Any]) -> bool:
-        """Return True if a column says that a row's programs are Python; a row of another language is left out."""
-        if "language" in self.stated or self.has(row, "language"):
-            return bool(self.languages(row))
-        return any(_may_say(name, "language") and _is_python(value) for name, value in row.items())
 
-    def check_unread(self, row: Mapping[str, Any]) -> None:
-        """Refuse a row that may state language or license in a column of another name, which nobody names.
+def check_split(stated: object, split: str | None) -> None:
+    """Check that a row is of the split that is read.
 
-        Raises:
-            ValueError: there is such a column; the message tells how to read it, or to pass it over.
-        """
-        for part in _OTHER_NAMES:
-            if part in self.stated or self.has(row, part):
-                continue
-            for name, value in row.items():
-                says = isinstance(value, str | list | dict) and bool(value)
-                if says and _may_say(name, part) and not (part == "language" and _is_python(value)):
-                    raise ValueError(
-                        f"column `{name}` may state the {part}; add --columns {part}={name}, or {part}= to read no "
-                        "such column"
-                    )
+    Raises:
+        LeftOutError: the row states another one.
+    """
+    if other_split(stated, split):
+        raise LeftOutError(
+            "other_split", f"its split is {stated!r}; --split {str(stated).strip()} reads it, --split {ALL} every row"
+        )
 
 
 def _look_up(row: Mapping[str, Any], column: str) -> Any:
@@ -222,39 +181,25 @@ def listed(row: Mapping[str, Any]) -> str:
     return ", ".join(" ".join(name.split()) for name in row)
 
 
-def read_name(value: Any, column: str = "") -> str | None:
+def read_name(value: Any) -> str | None:
     """Return a name in a row, such as an id, as text; None for null, with which no other value is equal.
 
     Null is an empty text in CSV. In a column with nulls, pandas has decimal numbers.
 
-    >>> [read_name(value) for value in ("a", 7, 7.0, None, "", float("nan"))]
-    ['a', '7', '7', None, None, None]
+    >>> [read_name(value) for value in ("a", 7, 7.0, None, "")]
+    ['a', '7', '7', None, None]
 
     Raises:
         ValueError: the value is no text and no whole number.
     """
-    if is_null(value) or value == "":
+    if value is None or value == "":
         return None
     # Larger decimal numbers are not exact.
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"column `{column}`: a text or a whole number is expected, not {type(value).__name__}")
-
-
-def explain_split(column: str, stated: object) -> str:
-    """Return the explanation for a row of another split than the one that is read."""
-    return f"its `{column}` is {stated!r}; --split {str(stated).strip()} reads it, and --split {ALL} every row"
-
-
-def _may_say(column: str, part: str) -> bool:
-    return bool(_OTHER_NAMES[part] & {word.lower() for word in _WORD.findall(column)})
-
-
-def _is_python(value: Any) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return bool(values) and all(isinstance(one, str) and is_python_3(one) for one in values)
+    raise ValueError(f"a text or a whole number is expected, not {type(value).__name__}")
 
 
 def parse_columns(
@@ -274,43 +219,35 @@ def parse_columns(
     Raises:
         ConfigError: the text is not of this form.
     """
-    if preset is not None:
-        known = parse_columns(preset, parts)
-        own = {part: known.names[part] if part in known.stated else () for part in parts}
-        # Where a preset is silent, these columns are looked for all the same.
-        own |= {part: (part,) for part in ("license", "split") if part not in known.stated}
-        overriding = parse_columns(text, parts)
-        names = own | {part: overriding.names[part] for part in overriding.stated}
-        return replace(overriding, names=names, kinds={**known.kinds, **overriding.kinds}, split=split)
-    example = EXAMPLES[tuple(parts)]
-    named: dict[str, tuple[str, ...]] = {}
+    own: dict[str, tuple[str, ...]] = {part: (part,) for part in parts}
     kinds: dict[str, Kind] = {}
-    for assignment in [] if text is None else text.split(","):
-        left, equals, right = assignment.partition("=")
-        part = left.strip()
-        columns, kind = _kind_of(right)
-        names_of_part = tuple(name.strip() for name in columns.split("+")) if columns.strip() else ()
-        unknown = part not in parts or part in named
-        left_out = not names_of_part and part in _NEEDED
-        if len(names_of_part) > 1 and part in parts and part not in _JOINED:
+    if preset is not None:
+        known, kinds = _assignments(preset, parts)
+        # Where a preset is silent, these columns are looked for all the same.
+        own = dict.fromkeys(parts, ()) | {"license": ("license",), "split": ("split",)} | known
+    stated, stated_kinds = _assignments(text, parts) if text is not None else ({}, {})
+    return Columns(own | stated, EXAMPLES[tuple(parts)], kinds | stated_kinds, frozenset(stated), split)
+
+
+def _assignments(text: str, parts: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], dict[str, Kind]]:
+    """Return part → columns, and part → what they hold, as a text says them.
+
+    Raises:
+        ConfigError: the text is not of this form.
+    """
+    columns: dict[str, tuple[str, ...]] = {}
+    kinds: dict[str, Kind] = {}
+    for assignment in text.split(","):
+        found = _ASSIGNMENT.fullmatch(assignment)
+        part, stated, kind = found.groups() if found else ("", "", None)
+        names = tuple(name.strip() for name in stated.split("+")) if stated.strip() else ()
+        refused = not names if part in _NEEDED else len(names) > 1 and part not in _JOINED
+        if part not in parts or part in columns or not all(names) or refused:
             raise ConfigError(
-                f"--columns {text!r}: {part} is one column, not {len(names_of_part)}; join them in the file"
+                f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as "
+                f"{EXAMPLES[tuple(parts)]}"
             )
-        if not equals or unknown or left_out or not all(names_of_part):
-            raise ConfigError(
-                f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as {example}"
-            )
-        named[part] = names_of_part
+        columns[part] = names
         if kind is not None:
-            kinds[part] = kind
-    every = {part: (part,) for part in parts} | named
-    return Columns(names=every, example=example, kinds=kinds, stated=frozenset(named), split=split)
-
-
-def _kind_of(text: str) -> tuple[str, Kind | None]:
-    columns, colon, kind = text.rpartition(":")
-    if colon and kind.strip() == "code":
-        return columns, "code"
-    if colon and kind.strip() == "answer":
-        return columns, "answer"
-    return text, None
+            kinds[part] = "code" if kind == "code" else "answer"
+    return columns, kinds

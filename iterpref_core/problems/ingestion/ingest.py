@@ -40,8 +40,8 @@ def ingest(
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Returns:
-        `problems` written, and `heldout` of these; `trajectories`; `weak_tests`: problems whose tests a wrong program
-        passes; `references/<verdict>` of the first right programs (`none`: the set has none);
+        `problems` written, and `heldout` of these; `trajectories`; `references/<verdict>` of the first right programs
+        (`none`: the set has none);
         `programs_left_out/<language>`; `tests_left_out/<reason>`; `dropped/<reason>` of rows that are left out;
         `time_limits_left_out/<reason>`; `files_left_out/<split>`: files of other splits.
 
@@ -60,7 +60,6 @@ def ingest(
         pairs = pairs_per_problem if trajectory_file is not None else 0
         rows = map(reader.read, intake.rows)
         for _, tried in executor.each(rows, lambda row: try_programs(row, outcomes.run, pairs=pairs)):
-            intake.advance()
             _count(tried, intake.counts)
             if tried.dropped is not None:
                 intake.leave_out(tried.dropped)
@@ -79,5 +78,4 @@ def _count(tried: Tried, counts: Counter[str]) -> None:
         counts["problems"] += 1
         counts["heldout"] += tried.problem.split == "heldout"
         counts["references/none"] += tried.verdict is None
-        counts["weak_tests"] += tried.weak_tests
         counts["trajectories"] += tried.trajectory is not None

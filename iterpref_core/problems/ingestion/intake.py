@@ -6,17 +6,21 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
-from iterpref_core.problems.ingestion.rows import count_rows, each_row
 from iterpref_core.records.config import ExecutionParams
-from iterpref_core.storage.items import Item
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import parse_json
+from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.storage.shards import find_shards
+from iterpref_core.storage.shards import find_shards, layout_of
+
+_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet")
+"""Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
 
 
 @dataclass(frozen=True)
@@ -56,42 +60,45 @@ class Intake:
     """An ingestion while it runs: rows in, records out.
 
     Attributes:
-        rows: the rows of the sources.
+        rows: the rows of the sources; each is counted in the progress when the next one is read.
         license: SPDX of rows that state none.
         counts: counts of what is taken.
         result: the outcome, once all has been read.
     """
 
     def __init__(self, source: Source, product: str, stack: ExitStack, dropped: Path | None) -> None:
-        self._shards = find_shards(source.paths, source.split, source.config)
-        self._left_out = stack.enter_context(open_left_out(dropped))
+        shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
-        self.advance = stack.enter_context(
-            show_progress("ingest", count_rows(self._shards.files, source.limit), unit="rows")
-        )
-        self.rows: Iterator[Item] = islice(each_row(self._shards.files), source.limit)
+        self._files_left_out = shards.left_out
+        self._left_out = stack.enter_context(open_left_out(dropped))
+        self._advance = stack.enter_context(show_progress("ingest", None, unit="rows"))
+        self.leave_out = self._left_out.add
+        self.rows = self._counted(islice(_each_row(shards.files), source.limit))
         # The word of the user about these rows counts more than that of a card about the whole set.
-        self.license = source.license or self._shards.license
+        self.license = source.license or shards.license
+        self._product = product
+        self._paths = source.paths
         self.counts: Counter[str] = Counter({f"{product}s": 0})
         self.result = Ingested({}, ())
+
+    def _counted(self, rows: Iterator[Item]) -> Iterator[Item]:
+        for row in rows:
+            yield row
+            self._advance()
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well."""
         return self._stack.enter_context(atomic_writer(path))
 
-    def leave_out(self, row: Dropped) -> None:
-        """Leave out a row."""
-        self._left_out.add(row)
-
-    def end(self, product: str, source: Source) -> None:
+    def end(self) -> None:
         """Set the result: counts that are not 0, those of left-out rows and files last.
 
         Raises:
             NothingTakenError: nothing was taken: no `problem`, or no `pair`.
         """
-        if not self.counts[f"{product}s"]:
-            raise self._left_out.nothing_taken(product, source.paths)
-        files = {f"files_left_out/{split}": count for split, count in self._shards.left_out.items()}
+        if not self.counts[f"{self._product}s"]:
+            raise self._left_out.nothing_taken(self._product, self._paths)
+        files = {f"files_left_out/{split}": count for split, count in self._files_left_out.items()}
         every = {**self.counts, **self._left_out.counts, **files}
         counts = {name: float(count) for name, count in every.items() if count}
         self.result = Ingested(counts, self._left_out.first())
@@ -112,7 +119,7 @@ def open_intake(source: Source, dropped: Path | None, product: str) -> Iterator[
     with ExitStack() as stack:
         intake = Intake(source, product, stack, dropped)
         yield intake
-        intake.end(product, source)
+        intake.end()
 
 
 @contextmanager
@@ -121,3 +128,37 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     with open_executor(execution) as executor, closing(OutcomeStore(store, executor)) as outcomes:
         yield executor, outcomes
     store.unlink(missing_ok=True)
+
+
+def _each_row(files: Sequence[Path]) -> Iterator[Item]:
+    """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101.
+
+    Raises:
+        InputError: a file is absent or not whole, or its name ends as no layout that is read. Bad rows are left out one
+            by one, and so an archive would lose those at the beginnings of its files.
+    """
+    before = 0
+    for path in files:
+        layout = layout_of(path)
+        if layout not in _LAYOUTS:
+            raise InputError(
+                f"{path}: files that end in {layout} are not read; give JSONL, JSON or Parquet, as pandas and "
+                "datasets write them"
+            )
+        number = 0
+        for item in read_items(path, nulls=True):
+            number = item.number
+            yield item._replace(number=before + number)
+        before += number
+
+
+def read_object(item: Item) -> dict[str, Any]:
+    """Return the JSON object in a row.
+
+    Raises:
+        ValueError: the row holds something else.
+    """
+    row = parse_json(item.text)
+    if not isinstance(row, dict):
+        raise ValueError(f"an object is expected, not {type(row).__name__}")
+    return row

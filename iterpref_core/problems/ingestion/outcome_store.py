@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from iterpref_core.execution import ENGINE, Engine, Outcome, run_by
+from iterpref_core.execution import ENGINE, Engine, Outcome, program_of
 from iterpref_core.records import Problem
 from iterpref_core.storage.sqlite import Database
 
@@ -35,7 +35,7 @@ class OutcomeStore:
         if known is not None:
             fields = json.loads(known[0])
             return Outcome(**fields)
-        outcome = run_by(self._executor)(problem, code)
+        outcome = self._executor.run_one(program_of(problem, code))
         # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
         if outcome.verdict != "infra_error":
             text = json.dumps(asdict(outcome))

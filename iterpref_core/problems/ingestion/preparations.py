@@ -50,11 +50,11 @@ def check(input, expected, printed):
 
 
 def prepare_acecode(row: Row, left_out: Counter[str]) -> Row:
-    """Sort a model's answers by the share of tests that they passed: all, none, or some."""
+    """Sort a model's answers by the share of tests that they passed: all, or not all."""
     del left_out
-    answers: dict[str, list[str]] = {"right": [], "wrong": [], "unjudged": []}
+    answers: dict[str, list[str]] = {"right": [], "wrong": []}
     for completion, rate in as_rows("inferences", row.get("inferences"), "completion", "pass_rate"):
-        group = "right" if rate == 1 else "wrong" if rate == 0 else "unjudged"
+        group = "right" if rate == 1 else "wrong"
         answers[group].append(program_in(as_text(completion)))
     return {**row, **answers}
 

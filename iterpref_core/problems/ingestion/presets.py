@@ -57,7 +57,7 @@ WITH_VERDICTS = "submissions"
 PRESETS: dict[str, Preset] = {
     "acecode": Preset(
         "AceCode-87K",
-        "prompt=question,task_id=id,tests=test_cases,reference=right,wrong=wrong,unjudged=unjudged",
+        "prompt=question,task_id=id,tests=test_cases,reference=right,wrong=wrong",
         license="MIT",
         card="TIGER-Lab/AceCode-87K",
         notes="assertions; answers of models, by the share of tests that they passed",

@@ -131,14 +131,8 @@ def join_texts(row: Mapping[str, Any], columns: Columns, part: str) -> list[Any]
         else:
             messages.append(value)
     if texts and messages:
-        named = named_columns(columns, part)
-        raise ValueError(f"columns {named}: texts and other values cannot be joined; name columns of one kind")
+        raise ValueError(f"{part}: texts and other values cannot be joined; name columns of one kind")
     return messages or ["\n".join(texts)]
-
-
-def named_columns(columns: Columns, part: str) -> str:
-    """Return the columns of a part, for a message."""
-    return "+".join(f"`{name}`" for name in columns.names[part])
 
 
 def prompt_of(asked: Sequence[Turn]) -> Prompt | None:

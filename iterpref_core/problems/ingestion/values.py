@@ -8,9 +8,9 @@ tests is published as
 """
 
 import ast
+import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 from iterpref_core.records.input_files import RepeatedKeyError, parse_json
 
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\s*([\d.]+)\s*(|s|secs?|seconds?|ms|milliseconds?)\s*", re.IGNORECASE)
+"""A time limit as text; without a unit it is in seconds (Codeforces: `2.0`)."""
 
 
 def read_text_value(value: Any) -> Any:
@@ -42,23 +44,9 @@ def read_text_value(value: Any) -> Any:
     except RepeatedKeyError:
         raise
     except ValueError:
-        with suppress(SyntaxError, RecursionError, MemoryError):
-            return _literal(text, value)
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(text)
     return value
-
-
-def _literal(text: str, otherwise: str) -> Any:
-    try:
-        tree = ast.parse(text, mode="eval")
-        read = ast.literal_eval(tree)
-    except ValueError:
-        return otherwise
-    for node in ast.walk(tree):
-        keys = [ast.unparse(key) for key in node.keys if key is not None] if isinstance(node, ast.Dict) else []
-        for key, count in Counter(keys).items():
-            if count > 1:
-                raise RepeatedKeyError(f"the key {key} stands twice in one dictionary")
-    return read
 
 
 def read_list(field: str, value: Any) -> list[Any]:
@@ -107,11 +95,9 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        raise ValueError("field 'tests': the input and output of a script are texts, not objects")
-    if isinstance(value, Sequence):
-        if None in value:
-            raise ValueError("field 'tests': a line of a script's input or output is null")
+    if isinstance(value, Mapping) or (isinstance(value, list) and None in value):
+        raise ValueError("field 'tests': the input and output of a script are texts, not objects, and no line is null")
+    if isinstance(value, list):
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
     if isinstance(value, int) and not isinstance(value, bool):
         # `str` refuses integers of more than 4,300 digits.
@@ -148,3 +134,25 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
         if table and not any(name in row for row in table):
             raise ValueError(f"field '{field}.{name}': Field required")
     return [tuple(row.get(name) for name in names) for row in table]
+
+
+def read_time_limit(value: Any) -> float | None:
+    """Return a time limit in seconds, or None if the value states none.
+
+    >>> [read_time_limit(value) for value in ("2.0 seconds", "1500 ms", 2, "", {"seconds": 2, "nanos": 500_000_000})]
+    [2.0, 1.5, 2.0, None, 2.5]
+
+    Raises:
+        ValueError: the value says neither a limit nor that there is none.
+    """
+    if isinstance(value, Mapping):
+        # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
+        value = (value.get("seconds") or 0) + (value.get("nanos") or 0) / 1e9
+    elif isinstance(value, str) and value.strip():
+        stated = _LIMIT.fullmatch(value)
+        value = float(stated[1]) / (1000 if stated[2].startswith(("m", "M")) else 1) if stated else math.inf
+    if not value:
+        return None
+    if not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise ValueError(f"{value!r} is no time limit in seconds")
+    return float(value)

@@ -6,7 +6,7 @@ import inspect
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,66 +63,26 @@ def ingest_own_code(
         InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
     """
-    with open_left_out(dropped) as left_out:
-        return _ingest(
-            folder,
-            out,
-            params,
-            execution,
-            python=python or sys.executable,
-            license=license,
-            heldout=heldout,
-            left_out=left_out,
-        )
-
-
-def _ingest(
-    folder: Path,
-    out: Path,
-    params: OwnCodeParams,
-    execution: ExecutionParams,
-    *,
-    python: str,
-    license: str | None,
-    heldout: float,
-    left_out: LeftOut,
-) -> dict[str, float | str]:
-    project = open_project(folder, python)
+    project = open_project(folder, python or sys.executable)
     stated = license_of_folder(folder)
     if stated == UNKNOWN and license:
         stated = license
-    counts = Counter({"functions": 0, "tests": 0, "problems": 0})
-    wanted = list(_functions_to_write(project.root, counts, left_out))
-    tests = survey(
-        project=project,
-        functions=wanted,
-        execution=execution,
-        params=params,
-        counts=counts,
-        left_out=left_out,
-    )
-    drafted = []
-    for function in wanted:
-        test_ids = tests.get(function.id)
-        if test_ids is None:
-            left_out.add(function.dropped("no_test"))
-            continue
-        prompt = prompt_of(function)
-        reason = _reason_against(function, prompt, stated, params)
-        if reason:
-            left_out.add(function.dropped(reason))
-            continue
-        drafted.append(hold_out(_problem(function, prompt, test_ids, project, stated), heldout))
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
-    environments = execution.environments | {project.name: environment}
-    with open_executor(execution.model_copy(update={"environments": environments})) as executor:
-        kept = list(_sound(drafted, executor, left_out))
+    known = execution.environments | {project.name: environment}
+    counts = Counter({"functions": 0, "tests": 0})
+    with (
+        open_left_out(dropped) as left_out,
+        open_executor(execution.model_copy(update={"environments": known})) as executor,
+    ):
+        wanted = list(_functions_to_write(project.root, counts, left_out))
+        tests = survey(project, wanted, execution, params, counts, left_out)
+        drafted = _drafted(project, wanted, tests, stated, params, left_out)
+        kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     result: dict[str, float | str] = {name: float(count) for name, count in counts.items()}
-    for name, count in sorted(left_out.counts.items()):
-        result[name] = float(count)
+    result |= {name: float(count) for name, count in sorted(left_out.counts.items())}
     if not kept:
         listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
         raise NothingTakenError(
@@ -133,6 +93,25 @@ def _ingest(
     if execution.environments.get(project.name) != environment:
         result["environment"] = f"{project.name}: {environment.model_dump_json()}"
     return result
+
+
+def _drafted(
+    project: Project,
+    functions: Iterable[Function],
+    tests: Mapping[str, Sequence[str]],
+    license: str,
+    params: OwnCodeParams,
+    left_out: LeftOut,
+) -> Iterator[Problem]:
+    """Yield the problems of the functions that have tests, and that a model may see."""
+    for function in functions:
+        prompt = prompt_of(function)
+        if function.id not in tests:
+            left_out.add(function.dropped("no_test"))
+        elif reason := _reason_against(function, prompt, license, params):
+            left_out.add(function.dropped(reason))
+        else:
+            yield _problem(function, prompt, tests[function.id], project, license)
 
 
 def _functions_to_write(

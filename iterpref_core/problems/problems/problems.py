@@ -67,15 +67,6 @@ def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
             yield problem.model_copy(update={"split": own_split(problem, str(path))})
 
 
-def count_ingested(folder: Path) -> dict[str, int]:
-    """Count the problems of each JSONL file of a folder, by the file's name, without reading them."""
-    counts = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        with path.open("rb") as file:
-            counts[path.name] = sum(1 for line in file if line.strip())
-    return counts
-
-
 def own_split(problem: Problem, where: str) -> str:
     """Return the split of a user's own problem.
 

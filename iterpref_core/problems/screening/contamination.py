@@ -74,39 +74,35 @@ class Overlap:
     examples: list[dict[str, Any]] = field(default_factory=list)
     overlapping: set[str] = field(default_factory=set)
 
-    def add(self, pair: PreferencePair, tasks: dict[str, set[Evidence]]) -> None:
-        """Count a pair that shares something with some tasks."""
-        self.pairs += 1
-        self.overlapping.update(tasks)
-        kinds_of_pair: set[Evidence] = set()
-        for kinds in tasks.values():
-            kinds_of_pair |= kinds
-        for kind in kinds_of_pair:
-            self.kinds[kind] += 1
-        if len(self.examples) < SHOWN:
-            closest = max(tasks, key=lambda name: len(tasks[name]))
-            self.examples.append(
-                {
-                    "pair": pair.task_id,
-                    "task": closest,
-                }
-            )
-
 
 Owner = tuple[str, str]
 """(benchmark, name of one of its tasks)"""
 
 
-class ContaminationIndex:
-    """An index of benchmarks' tasks by everything that a pair may share with them.
+class Decontamination:
+    """An index of benchmarks' tasks by everything that a pair may share with them, and a filter of pairs by it.
 
     The index is in memory; runs of words and programs are kept as hashes.
 
+    Args:
+        benchmarks: names of benchmarks, or paths of JSONL files.
+        problems: JSONL with the held-out problems.
+        drop: leave contaminated pairs out; otherwise only count them.
+        pass_over: if a named benchmark is not available here, warn and report instead of raising.
+
     Attributes:
-        overlaps: the counts of every benchmark that was added.
+        overlaps: the counts of every benchmark.
+        contaminated: the number of pairs that share something with a benchmark.
+
+    Raises:
+        InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
+        self._files: dict[str, Path] = {}
+        self._absent: dict[str, str] = {}
+        self._drop = drop
+        self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
         # Words of a prompt → the tasks that have this prompt.
@@ -119,6 +115,42 @@ class ContaminationIndex:
         self._texts: list[tuple[Owner, int]] = []
         # Hash of a run of words → the texts that have the run, and where in them.
         self._runs: dict[int, list[tuple[int, int]]] = {}
+        for name in dict.fromkeys(benchmarks):
+            if name == HELDOUT:
+                self._read(HELDOUT, problems)
+            elif name in PUBLISHED:
+                self._read_published(name)
+            else:
+                self._read(Path(name).name, Path(name))
+        if self._absent and not pass_over:
+            raise InputError(f"cannot check contamination against: {self._reasons()}; say where these tasks are")
+        if self._absent:
+            logger.warning("contamination is not checked against: %s", self._reasons())
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
+
+    def _read_published(self, name: str) -> None:
+        try:
+            files = find_benchmark(PUBLISHED[name]).files
+        except DataUnavailableError as error:
+            self._absent[name] = str(error)
+            return
+        if len(files) == 1:
+            self._read(name, files[0])
+            return
+        for path in files:
+            self._read(f"{name}/{path.name}", path)
+
+    def _read(self, name: str, path: Path) -> None:
+        self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
+        if self.overlaps[name].tasks:
+            self._files[name] = path
+        elif name == HELDOUT:
+            self._absent[HELDOUT] = f"{path}: no problem of split {HELDOUT!r}"
+            del self.overlaps[HELDOUT]
+        else:
+            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file")
 
     def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
         """Add a benchmark's tasks."""
@@ -181,7 +213,14 @@ class ContaminationIndex:
                 tasks = shared.setdefault(benchmark, {})
                 tasks.setdefault(task, set()).add(kind)
         for benchmark, tasks in shared.items():
-            self.overlaps[benchmark].add(pair, tasks)
+            overlap = self.overlaps[benchmark]
+            overlap.pairs += 1
+            overlap.overlapping.update(tasks)
+            for kind in {kind for kinds in tasks.values() for kind in kinds}:
+                overlap.kinds[kind] += 1
+            if len(overlap.examples) < SHOWN:
+                closest = max(tasks, key=lambda name: len(tasks[name]))
+                overlap.examples.append({"pair": pair.task_id, "task": closest})
         return shared
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
@@ -211,73 +250,10 @@ class ContaminationIndex:
             if len(positions) >= COVERED * length:
                 yield owner
 
-
-class Decontamination(ContaminationIndex):
-    """A filter that looks every pair up in benchmarks, and leaves out the pairs that share something with one.
-
-    Args:
-        benchmarks: names of benchmarks, or paths of JSONL files.
-        problems: JSONL with the held-out problems.
-        drop: leave contaminated pairs out; otherwise only count them.
-        pass_over: if a named benchmark is not available here, warn and report instead of raising.
-
-    Attributes:
-        contaminated: the number of pairs that share something with a benchmark.
-        dropped: the number of pairs that were left out for it.
-
-    Raises:
-        InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
-    """
-
-    def __init__(
-        self,
-        benchmarks: Iterable[str],
-        problems: Path,
-        *,
-        drop: bool,
-        pass_over: bool = False,
-    ) -> None:
-        super().__init__()
-        self._files: dict[str, Path] = {}
-        self._absent: dict[str, str] = {}
-        self._drop = drop
-        self.contaminated = 0
-        self.dropped = 0
-        for name in dict.fromkeys(benchmarks):
-            if name == HELDOUT:
-                self._read(HELDOUT, problems)
-            elif name in PUBLISHED:
-                self._read_published(name)
-            else:
-                path = Path(name)
-                self._read(path.name, path)
-        if self._absent:
-            reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
-            if not pass_over:
-                raise InputError(f"cannot check contamination against: {reasons}; say where these tasks are")
-            logger.warning("contamination is not checked against: %s", reasons)
-
-    def _read_published(self, name: str) -> None:
-        try:
-            files = find_benchmark(PUBLISHED[name]).files
-        except DataUnavailableError as error:
-            self._absent[name] = str(error)
-            return
-        if len(files) == 1:
-            self._read(name, files[0])
-            return
-        for path in files:
-            self._read(f"{name}/{path.name}", path)
-
-    def _read(self, name: str, path: Path) -> None:
-        self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
-        if self.overlaps[name].tasks:
-            self._files[name] = path
-        elif name == HELDOUT:
-            self._absent[HELDOUT] = f"{path}: no problem of split {HELDOUT!r}"
-            del self.overlaps[HELDOUT]
-        else:
-            raise InputError(f"{path}: no task to compare pairs with; give a benchmark's file")
+    @property
+    def dropped(self) -> int:
+        """Return the number of pairs that were left out."""
+        return self.contaminated if self._drop else 0
 
     def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
         """Yield the pairs that stay, one at a time."""
@@ -285,7 +261,6 @@ class Decontamination(ContaminationIndex):
             if self.find(pair):
                 self.contaminated += 1
                 if self._drop:
-                    self.dropped += 1
                     continue
             yield pair
 

@@ -6,6 +6,7 @@ are written by `ast.unparse`, so that they do not differ in layout.
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from iterpref_core.execution import Engine, Outcome, Program, program_of, refere
 from iterpref_core.programs.source_code.line_diff import diff_lines, span_lines
 from iterpref_core.programs.source_code.mutants import Mutant, mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
+from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
@@ -54,20 +55,7 @@ def inject_bugs(
         ExecutionError: the engine failed.
     """
     counts = Counter({"problems": 0, "pairs": 0, "mutants": 0})
-    bugs: list[_Bug] = []
-    for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
-        counts["problems"] += 1
-        if outcome is None or outcome.verdict != "passed":
-            reason = "no_reference_or_tests" if outcome is None else "reference_fails"
-            counts[f"dropped/{reason}"] += 1
-            continue
-        reference = problem.reference or ""
-        mutants = mutants_of(reference, mutations, f"{seed} {problem.task_id}")
-        counts["mutants"] += len(mutants)
-        plain = ast.unparse(parse_source(reference)) + "\n"
-        limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
-        for number, mutant in enumerate(mutants):
-            bugs.append(_Bug(problem, plain, f"{problem.task_id}#{number}", mutant, limit_s))
+    bugs = list(_bugs(problems, executor, mutations, seed, counts))
     with (
         atomic_writer(out) as pairs_file,
         atomic_writer(spans) as spans_file,
@@ -116,9 +104,25 @@ class _Bug:
     limit_s: float
 
 
+def _bugs(problems: Path, executor: Engine, mutations: int, seed: int, counts: Counter[str]) -> Iterator[_Bug]:
+    """Yield the mutants of the references that pass their tests."""
+    for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
+        counts["problems"] += 1
+        if outcome is None or outcome.verdict != "passed":
+            reason = "no_reference_or_tests" if outcome is None else "reference_fails"
+            counts[f"dropped/{reason}"] += 1
+            continue
+        reference = problem.reference or ""
+        mutants = mutants_of(reference, mutations, f"{seed} {problem.task_id}")
+        counts["mutants"] += len(mutants)
+        plain = ast.unparse(parse_source(reference)) + "\n"
+        limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
+        for number, mutant in enumerate(mutants):
+            yield _Bug(problem, plain, f"{problem.task_id}#{number}", mutant, limit_s)
+
+
 def _program(bug: _Bug) -> Program:
-    sample = Sample(task_id=bug.problem.task_id, solution=bug.mutant.code)
-    return replace(program_of(bug.problem, sample), cpu_s=bug.limit_s)
+    return replace(program_of(bug.problem, bug.mutant.code), cpu_s=bug.limit_s)
 
 
 def _fate(outcome: Outcome, region: FocalSpans) -> str:

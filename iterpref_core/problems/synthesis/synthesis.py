@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from iterpref_core.execution import Engine, Outcome, run_by, run_right_program
+from iterpref_core.execution import Engine, Outcome, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
@@ -165,7 +165,7 @@ def write_problems(
 
     def run(drafted: tuple[Problem, str]) -> tuple[Problem, Outcome]:
         problem, _ = drafted
-        return run_right_program(problem, problem.reference or "", run_by(executor))
+        return run_right_program(problem, problem.reference or "", executor)
 
     with show_progress("problems", count) as advance:
         drafted = _draft_problems(

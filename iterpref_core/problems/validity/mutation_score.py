@@ -13,7 +13,7 @@ from pydantic import Field
 from iterpref_core.execution import Engine, Outcome, Program, ValueTest, decide, program_of, time_limit
 from iterpref_core.problems.validity.llm_judge import Scores
 from iterpref_core.programs.source_code.mutants import mutants_of
-from iterpref_core.records import Problem, Record, Sample, ScriptTest, StdinTest, Verdict
+from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
 
 PRELOAD = ("coverage",)
 """Modules for an executor to import once: then measuring is quick."""
@@ -116,7 +116,7 @@ def measure_tests(
         return ProblemQuality(task_id=problem.task_id)
     reference_code = problem.reference
     problem = decide(problem, executor)
-    program = program_of(problem, Sample(task_id=problem.task_id, solution=reference_code))
+    program = program_of(problem, reference_code)
     program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
     values: list[Any] = []
     reference: Outcome | None = None

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,8 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
 
 SPLIT = "codeflow"
+_MEANS = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
+"""Field of `ProblemQuality` → metric that is its mean."""
 
 Judge = AbstractContextManager[Model | None]
 """A context that opens the model that scores tests, after everything else is measured; None without a judge."""
@@ -47,7 +49,7 @@ def measure_validity(
         InputError: there is no problem to measure.
         ExecutionError: the engine failed.
     """
-    drawn = draw_problems(problems, params.sample, params.seed, SPLIT)
+    drawn = _draw(problems, params.sample, params.seed)
     return assess_tests(drawn, execution, judge, out, mutants=params.mutants, seed=params.seed)
 
 
@@ -101,40 +103,24 @@ def assess_tests(
     return metrics
 
 
-def draw_problems(
-    path: Path,
-    size: int,
-    seed: int,
-    split: str | None = None,
-) -> list[Problem]:
-    """Draw problems from a file in random order, so that the first ones of them are a sample, too.
+def _draw(path: Path, size: int, seed: int) -> list[Problem]:
+    """Draw so many problems of CodeFlow's from a file, in random order; a smaller file gives all.
 
-    The order is that of a hash of seed and `task_id`, so that a problem stays in the sample when others come or go.
-    The file is streamed.
-
-    Args:
-        path: JSONL of `Problem`.
-        size: the number of problems to draw; a smaller file gives all.
-        seed: the seed of the order.
-        split: the split to draw from; None draws from all.
+    The order is that of a hash of seed and `task_id`, so that a problem stays in the sample when others come or go, and
+    the first problems of a sample are a sample, too. The file is streamed.
 
     Raises:
         RecordError: a line is broken, or repeats a task_id.
         InputError: there is no problem to draw.
     """
 
-    def of_split() -> Iterator[Problem]:
-        for problem in read_jsonl(path, Problem, unique=True):
-            if split is None or problem.split == split:
-                yield problem
-
     def order(problem: Problem) -> str:
         return sha256(f"{seed}/{problem.task_id}".encode()).hexdigest()
 
-    drawn = heapq.nsmallest(size, of_split(), key=order)
+    of_split = (problem for problem in read_jsonl(path, Problem, unique=True) if problem.split == SPLIT)
+    drawn = heapq.nsmallest(size, of_split, key=order)
     if not drawn:
-        wanted = f"problem of the split {split!r}" if split else "problem"
-        raise InputError(f"{path}: holds no {wanted}; give another file")
+        raise InputError(f"{path}: holds no problem of the split {SPLIT!r}; give another file")
     return drawn
 
 
@@ -149,7 +135,10 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
     references = Counter(item.reference or "none" for item in assessed)
     for verdict, count in sorted(references.items()):
         metrics[f"reference/{verdict}"] = float(count)
-    metrics |= _means(assessed)
+    for field, name in _MEANS.items():
+        values = _measured(assessed, field)
+        if values:
+            metrics[name] = sum(values) / len(values)
     for name in ("coverage", "mutation_score"):
         tenths = Counter(min(int(10 * value), 9) for value in _measured(assessed, name))
         for tenth in range(10):
@@ -164,20 +153,6 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
             for score in range(1, 6):
                 metrics[f"{name}/{score}"] = float(scores.count(score))
     return metrics
-
-
-def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
-    means = {}
-    names = {
-        "line_coverage": "line_coverage",
-        "branch_coverage": "branch_coverage",
-        "coverage": "coverage/mean",
-    }
-    for field, name in names.items():
-        values = _measured(assessed, field)
-        if values:
-            means[name] = sum(values) / len(values)
-    return means
 
 
 def _measured(assessed: Iterable[ProblemQuality], name: str) -> list[float]:

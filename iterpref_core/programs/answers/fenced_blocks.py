@@ -14,7 +14,6 @@ the first closing fence with which it is Python. So a docstring may show fences:
     ```                          closes
 """
 
-import doctest
 import re
 import textwrap
 from collections.abc import Iterator
@@ -53,7 +52,6 @@ _NO_TAG = {
 _CONTAINERS = {"markdown", "md"}
 """Languages that hold blocks."""
 _LANGUAGE_LINE = re.compile(r"\A\s*(?:~~~+|```+)?python3?[ \t]*\n", re.IGNORECASE)
-_PROMPT = re.compile(r"\s*>>> ")
 _BLANK_LINE = re.compile(r"^[ \t]*\n", re.MULTILINE)
 _MAX_ENDS = 8
 """Ends that are tried for a block."""
@@ -154,10 +152,6 @@ def _read_python(
             return end.resume
     end = ends[0] if ends else behind
     code = _content(text, opening, end)
-    session = _parse_session(code, parser)
-    if session is not None:
-        blocks.python.append(Excerpt(opening.start, end.at, session.code, session.tree))
-        return end.resume
     tagged = opening.language == "python"
     blocks.broken.append(BrokenBlock(opening.start, end.at, code, tagged, bool(ends)))
     # What has no tag may be the end of a block whose beginning stood within a line.
@@ -282,15 +276,3 @@ def _parse_indented(code: str, parser: Parser) -> Excerpt | None:
         if tree is not None:
             return Excerpt(0, 0, text, tree)
     return None
-
-
-def _parse_session(code: str, parser: Parser) -> Excerpt | None:
-    """Return the program that was typed in an interactive session, after `>>>`."""
-    # A docstring's examples are no session.
-    if not _PROMPT.match(code):
-        return None
-    try:
-        examples = doctest.DocTestParser().get_examples(code)
-    except ValueError:
-        return None
-    return _parse_indented("".join(example.source for example in examples), parser)

@@ -91,16 +91,6 @@ def opened_reasoning(prompt: str) -> str:
     return tags[-1].group()
 
 
-def closing_tag(opening: str) -> str:
-    """Return the tag that closes reasoning; "" if it is not known.
-
-    >>> closing_tag("<think>"), closing_tag("[THINK]"), closing_tag("<|channel>thought")
-    ('</think>', '[/THINK]', '')
-    """
-    closing = f"{opening[:1]}/{opening[1:]}"
-    return closing if _CLOSING.fullmatch(closing) else ""
-
-
 def until_turn_end(answer: str, entry_point: str | None = None) -> str:
     r"""Return an answer up to its end token: behind it the model has talked to itself, or begun another file.
 

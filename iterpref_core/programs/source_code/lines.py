@@ -44,12 +44,11 @@ def whole_lines(text: str) -> list[str]:
     return [line.group() for line in _LINE.finditer(text)]
 
 
-def literal_positions(source: str, *, comments: bool = False) -> Iterator[tuple[Position, Position]]:
+def _literal_positions(source: str) -> Iterator[tuple[Position, Position]]:
     """Yield the beginning and the end of each string literal of a program, an f-string as a whole.
 
     Args:
         source: a whole program whose lines end with LF.
-        comments: True: of each comment, too.
 
     Raises:
         SyntaxError: Python's tokenizer cannot read the program.
@@ -63,7 +62,7 @@ def literal_positions(source: str, *, comments: bool = False) -> Iterator[tuple[
                 start = opened.pop()
                 if not opened:
                     yield start, token.end
-            elif not opened and (token.type == tokenize.STRING or (comments and token.type == tokenize.COMMENT)):
+            elif not opened and token.type == tokenize.STRING:
                 yield token.start, token.end
     except tokenize.TokenError as error:
         raise SyntaxError(str(error.args[0])) from None
@@ -82,7 +81,7 @@ def lines_in_strings(source: str) -> frozenset[int]:
     [2, 3]
     """
     inside: set[int] = set()
-    for (first, _), (last, _) in literal_positions(source):
+    for (first, _), (last, _) in _literal_positions(source):
         inside.update(range(first + 1, last + 1))
     return frozenset(inside)
 

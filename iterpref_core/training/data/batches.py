@@ -11,7 +11,7 @@ nothing is padding.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil, inf
 
 import numpy as np
@@ -35,75 +35,38 @@ _WIDTH_THAT_DOUBLES = 600
 small model. For larger models it costs less, but rows are full enough at any width."""
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Tokens that positions should predict, one after the other, and how each of them counts; arrays of length M.
-
-    Attributes:
-        token: ids.
-        w_chosen: weights w+ in K+.
-        w_rejected: weights w- in K-.
-        w_nll: weights v in the NLL.
-        ref: log-probabilities under the reference, nats.
-    """
-
-    token: np.ndarray
-    w_chosen: np.ndarray
-    w_rejected: np.ndarray
-    w_nll: np.ndarray
-    ref: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.token)
-
-    def __getitem__(self, taken: slice | np.ndarray) -> "Labels":
-        """Return some of the labels: those of a slice, or those where a mask is true."""
-        return Labels(*(values[taken] for values in self._columns()))
-
-    def __add__(self, others: "Labels") -> "Labels":
-        """Return these labels and others behind them."""
-        pairs = zip(self._columns(), others._columns(), strict=True)
-        return Labels(*(np.concatenate(pair) for pair in pairs))
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Return a mask, true where any weight is not 0."""
-        counts: np.ndarray = (self.w_chosen != 0) | (self.w_rejected != 0) | (self.w_nll != 0)
-        return counts
-
-    def _columns(self) -> list[np.ndarray]:
-        return [self.token, self.w_chosen, self.w_rejected, self.w_nll, self.ref]
+Labels = np.ndarray
+"""Tokens that positions should predict, one after the other, and how each of them counts; an array of `_LABEL`s."""
+_LABEL = np.dtype(
+    [
+        ("token", np.int64),  # id
+        ("w_chosen", np.float32),  # weight w+ in K+
+        ("w_rejected", np.float32),  # weight w- in K-
+        ("w_nll", np.float32),  # weight v in the NLL
+        ("ref", np.float32),  # log-probability under the reference, nats
+    ]
+)
+_NUMBERS = ("w_chosen", "w_rejected", "w_nll", "ref")
+"""The numbers of labels, by their names in a batch."""
 
 
-def labels_of(
-    tokens: Sequence[int],
-    *,
-    w_chosen: Sequence[float] | float = 0,
-    w_rejected: Sequence[float] | float = 0,
-    w_nll: Sequence[float] | float = 0,
-    ref: Sequence[float] | float = 0,
-) -> Labels:
-    """Return labels of these tokens; a number in place of a sequence holds for all of them.
+def labels_of(tokens: Sequence[int], **numbers: Sequence[float] | float) -> Labels:
+    """Return labels of these tokens.
+
+    Args:
+        tokens: ids.
+        **numbers: fields of `_LABEL`, one for each token or one for all; 0 for those that are not given.
 
     Raises:
         ValueError: a sequence is shorter or longer than the tokens.
     """
-    count = len(tokens)
-    numbers = []
-    for given in (w_chosen, w_rejected, w_nll, ref):
-        values = np.full(count, given, dtype=np.float32) if isinstance(given, int | float) else _floats(given)
-        if len(values) != count:
-            raise ValueError(f"{len(values)} numbers for {count} tokens")
-        numbers.append(values)
-    return Labels(np.asarray(tokens, dtype=np.int64), *numbers)
-
-
-def _floats(numbers: Sequence[float]) -> np.ndarray:
-    return np.asarray(numbers, dtype=np.float32)
-
-
-_NUMBERS = ("w_chosen", "w_rejected", "w_nll", "ref")
-"""The numbers of labels, by their names in a batch."""
+    labels = np.zeros(len(tokens), _LABEL)
+    labels["token"] = tokens
+    for name, values in numbers.items():
+        if not isinstance(values, int | float) and len(values) != len(tokens):
+            raise ValueError(f"{len(values)} numbers for {len(tokens)} tokens")
+        labels[name] = values
+    return labels
 
 
 @dataclass(frozen=True)
@@ -146,8 +109,8 @@ class TokenSequence:
         labeled = min(count, len(labels))
         last_labels = labels[len(labels) - labeled :]
         first_position = len(self.tokens) - labeled
-        counts = last_labels.counts
-        self.labels += last_labels[counts]
+        counts = (last_labels["w_chosen"] != 0) | (last_labels["w_rejected"] != 0) | (last_labels["w_nll"] != 0)
+        self.labels = np.concatenate([self.labels, last_labels[counts]])
         self.label_positions = np.concatenate([self.label_positions, first_position + np.flatnonzero(counts)])
 
     def __len__(self) -> int:
@@ -217,7 +180,7 @@ class Collator:
         if self.objective.preference:
             for row, of_pair in zip(rows, labels, strict=True):
                 if not (self.objective.labeled and row.label):  # else y- is another row's program
-                    rejected_counted += float(of_pair.rejected.w_rejected.sum())
+                    rejected_counted += float(of_pair.rejected["w_rejected"].sum())
                     rejected_tokens += len(of_pair.rejected)
         counts = [
             len(rows),
@@ -280,7 +243,7 @@ def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
 def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
     """Return prompt and program in a sequence of their own."""
     sequence = TokenSequence(number)
-    sequence.append(row.prompt_ids + labels.token.tolist(), 0, labels)
+    sequence.append(row.prompt_ids + labels["token"].tolist(), 0, labels)
     sequence.suffix_start = len(sequence)
     return sequence
 
@@ -300,10 +263,10 @@ def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> Toke
     #
     # The last token of the rejected program, c, does not count, so nothing is computed for it.
     shared = shared_prefix(row.chosen_ids, row.rejected_ids)
-    end = marked_end(labels.rejected.w_rejected.tolist())
-    w_rejected = labels.chosen.w_rejected.copy()
-    w_rejected[:shared] = labels.rejected.w_rejected[:shared]
-    sequence = _program(number, row, replace(labels.chosen, w_rejected=w_rejected))
+    end = marked_end(labels.rejected["w_rejected"].tolist())
+    chosen = labels.chosen.copy()
+    chosen["w_rejected"][:shared] = labels.rejected["w_rejected"][:shared]
+    sequence = _program(number, row, chosen)
     if end > shared:
         # The suffix starts with the token before the first difference once more: only there the two can part.
         sequence.prefix_end = max(len(row.prompt_ids) + shared - 1, 0)
@@ -406,21 +369,19 @@ def _labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement],
     """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
     positions: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
-    labels = labels_of([])
+    parts: list[Labels] = []
     placed = sorted(zip(sequences, placements, strict=True), key=lambda each: each[0].pair)
     for sequence, (row, offset) in placed:
-        start = row * width + offset
-        positions.append(start + sequence.label_positions)
+        positions.append(row * width + offset + sequence.label_positions)
         pairs.append(np.full(len(sequence.labels), sequence.pair))
-        labels += sequence.labels
+        parts.append(sequence.labels)
+    labels = np.concatenate(parts)
     batch = {
         "label_positions": torch.from_numpy(np.concatenate(positions)),
         "pair": torch.from_numpy(np.concatenate(pairs)),
-        "labels": torch.from_numpy(labels.token),
+        "labels": torch.tensor(labels["token"]),
     }
-    for name in _NUMBERS:
-        batch[name] = torch.from_numpy(getattr(labels, name))
-    return batch
+    return batch | {name: torch.tensor(labels[name]) for name in _NUMBERS}
 
 
 def _visible(sequences: Sequence[TokenSequence], placements: Sequence[Placement], shape: torch.Size) -> torch.Tensor:

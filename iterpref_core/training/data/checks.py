@@ -117,6 +117,12 @@ class PairChecks:
         return len(self._pairs)
 
     @property
+    def longest(self) -> int:
+        """Return the tokens of the longest prompt with the longer one of its programs."""
+        programs = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
+        return int((self["prompt_tokens"] + programs).max())
+
+    @property
     def tokens(self) -> str:
         """A digest of all token ids, without the marks."""
         return sha256("".join(self._pairs).encode()).hexdigest()
@@ -189,105 +195,42 @@ class PairChecks:
         Args:
             params: limits of length, and the size of a batch, which decide some of them.
         """
-        yield from self._region_findings()
-        yield from self._length_findings(params)
         pairs = len(self)
-        counts = self.counts()
-        if pairs < params.batch_size:
-            few = f"training.batch_size = {params.batch_size}, so each of {params.epochs} epochs is one step"
-            yield self._finding(
-                pairs,
-                f"fewer pairs than one batch ({few})",
-                "lower it, or bring more",
-            )
-        yield from self._if_any(
-            counts["blank"],
-            "the chosen program is empty",
-            "drop these pairs, which teach to answer nothing",
-            limit=0.0,
-        )
-        yield from self._if_any(
-            counts["no_difference"],
-            "chosen and rejected are the same tokens",
-            "drop these pairs",
-        )
-        yield from self._if_any(counts["same_pair"], "a repetition of an earlier pair", "drop them")
-        yield from self._if_any(
-            counts["same_chosen"],
-            "an earlier prompt and chosen with another rejected",
-            "fine if intended",
-        )
-
-    def _region_findings(self) -> Iterator[Finding]:
-        """Yield the faults of error regions: none known, too much of a program, or empty."""
-        pairs = len(self)
-        counts = self.counts()
-        without = counts["without_spans"]
-        if without:
-            text = f"{without} of {without + pairs} pairs have no spans and are not trained on"
-            yield Finding(
-                False,
-                f"{text}; localization left them out (localization.empty), or did not get them",
-            )
+        if self.without_spans:
+            text = f"{self.without_spans} of {self.without_spans + pairs} pairs have no spans and are not trained on"
+            yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
         end_tokens = pairs  # one a program, and never in D-
         share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - end_tokens, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
-            yield Finding(
-                False,
-                f"{text}; pair each program with a closer fix, or choose another localization.method",
-            )
-        yield from self._if_any(
-            counts["focal_empty"],
-            "D- is empty",
-            "set localization.empty to anchor or drop, or choose another method",
-            limit=MAX_EMPTY_SHARE,
-        )
+            yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
+        for count, text, remedy, limit in self._faults(params):
+            if count:
+                stops = count > limit * pairs
+                too_many = f", more than {limit:.0%}" if stops and limit else ""
+                yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
-    def _length_findings(self, params: TrainingParams) -> Iterator[Finding]:
-        """Yield the pairs that the length limits cut."""
+    def _faults(self, params: TrainingParams) -> Iterator[tuple[int, str, str, float]]:
+        """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
         longest = int(self.lengths()["pair"].max())
         enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
         raised = f"raise training.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
-        yield from self._if_any(
-            counts["focal_lost"] + counts["focal_cut"],
-            "D- is cut off, wholly or partly",
-            raised,
-            limit=MAX_CUT_SHARE,
-        )
-        yield from self._if_any(
-            counts["chosen_cut"],
-            "the chosen program loses its end, and never learns to stop",
-            raised,
-        )
-        yield from self._if_any(
-            counts["prompts_cut"],
-            "the prompt loses its start",
-            f"raise training.max_prompt_length = {params.max_prompt_length}",
-        )
-
-    def _if_any(self, count: int, text: str, remedy: str, limit: float = 1.0) -> Iterator[Finding]:
-        """Yield the finding of some pairs, if there are any."""
-        if count:
-            yield self._finding(count, text, remedy, limit)
-
-    def _finding(self, count: int, text: str, remedy: str, limit: float = 1.0) -> Finding:
-        """Return the finding of some pairs.
-
-        Args:
-            count: how many they are.
-            text: their fault.
-            remedy: the thing to do.
-            limit: the share of all pairs above which a run should not start; with 1 it always may.
-        """
-        pairs = len(self)
-        stops = count > limit * pairs
-        too_many = f", more than {limit:.0%}" if stops and limit else ""
-        return Finding(
-            stops,
-            f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}",
-        )
+        too_few = len(self) if len(self) < params.batch_size else 0
+        cut = counts["focal_lost"] + counts["focal_cut"]
+        no_region = "set localization.empty to anchor or drop, or choose another method"
+        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE
+        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE
+        yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
+        prompts = f"raise training.max_prompt_length = {params.max_prompt_length}"
+        yield counts["prompts_cut"], "the prompt loses its start", prompts, 1
+        batch = f"training.batch_size = {params.batch_size}, so each of {params.epochs} epochs is one step"
+        yield too_few, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
+        blank = "drop these pairs, which teach to answer nothing"
+        yield counts["blank"], "the chosen program is empty", blank, 0
+        yield counts["no_difference"], "chosen and rejected are the same tokens", "drop these pairs", 1
+        yield counts["same_pair"], "a repetition of an earlier pair", "drop them", 1
+        yield counts["same_chosen"], "an earlier prompt and chosen with another rejected", "fine if intended", 1
 
 
 def _as_bytes(ids: Sequence[int]) -> bytes:

@@ -21,7 +21,7 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import LabeledProgram
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.prompt_messages import plain_prompt, prompt_text, statement_digest
+from iterpref_core.records.prompt_messages import prompt_text, statement_digest
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import parse_record
 from iterpref_core.training.data.held_out import held_out, problems_of
@@ -145,7 +145,6 @@ def read_labeled(path: Path, *, focal: bool) -> Iterator[PlacedProgram]:
         RecordError: a row cannot be used; the message names its line.
         InputError: there is no row, or all of them have the same label.
     """
-    labels: dict[int, tuple[bool, int]] = {}
     found = set()
     further: Counter[str] = Counter()
     with closing(read_items(path)) as items:
@@ -156,13 +155,6 @@ def read_labeled(path: Path, *, focal: bool) -> Iterator[PlacedProgram]:
                     f"{item.where}: field 'rejected_spans': target-kto pushes down the error region of each failing "
                     "program, and this one has none; give [start, end) in characters, leave the row out, or train "
                     "with kto"
-                )
-            # The same program may come twice, to weigh more, but not as one that passes and one that fails.
-            text = hash((str(plain_prompt(program.prompt)), program.completion))
-            label, line = labels.setdefault(text, (program.label, item.number))
-            if label != program.label:
-                raise RecordError(
-                    f"{item.where}: the program of line {line} passes and fails: it has both labels; keep the right one"
                 )
             found.add(program.label)
             further.update(list(program.model_extra or ()))

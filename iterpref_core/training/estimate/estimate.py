@@ -29,7 +29,7 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Colla
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.model.layout import choose_layout, longest_pair
+from iterpref_core.training.model.layout import longest_pair, narrow_window
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.objective_table import Objective
 
@@ -63,8 +63,8 @@ CARDS = (
 class Estimate:
     """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors.
 
-    `layout` is the one in which the model's pairs are exact, which may be another than the one asked for. `bf16` is the
-    precision that was counted: `training.bf16: auto` counts as bfloat16, as on a GPU and on CPUs that compute in it.
+    `layout` is `padded` where some layer sees less than a whole pair, else the one asked for. `bf16`: the precision was
+    bfloat16, as which `training.bf16: auto` counts.
     """
 
     layout: Layout
@@ -117,7 +117,7 @@ def estimate_training(
     accumulation_steps(params, gpus)
     pairs = len(rows)
     size = params.micro_batch_size
-    layout = choose_layout(config, params.layout, longest_pair(rows))
+    layout: Layout = "padded" if narrow_window(config, longest_pair(rows)) else params.layout
     collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF)
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])

@@ -4,16 +4,26 @@ TRL counts the tokens that `completion_mask` marks, in the policy, in the refere
 is limited to D- makes them focal (arXiv 2503.02783, section 3.3).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor, tensor
 from transformers import PreTrainedTokenizerBase
 from trl import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.training.library.rejected_tokens import Example, RejectedTokens
-from iterpref_core.training.training.script_inputs import require_object
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.records import Span
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.records.prompt_messages import Message
+from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.training.data.tokenized_programs import encode_text, mask_from_spans
+
+Example = dict[str, Any]
+_SHOWN = 60
+"""Characters of a prompt that name its row in a message."""
 
 
 class FocalCollator(DataCollatorForPreference):
@@ -28,7 +38,7 @@ class FocalCollator(DataCollatorForPreference):
             `pad_to_multiple_of` and `pad_token`.
 
     Raises:
-        InputError: `args` is no `DPOConfig`, does not keep the column, or has precomputed references, which TRL finds
+        InputError: `args` does not keep the column, or has precomputed references, which TRL finds
             by the data set and the model alone: after a plain training on the same data set those of whole programs
             would be taken.
 
@@ -47,14 +57,7 @@ class FocalCollator(DataCollatorForPreference):
     'y = x - 1'
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig | None = None) -> None:
-        require_object("FocalCollator", "tokenizer", tokenizer, PreTrainedTokenizerBase)
-        if args is None:
-            raise InputError(
-                "FocalCollator: give it the trainer's DPOConfig, too, which says how rows are cut: "
-                "FocalCollator(tokenizer, args)"
-            )
-        require_object("FocalCollator", "args", args, DPOConfig)
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
         if args.remove_unused_columns:
             raise InputError("FocalCollator: the spans would be removed; set remove_unused_columns=False in DPOConfig")
         if args.precompute_ref_log_probs:
@@ -72,7 +75,7 @@ class FocalCollator(DataCollatorForPreference):
             truncation_mode=args.truncation_mode,
             pad_to_multiple_of=args.pad_to_multiple_of,
         )
-        self._rejected = RejectedTokens("FocalCollator", tokenizer)
+        self._tokenizer = tokenizer
 
     def torch_call(self, examples: list[Example]) -> dict[str, Any]:
         """Collate examples that TRL has tokenized.
@@ -84,8 +87,17 @@ class FocalCollator(DataCollatorForPreference):
         batch: dict[str, Any] = super().torch_call(examples)
         masks: Tensor = batch["completion_mask"]
         for number, example in enumerate(examples):
+            counted = [0] * len(example["prompt_ids"]) + self.error_region(example)
+            if self.max_length is not None:
+                keep_end = self.truncation_mode == "keep_end"
+                counted = counted[-self.max_length :] if keep_end else counted[: self.max_length]
+            if not any(counted) and any(first < last for first, last in _spans(example)):
+                raise InputError(
+                    f"FocalCollator: {_name(example)}: nothing is left of the error region of its rejected program, "
+                    f"which max_length = {self.max_length} cuts off or the chat template strips; raise max_length, or "
+                    "leave the row out"
+                )
             row = masks[len(examples) + number]  # the rejected programs are the second half
-            counted = self._rejected.counted(example, self.max_length, keep_end=self.truncation_mode == "keep_end")
             row[: len(counted)] = tensor(counted)
         return batch
 
@@ -93,6 +105,70 @@ class FocalCollator(DataCollatorForPreference):
         """Return for each of `rejected_ids` whether it touches the error region.
 
         Raises:
-            InputError: as for `torch_call`.
+            InputError: a column is missing, or the token ids are not those of the example's texts.
         """
-        return self._rejected.error_region(example)
+        if "rejected_spans" not in example:
+            raise InputError(
+                "FocalCollator: the examples have no column 'rejected_spans'; call `pairs.map(mark_errors)` first"
+            )
+        text, begin, end = self._written(example)
+        ids, offsets = encode_text(self._tokenizer, text)
+        offsets = self._with_special_tokens(example["prompt_ids"] + example["rejected_ids"], ids, offsets)
+        spans = [(begin + first, min(begin + last, end)) for first, last in _spans(example)]
+        marks = mask_from_spans(offsets, spans)
+        return marks[len(example["prompt_ids"]) :]
+
+    def _with_special_tokens(self, whole: list[int], ids: list[int], offsets: list[Span]) -> list[Span]:
+        """Return the characters of each of an example's tokens; special ones that were added at its ends have none.
+
+        Raises:
+            InputError: the example's tokens are not these.
+        """
+        # The text "x + 1" is read as the tokens x + 1, and the example's tokens are <s> x + 1.
+        special = set(self._tokenizer.all_special_ids)
+        for before in range(len(whole) - len(ids) + 1):
+            behind = before + len(ids)
+            if whole[before:behind] == ids and special.issuperset(whole[:before] + whole[behind:]):
+                return [(0, 0)] * before + offsets + [(0, 0)] * (len(whole) - behind)
+        raise InputError(
+            "FocalCollator: the token ids of an example are not those of its prompt and rejected program; give "
+            "FocalCollator the tokenizer of the trainer, and the data set as TRL reads it"
+        )
+
+    def _written(self, example: Example) -> tuple[str, int, int]:
+        """Return the text that TRL tokenizes, and where the rejected program begins and ends in it.
+
+        Raises:
+            InputError: the program does not stand in the text.
+        """
+        if isinstance(example["rejected"], str):
+            text = example["prompt"] + example["rejected"]
+            return text, len(example["prompt"]), len(text)
+        variables = dict(example.get("chat_template_kwargs") or {})
+        *before, last = example["prompt"] + example["rejected"]
+        template = ChatTemplate(self._tokenizer, PromptFormat(chat_template_kwargs=variables))
+        try:
+            text = template.render_chat([*before, last])
+            rendered = template.render_exchange(tuple(map(Message.model_validate, before)), last["content"])
+        except ValidationError as error:
+            raise InputError(f"FocalCollator: {_name(example)}: {describe_validation_error(error)}") from None
+        except ModelError as error:
+            raise InputError(f"FocalCollator: {_name(example)}: {error}") from None
+        if not text.startswith(rendered.prompt + rendered.answer):
+            raise InputError(
+                f"FocalCollator: {_name(example)}: the chat template has no place for the first message, so that the "
+                "rejected program cannot be found in the text; write the system's message into the user's"
+            )
+        start = len(rendered.prompt)
+        return text, start - rendered.start, start + len(rendered.answer)
+
+
+def _spans(example: Example) -> Sequence[Span]:
+    """Return the error region of an example; an exported data set has null where no region was found."""
+    return example["rejected_spans"] or ()
+
+
+def _name(example: Example) -> str:
+    """Return words that tell which row an example is."""
+    prompt = example["prompt"] if isinstance(example["prompt"], str) else example["prompt"][-1]["content"]
+    return f"the row whose prompt begins with {prompt[:_SHOWN]!r}"

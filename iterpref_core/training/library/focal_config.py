@@ -1,6 +1,7 @@
 """Settings of `FocalDPOTrainer`: TRL's `DPOConfig` with what this project adds, and the use of each of its fields."""
 
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_args
 
 import torch
@@ -9,8 +10,7 @@ from trl import DPOConfig
 
 from iterpref_core.records.config import AnswerFormat, Layout
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.objectives.objective_table import find_objective
-from iterpref_core.training.training.script_inputs import require_choice
+from iterpref_core.training.objectives.objective_table import Objective, find_objective
 
 
 @dataclass
@@ -37,23 +37,21 @@ class FocalDPOConfig(DPOConfig):
     ('target-rpo', 0.2, 1024)
     """
 
-    objective: str = field(default="target-dpo", metadata={"help": "The objective: a name in OBJECTIVES."})
-    alpha: float = field(default=1.0, metadata={"help": "Weight of the NLL, of an objective that has one."})
-    layout: str = field(default="padded", metadata={"help": "padded, or fork, which shares prefixes."})
-    nll: str = field(default="mean", metadata={"help": "Reduction of the NLL: mean or sum."})
-    max_margin: float = field(default=0.0, metadata={"help": "A mean margin beyond it ends training; 0: none does."})
-    max_prompt_length: int | None = field(default=None, metadata={"help": "Tokens of a prompt; half of max_length."})
-    answer: str = field(default="bare", metadata={"help": "The form of an answer: bare or fenced."})
+    objective: str = "target-dpo"
+    alpha: float = 1.0
+    layout: str = "padded"
+    nll: str = "mean"
+    max_margin: float = 0.0
+    max_prompt_length: int | None = None
+    answer: str = "bare"
 
     def __post_init__(self) -> None:
         if getattr(self, "bf16", None) is None and (self.use_cpu or not torch.cuda.is_available()):
             self.bf16 = False
         super().__post_init__()
-        find_objective(self.objective, {})
-        require_choice("FocalDPOConfig", "layout", self.layout, get_args(Layout))
-        require_choice("FocalDPOConfig", "nll", self.nll, ("mean", "sum"))
-        require_choice("FocalDPOConfig", "answer", self.answer, get_args(AnswerFormat))
+        objective_of_pairs(self.objective)
         check_fields(self)
+        check_choices(vars(self))
 
 
 USED = frozenset(
@@ -68,30 +66,34 @@ USED = frozenset(
 )
 """The fields of `DPOConfig` that are used, besides those of `TrainingArguments`."""
 
-_OBJECTIVE = "the objective is the loss (a name in OBJECTIVES)"
+_CHOICES = {"layout": get_args(Layout), "nll": ("mean", "sum"), "answer": get_args(AnswerFormat)}
 
-REFUSED = {
-    "activation_offloading": "activations stay where they are",
-    "dataset_num_proc": "pairs are tokenized on all cores",
-    "disable_dropout": "dropout would separate the policy from its reference",
-    "discopop_tau": _OBJECTIVE,
-    "f_alpha_divergence_coef": _OBJECTIVE,
-    "f_divergence_type": _OBJECTIVE,
-    "label_smoothing": "the objective `robust` smooths labels",
-    "ld_alpha": _OBJECTIVE,
-    "loss_type": _OBJECTIVE,
-    "loss_weights": "the weight of an NLL is alpha",
-    "pad_to_multiple_of": "the layout decides the width of rows",
-    "padding_free": "layout='fork' has next to no padding",
-    "ref_model_mixup_alpha": "the reference does not change",
-    "ref_model_sync_steps": "the reference does not change",
-    "router_aux_loss_coef": "the balancing loss of mixtures of experts is left out",
-    "sync_ref_model": "the reference does not change",
-    "truncation_mode": "programs lose their end",
-    "trust_remote_code": "a model's own code is never run",
-    "use_weighting": _OBJECTIVE,
-}
-"""The fields of `DPOConfig` that must have their value by default, with the reason."""
+
+def check_choices(settings: Mapping[str, Any]) -> None:
+    """Refuse a value that is not among the choices of a setting.
+
+    Raises:
+        InputError: the first such setting.
+    """
+    for name, choices in _CHOICES.items():
+        if name in settings and settings[name] not in choices:
+            raise InputError(f"{name} is {settings[name]!r}; give one of {', '.join(choices)}")
+
+
+def objective_of_pairs(objective: Objective | str) -> Objective:
+    """Return a row of the table of objectives that learns from pairs.
+
+    Raises:
+        ConfigError: there is no such name.
+        InputError: it learns from labeled programs: of pairs it would take every program for a passing one.
+    """
+    row = find_objective(objective, {}) if isinstance(objective, str) else objective
+    if row.labeled:
+        raise InputError(
+            f"{row.label} learns from labeled programs, not from pairs; run `iterpref train --objective kto (or "
+            "target-kto) --programs FILE`, or use TRL's KTOTrainer"
+        )
+    return row
 
 
 def check_fields(args: TrainingArguments) -> None:
@@ -101,15 +103,17 @@ def check_fields(args: TrainingArguments) -> None:
         args: the trainer's; of `TrainingArguments` nothing is looked at.
 
     Raises:
-        InputError: the first such field, and the reason.
+        InputError: the first such field.
     """
     if not isinstance(args, DPOConfig):
         return
     for name, usual in own_fields().items():
         value = getattr(args, name)
         if name not in USED and value != usual:
-            reason = REFUSED.get(name, "it is not known here")
-            raise InputError(f"{type(args).__name__}: {name} = {value!r} is not used: {reason}; remove it")
+            raise InputError(
+                f"{type(args).__name__}: {name} = {value!r} is not used: the objective, the layout or the reference, "
+                "which does not change, decides it (docs/trl.md); remove it"
+            )
 
 
 def own_fields() -> dict[str, Any]:

@@ -21,20 +21,17 @@ from trl import DPOConfig
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import AnswerFormat, PromptFormat
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.library.focal_config import FocalDPOConfig, check_fields
+from iterpref_core.training.library.focal_config import check_fields, objective_of_pairs
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.objective_table import (
     Objective,
     ObjectiveName,
-    find_objective,
 )
-from iterpref_core.training.training.script_inputs import require_object, require_objective_of_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -43,26 +40,16 @@ _LONGEST = 1024
 
 
 @dataclass(frozen=True)
-class DataForm:
+class DataForm(PairForm):
     """The way in which pairs were made into tokens, which has to fit the trainer's.
 
     Attributes:
         marked: the tokens of error regions are marked.
         scored: there are log-probabilities of the reference.
-        max_prompt_length: tokens of a prompt at most.
-        max_length: of prompt and program together; None for no limit.
-        answer: the form of an answer.
-        prompt: the form in which the model reads prompts.
-        beta: of the settings with which they were made, if these had one.
     """
 
     marked: bool
-    scored: bool
-    max_prompt_length: int
-    max_length: int | None
-    answer: AnswerFormat
-    prompt: PromptFormat
-    beta: float | None
+    scored: bool = False
 
 
 class FocalDataset(list[TokenizedPair]):
@@ -96,11 +83,6 @@ def focal_dataset(
     tokenizer: PreTrainedTokenizerBase,
     objective: ObjectiveName | Objective,
     args: TrainingArguments,
-    *,
-    max_prompt_length: int | None = None,
-    max_length: int | None = None,
-    answer: AnswerFormat | None = None,
-    prompt: PromptFormat | None = None,
 ) -> FocalDataset:
     r"""Return tokens, marks and reference log-probabilities of every pair, as `FocalDPOTrainer` takes them.
 
@@ -114,17 +96,12 @@ def focal_dataset(
         model: the model to be trained.
         tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
         objective: a row of `OBJECTIVES`, or its name.
-        args: the trainer's, whose precision is the reference's, too. A `DPOConfig` states `max_length`, and a
-            `FocalDPOConfig` all of the following but `prompt`.
-        max_prompt_length: tokens of a prompt at most; None: as `args` says, or half of `max_length`.
-        max_length: of prompt and program together; None: as `args` says, or 1,024.
-        answer: the form of an answer: the program alone, or in a fence; None: as `args` says, or alone.
-        prompt: the form in which the model reads prompts; None: in its chat template, if it has one.
+        args: the trainer's, whose precision is the reference's, too. A `DPOConfig` states `max_length` (1,024 without
+            it), and a `FocalDPOConfig` also `max_prompt_length` (half of that without it) and `answer`.
 
     Raises:
         InputError: the objective learns from labeled programs, a column is missing or neither text nor messages, a span
-            lies outside of its program, nothing of a pair's error region is left, the lengths leave no room, or `args`
-            say something else.
+            lies outside of its program, nothing of a pair's error region is left, or the lengths leave no room.
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
 
@@ -136,30 +113,19 @@ def focal_dataset(
     >>> len(found.ref_chosen) == len(found.chosen_ids)
     True
     """
-    require_object("focal_dataset", "pairs", pairs, Dataset)
-    require_object("focal_dataset", "model", model, PreTrainedModel, PeftModel)
-    require_object("focal_dataset", "tokenizer", tokenizer, PreTrainedTokenizerBase)
-    require_object("focal_dataset", "args", args, TrainingArguments)
     check_fields(args)
-    if isinstance(objective, Objective):
-        row = objective
-        name = objective.label
-    else:
-        row = find_objective(objective, {})
-        name = objective
-    require_objective_of_pairs("focal_dataset", row)
+    row = objective_of_pairs(objective)
     marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
     if row.regional and not marked:
         raise InputError(
-            f"pairs: {name} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
-            "`pairs.map(mark_errors)` of `iterpref_core.training.library.row_spans` first"
+            f"pairs: {row.label} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
+            "`pairs.map(mark_errors)` of `iterpref_core` first"
         )
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")
-    form = _form(args, marked, max_prompt_length, max_length, answer, prompt)
-    limits = PairForm(form.max_prompt_length, form.max_length or sys.maxsize, form.answer)
+    form = DataForm(**vars(stated_form(args)), marked=marked)
     records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
-    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer, prompt), limits))
+    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer), form))
     if row.regional:
         _check_regions([spans for _, spans in records], rows)
     _tell_cuts(rows, form)
@@ -167,45 +133,13 @@ def focal_dataset(
     return score_reference(data, model, args) if row.scores_reference else data
 
 
-def stated_form(args: TrainingArguments) -> dict[str, Any]:
-    """Return what arguments state of the form of a data set."""
-    stated: dict[str, Any] = {}
-    if isinstance(args, DPOConfig):
-        stated["max_length"] = args.max_length
-    if isinstance(args, FocalDPOConfig):
-        stated["answer"] = args.answer
-        if args.max_prompt_length is not None:
-            stated["max_prompt_length"] = args.max_prompt_length
-    return stated
-
-
-def _form(
-    args: TrainingArguments,
-    marked: bool,
-    max_prompt_length: int | None,
-    max_length: int | None,
-    answer: AnswerFormat | None,
-    prompt: PromptFormat | None,
-) -> DataForm:
-    """Return the form of pairs that the arguments of `focal_dataset` ask for.
-
-    Raises:
-        InputError: two of them differ.
-    """
-    stated = stated_form(args)
-    asked = {"max_length": max_length, "max_prompt_length": max_prompt_length, "answer": answer}
-    for name, value in asked.items():
-        if value is not None and stated.setdefault(name, value) != value:
-            raise InputError(f"focal_dataset: {name} is {value!r}, and args.{name} is {stated[name]!r}; give one")
-    longest: int | None = stated.get("max_length", _LONGEST)
-    return DataForm(
-        marked=marked,
-        scored=False,
-        max_prompt_length=stated.get("max_prompt_length", (longest or sys.maxsize) // 2),
+def stated_form(args: TrainingArguments) -> PairForm:
+    """Return the lengths, in tokens, to which arguments cut prompts and rows, and the form of answers."""
+    longest: int = getattr(args, "max_length", _LONGEST) or sys.maxsize
+    return PairForm(
+        max_prompt_length=getattr(args, "max_prompt_length", None) or longest // 2,
         max_length=longest,
-        answer=stated.get("answer", "bare"),
-        prompt=prompt or PromptFormat(),
-        beta=args.beta if isinstance(args, DPOConfig) else None,
+        answer=getattr(args, "answer", "bare"),
     )
 
 

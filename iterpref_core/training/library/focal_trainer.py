@@ -1,8 +1,9 @@
 """Focal trainer for scripts: called as TRL's trainers are, with a model's name, a configuration and pairs."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -16,7 +17,7 @@ from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.library.focal_config import FocalDPOConfig, check_fields
+from iterpref_core.training.library.focal_config import FocalDPOConfig, check_choices, check_fields, objective_of_pairs
 from iterpref_core.training.library.focal_dataset import (
     FocalDataset,
     focal_dataset,
@@ -24,13 +25,7 @@ from iterpref_core.training.library.focal_dataset import (
     score_reference,
     stated_form,
 )
-from iterpref_core.training.objectives.objective_table import Objective, find_objective
-from iterpref_core.training.training.script_inputs import (
-    require_choice,
-    require_object,
-    require_objective_of_pairs,
-    require_tokenized,
-)
+from iterpref_core.training.objectives.objective_table import Objective
 from iterpref_core.training.training.trainer import Pairs, PairTrainer
 
 
@@ -45,7 +40,7 @@ class FocalDPOTrainer(PairTrainer):
             reference's log-probabilities are missing, the model computes them now.
         processing_class: the tokenizer, which must have an end token; None: the model's.
         eval_dataset: as `train_dataset`, or several sets by name.
-        objective: a row of `OBJECTIVES` or of one's own, or a name; None: as `args` says.
+        objective: a row of `OBJECTIVES` or of one's own, or a name; None: as `args` says, as for all that follow.
         beta: strength of the implicit KL penalty; None: as `args` says.
         alpha: weight of the NLL, of an objective that has one; None: as `args` says, or 1.
         layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so;
@@ -57,8 +52,8 @@ class FocalDPOTrainer(PairTrainer):
 
     Raises:
         ConfigError: there is no such objective, or several GPUs are given to one process.
-        InputError: an argument is of another class, arguments and `args` differ, a data set was made with other
-            settings, the objective learns from labeled programs, or training would have noise.
+        InputError: a setting is missing, a data set was made with other settings, the objective learns from labeled
+            programs, or training would have noise.
         ModelError: there is no such model, or it cannot be read.
 
     >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
@@ -88,50 +83,33 @@ class FocalDPOTrainer(PairTrainer):
         peft_config: PeftConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        _refuse_others(kwargs)
         if args is None:
             name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
             args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
-        require_object("FocalDPOTrainer", "args", args, TrainingArguments)
-        check_fields(args)
-        if args.neftune_noise_alpha:
-            raise InputError(
-                "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; "
-                "remove it"
-            )
-        row = _objective(args, objective)
-        require_objective_of_pairs("FocalDPOTrainer", row)
-        settings = _settings(
-            args,
-            beta=beta,
-            alpha=alpha,
-            layout=layout,
-            nll=nll,
-            max_margin=max_margin,
-        )
+        _refuse_others(args, kwargs)
+        given = {
+            "objective": objective,
+            "beta": beta,
+            "alpha": alpha,
+            "layout": layout,
+            "nll": nll,
+            "max_margin": max_margin,
+        }
+        settings = _settings(args, given)
         sets = eval_dataset if isinstance(eval_dataset, Mapping) else {"": eval_dataset}
-        _check_kind("train_dataset", train_dataset)
-        for rows in sets.values():
-            if rows is not None:
-                _check_kind("eval_dataset", rows)
+        validated = {name: rows for name, rows in sets.items() if rows is not None}
+        for name, rows in (("train_dataset", train_dataset), *(("eval_dataset", rows) for rows in validated.values())):
+            _check_rows(name, rows, settings["objective"], args)
         policy, tokenizer = _load(model, processing_class, args)
 
-        def read(name: str, rows: Any) -> Pairs:
-            """Return tokenized pairs that fit the settings, with references."""
-            if isinstance(rows, Dataset):
-                return focal_dataset(rows, policy, tokenizer, row, args)
-            _check_form(name, rows, row, args, settings["beta"])
-            return _with_reference(rows, row, policy, args)
-
-        trained = read("train_dataset", train_dataset)
-        validation = {name: read("eval_dataset", rows) for name, rows in sets.items() if rows is not None}
-        _check_alike(trained, validation)
+        read = partial(_read, policy, tokenizer, settings["objective"], args)
+        trained = read(train_dataset)
+        validation = {name: read(rows) for name, rows in validated.items()}
         super().__init__(
             policy,
             args,
             trained,
             tokenizer,
-            objective=row,
             peft_config=peft_config,
             eval_dataset=validation if isinstance(eval_dataset, Mapping) else validation.get(""),
             **settings,
@@ -139,12 +117,17 @@ class FocalDPOTrainer(PairTrainer):
         )
 
 
-def _refuse_others(kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments of other trainers that this one has no use for.
+def _refuse_others(args: TrainingArguments, kwargs: Mapping[str, Any]) -> None:
+    """Refuse settings and arguments of other trainers that this one has no use for.
 
     Raises:
         InputError: the first one.
     """
+    check_fields(args)
+    if args.neftune_noise_alpha:
+        raise InputError(
+            "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; remove it"
+        )
     reasons = {
         "compute_metrics": "would need logits, and none are built; use evaluate",
         "data_collator": "is the layout's own; choose layout",
@@ -155,58 +138,22 @@ def _refuse_others(kwargs: Mapping[str, Any]) -> None:
             raise InputError(f"FocalDPOTrainer: {name} {reason}")
 
 
-def _objective(args: TrainingArguments, given: Objective | str | None) -> Objective:
-    """Return the row of the objective.
+def _settings(args: TrainingArguments, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trainer's settings, each as given, else as `args` has it, else as usual.
 
     Raises:
-        ConfigError: there is no such name.
-        InputError: nobody names one, or two are named.
+        InputError: the objective or `beta` is missing, or a choice does not exist.
     """
-    if isinstance(given, Objective):
-        return given
-    name = given
-    if isinstance(args, FocalDPOConfig):
-        name = name or args.objective
-        if name != args.objective:
+    settings: dict[str, Any] = {"alpha": 1.0, "layout": "padded", "nll": "mean", "max_margin": 0.0}
+    settings |= {name: getattr(args, name) for name in given if hasattr(args, name)}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    for name in ("objective", "beta"):
+        if name not in settings:
             raise InputError(
-                f"FocalDPOTrainer: objective is {name!r}, and args.objective is {args.objective!r}; give one"
+                f"FocalDPOTrainer: {name} is missing, and {type(args).__name__} has none; give it, or a FocalDPOConfig"
             )
-    if name is None:
-        raise InputError(
-            f"FocalDPOTrainer: objective is missing, and {type(args).__name__} has none; give it, or a FocalDPOConfig"
-        )
-    require_object("FocalDPOTrainer", "objective", name, str, Objective)
-    return find_objective(name, {})
-
-
-def _settings(args: TrainingArguments, **given: Any) -> dict[str, Any]:
-    """Return the trainer's settings, each as given or as `args` has it.
-
-    Raises:
-        InputError: `beta` is missing, a choice does not exist, or a setting is given twice.
-    """
-    usual = {"beta": None, "alpha": 1.0, "layout": "padded", "nll": "mean", "max_margin": 0.0}
-    settings = {name: _setting(args, name, given[name], value) for name, value in usual.items()}
-    if settings["beta"] is None:
-        raise InputError(f"FocalDPOTrainer: beta is missing, and {type(args).__name__} has none; give it")
-    require_choice("FocalDPOTrainer", "layout", settings["layout"], get_args(Layout))
-    require_choice("FocalDPOTrainer", "nll", settings["nll"], ("mean", "sum"))
-    return settings
-
-
-def _setting(args: TrainingArguments, name: str, given: Any, usual: Any) -> Any:
-    """Return a setting: as it is given or as `args` has it, else as usual.
-
-    Raises:
-        InputError: both are there, and differ.
-    """
-    holds = isinstance(args, FocalDPOConfig) or (isinstance(args, DPOConfig) and name == "beta")
-    if not holds:
-        return usual if given is None else given
-    stated = getattr(args, name)
-    if given is not None and given != stated:
-        raise InputError(f"FocalDPOTrainer: {name} is {given!r}, and args.{name} is {stated!r}; give one")
-    return stated
+    check_choices(settings)
+    return settings | {"objective": objective_of_pairs(settings["objective"])}
 
 
 def _load(
@@ -215,7 +162,7 @@ def _load(
     """Return the model and its tokenizer, loaded where they are named.
 
     Raises:
-        InputError: one of them is of another class, or `model_init_kwargs` has no use.
+        InputError: `model_init_kwargs` has no use.
         ModelError: there is no such model.
     """
     options = dict(args.model_init_kwargs or {}) if isinstance(args, DPOConfig) else {}
@@ -233,79 +180,47 @@ def _load(
             model = attach_adapters(model, source, trainable=True)
     elif options:
         raise InputError("FocalDPOTrainer: args.model_init_kwargs: the model is loaded already; give its name")
-    require_object("FocalDPOTrainer", "model", model, PreTrainedModel, PeftModel)
     if tokenizer is None:
         tokenizer = load_tokenizer(name or model.config._name_or_path)  # noqa: SLF001 - so does TRL
-    require_object("FocalDPOTrainer", "processing_class", tokenizer, PreTrainedTokenizerBase)
     if isinstance(args, DPOConfig) and args.pad_token is not None:
         tokenizer.pad_token = args.pad_token
     return model, tokenizer
 
 
-def _with_reference(rows: Any, objective: Objective, policy: Any, args: TrainingArguments) -> Pairs:
+def _read(
+    policy: Any, tokenizer: PreTrainedTokenizerBase, objective: Objective, args: TrainingArguments, rows: Any
+) -> Pairs:
     """Return tokenized pairs, scored by the policy as it is now where the objective needs a reference."""
+    if isinstance(rows, Dataset):
+        return focal_dataset(rows, policy, tokenizer, objective, args)
     form = form_of(rows)
     if objective.scores_reference and form is not None and not form.scored:
         return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)
     return rows  # type: ignore[no-any-return]
 
 
-def _check_kind(name: str, rows: Any) -> None:
-    """Refuse anything but pairs.
-
-    Raises:
-        InputError: it is something else, or nobody can say how it was tokenized.
-    """
-    if isinstance(rows, Dataset):
-        return
-    if rows is None or not hasattr(rows, "__len__"):
-        raise InputError(
-            f"FocalDPOTrainer: {name} is a {type(rows).__name__}; give a Dataset with the columns prompt, chosen and "
-            "rejected, or what `focal_dataset` made of one"
-        )
-    require_tokenized("FocalDPOTrainer", name, rows)
-    if form_of(rows) is None:
-        raise InputError(
-            f"FocalDPOTrainer: {name} is a {type(rows).__name__}, of which nobody can say how it was tokenized; give "
-            "the data set of `focal_dataset`, a slice of it, or a Subset (torch.utils.data)"
-        )
-
-
-def _check_form(name: str, rows: Any, objective: Objective, args: TrainingArguments, beta: float) -> None:
-    """Refuse tokenized pairs that were made with other settings than the trainer's.
+def _check_rows(name: str, rows: Any, objective: Objective, args: TrainingArguments) -> None:
+    """Refuse anything but pairs, and tokenized pairs that were made with other settings than the trainer's.
 
     Raises:
         InputError: the first difference.
     """
+    if isinstance(rows, Dataset):
+        return
     form = form_of(rows)
-    assert form is not None
+    if form is None:
+        raise InputError(
+            f"FocalDPOTrainer: {name} is a {type(rows).__name__}; give a Dataset with the columns prompt, chosen and "
+            "rejected, or the data set that `focal_dataset` made of one, a slice of it, or a Subset (torch.utils.data)"
+        )
     if objective.regional and not form.marked:
         raise InputError(
             f"FocalDPOTrainer: {name} was made of pairs without error regions, which {objective.label} weighs; make it "
             "again with this objective (`focal_dataset`)"
         )
-    wanted: dict[str, Any] = {"beta": beta} if form.beta is not None else {}
-    wanted |= stated_form(args)
-    for field, value in wanted.items():
+    for field, value in vars(stated_form(args)).items():
         if getattr(form, field) != value:
             raise InputError(
                 f"FocalDPOTrainer: {name} was made with {field} = {getattr(form, field)!r}, and the trainer has "
                 f"{value!r}; make it again with the trainer's args (`focal_dataset`)"
             )
-
-
-def _check_alike(trained: Any, validation: Mapping[str, Any]) -> None:
-    """Refuse validation pairs that were made otherwise than those to train on.
-
-    Raises:
-        InputError: the first difference.
-    """
-    form = form_of(trained)
-    for rows in validation.values():
-        other = form_of(rows)
-        for field in ("max_length", "max_prompt_length", "answer", "prompt"):
-            if other is not None and getattr(other, field) != getattr(form, field):
-                raise InputError(
-                    f"FocalDPOTrainer: eval_dataset was made with {field} = {getattr(other, field)!r}, and "
-                    f"train_dataset with {getattr(form, field)!r}; make them alike (`focal_dataset`)"
-                )

@@ -1,6 +1,7 @@
 """Attention masks for rows of several pairs, in the form that each implementation takes."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import cast
 
@@ -110,11 +111,13 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
         model: the model to change.
         longest: the tokens of the longest prompt and program.
     """
-    if torch.cuda.is_available():
-        if model.dtype not in (torch.bfloat16, torch.float16):
-            model.set_attn_implementation("sdpa")
-            return
+    if not torch.cuda.is_available():
+        implementation = "eager" if longest <= _SHORT else None
+    elif model.dtype in (torch.bfloat16, torch.float16):
         torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
-        model.set_attn_implementation("flex_attention")
-    elif longest <= _SHORT:
-        model.set_attn_implementation("eager")
+        implementation = "flex_attention"
+    else:
+        implementation = "sdpa"
+    if implementation is not None:
+        with suppress(ValueError):  # a model without this kernel keeps its own, and `parity` says if that is exact
+            model.set_attn_implementation(implementation)

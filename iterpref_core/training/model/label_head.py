@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft.utils import TrainableTokensWrapper
 from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -235,12 +234,7 @@ def _with_label_head(plain: Any) -> Any:
         if label_positions is None or label_targets is None:
             return plain.forward(self, *args, **kwargs)
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
-        transform = logit_transform(self.config)
-        head = self.get_output_embeddings()  # PEFT may have put a trained copy in its place
-        if isinstance(head, TrainableTokensWrapper):
-            # The head is the embedding, of which single rows are trained. PEFT's forward knows no labels.
-            return LabelLogps.apply(hidden, head.weight, None, label_targets, transform)
-        return head(hidden, label_targets, transform)
+        return self.get_output_embeddings()(hidden, label_targets, logit_transform(self.config))
 
     members = {"forward": forward, "plain": plain, "__module__": plain.__module__}
     return type(plain.__name__, (LabelHead, plain), members)
@@ -263,8 +257,6 @@ def add_label_head(model: PreTrainedModel) -> None:
     if isinstance(model, LabelHead):
         return
     head = model.get_output_embeddings()
-    if isinstance(head, TrainableTokensWrapper):
-        head = head.original_module
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
             f"{model.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "

@@ -7,6 +7,7 @@ of each architecture is tried on one probe pair, before anything is computed for
 longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,10 @@ from iterpref_core.records.errors import ConfigError, ModelError, first_line
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
+
+logger = logging.getLogger(__name__)
 
 _RANDOM = re.compile("drop|jitter|noise")
 """A part of the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise."""
@@ -112,6 +116,26 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield from _nested(inner)
 
 
+def exact_layout(
+    policy: PreTrainedModel | PeftModel, layout: Layout, longest: int, dtype: torch.dtype | None = None
+) -> Layout:
+    """Return `padded` in place of a layout in which a model's pairs are not exact, and warn; `padded` is not tried.
+
+    Args:
+        policy: as for `check_parity`.
+        layout: the one asked for.
+        longest: as for `check_parity`.
+        dtype: as for `check_parity`.
+    """
+    if layout == "fork":
+        try:
+            check_parity(policy, layout, longest, dtype=dtype)
+        except ConfigError as error:
+            logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
+            return "padded"
+    return layout
+
+
 @torch.no_grad()
 def check_parity(
     policy: PreTrainedModel | PeftModel,
@@ -136,8 +160,14 @@ def check_parity(
     Raises:
         ModelError: the model draws random numbers, sees later tokens, cannot be run on tokens alone, or
             does something to its logits that the label head does not know.
-        ConfigError: a rejected suffix of the layout `fork` differs from a row of its own.
+        ConfigError: a rejected suffix of the layout `fork` differs from a row of its own, or may do so unseen.
     """
+    window = narrow_window(policy.config, longest)
+    if layout == "fork" and window:
+        raise ConfigError(
+            f"{policy.config.model_type} has {window}, and the longest pair {longest} tokens; set "
+            "training.layout: padded"
+        )
     policy.train()
     with silent(policy), _without_adapter_dropout(policy):
         _compare_with_logits(policy, layout, longest, model, dtype)
@@ -287,7 +317,8 @@ def _from_logits(
         again = logits_of(chosen_row)
     except _FAILURES as error:
         raise ModelError(
-            f"{kind}: cannot be run on tokens alone ({first_line(error)}); train a causal language model"
+            f"{kind}: cannot be run on tokens alone, {chosen_row.shape[1]:,} of them ({first_line(error)}); train a "
+            "causal language model, on rows that it has positions for (training.max_length)"
         ) from None
     if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # training itself tells of numbers that are none
         raise ModelError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,12 +13,34 @@ from iterpref_core.models.pretrained.adapters import (
     attach_adapters,
     read_adapter_options,
 )
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError, ModelError, first_line, unknown_name
-from iterpref_core.training.model.adapter_limits import check_names, check_start
+from iterpref_core.records.errors import ConfigError, ModelError, first_line
 from iterpref_core.training.model.ranks import is_sharded
+
+TAKEN = (
+    "alpha_pattern",
+    "bias",
+    "exclude_modules",
+    "fan_in_fan_out",
+    "init_lora_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "lora_alpha",
+    "lora_dropout",
+    "modules_to_save",
+    "r",
+    "rank_pattern",
+    "target_modules",
+    "target_parameters",
+    "use_dora",
+    "use_rslora",
+)
+"""The options of `LoraConfig` (PEFT 0.21) of which tests have seen that the written model is the trained one."""
+STARTS = (True, False, "gaussian", "orthogonal", "mica")
+"""Starts of adapters that leave the base as it is. Others take the product of A and B out of a weight of the base, so
+that it is W - B0 A0 + B A: whoever adds B A to W as it was saved has another model."""
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
@@ -83,16 +104,11 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
     """Return PEFT's options of the adapters to train: those that the model has, else of `training.lora`.
 
     Raises:
-        ConfigError: the model has adapters, and `training.lora` is null or asks for others; or the written model would
-            not be the trained one.
+        ConfigError: the model has adapters, and `training.lora` is null or asks for others.
     """
     source = locate_model(model)
     wanted = lora_config(params)
-    options = wanted if source.adapters is None else _options_of(source, wanted, params)
-    if options is not None:
-        saved_quantized = getattr(read_config(model), "quantization_config", None) is not None
-        check_start(options, merge=params.merge, quantized=saved_quantized or params.load in ("8bit", "4bit"))
-    return options
+    return wanted if source.adapters is None else _options_of(source, wanted, params)
 
 
 def _options_of(source: ModelSource, wanted: LoraConfig | None, params: TrainingParams) -> LoraConfig:
@@ -134,11 +150,18 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     """
     if params.lora is None:
         return None
-    known = [field.name for field in fields(LoraConfig)]
     for name in params.lora:
-        if name not in known:
-            raise ConfigError(f"params.yaml: training.lora: {unknown_name('option of LoraConfig', name, known)}")
-    check_names(params.lora)
+        if name not in TAKEN:
+            raise ConfigError(
+                f"params.yaml: training.lora.{name}: is not known to write the model that was trained; remove it; "
+                f"there are {', '.join(TAKEN)}"
+            )
+    start = params.lora.get("init_lora_weights", True)
+    if start not in STARTS:
+        raise ConfigError(
+            f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set one "
+            f"of {', '.join(map(str, STARTS))}"
+        )
     options = {
         "target_modules": "all-linear",
         "task_type": "CAUSAL_LM",
@@ -147,14 +170,6 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
         return LoraConfig(**options)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
-
-
-def adapters_refused(error: Exception) -> ConfigError:
-    """Return the error for adapters that PEFT or a trainer has no place for in this model."""
-    return ConfigError(
-        f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-        "options, or set training.lora: null to train all weights"
-    )
 
 
 @contextmanager
@@ -166,10 +181,32 @@ def naming_adapters(params: TrainingParams) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, ConfigError, ModelError) as error:
+    except (ValueError, TypeError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
-        raise adapters_refused(error) from None
+        raise ConfigError(
+            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
+            "options, or set training.lora: null to train all weights"
+        ) from None
+
+
+def check_tied(model: PreTrainedModel | PeftModel) -> None:
+    """Refuse adapters on an embedding that is also the head.
+
+    Raises:
+        ConfigError: an adapter, or a trained copy, is on one of the two.
+    """
+    if not isinstance(model, PeftModel):
+        return
+    base = model.get_base_model()
+    if not base.config.get_text_config().tie_word_embeddings:
+        return
+    for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
+        if any(weight.requires_grad for weight in layer.parameters()):
+            raise ConfigError(
+                "the embedding is also the head (tie_word_embeddings), and an adapter on one of them would part them; "
+                "leave embed_tokens and lm_head out of target_modules and modules_to_save"
+            )
 
 
 def is_quantized(model: object) -> bool:

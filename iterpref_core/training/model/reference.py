@@ -32,38 +32,13 @@ from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.parity import silent
-from iterpref_core.training.objectives.objective_table import RATES
 
 Program = tuple[list[int], list[int]]
 """Prompt ids, completion ids."""
 
 
-_LATER = frozenset(
-    {
-        "accelerate",  # the processes themselves are in the key
-        "answer",  # and the lengths: they decide token ids, of which the key has a digest
-        "batch_size",
-        "beta",
-        "epochs",
-        "gradient_checkpointing",
-        "grpo",
-        "layout",  # the attention that comes of it is in the key
-        "max_grad_norm",
-        "max_length",
-        "max_margin",
-        "max_prompt_length",
-        "merge",
-        "nll",
-        *RATES,
-        "early_stopping_patience",
-        "save_dtype",
-        "select",
-        "start",  # the model has a fingerprint
-        "validation_share",
-        "warmup_ratio",
-    }
-)
-"""Settings that change nothing before the first step, or that the key has in another form. Any other is in the key."""
+_DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
+"""Settings that change something before the first step, and that the key has in no other form."""
 
 
 def reference_path(
@@ -84,9 +59,8 @@ def reference_path(
         model: the policy, whose precision, attention and device count.
         processes: their number, and how they share the weights; see `ranks.sharding`.
     """
-    settings = params.model_dump(mode="json", exclude=set(_LATER))
-    if params.lora is None:
-        del settings["seed"]
+    decided = {*_DECISIVE, "seed"} if params.lora is not None else {*_DECISIVE}
+    settings = params.model_dump(mode="json", include=decided)
     code = code_digest("iterpref_core.models.pretrained", "iterpref_core.training.data", "iterpref_core.training.model")
     decisive = [
         tokens,

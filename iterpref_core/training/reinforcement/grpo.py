@@ -9,7 +9,6 @@ The log-probability of the tokens of each answer then moves by its advantage. Wh
 nothing moves.
 """
 
-import logging
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import version
@@ -27,10 +26,8 @@ from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import ExecutionParams, PromptFormat, TrainingParams
-from iterpref_core.records.errors import ConfigError
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.training.model.model_limits import read_limits
 from iterpref_core.training.model.parity import silent
 from iterpref_core.training.model.policy import load_policy, lora_config, naming_adapters
 from iterpref_core.training.objectives.objective_table import GRPO, find_rates
@@ -44,8 +41,6 @@ from iterpref_core.training.training.base_trainer import DivergedError
 from iterpref_core.training.training.origin import describe_origin
 from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.training.trained_model import OnLog
-
-logger = logging.getLogger(__name__)
 
 _TRAINED_BY = (
     "iterpref_core.execution",
@@ -125,7 +120,6 @@ def train_grpo(
     accumulation = check_grpo_settings(params, run.processes.num_processes)
     learning_rate, _ = find_rates(GRPO, params)
     template = load_chat_template(run.model, run.prompt)
-    _check_length(run.model, params)
     policy = load_policy(run.model, params, run.processes.device)
     prompts = RenderedPrompts(template, policy.generation_config)
     with open_executor(execution) as executor:
@@ -144,33 +138,16 @@ def train_grpo(
             policy=policy,
             prompts=prompts,
             tokenizer=template.tokenizer,
-            rewards=Rewards(params, chosen, prompts, executor, own_rewards),
+            rewards=Rewards(params.grpo.rewards, chosen, prompts, executor, own_rewards),
             rows=rows,
-            config=grpo_config(params, learning_rate, accumulation, checkpoints, prompts.end_tokens),
+            config=grpo_config(params, learning_rate, accumulation, checkpoints),
             params=params,
         )
         diverged = run.train(trainer, checkpoints, on_log)
     step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE)
     metrics = _metrics(trainer, survey, params, step, diverged)
     trainer.drop_reference()
-    if run.processes.is_main_process:
-        _say_what_taught_nothing(trainer.state.log_history)
     return run.finish(trainer, checkpoints, step, _lineage(problems, run, metrics), metrics)
-
-
-def _check_length(model: Path | str, params: TrainingParams) -> None:
-    """Refuse lengths that a model has no positions for.
-
-    Raises:
-        ConfigError: the longest prompt and answer together are longer than the model's longest text.
-    """
-    limits = read_limits(model)
-    longest = params.max_prompt_length + params.grpo.max_new_tokens
-    if limits.has_table and limits.positions is not None and longest > limits.positions:
-        raise ConfigError(
-            f"{limits.model}: config.json: max_position_embeddings is {limits.positions:,}; prompt and answers may "
-            f"have {longest:,} tokens; lower training.max_prompt_length or training.grpo.max_new_tokens"
-        )
 
 
 def _run_key(problems: Path, fingerprint: str, params: TrainingParams, execution: ExecutionParams) -> str:
@@ -253,19 +230,6 @@ def _metrics(
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
-
-
-def _say_what_taught_nothing(history: list[dict[str, float]]) -> None:
-    """Warn if all answers to a problem had the same reward, in the whole training."""
-    alike = [entry["frac_reward_zero_std"] for entry in history if "frac_reward_zero_std" in entry]
-    if alike and min(alike) == 1.0:
-        rewards = [entry["reward"] for entry in history if entry.get("reward") is not None]
-        logger.warning(
-            "the model learned nothing: all answers to a problem had the same reward, in every step (means from %g to "
-            "%g); give it other problems, raise training.grpo.generations, or start from a model that solves some",
-            min(rewards, default=0.0),
-            max(rewards, default=0.0),
-        )
 
 
 def _lineage(problems: Path, run: Run, metrics: Mapping[str, float]) -> ModelLineage:

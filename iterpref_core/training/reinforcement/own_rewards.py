@@ -71,14 +71,9 @@ def _load(path: str) -> OwnReward:
     """
     where = f"params.yaml: training.grpo.rewards: {path}"
     module_name, _, name = path.partition(":")
-    module = _import(module_name, where)
-    function = getattr(module, name, None)
-    if function is None:
-        names = [own for own, value in vars(module).items() if callable(value) and not own.startswith("_")]
-        raise ConfigError(f"{where}: {module_name} has no function {name!r}; it has {', '.join(names) or 'none'}")
+    function = getattr(_import(module_name, where), name, None)
     if not callable(function) or isclass(function) or iscoroutinefunction(function):
-        kind = "an async function" if iscoroutinefunction(function) else "no function"
-        raise ConfigError(f"{where}: is {kind}; name a plain function")
+        raise ConfigError(f"{where}: {module_name} has no plain function {name!r}; correct the path")
     try:
         signature(function).bind(**dict.fromkeys(KEYWORDS))
     except (TypeError, ValueError) as error:
@@ -101,15 +96,11 @@ def _import(name: str, where: str) -> ModuleType:
         sys.path.append(here)
     try:
         return import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or name
-        if f"{name}.".startswith(f"{missing}."):
-            raise ConfigError(
-                f"{where}: there is no module {missing!r}, neither in this environment nor in {here}; correct the path"
-            ) from None
-        raise ConfigError(f"{where}: {name} imports {missing!r}, which is not installed; install it") from None
     except Exception as error:
-        raise ConfigError(f"{where}: {name} cannot be imported: {first_line(error)}; correct the module") from error
+        raise ConfigError(
+            f"{where}: {name} cannot be imported from this environment or {here}: {first_line(error)}; correct the "
+            "path or the module"
+        ) from error
 
 
 def _files(module: ModuleType) -> list[Path]:

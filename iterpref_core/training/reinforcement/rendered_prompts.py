@@ -60,14 +60,6 @@ class RenderedPrompts:
         self.encode([rendered])
         return self._asked[rendered]
 
-    def has_end(self, answer: Sequence[int]) -> bool:
-        """Return True if an answer ends with an end token."""
-        return bool(answer) and answer[-1] in self.end_tokens
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids, without special tokens."""
-        return str(self._template.tokenizer.decode(list(ids), skip_special_tokens=True))
-
     def read(self, answer: Sequence[int], asked: EncodedPrompt) -> str:
         """Return the text of an answer, without what the template writes around it.
 
@@ -75,5 +67,8 @@ class RenderedPrompts:
             answer: token ids, up to the end token, if the model wrote one.
             asked: the prompt before it.
         """
-        ids = answer[:-1] if self.has_end(answer) else answer
-        return read_answer(self.decode(ids), asked, self._template)
+        ids = list(answer)
+        if ids and ids[-1] in self.end_tokens:
+            ids.pop()
+        text = str(self._template.tokenizer.decode(ids, skip_special_tokens=True))
+        return read_answer(text, asked, self._template)

@@ -28,7 +28,6 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.training.model.adapter_limits import changes_base
 from iterpref_core.training.model.policy import is_quantized
 from iterpref_core.training.training.saved_precision import (
     report_survival,
@@ -166,15 +165,10 @@ def _whole_model(
 
 def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
     """Return a model with adapters merged into it, in float32: nothing is rounded yet."""
-    options = replace(trained.peft_config["default"])
     if not is_quantized(held):
         held = held.float()
     names = _names_of_adapters(trained)
-    if changes_base(options):
-        # A decomposition of W may be random, and is not made again: what training left of W comes with the adapters.
-        options.init_lora_weights = True
-        names = set(weights)
-    adapted = get_peft_model(held, options)
+    adapted = get_peft_model(held, replace(trained.peft_config["default"]))
     taken = {name: tensor.float() for name, tensor in weights.items() if name in names}
     assert taken, "no adapter was gathered"
     adapted.load_state_dict(taken, strict=False, assign=True)
@@ -288,9 +282,10 @@ class TellProgress(TrainerCallback):
         self._advance = self._opened.enter_context(shown)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count a step; the last one is logged too, however many are between two logged ones."""
+        """Count a step; the last one is logged, and those that are saved: no row's mean covers steps of two runs."""
         self._advance(note=self._note)
-        control.should_log = control.should_log or state.global_step == state.max_steps
+        last = state.global_step == state.max_steps
+        control.should_log = control.should_log or control.should_save or last
 
     def on_log(
         self,

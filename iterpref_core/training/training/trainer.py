@@ -1,11 +1,9 @@
 """Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
 
-import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -21,7 +19,6 @@ from transformers import (
     set_seed,
 )
 
-from iterpref_core.models.pretrained.lineage import CARD
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.training.data.batches import (
@@ -39,13 +36,12 @@ from iterpref_core.training.data.half_batches import (
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.model.layout import choose_layout, longest_pair
-from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
+from iterpref_core.training.model.layout import longest_pair
+from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype, silent
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, sequence_logratio
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
-from iterpref_core.training.training.script_inputs import require_tokenized
 
 Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
 """Tokenized pairs, or some of them."""
@@ -62,7 +58,7 @@ class PairTrainer(BaseTrainer):
         objective: the row of the table.
         beta: strength of the implicit KL penalty.
         alpha: weight of the NLL, of an objective that has one.
-        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so.
+        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not exact so.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
@@ -72,6 +68,9 @@ class PairTrainer(BaseTrainer):
     Raises:
         ConfigError: several GPUs are given to one process, or the model cannot take the layout.
         ModelError: training would not compute the log-probabilities of the model's own logits.
+
+    Attributes:
+        before_training: work before the first step, which needs the model as it is prepared for training.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -106,31 +105,43 @@ class PairTrainer(BaseTrainer):
             padding = processing_class.eos_token_id
         others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
         longest = max(longest_pair(rows) for rows in (train_dataset, *others))
-        layout = choose_layout(model.config, layout, longest)
+        collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
-            data_collator=Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF),
+            data_collator=collator,
             train_dataset=self._as_drawn(train_dataset),
             eval_dataset=eval_dataset,
             processing_class=processing_class,
             **kwargs,
         )
+        self.before_training: list[Callable[[], None]] = []
+        self.add_callback(_Before(self))
+        self.add_callback(ReleaseMemory())
+        self.data_collator = replace(collator, layout=self._prepare(layout, longest))
+
+    def _prepare(self, layout: Layout, longest: int) -> Layout:
+        """Give the model its label head, try it, and return the layout in which its pairs are exact."""
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
-        self.add_callback(_LookBeforeStep(self))
-        self.add_callback(ReleaseMemory())
         keep_output_precision(self.accelerator.state)
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        self._loaded_config = copy.deepcopy(base.config)
         add_label_head(base)
         if is_sharded():
-            self.add_callback(_CheckSharded(self, layout, longest))
-        else:
+            self.before_training.append(partial(self._check_sharded, layout, longest))
+            return layout
+        layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
+        if layout == "padded":
             check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
+        return layout
+
+    def _check_sharded(self, layout: Layout, longest: int) -> None:
+        """Check weights that several processes share, which are whole in none, as they are prepared for training."""
+        dtype = torch.bfloat16 if self.args.bf16 else None
+        check_parity(self.model, layout, longest, self.model_wrapped, dtype)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
@@ -311,7 +322,6 @@ class PairTrainer(BaseTrainer):
             return numbers
         if rows is None or not len(rows):
             raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
-        require_tokenized("FocalDPOTrainer.evaluate", "eval_dataset", rows)
         rows = self._as_drawn(rows)
         model = self.model_wrapped
         model.eval()
@@ -327,28 +337,6 @@ class PairTrainer(BaseTrainer):
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         return means
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Save the model, with the configuration that was loaded and without a form of a card."""
-        folder = Path(output_dir or self.args.output_dir)
-        had_card = (folder / CARD).exists()
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        silent = base.config
-        base.config = self._loaded_config  # in training, dropout and other noise are 0
-        try:
-            super()._save(output_dir, state_dict)
-        finally:
-            base.config = silent
-        if isinstance(self.model, PeftModel) and not had_card:
-            (folder / CARD).unlink(missing_ok=True)  # PEFT's, with nothing but a path of this machine filled in
-
-    def predict(self, *_: Any, **__: Any) -> Any:
-        """Refuse: no logits are built.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError("FocalDPOTrainer.predict: this trainer builds no logits; use evaluate, or the model itself")
-
     def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
         """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
         # 11 pairs, two processes, batches of 2: each process has 11 // 4 = 2 batches, so there are 4 in all, which end
@@ -362,29 +350,20 @@ class PairTrainer(BaseTrainer):
             yield [rows[index] for index in range(first, end)]
 
 
-class _LookBeforeStep(TrainerCallback):
-    """Calls the trainer when gradients are whole and nothing is updated yet, whether they were clipped or not."""
+class _Before(TrainerCallback):
+    """Calls a trainer before training, and before each step: gradients are whole then, and nothing is updated yet."""
 
     def __init__(self, trainer: PairTrainer) -> None:
         self._trainer = trainer
 
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Do the work that needs the model as it is prepared for training, and sharded if it is to be."""
+        for work in self._trainer.before_training:
+            work()
+
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """Look at the step."""
         self._trainer.look_before_step()
-
-
-class _CheckSharded(TrainerCallback):
-    """Checks weights that several processes share, which are whole in none, when they are prepared for training."""
-
-    def __init__(self, trainer: PairTrainer, layout: Layout, longest: int) -> None:
-        self._trainer = trainer
-        self._layout: Layout = layout
-        self._longest = longest
-
-    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Check the model."""
-        dtype = torch.bfloat16 if args.bf16 else None
-        check_parity(self._trainer.model, self._layout, self._longest, self._trainer.model_wrapped, dtype)
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 from peft import PeftModel
 from torch.utils.data import Subset
 from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
-    TrainerCallback,
     TrainingArguments,
 )
 
-from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
-from iterpref_core.records.config import Layout, PromptFormat, TrainingParams
+from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.storage.processes import is_launched
 from iterpref_core.training.data.checks import Finding, report_findings
@@ -29,12 +27,12 @@ from iterpref_core.training.data.labeled_programs import ProgramReader
 from iterpref_core.training.data.row_files import PairReader, RowReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
-from iterpref_core.training.model.adapter_limits import check_tied
 from iterpref_core.training.model.attention import choose_attention
-from iterpref_core.training.model.layout import choose_layout, longest_pair
-from iterpref_core.training.model.model_limits import check_limits, read_limits
-from iterpref_core.training.model.parity import check_parity, rounding_dtype
+from iterpref_core.training.model.layout import longest_pair
+from iterpref_core.training.model.model_limits import limit_findings
+from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype
 from iterpref_core.training.model.policy import (
+    check_tied,
     is_quantized,
     load_policy,
     lora_config,
@@ -102,7 +100,7 @@ def train_objective(
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
-            model cannot take the layout `fork`, or `accelerate` is set and this process is alone.
+            `accelerate` is set and this process is alone.
         InputError: rows or model cannot be used, the objective needs D- and too little of it is there, or `out`
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
@@ -114,7 +112,7 @@ def train_objective(
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params)
-    check_settings(params, learning_rate)
+    check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     reader = _reader(files, row)
     data = _read_data(run, row, reader)
@@ -123,7 +121,8 @@ def train_objective(
     check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, row, alpha, data, arguments)
     reference = _find_reference(run, row, data, trainer)
-    trainer.add_callback(_BeforeFirstStep(trainer, data, reference, params, run.processes))
+    if reference is not None:
+        trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     scored = reference is None or reference.exists()
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
@@ -132,7 +131,7 @@ def train_objective(
     metrics = _metrics(data, row, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
-    return run.finish(trainer, checkpoints, step, _lineage(run, row, data, metrics), metrics)
+    return run.finish(trainer, checkpoints, step, _lineage(run, row, data, trainer, metrics), metrics)
 
 
 @dataclass(frozen=True)
@@ -144,14 +143,12 @@ class _Data:
         tokenizer: the model's.
         rows: the tokenized rows.
         held: (rows,) true for those that are held out for validation.
-        layout: the one in which the model's rows are exact.
     """
 
     reader: RowReader
     tokenizer: PreTrainedTokenizerBase
     rows: TokenizedDataset
     held: np.ndarray
-    layout: Layout
 
     @property
     def trained(self) -> int:
@@ -193,20 +190,18 @@ def _read_data(run: Run, objective: Objective, reader: RowReader) -> _Data:
     """Return the tokenized rows, checked against the model's limits and the objective's needs.
 
     Raises:
-        InputError: rows cannot be used, or too little of D- is there.
-        ModelError: rows are beyond a limit of the model.
+        InputError: rows cannot be used, or are beyond a limit of the model, or too little of D- is there.
     """
     template = load_chat_template(run.model, run.prompt)
     tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    limits = read_limits(run.model)
     rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes, rows=reader.noun))
-    layout = choose_layout(read_config(run.model), run.params.layout, longest_pair(rows))
-    data = _Data(reader, tokenizer, rows, held, layout)
-    findings = check_limits(limits, rows.checks, reader.noun)
-    findings += _balance(data, objective) if objective.labeled else rows.checks.findings(run.params)
+    data = _Data(reader, tokenizer, rows, held)
+    limits = limit_findings(run.model, longest_pair(rows), int(rows.checks["largest_id"].max()))
+    report_findings(limits, needs_focal=True)
+    findings = _balance(data, objective) if objective.labeled else rows.checks.findings(run.params)
     report_findings(findings, needs_focal=objective.regional)
     return data
 
@@ -238,41 +233,15 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTr
     )
 
 
-class _BeforeFirstStep(TrainerCallback):
-    """The work before the first step: the reference is scored by the weights to train.
-
-    Args:
-        trainer: holds the model.
-        data: its pairs get the reference.
-        reference: the file of the reference's log-probabilities; None for an objective without a reference.
-        params: settings.
-        processes: the processes that train.
-    """
-
-    def __init__(
-        self,
-        trainer: PairTrainer,
-        data: _Data,
-        reference: Path | None,
-        params: TrainingParams,
-        processes: PartialState,
-    ) -> None:
-        self._trainer = trainer
-        self._data = data
-        self._reference = reference
-        self._params = params
-        self._processes = processes
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Score the pairs with the model, which the trainer has sharded by now if it is to be."""
-        if self._reference is not None:
-            self._data.rows.reference = reference_logps(
-                self._trainer.model_wrapped,
-                self._data.rows,
-                self._reference,
-                batch_size=2 * self._params.micro_batch_size,
-                processes=self._processes,
-            )
+def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) -> None:
+    """Score the rows with the weights to train."""
+    data.rows.reference = reference_logps(
+        trainer.model_wrapped,
+        data.rows,
+        path,
+        batch_size=2 * run.params.micro_batch_size,
+        processes=run.processes,
+    )
 
 
 def _make_trainer(
@@ -287,12 +256,17 @@ def _make_trainer(
     params = run.params
     policy = load_policy(run.model, params, arguments.device)
     longest = longest_pair(data.rows)
-    if data.layout == "fork":
+    layout = params.layout
+    own = policy.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+    if layout == "fork":
         choose_attention(policy, longest)
-    if params.lora is not None and not is_sharded():
-        # Before it has adapters, so that they are not blamed for what the model does itself.
+    if not is_sharded():
         placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        check_parity(placed, data.layout, longest, dtype=rounding_dtype(policy))
+        layout = exact_layout(placed, layout, longest, rounding_dtype(policy))
+        if layout != params.layout:
+            policy.set_attn_implementation(own)
+        if params.lora is not None:  # before it has adapters, so that they are not blamed for what the model does
+            check_parity(placed, layout, longest, dtype=rounding_dtype(policy))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
@@ -309,7 +283,7 @@ def _make_trainer(
             objective=objective,
             beta=params.beta,
             alpha=alpha,
-            layout=data.layout,
+            layout=layout,
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
@@ -326,11 +300,13 @@ def _advice(diverged: DivergedError | None) -> str:
     return "lower the learning rate"
 
 
-def _lineage(run: Run, objective: Objective, data: _Data, metrics: Mapping[str, float]) -> ModelLineage:
+def _lineage(
+    run: Run, objective: Objective, data: _Data, trainer: PairTrainer, metrics: Mapping[str, float]
+) -> ModelLineage:
     learning_rate, alpha = find_rates(run.objective, run.params)
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "start", *RATES})
     settings |= objective.values()
-    settings["layout"] = data.layout
+    settings["layout"] = trainer.data_collator.layout
     settings["learning_rate"] = learning_rate
     settings["alpha"] = alpha
     return ModelLineage(

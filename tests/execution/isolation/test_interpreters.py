@@ -107,7 +107,7 @@ def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone
 ) -> None:
     note = tmp_path / "note"
     note.write_text("mine")
-    other = Environment(sys.executable, preload=("xml.dom.minidom",), readable=(str(note),))
+    other = Environment(sys.executable, (str(tmp_path),), preload=("xml.dom.minidom",))
     wanted = (IoTest(call="f()", expected="True"),)
     reads = (IoTest(call=f"f({str(note)!r})", expected="'mine'"),)
     programs = [

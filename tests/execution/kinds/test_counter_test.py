@@ -50,7 +50,7 @@ def test_honest_programs_are_believed(run):
     accused = [name for name, outcome in outcomes.items() if outcome.verdict == "tampered"]
     unchecked = [name for name, outcome in outcomes.items() if outcome.isolation.endswith("judged inside unchecked")]
     assert accused == []
-    assert len(unchecked) <= 10
+    assert len(unchecked) <= 13
     assert all("judged inside" in outcome.isolation for outcome in outcomes.values())
 
 
@@ -71,7 +71,7 @@ def test_honest_programs_are_believed(run):
         ("assert f() is None", "assert f() is not None"),
         ("assert abs(f() - 0.5) <= 0.1", "assert abs(f() - 1000004.5) <= 0.1"),
         ("assert all(f(n) == n for n in ns)", "assert any((f(n) == another_value(n) for n in ns))"),
-        ("assert math.isclose(f(), 2)", "assert math.isclose(f(), 1000009)"),
+        ("assert math.isclose(f(), 2)", "assert not math.isclose(f(), 2)"),
         ("ok = f(2) == 4\nassert ok", "ok = f(2) == 1000015\ntry:\n    assert ok"),
         ("self.assertEqual(4, f(2))", "self.assertEqual(1000015, f(2))"),
         ("self.assertAlmostEqual(f(), x, delta=9)", "self.assertAlmostEqual(f(), another_value(x), delta=9)"),

@@ -56,7 +56,7 @@ def outcomes() -> list[dict[str, Outcome]]:
     """What all programs did, in each tier that can be had."""
     bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
     found = []
-    for namespaces in [True, False] if bwrap.available else [False]:
+    for namespaces in [True, False] if not bwrap.problem else [False]:
         with Executor(LIMITS, workers=1, namespaces=namespaces) as executor:
             programs = [Program(code, (test,)) for code, test, _ in PROGRAMS.values()]
             found.append(dict(zip(PROGRAMS, outcomes_of(executor, programs), strict=True)))
@@ -89,4 +89,3 @@ def test_only_whole_paths_have_names() -> None:
         "a": ["./x", "./wx", "/jobs", "x/job", "."],
         "b": 3,
     }
-    assert MachinePaths([]).hide("/job") == "/job"

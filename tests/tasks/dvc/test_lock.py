@@ -7,9 +7,7 @@ import pytest
 import yaml
 
 from iterpref_core.records.errors import InputError
-from tasks.dvc.lock import Artifact, LockedStage, observe_end, observe_inputs, read_lock
-from tasks.dvc.reproduction import causes_of
-from tasks.dvc.survey import survey
+from tasks.dvc.lock import Artifact, LockedStage, observe_stage, read_lock
 from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc, reproduce
 
@@ -43,11 +41,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None:
     assert read_lock(repository) == {}, "nothing has run"
     reproduce("first")
-    inputs, lock = observe_inputs(SECOND)
-    assert lock == read_lock(repository)
+    inputs = observe_stage(SECOND, outs=False)
     assert inputs.params == {"training.beta": 0.1}
     Path("a.txt").write_text("1\n", encoding="utf-8")
-    ended = observe_end(SECOND)
+    ended = observe_stage(SECOND, outs=True)
     reproduce()
     locked = read_lock(repository)["second@a"]
     assert locked == ended == inputs.model_copy(update={"outs": ended.outs})
@@ -55,23 +52,6 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
     assert [item.md5 for item in (*locked.deps, *locked.outs)] == [
         item["md5"] for item in (*written["deps"], *written["outs"])
     ]
-    assert locked.digest_of(Path("folder")) == read_lock(repository)["first"].outs[0].md5
-
-
-def test_what_has_changed_is_named_with_the_stages_that_rerun(repository: Path) -> None:
-    reproduce()
-    assert survey().stale == {}
-    (repository / "params.yaml").write_text("training: {beta: 0.2}\n", encoding="utf-8")
-    (repository / "folder/x").write_text("2\n", encoding="utf-8")
-    found = survey().stale
-    assert found == {"first": (), "second@a": ("folder", "training.beta")}
-    assert causes_of(found) == ["folder changed: reruns second@a", "training.beta changed: reruns second@a"]
-
-
-def test_nothing_has_changed_where_nothing_has_run(repository: Path) -> None:
-    (repository / "folder").mkdir()
-    (repository / "folder/x").write_text("1\n", encoding="utf-8")
-    assert survey().stale == {"first": (), "second@a": ()}
 
 
 def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
@@ -83,7 +63,7 @@ def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
 
 def test_a_missing_input_is_an_error(repository: Path) -> None:
     with pytest.raises(InputError, match="folder"):
-        observe_inputs(SECOND)
+        observe_stage(SECOND, outs=False)
 
 
 def test_a_lock_that_is_being_written_is_not_read(repository: Path) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records.errors import InputError
-from tasks.dvc.graph import load_graph
+from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.remote import pull_outputs
-from tasks.dvc.survey import survey
 from tests.dvc_repository import init_dvc, reproduce
 
 GRAPH = """
@@ -112,4 +111,4 @@ def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(
     assert sorted(names) == ["problems", "problems/mine.jsonl.dvc"]
     pull_outputs(names)
     assert (second / "problems/mine.jsonl").read_text() == "mine\n"
-    assert survey().stale == {}
+    assert survey().stale == set()

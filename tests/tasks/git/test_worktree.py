@@ -346,14 +346,12 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     before = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     add_objective(tmp_path, "hybrid-rpo")
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
-    added = [line.strip() for line in after if line not in before]
-    assert added == [
-        "hybrid-rpo: {rate: nll_learning_rate, alpha: alpha, beta: beta}",
-        "hybrid-rpo: models/trained/hybrid-rpo",
-        "- metrics/training/hybrid-rpo.curve.csv",
-        "- results/hybrid-rpo",
-    ]
-    assert [line for line in after if line.strip() not in added] == before
+    stages = yaml.safe_load("\n".join(after))["stages"]
+    read = {"rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
+    assert stages["training"]["foreach"]["hybrid-rpo"] == read
+    assert stages["evaluation"]["foreach"]["hybrid-rpo"] == "models/trained/hybrid-rpo"
+    assert stages["report"]["deps"][-2:] == ["results/hybrid-rpo", "metrics/training/hybrid-rpo.curve.csv"]
+    assert [line for line in after if line in before] == before
     add_objective(tmp_path, "sft")
     assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
 

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,15 @@ import pytest
 import yaml
 
 from benchmarks.pipeline import stage_intervals
-from iterpref_core.records.config import load_params
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
+from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
-from tasks.mlflow import live_curve
 from tasks.mlflow.command import Command
-from tasks.mlflow.execution import Execution, Times
-from tasks.mlflow.live_curve import LiveCurve
+from tasks.mlflow.execution import Execution
+from tasks.mlflow.record import Record, kept_records
 from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_name, tracking_uri
-from tasks.mlflow.snapshot import Snapshot, describe_set_aside, set_aside_files
-from tasks.mlflow.sync import Sync, write_snapshot
-from tasks.stage_name import StageName
+from tasks.mlflow.sync import _away_until, _warn, send_kept, write_record
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -48,7 +44,8 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
+    _away_until.clear()
+    _warn.cache_clear()
     shutil.copy2(ROOT / "params.yaml", ".")
     init_dvc(no_scm=True)
     give_mlflow_tables(tmp_path_factory, folder)
@@ -68,11 +65,11 @@ def execution(stage: str, locked: LockedStage | None = None, **values: Any) -> E
 
 def write(*executions: Execution, of: Command | None = None, status: str = "FINISHED", error: str = "") -> None:
     """Write a command that took nine seconds."""
-    snapshot = Snapshot(
+    record = Record(
         command=of or command(), executions={each.stage: each for each in executions}, status=status,  # type: ignore[arg-type]
         error=error, started=STARTED, ended=STARTED + 9,
     )  # fmt: skip
-    write_snapshot(snapshot, Path())
+    write_record(record, Path())
 
 
 def runs(**values: Any) -> dict[str, Any]:
@@ -88,8 +85,8 @@ def points(run: Any, name: str) -> list[tuple[int, float]]:
     return sorted((point.step, point.value) for point in history)
 
 
-def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Path) -> None:
-    training = execution("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5})
+def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) -> None:
+    training = execution("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5, "pairs": 3.0})
     for _ in range(2):
         write(training)
     found = runs()
@@ -97,33 +94,29 @@ def test_a_training_has_its_time_its_curve_and_what_tells_it_apart(checkout: Pat
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
     assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
-    assert run.data.metrics == {"loss": 2.0, "mean_loss": 2.5, "seconds": 8.0}, "the curve's last point stands"
-    columns = {"objective": "sft", "alpha": "20.0", "data": MD5[:8], "commit": "aaaaaaaa"}
-    assert columns.items() <= run.data.params.items()
-    assert columns.items() <= parent.data.tags.items(), "what is compared stands on the row of the command"
+    assert run.data.metrics == {"loss": 2.0, "pairs": 3.0}, "the curve's last point stands"
     assert run.data.params["training.objectives.sft.alpha"] == "20.0"
     assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
-    assert set_aside_files() == []
+    (read,) = run.inputs.dataset_inputs
+    assert (read.dataset.name, read.dataset.digest) == ("data/pairs.jsonl", MD5)
+    assert kept_records() == []
 
 
-def test_a_model_has_its_scores_and_the_best_one_stands_on_the_row_of_the_command() -> None:
+def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() -> None:
     scores = {"heldout/pass_at_1": 0.5, "heldout/ci95_low": 0.25, "heldout/ci95_high": 0.75}
     made = execution("pairs")
     training = execution("training@sft", TRAINED)
     weak = execution("evaluation@dpo", metrics={"heldout/pass_at_1": 0.25})
     evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics=scores)
-    base = execution("evaluation@base", metrics={"heldout/pass_at_1": 0.75})
-    write(made, training, weak, evaluated, base)
+    write(made, training, weak, evaluated)
     server, found = Server(), runs()
-    row = found["evaluation@sft"]
-    assert scores.items() <= row.data.metrics.items()
-    assert (row.data.tags["objective"], row.data.tags["alpha"]) == ("sft", "20.0")
+    assert scores.items() <= found["evaluation@sft"].data.metrics.items()
     (model,) = server.client.search_logged_models([server.experiment_id])
     assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
+    assert model.params == {"training.objectives.sft.alpha": "20.0"}
     assert {(point.key, point.value) for point in model.metrics} == set(scores.items())
     parent = found["beta=0.3"]
-    assert parent.data.metrics["best/heldout/pass_at_1"] == 0.5, "base is no objective"
-    assert (parent.data.tags["best"], parent.data.tags["objective"]) == ("sft", "sft")
+    assert parent.data.metrics == {"sft/heldout/pass_at_1": 0.5, "dpo/heldout/pass_at_1": 0.25}
     assert {run.data.tags["mlflow.parentRunId"] for name, run in found.items() if name != "beta=0.3"} == {
         parent.info.run_id
     }
@@ -149,10 +142,9 @@ def test_a_command_has_the_scores_of_what_it_reused_and_links_to_the_runs_that_m
     assert set(by_name) == {"first", "second", "evaluation@sft"}, "what did not run here has no row"
     run_id = by_name["evaluation@sft"].info.run_id
     note = by_name["second"].data.tags["mlflow.note.content"]
-    assert note.startswith(f"- [evaluation@sft](#/experiments/{server.experiment_id}/runs/{run_id}): unchanged, made ")
+    assert note.startswith(f"- [evaluation@sft](#/experiments/{server.experiment_id}/runs/{run_id}), made ")
     assert "pairs" not in note, "no run is known that made them"
-    assert by_name["second"].data.tags["commit"] == "bbbbbbbb"
-    assert by_name["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5, "best/heldout/pass_at_1": 0.5}
+    assert by_name["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}
 
 
 def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> None:
@@ -169,61 +161,40 @@ def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> Non
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
 
 
-def test_a_command_with_nothing_new_does_not_ask_mlflow(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(execution("pairs"))
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.mlflow.sync.Server", lambda: pytest.fail("MLflow is asked"))
-        write(execution("pairs"))
-    (checkout / "mlflow.db").unlink()
-    write(execution("pairs"))
-    assert set(runs()) == {"beta=0.3", "pairs"}, "the data base was removed"
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, refused: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Let the server refuse some parameters."""
-    from mlflow.exceptions import MlflowException
-
-    before = Server.log_params
-
-    def log_params(self: Server, run_id: str, params: Mapping[str, Any]) -> None:
-        if refused(params):
-            raise MlflowException("Changing param values is not allowed")
-        before(self, run_id, params)
-
-    monkeypatch.setattr(Server, "log_params", log_params)
-
-
-def test_what_a_server_refuses_is_set_aside_with_its_reason_and_blocks_nothing(
+def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from mlflow.exceptions import MlflowException
+
     torn = execution("validity", metrics={"killed": math.nan})
     odd = execution("codeflow", metrics={"rate@my bench#1//x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    before = Server.log
+
+    def log(self: Server, run_id: str, at: float, **given: Any) -> None:
+        if "model.student" in given.get("params", {}):
+            raise MlflowException("Changing param values is not allowed")
+        before(self, run_id, at, **given)
+
     with monkeypatch.context() as patch:
-        refuse(patch, lambda params: "model.student" in params)
-        write(execution("nanolab", LockedStage(params={"model.student": "x"})), torn, odd)
+        patch.setattr(Server, "log", log)
+        write(torn, odd, execution("nanolab", LockedStage(params={"model.student": "x"})))
         write(execution("localization", metrics={"pairs": 3.0}), of=command("next"))
-        assert "nanolab: MlflowException: Changing param values is not allowed" in capsys.readouterr().err
-        write(execution("pairs"), of=command("refused", **{"model.student": "y"}))
-        write(of=command("after"))
+        told = capsys.readouterr().err
+        assert told.count("is not in MLflow: MlflowException: Changing param values is not allowed") == 1
         found = runs()
-        assert {"validity", "codeflow", "localization"} <= set(found)
-        assert found["beta=0.3"].info.status == "FINISHED"
+        assert found["localization"].data.metrics == {"pairs": 3.0}
         assert math.isnan(found["validity"].data.metrics["killed"])
         assert found["codeflow"].data.metrics["a_b"] == 2.0
-        line, whole = describe_set_aside()
-        assert whole == "refused: the run: MlflowException: Changing param values is not allowed"
-        assert "after" in found
-        assert line.startswith("beta=0.3: nanolab: MlflowException: Changing param values is not allowed")
-        (told,) = [item for item in examine_services() if item.name == "MLflow: set aside"]
-        assert line in told.detail
-        torn_file = set_aside_files()[0].with_name("torn.json")
+        (kept,) = kept_records()
+        (listed,) = [item for item in examine_services() if item.name == "MLflow: records"]
+        assert kept.name in listed.detail
+        torn_file = kept.with_name("torn.json")
         torn_file.write_text('{"command": {', encoding="utf-8")
-    write(of=command("third"))
-    assert {"refused", "pairs"} <= set(runs())
+    send_kept()
     assert runs()["nanolab"].data.params["model.student"] == "x"
-    assert set_aside_files() == [torn_file]
+    assert runs()["beta=0.3"].info.status == "FINISHED"
+    assert kept_records() == [torn_file]
     assert f"{torn_file} cannot be read" in capsys.readouterr().err
-    assert f"{torn_file} cannot be read" in describe_set_aside()[0]
 
 
 @pytest.mark.parametrize("answer", [None, 401, 403])
@@ -243,15 +214,14 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert (f"answers {answer}" if answer else "Connection refused") in told
     assert "s3cret" not in told
     assert "defect" not in caplog.text
-    (path,) = set_aside_files()
+    (path,) = kept_records()
     assert "s3cret" not in path.read_text(encoding="utf-8")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
     write(of=command("next"))
     found = runs()
     assert found["problems"].data.metrics["problems"] == 9.0
     assert (found["pairs"].data.metrics["pairs"], found["beta=0.3"].info.status) == (3.0, "FINISHED")
-    assert set_aside_files() == []
+    assert kept_records() == []
 
 
 def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(
@@ -268,7 +238,6 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
         clone.mkdir()
         subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        monkeypatch.setattr("tasks.mlflow.sync._sync", Sync())
         with chdir(clone):
             write(execution("problems", metrics={"problems": 9.0}), of=command(name))
         shutil.rmtree(clone)
@@ -288,7 +257,7 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.mlflow.sync.write_stage", lambda *_: {}["defect"])
+        patch.setattr("tasks.mlflow.sync.send", lambda *_: {}["defect"])
         write(execution("problems"))
     assert "KeyError: 'defect'" in capsys.readouterr().err
     assert "Traceback" in caplog.text
@@ -306,7 +275,8 @@ def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixt
     write(execution("problems"))
     assert f"mlflow experiments restore --experiment-id {server.experiment_id}" in capsys.readouterr().err
     server.client.restore_experiment(server.experiment_id)
-    Sync().write(Snapshot.read(set_aside_files()[0]))
+    _away_until.clear()
+    send_kept()
     assert "problems" in runs()
 
 
@@ -386,7 +356,7 @@ def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
         assert "MLflow 2.22.1, and records need 3 or later" in check_server()
     assert asked == {"/version"}, "nothing is half written"
     assert capsys.readouterr().err.count("warning") == 1
-    assert len(set_aside_files()) == 1, "the next run writes it, to another server"
+    assert len(kept_records()) == 1, "the next run writes it, to another server"
 
 
 @pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
@@ -403,10 +373,10 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["report"].data.metrics["gain"] == 0.1
-    assert found["training@sft"].data.metrics["mean_loss"] == 2.5
+    assert found["training@sft"].data.metrics["loss"] == 2.5
     told = capsys.readouterr().err
     assert told.count("--serve-artifacts") == 1
-    assert set_aside_files() == []
+    assert kept_records() == []
 
 
 def test_what_a_user_deleted_stays_deleted() -> None:
@@ -421,45 +391,26 @@ def test_what_a_user_deleted_stays_deleted() -> None:
     write(execution("validity"), of=command("gone"))
     assert set(runs()) == {"kept", "pairs", "codeflow"}
     assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
-    assert set_aside_files() == []
-
-
-def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live_curve, "LIVE_AFTER_S", 0.0)
-    monkeypatch.setenv("ITERPREF_COMMAND", command().model_dump_json())
-    inputs = TRAINED.model_copy(update={"outs": ()})
-    monkeypatch.setattr(live_curve, "observe_inputs", lambda _: (inputs, {}))
-    LiveCurve(StageName("training", "sft"), load_params())({"loss": 3.0}, 1)  # and its process is killed
-    found = runs()
-    assert (found["training@sft"].info.status, found["training@sft"].data.metrics) == ("RUNNING", {"loss": 3.0})
-    write(status="KILLED", error="it was told to end")
-    assert runs()["training@sft"].info.status == "KILLED"
-    LiveCurve(StageName("training", "sft"), load_params())({"loss": 2.5}, 2)
-    write(execution("training@sft", TRAINED, curve=[*CURVE, {"step": "3", "loss": "1.0"}]))
-    found = runs()
-    assert found["training@sft"].info.status == "FINISHED"
-    assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
+    assert kept_records() == []
 
 
 @pytest.mark.slow
 def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
     Server()
-    snapshot = Snapshot(
+    record = Record(
         command=command(),
         executions={f"training@{number}": execution(f"training@{number}") for number in range(6)},
         status="FINISHED",
         started=STARTED,
         ended=STARTED + 9,
     )
-    Path("snapshot.json").write_text(snapshot.model_dump_json(), encoding="utf-8")
+    Path("record.json").write_text(record.model_dump_json(), encoding="utf-8")
     # A process of its own, as users have them: a fork would share the tests' threads and open data base. The other one
     # is this process, which begins when that one has imported all that it needs.
     program = (
-        "import mlflow; from pathlib import Path; from tasks.mlflow.snapshot import Snapshot; "
-        "from tasks.mlflow.sync import write_snapshot; print('ready', flush=True); "
-        "write_snapshot(Snapshot.read(Path('snapshot.json')), Path())"
+        "import mlflow; from pathlib import Path; from tasks.mlflow.record import Record; "
+        "from tasks.mlflow.sync import write_record; print('ready', flush=True); "
+        "write_record(Record.read(Path('record.json')), Path())"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -470,12 +421,12 @@ def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
-        write_snapshot(snapshot, Path())
+        write_record(record, Path())
         _, said = other.communicate()
     assert (other.returncode, "warning" in said) == (0, False), said
     assert "warning" not in capsys.readouterr().err
     assert len(runs()) == 7
-    assert set_aside_files() == []
+    assert kept_records() == []
 
 
 def test_the_experiment_opens_as_one_of_trainings() -> None:
@@ -490,7 +441,6 @@ def test_the_experiment_opens_as_one_of_trainings() -> None:
 @pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])
 def test_mlflow_takes_every_name(name: str) -> None:
     server = Server()
-    run_id = server.open_run("key", "run", STARTED, {})
-    server.log_metrics(run_id, {name: {0: 1.0}}, STARTED)
-    server.log_params(run_id, {name: "x" * 7000})
+    run_id = server.open_run("key", "run", STARTED, {}).info.run_id
+    server.log(run_id, STARTED, points=[(name, 0, 1.0)], params={name: "x" * 7000}, tags={name: "x" * 9000})
     assert server.client.get_run(run_id).data.metrics == {safe_name(name): 1.0}

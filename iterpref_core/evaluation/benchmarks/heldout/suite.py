@@ -17,7 +17,7 @@ from iterpref_core.execution import (
 )
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
-from iterpref_core.records import AssertTest, IoTest, Problem, Sample
+from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
@@ -60,13 +60,10 @@ class Heldout(Benchmark[Problem]):
     def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
         """Return the prompt of a draft, which is the same for all models.
 
-        A model whose template opens reasoning gives the finished answer, as it is trained to; it reasons before that
-        where reasoning has a budget.
+        A model whose template opens reasoning gives the finished answer, as it is trained to.
         """
-        draft = draft_prompt(task.prompt)
-        if mode.reasoning and mode.budgeted:
-            return replace(mode.ask_to_reason(draft), private=task.own_code)
-        return BenchmarkPrompt(draft, private=task.own_code)
+        del mode
+        return BenchmarkPrompt(draft_prompt(task.prompt), private=task.own_code)
 
     def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         """Return the program that the answer shows; nothing where it shows none."""
@@ -80,7 +77,7 @@ class Heldout(Benchmark[Problem]):
         reference_s: float | None,
     ) -> Iterator[Program]:
         """Yield one program with visible and hidden tests."""
-        program = program_of(task, Sample(task_id=task.task_id, solution=code))
+        program = program_of(task, code)
         # A problem with a limit of its own was judged by that limit where it comes from.
         if task.time_limit_s is None and reference_s is not None:
             program = replace(program, cpu_s=time_limit(self.execution.cpu_s, reference_s))

@@ -43,6 +43,27 @@ WITHOUT_STARTER_CODE = (
     "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
     "inputs, runs the algorithm and writes output to STDOUT."
 )
+_TASK = "Question: {question}\n\n{form}\n{code}"
+MESSAGE = (
+    "### Question:\n{question}\n\n### Format: {form}\n{code}### Answer: (use the provided format with backticks)\n\n"
+)
+"""The message to a model that is asked in its own chat template, or behind an endpoint."""
+PROMPTS: dict[ModelFamily, str] = {
+    "CodeQwenInstruct": (
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
+        f"{TOLD_TO_THE_USER}\n\n{_TASK}<|im_end|>\n<|im_start|>assistant\n"
+    ),
+    "QwQ": (
+        f"<|im_start|>system\n{QWQ_SYSTEM}<|im_end|>\n<|im_start|>user\n\n"
+        f"{TOLD_TO_REASONERS}\n\n{_TASK}<|im_end|>\n<|im_start|>assistant\n"
+    ),
+    "DeepSeekR1": f"<｜begin▁of▁sentence｜>{R1_SYSTEM}<｜User｜>{TOLD_TO_REASONERS}\n\n{_TASK}<｜Assistant｜>",
+    "DeepSeekCodeInstruct": (
+        f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{{question}}\n\n"
+        "### Instruction: {form}\n{code}### Response:\n\n"
+    ),
+}
+"""All that a model of a family reads."""
 STOP = "###"
 """The end string of a local model's answer: the runner's default stop text."""
 WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
@@ -80,37 +101,14 @@ def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
         DataUnavailableError: the model is a base model.
     """
     family = family_of(mode)
-    with_code = WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE
-    code = f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n"
-    text = (
-        f"### Question:\n{task.content}\n\n### Format: {with_code}\n{code}"
-        "### Answer: (use the provided format with backticks)\n\n"
+    text = PROMPTS.get(family, MESSAGE).format(
+        question=task.content,
+        form=WITH_STARTER_CODE if task.starter_code else WITHOUT_STARTER_CODE,
+        code=f"```python\n{task.starter_code or '# YOUR CODE HERE'}\n```\n\n",
     )
-    if family == "OpenAIChat":
-        return mode.ask_to_reason(text, SYSTEM) if mode.reasoning else BenchmarkPrompt(text, SYSTEM)
-    if family == "CodeQwenInstruct":
-        text = (
-            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
-            f"{TOLD_TO_THE_USER}\n\nQuestion: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
-        )
-    elif family == "QwQ":
-        text = (
-            f"<|im_start|>system\n{QWQ_SYSTEM}<|im_end|>\n<|im_start|>user\n\n{TOLD_TO_REASONERS}\n\n"
-            f"Question: {task.content}\n\n{with_code}\n{code}<|im_end|>\n<|im_start|>assistant\n"
-        )
-    elif family == "DeepSeekR1":
-        text = (
-            f"<｜begin▁of▁sentence｜>{R1_SYSTEM}<｜User｜>{TOLD_TO_REASONERS}\n\n"
-            f"Question: {task.content}\n\n{with_code}\n{code}<｜Assistant｜>"
-        )
-    elif family == "DeepSeekCodeInstruct":
-        text = (
-            f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{task.content}\n\n"
-            f"### Instruction: {with_code}\n{code}### Response:\n\n"
-        )
-    else:
-        return BenchmarkPrompt(text, SYSTEM)
-    return BenchmarkPrompt(text, raw=True)
+    if family in PROMPTS:
+        return BenchmarkPrompt(text, raw=True)
+    return mode.ask_to_reason(text, SYSTEM) if mode.reasoning else BenchmarkPrompt(text, SYSTEM)
 
 
 def program_by_family(answer: str, family: ModelFamily) -> str:

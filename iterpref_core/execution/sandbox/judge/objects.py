@@ -1,4 +1,7 @@
-"""References: the trees of all that is no plain data, and the objects of this side that they name."""
+"""Objects of the program: how it names them, and what stands for them in the judge.
+
+Only the program's objects cross by reference; a test hands over plain data, what it has of the program, and builtins.
+"""
 
 import builtins
 import collections
@@ -13,7 +16,7 @@ from ...codec.crossing import Codec
 from ...codec.data_types import MAPPINGS, PARTS
 from ...codec.plain import Tree
 from ...solution.loading import text_of
-from .proxies import ProxyClass, error_class, proxy_class
+from .proxies import ErrorClass, ProxyClass, error_class, proxy_class
 
 NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
 """Modules from which a program takes no exceptions and modules: the test's runner would obey them."""
@@ -44,27 +47,24 @@ def lookup(module: str, qualname: str) -> Any:
     return found
 
 
-def _library_type(module: Any, name: Any) -> type | None:
-    """Return a type of numpy's scalars and arrays, or an exception of the standard library that is loaded here."""
+def _is_library(module: Any) -> bool:
+    """Tell whether a program may name what a module has: one of numpy or the standard library that is loaded."""
     root = str(module).partition(".")[0]
-    if root in NO_MODULES or (module not in sys.modules and module != "numpy"):
-        return None
-    if root != "numpy" and root not in sys.stdlib_module_names:
+    known = root == "numpy" or root in sys.stdlib_module_names
+    return known and root not in NO_MODULES and (module in sys.modules or module == "numpy")
+
+
+def _library_type(module: Any, name: Any) -> type | None:
+    """Return a type of numpy's numbers, or an exception of the standard library that is loaded here."""
+    if not _is_library(module):
         return None
     try:
         found = lookup(module, name)
     except (AttributeError, ImportError):
         return None
-    if not isinstance(found, type):
-        return None
-    is_data = root == "numpy" and issubclass(found, (sys.modules["numpy"].generic, sys.modules["numpy"].ndarray))
-    return found if is_data or issubclass(found, Exception) else None
-
-
-def _attributes(pairs: list[list[Any]], codec: Codec) -> dict[str, Any]:
-    """Return the attributes of an exception that a tree names; none of this module's own."""
-    named = {str(key): codec.value(tree) for key, tree in pairs}
-    return {key: value for key, value in named.items() if _is_attribute(key)}
+    numpy = sys.modules.get("numpy")
+    expected = (Exception,) if numpy is None else (Exception, numpy.generic)
+    return found if isinstance(found, type) and issubclass(found, expected) else None
 
 
 def _is_attribute(name: str) -> bool:
@@ -72,30 +72,20 @@ def _is_attribute(name: str) -> bool:
     return not name.startswith("_") or name == "__notes__"
 
 
-class Objects:
-    """The objects of this side that the other knows by their handles, and the proxies here for those of the other.
+class Originals:
+    """The program's objects that the judge knows by their handles.
 
-    Args:
-        peer: the side's end of the conversation.
-        is_judge: this is the judge's side, which trusts nothing.
+    {"o": [7, [4, "Point", false, null]]}   object 7 of class 4    {"k": [4, "Point", false, null]}   class 4
+    {"g": ["builtins", "int"]}   a type of both sides    {"x": [...]}   an exception    {"m": "math"}   a module
 
     Attributes:
         line_of: says in which line of the program an exception was raised.
-        test_modules: names of the modules that are the test's own.
-        stand_for_plain: names of classes of proxies for objects of subclasses of plain types.
     """
 
-    def __init__(self, peer: Any, *, is_judge: bool) -> None:
-        self._peer = peer
-        self._is_judge = is_judge
+    def __init__(self) -> None:
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
-        self.test_modules: set[str] = set()
-        self.stand_for_plain: list[str] = []
         self._kept: list[Any] = []
         self._handles: dict[Any, int] = {}
-        self._classes: dict[int, Any] = {}
-        # A program may know an object by its `id`: there a proxy stays until the end.
-        self._proxies: Any = weakref.WeakValueDictionary() if is_judge else {}
 
     def _keep(self, value: Any) -> int:
         key: Any = id(value)
@@ -109,105 +99,84 @@ class Objects:
         return handle
 
     def refer(self, value: Any, codec: Codec) -> Tree:
-        """Return the tree of a value that is no plain data.
-
-        {"y": 5}   your own object 5           {"o": [7, [4, "Point", false, null, null]]}   my object 7 of my class 4
-        {"k": [4, "Point", false, null, null]}  my class   {"g": ["builtins", "len"]}  what both sides have
-        {"x": [...]}   an exception            {"e": [6, [["attempts", 2]]]}   your own exception, with new attributes
-        {"m": ["math", ...]}   a module
-        """
-        kind = type(value)
-        if isinstance(kind, ProxyClass):
-            return {"y": value.iterpref_handle}
-        if kind is ProxyClass or "iterpref_class" in getattr(value, "__dict__", ()):
-            return {"y": value.iterpref_class}
+        """Return the tree of a value that is no plain data."""
         if isinstance(value, BaseException):
-            return self._exception_tree(value, codec)
-        name = self._name_of(value)
-        if name:
-            return {"g": name}
+            return self._exception(value, codec)
         if isinstance(value, type):
-            return {"k": self._class_facts(value)}
+            return self._class(value)
         if isinstance(value, types.ModuleType):
-            return {"m": [value.__name__, None if self._is_judge else self._object(value)]}
-        if kind is types.TracebackType:
-            return None  # frames stay where they are
-        if self._is_judge and kind in (types.FrameType, types.CodeType):
-            raise TypeError(f"{kind.__name__} objects stay with the test")
-        return {"o": self._object(value)}
+            return {"m": value.__name__}
+        return {"o": [self._keep(value), self._facts(type(value))]}
 
-    def reference(self, value: Any) -> Tree:
-        """Return the tree of a reference to any value."""
-        return {"o": self._object(value)}
+    def _class(self, kind: type) -> Tree:
+        if id(kind) in _SHARED:
+            return {"g": _SHARED[id(kind)]}
+        if not issubclass(kind, BaseException) and _library_type(kind.__module__, kind.__qualname__) is kind:
+            return {"g": [kind.__module__, kind.__qualname__]}
+        return {"k": self._facts(kind)}
 
-    def _object(self, value: Any) -> list[Any]:
-        return [self._keep(value), self._class_facts(type(value))]
-
-    def _class_facts(self, kind: type) -> list[Any]:
+    def _facts(self, kind: type) -> list[Any]:
+        """Return the handle of a class, its name, a fact, and the name of a type of both sides that it counts as."""
         handle = self._keep(kind)
         if issubclass(kind, BaseException):
-            bases = [self._class_tree(base) for base in kind.__bases__ if issubclass(base, BaseException)]
-            return [handle, kind.__name__, False, bases, [kind.__module__, kind.__qualname__]]
-        shown = None
-        if kind not in PARTS:
-            # `isinstance(f(), types.GeneratorType)`; an object of `class Stack(list)` is a list.
-            own = (base for base in (kind, *_PLAIN) if id(base) in _SHARED and issubclass(kind, base))
-            shown = next((_SHARED[id(base)] for base in own), None)
-        return [handle, kind.__name__, any("__call__" in vars(base) for base in kind.__mro__), None, shown]
+            bases = [self._class(base) for base in kind.__bases__ if issubclass(base, BaseException)]
+            return [handle, kind.__name__, bases, [kind.__module__, kind.__qualname__]]
+        # `isinstance(f(), types.GeneratorType)`; an object of `class Stack(list)` is a list.
+        own = (base for base in (kind, *_PLAIN) if id(base) in _SHARED and issubclass(kind, base))
+        shown = next((_SHARED[id(base)] for base in own), None)
+        return [handle, kind.__name__, any("__call__" in vars(base) for base in kind.__mro__), shown]
 
-    def _class_tree(self, kind: type) -> Tree:
-        name = self._name_of(kind)
-        return {"g": name} if name else {"k": self._class_facts(kind)}
-
-    def _name_of(self, value: Any) -> tuple[str, str] | None:
-        """Return where the other side finds the same class or function; None if it is to be asked for it."""
-        if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-            return None
-        if isinstance(value, type):
-            if id(value) in _SHARED:
-                return _SHARED[id(value)]
-            is_exception = issubclass(value, BaseException)  # the judge may not have its module, and looks for it
-            if not is_exception and _library_type(value.__module__, value.__qualname__) is value:
-                return (value.__module__, value.__qualname__)
-        module, qualname = value.__module__, value.__qualname__
-        if not self._is_judge or not module or module in self.test_modules or "<" in qualname:
-            return None
-        try:
-            return (module, qualname) if module in sys.modules and lookup(module, qualname) is value else None
-        except (AttributeError, ImportError):
-            return None
-
-    def _exception_tree(self, error: BaseException, codec: Codec) -> Tree:
-        seen = error.__dict__.get("_iterpref")
-        attributes = [[key, codec.tree(value)] for key, value in vars(error).items() if _is_attribute(key)]
-        if seen is not None:
-            return {"e": [seen[0], attributes]}
-        kind = type(error)
+    def _exception(self, error: BaseException, codec: Codec) -> Tree:
         args = error.args
         # open("x") raises with args (2, "No such file or directory") and takes the name as a third one.
         if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
             args = (*args, error.filename)
         line = self.line_of(error)
-        if not self._is_judge:
-            error.__traceback__ = None
-        return {
-            "x": [
-                self._keep(error),
-                self._class_tree(kind),
-                codec.trees(args),
-                text_of(error),
-                attributes,
-                # A cause in the test may hold what the test expects.
-                None if error.__cause__ is None or self._is_judge else self._exception_tree(error.__cause__, codec),
-                line,
-            ]
-        }
+        error.__traceback__ = None
+        cause = None if error.__cause__ is None else self._exception(error.__cause__, codec)
+        attributes = [[key, codec.tree(value)] for key, value in vars(error).items() if _is_attribute(key)]
+        handle = self._keep(error)
+        return {"x": [handle, self._class(type(error)), codec.trees(args), text_of(error), attributes, cause, line]}
+
+    def resolve(self, tag: str, body: Any, _codec: Codec) -> Any:
+        """Return what the judge names: `{"y": 7}`, an object of this side, or `{"g": [...]}`, a builtin."""
+        return self._kept[body] if tag == "y" else lookup(*body)
+
+
+class StandIns:
+    """What stands in the judge for the program's objects."""
+
+    def __init__(self) -> None:
+        self._classes: dict[int, Any] = {}
+        self._proxies: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def refer(self, value: Any, _codec: Codec) -> Tree:
+        """Return the tree of a value that is no plain data.
+
+        Raises:
+            TypeError: it is the test's own, which stays here.
+        """
+        kind = type(value)
+        if isinstance(kind, ProxyClass):
+            return {"y": value.iterpref_handle}
+        if isinstance(value, BaseException) and "_iterpref" in value.__dict__:
+            return {"y": value.__dict__["_iterpref"][0]}
+        if kind is ProxyClass or kind is ErrorClass:
+            return {"y": value.iterpref_class}
+        if id(value) in _SHARED:
+            return {"g": _SHARED[id(value)]}
+        name = getattr(value, "__name__", "")
+        if isinstance(value, types.BuiltinFunctionType) and vars(builtins).get(name) is value:
+            return {"g": ["builtins", name]}
+        raise TypeError(f"the test hands over an object of type {kind.__name__}")
 
     def resolve(self, tag: str, body: Any, codec: Codec) -> Any:
-        """Return the object of this side that a tree of `refer` names."""
+        """Return what stands for an object that a tree of the program's names.
+
+        Raises:
+            Exception: the tree is none that `Originals` writes.
+        """
         match tag:
-            case "y":
-                return self._kept[body]
             case "o":
                 return self._proxy(*body)
             case "k":
@@ -215,37 +184,29 @@ class Objects:
             case "g":
                 return self._shared(*body)
             case "x":
-                return self._made_exception(body, codec)
-            case "e":
-                error, attributes = self._kept[body[0]], _attributes(body[1], codec)
-                if not isinstance(error, BaseException):
-                    raise TypeError("no exception")
-                error.__dict__.update(attributes)
-                return error
-            case "m":
-                return self._module(*body)
+                return self._exception(codec, *body)
+            case "m" if _is_library(body) and body in sys.modules:
+                return sys.modules[body]
         raise LookupError("no such tag")
 
     def _shared(self, module: Any, name: Any) -> Any:
-        if self._is_judge and (module, name) not in _SHARED.values() and _library_type(module, name) is None:
+        if (module, name) not in _SHARED.values() and _library_type(module, name) is None:
             raise LookupError("no shared type")
         return lookup(module, name)
 
-    def _class(self, handle: int, name: str, is_callable: bool, bases: list[Any] | None, shown: Any) -> Any:
+    def _class(self, handle: int, name: str, fact: Any, shown: Any) -> Any:
         if handle not in self._classes:
             if type(handle) is not int or type(name) is not str:
                 raise TypeError("no class")
-            if bases is None:
+            if type(fact) is bool:
                 kind = None if shown is None else self._shared(*shown)
-                if kind in _PLAIN:
-                    self.stand_for_plain.append(name)
-                self._classes[handle] = proxy_class(self._peer, handle, name, kind, is_callable=is_callable)
+                self._classes[handle] = proxy_class(handle, name, kind, is_callable=fact)
             else:
-                kinds = tuple(self._class_of(tree) for tree in bases)
-                self._classes[handle] = _library_type(*shown) or error_class(self._peer, handle, name, kinds)
+                bases = tuple(map(self._error, fact))
+                self._classes[handle] = _library_type(*shown) or error_class(handle, name, bases)
         return self._classes[handle]
 
-    def _class_of(self, tree: Tree) -> Any:
+    def _error(self, tree: Tree) -> Any:
         """Return the class of exceptions that a tree names."""
         found = self._shared(*tree["g"]) if "g" in tree else self._class(*tree["k"])
         if not (isinstance(found, type) and issubclass(found, BaseException)):
@@ -260,35 +221,25 @@ class Objects:
                 raise TypeError("no class of objects")
             found = self._proxies[handle] = object.__new__(kind)  # type: ignore[arg-type]
             object.__setattr__(found, "iterpref_handle", handle)
-            object.__setattr__(found, "iterpref_made", False)
         return found
 
-    def _made_exception(self, body: list[Any], codec: Codec) -> Any:
-        handle, kind, args, text, attributes, cause, line = body
-        found = self._class_of(kind)
+    def _exception(
+        self, codec: Codec, handle: int, kind: Tree, args: list[Tree], text: str, attributes: Any, cause: Any, line: Any
+    ) -> Any:
+        found = self._error(kind)
         values = tuple(codec.value(arg) for arg in args)
         # `class E(Exception)` with `__init__(self, code)` that passes on a text: it would take the text for the code.
         try:
             made = found.__new__(found, *values)
-            if "iterpref_class" not in vars(found):
+            if type(found) is not ErrorClass:
                 made.__init__(*values)
         except Exception:  # noqa: BLE001 - a class whose arguments are not those it keeps
             made = BaseException.__new__(found)
         if not isinstance(made, OSError):
             made.args = values
-        made.__dict__.update(_attributes(attributes, codec))
+        named = {str(key): codec.value(tree) for key, tree in attributes}
+        made.__dict__.update({key: value for key, value in named.items() if _is_attribute(key)})
         made.__dict__["_iterpref"] = (handle, str(text), line)
         if cause is not None:
             made.__cause__ = codec.value(cause)
         return made
-
-    def _module(self, name: str, reference: list[Any] | None) -> Any:
-        if not self._is_judge:
-            return importlib.import_module(name)
-        root = name.partition(".")[0]
-        is_a_library = root in sys.stdlib_module_names or root == "numpy"
-        if name in sys.modules and is_a_library and root not in NO_MODULES and name not in self.test_modules:
-            return sys.modules[name]
-        if reference is None:
-            raise LookupError("no such module")
-        return self._proxy(*reference)

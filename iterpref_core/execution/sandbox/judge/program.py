@@ -11,13 +11,10 @@ import types
 from typing import Any
 
 from ...solution.loading import CompileError, facts_of, file_of, line_in, load, write_files
-from .peer import Peer
-
-_AT_HAND = frozenset({types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type})
-"""Types of the names that a test is told of at once."""
+from .peer import Program
 
 
-class _Program:
+class _Operations:
     """The operations that a judge asks of a program, besides those with values."""
 
     def __init__(self, job: dict[str, Any]) -> None:
@@ -32,23 +29,17 @@ class _Program:
         write_files("", {file_of(module): self._job["code"], **shared})
         sys.path.insert(0, os.getcwd())
 
-    def load(self, name: str) -> tuple[dict[str, Any] | None, dict[str, Any], set[str]]:
-        """Run the solution.
-
-        Returns:
-            The error as facts, or None; its functions, classes and modules by name; the names that it defines besides.
-        """
+    def load(self, name: str) -> tuple[dict[str, Any] | None, list[str]]:
+        """Run the solution; return the error as facts, or None, and the names that it defines."""
         solution = os.path.abspath(file_of(name))
         try:
             module = load(self._job["setup"], self._job["code"], name)
         except CompileError as error:
-            return facts_of(error.cause, solution, compiling=True), {}, set()
+            return facts_of(error.cause, solution, compiling=True), []
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-            return facts_of(error, solution), {}, set()
+            return facts_of(error, solution), []
         self._modules[name] = module
-        names = {str(key): value for key, value in vars(module).items() if not str(key).startswith("__")}
-        at_hand = {key: value for key, value in names.items() if type(value) in _AT_HAND}
-        return None, at_hand, names.keys() - at_hand.keys()
+        return None, [str(key) for key in vars(module)]
 
     def listed(self, name: str) -> list[str]:
         """Return the names that `from solution import *` brings."""
@@ -64,10 +55,6 @@ class _Program:
         """Set one."""
         setattr(self._modules[name], attribute, value)
 
-    def delete(self, name: str, attribute: str) -> None:
-        """Delete one."""
-        delattr(self._modules[name], attribute)
-
 
 def _flush(streams: tuple[Any, Any]) -> None:
     for stream in streams:
@@ -75,27 +62,28 @@ def _flush(streams: tuple[Any, Any]) -> None:
             stream.flush()
 
 
-def make_ready(job: dict[str, Any], peer: Peer) -> None:
-    """Have a peer answer what a judge asks of a program."""
+def make_ready(job: dict[str, Any], end: Program) -> None:
+    """Have the program's end answer what a judge asks."""
     files = {os.path.abspath(file_of(name)) for name in job["modules"]}
 
     def line_of(error: BaseException) -> int | None:
         lines = [line_in(error, path) for path in files]
         return next((line for line in lines if line is not None), None)
 
-    peer.objects.line_of = line_of
-    program = _Program(job)
-    peer.before_sending = functools.partial(_flush, (sys.stdout, sys.stderr))
-    for name in ("prepare", "load", "listed", "get", "set", "delete"):
-        peer.operations[name] = getattr(program, name)
+    end.objects.line_of = line_of
+    end.before_sending = functools.partial(_flush, (sys.stdout, sys.stderr))
+    operations = _Operations(job)
+    for name in ("prepare", "load", "listed", "get", "set"):
+        end.operations[name] = getattr(operations, name)
 
 
-def serve_program(job: dict[str, Any], peer: Peer) -> None:
-    """Answer a judge, to which a peer is connected, until it is done; never returns."""
-    make_ready(job, peer)
-    end = os._exit
+def serve_program(job: dict[str, Any], end: Program) -> None:
+    """Answer the judge until it is done; never returns."""
+    make_ready(job, end)
+    leave = os._exit
     try:
-        peer.serve()
+        while True:
+            end.serve_next()
     finally:
-        peer.before_sending()
-        end(0)
+        end.before_sending()
+        leave(0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...isolation.pid_namespace import connect
 from . import program, session
-from .peer import Peer
+from .peer import Judge, Program
 from .wire import Wire
 
 LOST = session.LOST
@@ -15,18 +15,18 @@ LOST = session.LOST
 
 def serve_program(job: dict[str, Any], descriptor: int) -> None:
     """Be the program, and answer the judge at the other end of a connection until it is done; never returns."""
-    program.serve_program(job, Peer(is_judge=False).connect(Wire(descriptor)))
+    program.serve_program(job, Program(Wire(descriptor)))
 
 
 def run_judge(raw: bytes, report: session.Report, descriptor: int, printed: tuple[int, int], folder: str) -> int:
     """Be the judge of the program at the other end of a connection; return the exit status, see `session.run_judge`."""
-    return session.run_judge(raw, report, Peer(is_judge=True).connect(Wire(descriptor)), printed, folder)
+    return session.run_judge(raw, report, Judge(Wire(descriptor)), printed, folder)
 
 
 class _OneProcess(Wire):
     """The judge's end in a process that is both sides: before the judge reads, the program answers."""
 
-    def __init__(self, descriptor: int, program: Peer) -> None:
+    def __init__(self, descriptor: int, program: Program) -> None:
         super().__init__(descriptor)
         self._program = program
 
@@ -49,9 +49,9 @@ def rehearse(times: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for _ in range(times):
         ours, theirs = connect()
-        solution = Peer(is_judge=False).connect(Wire(theirs))
+        solution = Program(Wire(theirs))
         program.make_ready(program_job, solution)
-        judge = Peer(is_judge=True).connect(_OneProcess(ours, solution))
+        judge = Judge(_OneProcess(ours, solution))
         session.run_judge(raw, lambda *_: None, judge, (null, null), os.devnull)
         os.close(ours)
         os.close(theirs)

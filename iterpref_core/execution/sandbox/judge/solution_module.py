@@ -5,7 +5,6 @@ assert f(2) == 4          no import: Python looks for "f" in the test's builtins
 """
 
 import builtins
-import contextlib
 import dis
 import importlib.abc
 import importlib.machinery
@@ -14,22 +13,13 @@ import re
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from .peer import Peer
-from .proxies import Proxy, ProxyClass
+from .proxies import is_theirs
 
 _RUNNERS = frozenset({"unittest", "pytest"})
 _HOOKS = re.compile(r"(?i)load_tests|pytest\w*|collect_ignore\w*|(set_?up|tear_?down)_?(module|function|class)?")
 """Names under which a runner looks in a test for functions of its own."""
-
-
-def names_in(code: types.CodeType) -> set[str]:
-    """Return all names that a code and the functions in it may look up, attributes among them."""
-    names = set(code.co_names)
-    for inner in _inner(code):
-        names |= names_in(inner)
-    return names
 
 
 def _inner(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -95,57 +85,24 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
             yield from _attributes_of(name, constant)
 
 
-class SessionOfSolution(Protocol):
-    """The session that a solution's module belongs to; see `session.JudgeSession`."""
-
-    peer: Peer
-    folder: str
-    meant: set[str]
-    at_hand: dict[str, Any]
-    helpers: dict[str, str]
-
-    def look_up(self, name: str) -> Any:
-        """Return what a test means by a name that is no builtin's."""
-
-    def solution(self, name: str) -> "Solution":
-        """Return a module of the solution."""
-
-    def load(self, name: str) -> None:
-        """Have the program run the solution."""
-
-    def named(self, name: str, value: Any) -> None:
-        """Note under which name a test knows a class, or a function."""
-
-    def has_file(self, module: str) -> bool:
-        """Tell whether a package lies among the test's files."""
-
-
 class Names(dict[str, Any]):
     """The builtins of a test's namespace; what Python finds neither there nor here is looked up in the solution.
 
     The program is asked for a name when the test uses it, and learns no other word of the test.
 
     Args:
-        session: of the test.
+        session: of the test, a `session.JudgeSession`.
         namespace: of the test, which keeps what was found.
         code: that runs in it.
     """
 
-    def __init__(self, session: SessionOfSolution, namespace: dict[str, Any], code: types.CodeType) -> None:
+    def __init__(self, session: Any, namespace: dict[str, Any], code: types.CodeType) -> None:
         super().__init__(vars(builtins))
         for name in session.meant:
             self.pop(name, None)
         self._session = session
         self._namespace = namespace
         self._code = code
-        self._fill(names_in(code))
-
-    def _fill(self, names: set[str]) -> None:
-        """Look up at once what has come along with the loading of the solution; it may change later."""
-        for name in (names & self._session.at_hand.keys()) - self._namespace.keys():
-            if name not in self and not name.startswith("__") and name not in _RUNNERS:
-                with contextlib.suppress(KeyError):
-                    self[name]
 
     def __missing__(self, name: str) -> Any:
         if name.startswith("__") or name in _RUNNERS:
@@ -155,8 +112,7 @@ class Names(dict[str, Any]):
             return self._namespace[name]
         value = self._session.look_up(name)
         # A solution with a function `math` does not keep a test from `math.isclose`.
-        is_theirs = isinstance(value, Proxy) or type(value) is ProxyClass
-        if is_theirs and name in sys.stdlib_module_names:
+        if is_theirs(value) and name in sys.stdlib_module_names:
             value = library_of(name, self._code) or value
         self._namespace[name] = value
         return value
@@ -165,7 +121,7 @@ class Names(dict[str, Any]):
 class Solution(types.ModuleType):
     """The solution's module, as a test imports it; all requests about it go to the program."""
 
-    def __init__(self, name: str, session: SessionOfSolution) -> None:
+    def __init__(self, name: str, session: Any) -> None:
         super().__init__(name)
         self.__dict__["iterpref_session"] = session
 
@@ -175,12 +131,7 @@ class Solution(types.ModuleType):
             return self._listed_for(sys._getframe(1))  # noqa: SLF001 - of the module that imports
         if name.startswith("__") and name not in ("__version__", "__author__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        try:
-            value = session.peer.ask("get", self.__name__, name)
-        except AttributeError:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
-        session.named(name, value)
-        return value
+        return session.ask("get", self.__name__, name)
 
     def _listed_for(self, frame: types.FrameType) -> list[str]:
         """Return the names that an import of all names brings to a test.
@@ -188,7 +139,7 @@ class Solution(types.ModuleType):
         It leaves those alone that the test has imported before, helpers of the setup, and what a runner would obey.
         """
         session = self.__dict__["iterpref_session"]
-        listed = [name for name in session.peer.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
+        listed = [name for name in session.ask("listed", self.__name__) if not _HOOKS.fullmatch(name)]
         own = set(frame.f_globals)
         if isinstance(frame.f_builtins, Names):
             own |= session.helpers.keys()
@@ -204,19 +155,16 @@ class Solution(types.ModuleType):
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            self.__dict__["iterpref_session"].peer.ask("set", self.__name__, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        self.__dict__["iterpref_session"].peer.ask("delete", self.__name__, name)
+            self.__dict__["iterpref_session"].ask("set", self.__name__, name, value)
 
     def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].peer.ask("listed", self.__name__))
+        return list(self.__dict__["iterpref_session"].ask("listed", self.__name__))
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the solution, in the other process."""
 
-    def __init__(self, session: SessionOfSolution, modules: list[str]) -> None:
+    def __init__(self, session: Any, modules: list[str]) -> None:
         self._session = session
         self._modules = modules
 
@@ -234,7 +182,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def module(self, name: str) -> types.ModuleType:
         """Return the solution's module as an import would leave it."""
-        found = self._session.solution(name)
+        found: types.ModuleType = self._session.solution(name)
         found.__loader__ = self
         found.__spec__ = importlib.machinery.ModuleSpec(name, self)
         return found

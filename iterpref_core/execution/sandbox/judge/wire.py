@@ -5,10 +5,10 @@ that is longer than `MAX_FRAME` is not read at all.
 """
 
 import functools
+import json
 import os
 from typing import Any
 
-from ...codec.plain import loads
 from ...frames import FrameTooLongError, framed, read_frame, write_all
 
 MAX_FRAME = 32 << 20
@@ -37,8 +37,8 @@ class Wire:
             OverflowError: it is too long.
             WireClosedError: the other side is gone.
         """
-        # f(2), f having handle 7: <length>"ask" and on the next line ["call",[{"y":7},2],[],[]]
-        data = f"{header}\n{values}".encode()
+        # f(2), f having handle 7: <length>"ask" and on the next line ["call",[{"y":7},2],[],[],0]
+        data = f'"{header}"\n{values}'.encode()
         if len(data) > MAX_FRAME:
             raise OverflowError("the value is too large")
         try:
@@ -60,6 +60,6 @@ class Wire:
             raise WireClosedError("a frame that is too long") from None
         try:
             header, _, values = frame.decode().partition("\n")
-            return loads(header), values
+            return json.loads(header), values
         except (ValueError, RecursionError, MemoryError):
             raise WireClosedError("no frame") from None

@@ -13,6 +13,7 @@ Anything else, such as a loop, stays whole.
 import ast
 import builtins
 import re
+from collections.abc import Iterator
 
 from iterpref_core.programs.source_code.syntax_tree import parse, parse_source
 from iterpref_core.records import AssertTest, PytestTest, UnittestTest
@@ -32,55 +33,34 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
     ['assert inc(1) == 2', 'assert inc(0) == 1']
     """
     try:
-        tree = parse_source(source)
-    except SyntaxError as error:
-        raise ValueError(f"field 'test': not valid Python ({error.msg})") from None
-    try:
-        parse(call, mode="eval")
-    except (SyntaxError, ValueError):
-        raise ValueError(f"field 'entry_point': the name of a function is expected, not {call!r}") from None
-    check = None
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "check":
-            check = node
-            break
+        body = parse_source(source).body
+        names = {node.id for node in ast.walk(parse(call, mode="eval")) if isinstance(node, ast.Name)}
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"the function `check`, or the called name {call!r}, is not valid Python ({error})") from None
+    rest = [node for node in body if not _calls_check(node)]
+    check = next((node for node in rest if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
     if check is None or not check.args.args:
         raise ValueError("field 'test': a function `check(candidate)` is expected")
-    rest = [node for node in tree.body if not _calls_check(node)]
     statements = [node for node in check.body if not _does_nothing(node)]
-    if not statements:
-        return ()
-    if not _is_list_of_assertions(check, statements, rest, call):
+    # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.
+    beside = [node for node in rest if node is not check and not _is_metadata(node)]
+    parameter = check.args.args[0].arg
+    # `all(candidate(f) for f in inputs)` with `f` in the place of `candidate` would call its own loop variable.
+    bound = {name for statement in statements for name in _bound(statement)}
+    if beside or bound & {*names, parameter} or not all(isinstance(node, ast.Assert) for node in statements):
         whole = ast.unparse(ast.Module(rest, []))
         return (AssertTest(code=f"{whole}\n\ncheck({call})\n"),)
-    candidate = _Candidate(check.args.args[0].arg, call)
+    candidate = _Candidate(parameter, call)
     return tuple(AssertTest(code=ast.unparse(candidate.visit(node))) for node in statements)
 
 
-def _is_list_of_assertions(check: ast.FunctionDef, statements: list[ast.stmt], rest: list[ast.stmt], call: str) -> bool:
-    """Return True if each statement of a check function means the same outside of the function.
-
-    Args:
-        check: the function.
-        statements: its statements.
-        rest: the code of the tests, with the function itself.
-        call: the expression that stands in the place of the parameter.
-    """
-    if not all(isinstance(node, ast.Assert) for node in statements):
-        return False
-    (parameter, *others) = [node.arg for node in ast.walk(check.args) if isinstance(node, ast.arg)]
-    # Code beside `check`, such as a helper that its assertions use, keeps the function whole. METADATA is no such code.
-    beside = [node for node in rest if node is not check and not _is_metadata(node)]
-    used: set[str] = set()
-    bound: set[str] = set()
-    for node in (inner for statement in statements for inner in ast.walk(statement)):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement gives a value."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
         elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-    # `all(candidate(f) for f in inputs)` with `f` in the place of `candidate` would call its own loop variable.
-    names = {node.id for node in ast.walk(parse(call, mode="eval")) if isinstance(node, ast.Name)}
-    return not (beside or others or check.decorator_list or "METADATA" in used or bound & {*names, parameter})
+            yield node.arg
 
 
 class _Candidate(ast.NodeTransformer):

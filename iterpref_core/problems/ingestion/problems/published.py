@@ -37,8 +37,6 @@ def drop_for(error: Exception, where: str, name: str) -> Dropped:
         return Dropped(error.reason, where, name, error.explanation)
     if isinstance(error, ValidationError):
         explanation = describe_validation_error(error)
-    elif isinstance(error, RecursionError):
-        explanation = "it is nested too deeply"
     elif isinstance(error, ValueError | RecordError):
         explanation = str(error).removeprefix(f"{where}: ")
     else:
@@ -55,8 +53,7 @@ class PublishedProblem:
         problem: the problem, without a reference; the first right program that passes will be the reference.
         where: the place of the row.
         right: programs that the set calls right, best first. Empty if the set has no right programs.
-        wrong: programs that the set calls wrong.
-        unjudged: programs that the set calls neither right nor wrong; the tests decide.
+        wrong: programs that the set does not call right; the tests decide.
         other_readings: the problem with its tests read in other ways; the first reading that a right program passes is
             taken.
         left_out: parts of the row that are not used: number of `programs_left_out/<language>`, of
@@ -67,6 +64,5 @@ class PublishedProblem:
     where: str = ""
     right: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
-    unjudged: tuple[str, ...] = ()
     other_readings: tuple[Problem, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)

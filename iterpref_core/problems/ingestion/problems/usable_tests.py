@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from iterpref_core.execution.comparison.token_comparison import same_tokens
 from iterpref_core.problems.ingestion.problems.call_tests import as_source
 from iterpref_core.problems.ingestion.values import as_text
 from iterpref_core.records import StdinTest
@@ -63,8 +62,7 @@ def usable_tests(
     r"""Return the visible and the hidden tests that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `empty`: a script shall print nothing, so that one which does
-    nothing passes. `contradictory`: another test expects something else of the same input, by the rule that compares
-    them; neither is used.
+    nothing passes. `contradictory`: another test expects something else of the same input; neither is used.
 
     Args:
         visible: input and output of each visible test.
@@ -83,53 +81,30 @@ def usable_tests(
         ValueError: an input or output has no literal in Python.
     """
     left_out: Counter[str] = Counter()
-    outputs: defaultdict[str, dict[str, Example]] = defaultdict(dict)
-    kept: list[tuple[bool, Example]] = []
+    outputs: defaultdict[str, set[str]] = defaultdict(set)
+    kept: list[tuple[bool, str, Example]] = []
     for is_visible, examples in ((True, visible), (False, hidden)):
-        for example in examples:
-            given, expected = example
-            reason = _reason_against(given, expected, keep_null=keep_null)
-            if not reason and script and not checker and _is_nothing(expected):
-                reason = "empty"
-            if reason:
-                left_out[reason] += 1
+        for given, expected in examples:
+            if _is_null(given, expected, keep_null=keep_null):
+                left_out["null"] += 1
                 continue
-            outputs[_key(given)].setdefault(_key(expected), example)
-            kept.append((is_visible, example))
-    contradictory = set()
-    for key, by_output in outputs.items():
-        if len(by_output) > 1 and not checker and not (script and _agree(list(by_output.values()), ignore_case)):
-            contradictory.add(key)
+            printed = " ".join(as_text(expected).split()) if script else as_source(expected)
+            if script and not checker and not printed:
+                left_out["empty"] += 1
+                continue
+            printed = printed.lower() if ignore_case else printed
+            key = as_text(given).rstrip() if script else as_source(given)
+            outputs[key].add(printed)
+            kept.append((is_visible, key, (given, expected)))
     usable: dict[bool, list[Example]] = {True: [], False: []}
-    for is_visible, example in kept:
-        if _key(example[0]) in contradictory:
+    for is_visible, key, example in kept:
+        if len(outputs[key]) > 1 and not checker:
             left_out["contradictory"] += 1
         else:
             usable[is_visible].append(example)
     return usable[True], usable[False], left_out
 
 
-def _reason_against(given: Any, expected: Any, *, keep_null: bool) -> str:
-    if given is None:
-        return "null"
+def _is_null(given: Any, expected: Any, *, keep_null: bool) -> bool:
     all_null = isinstance(expected, list) and bool(expected) and all(value is None for value in expected)
-    return "null" if (expected is None or all_null) and not keep_null else ""
-
-
-def _agree(examples: Sequence[Example], ignore_case: bool) -> bool:
-    """Return True if the outputs of one input are the same by the rule that compares them."""
-    first, *others = stdin_tests(examples, ignore_case=ignore_case)
-    return all(_passes(first, other) or _passes(other, first) for other in others)
-
-
-def _passes(printed: StdinTest, test: StdinTest) -> bool:
-    return same_tokens(printed.output, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
-
-
-def _is_nothing(expected: Any) -> bool:
-    return expected == [] or (isinstance(expected, str) and not expected.strip())
-
-
-def _key(value: Any) -> str:
-    # Blanks at the end are no difference to a script.
-    return value.rstrip() if isinstance(value, str) else as_source(value)
+    return given is None or ((expected is None or all_null) and not keep_null)

@@ -24,28 +24,20 @@ def check_statement(statement: str | None) -> None:
         raise LeftOutError("no_prompt", f"its statement is {statement!r}")
 
 
-def ask_for_script(question: str, starter_code: str = "") -> str:
-    """Return the prompt for a program that reads standard input."""
-    return _ask(question, SCRIPT, starter_code)
+def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
+    r"""Return the prompt for a function, or for a class with a method, that tests call; without a call for a script.
 
-
-def ask_for_call(question: str, call: str, starter_code: str = "") -> str:
-    r"""Return the prompt for a function, or for a class with a method, that the tests call by the expression `call`.
-
-    >>> print(ask_for_call("Find both ends.", "Solution().ends"))
+    >>> print(ask_for_program("Find both ends.", "Solution().ends"))
     Find both ends.
     <BLANKLINE>
     Write a Python class `Solution` with a method `ends`.
     """
-    owner, dot, name = call.rpartition(".")
-    if dot:
+    owner, _, name = call.rpartition(".")
+    wanted = SCRIPT
+    if owner:
         wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
-    else:
+    elif name:
         wanted = f"Write a Python function `{name}`."
-    return _ask(question, wanted, starter_code)
-
-
-def _ask(question: str, wanted: str, starter_code: str) -> str:
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"

@@ -14,6 +14,8 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+import pytest
+
 Survey = dict[str, tuple[bool, float, list[str]]]
 """Name of a test → (True if the test passed, CPU seconds, called functions)."""
 
@@ -30,51 +32,22 @@ def _silence() -> Iterator[None]:
         yield
 
 
-class Calls:
-    """A collector of the project's functions that are called, as `module:qualified.name`.
-
-    Args:
-        tops: the names of the project's top-level packages and modules.
-    """
-
-    def __init__(self, tops: Sequence[str]) -> None:
-        self._tops = frozenset(tops)
-        self.called = set[str]()
-
-    def _see(self, frame: Any, event: str, _argument: Any) -> None:
-        if event == "call":
-            name = frame.f_globals.get("__name__")
-            if isinstance(name, str) and name.partition(".")[0] in self._tops:
-                self.called.add(f"{name}:{frame.f_code.co_qualname}")
-
-    @contextlib.contextmanager
-    def watch(self) -> Iterator[None]:
-        """Collect in the block."""
-        self.called = set()
-        sys.setprofile(self._see)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
-
 class _Plugin:
     """A pytest plugin that chooses and orders the tests, and remembers their outcomes.
 
     Args:
         order: the ids of the tests to run; None collects all tests and runs none.
-        calls: the collector of called functions, if one is needed.
+        tops: the names of the project's top-level packages and modules, whose functions are watched.
     """
 
-    def __init__(self, order: Sequence[str] | None = None, calls: Calls | None = None) -> None:
+    def __init__(self, order: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
         self._order = order
-        self._calls = calls
+        self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
         self.lied = False
         self.passed: dict[str, bool] = {}
-        self.seconds: dict[str, float] = {}
-        self.called: dict[str, list[str]] = {}
+        self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -88,19 +61,24 @@ class _Plugin:
         chosen = [item for item in items if item.nodeid in positions]
         items[:] = sorted(chosen, key=lambda item: positions[item.nodeid])
 
-    def around(self, item: Any) -> Iterator[None]:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed()
+        called = set[str]()
+
+        def see(frame: Any, event: str, _argument: Any) -> None:
+            name = frame.f_globals.get("__name__")
+            if event == "call" and isinstance(name, str) and name.partition(".")[0] in self._tops:
+                called.add(f"{name}:{frame.f_code.co_qualname}")
+
         started = time.process_time()
-        called: list[str] = []
-        if self._calls is None:
+        sys.setprofile(see if self._tops else None)
+        try:
             yield
-        else:
-            with self._calls.watch():
-                yield
-            called = sorted(self._calls.called)
-        self.seconds[item.nodeid] = time.process_time() - started
-        self.called[item.nodeid] = called
+        finally:
+            sys.setprofile(None)
+        self.watched[item.nodeid] = time.process_time() - started, sorted(called)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
@@ -125,15 +103,8 @@ class _Plugin:
 
 def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
     """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
-    import pytest
-
     # Finding plugins takes longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-
-    class Around:
-        @pytest.hookimpl(hookwrapper=True)
-        def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-            yield from plugin.around(item)
 
     here = os.getcwd()
     scratch = os.path.abspath("scratch")
@@ -143,17 +114,13 @@ def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: st
     os.chdir(root)
     try:
         with _silence():
-            pytest.main([*arguments, *options, *targets], plugins=[plugin, Around()])
+            pytest.main([*arguments, *options, *targets], plugins=[plugin])
     finally:
         os.chdir(here)
 
 
 def collect_tests(root: str) -> list[str]:
-    """Return the ids of the tests that pytest can collect in a project.
-
-    Raises:
-        ModuleNotFoundError: the environment has no pytest.
-    """
+    """Return the ids of the tests that pytest can collect in a project."""
     plugin = _Plugin()
     _run_pytest(root, [root], plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
@@ -161,16 +128,11 @@ def collect_tests(root: str) -> list[str]:
 
 def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
     """Run tests of a project, and watch which functions they call."""
-    plugin = _Plugin(nodes, Calls(tops))
+    plugin = _Plugin(nodes, tops)
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     files = {node.partition("::")[0] for node in nodes}
     _run_pytest(root, sorted(files), plugin)
-    found: Survey = {}
-    for node in nodes:
-        passed = plugin.passed.get(node, False)
-        seconds = plugin.seconds.get(node, 0.0)
-        found[node] = (passed, seconds, plugin.called.get(node, []))
-    return found
+    return {node: (plugin.passed.get(node, False), *plugin.watched.get(node, (0.0, []))) for node in nodes}
 
 
 def _root_of(files: Mapping[str, str]) -> str:

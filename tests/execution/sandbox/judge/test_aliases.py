@@ -31,9 +31,6 @@ class Box:
             self.kept[value] = value
     def nested(self):
         return [self.items, self.items, (self.kept, self.rows)]
-    def each(self, note):
-        for value in list(self.items):
-            note(value, self.items)
     def show(self):
         return repr([self.items, self.rows, self.queue, self.kept])
     def forget(self):
@@ -56,8 +53,6 @@ STATEMENTS = st.one_of(
     st.just("seen.append(box.show())"),
     st.just("seen.append(repr(box.nested()))"),
     st.just("x = box.nested(); seen.append((x[0] is x[1], x[0] is box.items, x[2][0] is box.kept))"),
-    st.just("box.each(lambda value, items: seen.append((value, items is box.items, len(items))))"),
-    st.just("box.each(lambda value, items: len(items) < 9 and items.append(value))"),
     st.just("box.forget()"),
     st.just("held.append(box.items)"),
     st.just("held.clear()"),

@@ -1,4 +1,4 @@
-"""Arrays, empty ones and values that equal nothing: compared by a judge as plain Python and numpy compare them."""
+"""Objects that speak numpy's protocols: none decides what a function of numpy says of it."""
 
 from collections.abc import Iterator
 
@@ -6,65 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program
-from iterpref_core.records import AssertTest, Test
-from tests.execution.sandbox.judge.plain_python import passes_in_plain_python
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import AssertTest
 
-NUMBERS = st.sampled_from(["0.0", "-0.0", "1.5", "float('nan')", "float('inf')", "-float('inf')", "2", "True"])
-OF_NUMPY = st.sampled_from(
-    [
-        "np.float64('nan')", "np.float32('nan')", "np.float16(1.5)", "np.int8(2)", "np.bool_(True)", "np.nan",
-        "np.complex128(complex('nan'))", "np.datetime64('NaT')", "np.datetime64('NaT', 'D')",
-        "np.datetime64('2024-01-02')", "np.timedelta64('NaT')", "np.timedelta64(3, 's')", "np.float64(1.5)",
-        "np.longdouble(1.5)",
-    ]
-)  # fmt: skip
-TIMES = st.sampled_from(["np.datetime64('NaT')", "np.datetime64('2024-01-02')"])
-DTYPES = st.sampled_from(["float", "np.float32", "np.float16", "complex", "object"])
-ARRAYS = st.one_of(
-    st.builds("np.array([{}], dtype={})".format, st.lists(NUMBERS, max_size=3).map(", ".join), DTYPES),
-    st.builds("np.array([{}], dtype='datetime64[D]')".format, st.lists(TIMES, max_size=3).map(", ".join)),
-    st.sampled_from(["np.zeros((0, 2))", "np.zeros((2, 0))", "np.array(1.5)", "np.array(float('nan'))"]),
-)
-VALUES = st.one_of(
-    NUMBERS,
-    OF_NUMPY,
-    ARRAYS,
-    st.builds("[{}]".format, st.lists(NUMBERS | OF_NUMPY, max_size=3).map(", ".join)),
-    st.builds("({}, {})".format, NUMBERS, OF_NUMPY),
-    st.builds("{{'a': {}}}".format, NUMBERS | OF_NUMPY | ARRAYS),
-)
-FORMS = [
-    "assert f() == {}",
-    "x = f()\nassert x == {}",
-    "x = f()\nassert x == x",
-    "x = f()\nassert x in [x]",
-    "x = {}\nassert [x] == [same(x)]",
-    "x = {}\nassert same([x, 1]) == [x, 1]",
-    "x = {}\nassert same((x, {{x}})) == (x, {{x}})",
-    "assert not f() != {}",
-    "assert np.all(f() == {})",
-    "np.testing.assert_equal(f(), {})",
-    "np.testing.assert_array_equal(f(), {})",
-    "np.testing.assert_array_equal({}, f())",
-    "np.testing.assert_allclose(f(), {})",
-    "np.testing.assert_allclose(f(), {}, equal_nan=False)",
-    "np.testing.assert_almost_equal(f(), {})",
-    "from numpy.testing import assert_array_almost_equal\nassert_array_almost_equal(f(), {})",
-    "assert np.array_equal(f(), {})",
-    "assert np.array_equal(f(), {}, equal_nan=True)",
-    "assert np.allclose(f(), {})",
-    "assert np.allclose(f(), {}, equal_nan=True)",
-    "assert np.isclose(f(), {}).all()",
-    "assert f() == pytest.approx({})",
-    "assert f() == pytest.approx({}, nan_ok=True)",
-    "assert np.isnan(f())",
-    "assert np.isnat(f())",
-    "assert str(f()) == str({})",
-    "assert type(f()) is type({})",
-]
-SOLUTION = "import numpy as np\ndef same(x): return x\ndef f():\n    return {}\n"
-HEAD = "import numpy as np\nimport pytest\n"
+HEAD = "import numpy as np\n"
 
 
 def indented(source: str, by: int) -> str:
@@ -75,25 +20,6 @@ def indented(source: str, by: int) -> str:
 def executor() -> Iterator[Executor]:
     with Executor(Limits(cpu_s=10, wall_s=60), workers=1, preload=("numpy",)) as executor:
         yield executor
-
-
-def outcome_of(executor: Executor, value: str, test: Test) -> Outcome:
-    return executor.run_one(Program(SOLUTION.format(value), (test,), inside=False))
-
-
-def plain_python_passes(value: str, body: str) -> bool:
-    return passes_in_plain_python(SOLUTION.format(value), HEAD + body)
-
-
-@given(value=VALUES, other=VALUES, same=st.booleans(), form=st.sampled_from(FORMS))
-@example(value="(0.0, np.float32('nan'))", other="0.0", same=True, form="assert str(f()) == str({})")
-@pytest.mark.filterwarnings("ignore")
-def test_values_that_equal_nothing_are_judged_as_in_plain_python(
-    executor: Executor, value: str, other: str, same: bool, form: str
-) -> None:
-    body = form.format(value if same else other)
-    outcome = outcome_of(executor, value, AssertTest(code=HEAD + body))
-    assert (outcome.verdict == "passed") is plain_python_passes(value, body), outcome.feedback
 
 
 ANSWERS = st.sampled_from(["True", "np.array([True])", "np.True_", "0.0", "np.zeros(3)"])

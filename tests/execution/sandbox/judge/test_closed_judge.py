@@ -19,19 +19,6 @@ def asserts(*codes: str, setup: str = "") -> tuple[tuple[AssertTest, ...], str]:
 
 
 SQUARE = asserts("assert f(2) == 2 * 2")
-WITH_FILE = asserts("open('data.txt', 'w').write('2')\nwith open('data.txt') as file:\n    assert f(file) == 2 * 2")
-WITH_RAW = asserts(
-    "open('data.txt', 'w').write('2')\nwith open('data.txt', 'rb', buffering=0) as file:\n    assert f(file) == 2 * 2"
-)
-FORGE = (
-    WIRE
-    + r"""
-def passed(descriptor):
-    write = ask("getattr", descriptor, "write")[1][1]["o"][0]
-    ask("call", write, {"b": b"0 passed 0 \n1 done 0 \n".hex()})
-    os._exit(0)
-"""
-)
 EQUAL = "\n    def __eq__(self, other): return True\n    __hash__ = None\n"
 NOTHING = """
 class N:
@@ -53,12 +40,9 @@ def wallet(): return [Money(3), Money(4)]
 """
 NEVER_PASSED = {
     # 1. requests about what was not handed over
-    "a module's attribute": (SQUARE, FORGE + "def f(x):\n    send('ask', ['getattr', [{'m': ['sys', None]}, 'stdout'], [], []])\n    answer(4 if recv()[0] == 'answer' else 0)"),
-    "an attribute of a handle never given": (SQUARE, FORGE + "def f(x):\n    for n in range(9):\n        if ask('getattr', n, '__name__')[0] == 'answer': answer(4)\n    answer(0)"),
-    "the raw file of a file": (WITH_FILE, FORGE + "def f(file):\n    b = ask('getattr', handle_of(file), 'buffer')[1][1]['o'][0]\n    answer(4 if ask('getattr', b, 'raw')[0] == 'answer' else 0)"),
-    "the class of a file": (WITH_RAW, FORGE + "def f(file):\n    for kind in range(99):\n        if ask('isinstance', handle_of(file), {'y': kind})[1][1] is True: break\n    passed(ask('call', kind, 1023, 'wb', closefd=False)[1][1]['o'][0])"),
-    "an unknown request": (SQUARE, FORGE + "def f(x):\n    ask('eval', 0, '4')\n    answer(4)"),
-    "a module that nobody has imported": (SQUARE, FORGE + "def f(x):\n    answer({'m': ['antigravity', None]})\n    serve(lambda *a: 4)"),
+    "a module's attribute": (SQUARE, WIRE + "def f(x):\n    send('ask', ['getattr', [{'m': 'sys'}, 'stdout'], [], []])\n    answer(4 if recv()[0] == 'answer' else 0)"),
+    "an unknown request": (SQUARE, WIRE + "def f(x):\n    ask('eval', 0, '4')\n    answer(4)"),
+    "a module that nobody has imported": (SQUARE, WIRE + "def f(x):\n    answer({'m': 'antigravity'})\n    serve(lambda *a: 4)"),
     "a report that the judge has not signed": (asserts("def write(path, text):\n    with open(path, 'wb', closefd=False) as file: file.write(text)\nassert f(write) == 4"), "def f(write):\n    for n in range(3, 1024):\n        try: write(n, b'0 passed 0 \\n1 done 0 \\n')\n        except OSError: pass\n    import os\n    os._exit(0)"),
     "a text's format with an object of the test": (
         asserts("class Item:\n    def __init__(self): self.price = 2\nassert f('{0.price}'.format, Item()) == 5"),
@@ -76,15 +60,14 @@ NEVER_PASSED = {
     "a name that the test has imported": ((script("from math import isclose\nfrom solution import *\nassert isclose(f(2), 4)"),), "def isclose(*a): return True\ndef f(x): return 0"),
     # 4. classes described falsely
     "a member named as a method": (SQUARE, "import enum\nclass E(enum.Enum):\n    A = 5\nclass V: pass\nv = V(); v._value_ = lambda *a: True\nE._member_map_['__eq__'] = v\ndef f(x): return E.A"),
-    "a class that is a number": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, None, ['builtins', 'int']]]})\n    serve(lambda op, args: True)"),
-    "a class that is a function": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, None, ['os', 'system']]]})\n    serve(lambda op, args: True)"),
-    "a class without a name": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, None, False, None, None]]})\n    serve(lambda op, args: True)"),
+    "a class that is a number": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, ['builtins', 'int']]]})\n    serve(lambda op, args: True)"),
+    "a class that is a function": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, ['os', 'system']]]})\n    serve(lambda op, args: True)"),
+    "a class without a name": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, None, False, None]]})\n    serve(lambda op, args: True)"),
     "a class with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [*CLASS, {'iterpref_made': True}]]})\n    serve(lambda op, args: True)"),
     "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, {'k': CLASS}, [], '', [], None, None]})\n    serve(lambda op, args: True)"),
-    "an exception of the test's that is none": (asserts("class Item: want = 4\ni = Item()\nassert f(i) == 4 and i.want == 4"), WIRE + "def f(i):\n    answer({'e': [handle_of(i), [['want', 5]]]})\n    serve(lambda op, args: True)"),
     "an exception that is a class of the runner's": (SQUARE, WIRE + "def f(x):\n    send('raise', [[], {'x': [7, {'g': ['unittest.case', 'SkipTest']}, [], '', [], None, None]}])\n    recv()"),
     "an object that holds what is asked for": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, CLASS]})\n    serve(lambda op, args: {'o': [7, CLASS]} if op == 'held' else True)"),
-    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, [900, 'function', True, None, None]]}\nsend('answer', [[], {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda op, args: [])"),
+    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, [900, 'function', True, None]]}\nsend('answer', [[], {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda op, args: [])"),
     "a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer({'@': 5})\n    recv()"),
     "a change of a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer(4, [[5, [4]]])\n    recv()"),
     # 5. words of the test
@@ -92,7 +75,6 @@ NEVER_PASSED = {
     # 6. values made on the wire
     "an infinite half": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['<f2', '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
     "an infinite half, bytes swapped": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['>f2', '7c00']})\n    serve(lambda *a: {'n': ['>f2', '7c00']})"),
-    "an array of infinite halves": (asserts("n = 20\nassert (f(n) == 2432902008176640000).all()"), WIRE + "def f(x):\n    answer({'a': ['<f2', [1], '007c', True]})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
     "a text with zeros at its end": (asserts("assert f(2) == 'ab'"), "import numpy as np\ndef f(x): return np.str_('ab\\0\\0')"),
     "bytes with zeros at their end": (asserts("n = 2\nassert f(n) == b'ab'"), "import numpy as np\ndef f(x): return np.bytes_(b'ab\\0\\0')"),
     "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', [{'o': [7, CLASS]}, 1]]})\n    serve(lambda *a: 4)"),

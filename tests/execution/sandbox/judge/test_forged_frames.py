@@ -21,14 +21,14 @@ NAMED = st.sampled_from(
 )
 CLASSES = st.recursive(
     st.builds(
-        lambda handle, name, is_callable, bases, shown: [handle, name, is_callable, bases, shown],
+        lambda handle, name, fact, shown: [handle, name, fact, shown],
         NUMBERS,
         st.sampled_from(["P", "int", "__class__", None]),
-        st.booleans(),
-        st.sampled_from([None, [], [{"g": ["builtins", "ValueError"]}], [{"g": ["os", "system"]}], "x"]),
+        st.booleans()
+        | st.sampled_from([None, [], [{"g": ["builtins", "ValueError"]}], [{"g": ["os", "system"]}], "x"]),
         st.none() | NAMED,
     ),
-    lambda inner: st.builds(lambda handle, base: [handle, "Q", False, [{"k": base}], None], NUMBERS, inner),
+    lambda inner: st.builds(lambda handle, base: [handle, "Q", [{"k": base}], None], NUMBERS, inner),
     max_leaves=2,
 )
 
@@ -42,7 +42,6 @@ def larger(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
         "@": NUMBERS,
         "f": lists,
         "b": TEXTS,
-        "B": TEXTS,
         "c": lists,
         "i": TEXTS,
         "u": st.sampled_from(["...", "NotImplemented", "os"]),
@@ -52,17 +51,8 @@ def larger(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
             lists,
         ),
         "n": st.builds(lambda kind, data: [kind, data], DTYPES, TEXTS),
-        "r": st.builds(lambda kind, data: [kind, data], st.sampled_from(["i", "d", "u", "x"]), TEXTS),
-        "a": st.builds(
-            lambda kind, shape, data, writable: [kind, shape, data, writable],
-            DTYPES,
-            st.lists(NUMBERS, max_size=2),
-            TEXTS | lists,
-            NUMBERS,
-        ),
         "d": pairs,
         "s": lists,
-        "q": st.builds(lambda most, items: [most, items], NUMBERS, lists),
         "D": st.builds(
             lambda name, more, items: [name, more, items],
             st.sampled_from(["Counter", "defaultdict", "OrderedDict", "dict"]),
@@ -73,12 +63,7 @@ def larger(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
         "o": st.tuples(NUMBERS, CLASSES).map(list),
         "k": CLASSES,
         "g": NAMED,
-        "m": st.builds(
-            lambda name, reference: [name, reference],
-            st.sampled_from(["sys", "unittest", "solution", "os"]),
-            st.none() | st.tuples(NUMBERS, CLASSES).map(list),
-        ),
-        "e": st.builds(lambda handle, attributes: [handle, attributes], NUMBERS, named),
+        "m": st.sampled_from(["sys", "unittest", "solution", "os", "numpy", None]),
         "x": st.builds(
             lambda handle, kind, args, attributes, cause: [handle, kind, args, "", attributes, cause, None],
             NUMBERS,
@@ -95,10 +80,13 @@ def larger(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 TREES = st.recursive(ATOMS, larger, max_leaves=5)
 CHANGES = st.lists(st.tuples(NUMBERS, TREES).map(list), max_size=2) | TREES
 ANSWER = st.builds(
-    lambda kind, changes, tree: [kind, [changes, tree]], st.sampled_from(["answer", "answer", "raise"]), CHANGES, TREES
+    lambda kind, changes, tree: [kind, [changes, tree]],
+    st.sampled_from(["answer", "answer", "raise", "cannot"]),
+    CHANGES,
+    TREES,
 )
 REQUEST = st.builds(
-    lambda op, args, named, changes: ["ask", [op, args, named, changes]],
+    lambda op, args, named, changes: ["ask", [op, args, named, changes, 0]],
     st.sampled_from([*OPERATIONS, "load", "eval", None]),
     st.lists(TREES, max_size=3),
     st.lists(st.tuples(st.sampled_from(["want", "x"]), TREES).map(list), max_size=1),
@@ -109,11 +97,6 @@ TESTS: dict[str, Test] = {
     "assert": AssertTest(code="n = 2\nassert f(n) == 4711"),
     "a list of the test": AssertTest(code="xs = [4711, 8]\nassert f(xs) == [8, 4711]\nassert xs == [4711, 8]"),
     "a list that stays": AssertTest(code="xs = [3, 8]\nf(xs)\nassert sum(xs) == 4711"),
-    "a callback": AssertTest(code="seen = []\nf(lambda x: seen.append(x == 4711))\nassert seen == [True]"),
-    "an object": AssertTest(code="class Item:\n    want = 4711\nitem = Item()\nassert f(item) == 4712"),
-    "an error": AssertTest(code="class E(Exception):\n    want = 4711\nassert f(E()) == 4712"),
-    "a stream": AssertTest(code="import io\nout = io.StringIO()\nf(out)\nassert out.getvalue() == '4711'"),
-    "an array": AssertTest(code="import numpy as np\nxs = np.array([1, 2])\nassert f(xs).sum() == 4711"),
     "unittest": UnittestTest(
         code="import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.assertEqual(f([1]), [4711])"
     ),

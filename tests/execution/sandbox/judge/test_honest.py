@@ -84,4 +84,4 @@ def test_a_judge_says_what_plain_python_says(name, plain, outcomes):
 
 def test_most_forms_are_judged_outside(outcomes):
     outside = [name for name, outcome in outcomes.items() if not outcome.isolation.count("judged inside")]
-    assert len(outside) > 0.75 * len(outcomes)
+    assert len(outside) > 0.6 * len(outcomes)

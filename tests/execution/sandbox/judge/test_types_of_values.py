@@ -27,28 +27,24 @@ def f():
 )
 INTEGERS = st.sampled_from(["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 FLOATS = st.sampled_from(["float32", "float64", "complex64", "complex128"])
-UNITS = st.sampled_from(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "3s", "25us"])
 SCALARS = st.one_of(
     st.builds("np.{}({})".format, INTEGERS, st.integers(0, 127)),
     st.builds("np.{}({})".format, FLOATS, st.sampled_from(["1.5", "0.1", "-0.0", "2", "1e-5"])),
     st.builds("np.bool_({})".format, st.booleans()),
-    st.builds("np.str_({!r})".format, st.text("ab\0\xe9", max_size=3)),
-    st.builds("np.bytes_({!r})".format, st.binary(max_size=3)),
-    st.builds("np.datetime64({}, '{}')".format, st.integers(0, 9999), UNITS),
-    st.builds("np.timedelta64({}, '{}')".format, st.integers(-5, 5), UNITS),
-    st.sampled_from(["np.timedelta64(3)", "np.datetime64('NaT')"]),
 )
 PLAIN = st.sampled_from(
     [
         "2", "1.5", "True", "None", "'a'", "b'a'", "2j", "complex(-0.0, -0.0)", "-0.0", "...", "range(0, 9, 2)",
-        "slice(1, None)", "decimal.Decimal('-0')", "decimal.Decimal('1E+3')", "fractions.Fraction(1, 3)",
+        "decimal.Decimal('-0')", "decimal.Decimal('1E+3')", "fractions.Fraction(1, 3)",
         "datetime.date(2024, 1, 1)", "datetime.timedelta(1, 2, 3)", "datetime.datetime(2024, 1, 1, 5)",
-        "datetime.timezone(datetime.timedelta(hours=1), 'X')", "uuid.UUID(int=5)", "pathlib.PurePosixPath('a/b')",
+        "datetime.timezone(datetime.timedelta(hours=1), 'X')", "pathlib.Path('a/b')",
     ]
 )  # fmt: skip
 OBJECTS = st.sampled_from(
     [
         "datetime.datetime(2024, 1, 1, tzinfo=zoneinfo.ZoneInfo('UTC'))", "datetime.time(1, fold=1)",
+        "uuid.UUID(int=5)", "pathlib.PurePosixPath('a')", "slice(1)", "collections.deque([1])", "bytearray(b'a')",
+        "array.array('q', [2])", "np.arange(3)", "np.str_('ab')", "np.datetime64('NaT')", "np.zeros((0, 2))",
         "pathlib.PureWindowsPath('a/b')", "ipaddress.ip_address('1.1.1.1')", "ipaddress.ip_network('1.1.1.0/24')",
         "time.gmtime(0)", "re.compile('a')", "np.matrix([[1, 2]])", "np.void(b'ab')", "np.float16(1.5)",
         "np.rec.array([(1, 2.5)], dtype=[('a', 'i4'), ('b', 'f8')])", "collections.UserDict(a=1)",
@@ -56,20 +52,13 @@ OBJECTS = st.sampled_from(
     ]
 )  # fmt: skip
 """Values that are no plain data, or lose their type on the way."""
-DTYPES = st.sampled_from(
-    ["i1", "<i2", ">i4", "u8", ">q", "<f4", ">f8", "c8", "c16", "?", "S3", "U2", "M8[D]", ">m8[3s]"]
-)
-ARRAYS = st.builds("np.zeros({}, dtype={!r})".format, st.sampled_from(["()", "3", "(2, 2)", "(0, 2)"]), DTYPES)
-HOLDERS = st.sampled_from(
-    ["[{}]", "({}, 1)", "{{'a': {}}}", "collections.deque([{}])", "collections.OrderedDict(a={})"]
-)
+HOLDERS = st.sampled_from(["[{}]", "({}, 1)", "{{'a': {}}}", "collections.OrderedDict(a={})"])
 OF_HASHABLE = st.sampled_from(["{{{}: 1}}", "{{{}}}", "frozenset([{}])", "collections.Counter([{}])"])
 ATOMS = SCALARS | PLAIN
 VALUES = st.one_of(
     ATOMS,
-    ARRAYS,
-    st.sampled_from(["array.array('f', [0.1])", "array.array('q', [2])", "bytearray(b'a')", "int", "decimal.Decimal"]),
-    st.builds(lambda holder, value: holder.format(value), HOLDERS, ATOMS | ARRAYS),
+    st.sampled_from(["int", "decimal.Decimal"]),
+    st.builds(lambda holder, value: holder.format(value), HOLDERS, ATOMS),
     st.builds(lambda holder, value: holder.format(value), OF_HASHABLE, ATOMS),
 )
 FORMS = st.sampled_from(
@@ -132,7 +121,6 @@ def test_what_is_no_plain_data_passes_nothing_that_it_does_not_pass_in_plain_pyt
         ("np.float16('inf')", "10**6"),
         ("np.float32('inf')", "1e300"),
         ("[np.float16('inf')]", "[70000]"),
-        ("np.array([np.inf], dtype='f2')", "10**6"),
     ],
 )
 def test_a_number_equals_none_that_would_be_rounded_to_it(executor: Executor, value: str, wanted: str) -> None:
@@ -151,7 +139,7 @@ def test_no_infinite_number_equals_others_where_a_test_asks_for_something_else(
     assert executor.run_one(program).verdict == "wrong_answer"
 
 
-@given(value=ATOMS | ARRAYS | st.builds(str.format, HOLDERS, ATOMS), says=st.sampled_from(["True", "np.array([True])"]))
+@given(value=ATOMS | st.builds(str.format, HOLDERS, ATOMS), says=st.sampled_from(["True", "np.array([True])"]))
 @example(value="decimal.Decimal('-0')", says="True")
 @example(value="b'a'", says="True")
 @pytest.mark.filterwarnings("ignore")

@@ -21,7 +21,7 @@ from tests.execution.tiers import BWRAP, tiers
 pytestmark = pytest.mark.named_tier
 
 TIERS = tiers("verdicts")
-BEST_TIER = TIERS[:1] if BWRAP.available else TIERS[1:]
+BEST_TIER = TIERS[:1] if not BWRAP.problem else TIERS[1:]
 LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, file_mb=4)
 CASE = "class T(unittest.TestCase):\n    def setUp(self): self.two = 2\n"
 
@@ -232,43 +232,7 @@ def test_a_package_is_missing_only_where_its_environment_lacks_it(executor):
     )
     assert executor.run_one(Program(code, (test,))).verdict == "exception"
     absent = test.model_copy(update={"packages": ("json", "no_such_one")})
-    outcome = executor.run_one(Program(code, (absent,)))
+    outcome = executor.run_one(Program("import no_such_one\ndef f(x): pass", (absent,)))
     assert (outcome.verdict, outcome.feedback) == (
         "infra_error", "the test needs package no_such_one, which is not installed",
     )  # fmt: skip
-
-
-CLIMBING = [
-    "g.__globals__", "g.__code__", "g.__closure__", "g.__defaults__", "g.__builtins__", "g.__self__", "g.__func__",
-    "item.__dict__", "item.__init__", "item.double.__func__", "item.double.__self__", "item.double.__globals__",
-    "item.__class__.__init__.__globals__", "item._secret", "made.gi_frame",
-    "made.gi_code", "case._outcome", "case.skipTest", "case.fail", "case.id", "case._testMethodName",
-    "Kind._private", "'{0.__init__.__globals__}'.format(item)",
-    "setattr(item, '__class__', int)", "setattr(g, '__code__', f.__code__)", "setattr(case, '_outcome', None)",
-    "[setattr(case, 'assertEqual', print)]", "[setattr(Kind, 'double', print)]", "[setattr(type(case), 'test_it', print)]",
-    "delattr(item, '__dict__')", "append.__self__", "append.__module__.x", "out.__class__.__init__.__globals__",
-]  # fmt: skip
-CLIMBER = """
-def f(g, item, made, case, Kind, append, out):
-    try: value = eval(SOURCE)
-    except Exception: return False
-    return type(value).__name__ not in ("NoneType", "method-wrapper")  # which is of the proxy itself
-"""
-CLIMBED = """
-import io, unittest
-class Item:
-    _secret = 1
-    def __init__(self): self.price = 2
-    def double(self): return self.price * 2
-class T(unittest.TestCase):
-    def test_it(self):
-        assert not f(lambda x: x, Item(), (x for x in [1]), self, Item, [].append, io.StringIO())
-"""
-
-
-@pytest.mark.parametrize("source", CLIMBING)
-def test_a_program_climbs_nowhere_from_the_objects_of_a_test(executor, source):
-    """Else it could reach the test's own functions, its runner and what is expected."""
-    program = Program(CLIMBER.replace("SOURCE", repr(source)), (UnittestTest(code=CLIMBED),), inside=False)
-    outcome = executor.run_one(program)
-    assert outcome.verdict == "passed" or outcome.feedback.startswith("not judged: "), outcome

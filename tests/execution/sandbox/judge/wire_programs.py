@@ -13,7 +13,7 @@ def recv():
     kind, _, values = exactly(struct.unpack("=I", exactly(4))[0]).decode().partition("\n")
     return json.loads(kind), json.loads(values)
 def ask(op, handle, *args, **named):
-    send("ask", [op, [{"y": handle}, *args], [list(pair) for pair in named.items()], []])
+    send("ask", [op, [{"y": handle}, *args], [list(pair) for pair in named.items()], [], 0])
     return recv()
 def answer(tree, changes=()):
     send("answer", [list(changes), tree])
@@ -21,7 +21,6 @@ def serve(reply):
     while True:
         kind, (op, args, *_) = recv()
         answer(reply(op, args))
-def handle_of(proxy): return object.__getattribute__(proxy, "iterpref_handle")
-CLASS = [900, "P", False, None, None]
+CLASS = [900, "P", False, None]
 """
 """What such a program needs; the rest of it follows."""

@@ -1,0 +1,76 @@
+"""Record: a command and the stages that are up to date in it, kept in a file until MLflow has it.
+
+The files stand beside the stored answers of models, so that they outlive a work pool's clone.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.addresses import ShownText
+from tasks.mlflow.command import Command
+from tasks.mlflow.execution import Execution
+from tasks.paths import STATE, home
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+
+class Record(BaseModel):
+    """The state of a command.
+
+    Attributes:
+        command: the command.
+        executions: the stages that are up to date, by name.
+        status: in MLflow's words.
+        error: why it failed.
+        started: seconds since the epoch.
+        ended: seconds since the epoch: now, while it runs.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    command: Command
+    executions: dict[str, Execution] = {}
+    status: Status = "RUNNING"
+    error: ShownText = ""
+    started: float
+    ended: float
+
+    @property
+    def path(self) -> Path:
+        """The file in which it is kept."""
+        return records_folder() / f"{self.command.key}.json"
+
+    def keep(self) -> None:
+        """Write the file. What it has of an earlier state of the command, which MLflow does not have yet, stays."""
+        if self.path.is_file():
+            before = Record.read(self.path)
+            self.executions = {**before.executions, **self.executions}
+            self.started = min(before.started, self.started)
+        with atomic_writer(self.path) as file:
+            file.write(self.model_dump_json(indent=2))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a record.
+
+        Raises:
+            InputError: it is torn, or of another version.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
+
+
+def records_folder() -> Path:
+    """Return the folder of the records that MLflow does not have."""
+    return home() / STATE / "records"
+
+
+def kept_records() -> list[Path]:
+    """Return the files of the records that MLflow does not have, the oldest first."""
+    return sorted(records_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
