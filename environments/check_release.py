@@ -29,7 +29,7 @@ BESIDE = {
     "setup.cfg",
 }
 """Files of the sdist beside the packages: those that describe the project, and those that build the wheel."""
-ADVICE = "pip install 'iterpref'"
+ADVICE = "pip install 'iterpref[all]'"
 """The message of `iterpref` without its dependencies holds this."""
 # Prints the folder of installed packages, and the version.
 INSTALLED = (
