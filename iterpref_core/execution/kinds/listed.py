@@ -12,7 +12,8 @@ _NAMES_OF_LIBRARIES = """
     datetime.datetime datetime.timedelta datetime.timezone datetime.UTC functools.reduce functools.wraps
     functools.cmp_to_key glob.glob hashlib.md5 hashlib.sha1 hashlib.sha256 hashlib.sha512 io.StringIO io.BytesIO
     json.loads json.dumps json.load json.dump json.JSONDecodeError os.sep os.linesep os.remove os.unlink os.listdir
-    os.mkdir os.makedirs os.rmdir os.rename pathlib.Path pathlib.PurePath random.randint random.randrange random.choice
+    os.mkdir os.makedirs os.rmdir os.rename pathlib.Path pathlib.PurePath random.Random random.randint random.randrange
+    random.choice
     random.choices random.sample random.shuffle random.uniform random.random re.match re.search re.fullmatch re.sub
     re.findall re.finditer re.split re.escape re.I re.IGNORECASE re.M re.MULTILINE re.S re.DOTALL re.X re.VERBOSE
     re.error shutil.rmtree shutil.copy string.ascii_letters string.ascii_lowercase string.ascii_uppercase string.digits
@@ -43,7 +44,7 @@ ASSERTS = frozenset(name for name in dir(unittest.TestCase) if name.startswith("
 FIXTURES = frozenset({"self", "cls", "capsys", "tmp_path"})
 OUTPUT = frozenset({"sys.stdout", "sys.stderr"})
 """Names of a library that a test may set: the program's output reaches the test's own streams."""
-LOCAL = re.compile(r"re\.|hashlib\.|tempfile\.|io\.|itertools\.")
+LOCAL = re.compile(r"random\.Random|re\.|hashlib\.|tempfile\.|io\.|itertools\.")
 """Makers of libraries' objects, which a test may use and not hand over."""
 MAKERS = frozenset({"iter", "map", "filter", "zip", "enumerate", "reversed", "open", "object", "super", "slice"}) | {
     name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
