@@ -83,7 +83,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
         write_values(row.values, folder / PARAMS)
         variables = share | record.command.variables | {HOME_VARIABLE: str(home().resolve())}
         graph = load_graph(folder, (target,))
-        before = [name for name in graph if name not in (f"training@{objective}", target)]
+        before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
         times: dict[str, Times] = {}
         if before:
             with work.preparing:

@@ -36,17 +36,6 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import take_name as take_name
     from iterpref_core.records.artifacts import unnumbered as unnumbered
 
-_MODULES = {
-    "backend_table",
-    "benchmark_table",
-    "config",
-    "errors",
-    "input_files",
-    "prompt_messages",
-    "results",
-    "seeds",
-}
-
 __all__ = [  # the records, and the modules of this room that others import
     "COMPOSED",
     "OWN_CODE",
@@ -87,6 +76,6 @@ __all__ = [  # the records, and the modules of this room that others import
 
 def __getattr__(name: str) -> Any:
     """Return a record. Their module is loaded when one is first used: messages of errors do without pydantic."""
-    if name not in __all__ or name in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.artifacts"), name)

@@ -34,8 +34,10 @@ class LiveCurve:
 
     def __call__(self, metrics: Mapping[str, float], step: int) -> None:
         """Log a point, with those before it that are not logged yet."""
+        if self._given_up:
+            return
         self._waiting += [(name, step, value) for name, value in metrics.items()]
-        if self._given_up or time.time() - self._begun < LIVE_AFTER_S:
+        if time.time() - self._begun < LIVE_AFTER_S:
             return
         try:
             if self._run is None:

@@ -3,6 +3,8 @@
 The files stand beside the stored answers of models, so that they outlive a work pool's clone.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
@@ -64,6 +66,20 @@ class Record(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
+
+
+@contextmanager
+def told_end(tell: Callable[[Status, str], object]) -> Iterator[None]:
+    """Tell how the block has ended: with its status, and with the reason unless all went well."""
+    try:
+        yield
+    except Exception as error:
+        tell("FAILED", str(error) or type(error).__name__)
+        raise
+    except BaseException:
+        tell("KILLED", "it was told to end")
+        raise
+    tell("FINISHED", "")
 
 
 def records_folder() -> Path:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
@@ -15,7 +14,7 @@ from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import COMMAND_VARIABLE, own_command
 from tasks.mlflow.execution import read_execution
-from tasks.mlflow.record import Record
+from tasks.mlflow.record import Record, Status, told_end
 from tasks.mlflow.server import log_defect
 from tasks.mlflow.sync import write_record
 from tasks.paths import metrics_path
@@ -39,17 +38,9 @@ def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
         yield metrics
         write_metrics(stage, metrics)
         return
-    alone = _StageAlone(stage, params)
-    try:
+    with told_end(_StageAlone(stage, params).end):
         yield metrics
-    except Exception as error:
-        alone.end("FAILED", str(error) or type(error).__name__)
-        raise
-    except BaseException:
-        alone.end("KILLED", "it was told to end")
-        raise
-    write_metrics(stage, metrics)
-    alone.end("FINISHED")
+        write_metrics(stage, metrics)
 
 
 def write_metrics(stage: StageName, metrics: Metrics) -> None:
@@ -71,7 +62,7 @@ class _StageAlone:
         with self._spared():
             self._begun = observe_stage(stage, outs=False)
 
-    def end(self, status: Literal["FINISHED", "FAILED", "KILLED"], reason: str = "") -> None:
+    def end(self, status: Status, reason: str) -> None:
         """Write to MLflow how the stage has ended."""
         record = self._record
         record.status = status

@@ -11,7 +11,7 @@ from tasks.dvc.lock import read_lock
 from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import Command, describe_command
 from tasks.mlflow.execution import Execution, read_execution
-from tasks.mlflow.record import Record, Status
+from tasks.mlflow.record import Record, Status, told_end
 from tasks.mlflow.sync import send_kept, write_record
 
 
@@ -74,12 +74,5 @@ def recorded_command(
         name: name of the run; by default the parameters that differ.
     """
     record = RecordedCommand(describe_command(command, params, values, name))
-    try:
+    with told_end(record.write):
         yield record
-    except Exception as error:
-        record.write("FAILED", str(error) or type(error).__name__)
-        raise
-    except BaseException:
-        record.write("KILLED", "it was told to end")
-        raise
-    record.write("FINISHED")

@@ -101,17 +101,18 @@ def _points(execution: Execution) -> Iterator[Point]:
 def _send_command(server: Server, record: Record, parent: str) -> None:
     """Write the run of a command: pass@1 of all models, why it failed, links to the runs of its stages, its status."""
     scores: list[Point] = []
-    lines = [record.error]
     for execution in record.executions.values():
         if execution.name.group == "evaluation":
             for name, value in execution.metrics.items():
                 if name.endswith("/pass_at_1"):
                     scores.append((f"{execution.name.item}/{name}", 0, value))
-        lines.append(_link(server, execution))
-    server.log(parent, record.ended, points=scores, tags={NOTE: "\n".join(filter(None, lines))})
+    server.log(parent, record.ended, points=scores)
     if record.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return
+    # Each link is a search of the server: the state after each stage does without.
+    lines = [record.error, *(_link(server, execution) for execution in record.executions.values())]
+    server.log(parent, record.ended, tags={NOTE: "\n".join(filter(None, lines))})
     ended = round(1000 * record.ended)
     # A training that failed or was killed has shown a curve, and no end.
     unended = f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"

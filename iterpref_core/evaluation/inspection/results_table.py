@@ -1,12 +1,14 @@
 """Terminal tables of results, within 80 columns."""
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.evaluation.report.labels import FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, share
-from iterpref_core.evaluation.report.score_rows import measured_benchmarks, score_rows
+from iterpref_core.evaluation.report.score_rows import ScoreRow, measured_benchmarks, score_rows
 from iterpref_core.evaluation.report.summary import unavailable_by_reason
 from iterpref_core.evaluation.report.summary_record import Summary
 
@@ -15,10 +17,12 @@ _SHORT = {"sft": "SFT", "debugger": "debugger*"}
 
 def results_tables(summary: Summary) -> list[Table]:
     """Return a table for held-out problems, and for each public benchmark of which some model solves a task."""
+    rows = score_rows(summary)
     tables = []
     for benchmark in measured_benchmarks(summary):
         if benchmark == MAIN_BENCHMARK or _is_solved(summary, benchmark):
-            tables.append(_results_table(summary, benchmark))
+            scored = {row.model: row for row in rows if row.benchmark == benchmark and not row.part}
+            tables.append(_results_table(summary, benchmark, scored))
     return tables
 
 
@@ -27,8 +31,8 @@ def _is_solved(summary: Summary, benchmark: str) -> bool:
     return any(scores[benchmark].pass_at_1 for scores in summary.models.values() if benchmark in scores)
 
 
-def _results_table(summary: Summary, benchmark: str) -> Table:
-    """Return pass@1 in percent and its difference from the base model, both with intervals."""
+def _results_table(summary: Summary, benchmark: str, rows: Mapping[str, ScoreRow]) -> Table:
+    """Return pass@1 in percent and its difference from the base model, both with intervals, given each model's row."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, title="pass@1, percent")
     table.add_column("model", no_wrap=True)
     for heading in (f"{benchmark_name(benchmark)}\n[95% interval]", "against base\n[95% interval]", "\np"):
@@ -36,7 +40,6 @@ def _results_table(summary: Summary, benchmark: str) -> Table:
     truth = summary.ground_truth.get(benchmark)
     passed = share(truth.passed / truth.n) if truth else "–"
     table.add_row("ground truth", passed, "", "", style="dim")
-    rows = {row.model: row for row in score_rows(summary) if row.benchmark == benchmark and not row.part}
     for model in in_order(set(summary.models), MODELS):
         score = "–"
         difference = ""

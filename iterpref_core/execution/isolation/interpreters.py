@@ -120,6 +120,7 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(topmost)
 
 
+@functools.cache
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     """Return the runtime of this interpreter and its installed packages."""
     standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]

@@ -281,8 +281,9 @@ class WorkerPool:
         """Return the first package that an environment lacks; empty if it has all of them."""
         for package in packages:
             name = package.partition(".")[0]
-            site = self._runtime(environment).site
-            if name not in sys.stdlib_module_names and not PathFinder.find_spec(name, site):
+            if name in sys.stdlib_module_names:
+                continue
+            if not PathFinder.find_spec(name, self._runtime(environment).site):
                 return package
         return ""
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica")
-"""Starts (`init_lora_weights`) that leave the base as it is."""
+STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica")
+"""Starts (`init_lora_weights`) that leave the base as it is. Others take the product of A and B out of a weight of the
+base, so that it is W - B0 A0 + B A: whoever adds B A to W as it was saved has another model."""
 
 
 def check_adapters(source: ModelSource) -> None:
@@ -43,7 +44,7 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
     assert source.adapters is not None
     with reading(source, ADAPTERS):
         options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
-    if options.init_lora_weights not in _STARTS:
+    if options.init_lora_weights not in STARTS:
         raise ModelError(
             f"{source}: {ADAPTERS} has init_lora_weights: {options.init_lora_weights}, which changes the base, so that "
             "the trained model is not in this folder; save it with PEFT's "

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from iterpref_core.problems.ingestion.answers import find_programs, reason_against_names, states_python
 from iterpref_core.problems.ingestion.columns import Columns, Kind, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_object
+from iterpref_core.problems.ingestion.intake import Ingested, Source, check_writable, open_intake, read_object
 from iterpref_core.problems.ingestion.preparations import Prepare
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
@@ -136,8 +136,7 @@ def _read_pair(row: Mapping[str, Any], name: str, columns: Columns, license: str
         license=read_license(columns.one(row, "license")) or license,
         tested=tested,
     )
-    # No file can hold half of a surrogate pair.
-    pair.to_json().encode()
+    check_writable(pair)
     return pair
 
 

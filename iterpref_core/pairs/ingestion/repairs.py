@@ -12,7 +12,14 @@ from iterpref_core.pairs.ingestion.grouped_records import GroupedRecords
 from iterpref_core.pairs.pairs.filters import drop_reason
 from iterpref_core.problems.ingestion.answers import is_no_program, is_program, marks_program, reason_against_names
 from iterpref_core.problems.ingestion.columns import PROGRAMS, Columns, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials, read_object
+from iterpref_core.problems.ingestion.intake import (
+    Ingested,
+    Source,
+    check_writable,
+    open_intake,
+    open_trials,
+    read_object,
+)
 from iterpref_core.problems.ingestion.problems.programs import language_of
 from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.problems.ingestion.problems.row_tests import Rules, read_tests
@@ -157,8 +164,7 @@ class RepairReader:
             license=read_license(columns.one(row, "license")) or self._license,
             tested=False,
         )
-        # No file can hold half of a surrogate pair.
-        pair.to_json().encode()
+        check_writable(pair)
         # The pairs' length in tokens depends on the model, which is not known here; training measures it.
         drop = drop_reason(pair, self._params, lambda _: 0, entry_point)
         if drop:

@@ -7,7 +7,7 @@ from typing import Any
 
 from iterpref_core.pairs.ingestion.grouped_records import GroupedRecords
 from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_object
+from iterpref_core.problems.ingestion.intake import Ingested, Source, check_writable, open_intake, read_object
 from iterpref_core.problems.ingestion.problems.programs import language_of
 from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
 from iterpref_core.problems.ingestion.prompts import columns_prompt
@@ -95,8 +95,7 @@ def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dr
         stated = read_license(columns.one(row, "license"))
         problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
         submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
-        # No file can hold half of a surrogate pair.
-        submission.to_json().encode()
+        check_writable(submission)
     except Exception as error:  # noqa: BLE001 - see `drop_for`
         return drop_for(error, where, name)
     return submission

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
+from iterpref_core.records import Record
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import parse_json
@@ -150,6 +151,15 @@ def _each_row(files: Sequence[Path]) -> Iterator[Item]:
             number = item.number
             yield item._replace(number=before + number)
         before += number
+
+
+def check_writable(record: Record) -> None:
+    """Check that a file can hold a record: UTF-8 has no half of a surrogate pair.
+
+    Raises:
+        UnicodeEncodeError: it cannot.
+    """
+    record.to_json().encode()
 
 
 def read_object(item: Item) -> dict[str, Any]:

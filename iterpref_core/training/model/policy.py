@@ -10,6 +10,7 @@ from peft import LoraConfig, PeftModel
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.adapters import (
+    STARTS,
     attach_adapters,
     read_adapter_options,
 )
@@ -38,9 +39,8 @@ TAKEN = (
     "use_rslora",
 )
 """The options of `LoraConfig` (PEFT 0.21) of which tests have seen that the written model is the trained one."""
-STARTS = (True, False, "gaussian", "orthogonal", "mica")
-"""Starts of adapters that leave the base as it is. Others take the product of A and B out of a weight of the base, so
-that it is W - B0 A0 + B A: whoever adds B A to W as it was saved has another model."""
+_TRAINED_STARTS = tuple(start for start in STARTS if start != "eva")
+"""Starts of adapters that are trained here: `eva` reads a batch of data first, and nobody gives PEFT one."""
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
@@ -157,10 +157,10 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
                 f"there are {', '.join(TAKEN)}"
             )
     start = params.lora.get("init_lora_weights", True)
-    if start not in STARTS:
+    if start not in _TRAINED_STARTS:
         raise ConfigError(
             f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set one "
-            f"of {', '.join(map(str, STARTS))}"
+            f"of {', '.join(map(str, _TRAINED_STARTS))}"
         )
     options = {
         "target_modules": "all-linear",
