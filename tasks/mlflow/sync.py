@@ -2,12 +2,11 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tasks.addresses import without_passwords
 from tasks.mlflow.record import Record, kept_records, records_folder
@@ -31,25 +30,39 @@ def write_record(record: Record, folder: Path | None = None) -> None:
         record: the state of a command.
         folder: the checkout or worktree with its report; None: the report is not there any more.
     """
-    with _sending():
-        record.keep()
-        _send_all(record.path, folder)
+
+    def keep_and_send() -> None:
+        records_folder().mkdir(parents=True, exist_ok=True)
+        try:
+            with _lock():
+                record.keep()
+                _send_all(record.path, folder)
+        except Timeout:
+            record.keep()  # another process has been sending for minutes: a later one sends this record
+
+    _or_warn(keep_and_send)
 
 
 def send_kept() -> None:
     """Send the records of earlier commands, if there are any, to MLflow, as `write_record` does."""
-    if kept_records():
-        with _sending():
+
+    def send_all() -> None:
+        with _lock():
             _send_all(None, None)
 
+    if kept_records():
+        _or_warn(send_all)
 
-@contextmanager
-def _sending() -> Iterator[None]:
-    """Let one process at a time write to MLflow, and turn every error in the block into a warning."""
+
+def _lock() -> FileLock:
+    """Return the lock that lets one process at a time write to MLflow."""
+    return FileLock(records_folder() / ".lock", timeout=_LOCK_S)
+
+
+def _or_warn(work: Callable[[], None]) -> None:
+    """Do some work, and turn every error into a warning."""
     try:
-        records_folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(records_folder() / ".lock", timeout=_LOCK_S):
-            yield
+        work()
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         log_defect(error)
         reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
 from iterpref_core.records.config import load_params
@@ -19,11 +20,11 @@ from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
-from tasks.mlflow import live_curve
+from tasks.mlflow import live_curve, sync
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.mlflow.live_curve import LiveCurve
-from tasks.mlflow.record import Record, kept_records
+from tasks.mlflow.record import Record, kept_records, records_folder
 from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, send_kept, write_record
 from tasks.stage_name import StageName
@@ -125,6 +126,17 @@ def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill
     assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
     write(execution("training@sft", TRAINED, curve=CURVE))
     assert len(points(runs()["training@sft"], "loss")) == 3
+
+
+def test_a_record_is_kept_while_another_process_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "_LOCK_S", 0.1)
+    records_folder().mkdir(parents=True)
+    with FileLock(records_folder() / ".lock"):
+        write(execution("problems"))
+    assert len(kept_records()) == 1
+    send_kept()
+    assert "problems" in runs()
+    assert kept_records() == []
 
 
 def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() -> None:
