@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iterpref_core.records.errors import ConfigError
@@ -120,9 +120,13 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(topmost)
 
 
-@functools.cache
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     """Return the runtime of this interpreter and its installed packages."""
+    return replace(_this_interpreter(), preload=preload)
+
+
+@functools.cache
+def _this_interpreter() -> Runtime:
     standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
     shared_objects = sysconfig.get_config_var("LIBDIR")
     site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
@@ -132,7 +136,7 @@ def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
         executable=interpreter,
         site=tuple(dict.fromkeys(site)),
         readable=_topmost([*standard, shared_objects, *site, *_SYSTEM_PATHS]),
-        preload=preload,
+        preload=(),
         names=_names_of(interpreter, standard, site),
     )
 
