@@ -14,7 +14,7 @@ import yaml
 from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
-from tasks.prefect.server import use_prefect
+from tasks.prefect.server import is_healthy, use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
@@ -41,7 +41,12 @@ def prefect_session(server: str) -> Iterator[None]:
             yield
     except TerminationSignal:
         raise KeyboardInterrupt from None
-    except HTTPError as error:
+    except IterPrefError:
+        raise
+    except Exception as error:
+        # In some places Prefect meets the end of its server with another library's error.
+        if not isinstance(error, HTTPError) and is_healthy(server):
+            raise
         raise ServerError(
             f"the Prefect server at {without_passwords(f'{server} does not answer ({error})')}; "
             "finished stages are kept: run again"

@@ -57,7 +57,7 @@ def prefect_server(port: int) -> Iterator[str]:
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     url = f"http://{LOOPBACK}:{port}/api"
-    with served("prefect", command, settings, lambda: _is_healthy(url)):
+    with served("prefect", command, settings, lambda: is_healthy(url)):
         yield url
 
 
@@ -114,7 +114,7 @@ def named_prefect() -> str | None:
     return named or None
 
 
-def _is_healthy(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     """Return whether a Prefect server answers, with or without a key."""
     with _client_of(url) as client:
         return client.api_healthcheck() is None

@@ -13,8 +13,9 @@ from threading import Thread
 
 import pytest
 
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, prefect_session
 from iterpref_core.records.errors import ConfigError, InputError
+from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import announced, prefect_server, running_prefect
 from tests.settings import ROOT
 
@@ -151,3 +152,13 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == "0 0\n"
+
+
+def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:
+    with pytest.raises(RuntimeError, match="no event loop"), prefect_session(locked):
+        raise RuntimeError("no event loop")
+    with pytest.raises(ServerError, match="finished stages are kept: run again"):
+        with prefect_session(f"http://127.0.0.1:{free_port()}/api"):
+            raise RuntimeError("no event loop")
+    with pytest.raises(InputError, match="its mistake"), prefect_session(f"http://127.0.0.1:{free_port()}/api"):
+        raise InputError("its mistake")

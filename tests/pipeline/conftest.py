@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -28,6 +28,7 @@ class Checkout:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._started: list[subprocess.Popen[str]] = []
         # Users' Python keeps what it has compiled. Without that, every stage would compile the project's modules.
         out = ("PREFECT", "MLFLOW", "ITERPREF", "DVC", "PYTHONDONTWRITEBYTECODE")
         keep = {k: v for k, v in os.environ.items() if not k.startswith(out)}
@@ -42,10 +43,18 @@ class Checkout:
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own; its output and errors go to `output.log`."""
         with (self.path / "output.log").open("w", encoding="utf-8") as output:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 command, cwd=self.path, env=self.environment, stdout=output, stderr=output, text=True,
                 start_new_session=True,
             )  # fmt: skip
+        self._started.append(child)
+        return child
+
+    def end(self) -> None:
+        """End the commands that a failed test has left."""
+        for child in self._started:
+            child.terminate()
+            child.wait(PATIENCE_S)
 
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command to its end, which must be with this code; returns output and errors."""
@@ -150,13 +159,14 @@ def descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: ToyCheckout) -> Toy:
+def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: ToyCheckout) -> Iterator[Toy]:
     """A toy that has not run, with the data bases that a first run would make."""
     toy = Toy(toy_checkout(STAGES, {"wait.sh": WAIT, "block": "", ".gitignore": "output.log\n"}))
     give_mlflow_tables(tmp_path_factory, toy.path)
     give_prefect_tables(tmp_path_factory, toy.path)
     toy.environment |= {"PREFECT_HOME": str(tmp_path / "prefect-of-the-user")}
-    return toy
+    yield toy
+    toy.end()
 
 
 @pytest.fixture(scope="session")
