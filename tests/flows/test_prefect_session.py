@@ -157,8 +157,8 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:
     with pytest.raises(RuntimeError, match="no event loop"), prefect_session(locked):
         raise RuntimeError("no event loop")
-    with pytest.raises(ServerError, match="finished stages are kept: run again"):
-        with prefect_session(f"http://127.0.0.1:{free_port()}/api"):
-            raise RuntimeError("no event loop")
-    with pytest.raises(InputError, match="its mistake"), prefect_session(f"http://127.0.0.1:{free_port()}/api"):
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    with pytest.raises(ServerError, match="finished stages are kept"), prefect_session(nobody):
+        raise RuntimeError("no event loop")
+    with pytest.raises(InputError, match="its mistake"), prefect_session(nobody):
         raise InputError("its mistake")
