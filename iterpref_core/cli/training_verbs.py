@@ -334,21 +334,7 @@ def _show_estimate(
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
     total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
-    if as_json:
-        show_result({**total, "cards": cards}, as_json)
-        return
-    # People read no hours of 0.00000003 and no parts of an operation.
-    shown = {name: {"fits": of["fits"], "hours": _hours(of["hours"])} for name, of in cards.items()}
-    show_result({**total, "flops": round(estimated.flops), **shown}, as_json)
-
-
-def _hours(hours: float) -> str:
-    """Return hours for people.
-
-    >>> _hours(12.345), _hours(0.00000003)
-    ('12.35', 'under 0.01')
-    """
-    return f"{hours:,.2f}" if hours >= 0.01 else "under 0.01"
+    show_result({**total, "cards": cards} if as_json else total | cards, as_json)
 
 
 def _show_once(result: Mapping[str, float], as_json: bool) -> None:

@@ -18,6 +18,9 @@ from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 Localizer = Callable[[str, str], ErrorRegion]
 """(failing program, passing program) -> the error region."""
 
+_WIDENING_SEED = 13
+"""Decides how far each region is widened."""
+
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "line_lcs": line_lcs.locate_error,
     "prefix_suffix": prefix_suffix.locate_error,
@@ -148,7 +151,7 @@ def apply_policy(
         if params.widen_lines:
             # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
             # objective.
-            random = Random(f"{params.seed}/{pair.task_id}")
+            random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
         counts["focal_lines"] += _lines_in(pair.rejected, rejected)
         counts["lines"] += _lines_in(pair.rejected, ((0, len(pair.rejected)),))
