@@ -177,9 +177,9 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
     [
         ("difficulty", "brutal", "field 'difficulty'"),
         ("contest_date", "soon", "field 'contest_date'"),
-        ("private_test_cases", "AAAA", "field 'private_test_cases': neither JSON nor base64"),
-        ("metadata", "{", "field 'metadata': Expecting property"),
-        ("metadata", '{"func_name": "f"}', "field 'metadata': not all tests are of the stated kind functional"),
+        ("private_test_cases", "AAAA", r"its tests cannot be read \(neither JSON nor base64"),
+        ("metadata", "{", r"its tests cannot be read \(Expecting property"),
+        ("metadata", '{"func_name": "f"}', r"its tests cannot be read \(not all tests are of the"),
     ],
 )
 def test_a_broken_line_is_named(data: Path, setting: EvaluationSetting, field: str, value: str, message: str) -> None:
