@@ -165,10 +165,10 @@ def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> TokenizedPair:
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
+    return next(tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="module")
