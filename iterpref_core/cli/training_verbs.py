@@ -89,7 +89,7 @@ def _check_pair_file(
     benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
-    clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
+    clean = filter(benchmarks.keeps, _with_licenses(read_pairs(pairs), licenses))
     if out is not None:
         kept = write_jsonl(out, clean)
     else:

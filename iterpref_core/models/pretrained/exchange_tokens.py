@@ -79,8 +79,8 @@ class ExchangeTokens:
 
 def encode_exchanges(
     template: ChatTemplate, exchanges: Sequence[Exchange], style: AnswerFormat
-) -> Iterator[ExchangeTokens]:
-    """Tokenize exchanges, on all cores; nothing is cut.
+) -> list[ExchangeTokens]:
+    """Return the tokens of exchanges, made on all cores; nothing is cut.
 
     Args:
         template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
@@ -106,6 +106,7 @@ def encode_exchanges(
     asked = dict(zip(prompts, encode_prompts(template, prompts), strict=True))
     texts = [asked[each.prompt].healing_prefix + each.answer + end.text for each in rendered]
     encodings = continuing_engine(template.tokenizer).encode_batch(texts, add_special_tokens=False)
+    tokens = []
     for exchange, each, text, encoding in zip(exchanges, rendered, texts, encodings, strict=True):
         # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token
         # " def" has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
@@ -114,12 +115,10 @@ def encode_exchanges(
         first = max(begin, prefix)
         last = min(begin + len(exchange.program), prefix + len(each.answer))
         closing = [] if end.token is None else [end.token]
-        offsets = [*_true_offsets(encoding.offsets, text), *[(last, last) for _ in closing]]
-        yield ExchangeTokens(
-            prompt_ids=asked[each.prompt].ids,
-            ids=encoding.ids + closing,
-            places=np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin,
-        )
+        offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
+        places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin
+        tokens.append(ExchangeTokens(asked[each.prompt].ids, encoding.ids + closing, places))
+    return tokens
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[Span]]:

@@ -50,7 +50,7 @@ class ProgramReader(RowReader):
     noun = "programs"
 
     def __init__(self, programs: Path, *, focal: bool) -> None:
-        super().__init__(programs=programs)
+        self.files = {"programs": programs}
         self._path = programs
         self._focal = focal
 

@@ -1,7 +1,7 @@
 """Row files: the files of a training, each digested once and read once."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -14,26 +14,22 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 class RowReader(ABC):
     """A reader of the rows of a training from its files.
 
-    Args:
-        **files: name → file.
-
     Attributes:
         noun: the word for rows in messages and metrics.
+        files: name → file.
         without_spans: number of pairs without a record of their error region, once all are read.
         methods: names of the methods of localization, once all are read.
     """
 
     noun: str
-
-    def __init__(self, **files: Path) -> None:
-        self._files = files
-        self.without_spans = 0
-        self.methods: set[str] = set()
+    files: Mapping[str, Path]
+    without_spans: int = 0
+    methods: Collection[str] = ()
 
     @cached_property
     def digests(self) -> dict[str, str]:
         """MD5 of each file, by which DVC knows it."""
-        return {name: file_digest(path, "md5") for name, path in self._files.items()}
+        return {name: file_digest(path, "md5") for name, path in self.files.items()}
 
     @abstractmethod
     def form(self, params: TrainingParams) -> dict[str, object]:

@@ -36,7 +36,8 @@ class PairReader(RowReader):
     noun = "pairs"
 
     def __init__(self, pairs: Path, spans: Path) -> None:
-        super().__init__(pairs=pairs, spans=spans)
+        self.files = {"pairs": pairs, "spans": spans}
+        self.methods: set[str] = set()
         self._pairs = pairs
         self._spans = spans
 
@@ -113,7 +114,7 @@ def tokenize_pairs(
         for pair, _ in batch:
             for program in (pair.chosen, pair.rejected):
                 exchanges.append(Exchange(f"pair {pair.task_id!r}", pair.prompt, program))
-        tokens = encode_exchanges(template, exchanges, form.answer)
+        tokens = iter(encode_exchanges(template, exchanges, form.answer))
         for pair, marked in batch:
             chosen = next(tokens)
             rejected = next(tokens)
