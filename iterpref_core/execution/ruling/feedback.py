@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from iterpref_core.execution.protocol.value_texts import clean, shorten
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
@@ -49,9 +49,10 @@ def error_text(facts: dict[str, Any], code: str) -> str:
     if message:
         text += f": {message}"
     line = facts["line"]
-    lines = split_lines(code)
+    lines = whole_lines(code)
     if isinstance(line, int) and 1 <= line <= len(lines):
-        text += f", line {line}: {clean(lines[line - 1], _MAX_LINE)}"
+        statement = lines[line - 1].rstrip("\r\n")
+        text += f", line {line}: {clean(statement, _MAX_LINE)}"
     return text
 
 
