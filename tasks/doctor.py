@@ -68,13 +68,13 @@ def examine(params: Params) -> list[Diagnosis]:
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution import probe_isolation
-    from iterpref_core.execution.isolation.tiers import choose
+    from iterpref_core.execution.isolation.tiers import HOW_TO_GET, choose
 
-    for layer in probe_isolation():
-        if layer.problem:
-            yield _diagnose(f"isolation: {layer.name}", f"{layer.problem}; {layer.how}", "absent")
+    for layer, problem in probe_isolation().items():
+        if problem:
+            yield _diagnose(f"isolation: {layer}", f"{problem}; {HOW_TO_GET[layer]}", "absent")
         else:
-            yield _diagnose(f"isolation: {layer.name}", "holds")
+            yield _diagnose(f"isolation: {layer}", "holds")
     yield _probe("isolation", lambda: f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
 
 
