@@ -5,6 +5,7 @@ answers of models with the checkout, so that neither computes, nor pays for, a r
 killed run stays, so that the next one continues there.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -220,5 +221,12 @@ def _check_out() -> None:
 
     if not LOCK.is_file():
         return
-    with Repo(".") as repo:
-        repo.checkout(force=True, allow_missing=True)
+    # DVC warns of each output of a stage that has not run. In a worktree most may be such.
+    logger = logging.getLogger("dvc_data.index.checkout")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with Repo(".") as repo:
+            repo.checkout(force=True, allow_missing=True)
+    finally:
+        logger.setLevel(level)
