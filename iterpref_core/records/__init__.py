@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import IoTest as IoTest
     from iterpref_core.records.artifacts import LabeledProgram as LabeledProgram
     from iterpref_core.records.artifacts import ModelLineage as ModelLineage
-    from iterpref_core.records.artifacts import PairShifts as PairShifts
     from iterpref_core.records.artifacts import PreferencePair as PreferencePair
     from iterpref_core.records.artifacts import Problem as Problem
     from iterpref_core.records.artifacts import PytestTest as PytestTest
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import Span as Span
     from iterpref_core.records.artifacts import StdinTest as StdinTest
     from iterpref_core.records.artifacts import Test as Test
-    from iterpref_core.records.artifacts import TokenShift as TokenShift
     from iterpref_core.records.artifacts import Trajectory as Trajectory
     from iterpref_core.records.artifacts import UnittestTest as UnittestTest
     from iterpref_core.records.artifacts import Verdict as Verdict
@@ -46,7 +44,6 @@ __all__ = [  # the records, and the modules of this room that others import
     "IoTest",
     "LabeledProgram",
     "ModelLineage",
-    "PairShifts",
     "PreferencePair",
     "Problem",
     "PytestTest",
@@ -57,7 +54,6 @@ __all__ = [  # the records, and the modules of this room that others import
     "Span",
     "StdinTest",
     "Test",
-    "TokenShift",
     "Trajectory",
     "UnittestTest",
     "Verdict",

@@ -297,7 +297,7 @@ def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
             "chosen": _lines(pair.chosen, ()),
         }
     return {
-        "titles": pair_titles(spans, None),
+        "titles": pair_titles(spans),
         "rejected": _lines(pair.rejected, spans.rejected),
         "chosen": _lines(pair.chosen, spans.chosen),
     }

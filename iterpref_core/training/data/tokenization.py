@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-import numpy as np
-
 from iterpref_core.models.pretrained.chat_template import (
     ChatTemplate,
     Rendered,
@@ -148,30 +146,6 @@ def _tokenize_batch(
             rejected_truncated=len(rejected[room:]),
             focal_truncated=sum(focal[room:]),
         )
-
-
-def token_places(
-    pair: PreferencePair,
-    program: str,
-    template: ChatTemplate,
-    form: PairForm | TrainingParams,
-) -> list[Span]:
-    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is removed.
-
-    The template around the program has no characters there: such a token lies at one of its ends.
-    """
-    # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token " def"
-    # has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
-    answer = _place(MarkedProgram(f"pair {pair.task_id!r}", pair.prompt, program, ()), template, form.answer)
-    (asked,) = encode_prompts(template, [answer.rendered.prompt])
-    text = asked.healing_prefix + answer.rendered.answer + template.end.text
-    _, offsets = next(encode_programs(template.tokenizer, [text]))
-    _, begin = render_answer(program, form.answer)
-    closing = [] if template.end.token is None else [(len(text), len(text))]
-    moved = answer.rendered.start - begin - len(asked.healing_prefix)
-    edges = np.array([*offsets, *closing]) + moved
-    places: list[Span] = edges.clip(0, len(program)).tolist()
-    return places
 
 
 @dataclass(frozen=True)
