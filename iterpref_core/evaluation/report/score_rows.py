@@ -8,6 +8,7 @@ from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAI
 from iterpref_core.evaluation.report.summary_record import Comparison, Summary
 from iterpref_core.records.results import ScoreRecord
 
+
 @dataclass(frozen=True)
 class ScoreRow:
     """The score of a model on a benchmark or a part of it, in shares of 1.

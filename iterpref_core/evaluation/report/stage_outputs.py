@@ -5,12 +5,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.evaluation.report.labels import MODELS, in_order
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text
+from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
@@ -142,15 +141,15 @@ def load_hashes(lock: Path) -> dict[str, str]:
     """
     if not lock.is_file():
         return {}
+    content = read_yaml(lock)
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
         outs: dict[str, str] = {}
-        for name, stage in stages.items():
+        for name, stage in content["stages"].items():
             if name == "report":
                 continue
             for out in stage.get("outs", ()):
                 outs[out["path"]] = out["md5"]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"
         ) from None
