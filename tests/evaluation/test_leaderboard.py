@@ -129,7 +129,7 @@ def empty_folder() -> str:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (empty_folder, "a folder without a checkpoint (config.json), results (results.json) or samples"),
+        (empty_folder, "a folder without a checkpoint (config.json) or results (results.json)"),
         (lambda: "doubles.jsonl", "doubles: given twice; name each model once"),
         (lambda: "org/absent", "model 'org/absent': neither a folder here nor a model on the hub"),
     ],

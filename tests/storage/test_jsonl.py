@@ -189,9 +189,11 @@ def test_a_file_that_may_not_grow_is_named_in_one_sentence(tmp_path: Path) -> No
     out = tmp_path / "spans.jsonl"
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     words = ["localize", "--pairs", str(source), "--out", str(out), "--method", "line_lcs"]
+    # Python would write the bytecode of modules up to the limit, and other processes could not read the half of a file.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", LIMITED.format(words=words)], check=False, cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=environment,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/.spans.jsonl.")
