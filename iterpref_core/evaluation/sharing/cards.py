@@ -84,14 +84,6 @@ def model_card(
     )
 
 
-_OPTIONAL = {
-    "problem_id": "the problem, where `task_id` does not say it",
-    "license": "the license of the problem or of the row that the pair is from",
-    "tested": "true: tests have judged both programs; false: none has; null: not recorded",
-}
-"""Column that not every data set has → its meaning."""
-
-
 def pairs_card(
     contents: DataSet,
     title: str,
@@ -120,7 +112,6 @@ def pairs_card(
         contents=contents,
         # The experiment's own tests have judged its pairs; of other pairs each must say it.
         judged=summary is not None or contents.tested == contents.pairs,
-        optional=_OPTIONAL,
         summary=summary,
         localized=localized,
         regions_known=regions_known,
