@@ -80,7 +80,7 @@ def test_the_worst_ground_truth_of_all_runs_is_kept_and_no_task_is_left_out(expe
     results["benchmarks"]["heldout"]["ground_truth"] = truth
     path.write_text(json.dumps(results))
     summary = experiment.summarize()  # base solves tasks 0 to 69, DPO 0 to 39, of 200
-    assert summary.ground_truth["heldout"].model_dump(mode="json") == truth, "the worst that any run saw"
+    assert summary.ground_truth["heldout"].to_json() == truth, "the worst that any run saw"
     models, compared = summary.models, summary.comparisons["dpo"]["base"]["heldout"]
     assert (models["dpo"]["heldout"].n, compared.n, compared.lost) == (200, 200, 30)
 
@@ -108,4 +108,4 @@ def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text:
         path.write_text(text, encoding="utf-8")
     found = experiment.root / "contamination.json"
     with pytest.raises(InputError, match=message):
-        experiment.summarize(found if found.is_file() else None)
+        experiment.summarize(contamination=found if found.is_file() else None)

@@ -24,11 +24,11 @@ def build_report(
     params: Params,
     lock: Path,
     out: Path,
-    contamination: Path | None = None,
-    problems: Path | None = None,
-    trajectories: Path | None = None,
-    dropped: Path | None = None,
-    names: Collection[str] | None = None,
+    contamination: Path,
+    problems: Path,
+    trajectories: Path,
+    dropped: Path,
+    names: Collection[str] | None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
 
@@ -41,10 +41,10 @@ def build_report(
         lock: `dvc.lock`; may be absent.
         out: the folder of the report.
         contamination: `contamination.json`.
-        problems: `problems.jsonl`, for the prompts in the explorer.
+        problems: `problems.jsonl`, for the prompts in the explorer; may be absent.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
         dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
-        names: the models of the experiment; files of other models in the folders are not read. By default all.
+        names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
@@ -64,7 +64,7 @@ def build_report(
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     files = Explored(
         trajectories=_if_there(trajectories),
-        problems=problems,
+        problems=_if_there(problems),
         pairs=pairs,
         spans=spans,
         dropped=_if_there(dropped),
@@ -85,8 +85,8 @@ def build_report(
     return headline
 
 
-def _if_there(path: Path | None) -> Path | None:
-    return path if path is not None and path.is_file() else None
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def choose_pairs(

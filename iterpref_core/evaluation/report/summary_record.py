@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import ResultRecord, ScoreRecord
+from iterpref_core.records.results import GroundTruth, ScoreRecord
 from iterpref_core.storage.jsonl import atomic_writer
 
 SIGNIFICANT = 0.05
@@ -169,14 +169,6 @@ class Comparison(SummaryRecord):
         return f"{points(self.difference)} {interval(self.ci95)}, {p_equation(self.p_value)}"
 
 
-class TruthSummary(ResultRecord):
-    """The outcome of a benchmark's canonical solutions: the worst that any model's evaluation saw."""
-
-    n: int
-    passed: int
-    failed: tuple[str, ...]
-
-
 class Provenance(SummaryRecord):
     """The origin of the results.
 
@@ -208,7 +200,7 @@ class Summary(SummaryRecord):
         models: model → benchmark → scores.
         unavailable: model → benchmark → the reason why it could not be measured.
         missing: the models of the experiment that have no results.
-        ground_truth: benchmark → the outcome of its canonical solutions.
+        ground_truth: benchmark → the outcome of its canonical solutions: the worst that any model's evaluation saw.
         comparisons: model → compared with → benchmark → comparison.
         provenance: the origin of the results.
     """
@@ -220,7 +212,7 @@ class Summary(SummaryRecord):
     models: dict[str, dict[str, BenchmarkScores]]
     unavailable: dict[str, dict[str, str]]
     missing: tuple[str, ...]
-    ground_truth: dict[str, TruthSummary]
+    ground_truth: dict[str, GroundTruth]
     comparisons: dict[str, dict[str, dict[str, Comparison]]]
     provenance: Provenance
 
