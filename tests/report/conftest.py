@@ -1,6 +1,5 @@
 """A small experiment's worth of what the stages leave behind, with numbers chosen by hand; and a browser."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -95,18 +94,6 @@ def _write_metrics(folder: Path) -> None:
     written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
     for name, metrics in written.items():
         (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
-    for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
-        _write_curve(folder / "training" / f"{objective}.curve.csv", objective)
-
-
-def _write_curve(path: Path, objective: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["step", "loss", "learning_rate", "rewards/margins", "rewards/chosen"])
-        for step in range(5, 105, 5):
-            preference = ("", "") if objective == "sft" else (step / 40, -step / (400 if "target" in objective else 60))
-            out.writerow([step, 0.7 / (1 + step / 30), 1e-4, *preference])
 
 
 def _write_pairs(pairs: Path, spans: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: Si
     assert "Sampling instead of CodeFlow" in text
     assert "solved up to each sample" in text
     assert "(draft)" not in text
-    assert "36.7%" not in text, "the paper's curve is of refinements"
+    assert "36.7%" not in text, "the paper's numbers are of refinements"
 
 
 def test_tasks_and_problems_that_were_judged_inside_are_counted(experiment: SimpleNamespace, tmp_path: Path) -> None:

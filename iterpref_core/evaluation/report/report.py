@@ -7,7 +7,6 @@ from pathlib import Path
 from iterpref_core.evaluation.report.csv_tables import write_tables
 from iterpref_core.evaluation.report.explorer import Explored, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.stage_outputs import load_curves
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import write_summary
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -34,7 +33,7 @@ def build_report(
 
     Args:
         results: the folder of `<model>/results.json` and `<model>/samples/`. The report names absent models.
-        metrics: the folder of the stages' metrics and training curves.
+        metrics: the folder of the stages' metrics.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
         params: the parameters.
@@ -71,7 +70,7 @@ def build_report(
     )
     write_explorer(files, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
-    write_page(summary, load_curves(metrics, names), shown, out / "index.html")
+    write_page(summary, shown, out / "index.html")
     write_tables(summary, out)
     headline: dict[str, float] = {}
     for model, benchmarks in summary.models.items():

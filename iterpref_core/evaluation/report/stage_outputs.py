@@ -1,6 +1,5 @@
-"""Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
+"""Stage outputs that the report reads: results, metrics, DVC's hashes."""
 
-import csv
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -14,8 +13,6 @@ from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
-Curve = list[dict[str, float]]
-"""A training curve: column → value for every logged step. A step may lack a column."""
 
 
 def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
@@ -93,41 +90,6 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
         if head == prefix and name and "/" not in name:
             counts[name] = int(value)
     return counts
-
-
-def load_curves(metrics: Path, models: Collection[str] | None = None) -> dict[str, Curve]:
-    """Load objective → training curve from `training/<objective>.curve.csv`; untrained objectives are absent.
-
-    Args:
-        metrics: the folder of the stages' metrics.
-        models: names of the objectives to load; by default all.
-
-    Raises:
-        InputError: a cell is not a number.
-    """
-    suffix = ".curve.csv"
-    paths = {}
-    for path in (metrics / "training").glob("*" + suffix):
-        name = path.name.removesuffix(suffix)
-        if models is None or name in models:
-            paths[name] = path
-    curves = {}
-    for name in in_order(set(paths), MODELS):
-        curves[name] = _load_curve(paths[name])
-    return curves
-
-
-def _load_curve(path: Path) -> Curve:
-    curve = []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        try:
-            for row in rows:
-                step = {column: float(cell) for column, cell in row.items() if cell}
-                curve.append(step)
-        except ValueError as error:
-            raise InputError(f"{path}:{rows.line_num}: {error}; run stage training again") from None
-    return curve
 
 
 def load_hashes(lock: Path) -> dict[str, str]:
