@@ -89,7 +89,7 @@ def _check_pair_file(
     benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
-    clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
+    clean = filter(benchmarks.keeps, _with_licenses(read_pairs(pairs), licenses))
     if out is not None:
         kept = write_jsonl(out, clean)
     else:
@@ -161,7 +161,7 @@ def _load_template(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     reader = PairReader(pairs, spans)
     checks = PairChecks.of(reader.tokenize(template, settings.training))
@@ -318,7 +318,7 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from iterpref_core.pairs.localization.localization import localize_pairs, widen_spans
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.line_diff import split_lines
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl

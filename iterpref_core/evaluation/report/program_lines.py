@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.programs.source_code.lines import line_spans
+from iterpref_core.programs.source_code.line_diff import line_spans
 from iterpref_core.records import Span
 
 

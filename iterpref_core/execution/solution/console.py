@@ -9,8 +9,6 @@ import types
 from collections.abc import Callable
 
 SCRIPT = "solution.py"
-FLUSH_FAILED = 120
-"""Python's exit status where the last of the output could not be written."""
 
 
 def _open_streams() -> None:
@@ -34,32 +32,25 @@ def _exit_status(error: SystemExit) -> int:
     return 1
 
 
-def _flushed(name: str) -> bool:
-    """Flush a stream of `sys`, which may be an object of the program's; return whether that worked."""
-    stream = getattr(sys, name, None)
-    try:
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
-    except Exception:  # noqa: BLE001 - the program's object may raise anything
-        return False
-    return True
+def _flush(name: str) -> None:
+    """Flush a stream of `sys`, which may be an object of the program's, and closed."""
+    with contextlib.suppress(Exception):
+        getattr(sys, name).flush()
 
 
-def _end(main: types.ModuleType, status: int) -> int:
-    """End a script as Python does, in its order, and return the exit status.
+def _end(main: types.ModuleType) -> None:
+    """End a script as Python does, in its order.
 
     The interpreter itself is not taken down: that would touch each of the zygote's objects, and cost more than most
     programs do.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - waits for all threads but daemons
     atexit._run_exitfuncs()  # noqa: SLF001
-    flushed = _flushed("stdout")
-    _flushed("stderr")
+    _flush("stdout")
+    _flush("stderr")
     sys.stdout = sys.__stdout__
     vars(main).clear()  # objects of the program's may print when they are deleted
-    if not (_flushed("stdout") and flushed):
-        return FLUSH_FAILED
-    return status
+    _flush("stdout")
 
 
 def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bool], None]) -> int:
@@ -94,4 +85,5 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bo
         describe(error, main.__file__, compiling)
         sys.excepthook(type(error), error, error.__traceback__)
         status = 1
-    return _end(main, status)
+    _end(main)
+    return status

@@ -24,7 +24,7 @@ CALLED = {
     "file": ("import os\ndef f(): return os.__file__", "f() returned 'lib/os.py', expected 1"),
     "folder": ("import os\ndef f(): return os.getcwd()", "f() returned '.', expected 1"),
     "absent file": ("import os\ndef f(): open(os.path.abspath('x'))", "No such file or directory: './x'"),
-    "long message": ("import os\ndef f(): raise ValueError('x' * 150 + os.__file__ * 30)", "lib/os.py"),
+    "long message": ("import os\ndef f(): raise ValueError('x' * 150 + f' {os.__file__}' * 30)", "lib/os.py"),
     "printed": ("import os\nprint(os.__file__, os.getcwd())\ndef f(): 1 / 0", "printed: lib/os.py ."),
     "stack": ("import traceback\nprint('\\n')\ntraceback.print_stack()\ndef f(): pass", "sandbox/zygote.py"),
     "module": ("import json\ndef f(): raise ValueError(json)", "<module 'json' from 'lib/json/__init__.py'>"),

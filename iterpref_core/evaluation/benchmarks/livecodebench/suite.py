@@ -15,7 +15,6 @@ from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPr
 from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
     STOP,
-    WITHOUT_STOP,
     family_of,
     make_prompt,
     program_by_family,
@@ -99,7 +98,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
-        return () if family_of(mode) in WITHOUT_STOP else (STOP,)
+        return () if family_of(mode) == "OpenAIChat" else (STOP,)
 
     def mode_name(self, mode: PromptMode) -> str:
         """Return the runner's name for the family of the model."""
