@@ -132,8 +132,9 @@ def read_samples(benchmark: Benchmark[Any], samples: Sequence[Sample], file: Sam
     """
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     originals = [sample.solution or sample.completion or "" for sample in samples]
-    prefixes = [benchmark.completion_prefix(task) for task in tasks]
-    texts = [whole_program(prefix, sample) for prefix, sample in zip(prefixes, samples, strict=True)]
+    texts = []
+    for task, sample in zip(tasks, samples, strict=True):
+        texts.append(whole_program(benchmark.completion_prefix(task), sample))
     answers = list(zip(tasks, texts, strict=True))
     if file.extract:
         read = read_answers(benchmark, answers, PromptMode(instruct=True))
