@@ -1,5 +1,6 @@
 """A small experiment's worth of what the stages leave behind, with numbers chosen by hand; and a browser."""
 
+import csv
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -94,6 +95,18 @@ def _write_metrics(folder: Path) -> None:
     written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
     for name, metrics in written.items():
         (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
+    for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
+        _write_curve(folder / "training" / f"{objective}.curve.csv", objective)
+
+
+def _write_curve(path: Path, objective: str) -> None:
+    """A curve for DVC's plots."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["step", "loss", "rewards/margins"])
+        for step in range(5, 105, 5):
+            out.writerow([step, 0.7 / (1 + step / 30), "" if objective == "sft" else step / 40])
 
 
 def _write_pairs(pairs: Path, spans: Path) -> None:
