@@ -141,6 +141,7 @@ class Benchmark(ABC, Generic[T]):
         k: the values of k for which pass@k is given.
         canonical: task_id → run of the canonical solution, once these have run.
         identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
+        preload: modules that the engine imports once.
         sanitizer: takes the program out of the text that `program` returns, in the sandbox. Its tasks have an
             `entry_point`.
     """
@@ -150,6 +151,7 @@ class Benchmark(ABC, Generic[T]):
     sanitizer: Sanitizer | None = None
     identity: Sequence[object] = ()
     about: Mapping[str, object] = MappingProxyType({})
+    preload: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -228,4 +230,4 @@ class Benchmark(ABC, Generic[T]):
 
     def open_executor(self) -> Engine:
         """Open the engine that runs the programs."""
-        return open_executor(self.execution)
+        return open_executor(self.execution, self.preload)

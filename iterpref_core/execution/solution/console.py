@@ -21,17 +21,6 @@ def _open_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _exit_status(error: SystemExit) -> int:
-    """Return the exit status that Python gives for `sys.exit(code)`; a message goes to standard error."""
-    if error.code is None:
-        return 0
-    if isinstance(error.code, int):
-        return error.code & 0xFF
-    with contextlib.suppress(Exception):
-        print(error.code, file=sys.stderr)
-    return 1
-
-
 def _flush(name: str) -> None:
     """Flush a stream of `sys`, which may be an object of the program's, and closed."""
     with contextlib.suppress(Exception):
@@ -80,7 +69,8 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bo
             exec(compile(setup, "<setup>", "exec"), vars(main))
         exec(program, vars(main))
     except SystemExit as error:
-        status = _exit_status(error)
+        # `sys.exit()`, `sys.exit(3)`, `sys.exit("a message")`
+        status = error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
     except BaseException as error:  # noqa: BLE001 - whatever ends the program
         describe(error, main.__file__, compiling)
         sys.excepthook(type(error), error, error.__traceback__)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.process_limits import MAX_THREADS
 from iterpref_core.records import IoTest, StdinTest
 from tests.engines import outcomes_of, worker_pids
+from tests.execution.tiers import BWRAP
 
 pytestmark = pytest.mark.named_tier
 
@@ -16,9 +17,8 @@ LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512)
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in "AB"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
-    if request.param == "A" and bwrap.problem:
-        pytest.skip(f"tier A cannot be had here: {bwrap.problem}; {bwrap.how}")
+    if request.param == "A" and BWRAP.problem:
+        pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
         yield executor
 

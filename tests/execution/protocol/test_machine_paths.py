@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.records import AssertTest, IoTest, StdinTest, Test
 from tests.engines import outcomes_of
+from tests.execution.tiers import BWRAP
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.named_tier
@@ -54,9 +55,8 @@ PROGRAMS: dict[str, tuple[str, Test, str]] = {
 @pytest.fixture(scope="module")
 def outcomes() -> list[dict[str, Outcome]]:
     """What all programs did, in each tier that can be had."""
-    bwrap = next(report for report in probe_isolation() if report.name == "bwrap")
     found = []
-    for namespaces in [True, False] if not bwrap.problem else [False]:
+    for namespaces in [True, False] if not BWRAP.problem else [False]:
         with Executor(LIMITS, workers=1, namespaces=namespaces) as executor:
             programs = [Program(code, (test,)) for code, test, _ in PROGRAMS.values()]
             found.append(dict(zip(PROGRAMS, outcomes_of(executor, programs), strict=True)))

@@ -39,7 +39,6 @@ from iterpref_core.execution import (
     Engine,
     Program,
     ValueTest,
-    open_executor,
     time_limit,
 )
 from iterpref_core.execution.codec.canonical import Digest, decode, encode
@@ -79,6 +78,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     harness = f"evalplus-0.3.1 in {ENGINE}"
     protocol = "evalplus 0.3.1"
     sanitizer = Sanitizer("evalplus.sanitize")
+    preload = ("numpy",)
 
     def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         self.dataset = cast("Dataset", name.rstrip("+"))
@@ -183,10 +183,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         from evalplus.provider.utility import extra_eos_for_direct_completion
 
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
-
-    def open_executor(self) -> Engine:
-        """Open an engine with numpy."""
-        return open_executor(self.execution, preload=("numpy",))
 
 
 def _as_text(value: Any) -> str:

@@ -22,10 +22,8 @@ from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
 from iterpref_core.execution import (
     ENGINE,
     Comparator,
-    Engine,
     Program,
     ValueTest,
-    open_executor,
     shown_call,
     shown_input,
 )
@@ -52,6 +50,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     harness = f"{ENGINE}+livecodebench"
     protocol = "lcb_runner"
+    preload = ("numpy",)
 
     def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         data_name, sha256, tasks = find_live_data(params)
@@ -107,10 +106,6 @@ class LiveCodeBench(Benchmark[LiveTask]):
     def difficulty(self, task: LiveTask) -> str:
         """Return the difficulty that the paper's table 10 names."""
         return task.difficulty
-
-    def open_executor(self) -> Engine:
-        """Open an engine with numpy."""
-        return open_executor(self.execution, preload=("numpy",))
 
 
 @cache
