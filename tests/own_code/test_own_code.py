@@ -19,7 +19,7 @@ from tests import settings
 from tests.settings import section
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = section(OwnCodeParams, max_test_s=0.3, max_tests=5, max_prompt_chars=5000, licenses=("MIT",))
+PARAMS = section(OwnCodeParams, max_test_s=0.3, max_tests=5, licenses=("MIT",))
 
 PRICES = '''
 """Prices."""

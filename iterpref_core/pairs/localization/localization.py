@@ -18,6 +18,9 @@ from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 Localizer = Callable[[str, str], ErrorRegion]
 """(failing program, passing program) -> the error region."""
 
+_WIDENING_SEED = 13
+"""Decides how far each region is widened."""
+
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "line_lcs": line_lcs.locate_error,
     "prefix_suffix": partial(line_lcs.locate_error, diff=diff_ends),
@@ -110,7 +113,7 @@ def apply_policy(
         if params.widen_lines:
             # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
             # objective.
-            random = Random(f"{params.seed}/{pair.task_id}")
+            random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
         counts["focal_lines"] += count_lines(pair.rejected, rejected)
         counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))

@@ -26,6 +26,8 @@ from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, 
 
 logger = logging.getLogger(__name__)
 
+MAX_PROMPT_CHARS = 12_000
+"""Characters of a prompt; a function with a longer one becomes no problem."""
 _CANDIDATE = "candidate"
 _RUN = "run_own_tests.py"
 
@@ -144,7 +146,7 @@ def _reason_against(
     """Return the reason why a function must not become a problem, or None."""
     if not is_allowed(license_of_source(function.module.source, license), params.licenses):
         return "license"
-    if len(prompt) > params.max_prompt_chars:
+    if len(prompt) > MAX_PROMPT_CHARS:
         return "long_prompt"
     return reason_to_withhold(f"{prompt}\n{function.source}")
 
