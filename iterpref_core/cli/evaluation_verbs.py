@@ -55,9 +55,7 @@ def evaluate(
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    samples: Annotated[
-        Path | None, input_path(help="Samples to score, or another harness's output, instead of --model.")
-    ] = None,
+    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
     extract: ExtractOption = False,
     partial: PartialOption = False,
     fresh: FreshOption = False,

@@ -104,7 +104,7 @@ class Worker:
         try:
             with self._patient(START_S):
                 self._socket.sendall(framed(json.dumps(config).encode()))
-                problem = json.loads(read_frame(self._answers.read)).get("error")
+                problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
         if problem:
@@ -122,6 +122,10 @@ class Worker:
             said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
             message = f"the zygote does not answer ({error}); it said: {said or 'nothing'}"
             raise WorkerDiedError(message) from None
+
+    def _receive(self) -> bytes:
+        """Return the next frame."""
+        return read_frame(self._answers.read)
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
         """Have a job run, and wait for its end.
@@ -149,7 +153,7 @@ class Worker:
             for frame in (job_head.pack(), job.console.stdin + job.program, job.judge):
                 if frame is not None:
                     self._socket.sendall(framed(frame))
-            seen = AnswerHead.unpack(read_frame(self._answers.read))
+            seen = AnswerHead.unpack(self._receive())
             printed, channel = (self._answers.read(size) for size in seen.sizes)
         self.usable = not seen.worn
         return Answer(seen, self._paths, printed, channel)
