@@ -90,28 +90,11 @@ def show(
     from rich.console import Console
 
     from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
-    from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
-    from iterpref_core.pairs.localization.line_lcs import locate_error
+    from iterpref_core.evaluation.report.pair_view import write_html
 
     if (model is None) != (trained is None):
         raise InputError("give both --model (before training) and --trained (after training), or neither")
-    number = 1 if html is None else 10
-    if spans is None:
-        shown = _find_pairs(pairs, task_id, number)
-        regions = {}
-        for item in shown:
-            region = locate_error(item.rejected, item.chosen)
-            regions[item.task_id] = FocalSpans(
-                task_id=item.task_id,
-                method=NO_SPANS,
-                rejected=region.rejected,
-                chosen=region.chosen,
-            )
-    else:
-        regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
-        shown = _find_pairs(pairs, task_id, number, regions)
-        for item in shown:
-            check_spans(regions[item.task_id], item, spans)
+    shown, regions = _pairs_with_regions(pairs, spans, task_id, 1 if html is None else 10)
     shifts = {}
     if model is not None and trained is not None:
         from iterpref_core.evaluation.inspection.shifts import score_shifts
@@ -133,6 +116,32 @@ def show(
     console = Console()
     for item in shown:
         console.print(render_terminal(item, regions[item.task_id], shifts.get(item.task_id)))
+
+
+def _pairs_with_regions(
+    pairs: Path, spans: Path | None, task_id: str | None, number: int
+) -> tuple[list[PreferencePair], dict[str, FocalSpans]]:
+    """Return the pairs to show and their error regions: those of a file, or else the lines outside the LCS."""
+    from iterpref_core.evaluation.report.pair_view import NO_SPANS
+    from iterpref_core.pairs.localization.line_lcs import locate_error
+
+    if spans is not None:
+        regions = {marked.task_id: marked for marked in read_jsonl(spans, FocalSpans, unique=True)}
+        shown = _find_pairs(pairs, task_id, number, regions)
+        for pair in shown:
+            check_spans(regions[pair.task_id], pair, spans)
+        return shown, regions
+    shown = _find_pairs(pairs, task_id, number)
+    regions = {}
+    for pair in shown:
+        region = locate_error(pair.rejected, pair.chosen)
+        regions[pair.task_id] = FocalSpans(
+            task_id=pair.task_id,
+            method=NO_SPANS,
+            rejected=region.rejected,
+            chosen=region.chosen,
+        )
+    return shown, regions
 
 
 def _find_pairs(

@@ -111,14 +111,22 @@ def compared(
 
 
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
+    """Yield the row of a model on a benchmark, and those of the benchmark's parts."""
     scores = summary.models[model][benchmark]
     against_base = compared(summary, model, "base", benchmark)
-    inside = scores.judged_inside or 0
-    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, judged_inside=inside)
-    parts = scores.parts or {}
-    compared_parts = (against_base and against_base.parts) or {}
-    for part in in_order(set(parts), PARTS | DIFFICULTIES):
-        yield ScoreRow.of(model, benchmark, parts[part], part, comparison=compared_parts.get(part))
+    yield ScoreRow.of(
+        model,
+        benchmark,
+        scores,
+        comparison=against_base,
+        judged_inside=scores.judged_inside or 0,
+    )
+    if scores.parts is None:
+        return
+    compared_parts = None if against_base is None else against_base.parts
+    for part in in_order(set(scores.parts), PARTS | DIFFICULTIES):
+        comparison = None if compared_parts is None else compared_parts.get(part)
+        yield ScoreRow.of(model, benchmark, scores.parts[part], part, comparison=comparison)
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
