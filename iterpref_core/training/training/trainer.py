@@ -59,6 +59,7 @@ class PairTrainer(BaseTrainer):
         beta: strength of the implicit KL penalty.
         alpha: weight of the NLL, of an objective that has one.
         layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not exact so.
+        padded_attention: the attention that the model then gets; None: it keeps the one that it has.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
@@ -86,6 +87,7 @@ class PairTrainer(BaseTrainer):
         beta: float,
         alpha: float = 1.0,
         layout: Layout = "padded",
+        padded_attention: str | None = None,
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         peft_config: PeftConfig | None = None,
@@ -118,9 +120,9 @@ class PairTrainer(BaseTrainer):
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
         self.add_callback(ReleaseMemory())
-        self.data_collator = replace(collator, layout=self._prepare(layout, longest))
+        self.data_collator = replace(collator, layout=self._prepare(layout, longest, padded_attention))
 
-    def _prepare(self, layout: Layout, longest: int) -> Layout:
+    def _prepare(self, layout: Layout, longest: int, padded_attention: str | None) -> Layout:
         """Give the model its label head, try it, and return the layout in which its pairs are exact."""
         if self.args.n_gpu > 1:
             raise ConfigError(
@@ -133,10 +135,12 @@ class PairTrainer(BaseTrainer):
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
-        layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
-        if layout == "padded":
-            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
-        return layout
+        exact = exact_layout(self.model, layout, longest, rounding_dtype(base))
+        if exact != layout and padded_attention is not None:
+            base.set_attn_implementation(padded_attention)
+        if exact == "padded":
+            check_parity(self.model, exact, longest, dtype=rounding_dtype(base))
+        return exact
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:
         """Check weights that several processes share, which are whole in none, as they are prepared for training."""
