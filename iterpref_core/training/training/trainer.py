@@ -108,6 +108,8 @@ class PairTrainer(BaseTrainer):
         others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
         longest = max(longest_pair(rows) for rows in (train_dataset, *others))
         collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
+        # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
+        add_label_head(_base_of(model))
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
@@ -130,8 +132,7 @@ class PairTrainer(BaseTrainer):
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
         keep_output_precision(self.accelerator.state)
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        add_label_head(base)
+        base = _base_of(self.model)
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
@@ -352,6 +353,11 @@ class PairTrainer(BaseTrainer):
             first = len(rows) * number // batches
             end = len(rows) * (number + 1) // batches
             yield [rows[index] for index in range(first, end)]
+
+
+def _base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """Return the model below adapters."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 class _Before(TrainerCallback):
