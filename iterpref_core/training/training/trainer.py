@@ -35,7 +35,7 @@ from iterpref_core.training.data.half_batches import (
     BothHalves,
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype, silent
 from iterpref_core.training.model.ranks import is_sharded
@@ -109,7 +109,7 @@ class PairTrainer(BaseTrainer):
         longest = max(longest_pair(rows) for rows in (train_dataset, *others))
         collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
-        add_label_head(_base_of(model))
+        add_label_head(model)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
@@ -132,7 +132,7 @@ class PairTrainer(BaseTrainer):
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
         keep_output_precision(self.accelerator.state)
-        base = _base_of(self.model)
+        base = base_of(self.model)
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
@@ -353,11 +353,6 @@ class PairTrainer(BaseTrainer):
             first = len(rows) * number // batches
             end = len(rows) * (number + 1) // batches
             yield [rows[index] for index in range(first, end)]
-
-
-def _base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """Return the model below adapters."""
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 class _Before(TrainerCallback):

@@ -24,8 +24,9 @@ from iterpref_core.storage.processes import is_launched
 from iterpref_core.training.data.checks import Finding, report_findings
 from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.labeled_programs import ProgramReader
-from iterpref_core.training.data.row_files import PairReader, RowReader
+from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
+from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import longest_pair
@@ -57,6 +58,9 @@ from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.training.settings import check_settings, training_arguments
 from iterpref_core.training.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.training.training.trainer import PairTrainer
+
+_ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
+"""The remedy for a training that diverged."""
 
 
 def train_objective(
@@ -125,7 +129,7 @@ def train_objective(
     scored = reference is None or reference.exists()
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
-    step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
+    step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE, best)
     metrics = _metrics(data, row, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
@@ -281,13 +285,6 @@ def _make_trainer(
         check_tied(trainer.model)
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _advice(diverged: DivergedError | None) -> str:
-    """Return the remedy for a training that diverged."""
-    if diverged is not None and diverged.reason == "margin":
-        return "lower the learning rate or raise training.max_margin"
-    return "lower the learning rate"
 
 
 def _lineage(
