@@ -243,7 +243,8 @@ def _with_label_head(plain: Any) -> Any:
 
 def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """Return the model below adapters, or the model itself."""
-    return model.get_base_model() if isinstance(model, PeftModel) else model
+    base: PreTrainedModel = model.get_base_model() if isinstance(model, PeftModel) else model
+    return base
 
 
 def add_label_head(model: PreTrainedModel | PeftModel) -> None:
