@@ -328,5 +328,5 @@ def _show_estimate(
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
-    total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
+    total = {**vars(estimated), "peak_bytes": estimated.peak_bytes, "cpu_bytes": estimated.cpu_bytes}
     show_result({**total, "cards": cards} if as_json else total | cards, as_json)
