@@ -127,7 +127,7 @@ def name_of(stage: Any) -> str:
 
     DVC's own `addressing` depends on the present folder, and a sweep looks at its worktrees from outside.
     """
-    return str(getattr(stage, "name", None) or stage.addressing)
+    return str(getattr(stage, "name", None) or stage.path_in_repo)
 
 
 def _describe(stage: Any, graph: Any) -> Stage:
