@@ -1,7 +1,7 @@
 """Standings of a leaderboard: scores of several models, each compared with the first one on the same tasks."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,13 +86,14 @@ class Leaderboard:
     def markdown(self) -> str:
         """Return the table as Markdown, with columns that are straight in a terminal, too."""
         headings = [heading.format(self.first) for heading in HEADINGS]
-        rows = [headings, *map(cells_of, self.standings)]
-        escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-        widths = [max(len(row[column]) for row in escaped) for column in range(len(HEADINGS))]
-        lines = []
-        for row in escaped:
-            lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        lines.insert(1, "|" + "|".join("".ljust(width + 2, "-") for width in widths) + "|")
+        rows = []
+        for cells in (headings, *map(cells_of, self.standings)):
+            # A bar within a cell would begin another column.
+            rows.append([cell.replace("|", "\\|") for cell in cells])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [_table_line(row, widths) for row in rows]
+        rule = "|".join("-" * (width + 2) for width in widths)
+        lines.insert(1, f"|{rule}|")
         return "\n".join([*lines, "", *self.notes]) + "\n"
 
     @property
@@ -104,6 +105,11 @@ class Leaderboard:
             "Tokens are those of an answer, on average. Dollars are the price of all answers to the benchmark.",
             *self.unmeasured,
         ]
+
+
+def _table_line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    return f"| {' | '.join(padded)} |"
 
 
 def write_leaderboard(board: Leaderboard, out: Path) -> None:
