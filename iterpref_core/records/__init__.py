@@ -71,7 +71,11 @@ __all__ = [  # the records, and the modules of this room that others import
 
 
 def __getattr__(name: str) -> Any:
-    """Return a record. Their module is loaded when one is first used: messages of errors do without pydantic."""
+    """Return a record. Their module is loaded when one is first used.
+
+    `make demo` looks at the machine's isolation before anything is installed: the errors' module has to do without
+    pydantic.
+    """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.artifacts"), name)
