@@ -1,7 +1,7 @@
 """Standings of a leaderboard: scores of several models, each compared with the first one on the same tasks."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,16 +85,20 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return the table as Markdown, with columns that are straight in a terminal, too."""
-        headings = [heading.format(self.first) for heading in HEADINGS]
-        rows = []
-        for cells in (headings, *map(cells_of, self.standings)):
-            # A bar within a cell would begin another column.
+        rows = [[heading.format(self.first) for heading in HEADINGS]]
+        for standing in self.standings:
+            cells = cells_of(standing)
             rows.append([cell.replace("|", "\\|") for cell in cells])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [_table_line(row, widths) for row in rows]
-        rule = "|".join("-" * (width + 2) for width in widths)
-        lines.insert(1, f"|{rule}|")
-        return "\n".join([*lines, "", *self.notes]) + "\n"
+        columns = zip(*rows, strict=True)
+        widths = [max(map(len, column)) for column in columns]
+        table = []
+        for row in rows:
+            padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            table.append(f"| {' | '.join(padded)} |")
+        dashes = ["-" * (width + 2) for width in widths]
+        headings, *others = table
+        lines = [headings, f"|{'|'.join(dashes)}|", *others, "", *self.notes]
+        return "\n".join(lines) + "\n"
 
     @property
     def notes(self) -> list[str]:
@@ -105,11 +109,6 @@ class Leaderboard:
             "Tokens are those of an answer, on average. Dollars are the price of all answers to the benchmark.",
             *self.unmeasured,
         ]
-
-
-def _table_line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return f"| {' | '.join(padded)} |"
 
 
 def write_leaderboard(board: Leaderboard, out: Path) -> None:
