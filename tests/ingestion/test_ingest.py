@@ -13,7 +13,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl

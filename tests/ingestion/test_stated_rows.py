@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.ingestion.repairs import ingest_repairs
-from iterpref_core.problems.ingestion.answers import find_programs
+from iterpref_core.problems.ingestion import call_tests
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
-from iterpref_core.problems.ingestion.problems import call_tests
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
+from iterpref_core.problems.ingestion.programs import find_programs
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.records.errors import InputError, RecordError
