@@ -125,7 +125,10 @@ class Columns:
         """
         stated = self.one(row, "split")
         if other_split(stated, self.split):
-            raise LeftOutError("other_split", f"its split is {stated!r}; --split {ALL} reads every row")
+            raise LeftOutError(
+                "other_split",
+                f"its split is {stated!r}; --split {str(stated).strip()} reads it, --split {ALL} every row",
+            )
         for language in self.languages(row):
             if not is_python_3(language):
                 raise LeftOutError("not_python", f"its language is {language!r}; if it is not, add --columns language=")

@@ -128,7 +128,10 @@ def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
     before = 0
     for path in files:
         if layout_of(path) not in _LAYOUTS:
-            raise InputError(f"{path}: is no JSONL, JSON or Parquet; write it as one of these, with pandas or datasets")
+            raise InputError(
+                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON or Parquet, as pandas and "
+                "datasets write them"
+            )
         number = 0
         for item in read_items(path, nulls=True):
             number = item.number
@@ -158,7 +161,10 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         return Dropped(error.reason, str(item.where), name, str(error))
     except ValidationError as error:
         return Dropped(BAD_RECORD, str(item.where), name, describe_validation_error(error))
-    except (ValueError, RecordError) as error:
+    except RecordError as error:
+        # The message begins with the place.
+        return Dropped(BAD_RECORD, str(item.where), name, str(error).partition(": ")[2])
+    except ValueError as error:
         return Dropped(BAD_RECORD, str(item.where), name, str(error))
     except Exception as error:  # noqa: BLE001 - a row may break anything
         return Dropped(BAD_RECORD, str(item.where), name, f"a value is of a kind that does not fit ({error})")

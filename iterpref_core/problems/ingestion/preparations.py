@@ -183,6 +183,11 @@ def prepare_mbpp(row: Row) -> Row:
     return prepared
 
 
+def prepare_rstar(row: Row) -> Row:
+    """Name the method of a class by the expression that calls it."""
+    return {**row, "func_name": f"{row['class_name']}().{row.get('func_name')}"} if row.get("class_name") else row
+
+
 def prepare_helpsteer3(row: Row) -> Row:
     """Choose the response that people preferred: -3 means that the first is much better, 3 the second, 0 neither."""
     if row.get("domain") not in {None, "code"}:

@@ -87,7 +87,9 @@ class Selection:
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
-            raise LeftOutError("too_large", f"it has {size >> 20} MiB with these tests; 16 are allowed")
+            raise LeftOutError(
+                "too_large", f"it has {size >> 20} MiB with these tests; {MAX_PROBLEM_BYTES >> 20} are allowed"
+            )
         return hold_out(chosen, self.heldout)
 
 

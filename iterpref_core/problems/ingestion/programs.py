@@ -59,6 +59,8 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
     wrong = program_in(rejected, next(iter(_defined(right)), None))
     right = program_in(chosen, next(iter(_defined(wrong)), None))
+    if language_of(right) == "python2":
+        raise LeftOutError("not_python")
     if is_no_program(right) or is_no_program(wrong):
         raise LeftOutError("no_code")
     if not is_program(right):
@@ -89,8 +91,8 @@ def check_names(code: str) -> None:
     if names:
         raise LeftOutError(
             "undefined_name",
-            f"nothing defines {names[0]!r}, and nothing says that this is Python; if it is, say so in a column "
-            "`language`",
+            f"nothing in the program defines {names[0]!r}, and nothing says that it is Python; if it is, say so in a "
+            "column `language`",
         )
 
 

@@ -108,7 +108,7 @@ def read_tests(
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
     function = "" if kind == "script" else asked.entry_point or shown.function or others.function
     if kind == "call" and not function:
-        raise ValueError("the tests call a function, and nothing names it")
+        raise ValueError("field 'tests': they call a function, and nothing names it")
     examples, number, left_out = _usable(shown.examples, others.examples, rules, script=not function)
     if not examples:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))

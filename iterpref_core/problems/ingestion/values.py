@@ -64,7 +64,7 @@ def read_license(value: Any) -> str | None:
     """Return the license in a row's column, a text or a list of texts; None if there is none.
 
     >>> read_license("mit"), read_license(["MIT OR ISC", None, "GPL-3.0"]), read_license("")
-    ('mit', '(MIT OR ISC) AND (GPL-3.0)', None)
+    ('mit', '(MIT OR ISC) AND GPL-3.0', None)
 
     Raises:
         ValueError: the column holds something else, which may state a license all the same.
@@ -74,7 +74,8 @@ def read_license(value: Any) -> str | None:
         raise ValueError(f"a license is a text or a list of texts, not {value!r}")
     stated = list(dict.fromkeys(filter(None, map(str.strip, names))))
     # In SPDX's expressions AND binds more strongly than OR.
-    return " AND ".join(f"({name})" for name in stated) if len(stated) > 1 else "".join(stated) or None
+    several = [f"({name})" if " OR " in name else name for name in stated]
+    return " AND ".join(several if len(several) > 1 else stated) or None
 
 
 def as_text(value: Any) -> str:
@@ -87,7 +88,7 @@ def as_text(value: Any) -> str:
         ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
     """
     if isinstance(value, Mapping) or (isinstance(value, list) and None in value):
-        raise ValueError("a text is expected, or a list of lines, not an object, and no line is null")
+        raise ValueError("field 'tests': the input and output of a script are texts, not objects, and no line is null")
     if isinstance(value, list):
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
     return "" if value is None else str(value)

@@ -160,8 +160,10 @@ class Decontamination:
             # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             prompts = [" ".join(_words(prompt)) for prompt in task.prompts]
-            for key in (*prompts, *(form for program in programs for form in _forms(program))):
-                self._wholes[key][owner] = None
+            forms = [form for program in programs for form in _forms(program)]
+            wholes: list[str | int] = [*prompts, *forms]
+            for whole in wholes:
+                self._wholes[whole][owner] = None
             if not task.composed:
                 self._add_words(owner, task, runs)
         for run, places in runs.items():
@@ -255,7 +257,7 @@ class Decontamination:
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **overlap.kinds,
+                **dict[str, Any](overlap.kinds),
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }
