@@ -48,7 +48,7 @@ from iterpref_core.records.config import PromptFormat, TrainingParams, load_para
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.row_files import PairReader
+from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, choose_attention
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer

@@ -14,14 +14,12 @@ from typing import Any
 
 from flows.display import Say, Terminal
 from flows.engine import run_graph
-from iterpref_core.evaluation.report.summary_record import Summary, read_summary
 from iterpref_core.records.config import load_params, with_values
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.worktree import entered_worktree
 from tasks.lock import only_run
 from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
-from tasks.paths import SUMMARY
 from tasks.profiles import write_values
 
 COMMAND = "iterpref run"
@@ -53,8 +51,6 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
                 display.say(f"{len(found.graph)} stages are up to date")
             else:
                 run_stages(found, record, jobs, display)
-        if "report" in found.graph:
-            show_results(read_summary(SUMMARY), display)
         return folder
 
 
@@ -101,20 +97,3 @@ def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Termi
     record.add((name for name, future in futures.items() if future.exception() is None), {})
     for future in futures.values():
         future.result()
-
-
-def show_results(summary: Summary, display: Terminal) -> None:
-    """Show every model's pass@1 on every benchmark on the run's page."""
-    rows = []
-    for model, scores in summary.models.items():
-        for benchmark, score in scores.items():
-            low, high = score.ci95
-            row = {
-                "model": model,
-                "benchmark": benchmark,
-                "pass@1": f"{100 * score.pass_at_1:.1f}",
-                "95%": f"{100 * low:.1f} to {100 * high:.1f}",
-                "n": score.n,
-            }
-            rows.append(row)
-    display.table("results", rows, "pass@1 in percent")

@@ -13,7 +13,7 @@ from flows.prefect_session import TAG, create_automations
 from tasks.addresses import without_passwords
 from tasks.local_server import free_port
 from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
-from tasks.mlflow.server import TrackingError, runs_page, tracking_uri
+from tasks.mlflow.server import tracking_uri
 from tasks.prefect.server import PREFECT_PORT, announced, named_prefect, prefect_server, use_prefect
 
 
@@ -36,17 +36,9 @@ def serve_pages() -> None:
         create_automations()
         stack.enter_context(announced(prefect))
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
-        print(f"MLflow   {_open_table(without_passwords(mlflow))}")
+        print(f"MLflow   {without_passwords(mlflow)}")
         print("Ctrl-C stops both.", flush=True)
         _serve_flows()
-
-
-def _open_table(mlflow: str) -> str:
-    """Return the address of the table of runs; if the server cannot be used, its own address with the reason."""
-    try:
-        return runs_page(mlflow)
-    except TrackingError as error:
-        return f"{mlflow} ({error})"
 
 
 def _serve_flows() -> None:

@@ -12,7 +12,8 @@ from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Benchmark
 from iterpref_core.training.objectives.objective_table import ObjectiveName
-from tasks.grid import describe_values, trained_objectives
+from tasks.dotted_keys import describe_values
+from tasks.grid import trained_objectives
 
 
 def _name_sweep() -> str:

@@ -80,43 +80,37 @@ def bootstrap_difference(
     share of resamples on the rarer side of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
-    passed: set[str] = set()
-    for score in (*left, *right):
-        passed.update(score.passed)
-    tasks = sorted(passed)
     n = left[0].n
-    solved_left = _solved(left, tasks)
-    solved_right = _solved(right, tasks)
-    # Problems that nobody solved share one column, the last: they are drawn too, and count for nothing.
-    chance_of_each = np.full(len(tasks), 1 / n)
-    chance_of_unsolved = 1 - len(tasks) / n
-    chances = np.append(chance_of_each, chance_of_unsolved)
+    columns: dict[str, int] = {}
+    for score in (*left, *right):
+        for task in score.passed:
+            columns.setdefault(task, len(columns))
+    solved_left = _solved(left, columns)
+    solved_right = _solved(right, columns)
     random = np.random.default_rng(seed)
     differences = np.empty(resamples)
     for number in range(resamples):
-        # How often each problem is drawn: [1, 0, 2, …].
-        drawn = random.multinomial(n, chances)[:-1]
-        mean_left = _draw_rows(solved_left, random) @ drawn / n
-        mean_right = _draw_rows(solved_right, random) @ drawn / n
-        differences[number] = mean_left - mean_right
+        # [3, 0, 3, …]: the problems that are drawn.
+        drawn = random.integers(n, size=n)
+        differences[number] = _draw_mean(solved_left, drawn, random) - _draw_mean(solved_right, drawn, random)
     low, high = np.quantile(differences, [0.025, 0.975])
     rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
     p_value = min(1.0, 2 * float(rarer))
     return (float(low), float(high)), p_value
 
 
-def _solved(scores: Sequence[PointScore], tasks: Sequence[str]) -> Matrix:
-    """Return 1 where a training solved a problem, else 0; shape (trainings, problems)."""
-    columns = {task: number for number, task in enumerate(tasks)}
-    matrix = np.zeros((len(scores), len(tasks)))
-    for row, score in enumerate(scores):
-        for task in score.passed:
-            matrix[row, columns[task]] = 1
+def _solved(scores: Sequence[PointScore], columns: Mapping[str, int]) -> Matrix:
+    """Return 1 where a training solved a problem, else 0; shape (trainings, problems).
+
+    Problems that nobody solved have no name here. They are the last columns, and drawn, too.
+    """
+    matrix = np.zeros((len(scores), scores[0].n))
+    for row, score in zip(matrix, scores, strict=True):
+        row[[columns[task] for task in score.passed]] = 1
     return matrix
 
 
-def _draw_rows(matrix: Matrix, random: np.random.Generator) -> Matrix:
-    """Return the mean of as many rows as there are, drawn with replacement; shape (problems,)."""
-    drawn = random.integers(len(matrix), size=len(matrix))
-    mean_row: Matrix = matrix[drawn].mean(axis=0)
-    return mean_row
+def _draw_mean(solved: Matrix, problems: NDArray[np.int64], random: np.random.Generator) -> float:
+    """Return pass@1 on the problems that were drawn, over as many trainings as there are, drawn with replacement."""
+    trainings = random.integers(len(solved), size=len(solved))
+    return float(solved[trainings][:, problems].mean())

@@ -1,7 +1,6 @@
 """Doctor: a comparison of the machine with the needs of the configuration."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +9,6 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from iterpref_core.cli.requirements import required_packages
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS, Published
 from iterpref_core.records.config import InferenceParams, Params, PromptFormat
@@ -25,8 +23,6 @@ from tasks.prefect.server import running_prefect
 
 CHECKOUT = Path(__file__).parents[1]
 LOCK = CHECKOUT / "requirements.lock"
-_NEEDED_GB = 5
-"""Free disk space for DVC's cache, models and records of a few runs, without the environment."""
 
 Status = Literal["ok", "absent", "missing"]
 
@@ -52,35 +48,33 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
     """Return what a look at the machine found, or the error that it raised, whose message has the remedy."""
     try:
         return _diagnose(name, str(look()))
+    except ModuleNotFoundError as error:
+        return _diagnose(name, f"{error}; python -m pip install -e '.[all]'", "missing")
     except IterPrefError as error:
         return _diagnose(name, str(error), otherwise)
 
 
 def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
-    found = [*_isolation(params), *_versions(), *examine_packages(params)]
-    if any(item.name == "packages needed" for item in found):
-        # All other checks need these packages.
-        return found
-    found += [*examine_models(params), *_benchmarks(params)]
+    found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
     if GRAPH.is_file():
         found += examine_services()
     else:
         remedy = f"cd {CHECKOUT}; here the verbs of the library work, and none of the experiment's"
         found.append(_diagnose("experiment", f"no {GRAPH} in {Path.cwd()}: {remedy}", "missing"))
-    found += _machine()
+    found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:
     from iterpref_core.execution import probe_isolation
-    from iterpref_core.execution.isolation.tiers import choose
+    from iterpref_core.execution.isolation.tiers import HOW_TO_GET, choose
 
-    for layer in probe_isolation():
-        if layer.problem:
-            yield _diagnose(f"isolation: {layer.name}", f"{layer.problem}; {layer.how}", "absent")
+    for layer, problem in probe_isolation().items():
+        if problem:
+            yield _diagnose(f"isolation: {layer}", f"{problem}; {HOW_TO_GET[layer]}", "absent")
         else:
-            yield _diagnose(f"isolation: {layer.name}", "holds")
+            yield _diagnose(f"isolation: {layer}", "holds")
     yield _probe("isolation", lambda: f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
 
 
@@ -102,20 +96,6 @@ def _versions() -> Iterator[Diagnosis]:
         yield _diagnose("packages", f"{'; '.join(others)}; {remedy}", "absent")
     else:
         yield _diagnose("packages", f"{len(wanted) - len(others)} of {len(wanted)} as in {LOCK.name}")
-
-
-def examine_packages(params: Params) -> Iterator[Diagnosis]:
-    """Look for the packages that the configured experiment needs."""
-    needed = {"", "training", "evaluation", "pipeline", BACKENDS[params.inference.backend].extra}
-    if params.execution.engine == "ray":
-        needed.add("ray")
-    absent = {}
-    for package, extra in required_packages():
-        if extra in needed and _installed_version(package) is None:
-            absent[package] = extra
-    if absent:
-        remedy = f"python -m pip install -e '.[{','.join(sorted(set(absent.values())))}]'"
-        yield _diagnose("packages needed", f"not installed: {', '.join(absent)}; {remedy}", "missing")
 
 
 def _installed_version(name: str) -> str | None:
@@ -190,23 +170,16 @@ def examine_services() -> Iterator[Diagnosis]:
         yield _diagnose("MLflow: records", detail, "absent")
 
 
-def _machine() -> Iterator[Diagnosis]:
-    import psutil
+def _find_accelerator() -> str:
+    """Return the names of the GPUs.
+
+    Raises:
+        IterPrefError: there is none.
+    """
     import torch
 
-    if torch.cuda.is_available():
-        cards = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-        yield _diagnose("accelerator", ", ".join(cards))
-    else:
-        remedy = "the embedded models need none; a model of billions of parameters does"
-        yield _diagnose("accelerator", f"none; {usable_cores()} CPU cores: {remedy}", "absent")
-    free_gb = psutil.virtual_memory().available / 2**30
-    remedy = "the default experiment takes up to 4 GB; run with --jobs 1"
-    yield _amount("memory", free_gb, 4, remedy)
-    yield _amount("disk", shutil.disk_usage(".").free / 2**30, _NEEDED_GB, "make gc")
-
-
-def _amount(name: str, free_gb: float, needed_gb: float, remedy: str) -> Diagnosis:
-    if free_gb < needed_gb:
-        return _diagnose(name, f"{free_gb:.1f} GB free: {remedy}", "absent")
-    return _diagnose(name, f"{free_gb:.1f} GB free")
+    if not torch.cuda.is_available():
+        raise IterPrefError(
+            f"none; {usable_cores()} CPU cores: the embedded models need none; a model of billions of parameters does"
+        )
+    return ", ".join(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))

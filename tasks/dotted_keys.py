@@ -30,3 +30,13 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
     for key, name in last.items():
         names[key] = name if counts[name] == 1 else ".".join(key.split(".")[-2:])
     return names
+
+
+def describe_values(values: Mapping[str, Any]) -> list[str]:
+    """Return a word for each parameter.
+
+    >>> describe_values({"training.beta": 0.3})
+    ['beta=0.3']
+    """
+    names = short_names(values)
+    return [f"{names[key]}={value}" for key, value in values.items()]

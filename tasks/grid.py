@@ -15,7 +15,7 @@ from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_table import find_objective, find_rates
-from tasks.dotted_keys import short_names
+from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH
 
 PRESETS = Path("ablations.yaml")
@@ -115,16 +115,6 @@ def plan_rows(
         if row.objective != BASE:
             find_objective(row.objective, changed.training.objectives)
     return combined
-
-
-def describe_values(values: Mapping[str, Any]) -> list[str]:
-    """Return a word for each parameter.
-
-    >>> describe_values({"training.beta": 0.3})
-    ['beta=0.3']
-    """
-    names = short_names(values)
-    return [f"{names[key]}={value}" for key, value in values.items()]
 
 
 def _read_preset(name: str) -> Any:

@@ -4,15 +4,12 @@ A profile may build on another one, which it names as `base`. `nano` names every
 others build on it, so that the values after a change of profile do not depend on the profile before.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-from yaml import safe_load
 
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import ConfigError, unknown_name
@@ -24,11 +21,6 @@ from tasks.paths import PARAMS
 PROFILES = Path("profiles")
 _STATED = ["training", "objectives"]
 """The section whose rows state only what differs from the values of all objectives."""
-_TAG = "tag:yaml.org,2002:"
-
-
-class _Representer(RoundTripRepresenter):
-    """The forms of null and of numbers in params.yaml alone: DVC writes dvc.yaml by the same library."""
 
 
 def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
@@ -109,7 +101,6 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    yaml.Representer = _Representer
     content = yaml.load(params.read_text(encoding="utf-8"))
     changes = []
     for key, value in values.items():
@@ -123,39 +114,14 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
                 section[part] = {}
             section = section[part]
         written = list(value) if isinstance(value, tuple) else value
+        if isinstance(value, str) and ":" in value:
+            # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again.
+            written = DoubleQuotedScalarString(value)
         if last not in section:
             changes.append(f"{key}: {written}, which is new")
         elif section[last] != written:
             changes.append(f"{key}: {section[last]} → {written}")
-        section[last] = _quoted(written)
+        section[last] = written
     with atomic_writer(params) as file:
         yaml.dump(content, file)
     return changes
-
-
-def _quoted(value: Any) -> Any:
-    """Return a value with quotes around each text that some reader of YAML may take for more than a text.
-
-    Quotes are needed inside of `{…}` where a text has a colon, and for `yes`, which is true in YAML 1.1.
-    """
-    if isinstance(value, Mapping):
-        return {key: _quoted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_quoted(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    is_plain = re.fullmatch(r"[A-Za-z/][\w./@+-]*", value, re.ASCII) and value == safe_load(value)
-    return value if is_plain else DoubleQuotedScalarString(value)
-
-
-def _text(value: float) -> str:
-    """Return a number in a spelling that is a number in YAML 1.1, where `5e-06` is text.
-
-    >>> _text(5e-6), _text(0.3)
-    ('5.0e-06', '0.3')
-    """
-    return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
-
-
-_Representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(_TAG + "null", "null"))
-_Representer.add_representer(float, lambda dumper, value: dumper.represent_scalar(_TAG + "float", _text(value)))

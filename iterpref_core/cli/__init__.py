@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 _INTERRUPTED = 130
+_DEFECT = "a defect, or a library's error"
 
 
 def main() -> None:
@@ -22,49 +23,68 @@ def _load_app() -> Any:
 
 
 def run_verb(load_app: Callable[[], Any]) -> None:
-    """Run a verb; bad input ends with one message and exit code 2, never with a traceback.
+    """Run a verb, and end with its exit code.
 
     Args:
         load_app: imports the application; called where a missing library is explained, since Typer may be one.
     """
     from iterpref_core.cli.libraries import set_up_libraries
-    from iterpref_core.records.errors import InputError, IterPrefError, storage_error
-    from iterpref_core.storage.processes import leave_error
 
     set_up_libraries()
-    code = 2
-    message = ""
+    sys.exit(exit_code(lambda: load_app()(standalone_mode=False, prog_name="iterpref")))
+
+
+def exit_code(work: Callable[[], Any]) -> int:
+    """Do the work of a verb or a stage, and return the exit code; bad input ends with one message, not a traceback.
+
+    Args:
+        work: returns an exit code, or None.
+    """
+    from iterpref_core.storage.processes import leave_error
+
     try:
-        app = load_app()
-        code = int(app(standalone_mode=False, prog_name="iterpref") or 0)
+        code = int(work() or 0)
         # Typer catches Ctrl-C itself, and returns this code.
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
+        return code
     except KeyboardInterrupt:
-        code = _INTERRUPTED
         print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-    except IterPrefError as error:
-        code = 2 if isinstance(error, InputError) else 1
-        message = "" if leave_error(error) else str(error)
+        return _INTERRUPTED
     except Exception as error:
-        full = storage_error(error)
-        missing = _missing_module(error)
-        # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
-        if hasattr(error, "exit_code"):
-            from typer import rich_utils
-
-            rich_utils.rich_format_error(error)  # type: ignore[arg-type]
-        elif missing:
-            message = f"the module {missing} is not installed; pip install 'iterpref[all]'"
-        elif full is not None:
-            message = str(full)
-        elif isinstance(error, OSError) and error.filename is not None:
-            message = f"{error.filename}: {error.strerror}; check the path"
-        else:
+        code, message = _explain(error)
+        if message == _DEFECT:
+            leave_error(error)
             raise
-    if message:
-        print(f"error: {message}", file=sys.stderr)
-    sys.exit(code)
+        if message and not leave_error(error):
+            print(f"error: {message}", file=sys.stderr, flush=True)
+        return code
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Return the exit code and the message of an error.
+
+    The message is empty if it is printed already, and `_DEFECT` if the error is nobody's input.
+    """
+    from iterpref_core.records.errors import InputError, IterPrefError, storage_error
+
+    full = storage_error(error)
+    missing = _missing_module(error)
+    if isinstance(error, IterPrefError):
+        return 2 if isinstance(error, InputError) else 1, str(error)
+    # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
+    if hasattr(error, "exit_code"):
+        from typer import rich_utils
+
+        rich_utils.rich_format_error(error)  # type: ignore[arg-type]
+        return 2, ""
+    if missing:
+        return 2, f"the module {missing} is not installed; pip install 'iterpref[all]'"
+    if full is not None:
+        return 2, str(full)
+    if isinstance(error, OSError) and error.filename is not None:
+        return 2, f"{error.filename}: {error.strerror}; check the path"
+    return 1, _DEFECT
 
 
 def _missing_module(error: Exception) -> str:

@@ -28,10 +28,6 @@ _PANELS: Panels = {
     ),
     "Sharing": (export_verbs.export,),
 }
-_OF_A_CHECKOUT = ("init", "doctor", "run", "sweep", "ui")
-"""Names of verbs that work in a checkout alone: elsewhere they only say so."""
-
-
 _TEXTS = {"model", "models", "trained", "against"}
 """Options that are texts, since they may be names, but are paths in most cases."""
 
@@ -77,19 +73,11 @@ def _program(
     """Focal preference training for code models."""
 
 
-def _needs_checkout(ctx: typer.Context) -> None:
-    raise InputError(
-        f"`iterpref {ctx.info_name}` works in a checkout of the project: clone its repository, and there run "
-        "`pip install -e '.[all]'`"
-    )
-
-
 def make_app(experiment: Panels | None = None) -> typer.Typer:
     """Return the application with the verbs of the library.
 
     Args:
-        experiment: panels of verbs that need a checkout, which come first. Without them, a verb of
-            `_OF_A_CHECKOUT` says that it needs one.
+        experiment: panels of verbs that need a checkout, which come first.
     """
     made = typer.Typer(
         name="iterpref",
@@ -97,11 +85,6 @@ def make_app(experiment: Panels | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_program)
-    if experiment is None:
-        for name in _OF_A_CHECKOUT:
-            # `iterpref run training --set KEY=VALUE` gets the same message as `iterpref run`.
-            any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True}
-            made.command(name, hidden=True, context_settings=any_arguments)(_needs_checkout)
     for panel, verbs in {**(experiment or {}), **_PANELS}.items():
         for verb in verbs:
             made.command(cls=Verb, rich_help_panel=panel)(verb)

@@ -1,7 +1,6 @@
 """Settings that libraries and tools read from the environment; the user's own settings take precedence."""
 
 import os
-from collections.abc import Mapping
 
 _GIT_IDENTITY = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_")
 """The variables for the user's identity and git's configuration. Git's other variables name a repository."""
@@ -25,18 +24,6 @@ def set_up_libraries() -> None:
             direct.append(name)
     os.environ["no_proxy"] = ",".join(direct)
     os.environ["NO_PROXY"] = ",".join(direct)
-    for name in os.environ.keys() - without_git_variables(os.environ).keys():
-        del os.environ[name]
-
-
-def without_git_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which git looks for its repository from the present folder upwards.
-
-    >>> without_git_variables({"GIT_DIR": "/other/.git", "GIT_AUTHOR_NAME": "Ada", "HOME": "/home/ada"})
-    {'GIT_AUTHOR_NAME': 'Ada', 'HOME': '/home/ada'}
-    """
-    kept = {}
-    for name, value in environment.items():
-        if not name.startswith("GIT_") or name.startswith(_GIT_IDENTITY):
-            kept[name] = value
-    return kept
+    for name in list(os.environ):
+        if name.startswith("GIT_") and not name.startswith(_GIT_IDENTITY):
+            del os.environ[name]

@@ -91,7 +91,7 @@ def show(
 
     from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
-    from iterpref_core.pairs.localization.line_lcs import differing_lines
+    from iterpref_core.pairs.localization.line_lcs import locate_error
 
     if (model is None) != (trained is None):
         raise InputError("give both --model (before training) and --trained (after training), or neither")
@@ -100,8 +100,13 @@ def show(
         shown = _find_pairs(pairs, task_id, number)
         regions = {}
         for item in shown:
-            differing = differing_lines(item)
-            regions[item.task_id] = differing.model_copy(update={"method": NO_SPANS})
+            region = locate_error(item.rejected, item.chosen)
+            regions[item.task_id] = FocalSpans(
+                task_id=item.task_id,
+                method=NO_SPANS,
+                rejected=region.rejected,
+                chosen=region.chosen,
+            )
     else:
         regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
         shown = _find_pairs(pairs, task_id, number, regions)

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.cli.options import (
-    BackendOption,
-    BaseUrlOption,
     JsonOption,
     ProblemsOption,
     SetOption,
-    endpoint_values,
     input_path,
     output_file,
     read_params,
@@ -22,11 +19,10 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
-from iterpref_core.records.config import InferenceParams, Params
+from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from iterpref_core.models.inference.answer_store import AnswerStore
     from iterpref_core.models.inference.backend import Model
     from iterpref_core.problems.ingestion.intake import Ingested, Source
     from iterpref_core.problems.synthesis.feature_tree import FeatureTree
@@ -243,22 +239,17 @@ def synthesize(
     tree: Annotated[
         Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model: folder, hub id, or name at the endpoint; default: model.debugger.")
-    ] = None,
-    backend: BackendOption = None,
-    base_url: BaseUrlOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Let a model write problems from a tree of features. After a kill, the same command continues."""
+    """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.models.inference.answer_store import AnswerStore
     from iterpref_core.models.inference.backend_factory import open_model
     from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.synthesis import write_problems
 
-    settings = read_params(set_, {"model.debugger": model, **endpoint_values(backend, base_url)})
+    settings = read_params(set_)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
@@ -288,7 +279,8 @@ def synthesize(
             count=count,
             out=out,
         )
-        counts |= _spent(store, inference)
+        spent = store.spent()
+        counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
     show_result(counts, json_)
 
 
@@ -315,24 +307,6 @@ def _tree_of(
     )
     typer.echo(f"feature tree: {out}", err=True)
     return made
-
-
-def _spent(store: "AnswerStore", inference: InferenceParams) -> dict[str, float]:
-    """Return the calls and tokens of a run's answers, and their price."""
-    from iterpref_core.models.inference.answer_store import cost_usd
-
-    spent = store.spent()
-    dollars = cost_usd(
-        spent.prompt_tokens,
-        spent.completion_tokens,
-        inference.price_prompt,
-        inference.price_completion,
-    )
-    return {
-        "calls": spent.calls,
-        "tokens": spent.tokens,
-        "cost_usd": dollars,
-    }
 
 
 def inject(
@@ -363,11 +337,6 @@ def quality(
     problems: ProblemsOption,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
     judge: Annotated[bool, typer.Option("--judge", help="Let validity.judge score the tests, too.")] = False,
-    model: Annotated[
-        str | None, typer.Option(help="With --judge: folder, hub id, or name at the endpoint; default: validity.judge.")
-    ] = None,
-    backend: BackendOption = None,
-    base_url: BaseUrlOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -376,12 +345,10 @@ def quality(
     from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.problems.validity.validity import assess_tests
 
-    if not judge and (model or backend or base_url):
-        raise InputError("--model, --backend and --base-url are about the judge; add --judge")
-    settings = read_params(set_, {"validity.judge": model, **endpoint_values(backend, base_url)})
+    settings = read_params(set_)
     name = settings.validity.judge if judge else None
     if judge and name is None:
-        raise InputError("--judge needs a model: add --model NAME, or set validity.judge in params.yaml")
+        raise InputError("--judge needs a model: set validity.judge, in params.yaml or by --set")
     opened = open_judge(
         model=name,
         params=settings,

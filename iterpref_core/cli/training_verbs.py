@@ -89,7 +89,7 @@ def _check_pair_file(
     benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
-    clean = benchmarks.clean(_with_licenses(read_pairs(pairs), licenses))
+    clean = filter(benchmarks.keeps, _with_licenses(read_pairs(pairs), licenses))
     if out is not None:
         kept = write_jsonl(out, clean)
     else:
@@ -161,7 +161,7 @@ def _load_template(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     reader = PairReader(pairs, spans)
     checks = PairChecks.of(reader.tokenize(template, settings.training))
@@ -292,17 +292,10 @@ def _inputs_of(objective: str, given: dict[str, Path]) -> dict[str, Path]:
     elif objective in UNPAIRED:
         needed = ["programs"]
         use = "is trained on single programs (`iterpref pair --unpaired` writes some)"
-    if not given.keys() >= set(needed):
-        verb = "are" if len(needed) > 1 else "is"
-        raise InputError(f"{_options(needed)} {verb} missing: {objective} {use}")
-    others = [name for name in given if name not in needed]
-    if others:
-        raise InputError(f"{_options(others)}: {objective} {use}, and takes no {' and '.join(others)}; leave them out")
+    if given.keys() != set(needed):
+        options = " and ".join(f"--{name}" for name in needed)
+        raise InputError(f"{objective} {use}: give {options}, and none of the other files")
     return given
-
-
-def _options(names: Sequence[str]) -> str:
-    return " and ".join(f"--{name}" for name in names)
 
 
 def _show_estimate(
@@ -318,7 +311,7 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
@@ -334,21 +327,7 @@ def _show_estimate(
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
     total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
-    if as_json:
-        show_result({**total, "cards": cards}, as_json)
-        return
-    # People read no hours of 0.00000003 and no parts of an operation.
-    shown = {name: {"fits": of["fits"], "hours": _hours(of["hours"])} for name, of in cards.items()}
-    show_result({**total, "flops": round(estimated.flops), **shown}, as_json)
-
-
-def _hours(hours: float) -> str:
-    """Return hours for people.
-
-    >>> _hours(12.345), _hours(0.00000003)
-    ('12.35', 'under 0.01')
-    """
-    return f"{hours:,.2f}" if hours >= 0.01 else "under 0.01"
+    show_result({**total, "cards": cards} if as_json else total | cards, as_json)
 
 
 def _show_once(result: Mapping[str, float], as_json: bool) -> None:

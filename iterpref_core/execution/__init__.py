@@ -31,7 +31,7 @@ from iterpref_core.execution.protocol.programs import (
 from iterpref_core.execution.running.engine import ENGINE, Engine
 from iterpref_core.execution.running.engine_factory import limits_of, open_executor
 from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.samples import check_tests, execute_samples, warn_of_prose
+from iterpref_core.execution.samples import check_tests, execute_samples
 
 __all__ = [
     "ENGINE",
@@ -61,6 +61,5 @@ __all__ = [
     "shown_call",
     "shown_input",
     "time_limit",
-    "warn_of_prose",
     "whole_program",
 ]

@@ -1,12 +1,11 @@
 """Scoring of sample files against their problems' tests: the work of `iterpref execute`."""
 
-import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.problem_programs import begins_program, decided, program_of, whole_program
+from iterpref_core.execution.problem_programs import decided, program_of, whole_program
 from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
@@ -15,27 +14,7 @@ from iterpref_core.records.input_files import LinePlace
 from iterpref_core.records.prompt_messages import question
 from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
 
-logger = logging.getLogger(__name__)
-
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
-
-
-def warn_of_prose(path: Path, completed: Mapping[str, str]) -> None:
-    """Say that completions were taken as whole programs.
-
-    Args:
-        path: the file of samples.
-        completed: task_id → prompt, of the samples with a completion.
-    """
-    prose = [task_id for task_id, prompt in completed.items() if prompt and not begins_program(prompt)]
-    if prose:
-        logger.warning(
-            "%s: %s tasks have a completion of a prompt in prose, such as %s: each is run as a whole program; "
-            "give whole programs in field 'solution'",
-            path,
-            f"{len(prose):,}",
-            prose[0],
-        )
 
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
@@ -115,11 +94,6 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     known = read_problems(problems)
     # All are read before anything runs: a broken line costs nothing.
     pairs = list(_read_samples(samples, known))
-    begun = {}
-    for problem, sample in pairs:
-        if sample.solution is None:
-            begun[problem.task_id] = question(problem.prompt)
-    warn_of_prose(samples, begun)
     sampled = {problem.task_id: problem for problem, _ in pairs}
     sampled = {problem.task_id: problem for problem in decided(sampled.values(), executor)}
     pairs = [(sampled[problem.task_id], sample) for problem, sample in pairs]

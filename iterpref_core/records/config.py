@@ -155,7 +155,6 @@ class InferenceParams(Settings):
     timeout_s: PositiveFloat
     attempts: PositiveInt
     requests_per_minute: PositiveFloat | None
-    max_wait_s: PositiveFloat
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     top_k: PositiveInt | None
     min_p: Share | None
@@ -251,14 +250,10 @@ class SynthesisParams(Settings):
     """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
 
     seed: Seed
-    seed_chars: PositiveInt
     rounds: Count
     subtrees: PositiveInt
-    breadth: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=4)]
-    feature_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     temperature: Annotated[float, Field(ge=0, le=2)]
     max_new_tokens: PositiveInt
-    max_similarity: Annotated[float, Field(gt=0, le=1)]
 
 
 class OwnCodeParams(Settings):
@@ -266,7 +261,6 @@ class OwnCodeParams(Settings):
 
     max_test_s: PositiveFloat
     max_tests: PositiveInt
-    max_prompt_chars: PositiveInt
     licenses: tuple[str, ...]
 
 
@@ -329,7 +323,6 @@ class LocalizationParams(Settings):
     empty: Literal["anchor", "drop", "keep"]
     max_executions: Annotated[int, Field(ge=4)]
     widen_lines: Count
-    seed: Seed
 
 
 Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]

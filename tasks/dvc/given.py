@@ -21,12 +21,10 @@ def check_given_files(root: Path) -> None:
         for stage in _stages_with_given_files(repo):
             for out in stage.outs:
                 state = out.status().get(str(out))
-                if state == "not in cache":
-                    raise InputError(f"{out}: DVC's cache does not have this file; run `dvc pull {stage.addressing}`")
-                if state == "modified":
+                if state in ("not in cache", "modified"):
                     raise InputError(
-                        f"{out}: changed since DVC took it, and a second working tree would get the older file; run "
-                        f"`dvc commit {stage.addressing}`"
+                        f"{out}: {state}, so that a second working tree would not get this file; run "
+                        f"`dvc commit {stage.addressing}`, or `dvc pull {stage.addressing}`"
                     )
 
 

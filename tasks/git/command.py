@@ -1,11 +1,10 @@
-"""Git without a person's settings, and without the variables of a caller."""
+"""Git without a person's settings."""
 
 import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from iterpref_core.cli.libraries import without_git_variables
 from iterpref_core.records.errors import InputError
 
 _SETTINGS = (
@@ -40,7 +39,7 @@ def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | N
     command = ["git"]
     for setting in _SETTINGS:
         command += ["-c", setting]
-    environment = without_git_variables(os.environ) | dict(variables or {})
+    environment = os.environ | dict(variables or {})
     try:
         done = subprocess.run(
             [*command, *arguments],

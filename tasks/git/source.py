@@ -10,15 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from iterpref_core.records.input_files import parse_yaml
-from tasks.dotted_keys import flatten, short_names
+from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
 from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"
-NAMED_CHANGES = 4
-"""Number of changed parameters that a run's name lists; further ones are counted."""
-_VALUE_CHARS = 30
-"""Characters of a value in a run's name; a longer one, such as a path, is named by its end."""
+_NAME_CHARS = 80
+"""Characters of a run's name; what follows is in the run's parameters."""
 
 
 class Source(BaseModel, frozen=True):
@@ -96,23 +94,13 @@ def name_run(command: str, source: Source) -> str:
     'dvc repro a1b2c3d'
     >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
     'beta=0.3 alpha=1.0'
-    >>> name_run("iterpref run", Source(changes={"model.student": "/home/somebody/checkpoints/starcoder2-7b"}))
-    'student=…body/checkpoints/starcoder2-7b'
     """
     if not source.changes and source.commit == UNKNOWN:
         return command
     if not source.changes:
         return f"{command} {source.commit[:7]}"
-    names = short_names(source.changes)
-    words = []
-    for key, value in source.changes.items():
-        text = str(value)
-        if len(text) > _VALUE_CHARS:
-            text = "…" + text[-_VALUE_CHARS:]
-        words.append(f"{names[key]}={text}")
-    if len(words) > NAMED_CHANGES:
-        words[NAMED_CHANGES:] = [f"and {len(words) - NAMED_CHANGES} more"]
-    return " ".join(words)
+    name = " ".join(describe_values(source.changes))
+    return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 
 def _excluded(path: Path) -> str:

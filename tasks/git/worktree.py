@@ -102,7 +102,6 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
     def refuse(holder: str) -> None:
         raise InputError(f"process {holder} already works in {top}; wait for it or end it")
 
-    _make_paths_absolute(snapshot.origin)
     with only_one(top.parent / f"{name}.lock", refuse):
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
@@ -173,14 +172,6 @@ def add_objective(folder: Path, name: str) -> None:
         stages["evaluation"]["foreach"][name] = f"models/trained/{name}"
         if "report" in stages:
             stages["report"]["deps"] += [f"{RESULTS}/{name}", f"{METRICS}/training/{name}.curve.csv"]
-
-
-def _make_paths_absolute(checkout: Path) -> None:
-    """Let relative paths in the environment, such as HUMANEVAL_OVERRIDE_PATH, name the checkout's files anywhere."""
-    for name, value in os.environ.items():
-        path = checkout / value
-        if name.endswith(("_PATH", "_FILE", "_DIR", "_HOME", "_CACHE")) and value and path.exists():
-            os.environ[name] = str(path.resolve())
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:

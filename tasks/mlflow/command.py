@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Mapping
 from getpass import getuser
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,8 +17,6 @@ from tasks.git.source import Source, name_run, observe_source
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
 """Gives a stage's process the command that it belongs to, as JSON; absent under a bare `dvc repro`."""
 
-_LIBRARIES = ("accelerate", "dvc", "mlflow", "peft", "prefect", "torch", "transformers", "trl")
-
 
 class Command(BaseModel, frozen=True):
     """A command that brings stages up to date.
@@ -29,7 +26,7 @@ class Command(BaseModel, frozen=True):
         name: name of its run.
         source: the commit, and the changes since.
         params: all parameters, by dotted key.
-        tags: user, commit, and versions of libraries.
+        tags: user and commit.
     """
 
     command: str
@@ -78,8 +75,8 @@ def own_command(params: Params) -> Command:
 
 
 def _tags(command: str, source: Source) -> dict[str, str]:
-    """Return MLflow's own tags for the source of a run, and the versions of the libraries that compute."""
-    tags = {
+    """Return MLflow's own tags for the source of a run."""
+    return {
         "mlflow.user": getuser(),
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
@@ -87,9 +84,3 @@ def _tags(command: str, source: Source) -> dict[str, str]:
         "mlflow.source.git.branch": source.branch,
         "mlflow.source.git.dirty": source.dirty,
     }
-    for library in _LIBRARIES:
-        try:
-            tags[f"version.{library}"] = version(library)
-        except PackageNotFoundError:
-            continue
-    return tags

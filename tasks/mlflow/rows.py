@@ -5,7 +5,6 @@ is written again is there once. Weights and data stay in DVC: a model in MLflow 
 """
 
 import json
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def _points(execution: Execution) -> Iterator[Point]:
 
 
 def _send_command(server: Server, record: Record, parent: str) -> None:
-    """Write the run of a command: pass@1 of all models, why it failed, links to the runs of its stages, its status."""
+    """Write the run of a command: pass@1 of all models, why it failed, its status."""
     scores: list[Point] = []
     for execution in record.executions.values():
         if execution.name.group == "evaluation":
@@ -110,24 +109,13 @@ def _send_command(server: Server, record: Record, parent: str) -> None:
     if record.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return
-    # Each link is a search of the server: the state after each stage does without.
-    lines = [record.error, *(_link(server, execution) for execution in record.executions.values())]
-    server.log(parent, record.ended, tags={NOTE: "\n".join(filter(None, lines))})
+    server.log(parent, record.ended, tags={NOTE: record.error})
     ended = round(1000 * record.ended)
     # A training that failed or was killed has shown a curve, and no end.
     unended = f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"
     for child in server.client.search_runs([server.experiment_id], unended):
         server.client.set_terminated(child.info.run_id, record.status, ended)
     server.client.set_terminated(parent, record.status, ended)
-
-
-def _link(server: Server, execution: Execution) -> str:
-    """Return a line with a link to the run that made a stage's outputs; nothing if no run is known for them."""
-    run = server.find_run(execution.key)
-    if run is None or run.info.lifecycle_stage == "deleted":
-        return ""
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.info.start_time / 1000))
-    return f"- [{execution.stage}](#/experiments/{server.experiment_id}/runs/{run.info.run_id}), made {made}"
 
 
 def _log_datasets(server: Server, run_id: str, execution: Execution) -> None:

@@ -195,20 +195,11 @@ def shown_uri() -> str:
 
 
 def explain(error: Exception) -> TrackingError:
-    """Return the true cause of a failure of the server: whether it refuses, is away, or something else.
-
-    A defect is also logged, with its traceback.
-    """
+    """Return the error of a server that cannot be used, with the cause in MLflow's words. A defect is also logged."""
     if isinstance(error, TrackingError):
         return error
-    if log_defect(error):
-        return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {_first_line(error)}")
-    from mlflow.exceptions import MlflowException
-
-    if isinstance(error, MlflowException) and error.get_http_status_code() in (401, 403):
-        hint = "renew MLFLOW_TRACKING_TOKEN, or user name and password"
-        return TrackingError(f"MLflow at {shown_uri()} answers {error.get_http_status_code()}: {hint}")
-    return TrackingError(f"MLflow at {shown_uri()} does not answer: {_first_line(error)}")
+    log_defect(error)
+    return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:
@@ -217,18 +208,16 @@ def _first_line(error: Exception) -> str:
     return without_passwords(cause.splitlines()[0][:300])
 
 
-def log_defect(error: Exception) -> bool:
-    """Log an error with its traceback if it is a defect. Return False for errors of a server, disk, network or data.
+def log_defect(error: Exception) -> None:
+    """Log an error with its traceback if it is a defect, and none of a server, disk, network or data.
 
     A record must not cost the work of hours, so the code that writes records goes on after any error. Without this
     log, a mistake of the program would look like a server that is away.
     """
     # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
     expected = isinstance(error, (IterPrefError, OSError, ImportError, ValueError))
-    if expected or type(error).__module__.partition(".")[0] in ("alembic", "mlflow", "sqlalchemy"):
-        return False
-    logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
-    return True
+    if not expected and type(error).__module__.partition(".")[0] not in ("alembic", "mlflow", "sqlalchemy"):
+        logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
 
 
 def check_server() -> str:
@@ -240,29 +229,14 @@ def check_server() -> str:
     return ""
 
 
-def runs_page(address: str) -> str:
-    """Return the address of the table of runs; before the first run, of all pages.
-
-    It is on the side of MLflow's pages that is for training. The other side is for agents: it calls a training an
-    evaluation, and has no list of models.
-
-    Args:
-        address: of MLflow's pages.
-    """
-    experiment_id = Server(create=False).experiment_id
-    return f"{address}/#/experiments/{experiment_id}/runs?workflowType=machine_learning" if experiment_id else address
-
-
 def safe_name(name: str) -> str:
     """Return a name that MLflow takes, for a metric, a parameter or a tag.
 
-    >>> safe_name("humaneval+/pass@1"), safe_name("my bench#2//x/")
+    >>> safe_name("humaneval+/pass@1"), safe_name("my bench#2/x")
     ('humaneval_plus/pass_at_1', 'my bench_2/x')
     """
     spelled = name.replace("+", "_plus").replace("@", "_at_")
-    allowed = re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)
-    parts = [part for part in allowed.split("/") if part.strip(".")]
-    return "/".join(parts)[:_KEY_CHARS] or "_"
+    return re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)[:_KEY_CHARS]
 
 
 def _checkout_database() -> str:

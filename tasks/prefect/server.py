@@ -50,8 +50,6 @@ def prefect_server(port: int) -> Iterator[str]:
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
-        # For links in notifications.
-        "PREFECT_UI_URL": f"http://{LOOPBACK}:{port}",
     }
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")

@@ -147,7 +147,7 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     capsys.readouterr()
     assert score_samples(None, measuring(bench.setting, "heldout"), out)["heldout/pass_at_1"] == 1.0
     shown = capsys.readouterr().err
-    assert ("heldout: canonical solutions: 2/2" in shown, "score" in shown) == (True, False), "they run once"
+    assert "heldout: " not in shown, "they have run for the samples before"
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 

@@ -182,9 +182,6 @@ def test_options_of_a_model_without_a_model_are_refused(iterpref: Iterpref) -> N
         *("evaluate", "--ground-truth", "--benchmark", "heldout", "--out", "o", "--backend", "openai")
     )
     assert (code, "give one with --model" in err) == (2, True)
-    Path("p.jsonl").write_text("")
-    code, _, err = iterpref("quality", "--problems", "p.jsonl", "--backend", "openai")
-    assert (code, "are about the judge; add --judge" in err) == (2, True)
 
 
 def test_a_served_model_is_scored_where_an_event_loop_runs(

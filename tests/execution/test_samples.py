@@ -84,13 +84,12 @@ def test_a_row_with_a_solution_and_a_completion_is_its_solution():
     assert Sample.model_validate(both | {"solution": None}).completion == "    return 2"
 
 
-def test_a_completion_of_prose_is_a_whole_program_and_said(executor, files, caplog):
+def test_a_completion_of_prose_is_a_whole_program(executor, files):
     problems, samples, out = files
     write_jsonl(problems, [DOUBLE.model_copy(update={"prompt": "Write f(x), which doubles x."}), SQUARE])
     write_jsonl(samples, [Sample(task_id="double", completion="def f(x): return 2 * x")])
     execute_samples(problems, samples, out, executor)
     assert [result.verdict for result in read_jsonl(out, Result)] == ["passed"]
-    assert "samples.jsonl: 1 tasks have a completion of a prompt in prose, such as double" in caplog.text
 
 
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):

@@ -1,10 +1,13 @@
 """The sandbox's tiers as parameters of fixtures: the best tier of this machine is quick, and any other is slow."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from iterpref_core.execution import probe_isolation
+from iterpref_core.execution.isolation.tiers import HOW_TO_GET
 
-BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
+BWRAP = SimpleNamespace(problem=probe_isolation()["bwrap"], how=HOW_TO_GET["bwrap"])
 
 
 def tier(name: str, *marks: pytest.MarkDecorator) -> object:

@@ -176,11 +176,14 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
     assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
-def test_a_pause_that_a_server_asks_for_has_the_bound_that_the_user_sets(ask: "Callable[..., OpenAIModel]") -> None:
+def test_a_pause_that_a_server_asks_for_has_a_bound(
+    ask: "Callable[..., OpenAIModel]", monkeypatch: pytest.MonkeyPatch
+) -> None:
     from aiohttp import web
 
     full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
-    backend = ask(Scripted(full), max_wait_s=0.2)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._LIMITED_S", 0.2)
+    backend = ask(Scripted(full))
     assert one(backend).text == "a prompt with 3"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-from iterpref_core.pairs.pairs.pair_selection import make_pairs
+from iterpref_core.pairs.pairs.pair_selection import make_pairs, read_tasks
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.problems.problems import read_ingested
 from iterpref_core.records import Problem, Trajectory
@@ -55,7 +55,7 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(
     for one in read:
         sides = {passed for _, passed in wanted[one.task_id]}
         if sides == {True, False}:
-            (pair,) = make_pairs(one, "Do.", PARAMS.pairs)
+            (pair,) = make_pairs(one, read_tasks(out)[one.task_id], PARAMS.pairs)
             assert (pair.chosen, True) in wanted[one.task_id]
             assert (pair.rejected, False) in wanted[one.task_id]
 

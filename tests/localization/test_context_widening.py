@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from iterpref_core.pairs.localization.localization import localize_pairs, widen_spans
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.line_diff import split_lines
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -34,7 +34,7 @@ def test_the_same_pair_is_widened_alike_every_time(tmp_path: Path) -> None:
     ]
     write_jsonl(tmp_path / "all.jsonl", pairs)
     write_jsonl(tmp_path / "last.jsonl", pairs[8:])
-    params = section(LocalizationParams, method="line_lcs", empty="keep", max_executions=4, widen_lines=2, seed=3)
+    params = section(LocalizationParams, method="line_lcs", empty="keep", max_executions=4, widen_lines=2)
     metrics = localize_pairs(tmp_path / "all.jsonl", params, tmp_path / "all.out")
     localize_pairs(tmp_path / "last.jsonl", params, tmp_path / "last.out")
     every = list(read_jsonl(tmp_path / "all.out", FocalSpans))

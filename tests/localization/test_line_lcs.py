@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.localization import line_lcs
 from iterpref_core.pairs.localization.line_lcs import locate_error
-from iterpref_core.programs.source_code.line_diff import diff_lines
-from iterpref_core.programs.source_code.lines import line_spans, split_lines
+from iterpref_core.programs.source_code.line_diff import diff_lines, line_spans, split_lines
 from tests.texts import marked
 
 programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(

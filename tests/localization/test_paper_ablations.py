@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.localization import prefix_suffix
 from iterpref_core.pairs.localization import token_lcs as token
 from iterpref_core.pairs.localization.localization import ON_TEXT, Localizer
 from iterpref_core.records.config import LocalizationMethod
@@ -24,9 +23,9 @@ def test_every_method_has_a_row_and_a_word() -> None:
 
 def test_everything_between_the_first_and_the_last_difference() -> None:
     rejected, chosen = "a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n"
-    assert marked(rejected, prefix_suffix.locate_error(rejected, chosen).rejected) == ["x\nb\ny"]
-    assert marked(chosen, prefix_suffix.locate_error(rejected, chosen).chosen) == ["X\nb\nY"]
-    assert prefix_suffix.locate_error("a\na\n", "a\n").rejected == ((2, 3),), "beginning and end do not overlap"
+    assert marked(rejected, ON_TEXT["prefix_suffix"](rejected, chosen).rejected) == ["x\nb\ny"]
+    assert marked(chosen, ON_TEXT["prefix_suffix"](rejected, chosen).chosen) == ["X\nb\nY"]
+    assert ON_TEXT["prefix_suffix"]("a\na\n", "a\n").rejected == ((2, 3),), "beginning and end do not overlap"
 
 
 @pytest.mark.parametrize(

@@ -149,10 +149,3 @@ def test_pairs_are_checked_without_the_libraries_of_models(environment: Environm
     checked = environment.iterpref("check", "--pairs", "pairs.jsonl", "--json", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout)["pairs"] == 1
-
-
-def test_a_verb_of_a_checkout_says_so(environment: Environment, tmp_path: Path) -> None:
-    for arguments in (("run", "training@dpo", "--set", "training.beta=0.3"), ("doctor",)):
-        done = environment.iterpref(*arguments, cwd=tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert f"`iterpref {arguments[0]}` works in a checkout of the project: clone" in done.stderr

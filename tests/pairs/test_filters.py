@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from iterpref_core.pairs.pairs import filters
-from iterpref_core.pairs.pairs.filters import drop_reason, only_comments
+from iterpref_core.pairs.pairs.filters import ONLY_COMMENTS, drop_reason
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import PairsParams
 from tests.settings import section
@@ -73,6 +73,10 @@ def test_the_first_reason_counts() -> None:
 
 
 def test_half_a_program_and_any_line_end_have_comments_and_blank_lines_are_none() -> None:
-    assert only_comments("def f(:\n  # half a program\n 'open", [1])
-    assert only_comments("x = 1\r\n# a\r\n", [1])
-    assert not only_comments("x = 1\n", [])
+    assert reason("def f(:\n  # half a program\n 'open", "def f(:\n 'open") == "comments_only"
+    assert reason("x = 1\r\n# a\r\n", "x = 1\n") == "comments_only"
+    assert reason("x = 1\n\n", "x = 1\ny = 2\n") is None
+
+
+def test_many_marks_in_one_line_take_no_time() -> None:
+    assert not ONLY_COMMENTS.fullmatch("# " * 10_000 + "\nx")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.pairs.pair_selection import DROPPED, make_pairs, select_pairs
+from iterpref_core.pairs.pairs.pair_selection import DROPPED, Task, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
@@ -39,6 +39,7 @@ def params(rejected: Literal["random", "first", "last", "all"] = "random", seed:
     )
 
 
+TASK = Task(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
 PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
 THREE: list[tuple[str, Verdict]] = [
     ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),
@@ -95,9 +96,9 @@ def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path: P
 
 def test_first_last_or_random_failing_version() -> None:
     for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
-        (pair,) = make_pairs(trajectory("t", THREE), "p", params(rejected))
+        (pair,) = make_pairs(trajectory("t", THREE), TASK, params(rejected))
         assert (pair.chosen, pair.rejected) == ("x = 3", code)
-    drawn = [pair for i in range(300) for pair in make_pairs(trajectory(f"t{i}", THREE), "p", params())]
+    drawn = [pair for i in range(300) for pair in make_pairs(trajectory(f"t{i}", THREE), TASK, params())]
     assert len(drawn) == 300
     counts = [sum(pair.rejected == code for pair in drawn) for code, _ in THREE]
     assert counts[3] == 0
@@ -142,7 +143,7 @@ def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Pa
     _, pairs = select(tmp_path, word_model, many)
     _, backwards = select(tmp_path, word_model, reversed(many))
     assert pairs == backwards[::-1]
-    other, same = ([make_pairs(item, "p", params(seed=seed)) for item in many] for seed in (14, 13))
+    other, same = ([make_pairs(item, TASK, params(seed=seed)) for item in many] for seed in (14, 13))
     assert other != same
 
 

@@ -111,7 +111,7 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
     problems = tmp_path / "problems.jsonl"
     problems.write_text('{"prompt": "p", "split": "codeflow"}\n')
     screen = Decontamination(asked, problems, drop=True, pass_over=True)
-    assert [item.task_id for item in screen.clean([pair("a", "add two numbers!"), pair("b")])] == ["b"]
+    assert [item.task_id for item in filter(screen.keeps, [pair("a", "add two numbers!"), pair("b")])] == ["b"]
     found = screen.report()
     assert found["absent"]["heldout"] == f"{problems}: no problem of split 'heldout'"
     assert "no such file" in found["absent"]["livecodebench"]

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.programs.source_code import line_diff
-from iterpref_core.programs.source_code.line_diff import diff_lines, match_lines
-from iterpref_core.programs.source_code.lines import line_spans, split_lines
+from iterpref_core.programs.source_code.line_diff import diff_lines, line_spans, match_lines, split_lines
 
 Matches = list[tuple[int, int]]
 few_lines = st.lists(st.sampled_from("abcd"), max_size=7)

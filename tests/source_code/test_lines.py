@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.programs.source_code import lines
+from iterpref_core.programs.source_code.line_diff import split_lines
 from iterpref_core.programs.source_code.lines import (
     cut_lines,
     lines_in_strings,
-    split_lines,
     whole_lines,
 )
 from tests.settings import ROOT

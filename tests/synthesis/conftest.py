@@ -59,12 +59,8 @@ def params() -> SynthesisParams:
     return section(
         SynthesisParams,
         seed=1,
-        seed_chars=200,
         rounds=2,
         subtrees=3,
-        breadth=(3, 2, 1),
-        feature_temperature=2.0,
         temperature=0.7,
         max_new_tokens=100,
-        max_similarity=0.7,
     )

@@ -11,7 +11,7 @@ from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
-from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
+from iterpref_core.problems.synthesis.synthesis import SEED_CHARS, make_tree, write_problems
 from iterpref_core.records import Problem, ScriptTest
 from iterpref_core.records.config import SynthesisParams
 from iterpref_core.records.errors import InputError, RecordError
@@ -84,7 +84,7 @@ def test_a_tree_is_extracted_evolved_and_saved(tmp_path: Path, params: Synthesis
 
 def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, params: SynthesisParams) -> None:
     source = tmp_path / "seeds.jsonl"
-    programs = ["letter = 'a'\n", "letter = 'b'\nTOKEN = 'hush'\n", "  \n", "letter = 'c'\n" + "x = 1\n" * 99]
+    programs = ["letter = 'a'\n", "letter = 'b'\nTOKEN = 'hush'\n", "  \n", "letter = 'c'\n" + "x = 1\n" * 9999]
     source.write_text("".join(json.dumps({"content": program, "stars": 1}) + "\n" for program in programs))
     model = ScriptedModel(_features)
 
@@ -98,7 +98,7 @@ def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, p
         "seeds/dropped/unreadable": 0,
     }  # fmt: skip
     cut = next(prompt for prompt in model.prompts if "letter = 'c'" in prompt)
-    assert cut.count("x = 1\n") == (params.seed_chars - len("letter = 'c'\n")) // len("x = 1\n")
+    assert cut.count("x = 1\n") == (SEED_CHARS - len("letter = 'c'\n")) // len("x = 1\n")
 
 
 def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_path: Path) -> None:

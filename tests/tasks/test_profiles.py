@@ -7,6 +7,7 @@ import yaml
 
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.input_files import parse_yaml, read_yaml
 from iterpref_core.training.objectives.losses import sigmoid_loss
 from iterpref_core.training.objectives.objective_table import LABELS, OBJECTIVES, find_rates
 from tasks.grid import trained_objectives
@@ -40,12 +41,12 @@ def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None
             assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
         assert comments(params.read_text(encoding="utf-8")) == comments(original)
         write_params("nano", {}, params, PROFILES)
-        again = yaml.safe_load(params.read_text(encoding="utf-8"))
+        again = read_yaml(params)
         rows = again["training"]["objectives"]
         for objective in rows.keys() - trained_objectives():
             if not rows[objective]:  # a row in which nothing is left
                 del rows[objective]
-        assert again == yaml.safe_load(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
+        assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     return list(PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params))
 

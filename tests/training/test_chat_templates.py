@@ -87,14 +87,14 @@ def pairs() -> list[PreferencePair]:
 
 
 def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
 
     template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
-    rows = [tokenize_pair(pair, unmarked, template, form) for pair in pairs()]
+    rows = list(tokenize_pairs([(pair, unmarked) for pair in pairs()], template, form))
     add_label_head(fitted.model)
     seen = [-logp for row in score_pairs(fitted.model, rows, batch_size=4) for logp in row.ref_chosen]
     own = own_losses(fitted)

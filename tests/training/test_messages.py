@@ -79,13 +79,13 @@ def trl_s_row(tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, folder: 
 )
 def test_tokens_and_masks_are_trl_s(family: str, prompt: tuple[Message, ...], tmp_path: Path) -> None:
     from iterpref_core import mark_errors
-    from iterpref_core.training.data.tokenization import PairForm, tokenize_pair
+    from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
 
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
     marked = mark_errors({"chosen": pair.chosen, "rejected": pair.rejected})
     spans = FocalSpans(task_id="p", method="m", rejected=marked["rejected_spans"], chosen=marked["chosen_spans"])
-    ours = tokenize_pair(pair, spans, ChatTemplate(tokenizer), PairForm(512, 1024, "bare"))
+    (ours,) = tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), PairForm(512, 1024, "bare"))
     theirs, collator = trl_s_row(tokenizer, pair, tmp_path)
     assert ours.prompt_ids == theirs["prompt_ids"]
     # TRL trains the line break behind a turn's end, too.

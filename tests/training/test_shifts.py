@@ -64,13 +64,12 @@ def test_every_token_has_the_log_probabilities_of_both_models_at_its_place(
     params: TrainingParams,
 ) -> None:
     from iterpref_core.evaluation.inspection.shifts import score_shifts
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     pairs = [pair_records[0], AWKWARD]
     for pair, shifts in zip(pairs, score_shifts(pairs, model_folder, trained, params, batch_size=3), strict=True):
-        row = tokenize_pair(
-            pair, FocalSpans(task_id="", method="", rejected=(), chosen=()), ChatTemplate(tokenizer), params
-        )
+        unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
+        (row,) = tokenize_pairs([(pair, unmarked)], ChatTemplate(tokenizer), params)
         assert shifts.task_id == pair.task_id
         for text, ids, tokens in (
             (pair.chosen, row.chosen_ids, shifts.chosen),
@@ -92,11 +91,11 @@ def test_the_sum_in_the_region_is_k_minus_of_the_mask_that_training_uses(
     params: TrainingParams,
 ) -> None:
     from iterpref_core.evaluation.inspection.shifts import score_shifts
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     pair, spans = pair_records[3], span_records[3]
     (shifts,) = score_shifts([pair], model_folder, trained, params)
-    row = tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
+    (row,) = tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params)
     after, before = (one_by_one(folder, row.prompt_ids, row.rejected_ids) for folder in (trained, model_folder))
     k_minus = sum(mark * (new - old) for mark, new, old in zip(row.focal, after, before, strict=True))
     assert sum_changes(shifts.rejected, spans.rejected) == pytest.approx(k_minus, abs=1e-4)

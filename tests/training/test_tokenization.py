@@ -27,11 +27,10 @@ def tokenized(
     params: TrainingParams,
 ) -> Any:
     """The first pair, with other settings."""
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
-    return lambda **form: tokenize_pair(
-        pair_records[0], span_records[0], ChatTemplate(tokenizer), params.model_copy(update=form)
-    )
+    pair = (pair_records[0], span_records[0])
+    return lambda **form: next(tokenize_pairs([pair], ChatTemplate(tokenizer), params.model_copy(update=form)))
 
 
 @pytest.mark.parametrize(("style", "template"), [("bare", "{}"), ("fenced", "```python\n{}```")])
@@ -53,14 +52,13 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
     from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
-    prompts = {
-        use: tokenize_pair(
-            pair_records[0], span_records[0], load_chat_template(model_folder, PromptFormat(template=use)), params
-        ).prompt_ids
-        for use in get_args(TemplateUse)
-    }
+    prompts = {}
+    for use in get_args(TemplateUse):
+        template = load_chat_template(model_folder, PromptFormat(template=use))
+        (row,) = tokenize_pairs([(pair_records[0], span_records[0])], template, params)
+        prompts[use] = row.prompt_ids
     tokenizer = load_tokenizer(model_folder)
     assert tokenizer.decode(prompts["auto"]) == "Sum what is above 0.\n<|end|>"
     assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
@@ -85,7 +83,7 @@ def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any
 
 
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
     joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
@@ -98,7 +96,7 @@ def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[F
 def test_spans_of_other_pairs_are_refused(
     pairs_file: Path, tmp_path: Path, task_id: str, end: int, message: str
 ) -> None:
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     spans = FocalSpans(task_id=task_id, method="line_lcs", rejected=((0, end),), chosen=())
     write_jsonl(tmp_path / "focal.jsonl", [spans])
@@ -109,7 +107,7 @@ def test_spans_of_other_pairs_are_refused(
 def test_nothing_to_train_on_and_no_room_are_refused(
     pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> None:
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
@@ -127,11 +125,11 @@ def test_nothing_to_train_on_and_no_room_are_refused(
 def test_a_plain_answer_may_go_on_without_a_line_break(
     prompt: str, program: str, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> None:
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     pair = PreferencePair(task_id="p", prompt=prompt, chosen=program, rejected=program + "#")
     unmarked = FocalSpans(task_id="p", method="none", rejected=(), chosen=())
     template = ChatTemplate(tokenizer, PromptFormat(template="plain", separator=""))
-    row = tokenize_pair(pair, unmarked, template, params)
+    (row,) = tokenize_pairs([(pair, unmarked)], template, params)
     together = tokenizer(prompt + program, add_special_tokens=False)["input_ids"]
     assert row.prompt_ids + row.chosen_ids == [*together, tokenizer.eos_token_id]

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.pairs.localization import line_lcs, prefix_suffix
-from iterpref_core.pairs.localization import token_lcs as token
+from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ModelError
@@ -165,10 +164,10 @@ def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> TokenizedPair:
-    from iterpref_core.training.data.tokenization import tokenize_pair
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return tokenize_pair(pair, spans, ChatTemplate(tokenizer), params)
+    return next(tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="module")
@@ -183,8 +182,7 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
     roomy: TrainingParams, name: str, data: st.DataObject, pair: PreferencePair
 ) -> None:
     tokenizer = tokenizer_named(name)
-    regions = [f(pair.rejected, pair.chosen) for f in (line_lcs.locate_error, prefix_suffix.locate_error)]
-    regions.append(token.locate_error(pair.rejected, pair.chosen))
+    regions = [f(pair.rejected, pair.chosen) for f in ON_TEXT.values()]
     choices = [(region.rejected, region.chosen) for region in regions]
     choices.append((data.draw(spans_of(pair.rejected)), data.draw(spans_of(pair.chosen))))
     for rejected, chosen in choices:

@@ -150,7 +150,7 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.data.row_files import PairReader
+    from iterpref_core.training.data.tokenization import PairReader
 
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(short_smollm2)
     rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params)]

@@ -117,6 +117,13 @@ class ProgramRun(NamedTuple):
     inside: str = ""
 
 
+class CanonicalRun(NamedTuple):
+    """The outcome of a canonical solution, and the values that it returned, as text, where these are wanted."""
+
+    run: ProgramRun
+    values: list[str] | None = None
+
+
 class Benchmark(ABC, Generic[T]):
     """A suite on this machine.
 
@@ -132,7 +139,9 @@ class Benchmark(ABC, Generic[T]):
         protocol: the origin of the prompts in results.json; empty for this project's own.
         about: further fields of results.json.
         k: the values of k for which pass@k is given.
+        canonical: task_id → run of the canonical solution, once these have run.
         identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
+        preload: modules that the engine imports once.
         sanitizer: takes the program out of the text that `program` returns, in the sandbox. Its tasks have an
             `entry_point`.
     """
@@ -142,6 +151,7 @@ class Benchmark(ABC, Generic[T]):
     sanitizer: Sanitizer | None = None
     identity: Sequence[object] = ()
     about: Mapping[str, object] = MappingProxyType({})
+    preload: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -155,6 +165,7 @@ class Benchmark(ABC, Generic[T]):
         self.execution = execution
         self.tasks: Mapping[str, T] = tasks
         self.k: tuple[int, ...] = DEFAULT_K
+        self.canonical: Mapping[str, CanonicalRun] = {}
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     @abstractmethod
@@ -184,8 +195,9 @@ class Benchmark(ABC, Generic[T]):
         del task
         return None
 
-    def canonical_runs(self) -> Mapping[str, ProgramRun] | None:
-        """Return task_id → outcome of the canonical solution, if `open_executor` has run them; None if it has not."""
+    def run_canonical(self, task: T, executor: Engine) -> CanonicalRun | None:
+        """Run a canonical solution in the suite's own way; return None where it runs as a sample does."""
+        del task, executor
         return None
 
     def entry_point(self, task: T) -> str:
@@ -218,4 +230,4 @@ class Benchmark(ABC, Generic[T]):
 
     def open_executor(self) -> Engine:
         """Open the engine that runs the programs."""
-        return open_executor(self.execution)
+        return open_executor(self.execution, self.preload)

@@ -5,11 +5,11 @@ import hashlib
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, CanonicalRun, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.records import Sample
 from iterpref_core.storage.code_digest import code_digest
@@ -36,7 +36,6 @@ def run_samples(
     executor: Engine,
     samples: Sequence[Sample],
     reference_s: Mapping[str, float],
-    label: str,
 ) -> list[ProgramRun]:
     """Run samples, with a progress bar, and return the outcome of each, in order.
 
@@ -45,34 +44,35 @@ def run_samples(
         executor: runs programs.
         samples: whole programs.
         reference_s: task_id → CPU seconds of its canonical solution.
-        label: for the progress bar.
     """
 
     def run(index: int) -> ProgramRun:
         sample = samples[index]
-        task = benchmark.tasks[sample.task_id]
-        code = sample.solution or ""
-        outcome = None
-        cpu_s = 0.0
-        # LiveCodeBench has a program for each test: the first one that fails decides.
-        for program in benchmark.candidate(task, code, reference_s.get(sample.task_id)):
-            outcome = executor.run_one(program)
-            cpu_s += outcome.cpu_s
-            if outcome.verdict != "passed":
-                break
-        if outcome is None:
-            return UNJUDGED
-        return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s, outcome.inside)
+        return _run(benchmark, executor, sample, reference_s.get(sample.task_id))
 
     # All samples of a task come together: its tests may be large, and are made once for all of them.
     place = {task_id: number for number, task_id in enumerate(benchmark.tasks)}
     order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])
     runs: dict[int, ProgramRun] = {}
-    with show_progress(f"{benchmark.name}: {label}", len(samples)) as advance:
+    with show_progress(f"{benchmark.name}: score", len(samples)) as advance:
         for index, finished in executor.each(order, run):
             runs[index] = finished
             advance(1)
     return [runs[index] for index in range(len(samples))]
+
+
+def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_s: float | None) -> ProgramRun:
+    outcome = None
+    cpu_s = 0.0
+    # LiveCodeBench has a program for each test: the first one that fails decides.
+    for program in benchmark.candidate(benchmark.tasks[sample.task_id], sample.solution or "", reference_s):
+        outcome = executor.run_one(program)
+        cpu_s += outcome.cpu_s
+        if outcome.verdict != "passed":
+            break
+    if outcome is None:
+        return UNJUDGED
+    return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s, outcome.inside)
 
 
 def run_canonical_solutions(
@@ -84,34 +84,50 @@ def run_canonical_solutions(
 
     They run once on a machine, also where several evaluations run at the same time, and are read afterwards. Another
     machine runs them again: the seconds of a solution decide the limits of samples. A solution may take as long as a
-    sample whose reference takes all of its limit. They do not run here where opening the suite's engine has run them.
+    sample whose reference takes all of its limit. If the machine may have been the reason why one failed, all run
+    again the next time.
 
     Args:
-        benchmark: the suite.
+        benchmark: the suite; its attribute `canonical` is set.
         executor: runs programs.
         cache: folder where outcomes are kept.
     """
-    runs = benchmark.canonical_runs()
-    if runs is None:
-        runs = _kept_runs(benchmark, executor, cache)
-    failed = [task_id for task_id, run in runs.items() if run.verdict != "passed"]
-    if failed:
-        message = "%s: %s of the benchmark's canonical solutions fail, such as %s; results.json names them"
-        logger.warning(message, benchmark.name, len(failed), failed[0])
-    return dict(runs)
-
-
-def _kept_runs(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> dict[str, ProgramRun]:
     samples = canonical_samples(benchmark)
     if not samples:
         return {}
 
-    def compute() -> Iterator[CanonicalRun]:
-        limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
-        outcomes = run_samples(benchmark, executor, samples, limits, "canonical solutions")
-        for sample, outcome in zip(samples, outcomes, strict=True):
-            yield CanonicalRun(sample.task_id, outcome)
+    def run(sample: Sample) -> CanonicalRun:
+        found = benchmark.run_canonical(benchmark.tasks[sample.task_id], executor)
+        return found or CanonicalRun(_run(benchmark, executor, sample, benchmark.execution.cpu_s))
 
+    def write(partial: Path) -> None:
+        with (
+            gzip.open(partial, "wt", encoding="utf-8", compresslevel=1) as file,
+            show_progress(f"{benchmark.name}: canonical solutions", len(samples)) as advance,
+        ):
+            for sample, found in executor.each(samples, run):
+                file.write(json.dumps([sample.task_id, *found]) + "\n")
+                advance(1)
+
+    path = make_once(cache / f"canonical-{benchmark.name}-{_key(benchmark, executor, samples)}.jsonl.gz", write)
+    canonical = {}
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            task_id, outcome, values = json.loads(line)
+            canonical[task_id] = CanonicalRun(ProgramRun(*outcome), values)
+    benchmark.canonical = canonical
+    runs = {task_id: found.run for task_id, found in canonical.items()}
+    if any(found.verdict in _BY_THE_MACHINE for found in runs.values()):
+        path.unlink(missing_ok=True)
+    failed = [task_id for task_id, found in runs.items() if found.verdict != "passed"]
+    if failed:
+        message = "%s: %s of the benchmark's canonical solutions fail, such as %s; results.json names them"
+        logger.warning(message, benchmark.name, len(failed), failed[0])
+    return runs
+
+
+def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:
+    """Return a digest of all that decides the outcomes of canonical solutions, the machine's speed among it."""
     programs = "\n".join(sample.to_json() for sample in samples)
     decisive = [
         benchmark.harness,
@@ -120,49 +136,11 @@ def _kept_runs(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> dict
         benchmark.limits,
         executor.isolation,
         *benchmark.identity,
+        platform.node(),
+        platform.machine(),
+        code_digest(*JUDGED_BY),
     ]
-    kept = keep_runs(cache, benchmark.name, decisive, compute)
-    return {task_id: found.run for task_id, found in kept.items()}
-
-
-class CanonicalRun(NamedTuple):
-    """The outcome of a canonical solution, under its name, and the values that it returned, where these are wanted."""
-
-    name: str
-    run: ProgramRun
-    values: list[str] | None = None
-
-
-def keep_runs(
-    cache: Path, data: str, decisive: Sequence[object], compute: Callable[[], Iterable[CanonicalRun]]
-) -> dict[str, CanonicalRun]:
-    """Return the outcomes of canonical solutions by their names, from a file that is made once on a machine.
-
-    If the machine may have been the reason why one failed, all run again the next time.
-
-    Args:
-        cache: the folder of the file.
-        data: the name of the benchmark's data.
-        decisive: JSON values that decide the outcomes, beside the code and the machine, whose speed decides limits.
-        compute: runs the solutions.
-    """
-    machine = [platform.node(), platform.machine(), code_digest(*JUDGED_BY)]
-    key = hashlib.sha256(json.dumps([list(decisive), machine], sort_keys=True).encode()).hexdigest()[:32]
-
-    def write(partial: Path) -> None:
-        with gzip.open(partial, "wt", encoding="utf-8", compresslevel=1) as file:
-            for found in compute():
-                file.write(json.dumps(found) + "\n")
-
-    path = make_once(cache / f"canonical-{data}-{key}.jsonl.gz", write)
-    kept = {}
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            name, run, values = json.loads(line)
-            kept[name] = CanonicalRun(name, ProgramRun(*run), values)
-    if any(found.run.verdict in _BY_THE_MACHINE for found in kept.values()):
-        path.unlink(missing_ok=True)
-    return kept
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def times_of(canonical_runs: Mapping[str, ProgramRun]) -> dict[str, float]:

@@ -129,7 +129,7 @@ def measure(benchmark: Benchmark[Any], find_programs: Callable[[], Programs], ca
         samples = []
         for task, program in zip(found.tasks, found.programs, strict=True):
             samples.append(Sample(task_id=task.task_id, solution=program))
-        runs = run_samples(benchmark, executor, samples, times_of(canonical), "score")
+        runs = run_samples(benchmark, executor, samples, times_of(canonical))
     further = dict(found.about)
     if found.truncated is not None:
         # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.

@@ -8,8 +8,7 @@ from rich.text import Text
 
 from iterpref_core.evaluation.report.labels import FOCAL, MAIN_BENCHMARK, MODELS, benchmark_name, in_order, model_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, share
-from iterpref_core.evaluation.report.score_rows import ScoreRow, measured_benchmarks, score_rows
-from iterpref_core.evaluation.report.summary import unavailable_by_reason
+from iterpref_core.evaluation.report.score_rows import ScoreRow, measured_benchmarks, score_rows, unavailable_by_reason
 from iterpref_core.evaluation.report.summary_record import Summary
 
 _SHORT = {"sft": "SFT", "debugger": "debugger*"}

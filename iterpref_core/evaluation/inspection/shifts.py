@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from iterpref_core.models.pretrained.exchange_tokens import Exchange, encode_exchanges
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import (
@@ -16,7 +17,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.errors import ModelError
-from iterpref_core.training.data.tokenization import token_places, tokenize_pair
+from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_pairs
@@ -52,8 +53,9 @@ def score_shifts(
     """
     template = load_chat_template(before, prompt)
     trained_template = load_chat_template(after, prompt)
-    rows = [tokenize_pair(pair, NOTHING_MARKED, template, params) for pair in pairs]
-    if rows != [tokenize_pair(pair, NOTHING_MARKED, trained_template, params) for pair in pairs]:
+    unmarked = [(pair, NOTHING_MARKED) for pair in pairs]
+    rows = list(tokenize_pairs(unmarked, template, params))
+    if rows != list(tokenize_pairs(unmarked, trained_template, params)):
         raise ModelError(
             f"{after}: it tokenizes these pairs differently from {before}; give the model that was trained from it"
         )
@@ -61,8 +63,8 @@ def score_shifts(
     after_rows = _score(after, rows, batch_size)
     shifts = []
     for pair, old, new in zip(pairs, before_rows, after_rows, strict=True):
-        chosen = token_places(pair, pair.chosen, template, params)
-        rejected = token_places(pair, pair.rejected, template, params)
+        programs = [Exchange(pair.task_id, pair.prompt, program) for program in (pair.chosen, pair.rejected)]
+        chosen, rejected = (tokens.places.tolist() for tokens in encode_exchanges(template, programs, params.answer))
         shifts.append(
             PairShifts(
                 task_id=pair.task_id,

@@ -20,8 +20,7 @@ from iterpref_core.evaluation.report.pair_view import pair_titles, template_text
 from iterpref_core.evaluation.report.program_lines import cut_lines
 from iterpref_core.evaluation.report.stage_outputs import load_json
 from iterpref_core.models.inference.ends import count_reasons
-from iterpref_core.programs.source_code.line_diff import match_lines
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.line_diff import match_lines, split_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory
 from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.prompt_messages import labeled_text

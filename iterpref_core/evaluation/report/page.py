@@ -22,10 +22,10 @@ from iterpref_core.evaluation.report.labels import (
     model_name,
 )
 from iterpref_core.evaluation.report.pair_view import pair_context, template_text, templates
-from iterpref_core.evaluation.report.score_rows import judged_inside, main_rows
+from iterpref_core.evaluation.report.score_rows import judged_inside, main_rows, unavailable_by_reason
 from iterpref_core.evaluation.report.score_table import score_table
 from iterpref_core.evaluation.report.stage_outputs import Curve
-from iterpref_core.evaluation.report.summary import problem_outcomes, unavailable_by_reason
+from iterpref_core.evaluation.report.summary import problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer

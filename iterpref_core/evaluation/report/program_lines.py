@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.programs.source_code.lines import line_spans
+from iterpref_core.programs.source_code.line_diff import line_spans
 from iterpref_core.records import PairShifts, Span, TokenShift
 
 LEVELS = 4

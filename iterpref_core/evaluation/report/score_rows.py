@@ -119,3 +119,15 @@ def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]
     compared_parts = (against_base and against_base.parts) or {}
     for part in in_order(set(parts), PARTS | DIFFICULTIES):
         yield ScoreRow.of(model, benchmark, parts[part], part, comparison=compared_parts.get(part))
+
+
+def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
+    """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
+    reasons: dict[str, set[str]] = {}
+    for missing in summary.unavailable.values():
+        for name, reason in missing.items():
+            reasons.setdefault(reason, set()).add(name)
+    by_reason = {}
+    for reason in sorted(reasons):
+        by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
+    return by_reason

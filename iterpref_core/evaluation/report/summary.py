@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
-from iterpref_core.evaluation.report.labels import BENCHMARKS, in_order
 from iterpref_core.evaluation.report.stage_outputs import group, load_hashes, load_json, load_metrics, load_results
 from iterpref_core.evaluation.report.summary_record import (
     BenchmarkScores,
@@ -89,18 +88,6 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
         counts[reason] = dropped[reason]
     total = max(summary.codeflow.problems, 1)
     return [(outcome, count, count / total) for outcome, count in counts.items()]
-
-
-def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
-    """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
-    reasons: dict[str, set[str]] = {}
-    for missing in summary.unavailable.values():
-        for name, reason in missing.items():
-            reasons.setdefault(reason, set()).add(name)
-    by_reason = {}
-    for reason in sorted(reasons):
-        by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
-    return by_reason
 
 
 def _codeflow(metrics: Path) -> CodeflowSummary:

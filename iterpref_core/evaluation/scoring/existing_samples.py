@@ -1,5 +1,6 @@
 """Existing samples: programs of this project or another harness, or a benchmark's solutions, without a model."""
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples, run_samples
+from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples, run_canonical_solutions
 from iterpref_core.evaluation.evaluation.answer_reading import read_answers
 from iterpref_core.evaluation.evaluation.evaluation import Programs, measure, run_benchmarks
 from iterpref_core.evaluation.evaluation.scores import Evaluated, make_result
 from iterpref_core.evaluation.scoring.sample_formats import GivenSample, read_given_samples
-from iterpref_core.execution import warn_of_prose, whole_program
+from iterpref_core.execution import whole_program
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import InputError, UnansweredError
@@ -55,7 +56,9 @@ def score_samples(
         DataUnavailableError: no benchmark's data can be had here.
     """
     if path is None:
-        return run_benchmarks("ground-truth", None, score_canonical, setting, out)
+        return run_benchmarks(
+            "ground-truth", None, functools.partial(score_canonical, cache=setting.cache), setting, out
+        )
     file = SamplesFile(path, extract=extract, partial=partial)
 
     def score(benchmark: Benchmark[Any]) -> Evaluated:
@@ -69,19 +72,17 @@ def name_of(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def score_canonical(benchmark: Benchmark[Any]) -> Evaluated:
-    """Run and score a benchmark's canonical solutions, each within the limits of one whose reference takes its limit.
+def score_canonical(benchmark: Benchmark[Any], cache: Path) -> Evaluated:
+    """Score a benchmark's canonical solutions; see `run_canonical_solutions`.
 
     Raises:
         InputError: some task has no solution.
     """
     samples = canonical_samples(benchmark)
     _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
-    limits = dict.fromkeys(benchmark.tasks, benchmark.execution.cpu_s)
     with benchmark.open_executor() as executor:
-        runs = run_samples(benchmark, executor, samples, limits, "canonical solutions")
-    by_task = {sample.task_id: run for sample, run in zip(samples, runs, strict=True)}
-    return Evaluated(make_result(benchmark, list(by_task), runs, by_task, executor.isolation), tuple(samples))
+        runs = run_canonical_solutions(benchmark, executor, cache)
+    return Evaluated(make_result(benchmark, list(runs), list(runs.values()), runs, executor.isolation), tuple(samples))
 
 
 def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Evaluated:
@@ -139,7 +140,6 @@ def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: 
     programs = []
     answers: dict[int, tuple[Any, str]] = {}
     as_they_stand: list[tuple[Any, str]] = []
-    completed: dict[str, str] = {}
     for number, (sample, is_answer) in enumerate(given):
         task = benchmark.tasks[sample.task_id]
         prefix = benchmark.completion_prefix(task)
@@ -148,11 +148,8 @@ def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: 
             answers[number] = task, text
         else:
             as_they_stand.append((task, text))
-            if sample.solution is None:
-                completed[sample.task_id] = prefix
         tasks.append(task)
         programs.append(text)
-    warn_of_prose(file.path, completed)
     _warn_of_answers(benchmark, file.path, as_they_stand)
     read = read_answers(benchmark, list(answers.values()), PromptMode(instruct=True))
     for number, program in zip(answers, read.programs, strict=True):

@@ -1,21 +1,16 @@
 """Types of the standard library whose objects are data: what each is made of, and how an equal one is made."""
 
-import collections
 import datetime as dt
+import decimal
+import fractions
 import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .plain import NUMBERS
-
-MAPPINGS: dict[str, type] = {
-    "OrderedDict": collections.OrderedDict,
-    "Counter": collections.Counter,
-    "defaultdict": collections.defaultdict,
-}
 PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
+    decimal.Decimal: lambda v: (str(v),),
+    fractions.Fraction: lambda v: (v.numerator, v.denominator),
     range: lambda v: (v.start, v.stop, v.step),
-    **NUMBERS,
     dt.date: lambda v: (v.year, v.month, v.day),
     dt.time: lambda v: (v.hour, v.minute, v.second, v.microsecond, v.tzinfo),
     dt.datetime: lambda v: (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo),

@@ -9,73 +9,186 @@ None, truth values, numbers, texts and lists are themselves; the rest is an obje
 Types are told apart by identity: a metaclass may lie about equality and hash.
 """
 
-import decimal
-import fractions
 import json
+import math
 import sys
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
+
+from .data_types import MAKERS, PART_TYPES, PARTS
 
 Tree = Any
 _DIGITS = 4300
-"""Python's own limit for integers as decimal text, whatever a program or a test has set it to."""
+"""Python's own limit for integers as decimal text."""
 _BIG = 10**_DIGITS
-SCALARS = frozenset(map(id, (type(None), bool, str, float)))
+_SCALARS = frozenset(map(id, (type(None), bool, str, float)))
 """Types whose values are their own trees."""
-_SCALARS_AND_INT = SCALARS | {id(int)}
-NESTED = frozenset({list, dict})
+_SCALARS_AND_INT = _SCALARS | {id(int)}
+_NESTED = frozenset({list, dict})
 """Types of trees that are not the value itself."""
 _get_digits = sys.get_int_max_str_digits
 _set_digits = sys.set_int_max_str_digits
-to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-"""Return the JSON of a tree, under whatever limit for integers there is."""
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_parse = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__).decode  # one nan, which is found again in lists
 _SINGLE = {"...": Ellipsis, "NotImplemented": NotImplemented}
-
-
-def with_digits(digits: int, function: Callable[[Any], Any], value: Any) -> Any:
-    """Return the result of a function under a limit for integers as decimal text; 0: there is none."""
-    before = _get_digits()
-    if before == digits:
-        return function(value)
-    _set_digits(digits)
-    try:
-        return function(value)
-    finally:
-        _set_digits(before)
-
-
-def with_pythons_digits(function: Callable[[Any], Any], value: Any) -> Any:
-    """Return the result of a function under Python's own limit."""
-    return with_digits(_DIGITS, function, value)
-
-
-def are_scalars(values: Iterable[Any], *, tag_ints: bool) -> bool:
-    """Tell whether all values are their own trees; integers are, unless some have to be tagged."""
-    return set(map(id, map(type, values))) <= (SCALARS if tag_ints else _SCALARS_AND_INT)
-
-
-def integer(value: int, *, tag_ints: bool) -> Tree:
-    """Return the tree of an integer; tagged, one with more digits than JSON can hold is in another form."""
-    return {"i": hex(value)} if tag_ints and not -_BIG < value < _BIG else value
-
-
-ATOMS: dict[int, Callable[[Any], Tree]] = {
+_ATOMS: dict[int, Callable[[Any], Tree]] = {
     id(bytes): lambda value: {"b": value.hex()},
     id(complex): lambda value: {"c": [value.real, value.imag]},
     id(types.EllipsisType): lambda _: {"u": "..."},
     id(types.NotImplementedType): lambda _: {"u": "NotImplemented"},
 }
 """Makers of the trees of other values without items, by the identity of their types."""
-FROM_ATOM: dict[str, Callable[[Any], Any]] = {
-    "b": bytes.fromhex,
-    "c": lambda body: complex(*body),
-    "i": lambda body: int(body, 16),
-    "u": _SINGLE.__getitem__,
-}
-"""Readers of such trees, by their tags. A tree may be anything: what `ATOMS` does not write raises an error."""
-NUMBERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    decimal.Decimal: lambda value: (str(value),),
-    fractions.Fraction: lambda value: (value.numerator, value.denominator),
-}
-"""Numbers that are objects, with the parts that make an equal one."""
+_MAX_COLLISIONS = 1000
+
+
+def _under_pythons_limit(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the result of a function under Python's own limit for integers, whatever a program or a test has set."""
+    before = _get_digits()
+    if before == _DIGITS:
+        return function(value)
+    _set_digits(_DIGITS)
+    try:
+        return function(value)
+    finally:
+        _set_digits(before)
+
+
+class UnencodableError(Exception):
+    """A value (or a part of it) is not of an exact plain type; the message names the type."""
+
+
+def type_name(kind: type) -> str:
+    """Return a class's name as the interpreter knows it, whatever its metaclass says."""
+    return str(type.__dict__["__name__"].__get__(kind))
+
+
+def _are_scalars(values: Iterable[Any], tag_ints: bool) -> bool:
+    """Tell whether all values are their own trees; integers are, unless some have to be tagged."""
+    return set(map(id, map(type, values))) <= (_SCALARS if tag_ints else _SCALARS_AND_INT)
+
+
+def _hashable(items: list[Any]) -> list[Any]:
+    """Return the items of a set, or the keys of a dictionary.
+
+    Raises:
+        ValueError: so many have one hash that making the set would take minutes.
+    """
+    if len(items) > _MAX_COLLISIONS and len(items) - len(set(map(hash, items))) > _MAX_COLLISIONS:
+        raise ValueError("too many items with one hash")
+    return items
+
+
+class Trees:
+    """A maker of trees of values, and of values of trees.
+
+    Attributes:
+        sorts: equal dictionaries have equal trees; else they keep their order.
+        readers: of the trees with one key, by that key; each is given this object and what is under the key.
+    """
+
+    sorts = True
+    readers: ClassVar[dict[str, Callable[[Any, Any], Any]]] = {
+        "b": lambda _, body: bytes.fromhex(body),
+        "c": lambda _, body: complex(*body),
+        "i": lambda _, body: int(body, 16),
+        "u": lambda _, body: _SINGLE[body],
+        "t": lambda trees, body: tuple(trees.value(body)),
+        "s": lambda trees, body: set(_hashable(trees.value(body))),
+        "f": lambda trees, body: frozenset(_hashable(trees.value(body))),
+        "d": lambda trees, body: trees.dictionary(body),
+        "z": lambda trees, body: trees.object(*trees.value(body)),
+    }
+
+    def text(self, value: Any) -> str:
+        """Return the JSON of a value's tree, on one line.
+
+        Raises:
+            UnencodableError: as `other` says.
+        """
+        return str(_under_pythons_limit(self._text, value))
+
+    def _text(self, value: Any) -> str:
+        try:
+            return _to_json(self.tree(value, False))
+        except ValueError:  # an integer has more digits than can be written
+            return _to_json(self.tree(value, True))
+
+    def read(self, text: str) -> Any:
+        """Return the value of a text.
+
+        Raises:
+            Exception: it is none that `text` writes; whoever wrote it may be hostile.
+        """
+        return self.value(_under_pythons_limit(_parse, text))
+
+    def tree(self, value: Any, tag_ints: bool) -> Tree:
+        """Return the tree of a value; `tag_ints`: an integer with more digits than JSON can hold is in another form."""
+        kind = type(value)
+        if id(kind) in _SCALARS:
+            return value
+        if kind is int:
+            return {"i": hex(value)} if tag_ints and not -_BIG < value < _BIG else value
+        if kind is list:
+            return self.trees(value, tag_ints)
+        if kind is tuple:
+            return {"t": self.trees(value, tag_ints)}
+        if kind is dict:
+            pairs = [self.trees(pair, tag_ints) for pair in value.items()]
+            return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0])) if self.sorts else pairs}
+        if kind is set or kind is frozenset:
+            items = self.trees(value, tag_ints)
+            return {"s" if kind is set else "f": sorted(items, key=_to_json)}
+        if id(kind) in _ATOMS:
+            return _ATOMS[id(kind)](value)
+        return self.other(value, tag_ints)
+
+    def trees(self, values: Iterable[Any], tag_ints: bool) -> list[Tree]:
+        """Return the trees of values."""
+        if _are_scalars(values, tag_ints):
+            return list(values)
+        return [self.tree(value, tag_ints) for value in values]
+
+    def other(self, value: Any, tag_ints: bool) -> Tree:
+        """Return the tree of a value that is of none of these types.
+
+        Raises:
+            UnencodableError: it has none.
+        """
+        del tag_ints
+        raise UnencodableError(type_name(type(value)))
+
+    def parts(self, value: Any, tag_ints: bool) -> Tree:
+        """Return the tree of an object that is data by its parts; None if a part is not: a time zone of its own."""
+        kind = type(value)
+        parts = tuple(PARTS[kind](value))
+        if not PART_TYPES.issuperset(map(type, parts)):
+            return None
+        return {"z": [kind.__name__, *self.trees(parts, tag_ints)]}
+
+    def value(self, tree: Tree) -> Any:
+        """Return the value of a tree."""
+        if type(tree) is list:
+            if _NESTED.isdisjoint(map(type, tree)):
+                return tree
+            return [self.value(item) for item in tree]
+        if type(tree) is not dict:
+            return tree
+        ((tag, body),) = tree.items()
+        return self.readers[tag](self, body)
+
+    def dictionary(self, pairs: list[Any]) -> dict[Any, Any]:
+        """Return the dictionary of some pairs of trees."""
+        # [[1, "a"], [2, "b"]]: all keys first, so that they are looked at before one of them is put into a table
+        keys = self.value([key for key, _ in pairs])
+        values = self.value([value for _, value in pairs])
+        return dict(zip(_hashable(keys), values, strict=True))
+
+    def object(self, name: str, *parts: Any) -> Any:
+        """Return the object of some parts; see `data_types`."""
+        # Of a text, `Fraction` would compute the power in "1e999999999".
+        allowed = {int} if name == "Fraction" else PART_TYPES
+        if not allowed.issuperset(map(type, parts)):
+            raise TypeError("no parts of data")
+        return MAKERS[name](*parts)

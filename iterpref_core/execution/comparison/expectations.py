@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import UnencodableError, summarize
+from iterpref_core.execution.codec.canonical import summarize
+from iterpref_core.execution.codec.plain import UnencodableError
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07

@@ -3,10 +3,6 @@
 import contextlib
 import os
 import stat
-import time
-
-LOOK_S = 0.03
-"""Seconds that measuring a folder may take."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -66,14 +62,12 @@ def remove_folder(root: str) -> None:
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
     """Tell whether a folder holds more bytes or more entries than allowed.
 
-    A folder that cannot be entered, or lies too deep, is over: nobody knows its content. Files that are not reached
-    within `LOOK_S` count as nothing: meanwhile the program runs on.
+    A folder that cannot be entered, or lies too deep, is over: nobody knows its content.
     """
     size = 0
     count = 0
     folders = [root]
-    end = time.monotonic() + LOOK_S
-    while folders and time.monotonic() < end:
+    while folders:
         try:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:

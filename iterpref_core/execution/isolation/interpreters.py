@@ -96,13 +96,10 @@ class Runtime:
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
-    # Of two names for one path the first counts: in a flat layout a folder of packages is the library's too.
-    names = [(path, "site-packages") for path in site]
-    names += [(path, "lib") for path in standard if path]
-    names.append((interpreter, "python"))
-    names.reverse()
-    by_path = dict(names)
-    return tuple(by_path.items())
+    # Of two names of one path the first counts: in a flat layout a folder of packages is the library's too.
+    packages = [(path, "site-packages") for path in site]
+    libraries = [(path, "lib") for path in standard if path]
+    return (*packages, *libraries, (interpreter, "python"))
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
@@ -165,9 +162,8 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         executable = str(path)
         configuration = path.parent.parent / "pyvenv.cfg"
         readable += [interpreter, str(path.parent), str(configuration), *_PROGRAM_PATHS]
-    names = [*_names_of(interpreter, libraries[:2], installed), (executable, "python")]
-    for project in projects:
-        names.append((str(project), project.name))
+    # A project may be among the packages, where it is installed by a link.
+    of_projects = [(str(project), project.name) for project in projects]
     return Runtime(
         interpreter,
         executable,
@@ -175,7 +171,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         readable=_topmost(readable),
         preload=(*preload, *environment.preload),
         processes=processes,
-        names=tuple(names),
+        names=(*of_projects, *_names_of(interpreter, libraries[:2], installed), (executable, "python")),
     )
 
 

@@ -1,4 +1,7 @@
-"""Landlock: which files a program may read, and the folders it may write to."""
+"""Landlock: which files a program may read, and the folders it may write to.
+
+Sockets and signals, which newer kernels could restrict here too, are the seccomp filter's business in every tier.
+"""
 
 import ctypes
 import os
@@ -24,10 +27,6 @@ _FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights tha
 
 _LATER_RIGHTS = ((2, 13), (3, 14), (5, 15))
 """Versions of Landlock, and the right on files that came with each: linking, truncating, ioctl."""
-_WITH_NETWORK = 4
-_CONNECT_AND_BIND = 3
-_WITH_SCOPES = 6
-_SIGNALS_AND_ABSTRACT_SOCKETS = 3
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
@@ -54,8 +53,7 @@ def create_ruleset(
         readable: files and folders (with all beneath) that may be read; absent ones are passed over.
         writable: folders beneath which ordinary files and folders may be made, changed and removed.
         devices: device files that may be read and written.
-        processes: files that may be read or written may be executed too, named sockets and pipes may be made, and TCP
-            is not Landlock's business: for programs in a network namespace.
+        processes: files that may be read or written may be executed too, and named sockets and pipes may be made.
 
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
@@ -65,7 +63,7 @@ def create_ruleset(
     for since, bit in _LATER_RIGHTS:
         if version >= since:
             everything |= 1 << bit
-    attributes = _attributes(version, everything, network=not processes)
+    attributes = struct.pack("=Q", everything)
     ruleset = int(libc.syscall(_CREATE, attributes, len(attributes), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
@@ -81,22 +79,6 @@ def create_ruleset(
     for path in writable:
         _allow(ruleset, path, everything & ~denied)
     return ruleset
-
-
-def _attributes(version: int, everything: int, *, network: bool) -> bytes:
-    """Return `struct landlock_ruleset_attr`, which has grown: an older kernel takes no longer one than it knows.
-
-    Args:
-        version: of the kernel's Landlock.
-        everything: rights on files that the ruleset handles.
-        network: whether it handles connecting and binding.
-    """
-    fields = [everything]
-    if version >= _WITH_NETWORK:
-        fields.append(_CONNECT_AND_BIND if network else 0)
-    if version >= _WITH_SCOPES:
-        fields.append(_SIGNALS_AND_ABSTRACT_SOCKETS)
-    return struct.pack(f"={len(fields)}Q", *fields)
 
 
 def enforce(ruleset: int) -> None:

@@ -11,7 +11,7 @@ import resource
 import signal
 import struct
 
-from . import notifications, seccomp
+from . import notifications
 from .process_limits import MAX_PROCESSES, MAX_THREADS
 
 _DESCRIPTOR = struct.Struct("=i")
@@ -19,23 +19,6 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 # in /proc/PID/stat, counted from the state: user, system, both of reaped children
 _THREADS = 17
 _TIMES = slice(11, 15)
-
-
-def try_listener() -> None:
-    """Install a filter with a listener in a child of its own.
-
-    Raises:
-        RuntimeError: it cannot be had, as where a container has one already.
-    """
-    pid = os.fork()
-    if pid == 0:
-        try:
-            seccomp.Filter(processes=True).install()
-        except OSError as error:
-            os._exit(error.errno or 1)
-        os._exit(0)
-    if problem := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-        raise RuntimeError(f"programs may have no processes here: seccomp with a listener: {os.strerror(problem)}")
 
 
 def send_listener(connection: int, listener: int) -> None:
@@ -136,7 +119,7 @@ class Processes:
         self._reap_orphans()
         if len(self._stats()) >= MAX_PROCESSES:
             return False
-        notifications.answer(self.listener, call)
+        notifications.let(self.listener, call)
         return True
 
     def end(self) -> tuple[int, float]:

@@ -11,7 +11,6 @@ sockets; not namespaces, ptrace and the rest.
 
 import ctypes
 import errno
-import functools
 import os
 import platform
 import struct
@@ -71,25 +70,35 @@ def _argument(index: int) -> int:
     return 16 + 8 * index
 
 
+def _call(number: int, body: list[Instruction]) -> list[Instruction]:
+    """Return instructions for one system call: another one skips them."""
+    return [(_JEQ, 0, len(body), number), *body]
+
+
 def _always(number: int, decision: int) -> list[Instruction]:
     """Return instructions for one system call, whatever its arguments."""
-    return [(_JEQ, 0, 1, number), (_RETURN, 0, 0, decision)]
+    return _call(number, [(_RETURN, 0, 0, decision)])
 
 
-def _one_of(number: int, index: int, values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
-    """Return instructions for one system call: `hit` if an argument is one of the values, else `miss`."""
-    # A jump counts the instructions to skip if the comparison holds, and if it does not. For kill(pid) and one value:
-    #   JEQ kill  0, 4     another call skips all that follows; else
-    #   LOAD argument 0    the number now compared is the pid
-    #   JEQ pid   1, 0     equal: skip one, to the hit; each further value would skip one less than the one before
+def _check(index: int, values: tuple[int, ...], miss: int, mask: int = 2**32 - 1) -> list[Instruction]:
+    """Return instructions that end with `miss` unless an argument, its bits in the mask, is one of the values."""
+    # A jump counts the instructions to skip if the comparison holds, and if it does not. For one value:
+    #   LOAD argument
+    #   AND  mask
+    #   JEQ  value   1, 0     equal: skip one, to what follows; each further value skips one less
     #   RETURN miss
-    #   RETURN hit
-    body: list[Instruction] = [(_LOAD, 0, 0, _argument(index))]
+    body: list[Instruction] = [(_LOAD, 0, 0, _argument(index)), (_AND, 0, 0, mask)]
     for i, value in enumerate(values):
         body.append((_JEQ, len(values) - i, 0, value))
     body.append((_RETURN, 0, 0, miss))
-    body.append((_RETURN, 0, 0, hit))
-    return [(_JEQ, 0, len(body), number), *body]
+    return body
+
+
+def _one_of(
+    number: int, index: int, values: tuple[int, ...], hit: int = _ALLOW, miss: int = _EPERM
+) -> list[Instruction]:
+    """Return instructions for one system call: `hit` if an argument is one of the values, else `miss`."""
+    return _call(number, [*_check(index, values, miss), (_RETURN, 0, 0, hit)])
 
 
 def _no_truncating_read(number: int, index: int) -> list[Instruction]:
@@ -102,7 +111,7 @@ def _no_truncating_read(number: int, index: int) -> list[Instruction]:
         (_RETURN, 0, 0, _EPERM),
         (_RETURN, 0, 0, _ALLOW),
     ]
-    return [(_JEQ, 0, len(body), number), *body]
+    return _call(number, body)
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
@@ -151,12 +160,12 @@ def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
     # The arguments of these two are behind a pointer, which no filter can follow: libraries use the older calls then.
     program += _always(numbers["clone3"], _ENOSYS)
     program += _always(numbers["openat2"], _ENOSYS)
-    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED, hit=_ALLOW, miss=_EPERM)
-    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
-    program += _one_of(numbers["fcntl"], 1, _F_DENIED, hit=_EPERM, miss=_ALLOW)
-    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, hit=_EPERM, miss=_ALLOW)
+    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED)
+    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER))
+    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
+    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
     # Event loops wake themselves through a pair.
-    program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,), hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,))
     for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
         program += _always(number, _ENOTSUP)
     if "open" in numbers:
@@ -176,11 +185,11 @@ def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
         (_RETURN, 0, 0, _EPERM),
     ]
     for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, (_PLACEHOLDER,), hit=_ALLOW, miss=_EPERM)
+        program += _one_of(numbers[name], 0, (_PLACEHOLDER,))
     # Without an address it goes to the other end of a pair alone.
-    program += _one_of(numbers["sendto"], 5, (0,), hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["sendto"], 5, (0,))
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
-        program += _one_of(number, 0, (0, _PLACEHOLDER), hit=_ALLOW, miss=_EPERM)
+        program += _one_of(number, 0, (0, _PLACEHOLDER))
     for number in syscalls.numbers(syscalls.PRETENDED).values():
         program += _always(number, _PRETEND)
     return program
@@ -204,9 +213,9 @@ def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
         if name in numbers:
             program += _always(numbers[name], _NOTIFY)
     for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, hit=_EPERM, miss=_ALLOW)
+        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, _EPERM, _ALLOW)
     program += _always(numbers["sendto"], _ALLOW)
-    program += _one_of(numbers["setsockopt"], 1, _LEVELS, hit=_ALLOW, miss=_EPERM)
+    program += _one_of(numbers["setsockopt"], 1, _LEVELS)
     return program + _ordinary_socket(numbers["socket"])
 
 
@@ -214,27 +223,10 @@ def _ordinary_socket(number: int) -> list[Instruction]:
     """Return the instructions for `socket`: stream and datagram sockets of the families that programs use."""
     # socket(family, kind, protocol): each argument has its turn, and the first that is on no list ends it. The mask
     # takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
-    body: list[Instruction] = []
-    whole = 2**32 - 1
-    without_flags = 0xF
-    checks = [
-        (0, whole, _FAMILIES),
-        (1, without_flags, _KINDS),
-        (2, whole, _PROTOCOLS),
-    ]
-    for index, mask, values in checks:
-        body.append((_LOAD, 0, 0, _argument(index)))
-        body.append((_AND, 0, 0, mask))
-        for i, value in enumerate(values):
-            body.append((_JEQ, len(values) - i, 0, value))
-        body.append((_RETURN, 0, 0, _EPERM))
-    body.append((_RETURN, 0, 0, _ALLOW))
-    return [(_JEQ, 0, len(body), number), *body]
-
-
-def _packed(program: list[Instruction]) -> bytes:
-    """Return instructions as an array of `struct sock_filter`."""
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    family = _check(0, _FAMILIES, _EPERM)
+    kind = _check(1, _KINDS, _EPERM, mask=0xF)
+    protocol = _check(2, _PROTOCOLS, _EPERM)
+    return _call(number, [*family, *kind, *protocol, (_RETURN, 0, 0, _ALLOW)])
 
 
 def _compile(*, processes: bool) -> bytes:
@@ -268,52 +260,7 @@ def _compile(*, processes: bool) -> bytes:
     program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
     program.append((_RETURN, 0, 0, _EPERM))
-    return _packed(program)
-
-
-def _program(code: ctypes.Array[ctypes.c_char]) -> bytes:
-    """Return `struct sock_fprog` for an array of `struct sock_filter`."""
-    return struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(code))
-
-
-@functools.cache
-def _number() -> int:
-    return syscalls.numbers(syscalls.SECCOMP)["seccomp"]
-
-
-def _install(program: bytes, flags: int) -> int:
-    """Install a filter in the calling process for good; return the listener's descriptor, where one is asked for.
-
-    The process must have no way to new privileges, see `limits.refuse_privileges`.
-
-    Raises:
-        OSError: the kernel refused the filter.
-    """
-    done = libc.syscall(_number(), _SET_MODE_FILTER, flags, program)
-    if done < 0:
-        raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
-    return int(done)
-
-
-def announce_threads() -> int:
-    """Have every new thread of this process and of those that are forked from it announced; return the listener.
-
-    A filter cannot count. It can have the kernel ask, and the zygote, which answers, counts. One listener serves all
-    programs of a zygote. The calling process can start no thread afterwards: it would wait for its own answer.
-
-    Raises:
-        OSError: the kernel refused the filter, as it does where a container has a listener already.
-    """
-    program = [
-        (_LOAD, 0, 0, _NR),
-        (_JEQ, 0, 3, syscalls.numbers(syscalls.BY_ARGUMENTS)["clone"]),
-        (_LOAD, 0, 0, _argument(0)),
-        (_JSET, 0, 1, _CLONE_THREAD),
-        (_RETURN, 0, 0, _NOTIFY),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-    code = ctypes.create_string_buffer(_packed(program), 8 * len(program))
-    return _install(_program(code), _NEW_LISTENER)
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
 class Filter:
@@ -335,10 +282,14 @@ class Filter:
         values = range(4, len(template), 8)
         self._holes = [start for start in values if template[start : start + 4] == mark]
         self._code = ctypes.create_string_buffer(template, len(template))
-        self._program = _program(self._code)
+        # `struct sock_fprog`
+        self._program = struct.pack("HxxxxxxQ", len(template) // 8, ctypes.addressof(self._code))
+        self._number = syscalls.numbers(syscalls.SECCOMP)["seccomp"]
 
     def install(self) -> int:
         """Restrict the calling process and its threads for good.
+
+        The process must have no way to new privileges, see `limits.refuse_privileges`.
 
         Returns: the listener's descriptor, where there is one, else 0.
 
@@ -348,4 +299,7 @@ class Filter:
         pid = os.getpid()
         for hole in self._holes:
             struct.pack_into("=I", self._code, hole, pid)
-        return _install(self._program, self._flags)
+        done = libc.syscall(self._number, _SET_MODE_FILTER, self._flags, self._program)
+        if done < 0:
+            raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+        return int(done)

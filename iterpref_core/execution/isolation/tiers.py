@@ -64,15 +64,6 @@ WITHOUT = "What executes no program works all the same: localize, show, check, t
 
 
 @dataclass(frozen=True)
-class LayerReport:
-    """The finding of a probe: `problem` is empty where the layer holds, `how` says how to get it."""
-
-    name: str
-    problem: str
-    how: str
-
-
-@dataclass(frozen=True)
 class Plan:
     """The tier and layers to start zygotes in."""
 
@@ -175,8 +166,11 @@ def _run_probes(plan: Plan) -> dict[str, str]:
 
 
 @functools.cache
-def _problems() -> dict[str, str]:
-    """Return the problems of all layers, which are looked for once in a process."""
+def probe_isolation() -> dict[str, str]:
+    """Try each isolation layer in a process of its own; return its problem, empty if it prevented all that it must.
+
+    That is done once in a process.
+    """
     if sys.platform != "linux":
         return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
     if not shutil.which("bwrap"):
@@ -186,11 +180,6 @@ def _problems() -> dict[str, str]:
         bwrap = inside.get("start") or inside["bwrap"]
     plain = _run_probes(Plan("B", ()))
     return {"bwrap": bwrap} | {layer: plain.get("start") or plain[layer] for layer in LAYERS[1:]}
-
-
-def probe_isolation() -> list[LayerReport]:
-    """Try each isolation layer in a process of its own; a layer is available if it prevented all that it must."""
-    return [LayerReport(layer, problem, HOW_TO_GET[layer]) for layer, problem in _problems().items()]
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
@@ -203,7 +192,7 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
     Raises:
         IsolationError: less than tier B is to be had and that was not accepted; or this is not Linux.
     """
-    problems = _problems()
+    problems = probe_isolation()
     if sys.platform != "linux":
         raise IsolationError(
             f"untrusted programs cannot be isolated here: {problems['seccomp']}. The whole experiment in a container: "

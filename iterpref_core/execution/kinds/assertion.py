@@ -5,7 +5,6 @@ A judge runs them, but for `assert f(2) == 4`: that is a call, and the superviso
 
 import ast
 import functools
-from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
@@ -43,10 +42,6 @@ class Assertion(PythonSource):
 
         judge.run_counted(body, TEST, judge.names(), run)
         return PASSED
-
-    def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:
-        """Yield the statements."""
-        yield body, "exec"
 
 
 _COMPARED_CALL = ComparedCall()

@@ -5,7 +5,7 @@
 
 import functools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .kind import Child, Judge, Kind, Step
@@ -75,13 +75,6 @@ class Call(Kind):
             return eval(code, namespace)
 
         return _computed(body, evaluate)
-
-    def sources_with_names(self, body: Body) -> Iterator[tuple[str, str]]:
-        """Yield the expressions."""
-        expression, _, then, _ = body
-        yield expression, "eval"
-        if then:
-            yield then, "eval"
 
 
 class Value(Call):

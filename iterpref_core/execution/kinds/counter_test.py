@@ -197,6 +197,10 @@ class _Changes(ast.NodeTransformer):
         return self._watched(node) if any(changed) else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        if _compares(node.name):
+            return (
+                node  # `assertNearlyEqual` of the test's own, whose calls are changed: both together might pass again
+            )
         # What fails in a function of a test's function may fail in a thread, unseen.
         may_not_run = self._functions > 0 or _may_be_skipped(node)
         is_case = _is_case(node)
@@ -256,6 +260,10 @@ def _always_fails(node: ast.stmt) -> bool:
     return isinstance(node, ast.Raise)
 
 
+def _compares(name: str) -> bool:
+    return name.startswith("assert") and ("Equal" in name or "equal" in name or "allclose" in name)
+
+
 def _may_be_skipped(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
     decorators = " ".join(map(ast.unparse, node.decorator_list))
     return any(word in decorators for word in _MAY_BE_SKIPPED)
@@ -282,7 +290,7 @@ def _change_call(node: ast.expr) -> bool:
         node.func.attr = _OPPOSITES[name]
     elif name == "assertIn" and len(arguments) > 1:
         arguments[:2] = _apart(*arguments[:2])
-    elif name.startswith("assert") and ("Equal" in name or "equal" in name or "allclose" in name):
+    elif _compares(name):
         if len(arguments) < 2:
             return False
         arguments[:2] = _unequal(*arguments[:2])

@@ -4,13 +4,13 @@ Three processes use a kind, each a part of it:
 
     supervisor   step, sources, why_inside   what is sent into the sandbox, and how a failure is told
     child        run                          runs the test in the process of the program
-    judge        judge, sources_with_names    runs the test in a process beside the program
+    judge        judge                        runs the test in a process beside the program
 
 The last two have the standard library alone. So what the supervisor's part takes from the rest of the project is
 imported in its functions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -214,11 +214,6 @@ class Kind:
     def run_process(self, setup: str, code: str, report: Callable[[int, str, int, str], None]) -> int:
         """Be the process of a program with one test; return the exit status."""
         raise NotImplementedError
-
-    def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:
-        """Yield the sources of a test that have the solution's names without an import, each with its mode: `exec`."""
-        del body
-        yield from ()
 
     def files(self, body: Any) -> tuple[str, str]:
         """Return the module that the solution is, and the file that the test is."""

@@ -52,6 +52,8 @@ MAKERS = frozenset({"iter", "map", "filter", "zip", "enumerate", "reversed", "op
 """Builtins that make what a test may use and not hand over."""
 CALLBACKS = frozenset({"append", "add", "extend", "update", "write"})
 """Methods that tests hand over as functions."""
+CHANGES = frozenset({"append", "extend", "update", "clear", "sort"})
+"""Methods that change a list or a dictionary."""
 STATE = re.compile(r"random\.|decimal\.")
 """Names of a state that a program could have set before a test reads it."""
 

@@ -13,6 +13,7 @@ import functools
 import importlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from iterpref_core.execution.kinds.listed import (
     ASSERTS,
     BUILTINS,
     CALLBACKS,
+    CHANGES,
     FIXTURES,
     LOCAL,
     MAKERS,
@@ -155,14 +157,20 @@ class _Reader:
                 self._libraries.setdefault(name, f"{module}.{attribute}" if attribute else module)
         self._objects: set[str] = set()
         self._values: set[str] = set()
+        self._containers: set[str] = set()
+        names = list(_nodes(tree, ast.Name, ast.Attribute))
+        self._loads = Counter(_source(node) for node in names if isinstance(node.ctx, ast.Load))
+        self._has_state = any(STATE.match(self._path(node)) for node in names)
         for node in _nodes(tree, ast.Assign):
-            names = set(map(_source, node.targets))
+            targets = set(map(_source, node.targets))
+            if isinstance(node.value, ast.List | ast.Dict | ast.Set):
+                self._containers |= targets
             if self._is_object(node.value):
-                self._objects |= names
+                self._objects |= targets
             elif self._is_kept(node.value):
-                self._kept |= names
+                self._kept |= targets
             elif self._is_value(node.value):
-                self._values |= names
+                self._values |= targets
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -248,9 +256,6 @@ class _Reader:
 
     def reasons(self) -> Iterator[str]:  # noqa: C901 - one a kind of node
         """Yield what is not listed."""
-        used = [node for node in _nodes(self._tree, ast.Name, ast.Attribute) if STATE.match(self._path(node))]
-        if used and any(map(self._is_for_its_effect, _nodes(self._tree, ast.Expr))):
-            yield "the state of the process"
         for node in ast.walk(self._tree):
             match node:
                 case ast.AsyncFunctionDef() | ast.AsyncWith() | ast.AsyncFor() | ast.Await():
@@ -272,13 +277,23 @@ class _Reader:
             if isinstance(node, ast.FunctionDef):
                 yield from self._unlisted_fixtures(node)
 
-    def _is_for_its_effect(self, node: ast.Expr) -> bool:
-        """Tell whether a statement calls the solution, gives it nothing that it could change, and expects no error."""
-        if not (isinstance(node.value, ast.Call) and self._is_theirs(node.value.func)):
-            return False
-        values = [*node.value.args, *(keyword.value for keyword in node.value.keywords)]
-        expects = isinstance(self._parents.get(node), ast.With | ast.Try)
-        return not expects and all(isinstance(value, ast.Constant) for value in values)
+    def _is_discarded(self, node: ast.Call) -> bool:
+        """Tell whether a test uses no result of a call, and expects no error of it."""
+        match parent := self._parents.get(node):
+            case (
+                ast.Compare(comparators=[ast.Constant(value=None)]) | ast.Call(func=ast.Attribute(attr="assertIsNone"))
+            ):
+                return True
+        return isinstance(parent, ast.Expr) and not isinstance(self._parents[parent], ast.With | ast.Try)
+
+    def _is_changeable(self, node: ast.expr, of_object: bool) -> bool:
+        """Tell whether an argument is a variable that the program may change, and that the test reads again.
+
+        Of the arguments of methods those are that have got a list: `stack.push(x)` changes no `x`.
+        """
+        name = _source(node)
+        is_variable = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and name in self._bound)
+        return is_variable and self._loads[name] > 1 and (not of_object or name in self._containers)
 
     def _unlisted_import(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         if isinstance(node, ast.Import):
@@ -291,6 +306,8 @@ class _Reader:
         is_whole = not isinstance(self._parents.get(node), ast.Attribute)
         if path and is_whole and not is_listed(path):
             yield path
+        if isinstance(node, ast.Attribute) and self._is_object(node.value) and self._is_changed(node):
+            yield "a list of an object that the test changes"
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             owner = _source(node.value)
             if owner in self._errors or (path and path not in OUTPUT):
@@ -307,6 +324,13 @@ class _Reader:
             yield "a text that formats"
         elif name.startswith("assert") and name not in ASSERTS and not path and self._is_called(node):
             yield name
+
+    def _is_changed(self, node: ast.expr) -> bool:
+        """Tell whether a test changes the items of what an expression names: `rows[0][1] = 5`, `rows.append(5)`."""
+        parent = self._parents[node]
+        if isinstance(parent, ast.Subscript):
+            return not isinstance(parent.ctx, ast.Load) or self._is_changed(parent)
+        return isinstance(parent, ast.Attribute) and parent.attr in CHANGES
 
     def _is_called(self, node: ast.AST) -> bool:
         parent = self._parents.get(node)
@@ -327,6 +351,11 @@ class _Reader:
             given += [each for value in given for each in getattr(value, "elts", ())]
             if any(map(self._is_kept, given)):
                 yield "a function or an object of the test, handed over"
+            if self._is_discarded(node):
+                if self._has_state and not of_object and all(isinstance(value, ast.Constant) for value in given):
+                    yield "the state of the process"
+                if any(self._is_changeable(value, of_object) for value in given):
+                    yield "an argument that the program changes"
 
     def _runs_tests(self, node: ast.ClassDef) -> bool:
         """Tell whether a class has tests, or is one that such classes derive from."""

@@ -6,7 +6,8 @@ import types
 from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from typing import Any
 
-from ..codec.canonical import UnencodableError, summarize
+from ..codec.canonical import summarize
+from ..codec.plain import UnencodableError
 from ..solution.loading import facts_of, text_of
 
 TEST = "<test>"

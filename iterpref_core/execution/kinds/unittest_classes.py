@@ -43,10 +43,6 @@ class UnittestClasses(PythonSource):
         run_as_main(code, namespace, has_cases=True)
         return PASSED
 
-    def sources_with_names(self, body: Any) -> Iterator[tuple[str, str]]:
-        """Yield the source."""
-        yield body, "exec"
-
 
 class Recorder:
     """All results of `unittest` that were made, and the exceptions raised in them."""

@@ -11,30 +11,24 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_UNMISTAKABLE = 3
-"""Parts of a path that is nothing else by accident."""
-
-
-def _pattern_of(path: str) -> str:
-    # A short one, such as `/job`, may be the end of another path.
-    if path.count("/") < _UNMISTAKABLE:
-        return r"(?<![\w/])" + re.escape(path)
-    return re.escape(path)
-
 
 class MachinePaths:
     """Paths with the names that people are shown instead.
 
     Args:
-        names: path and name, at least one; of paths that lie in each other the longer one counts.
+        names: path and name, at least one; of paths that lie in each other the longer one counts, and of two names of
+            a path the first.
     """
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
-        self._names = {path: name for path, name in names if len(path) > 1}
+        self._names: dict[str, str] = {}
+        for path, name in names:
+            if len(path) > 1:
+                self._names.setdefault(path, name)
         longest_first = sorted(self._names, key=len, reverse=True)
-        any_of_them = "|".join(map(_pattern_of, longest_first))
-        # `/tmp/x7/w` is not the beginning of `/tmp/x7/window`.
-        self._pattern = re.compile(rf"(?:{any_of_them})(?![\w.-])")
+        any_of_them = "|".join(map(re.escape, longest_first))
+        # `/tmp/x7/w` is neither the beginning of `/tmp/x7/window` nor the end of `/my/tmp/x7/w`.
+        self._pattern = re.compile(rf"(?<![\w/])(?:{any_of_them})(?![\w.-])")
 
     def hide(self, value: Any) -> Any:
         """Return a text with names for its paths; of lists and dictionaries, all texts."""

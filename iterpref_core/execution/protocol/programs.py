@@ -111,7 +111,7 @@ class Program:
             needs; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
-        environment: name of the interpreter to run in, by default the one that its tests name; None for this one.
+        environment: name of the interpreter to run in, by default the first that a test names; None for this one.
         inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
             says, see `kinds.outside`.
 
@@ -137,11 +137,8 @@ class Program:
             raise ValueError("Program.tests is empty; without a test there is no proof of anything")
         if len({isinstance(test, StdinTest) for test in self.tests}) > 1:
             raise ValueError("Program.tests has stdin tests among others; a program is a script, or it is called")
-        named = {self.environment}
-        named.update(test.environment for test in self.tests if isinstance(test, ScriptTest))
-        if len(named - {None}) > 1:
-            raise ValueError(f"the tests of one program need different environments: {sorted(map(str, named))}")
-        object.__setattr__(self, "environment", max(named, key=bool))
+        named = [self.environment, *(test.environment for test in self.tests if isinstance(test, ScriptTest))]
+        object.__setattr__(self, "environment", next(filter(None, named), None))
 
     def limits(self, common: Limits) -> Limits:
         """Return the limits of this program where all have common ones."""

@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from iterpref_core.execution.protocol.value_texts import clean, shorten
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 MAX_FEEDBACK = 600
@@ -30,13 +30,11 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
     return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}{_expected(expected)}"
 
 
-def wrong_output(program: str, printed: str, expected: str | None = None) -> str:
-    """Return `the program, given '1 2', printed '4'`, and `, expected '3'` where that may be told."""
+def wrong_output(program: str, printed: str, expected: str) -> str:
+    """Return `the program, given '1 2', printed '4', expected '3'`."""
     shown = repr(shorten(printed, 2 * _MAX_VALUE))
-    text = f"{call_text(program)} printed {clean(shown, _MAX_VALUE)}"
-    if expected is None:
-        return text
-    return text + _expected(repr(shorten(expected, 2 * _MAX_VALUE)))
+    wanted = repr(shorten(expected, 2 * _MAX_VALUE))
+    return f"{call_text(program)} printed {clean(shown, _MAX_VALUE)}{_expected(wanted)}"
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:
@@ -51,9 +49,10 @@ def error_text(facts: dict[str, Any], code: str) -> str:
     if message:
         text += f": {message}"
     line = facts["line"]
-    lines = split_lines(code)
+    lines = whole_lines(code)
     if isinstance(line, int) and 1 <= line <= len(lines):
-        text += f", line {line}: {clean(lines[line - 1], _MAX_LINE)}"
+        statement = lines[line - 1].rstrip("\r\n")
+        text += f", line {line}: {clean(statement, _MAX_LINE)}"
     return text
 
 

@@ -17,8 +17,8 @@ from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
 
-Observe = Callable[[Program, Job], Answer | None]
-"""Runs a job; returns the zygote's answer, or None if the engine failed."""
+Observe = Callable[[Program, Job], Answer]
+"""Runs a job; returns the zygote's answer."""
 Call = Callable[[Program], tuple[list[Any], Outcome]]
 """Runs a program whose values are wanted; see `Engine.call`."""
 
@@ -28,7 +28,7 @@ def take_processes(program: Program) -> bool:
     return KINDS[program.tests[0].kind].takes_process
 
 
-def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
+def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome:
     """Return the outcome of a program whose tests run one after the other, up to the first that does not pass.
 
     Args:
@@ -36,29 +36,22 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
         limits: of the program.
         observe: runs a job.
         call: runs another program, which helps the kind to decide.
-
-    Returns:
-        None if the engine failed.
     """
-    passed = 0
-    cpu_s = 0.0
-    slowest_s = 0.0
-    outcome: Outcome | None = None
+    outcomes: list[Outcome] = []
     for test in program.tests:
-        outcome = _run_alone(replace(program, tests=(test,)), limits, observe, call)
-        if outcome is None:
-            return None
-        passed += outcome.tests_passed
-        cpu_s += outcome.cpu_s
-        slowest_s = max(slowest_s, outcome.slowest_s)
-        if outcome.verdict != "passed":
+        outcomes.append(_run_alone(replace(program, tests=(test,)), limits, observe, call))
+        if outcomes[-1].verdict != "passed":
             break
-    assert outcome is not None, "a program has a test"
-    total = len(program.tests)
-    return replace(outcome, tests_passed=passed, tests_total=total, cpu_s=cpu_s, slowest_s=slowest_s)
+    return replace(
+        outcomes[-1],
+        tests_passed=sum(outcome.tests_passed for outcome in outcomes),
+        tests_total=len(program.tests),
+        cpu_s=sum(outcome.cpu_s for outcome in outcomes),
+        slowest_s=max(outcome.slowest_s for outcome in outcomes),
+    )
 
 
-def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome | None:
+def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome:
     """Return the outcome of a program whose one test has a process to itself."""
     (test,) = program.tests
     kind = KINDS[test.kind]
@@ -70,8 +63,6 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     }
     console = kind.console(test, limits)
     answer = observe(program, Job(pickle.dumps(job), console=console))
-    if answer is None:
-        return None
     trial = Trial(program, (step,), limits, answer)
     trial.printed = len(answer.printed)
     most = console.keep - 1

@@ -203,12 +203,14 @@ class Trial:
             return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
         facts = json.loads(payload)
         self.call = str(facts["call"])
-        if facts["why"].startswith(NOT_JUDGED) and not self.answer.seen.killed:
-            return self.outcome("infra_error", clean(facts["why"], feedback.MAX_FEEDBACK), 0)
-        if facts["why"].startswith(UNREADABLE) and not self.answer.seen.killed:
-            text = f"{feedback.call_text(self.call)} {clean(facts['why'], feedback.MAX_FEEDBACK)}"
-            return self.fail(index, "bad_return_type", text)
-        if facts["why"] == "tampered" and not self.answer.seen.killed:
+        why = clean(facts["why"], feedback.MAX_FEEDBACK)
+        if self.answer.seen.killed:
+            return self.ended(index)
+        if why.startswith(NOT_JUDGED):
+            return self.outcome("infra_error", why, 0)
+        if why.startswith(UNREADABLE):
+            return self.fail(index, "bad_return_type", f"{feedback.call_text(self.call)} {why}")
+        if why == "tampered":
             return self.outcome("tampered", TAMPERED, 0)
         return self.ended(index)
 

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 
-ENGINE = "iterpref-execution-13"
+ENGINE = "iterpref-execution-14"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
 LOOK_AHEAD = 8
 """Items per slot that may be taken from an input beyond the one whose result is due."""
@@ -47,9 +47,7 @@ class Engine(ABC):
 
     def run_each(self, items: Iterable[T], make_program: Callable[[T], Program]) -> Iterator[tuple[T, Outcome]]:
         """Yield each item and the outcome of its program, in the order of the items, with a bounded look-ahead."""
-        pairs = ((item, make_program(item)) for item in items)
-        for (item, _), outcome in self.each(pairs, lambda pair: self.run_one(pair[1])):
-            yield item, outcome
+        return self.each(items, lambda item: self.run_one(make_program(item)))
 
     def each(self, items: Iterable[T], function: Callable[[T], R]) -> Iterator[tuple[T, R]]:
         """Yield each item with its result of `function`, in the order of the items; streams, with a bounded look-ahead.

@@ -84,10 +84,13 @@ class Executor(Engine):
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
-        if take_processes(program):
-            alone = run_each_test(program, program.limits(self.limits), self._observe, self.call)
-            return self._failed(program) if alone is None else replace(alone, isolation=self.isolation)
-        return self._run_called(program)
+        try:
+            if take_processes(program):
+                outcome = run_each_test(program, program.limits(self.limits), self._observe, self.call)
+                return replace(outcome, isolation=self.isolation)
+            return self._run_called(program)
+        except WorkerDiedError:
+            return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
@@ -128,27 +131,27 @@ class Executor(Engine):
         """Run some steps, and return the verdict on them."""
         job = _job_of(program, steps, judged=judged)
         answer = self._observe(program, job)
-        if answer is None:
-            return self._failed(program)
         outcome = rule(program, steps, program.limits(self.limits), answer, job.key)
         return replace(outcome, isolation=isolation)
-
-    def _failed(self, program: Program) -> Outcome:
-        return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
 
     def _failure(self, program: Program, text: str) -> Outcome:
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
-    def _observe(self, program: Program, job: Job) -> Answer | None:
-        """Run a job on a zygote and return its answer; None if a zygote died in every attempt."""
-        for _ in range(ATTEMPTS):
+    def _observe(self, program: Program, job: Job, attempts: int = ATTEMPTS) -> Answer:
+        """Run a job on a zygote and return its answer.
+
+        Raises:
+            WorkerDiedError: a zygote died in every attempt.
+        """
+        try:
             with self.pool.worker(program.environment) as worker:
-                try:
-                    return worker.run(job, program.limits(self.limits), program.test_cpu_s)
-                except WorkerDiedError as error:
-                    logger.warning("worker %d was lost while it ran a program: %s", worker.pid, error)
-        return None
+                return worker.run(job, program.limits(self.limits), program.test_cpu_s)
+        except WorkerDiedError as error:
+            logger.warning("a worker was lost while it ran a program: %s", error)
+            if attempts == 1:
+                raise
+        return self._observe(program, job, attempts - 1)
 
 
 def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:

@@ -102,40 +102,30 @@ class Worker:
             "layers": plan.layers,
         }
         try:
-            self._send(json.dumps(config).encode(), START_S)
-            problem = json.loads(self._receive()).get("error")
+            with self._patient(START_S):
+                self._socket.sendall(framed(json.dumps(config).encode()))
+                problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
         if problem:
             self.close()
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {problem}")
 
-    def _died(self, error: Exception) -> WorkerDiedError:
-        self._errors.seek(0)
-        said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
-        return WorkerDiedError(f"the zygote does not answer ({error}); it said: {said or 'nothing'}")
-
-    def _send(self, frame: bytes, patience_s: float) -> None:
-        self._socket.settimeout(patience_s)
+    @contextlib.contextmanager
+    def _patient(self, seconds: float) -> Iterator[None]:
+        """Talk with the zygote; it has died if it is gone, or silent for so many seconds."""
+        self._socket.settimeout(seconds)
         try:
-            self._socket.sendall(framed(frame))
-        except OSError as error:
-            raise self._died(error) from None
+            yield
+        except (OSError, EOFError, struct.error) as error:
+            self._errors.seek(0)
+            said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
+            message = f"the zygote does not answer ({error}); it said: {said or 'nothing'}"
+            raise WorkerDiedError(message) from None
 
     def _receive(self) -> bytes:
         """Return the next frame."""
-        try:
-            return read_frame(self._answers.read)
-        except (OSError, EOFError) as error:
-            raise self._died(error) from None
-
-    def _receive_answer(self) -> tuple[AnswerHead, list[bytes]]:
-        """Return the head of an answer, and its parts."""
-        try:
-            head = AnswerHead.unpack(self._receive())
-            return head, [self._answers.read(size) for size in head.sizes]
-        except (OSError, struct.error) as error:
-            raise self._died(error) from None
+        return read_frame(self._answers.read)
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
         """Have a job run, and wait for its end.
@@ -159,11 +149,12 @@ class Worker:
             is_judged=job.judge is not None,
             pytest=job.pytest,
         )
-        self._send(job_head.pack(), patience_s)
-        self._send(job.console.stdin + job.program, patience_s)
-        if job.judge is not None:
-            self._send(job.judge, patience_s)
-        seen, (printed, channel) = self._receive_answer()
+        with self._patient(patience_s):
+            for frame in (job_head.pack(), job.console.stdin + job.program, job.judge):
+                if frame is not None:
+                    self._socket.sendall(framed(frame))
+            seen = AnswerHead.unpack(self._receive())
+            printed, channel = (self._answers.read(size) for size in seen.sizes)
         self.usable = not seen.worn
         return Answer(seen, self._paths, printed, channel)
 

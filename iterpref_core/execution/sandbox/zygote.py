@@ -30,15 +30,8 @@ from ..frames import AnswerHead, JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
-from ..isolation.notifications import admit_thread
-from ..isolation.pid_namespace import (
-    Processes,
-    connect,
-    leaves_connections,
-    receive_listener,
-    send_listener,
-    try_listener,
-)
+from ..isolation.pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener
+from ..isolation.process_limits import MAX_THREADS
 from ..kinds.call import body_of
 from ..kinds.pytest_file import prepare_pytest
 from ..solution.loading import seed
@@ -140,19 +133,20 @@ class OneProcess:
     """A program that may have no process but its own; used like `Processes`."""
 
     cpus = 1
+    listener: int | None = None
 
-    def __init__(self, pid: int, listener: int | None) -> None:
+    def __init__(self, pid: int) -> None:
         self._pid = pid
-        self.listener = listener
 
     def look(self) -> tuple[float, bool]:
         """Return the CPU seconds used, and whether there are too many threads."""
-        return time.clock_gettime((~self._pid << 3) | 2), False  # the kernel's CPU-time clock of another process
+        # A folder has a link for each folder in it: the kernel counts the threads.
+        threads = os.stat(f"/proc/{self._pid}/task").st_nlink - 2
+        used_s = time.clock_gettime((~self._pid << 3) | 2)  # the kernel's CPU-time clock of another process
+        return used_s, threads > MAX_THREADS
 
     def admit(self) -> bool:
-        """Answer the announcement of a thread; the program goes on, with or without one."""
-        if self.listener is not None:
-            admit_thread(self.listener)
+        """Return True: nothing is announced."""
         return True
 
     def end(self) -> tuple[int, float]:
@@ -191,11 +185,8 @@ class Zygote:
             os.mkdir(self.judge_root, 0o700)
         if "landlock" in config["layers"]:
             self._create_rulesets(config["readable"])
-        self.threads: int | None = None
         if "seccomp" in config["layers"]:
             self.filter = seccomp.Filter(processes=self.processes)
-            if not self.processes:
-                self.threads = seccomp.announce_threads()
         # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
@@ -378,7 +369,7 @@ class Zygote:
         """
         if not (self.processes or job.is_judged):
             pid = self.start(functools.partial(self.child, job, files, None))
-            return pid, OneProcess(pid, self.threads), -1, ""
+            return pid, OneProcess(pid), -1, ""
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
         # judged program has one end and its judge the other, and the zygote closes both.
         ours, theirs = connect()
@@ -389,7 +380,7 @@ class Zygote:
         folder = os.path.join(self.judge_root, os.urandom(16).hex())
         judge = self.start(functools.partial(self.judge, job.cpu_s, files, ours, folder))
         os.close(ours)
-        return pid, OneProcess(pid, self.threads), judge, folder
+        return pid, OneProcess(pid), judge, folder
 
     def end_judge(self, pid: int, folder: str) -> int:
         """Wait for a judge whose program has ended, and end it if it goes on; return its exit status."""
@@ -548,9 +539,7 @@ def serve(config: dict[str, Any]) -> None:
         preload(config["preload"], config["site"])
         fork_hooks.settle(processes=config["processes"])
         zygote = Zygote(config)
-        if zygote.processes:
-            try_listener()
-        else:
+        if not zygote.processes:
             ask_before_times()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         say({"error": f"{type(error).__name__}: {error}"})

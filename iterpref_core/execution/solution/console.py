@@ -9,8 +9,6 @@ import types
 from collections.abc import Callable
 
 SCRIPT = "solution.py"
-FLUSH_FAILED = 120
-"""Python's exit status where the last of the output could not be written."""
 
 
 def _open_streams() -> None:
@@ -23,43 +21,25 @@ def _open_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _exit_status(error: SystemExit) -> int:
-    """Return the exit status that Python gives for `sys.exit(code)`; a message goes to standard error."""
-    if error.code is None:
-        return 0
-    if isinstance(error.code, int):
-        return error.code & 0xFF
+def _flush(name: str) -> None:
+    """Flush a stream of `sys`, which may be an object of the program's, and closed."""
     with contextlib.suppress(Exception):
-        print(error.code, file=sys.stderr)
-    return 1
+        getattr(sys, name).flush()
 
 
-def _flushed(name: str) -> bool:
-    """Flush a stream of `sys`, which may be an object of the program's; return whether that worked."""
-    stream = getattr(sys, name, None)
-    try:
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
-    except Exception:  # noqa: BLE001 - the program's object may raise anything
-        return False
-    return True
-
-
-def _end(main: types.ModuleType, status: int) -> int:
-    """End a script as Python does, in its order, and return the exit status.
+def _end(main: types.ModuleType) -> None:
+    """End a script as Python does, in its order.
 
     The interpreter itself is not taken down: that would touch each of the zygote's objects, and cost more than most
     programs do.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - waits for all threads but daemons
     atexit._run_exitfuncs()  # noqa: SLF001
-    flushed = _flushed("stdout")
-    _flushed("stderr")
+    _flush("stdout")
+    _flush("stderr")
     sys.stdout = sys.__stdout__
     vars(main).clear()  # objects of the program's may print when they are deleted
-    if not (_flushed("stdout") and flushed):
-        return FLUSH_FAILED
-    return status
+    _flush("stdout")
 
 
 def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bool], None]) -> int:
@@ -89,9 +69,11 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bo
             exec(compile(setup, "<setup>", "exec"), vars(main))
         exec(program, vars(main))
     except SystemExit as error:
-        status = _exit_status(error)
+        # `sys.exit()`, `sys.exit(3)`, `sys.exit("a message")`
+        status = error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
     except BaseException as error:  # noqa: BLE001 - whatever ends the program
         describe(error, main.__file__, compiling)
         sys.excepthook(type(error), error, error.__traceback__)
         status = 1
-    return _end(main, status)
+    _end(main)
+    return status

@@ -70,7 +70,7 @@ class OpenAIModel(Model):
         self._attempts = inference.attempts
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
-        self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.max_wait_s)
+        self._pacing = Pacing(self.base_url, inference.requests_per_minute)
         self._answered = False
         self._said_empty = False
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -12,6 +12,8 @@ _FIRST_S = 0.5
 """Seconds of the first pause; each further one is twice as long."""
 _FAILED_S = 8.0
 """The longest pause in seconds after a failure that is no limit of a rate."""
+_LIMITED_S = 120.0
+"""The longest pause in seconds for a server that limits its rate."""
 _SAID_S = 5.0
 """Seconds from which on a pause is said."""
 
@@ -22,13 +24,11 @@ class Pacing:
     Args:
         name: the server's, for messages.
         per_minute: calls that may begin in a minute; None: any number.
-        longest_s: the longest pause in seconds for a server that limits its rate.
     """
 
-    def __init__(self, name: str, per_minute: float | None, longest_s: float) -> None:
+    def __init__(self, name: str, per_minute: float | None) -> None:
         self._name = name
         self._gap_s = 60 / per_minute if per_minute else 0.0
-        self._longest_s = longest_s
         self._next = 0.0
         self._resume = 0.0
 
@@ -54,7 +54,7 @@ class Pacing:
         asked = _seconds(retry_after)
         # "Retry-After: 0", or a date that is past, is no leave to call without end.
         pause = asked if asked >= _FIRST_S else _jitter(_FIRST_S * 2 ** (attempt - 1))
-        pause = min(pause, self._longest_s)
+        pause = min(pause, _LIMITED_S)
         resume = time.monotonic() + pause
         if resume > self._resume + _SAID_S and pause >= _SAID_S:
             logger.warning(

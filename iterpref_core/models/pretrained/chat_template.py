@@ -62,12 +62,12 @@ class Rendered:
     Attributes:
         prompt: all that stands before the answer.
         answer: the answer; blanks at its ends may be gone.
-        start: characters that are gone from its beginning.
+        begin: the place in the answer where the program begins; -2 if its first two characters are gone.
     """
 
     prompt: str
     answer: str
-    start: int = 0
+    begin: int = 0
 
 
 class ChatTemplate:
@@ -114,18 +114,20 @@ class ChatTemplate:
         """
         return self.render_chat(self._messages(prompt, system), add_generation_prompt=True)
 
-    def render_exchange(self, prompt: Prompt, answer: str) -> Rendered:
+    def render_exchange(self, prompt: Prompt, program: str, style: AnswerFormat = "bare") -> Rendered:
         """Return an exchange as the template writes it.
 
         Args:
             prompt: as for `render_prompt`.
-            answer: the program to train on.
+            program: the program to train on.
+            style: the form of the answer.
 
         Raises:
             ModelError: also where the template changes the answer, other than by stripping blanks at its ends.
         """
+        answer, begin = render_answer(program, style)
         if self.plain:
-            return Rendered(self.render_prompt(prompt), answer)
+            return Rendered(self.render_prompt(prompt), answer, begin)
         messages = self._messages(prompt, "")
         before, closing = self._around(messages)
         text = self.render_chat([*messages, {"role": "assistant", "content": answer}])
@@ -138,7 +140,7 @@ class ChatTemplate:
                 f"{_show_difference(answer, written)}; leave this program out, "
                 "correct the template, or set model.prompt: plain"
             )
-        return Rendered(before, written, start)
+        return Rendered(before, written, begin - start)
 
     def render_chat(
         self,

@@ -6,15 +6,20 @@ and Hildebrandt 2002, "Simplifying and isolating failure-inducing input", ddmin)
 disease. The set is 1-minimal: without any one of its hunks the tests fail.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 
-from iterpref_core.execution import Engine, make_program
+from iterpref_core.execution import Engine, decide, make_program, open_executor
 from iterpref_core.pairs.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
-from iterpref_core.pairs.localization.line_lcs import ErrorRegion, anchor_lines
-from iterpref_core.programs.source_code.line_diff import span_lines
+from iterpref_core.pairs.localization.line_lcs import ErrorRegion
+from iterpref_core.programs.source_code.line_diff import anchor_lines, span_lines
 from iterpref_core.records import PreferencePair, Problem
+from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,55 @@ class _Trials:
             outcome = self.executor.run_one(program)
             self.known[code] = outcome.verdict == "passed"
         return self.known[code]
+
+
+def locate_causes(
+    pairs: Path,
+    problems: Path,
+    execution: ExecutionParams,
+    max_executions: int,
+    counts: Counter[str],
+) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
+    """Yield the pairs that the tests tell apart, with their error regions.
+
+    Args:
+        pairs: pairs of any origin.
+        problems: problems of the same ids, whose visible tests decide.
+        execution: the parameters of running them.
+        max_executions: the largest number of programs to run for a pair.
+        counts: what is counted, by the names that `localize_pairs` returns.
+
+    Raises:
+        InputError: a pair's problem is not there or has no tests.
+    """
+    reported = ("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes")
+    counts.update(dict.fromkeys(reported, 0))
+    with open_executor(execution) as executor:
+
+        def search(item: tuple[PreferencePair, Problem]) -> Cause:
+            pair, problem = item
+            return find_cause(pair, decide(problem, executor), executor, max_executions)
+
+        for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
+            counts["executions"] += cause.executions
+            counts["exhausted"] += cause.exhausted
+            if cause.unusable:
+                counts[f"dropped/{cause.unusable}"] += 1
+            else:
+                yield pair, cause.region
+
+
+def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
+    known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
+    for pair in read_pairs(pairs):
+        problem = known.get(pair.task_id) or known.get(pair.problem)
+        if problem is None or not problem.tests:
+            fault = "is not there" if problem is None else "has no tests"
+            raise InputError(
+                f"{problems}: the problem of pair {pair.task_id!r} {fault}; method causal needs the tests of every "
+                "pair, the other methods need none"
+            )
+        yield pair, problem
 
 
 def find_cause(

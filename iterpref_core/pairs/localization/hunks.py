@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from iterpref_core.pairs.localization.token_lcs import TOKEN
-from iterpref_core.programs.source_code.line_diff import diff_lines, match_lines
-from iterpref_core.programs.source_code.lines import split_lines
+from iterpref_core.programs.source_code.line_diff import diff_lines, match_lines, split_lines
 
 _NAME = re.compile(r"\b[^\W\d]\w*\b")
 _FIXED = frozenset(keyword.kwlist) | frozenset(dir(builtins))

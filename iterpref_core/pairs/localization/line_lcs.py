@@ -1,12 +1,10 @@
 """Line-LCS localization, the paper's: D- is the failing program's lines outside the line LCS with the passing one."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from iterpref_core.programs.source_code.line_diff import LineDiff, diff_lines, span_lines
-from iterpref_core.programs.source_code.lines import line_spans
-from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.programs.source_code.line_diff import LineDiff, anchor_lines, diff_lines, span_lines, split_lines
+from iterpref_core.records import Span
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def locate_error(
     Args:
         rejected: the failing program.
         chosen: the passing program.
-        diff: decides which lines the two programs share.
+        diff: decides which lines the two programs share; `diff_ends` is the ablation `prefix_suffix` of the paper.
 
     >>> rejected = "def f(x):\n    return x\n"
     >>> region = locate_error(rejected, "def f(x):\n    y = x\n    return -y\n")
@@ -50,46 +48,19 @@ def locate_error(
     ['    return x']
     """
     difference = diff(rejected, chosen)
-    counterparts = {j: i for i, j in difference.matches}
+    counterparts = {}
+    for i, j in difference.matches:
+        counterparts[j] = i
     positions = []
     # The line of `rejected` that a line inserted here would come before.
     position = 0
-    for number, (start, end) in enumerate(line_spans(chosen)):
+    for number, line in enumerate(split_lines(chosen)):
         if number in counterparts:
             position = counterparts[number] + 1
-        elif chosen[start:end].strip():
+        elif line.strip():
             positions.append(position)
     return ErrorRegion(
         rejected=span_lines(rejected, difference.rejected),
         chosen=span_lines(chosen, difference.chosen),
         anchors=anchor_lines(rejected, positions),
-    )
-
-
-def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
-    """Return the spans of the first line with text from each place (a line, from 0) on, or of the last such line."""
-    lines_with_text = []
-    for number, (start, end) in enumerate(line_spans(text)):
-        if text[start:end].strip():
-            lines_with_text.append(number)
-    if not lines_with_text:
-        return ()
-    last = len(lines_with_text) - 1
-    anchors = set()
-    for position in positions:
-        following = bisect_left(lines_with_text, position)
-        anchors.add(lines_with_text[min(following, last)])
-    return span_lines(text, sorted(anchors))
-
-
-def differing_lines(pair: PreferencePair) -> FocalSpans:
-    """Return every line outside the line LCS, whole, to mark in a pair that has no spans of its own."""
-    diff = diff_lines(pair.rejected, pair.chosen)
-    rejected = line_spans(pair.rejected)
-    chosen = line_spans(pair.chosen)
-    return FocalSpans(
-        task_id=pair.task_id,
-        method="line_lcs",
-        rejected=tuple(rejected[i] for i in diff.rejected),
-        chosen=tuple(chosen[j] for j in diff.chosen),
     )

@@ -3,24 +3,27 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
-from iterpref_core.pairs.localization import line_lcs, prefix_suffix, token_lcs
+from iterpref_core.pairs.localization import line_lcs, token_lcs
 from iterpref_core.pairs.localization.line_lcs import ErrorRegion
-from iterpref_core.programs.source_code.line_diff import span_lines
-from iterpref_core.programs.source_code.lines import line_spans
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span
+from iterpref_core.programs.source_code.line_diff import count_lines, diff_ends, line_spans, span_lines
+from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
 Localizer = Callable[[str, str], ErrorRegion]
 """(failing program, passing program) -> the error region."""
 
+_WIDENING_SEED = 13
+"""Decides how far each region is widened."""
+
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "line_lcs": line_lcs.locate_error,
-    "prefix_suffix": prefix_suffix.locate_error,
+    "prefix_suffix": partial(line_lcs.locate_error, diff=diff_ends),
     "token": token_lcs.locate_error,
 }
 """The methods that look at the two programs alone. `causal` runs them."""
@@ -61,9 +64,11 @@ def localize_pairs(
     """
     counts: Counter[str] = Counter()
     if params.method == "causal":
-        reported = ("executions", "exhausted", "dropped/chosen_fails", "dropped/rejected_passes")
-        counts.update(dict.fromkeys(reported, 0))
-        located = _by_execution(pairs, problems, execution, params, counts)
+        from iterpref_core.pairs.localization.causal import locate_causes
+
+        if problems is None or execution is None:
+            raise InputError("method causal runs the problems' tests; give --problems")
+        located = locate_causes(pairs, problems, execution, params.max_executions, counts)
     else:
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
@@ -78,46 +83,6 @@ def localize_pairs(
         **counts,
         "focal_line_share": focal_lines / max(lines, 1),
     }
-
-
-def _by_execution(
-    pairs: Path,
-    problems: Path | None,
-    execution: ExecutionParams | None,
-    params: LocalizationParams,
-    counts: Counter[str],
-) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
-    from iterpref_core.execution import decide, open_executor
-    from iterpref_core.pairs.localization.causal import Cause, find_cause
-
-    if problems is None or execution is None:
-        raise InputError("method causal runs the problems' tests; give --problems")
-    with open_executor(execution) as executor:
-
-        def search(item: tuple[PreferencePair, Problem]) -> Cause:
-            pair, problem = item
-            return find_cause(pair, decide(problem, executor), executor, params.max_executions)
-
-        for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
-            counts["executions"] += cause.executions
-            counts["exhausted"] += cause.exhausted
-            if cause.unusable:
-                counts[f"dropped/{cause.unusable}"] += 1
-            else:
-                yield pair, cause.region
-
-
-def _with_tests(pairs: Path, problems: Path) -> Iterator[tuple[PreferencePair, Problem]]:
-    known = {problem.task_id: problem for problem in read_jsonl(problems, Problem, unique=True)}
-    for pair in read_pairs(pairs):
-        problem = known.get(pair.task_id) or known.get(pair.problem)
-        if problem is None or not problem.tests:
-            fault = "is not there" if problem is None else "has no tests"
-            raise InputError(
-                f"{problems}: the problem of pair {pair.task_id!r} {fault}; method causal needs the tests of every "
-                "pair, the other methods need none"
-            )
-        yield pair, problem
 
 
 def apply_policy(
@@ -148,26 +113,16 @@ def apply_policy(
         if params.widen_lines:
             # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
             # objective.
-            random = Random(f"{params.seed}/{pair.task_id}")
+            random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
             rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
-        counts["focal_lines"] += _lines_in(pair.rejected, rejected)
-        counts["lines"] += _lines_in(pair.rejected, ((0, len(pair.rejected)),))
+        counts["focal_lines"] += count_lines(pair.rejected, rejected)
+        counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
         yield FocalSpans(
             task_id=pair.task_id,
             method=params.method,
             rejected=rejected,
             chosen=region.chosen,
         )
-
-
-def _lines_in(text: str, spans: Iterable[Span]) -> int:
-    """Return the number of lines with text that share such text with a span; several spans of a line count once."""
-    lines = set()
-    for start, end in spans:
-        for first, last in line_spans(text):
-            if text[max(start, first) : min(end, last)].strip():
-                lines.add(first)
-    return len(lines)
 
 
 def widen_spans(

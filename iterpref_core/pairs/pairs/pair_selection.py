@@ -4,7 +4,7 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -13,7 +13,7 @@ from iterpref_core.pairs.pairs.filters import DropReason, drop_reason
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.problems.screening.near_duplicates import NearDuplicates
 from iterpref_core.programs.answers.extraction import lacks_program
-from iterpref_core.records import UNDECIDED, Attempt, PreferencePair, Problem, Trajectory
+from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
@@ -212,14 +212,9 @@ class _Selection:
         """
         written = False
         for trajectory in read_jsonl(trajectories, Trajectory, unique=True):
-            task = find_task(trajectory, self._tasks)
-            made = _pairs_or_reason(trajectory, task, self._params, self._count_tokens)
+            made = self._screened(trajectory)
             if isinstance(made, str):
-                self.counts[made] += 1
-            else:
-                made = self._screened(_numbered(made, self._tasks))
-            if isinstance(made, str):
-                self.reasons[task.task_id] = made
+                self.reasons[trajectory.task_id] = made
                 continue
             for pair in made:
                 written = True
@@ -228,11 +223,14 @@ class _Selection:
         if not written:
             raise _no_pair(trajectories, self.counts)
 
-    def _screened(self, pairs: Iterable[PreferencePair]) -> list[PreferencePair] | str:
+    def _screened(self, trajectory: Trajectory) -> list[PreferencePair] | str:
         """Return the pairs of a problem that overlap with no benchmark; or the reason why there are none."""
-        every = list(pairs)
-        clean = list(self.benchmarks.clean(every))
-        self.counts["contaminated"] += len(every) - len(clean)
+        pairs = self._filtered(trajectory)
+        if isinstance(pairs, str):
+            self.counts[pairs] += 1
+            return pairs
+        clean = list(filter(self.benchmarks.keeps, pairs))
+        self.counts["contaminated"] += len(pairs) - len(clean)
         if not clean:
             return "contaminated"
         # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each
@@ -240,65 +238,32 @@ class _Selection:
         first = clean[0]
         if self._known is not None and not self._known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
             self.counts["near_duplicate"] += len(clean)
-            return "near_duplicate" if first == every[0] else "contaminated"
+            return "near_duplicate" if first == pairs[0] else "contaminated"
         return clean
 
+    def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:
+        """Return the pairs of a problem that no filter drops; or the reason why the first one is dropped.
 
-def make_pairs(trajectory: Trajectory, prompt: Prompt, params: PairsParams) -> list[PreferencePair]:
-    """Return the pairs of a trajectory with a passing version; none if no version can be rejected.
-
-    The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
-    the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
-    Random choices depend on `params.seed` and the problem alone, not on other trajectories.
-    """
-    passing = [attempt.code for attempt in choosable(trajectory, params)]
-    failing = [attempt.code for attempt in trajectory.attempts if reason_not_to_reject(attempt) is None]
-    if not failing:
-        return []
-    chance = random.Random(derive_seed(params.seed, trajectory.task_id))
-    # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
-    drawn = chance.choice(failing)
-    chosen = chance.choice(passing)
-    choices = {
-        "first": failing[:1],
-        "last": failing[-1:],
-        "random": [drawn],
-        "all": list(dict.fromkeys(failing)),
-    }
-    pairs = []
-    for rejected in choices[params.rejected]:
-        pair = PreferencePair(
-            task_id=trajectory.task_id,
-            prompt=prompt,
-            chosen=chosen,
-            rejected=rejected,
-            problem_id=trajectory.task_id,
-        )
-        pairs.append(pair)
-    return pairs
-
-
-def choosable(trajectory: Trajectory, params: PairsParams) -> list[Attempt]:
-    """Return the versions that pass the visible tests, and with `params.pass_hidden` the hidden ones too."""
-    versions = []
-    for attempt in trajectory.attempts:
-        fails_hidden = params.pass_hidden and attempt.fails_hidden
-        if attempt.verdict == "passed" and not fails_hidden:
-            versions.append(attempt)
-    return versions
-
-
-def reason_not_to_reject(attempt: Attempt) -> str | None:
-    """Return the reason why a version cannot be the rejected one; None for a complete program that fails the tests.
-
-    A version without a verdict (`infra_error`) is not known to fail. One that was cut off at the length limit would
-    teach a model to write less.
-    """
-    if attempt.verdict in UNDECIDED:
-        return "solved_by_draft"
-    if attempt.verdict == "truncated":
-        return "truncated"
-    return "no_program" if lacks_program(attempt.code) else None
+        The first is named as the problem, the others with `#2`, `#3` behind that, without the names of other problems.
+        """
+        task = find_task(trajectory, self._tasks)
+        pairs = make_pairs(trajectory, task, self._params)
+        if isinstance(pairs, str):
+            return pairs
+        kept: list[PreferencePair] = []
+        dropped = []
+        number = 1
+        for pair in pairs:
+            reason = drop_reason(pair, self._params, self._count_tokens, task.entry_point)
+            if reason is not None:
+                dropped.append(reason)
+                continue
+            name = pair.problem
+            while kept and (name == pair.problem or name in self._tasks):
+                number += 1
+                name = f"{pair.problem}#{number}"
+            kept.append(pair.model_copy(update={"task_id": name}))
+        return kept or dropped[0]
 
 
 def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
@@ -321,43 +286,60 @@ def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
     return task
 
 
-def _numbered(pairs: Iterable[PreferencePair], tasks: Container[str]) -> Iterator[PreferencePair]:
-    """Name the pairs of a problem: the first as the problem, then `#2`, `#3`, without the names of other problems."""
-    number = 1
-    for pair in pairs:
-        name = pair.problem if number == 1 else f"{pair.problem}#{number}"
-        while number > 1 and name in tasks:
-            number += 1
-            name = f"{pair.problem}#{number}"
-        number += 1
-        yield pair.model_copy(update={"task_id": name})
+def make_pairs(trajectory: Trajectory, task: Task, params: PairsParams) -> list[PreferencePair] | str:
+    """Return the pairs of a trajectory; or the reason why it has none.
 
-
-def _pairs_or_reason(
-    trajectory: Trajectory, task: Task, params: PairsParams, count_tokens: Callable[[str], int]
-) -> list[PreferencePair] | str:
-    if not any(attempt.verdict == "passed" for attempt in trajectory.attempts):
+    The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
+    the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
+    Random choices depend on `params.seed` and the problem alone, not on other trajectories.
+    """
+    passed = [attempt for attempt in trajectory.attempts if attempt.verdict == "passed"]
+    if not passed:
         return "unanswered" if trajectory.missing else "unsolved"
-    if not choosable(trajectory, params):
+    passing = [attempt.code for attempt in passed if not (params.pass_hidden and attempt.fails_hidden)]
+    if not passing:
         return "fails_hidden_tests"
-    pairs = make_pairs(trajectory, task.prompt, params)
-    if not pairs:
-        found = {reason_not_to_reject(attempt) for attempt in trajectory.attempts}
-        for reason in ("truncated", "no_program"):
-            if reason in found:
-                return reason
-        return "solved_by_draft"
-    kept: list[PreferencePair] = []
-    dropped: list[str] = []
-    for made in pairs:
-        # Without tests, the two programs are right and wrong by the word of their set.
-        pair = made.model_copy(update={"license": task.license, "tested": None if task.has_tests else False})
-        drop = drop_reason(pair, params, count_tokens, task.entry_point)
-        if drop is None:
-            kept.append(pair)
+    failing = []
+    reasons = set()
+    for attempt in trajectory.attempts:
+        # A version that passes, or has no verdict (`infra_error`), is not known to fail. One that was cut off at the
+        # length limit would teach a model to write less.
+        if attempt.verdict in UNDECIDED:
+            continue
+        if attempt.verdict == "truncated":
+            reasons.add("truncated")
+        elif lacks_program(attempt.code):
+            reasons.add("no_program")
         else:
-            dropped.append(drop)
-    return kept or dropped[0]
+            failing.append(attempt.code)
+    if not failing:
+        if "truncated" in reasons:
+            return "truncated"
+        return "no_program" if reasons else "solved_by_draft"
+    chance = random.Random(derive_seed(params.seed, trajectory.task_id))
+    # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
+    drawn = chance.choice(failing)
+    chosen = chance.choice(passing)
+    choices = {
+        "first": failing[:1],
+        "last": failing[-1:],
+        "random": [drawn],
+        "all": list(dict.fromkeys(failing)),
+    }
+    pairs = []
+    for rejected in choices[params.rejected]:
+        pair = PreferencePair(
+            task_id=trajectory.task_id,
+            prompt=task.prompt,
+            chosen=chosen,
+            rejected=rejected,
+            problem_id=trajectory.task_id,
+            license=task.license,
+            # Without tests, the two programs are right and wrong by the word of their set.
+            tested=None if task.has_tests else False,
+        )
+        pairs.append(pair)
+    return pairs
 
 
 def _no_pair(trajectories: Path, counts: Counter[str]) -> InputError:

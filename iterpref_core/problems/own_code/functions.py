@@ -14,9 +14,6 @@ from iterpref_core.storage.left_out import Dropped
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 _TESTS = frozenset({"tests", "test"})
-_NOT_THE_PROJECT = frozenset({"docs", "doc", "examples", "build", "dist", "node_modules"})
-"""Folders that are not read for functions, which a user may not expect."""
-_SCRIPTS = frozenset({"setup", "__main__"})
 
 
 @dataclass(frozen=True)
@@ -65,12 +62,6 @@ class Function:
         """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
-    @property
-    def shows_solution(self) -> bool:
-        """True if code stands in the last line of the docstring: a prompt with this line would show the code."""
-        docstring, *code = self.node.body
-        return bool(code) and code[0].lineno == docstring.end_lineno
-
     def dropped(self, reason: str, explanation: str = "") -> Dropped:
         """Return the function as one that is left out for a reason."""
         return Dropped(reason, self.module.line(self.node), self.id, explanation)
@@ -81,20 +72,14 @@ class Function:
         return ast.get_docstring(self.node, clean=False) or ""
 
 
-def source_files(root: Path) -> Iterator[tuple[str, Path] | Dropped]:
-    """Yield the names and paths of the modules under the folder from which they are imported.
-
-    Tests are passed over. Another file that is not read is yielded with the reason.
-    """
+def source_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the names and paths of the modules under the folder from which they are imported, but of tests."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
         for path in sorted(Path(folder, name) for name in files if name.endswith(".py")):
             *parents, stem = path.relative_to(root).with_suffix("").parts
-            if _TESTS.intersection(parents) or stem == "conftest" or stem.startswith("test_"):
-                continue
-            if _NOT_THE_PROJECT.intersection(parents) or stem in _SCRIPTS or stem.endswith("_test"):
-                yield Dropped("not_read", str(path), path.name, "scripts and these folders are not read for functions")
-            else:
+            is_test = stem == "conftest" or stem.startswith("test_") or stem.endswith("_test")
+            if not is_test and not _TESTS.intersection(parents):
                 yield ".".join(parents if stem == "__init__" else [*parents, stem]), path
 
 
@@ -139,41 +124,20 @@ def find_functions(module: Module) -> Iterator[Function | Dropped]:
     return _find(module, module.tree.body, ())
 
 
-def _function(module: Module, node: Definition, classes: tuple[ast.ClassDef, ...]) -> Function:
-    return Function(
-        module=module,
-        qualname=".".join([*(owner.name for owner in classes), node.name]),
-        node=node,
-        classes=classes,
-        source=own_text(node, module),
-    )
-
-
-def _definitions_in(node: ast.AST) -> Iterator[Definition]:
-    """Yield a function, or those in a block, such as one of `if`; none within a function."""
-    if isinstance(node, Definition):
-        yield node
-    elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
-        for inner in ast.iter_child_nodes(node):
-            yield from _definitions_in(inner)
-
-
 def _find(
     module: Module,
     body: list[ast.stmt],
     classes: tuple[ast.ClassDef, ...],
 ) -> Iterator[Function | Dropped]:
-    definitions = [each for node in body if not isinstance(node, ast.ClassDef) for each in _definitions_in(node)]
-    names = Counter(node.name for node in definitions)
-    for definition in definitions:
-        if is_public(definition.name):
-            function = _function(module, definition, classes)
-            if names[definition.name] > 1:
-                yield function.dropped("defined_twice")
-            elif definition in body:
-                yield function
-            else:
-                yield function.dropped("conditional", "it stands in a block, such as one of `if` or `try`")
+    # Also those in blocks, such as one of `if`: a second definition would take the place of what a model has written.
+    inner = (each for node in body if not isinstance(node, ast.ClassDef) for each in ast.walk(node))
+    names = Counter(each.name for each in inner if isinstance(each, Definition))
     for node in body:
-        if isinstance(node, ast.ClassDef) and is_public(node.name):
+        if not isinstance(node, Definition | ast.ClassDef) or not is_public(node.name):
+            continue
+        if isinstance(node, ast.ClassDef):
             yield from _find(module, node.body, (*classes, node))
+            continue
+        qualname = ".".join([*(owner.name for owner in classes), node.name])
+        function = Function(module, qualname, node, classes, own_text(node, module))
+        yield function if names[node.name] == 1 else function.dropped("defined_twice")

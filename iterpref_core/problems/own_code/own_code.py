@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
@@ -26,6 +26,8 @@ from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, 
 
 logger = logging.getLogger(__name__)
 
+MAX_PROMPT_CHARS = 12_000
+"""Characters of a prompt; a function with a longer one becomes no problem."""
 _CANDIDATE = "candidate"
 _RUN = "run_own_tests.py"
 
@@ -120,11 +122,7 @@ def _functions_to_write(
     left_out: LeftOut,
 ) -> Iterator[Function]:
     """Yield the functions that a docstring describes."""
-    for source in source_files(root):
-        if isinstance(source, Dropped):
-            left_out.add(source)
-            continue
-        name, path = source
+    for name, path in source_files(root):
         module = read_module(name, path)
         if module is None:
             left_out.add(Dropped("module_unreadable", str(path), name, "this Python cannot parse the file"))
@@ -135,8 +133,6 @@ def _functions_to_write(
                 left_out.add(function)
             elif not function.docstring:
                 left_out.add(function.dropped("no_docstring"))
-            elif function.shows_solution:
-                left_out.add(function.dropped("one_line", "its docstring shares a line with its code"))
             else:
                 yield function
 
@@ -150,7 +146,7 @@ def _reason_against(
     """Return the reason why a function must not become a problem, or None."""
     if not is_allowed(license_of_source(function.module.source, license), params.licenses):
         return "license"
-    if len(prompt) > params.max_prompt_chars:
+    if len(prompt) > MAX_PROMPT_CHARS:
         return "long_prompt"
     return reason_to_withhold(f"{prompt}\n{function.source}")
 
@@ -183,7 +179,11 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
     files = {node.partition("::")[0] for node in tests}
     files.add(str(function.module.path.relative_to(project.folder)))
-    deciding = [node for node in tests if _decides(node, project)]
+    deciding = []
+    for node in tests:
+        file, *_, name = node.partition("[")[0].split("::")
+        if _decides(project.folder / file, name):
+            deciding.append(node)
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in sorted(files)}
     lines = [
         "from own_code_replacement import Replacement",
@@ -202,22 +202,14 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _decides(node: str, project: Project) -> bool:
+@cache
+def _decides(file: Path, test: str) -> bool:
     """Tell whether a test is a function with an expectation that its counter-test changes."""
-    file, *_, name = node.partition("[")[0].split("::")
     with PARSE_LOCK:
-        found = _definitions((project.folder / file).read_bytes()).get(name)
-        return found is not None and counter_test.counter_test(ast.unparse(found)).decides
-
-
-@lru_cache(maxsize=64)
-def _definitions(source: bytes) -> dict[str, Definition]:
-    """Return the functions of a file of tests by their names; of several of one name the first."""
-    found: dict[str, Definition] = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, Definition):
-            found.setdefault(node.name, node)
-    return found
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, Definition) and node.name == test:
+                return counter_test.counter_test(ast.unparse(node)).decides
+    return False
 
 
 def _sound(

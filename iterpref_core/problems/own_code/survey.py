@@ -8,7 +8,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,7 +116,7 @@ def survey(
         counts["tests"] += 1
         reason = _reason_against(run, params)
         if reason:
-            left_out.add(_dropped(reason, test))
+            left_out.add(Dropped(reason, test.partition("::")[0], test))
         elif run is not None:
             called[test] = run.called
     tests_of: dict[str, tuple[str, ...]] = {}
@@ -127,16 +126,7 @@ def survey(
             # A test that calls few functions says more about each of them.
             most_specific = sorted(callers, key=lambda test: len(called[test]))
             tests_of[function.id] = tuple(most_specific[: params.max_tests])
-    used = set(chain.from_iterable(tests_of.values()))
-    for test in called:
-        if test not in used:
-            left_out.add(_dropped("test_unused", test))
     return tests_of
-
-
-def _dropped(reason: str, test: str) -> Dropped:
-    """Return a test that does not count; its id begins with its file."""
-    return Dropped(reason, test.partition("::")[0], test)
 
 
 def _collect(executor: Engine, project: Project) -> list[list[str]]:

@@ -238,14 +238,11 @@ class Decontamination:
         """Return the number of pairs that were left out."""
         return self.contaminated if self._drop else 0
 
-    def clean(self, pairs: Iterable[PreferencePair]) -> Iterator[PreferencePair]:
-        """Yield the pairs that stay, one at a time."""
-        for pair in pairs:
-            if self.find(pair):
-                self.contaminated += 1
-                if self._drop:
-                    continue
-            yield pair
+    def keeps(self, pair: PreferencePair) -> bool:
+        """Return False for a pair that shares something with a task, if such pairs are left out; count the pair."""
+        is_contaminated = bool(self.find(pair))
+        self.contaminated += is_contaminated
+        return not (is_contaminated and self._drop)
 
     def report(self) -> dict[str, Any]:
         """Return the counts of each benchmark, and the benchmarks that are absent."""
@@ -281,7 +278,9 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
         yield hash(" ".join(words[start : start + RUN]))
 
 
-def _forms(code: str) -> Iterator[int]:
+def _forms(code: str) -> list[int]:
+    hashes = []
     for form, size in solution_forms(code):
         if size >= FORM:
-            yield hash(form)
+            hashes.append(hash(form))
+    return hashes

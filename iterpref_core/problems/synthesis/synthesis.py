@@ -34,6 +34,14 @@ REASONS = (
     "near_duplicate",
 )
 """The reasons why a requested problem is dropped."""
+SEED_CHARS = 12_000
+"""Characters of each seed program that the model reads, at most."""
+BREADTH = (5, 2, 1, 1)
+"""Features drawn on each level of the tree, at most: as in EpiCoder's script."""
+FEATURE_TEMPERATURE = 10.0
+"""A feature's probability among its siblings is frequency^(1/this): as in EpiCoder's script."""
+MAX_SIMILARITY = 0.7
+"""Jaccard similarity of word triples; an instruction that is more similar to an earlier one is dropped."""
 
 
 def make_tree(
@@ -66,7 +74,7 @@ def make_tree(
     tree = FeatureTree()
     total = sum(1 for _ in read_seeds(source))
     with show_progress("features of seed code", total) as advance:
-        programs = fit_seeds(read_seeds(source), params.seed_chars, reason_against, seeds)
+        programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
         requests = _extraction_requests(programs, params.seed)
         for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
             advance()
@@ -114,7 +122,7 @@ def evolve(
     requests = []
     for position in range(params.subtrees):
         random = Random(f"{params.seed}/evolve/{tree.rounds}/{position}")
-        subtree = show(tree.sample(params.breadth, params.feature_temperature, random))
+        subtree = show(tree.sample(BREADTH, FEATURE_TEMPERATURE, random))
         values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
         # A subtree that is drawn again gets another answer.
         seed = params.seed + tree.rounds * params.subtrees + position
@@ -177,7 +185,7 @@ def write_problems(
             counts=counts,
             advance=advance,
         )
-        kept = _keep(executor.each(drafted, run), NearDuplicates(params.max_similarity), counts)
+        kept = _keep(executor.each(drafted, run), NearDuplicates(MAX_SIMILARITY), counts)
         counts["problems/kept"] = write_jsonl(out, kept)
     return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
 
@@ -197,7 +205,7 @@ def _draft_problems(
     def requests() -> Iterator[Request]:
         for number in range(count):
             random = Random(f"{params.seed}/problem/{number}")
-            features = tree.sample(params.breadth, params.feature_temperature, random)
+            features = tree.sample(BREADTH, FEATURE_TEMPERATURE, random)
             offered.append(features)
             lines = []
             for position, path in enumerate(features, start=1):

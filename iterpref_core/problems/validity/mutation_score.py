@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from iterpref_core.execution import Engine, Outcome, Program, ValueTest, decide, program_of, time_limit
+from iterpref_core.execution import Engine, Program, ValueTest, program_of, run_right_program, time_limit
 from iterpref_core.problems.validity.llm_judge import Scores
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
@@ -112,25 +112,21 @@ def measure_tests(
         ExecutionError: the engine failed.
     """
     tests = problem.tests + problem.hidden_tests
-    if problem.reference is None or not tests:
+    code = problem.reference
+    if code is None or not tests:
         return ProblemQuality(task_id=problem.task_id)
-    reference_code = problem.reference
-    problem = decide(problem, executor)
-    program = program_of(problem, reference_code)
-    program = replace(program, cpu_s=TRACING * executor.limits.cpu_s)
-    values: list[Any] = []
-    reference: Outcome | None = None
-    # Stdin tests run the program as another process each, and scripts import it from a file: nothing is measured there.
-    if not any(isinstance(test, StdinTest | ScriptTest) for test in tests):
-        values, reference = executor.call(_watched(program))
-    if reference is None or reference.verdict != "passed":
-        # Not measured, not passed, or without coverage.py in the environment: the plain run decides.
-        values = []
-        reference = executor.run_one(program)
+    problem, reference = run_right_program(problem, code, executor)
     if reference.verdict != "passed":
         return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
+    program = program_of(problem, code)
+    values: list[Any] = []
+    # Stdin tests run the program as another process each, and scripts import it from a file: nothing is measured there.
+    if not any(isinstance(test, StdinTest | ScriptTest) for test in tests):
+        values, watched = executor.call(replace(_watched(program), cpu_s=TRACING * executor.limits.cpu_s))
+        if watched.verdict == "passed":
+            reference = watched
     cpu_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, reference.cpu_s, MUTANT_FACTOR))
-    chosen = mutants_of(reference_code, mutants, f"{seed} {problem.task_id}")
+    chosen = mutants_of(code, mutants, f"{seed} {problem.task_id}")
     counted = 0
     survivors = []
     for mutant in chosen:

@@ -1,4 +1,4 @@
-"""Line diff: the longest common subsequence (LCS) of two programs' lines, the lines outside it, and their spans.
+r"""Line diff: the longest common subsequence (LCS) of two programs' lines, the lines outside it, and their spans.
 
 `difflib` is no substitute: it matches blocks greedily and so finds fewer common lines.
 
@@ -19,13 +19,16 @@ reach for characters that a neighboring line's tokens are made of:
   characters belong to their neighbors' tokens. A D- of nothing else is therefore as empty as that of an insertion.
 """
 
+import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from iterpref_core.programs.source_code.lines import line_spans, split_lines
 from iterpref_core.records import Span
+
+_LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,20 @@ class LineDiff:
     matches: tuple[tuple[int, int], ...]
 
 
+def line_spans(text: str) -> list[Span]:
+    r"""Return the character offsets of the lines, without their ends.
+
+    >>> line_spans("a = 1\r\nb = 2")
+    [(0, 5), (7, 12)]
+    """
+    return [line.span(1) for line in _LINE.finditer(text)]
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text without their ends; none for an empty text."""
+    return _LINE.findall(text)
+
+
 def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
     """Return the character spans of the given lines (ascending, from 0) by the rules above."""
     bounds = line_spans(text)
@@ -58,6 +75,32 @@ def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
             end = visible[-1][1]
             spans.append((start, start + len(text[start:end].rstrip())))
     return tuple(spans)
+
+
+def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
+    """Return the spans of the first line with text from each place (a line, from 0) on, or of the last such line."""
+    lines_with_text = []
+    for number, (start, end) in enumerate(line_spans(text)):
+        if text[start:end].strip():
+            lines_with_text.append(number)
+    if not lines_with_text:
+        return ()
+    last = len(lines_with_text) - 1
+    anchors = set()
+    for position in positions:
+        following = bisect_left(lines_with_text, position)
+        anchors.add(lines_with_text[min(following, last)])
+    return span_lines(text, sorted(anchors))
+
+
+def count_lines(text: str, spans: Iterable[Span]) -> int:
+    """Return the number of lines with text that share such text with a span; several spans of a line count once."""
+    lines = set()
+    for start, end in spans:
+        for first, last in line_spans(text):
+            if text[max(start, first) : min(end, last)].strip():
+                lines.add(first)
+    return len(lines)
 
 
 def adjacent_runs(numbers: Iterable[int]) -> Iterator[list[int]]:
@@ -79,22 +122,29 @@ def diff_lines(rejected: str, chosen: str) -> LineDiff:
     """
     rejected_lines = split_lines(rejected)
     chosen_lines = split_lines(chosen)
-    matches = match_lines(rejected_lines, chosen_lines)
-    return diff_outside(matches, rejected_lines, chosen_lines)
+    return _diff_outside(match_lines(rejected_lines, chosen_lines), rejected_lines, chosen_lines)
 
 
-def diff_outside(
+def diff_ends(rejected: str, chosen: str) -> LineDiff:
+    r"""Return the lines between the longest common beginning and, in the rest, the longest common end.
+
+    One local fix is found as by the LCS. Two fixes that are far apart drag in all the right lines between them.
+
+    >>> diff_ends("a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n")
+    LineDiff(rejected=(1, 2, 3), chosen=(1, 2, 3), matches=((0, 0), (4, 4)))
+    """
+    rejected_lines = split_lines(rejected)
+    chosen_lines = split_lines(chosen)
+    beginning, end = _match_ends(rejected_lines, chosen_lines)
+    return _diff_outside(beginning + end, rejected_lines, chosen_lines)
+
+
+def _diff_outside(
     matches: Sequence[tuple[int, int]],
     rejected_lines: Sequence[str],
     chosen_lines: Sequence[str],
 ) -> LineDiff:
-    """Return the lines of two programs that are in no match.
-
-    Args:
-        matches: index pairs of equal lines, both ascending.
-        rejected_lines: lines of the rejected program.
-        chosen_lines: lines of the chosen program.
-    """
+    """Return the lines of two programs that are in no match: index pairs of equal lines, both ascending."""
     kept_rejected = {i for i, _ in matches}
     kept_chosen = {j for _, j in matches}
     return LineDiff(
@@ -114,7 +164,7 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     >>> match_lines("xaby", "xbay")
     [(0, 0), (1, 2), (3, 3)]
     """
-    beginning, end = match_ends(a, b)
+    beginning, end = _match_ends(a, b)
     first = len(beginning)
     middle_of_a = a[first : len(a) - len(end)]
     middle_of_b = b[first : len(b) - len(end)]
@@ -122,10 +172,10 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     return beginning + middle + end
 
 
-def match_ends(a: Sequence[str], b: Sequence[str]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _match_ends(a: Sequence[str], b: Sequence[str]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return index pairs of the longest common prefix of two sequences and, in the rest, the longest common suffix.
 
-    >>> match_ends("abxcab", "abcab")
+    >>> _match_ends("abxcab", "abcab")
     ([(0, 0), (1, 1)], [(3, 2), (4, 3), (5, 4)])
     """
     shorter = min(len(a), len(b))

@@ -1,4 +1,6 @@
-r"""Lines of programs, as Python counts them: a line ends at LF, CRLF or CR and nowhere else.
+r"""Lines of a program with their ends, as Python counts them, and the lines of one of its functions.
+
+A line ends at LF, CRLF or CR and nowhere else. `line_diff` has the lines without their ends, as characters of the text.
 
 `str.splitlines` also ends a line at a form feed, at U+2028 and at other separators, which stand inside of lines of
 Python. The line numbers of syntax trees and tracebacks would then be those of other lines.
@@ -9,9 +11,6 @@ import re
 import tokenize
 from collections.abc import Iterator
 
-from iterpref_core.records import Span
-
-_LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 _INDENTATION = re.compile(r"[ \t\f]*")
 # Since Python 3.12 an f-string is several tokens, and since 3.14 a t-string; before, an f-string is a STRING.
 _OPENING = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")}
@@ -21,27 +20,14 @@ Position = tuple[int, int]
 """A line, from 1, and a column, from 0."""
 
 
-def line_spans(text: str) -> list[Span]:
-    r"""Return the character offsets of the lines, without their ends.
-
-    >>> line_spans("a = 1\r\nb = 2")
-    [(0, 5), (7, 12)]
-    """
-    return [line.span(1) for line in _LINE.finditer(text)]
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends; none for an empty text."""
-    return [text[start:end] for start, end in line_spans(text)]
-
-
 def whole_lines(text: str) -> list[str]:
     r"""Return the lines of a text with their ends.
 
     >>> whole_lines("a\x0c\r\nb\u2028c")
     ['a\x0c\r\n', 'b\u2028c']
     """
-    return [line.group() for line in _LINE.finditer(text)]
+    # An empty `newline` ends lines at all three, and leaves the ends as they are.
+    return list(io.StringIO(text, newline=""))
 
 
 def _literal_positions(source: str) -> Iterator[tuple[Position, Position]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.exchange_tokens import Exchange, encode_exchanges
 from iterpref_core.records import LabeledProgram
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError, RecordError
@@ -26,7 +27,7 @@ from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import parse_record
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.row_files import RowReader
-from iterpref_core.training.data.tokenization import MarkedProgram, tokenize_marked
+from iterpref_core.training.data.tokenization import mask_from_spans
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class ProgramReader(RowReader):
     noun = "programs"
 
     def __init__(self, programs: Path, *, focal: bool) -> None:
-        super().__init__(programs=programs)
+        self.files = {"programs": programs}
         self._path = programs
         self._focal = focal
 
@@ -85,12 +86,10 @@ class ProgramReader(RowReader):
         """Yield the rows in the order of the file, without other programs."""
         programs = read_labeled(self._path, focal=self._focal)
         while batch := list(islice(programs, _BATCH)):
-            marked = [
-                MarkedProgram(where, program.prompt, program.completion, program.rejected_spans or ())
-                for where, program in batch
-            ]
-            tokens = tokenize_marked(marked, template, params.answer)
-            for (where, program), (prompt_ids, ids, touched) in zip(batch, tokens, strict=True):
+            exchanges = [Exchange(where, program.prompt, program.completion) for where, program in batch]
+            encoded = encode_exchanges(template, exchanges, params.answer)
+            for (where, program), tokens in zip(batch, encoded, strict=True):
+                touched = mask_from_spans(tokens.places, program.rejected_spans or ())
                 if self._focal and not program.label and not any(touched):
                     raise RecordError(
                         f"{where}: field 'rejected_spans': no token of the program has a part in its error region, "
@@ -98,9 +97,9 @@ class ProgramReader(RowReader):
                         "row out"
                     )
                 yield TokenizedPair(
-                    prompt_ids=prompt_ids,
-                    chosen_ids=ids if program.label else [],
-                    rejected_ids=[] if program.label else ids,
+                    prompt_ids=tokens.prompt_ids,
+                    chosen_ids=tokens.ids if program.label else [],
+                    rejected_ids=[] if program.label else tokens.ids,
                     focal=[] if program.label else touched,
                     focal_chosen=[],
                     task_id=where,

@@ -1,26 +1,21 @@
-"""Tokenization of pairs: token ids and the masks that objectives choose from, as named columns."""
+"""Tokenization of pairs: their files in, token ids and the masks that objectives choose from out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from iterpref_core.models.pretrained.chat_template import (
-    ChatTemplate,
-    Rendered,
-    render_answer,
-)
-from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, encode_prompts
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.exchange_tokens import Exchange, encode_exchanges
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
-from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.prompt_messages import Prompt, statement_digest
+from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.prompt_messages import statement_digest
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
+from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.data.tokenized_programs import (
-    encode_programs,
-    mask_from_spans,
-)
 
 _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""
@@ -35,48 +30,59 @@ class PairForm:
     answer: AnswerFormat
 
 
-@dataclass(frozen=True)
-class MarkedProgram:
-    """A program with some spans of it.
+class PairReader(RowReader):
+    """A reader of the pairs that have spans."""
 
-    Attributes:
-        name: the row that the program is from, for messages.
-        prompt: the task.
-        program: the text.
-        spans: characters of it.
-    """
+    noun = "pairs"
 
-    name: str
-    prompt: Prompt
-    program: str
-    spans: tuple[Span, ...]
+    def __init__(self, pairs: Path, spans: Path) -> None:
+        self.files = {"pairs": pairs, "spans": spans}
+        self.methods: set[str] = set()
+        self._pairs = pairs
+        self._spans = spans
 
+    def __iter__(self) -> Iterator[tuple[PreferencePair, FocalSpans]]:
+        """Yield each pair with its spans, in the order of the spans, which follow the order of the pairs.
 
-def tokenize_marked(
-    programs: Sequence[MarkedProgram], template: ChatTemplate, answer: AnswerFormat
-) -> Iterator[tuple[list[int], list[int], list[int]]]:
-    """Tokenize single programs as `tokenize_pairs` does those of pairs, on all cores; nothing is cut.
+        Raises:
+            RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
+            InputError: there is no pair with spans.
+        """
+        marked = None
+        remaining = read_pairs(self._pairs)
+        for marked in read_jsonl(self._spans, FocalSpans, unique=True):
+            yield self._next_pair(remaining, marked), marked
+        if marked is None:
+            raise InputError(
+                f"{self._spans}: no pair to train on: localization kept none; fixes that only insert lines are dropped "
+                "or kept by localization.empty"
+            )
+        self.without_spans += sum(1 for _ in remaining)
 
-    Yields:
-        Token ids of the prompt, those of the program, and for each of the latter 1 if a span touches it, else 0.
+    def _next_pair(self, remaining: Iterator[PreferencePair], marked: FocalSpans) -> PreferencePair:
+        """Return the pair of a record of spans; those before it have none."""
+        self.methods.add(marked.method)
+        for pair in remaining:
+            if pair.task_id == marked.task_id:
+                check_spans(marked, pair, self._spans)
+                return pair
+            self.without_spans += 1
+        raise RecordError(
+            f"{self._spans}: field 'task_id': {marked.task_id!r} is not in {self._pairs} or not in its order; "
+            "localize these pairs again"
+        )
 
-    Raises:
-        ModelError: as for `tokenize_pairs`.
-    """
-    answers = [_place(marked, template, answer) for marked in programs]
-    asked = encode_prompts(template, [each.rendered.prompt for each in answers])
-    for encoded, (ids, touched) in zip(asked, _tokenize_answers(answers, asked, template), strict=True):
-        yield encoded.ids, ids, touched
+    def form(self, params: TrainingParams) -> dict[str, object]:
+        """Return the length limits, in tokens, and the form of the answers."""
+        return params.model_dump(include={"max_prompt_length", "max_length", "answer"})
 
+    def tokenize(self, template: ChatTemplate, params: TrainingParams) -> Iterator[TokenizedPair]:
+        """Yield the pairs that have spans, tokenized.
 
-def tokenize_pair(
-    pair: PreferencePair,
-    spans: FocalSpans,
-    template: ChatTemplate,
-    form: PairForm | TrainingParams,
-) -> TokenizedPair:
-    """Tokenize one pair, as `tokenize_pairs` does."""
-    return next(tokenize_pairs([(pair, spans)], template, form))
+        Raises:
+            InputError: there is no pair, or `max_length` leaves no room for programs.
+        """
+        return tokenize_pairs(self, template, params)
 
 
 def tokenize_pairs(
@@ -104,129 +110,60 @@ def tokenize_pairs(
         )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
-        yield from _tokenize_batch(batch, template, form)
+        exchanges = []
+        for pair, _ in batch:
+            for program in (pair.chosen, pair.rejected):
+                exchanges.append(Exchange(f"pair {pair.task_id!r}", pair.prompt, program))
+        tokens = iter(encode_exchanges(template, exchanges, form.answer))
+        for pair, marked in batch:
+            chosen = next(tokens)
+            rejected = next(tokens)
+            # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
+            whole = chosen.prompt_ids
+            surplus = max(len(whole) - form.max_prompt_length, 0)
+            begin = whole[:1] if surplus and whole[0] == template.tokenizer.bos_token_id else []
+            prompt = begin + whole[surplus + len(begin) :]
+            room = form.max_length - len(prompt)
+            focal = mask_from_spans(rejected.places, marked.rejected)
+            yield TokenizedPair(
+                prompt_ids=prompt,
+                chosen_ids=chosen.ids[:room],
+                rejected_ids=rejected.ids[:room],
+                focal=focal[:room],
+                focal_chosen=mask_from_spans(chosen.places, marked.chosen)[:room],
+                task_id=pair.task_id,
+                blank=int(not pair.chosen.strip()),
+                problem_id=pair.problem_id or pair.task_id,
+                statement=statement_digest(pair.prompt),
+                prompt_truncated=surplus,
+                chosen_truncated=len(chosen.ids[room:]),
+                rejected_truncated=len(rejected.ids[room:]),
+                focal_truncated=sum(focal[room:]),
+            )
 
 
-def _tokenize_batch(
-    batch: Sequence[tuple[PreferencePair, FocalSpans]],
-    template: ChatTemplate,
-    form: PairForm | TrainingParams,
-) -> Iterator[TokenizedPair]:
-    """Tokenize some pairs: the tokenizer is called once for all prompts, and once for all programs."""
-    # The answers alternate: chosen and rejected of the first pair, chosen and rejected of the second, and so on.
-    answers: list[_Answer] = []
-    for pair, marked in batch:
-        chosen_program = MarkedProgram(f"pair {pair.task_id!r}", pair.prompt, pair.chosen, marked.chosen)
-        rejected_program = replace(chosen_program, program=pair.rejected, spans=marked.rejected)
-        answers += [_place(program, template, form.answer) for program in (chosen_program, rejected_program)]
-    encoded_prompts = encode_prompts(template, [answer.rendered.prompt for answer in answers[::2]])
-    asked: list[EncodedPrompt] = []
-    for encoded_prompt in encoded_prompts:
-        asked += [encoded_prompt, encoded_prompt]
-    tokens = _tokenize_answers(answers, asked, template)
-    for (pair, _), encoded_prompt in zip(batch, encoded_prompts, strict=True):
-        chosen, focal_chosen = next(tokens)
-        rejected, focal = next(tokens)
-        # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
-        whole = encoded_prompt.ids
-        surplus = max(len(whole) - form.max_prompt_length, 0)
-        begin = whole[:1] if surplus and whole[0] == template.tokenizer.bos_token_id else []
-        prompt = begin + whole[surplus + len(begin) :]
-        room = form.max_length - len(prompt)
-        yield TokenizedPair(
-            prompt_ids=prompt,
-            chosen_ids=chosen[:room],
-            rejected_ids=rejected[:room],
-            focal=focal[:room],
-            focal_chosen=focal_chosen[:room],
-            task_id=pair.task_id,
-            blank=int(not pair.chosen.strip()),
-            problem_id=pair.problem_id or pair.task_id,
-            statement=statement_digest(pair.prompt),
-            prompt_truncated=surplus,
-            chosen_truncated=len(chosen[room:]),
-            rejected_truncated=len(rejected[room:]),
-            focal_truncated=sum(focal[room:]),
-        )
+def mask_from_spans(places: Sequence[Span] | np.ndarray, spans: Sequence[Span]) -> list[int]:
+    """Mark the tokens that share at least one character with a span.
 
+    A token that straddles the edge of a span is marked: the model chose the wrong character by choosing that token.
 
-def token_places(
-    pair: PreferencePair,
-    program: str,
-    template: ChatTemplate,
-    form: PairForm | TrainingParams,
-) -> list[Span]:
-    """Return the places in a program of the tokens that `tokenize_pair` makes of it, before any is removed.
+    Args:
+        places: for each token its [start, end) in the text.
+        spans: [start, end) character ranges, in any order; they may overlap or be empty.
 
-    The template around the program has no characters there: such a token lies at one of its ends.
+    Returns:
+        1 for marked tokens, else 0; as long as `places`.
+
+    >>> mask_from_spans([(0, 3), (3, 5), (5, 9)], [(4, 6)])
+    [0, 1, 1]
     """
-    # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token " def"
-    # has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
-    answer = _place(MarkedProgram(f"pair {pair.task_id!r}", pair.prompt, program, ()), template, form.answer)
-    (asked,) = encode_prompts(template, [answer.rendered.prompt])
-    text = asked.healing_prefix + answer.rendered.answer + template.end.text
-    _, offsets = next(encode_programs(template.tokenizer, [text]))
-    _, begin = render_answer(program, form.answer)
-    closing = [] if template.end.token is None else [(len(text), len(text))]
-    moved = answer.rendered.start - begin - len(asked.healing_prefix)
-    edges = np.array([*offsets, *closing]) + moved
-    places: list[Span] = edges.clip(0, len(program)).tolist()
-    return places
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """A program as it is to be answered.
-
-    Attributes:
-        rendered: the whole answer, as the template writes it.
-        spans: of the program, as characters of that.
-    """
-
-    rendered: Rendered
-    spans: tuple[Span, ...]
-
-
-def _place(marked: MarkedProgram, template: ChatTemplate, style: AnswerFormat) -> _Answer:
-    """Return a program as it is to be answered, with its spans.
-
-    Raises:
-        ModelError: the template changes the program.
-    """
-    answer, begin = render_answer(marked.program, style)
-    try:
-        rendered = template.render_exchange(marked.prompt, answer)
-    except ModelError as error:
-        raise ModelError(f"{marked.name}: {error}") from None
-    moved = begin - rendered.start
-    end = len(rendered.answer)
-    placed = []
-    for first, last in marked.spans:
-        # A template may have stripped blanks at the ends of the answer, and with them a part of a span.
-        start = min(max(first + moved, 0), end)
-        stop = min(max(last + moved, 0), end)
-        placed.append((start, stop))
-    return _Answer(rendered, tuple(placed))
-
-
-def _tokenize_answers(
-    answers: Sequence[_Answer], asked: Sequence[EncodedPrompt], template: ChatTemplate
-) -> Iterator[tuple[list[int], list[int]]]:
-    """Return token ids, closed by the end of a turn, and which of them a span of the program touches."""
-    end = template.end
-    if end.token is None and not end.text:
-        raise ModelError(
-            f"{template.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a "
-            "program ends; name one as eos_token in tokenizer_config.json"
-        )
-    closing = [] if end.token is None else [end.token]
-    texts = []
-    for encoded_prompt, answer in zip(asked, answers, strict=True):
-        texts.append(encoded_prompt.healing_prefix + answer.rendered.answer + end.text)
-    encoded = encode_programs(template.tokenizer, texts)
-    for (ids, offsets), encoded_prompt, answer in zip(encoded, asked, answers, strict=True):
-        prefix = len(encoded_prompt.healing_prefix)
-        moved = [(start + prefix, stop + prefix) for start, stop in answer.spans]
-        # Spans are in the program: the end token after it was not wrong, only the program before it.
-        focal = mask_from_spans(offsets, moved) + [0] * len(closing)
-        yield ids + closing, focal
+    edges = np.asarray(places, np.int64).reshape(-1, 2)
+    starts = edges[:, 0]
+    ends = edges[:, 1]
+    has_characters = starts < ends
+    marks = np.zeros(len(edges), dtype=bool)
+    for first, last in spans:
+        if first < last:
+            marks |= has_characters & (starts < last) & (first < ends)
+    mask: list[int] = marks.astype(int).tolist()
+    return mask

@@ -14,12 +14,13 @@ from trl import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.exchange_tokens import encode_text
 from iterpref_core.records import Span
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.data.tokenized_programs import encode_text, mask_from_spans
+from iterpref_core.training.data.tokenization import mask_from_spans
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -160,7 +161,7 @@ class FocalCollator(DataCollatorForPreference):
                 "rejected program cannot be found in the text; write the system's message into the user's"
             )
         start = len(rendered.prompt)
-        return text, start - rendered.start, start + len(rendered.answer)
+        return text, start + rendered.begin, start + len(rendered.answer)
 
 
 def _spans(example: Example) -> Sequence[Span]:

@@ -24,8 +24,9 @@ from iterpref_core.storage.processes import is_launched
 from iterpref_core.training.data.checks import Finding, report_findings
 from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.labeled_programs import ProgramReader
-from iterpref_core.training.data.row_files import PairReader, RowReader
+from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
+from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import longest_pair

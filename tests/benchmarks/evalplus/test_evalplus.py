@@ -99,7 +99,7 @@ def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solut
     entry = score("humaneval+", setting, right)
     assert entry["ground_truth"] == {"n": 1, "passed": 1, "failed": []}
     shown = capsys.readouterr().err
-    assert ("humaneval+: expected results: 1/1" in shown, "canonical solutions" in shown) == (True, False)
+    assert "humaneval+: canonical solutions: 1/1" in shown
 
 
 def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(

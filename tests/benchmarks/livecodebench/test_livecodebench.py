@@ -152,7 +152,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
-        found = run_samples(bench, executor, samples, {}, "score")
+        found = run_samples(bench, executor, samples, {})
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
@@ -177,9 +177,9 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
     [
         ("difficulty", "brutal", "field 'difficulty'"),
         ("contest_date", "soon", "field 'contest_date'"),
-        ("private_test_cases", "AAAA", "field 'private_test_cases': neither JSON nor base64"),
-        ("metadata", "{", "field 'metadata': Expecting property"),
-        ("metadata", '{"func_name": "f"}', "field 'metadata': not all tests are of the stated kind functional"),
+        ("private_test_cases", "AAAA", r"its tests cannot be read \(neither JSON nor base64"),
+        ("metadata", "{", r"its tests cannot be read \(Expecting property"),
+        ("metadata", '{"func_name": "f"}', r"its tests cannot be read \(not all tests are of the"),
     ],
 )
 def test_a_broken_line_is_named(data: Path, setting: EvaluationSetting, field: str, value: str, message: str) -> None:
@@ -204,10 +204,6 @@ CALLS = (
 )
 _THINKS = "{% if add_generation_prompt %}BEGIN<think>\n{% endif %}"
 TEMPLATES = {
-    "QwQ": "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    + _THINKS.replace("BEGIN", "<|im_start|>assistant\n"),
-    "DeepSeekR1": "{% for m in messages %}{{ '<｜Assistant｜>' if m['role'] == 'assistant' else '<｜User｜>' }}"
-    "{{ m['content'] }}{% endfor %}" + _THINKS.replace("BEGIN", "<｜Assistant｜>"),
     "CodeQwenInstruct": "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{% endfor %}",
     "DeepSeekCodeInstruct": "{% for m in messages %}### Instruction:\n{{ m['content'] }}\n{% endfor %}### Response:\n",
     "LLaMa3": "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|eot|>{% endfor %}<|assistant|>",
@@ -217,16 +213,7 @@ GENERIC = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
     "correct Python program that matches the specification and passes all tests."
 )
-_REASONERS = INSTRUCTED.removesuffix(" You will NOT return anything except for the program.")
 OFFICIAL = {
-    "QwQ": "<|im_start|>system\nYou are a helpful and harmless assistant. You are Qwen developed by Alibaba. You "
-    f"should think step-by-step.<|im_end|>\n<|im_start|>user\n\n{_REASONERS}\n\nQuestion: {{0}}\n\n{{1}}\n```python\n"
-    "{2}\n```\n\n<|im_end|>\n<|im_start|>assistant\n",
-    "DeepSeekR1": "<｜begin▁of▁sentence｜>A conversation between User and Assistant. The user asks a question, and the "
-    "Assistant solves it. The assistant first thinks about the reasoning process in the mind and then provides the "
-    "user with the answer. The reasoning process and answer are enclosed within <think> </think> and <answer> "
-    "</answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>."
-    f"<｜User｜>{_REASONERS}\n\nQuestion: {{0}}\n\n{{1}}\n```python\n{{2}}\n```\n\n<｜Assistant｜>",
     "CodeQwenInstruct": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
     f"{INSTRUCTED}\n\nQuestion: {{0}}\n\n{{1}}\n```python\n{{2}}\n```\n\n<|im_end|>\n<|im_start|>assistant\n",
     "DeepSeekCodeInstruct": "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by "
@@ -261,17 +248,16 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
 
 
 @pytest.mark.usefixtures("data")
-def test_a_model_that_reasons_ends_its_answer_itself_and_another_template_opens_the_reasoning(
+def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_reasoning(
     tokenizer: "PreTrainedTokenizerBase", execution: ExecutionParams
 ) -> None:
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     task = next(iter(bench.tasks.values()))
     answer = "<think>\n### Plan\n```python\ndraft\n```\n</think>\n```python\nprint(1)\n```\n"
-    for family in ("QwQ", "DeepSeekR1", "other"):
-        tokenizer.chat_template = TEMPLATES.get(family, TEMPLATES["LLaMa3"] + _THINKS)
-        mode = PromptMode(True, ChatTemplate(tokenizer))
-        assert bench.stops(mode) == ()
-        assert bench.program(task, answer, mode) == "print(1)"
+    tokenizer.chat_template = TEMPLATES["LLaMa3"] + _THINKS
+    mode = PromptMode(True, ChatTemplate(tokenizer))
+    assert bench.stops(mode) == ()
+    assert bench.program(task, answer, mode) == "print(1)"
     asked = bench.prompt(task, mode)
     assert asked.text.endswith("BEGIN<think>\n")
     assert (asked.raw, asked.opened, bench.mode_name(mode)) == (True, "<think>", "OpenAIChat")

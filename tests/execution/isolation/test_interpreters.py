@@ -78,11 +78,6 @@ def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, 
     assert (project / "source/mine.py").read_text() == "VALUE = 8\n"
 
 
-def test_tests_of_one_program_must_agree_on_their_environment() -> None:
-    with pytest.raises(ValueError, match="need different environments"):
-        Program("x = 1", (script("", "own"), script("", "other")))
-
-
 @pytest.mark.parametrize(
     ("environment", "message"),
     [

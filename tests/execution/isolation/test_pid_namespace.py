@@ -17,18 +17,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program, probe_isolation
+from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.isolation.pid_namespace import Processes
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
+from tests.execution.tiers import BWRAP
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=1, wall_s=20, memory_mb=4096, file_mb=4)
-BWRAP = next(report for report in probe_isolation() if report.name == "bwrap")
 ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True), "plain": Environment(sys.executable)}
 
 HELPERS = """

@@ -152,6 +152,30 @@ def test_another_value_is_another(value):
     assert another_value([value]) != [value]
 
 
+def test_an_assertion_that_the_test_defines_is_changed_where_it_is_called_alone():
+    code = """
+import math, unittest
+class T(unittest.TestCase):
+    def assertNearlyEqual(self, found, expected):
+        for key, value in found.items():
+            if math.isnan(value):
+                self.assertTrue(math.isnan(expected[key]))
+            else:
+                self.assertEqual(value, expected[key])
+    def test_number(self):
+        self.assertNearlyEqual(f(2), {"a": 4})
+    def test_nan(self):
+        self.assertNearlyEqual(f(math.nan), {"a": math.nan})
+"""
+    test = UnittestTest(code=code)
+    assert counter_test(code).decides
+    liar = "class Equal:\n    def __eq__(self, other): return True\n    def __float__(self): return 1.0\n"
+    with Executor(LIMITS, workers=1) as executor:
+        assert executor.run_one(Program("def f(x): return {'a': x * x}", (test,), inside=True)).verdict == "passed"
+        lie = f"{liar}def f(x): return {{'a': Equal()}}"
+        assert executor.run_one(Program(lie, (test,), inside=True)).verdict == "tampered"
+
+
 def test_values_that_numpy_compares_in_its_own_way_accuse_nobody():
     code = (
         "import numpy as np\ndef f(): return np.array([])\ndef g(): return np.array([11])\ndef h(): return [np.nan]\n"

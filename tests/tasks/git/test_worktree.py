@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError, InputError
 from tasks.git.worktree import (
@@ -111,6 +112,7 @@ def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / "index"))
+    set_up_libraries()
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
     return other
 
@@ -299,10 +301,10 @@ def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout: Path) -> None
     add_to_dvc("mine.jsonl")
     Path("mine.jsonl").unlink()  # DVC may have made it a link into its cache
     Path("mine.jsonl").write_text("mine and more\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"mine\.jsonl: changed since DVC took it.*`dvc commit mine\.jsonl\.dvc`"):
+    with pytest.raises(InputError, match=r"mine\.jsonl: modified.*`dvc commit mine\.jsonl\.dvc`"):
         take_snapshot(checkout)
     shutil.rmtree(".dvc/cache")
-    with pytest.raises(InputError, match=r"mine\.jsonl: DVC's cache does not have.*`dvc pull mine\.jsonl\.dvc`"):
+    with pytest.raises(InputError, match=r"mine\.jsonl: not in cache.*`dvc pull mine\.jsonl\.dvc`"):
         take_snapshot(checkout)
 
 

@@ -25,7 +25,7 @@ from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.record import Record, kept_records, records_folder
-from tasks.mlflow.server import Server, check_server, explain, runs_page, safe_name, tracking_uri
+from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, send_kept, write_record
 from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc
@@ -168,7 +168,7 @@ def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
     assert [item.path for item in listed] == ["reports/index.html"]
 
 
-def test_a_command_has_the_scores_of_what_it_reused_and_links_to_the_runs_that_made_it() -> None:
+def test_a_command_has_the_scores_of_what_it_reused() -> None:
     evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
     write(evaluated, of=command("first"))
     elsewhere = execution("pairs", times=None)
@@ -177,10 +177,6 @@ def test_a_command_has_the_scores_of_what_it_reused_and_links_to_the_runs_that_m
     found = server.client.search_runs([server.experiment_id])
     by_name = {run.info.run_name: run for run in found if run.info.run_name != "sft"}
     assert set(by_name) == {"first", "second", "evaluation@sft"}, "what did not run here has no row"
-    run_id = by_name["evaluation@sft"].info.run_id
-    note = by_name["second"].data.tags["mlflow.note.content"]
-    assert note.startswith(f"- [evaluation@sft](#/experiments/{server.experiment_id}/runs/{run_id}), made ")
-    assert "pairs" not in note, "no run is known that made them"
     assert by_name["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}
 
 
@@ -204,7 +200,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
     from mlflow.exceptions import MlflowException
 
     torn = execution("validity", metrics={"killed": math.nan})
-    odd = execution("codeflow", metrics={"rate@my bench#1//x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    odd = execution("codeflow", metrics={"rate@my bench#1/x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
     before = Server.log
 
     def log(self: Server, run_id: str, at: float, **given: Any) -> None:
@@ -248,7 +244,7 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
         write(execution("pairs", metrics={"pairs": 3.0}))
     told = capsys.readouterr().err
     assert told.count("warning: ") == 1
-    assert (f"answers {answer}" if answer else "Connection refused") in told
+    assert (f"error code {answer}" if answer else "Connection refused") in told
     assert "s3cret" not in told
     assert "defect" not in caplog.text
     (path,) = kept_records()
@@ -281,13 +277,6 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
     server = Server()
     found = server.client.search_runs([server.experiment_id])
     assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
-
-
-def test_a_refusal_in_json_is_one_too() -> None:
-    from mlflow.exceptions import RestException
-
-    error = RestException({"error_code": "PERMISSION_DENIED", "message": "not yours"})
-    assert "answers 403: renew MLFLOW_TRACKING_TOKEN" in str(explain(error))
 
 
 def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
@@ -329,11 +318,7 @@ def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri())
-    assert (check_server(), runs_page("http://here"), client.get_experiment_by_name("iterpref")) == (
-        "",
-        "http://here",
-        None,
-    )
+    assert (check_server(), client.get_experiment_by_name("iterpref")) == ("", None)
     made = client.create_experiment("iterpref")
     client.set_experiment_tag(made, "mlflow.note.content", "# The team's plan")
     before = client.get_experiment(made).tags
@@ -469,13 +454,11 @@ def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[
 def test_the_experiment_opens_as_one_of_trainings() -> None:
     import mlflow
 
-    assert runs_page("http://here") == "http://here", "before the first run"
     experiment_id = Server().experiment_id
     assert mlflow.get_experiment(experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
-    assert runs_page("http://here") == f"http://here/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
 
 
-@pytest.mark.parametrize("name", ["a@b", "+", "a//b", "../x", "/x", "x/", ".", "ä#", "a" * 300])
+@pytest.mark.parametrize("name", ["a@b", "+", "ä#", "a" * 300])
 def test_mlflow_takes_every_name(name: str) -> None:
     server = Server()
     run_id = server.open_run("key", "run", STARTED, {}).info.run_id

@@ -26,23 +26,17 @@ def find_python() -> Path:
     Raises:
         DataUnavailableError: there is none, or bigcodebench is not in it.
     """
-    named = os.environ.get(PYTHON_VARIABLE)
-    if named:
-        candidates = [Path(named)]
-    else:
-        # Beside our own environment too, which is the checkout's: a worktree of the checkout has neither.
-        candidates = [Path.cwd() / _PYTHON, Path(sys.prefix).parent / _PYTHON]
-    for candidate in candidates:
-        if os.access(candidate, os.X_OK):
-            # Not resolved: an environment's Python is a link to another one.
-            python = candidate.absolute()
-            if "bigcodebench==" not in contents_of(python):
-                raise DataUnavailableError(f"{python}: bigcodebench is not installed there; run `make bigcodebench`")
-            return python
-    raise DataUnavailableError(
-        f"BigCodeBench's environment is absent ({candidates[0]}); run `make bigcodebench`, "
-        f"or name the Python of one in {PYTHON_VARIABLE}"
-    )
+    # It lies beside our own environment, which is the checkout's: a worktree of the checkout has neither. An
+    # environment's Python is a link to another one, and not resolved.
+    python = Path(os.environ.get(PYTHON_VARIABLE) or Path(sys.prefix).parent / _PYTHON).absolute()
+    if not os.access(python, os.X_OK):
+        raise DataUnavailableError(
+            f"BigCodeBench's environment is absent ({python}); run `make bigcodebench`, "
+            f"or name the Python of one in {PYTHON_VARIABLE}"
+        )
+    if "bigcodebench==" not in contents_of(python):
+        raise DataUnavailableError(f"{python}: bigcodebench is not installed there; run `make bigcodebench`")
+    return python
 
 
 @cache

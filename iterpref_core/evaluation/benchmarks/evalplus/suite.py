@@ -13,12 +13,12 @@ compared.
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, cast
 
 from iterpref_core.evaluation.benchmarks.benchmark import (
     Benchmark,
     BenchmarkPrompt,
+    CanonicalRun,
     EvaluationSetting,
     ProgramRun,
     PromptMode,
@@ -32,23 +32,19 @@ from iterpref_core.evaluation.benchmarks.evalplus.tasks import (
     result_function,
 )
 from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
-from iterpref_core.evaluation.benchmarks.program_runs import CanonicalRun, keep_runs
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import (
     ENGINE,
     Comparator,
     Engine,
-    Outcome,
     Program,
     ValueTest,
-    open_executor,
     time_limit,
 )
 from iterpref_core.execution.codec.canonical import Digest, decode, encode
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
-from iterpref_core.storage.progress import show_progress
 
 SYSTEM = "You are a helpful assistant good at coding."
 """The system message of EvalPlus for chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
@@ -63,13 +59,13 @@ LIMITS = {
     "file_mb": 64,
 }
 """Memory is EvalPlus's; it counts no output and no files."""
-CANONICAL = {"cpu_s": 240.0, "wall_s": 960.0}
-"""Limits of a canonical solution with all of its task's tests: the slowest takes seconds."""
+CANONICAL_S = 240.0
+"""CPU seconds of a canonical solution with all of its task's tests: the slowest takes seconds."""
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "EvalPlus":
     """Open HumanEval or MBPP, with or without the plus tests."""
-    return EvalPlus(name, setting.cache / "evalplus", setting.params.execution)
+    return EvalPlus(name, setting.params.execution)
 
 
 class EvalPlus(Benchmark[EvalPlusTask]):
@@ -82,21 +78,15 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     harness = f"evalplus-0.3.1 in {ENGINE}"
     protocol = "evalplus 0.3.1"
     sanitizer = Sanitizer("evalplus.sanitize")
+    preload = ("numpy",)
 
-    def __init__(
-        self,
-        name: BenchmarkName,
-        cache: Path,
-        execution: ExecutionParams,
-    ) -> None:
+    def __init__(self, name: BenchmarkName, execution: ExecutionParams) -> None:
         self.dataset = cast("Dataset", name.rstrip("+"))
         self.test_sets: tuple[TestSet, ...] = ("base", "plus") if name.endswith("+") else ("base",)
         data, tasks = read_tasks(PUBLISHED[self.dataset], EvalPlusTask)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = LIMITS | RULES
         self.identity = self.test_sets
-        self._cache = cache
-        self._canonical: dict[str, CanonicalRun] = {}
         self._comparator_of = lru_cache(maxsize=8)(self._known_comparator)
 
     def prompt(self, task: EvalPlusTask, mode: PromptMode) -> BenchmarkPrompt:
@@ -125,7 +115,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
     ) -> Iterator[Program]:
         """Yield the program with the base tests, and the plus tests behind them."""
         del reference_s  # it is here
-        found = self._canonical[task.task_id]
+        found = self.canonical[task.task_id]
         if found.values is None:
             return
         calls = self._calls(task)
@@ -147,7 +137,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return tuple(ValueTest(task.entry_point, arguments, then) for arguments in inputs)
 
     def _known_comparator(self, task_id: str) -> Comparator:
-        return self._comparator(self.tasks[task_id], self._canonical[task_id].values or [])
+        return self._comparator(self.tasks[task_id], self.canonical[task_id].values or [])
 
     def _comparator(self, task: EvalPlusTask, texts: Sequence[str]) -> Comparator:
         """Return the comparator of a task's results, given the expected ones as canonical text or digests."""
@@ -163,9 +153,18 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the canonical solution."""
         return task.canonical_program
 
-    def canonical_runs(self) -> dict[str, ProgramRun]:
-        """Return the outcomes of the runs that have given the expected results."""
-        return {task_id: found.run for task_id, found in self._canonical.items()}
+    def run_canonical(self, task: EvalPlusTask, executor: Engine) -> CanonicalRun:
+        """Run a canonical solution; return its outcome, and if it passes the values that it returns."""
+        values, outcome = executor.call(Program(task.canonical_program, self._calls(task), cpu_s=CANONICAL_S))
+        run = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
+        if run.verdict != "passed":
+            return CanonicalRun(run)
+        texts = [_as_text(value) for value in values]
+        is_right = self._comparator(task, texts)
+        # A value such as NaN equals nothing, and no program could pass.
+        if all(is_right(index, value) for index, value in enumerate(values)):
+            return CanonicalRun(run, texts)
+        return CanonicalRun(run._replace(verdict="wrong_answer", feedback="a result is not equal to itself"))
 
     def entry_point(self, task: EvalPlusTask) -> str:
         """Return the name of the task's function."""
@@ -184,36 +183,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         from evalplus.provider.utility import extra_eos_for_direct_completion
 
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
-
-    def open_executor(self) -> Engine:
-        """Open an engine with numpy, once the expected results are there: they are loaded, or computed."""
-        decisive = [self.data[1], *self.test_sets, *self.tasks]
-        self._canonical = keep_runs(self._cache, self.name, decisive, self._compute)
-        return open_executor(self.execution, preload=("numpy",))
-
-    def _compute(self) -> Iterator[CanonicalRun]:
-        """Run the canonical solutions; yield their outcomes, and the values that those which pass return."""
-
-        def run(task: EvalPlusTask) -> tuple[list[Any], Outcome]:
-            return executor.call(Program(task.canonical_program, self._calls(task)))
-
-        with (
-            open_executor(self.execution.model_copy(update=CANONICAL), ("numpy",)) as executor,
-            show_progress(f"{self.name}: expected results", len(self.tasks)) as advance,
-        ):
-            for task, (values, outcome) in executor.each(self.tasks.values(), run):
-                advance(1)
-                canonical = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
-                texts = None
-                if canonical.verdict == "passed":
-                    texts = [_as_text(value) for value in values]
-                    is_right = self._comparator(task, texts)
-                    # A value such as NaN equals nothing, and no program could pass.
-                    if not all(is_right(index, value) for index, value in enumerate(values)):
-                        texts = None
-                        reason = "a result is not equal to itself"
-                        canonical = canonical._replace(verdict="wrong_answer", feedback=reason)
-                yield CanonicalRun(task.task_id, canonical, texts)
 
 
 def _as_text(value: Any) -> str:

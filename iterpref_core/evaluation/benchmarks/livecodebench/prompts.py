@@ -10,7 +10,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, Promp
 from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask
 from iterpref_core.records.errors import DataUnavailableError
 
-ModelFamily = Literal["OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct", "QwQ", "DeepSeekR1"]
+ModelFamily = Literal["OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
@@ -20,20 +20,10 @@ DEEPSEEK_SYSTEM = (
     "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, and you "
     "answer questions related to computer science."
 )
-QWQ_SYSTEM = (
-    "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step."
-)
-R1_SYSTEM = (
-    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
-    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
-    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
-    "reasoning process here </think> <answer> answer here </answer>."
-)
-TOLD_TO_REASONERS = (
+TOLD_TO_THE_USER = (
     "You will be given a question (problem specification) and will generate a correct Python program that matches the "
-    "specification and passes all tests."
+    "specification and passes all tests. You will NOT return anything except for the program."
 )
-TOLD_TO_THE_USER = f"{TOLD_TO_REASONERS} You will NOT return anything except for the program."
 WITH_STARTER_CODE = (
     "You will use the following starter code to write the solution to the problem and enclose your code within "
     "delimiters."
@@ -43,7 +33,6 @@ WITHOUT_STARTER_CODE = (
     "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
     "inputs, runs the algorithm and writes output to STDOUT."
 )
-_TASK = "Question: {question}\n\n{form}\n{code}"
 MESSAGE = (
     "### Question:\n{question}\n\n### Format: {form}\n{code}### Answer: (use the provided format with backticks)\n\n"
 )
@@ -51,13 +40,8 @@ MESSAGE = (
 PROMPTS: dict[ModelFamily, str] = {
     "CodeQwenInstruct": (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
-        f"{TOLD_TO_THE_USER}\n\n{_TASK}<|im_end|>\n<|im_start|>assistant\n"
+        f"{TOLD_TO_THE_USER}\n\nQuestion: {{question}}\n\n{{form}}\n{{code}}<|im_end|>\n<|im_start|>assistant\n"
     ),
-    "QwQ": (
-        f"<|im_start|>system\n{QWQ_SYSTEM}<|im_end|>\n<|im_start|>user\n\n"
-        f"{TOLD_TO_REASONERS}\n\n{_TASK}<|im_end|>\n<|im_start|>assistant\n"
-    ),
-    "DeepSeekR1": f"<｜begin▁of▁sentence｜>{R1_SYSTEM}<｜User｜>{TOLD_TO_REASONERS}\n\n{_TASK}<｜Assistant｜>",
     "DeepSeekCodeInstruct": (
         f"{DEEPSEEK_SYSTEM}\n\n### Instruction: {TOLD_TO_THE_USER}\n\nQuestion:\n{{question}}\n\n"
         "### Instruction: {form}\n{code}### Response:\n\n"
@@ -65,9 +49,8 @@ PROMPTS: dict[ModelFamily, str] = {
 }
 """All that a model of a family reads."""
 STOP = "###"
-"""The end string of a local model's answer: the runner's default stop text."""
-WITHOUT_STOP = ("OpenAIChat", "QwQ", "DeepSeekR1")
-"""Families without that end string: servers, and models that reason, who write such headings as they think."""
+"""The end string of a local model's answer: the runner's default stop text. A server has none, nor has a model that
+reasons, which writes such headings as it thinks."""
 
 
 def family_of(mode: PromptMode) -> ModelFamily:
@@ -78,13 +61,8 @@ def family_of(mode: PromptMode) -> ModelFamily:
     """
     if not mode.instruct:
         raise DataUnavailableError("LiveCodeBench is asked of chat models, and this one has no chat template")
-    if mode.template is None:
+    if mode.template is None or mode.reasoning:
         return "OpenAIChat"
-    if mode.reasoning:
-        asked = mode.template.render_generation_prompt("x")
-        if "<|im_start|>assistant\n" in asked:
-            return "QwQ"
-        return "DeepSeekR1" if "<｜Assistant｜>" in asked else "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.
     if mode.template.render_prompt("x").endswith("<|im_start|>assistant\n"):
         return "CodeQwenInstruct"
@@ -114,12 +92,12 @@ def make_prompt(task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:
 def program_by_family(answer: str, family: ModelFamily) -> str:
     r"""Return the program: the text between the last two fences; an answer with fewer has none.
 
-    An answer ends at `STOP`, but for the families `WITHOUT_STOP`.
+    An answer ends at `STOP`, unless its family is `OpenAIChat`.
 
     >>> program_by_family("First:\n```\n1\n```\nNo:\n```python\n2\n```\n", "LLaMa3")
     '2'
     """
-    if family not in WITHOUT_STOP:
+    if family != "OpenAIChat":
         answer = answer.partition(STOP)[0]
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]

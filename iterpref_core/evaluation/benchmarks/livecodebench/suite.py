@@ -15,7 +15,6 @@ from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPr
 from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
     STOP,
-    WITHOUT_STOP,
     family_of,
     make_prompt,
     program_by_family,
@@ -23,10 +22,8 @@ from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
 from iterpref_core.execution import (
     ENGINE,
     Comparator,
-    Engine,
     Program,
     ValueTest,
-    open_executor,
     shown_call,
     shown_input,
 )
@@ -53,6 +50,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     harness = f"{ENGINE}+livecodebench"
     protocol = "lcb_runner"
+    preload = ("numpy",)
 
     def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         data_name, sha256, tasks = find_live_data(params)
@@ -99,7 +97,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the runner's stop text for a local model, and none for a server or a model that reasons."""
-        return () if family_of(mode) in WITHOUT_STOP else (STOP,)
+        return () if family_of(mode) == "OpenAIChat" else (STOP,)
 
     def mode_name(self, mode: PromptMode) -> str:
         """Return the runner's name for the family of the model."""
@@ -108,10 +106,6 @@ class LiveCodeBench(Benchmark[LiveTask]):
     def difficulty(self, task: LiveTask) -> str:
         """Return the difficulty that the paper's table 10 names."""
         return task.difficulty
-
-    def open_executor(self) -> Engine:
-        """Open an engine with numpy."""
-        return open_executor(self.execution, preload=("numpy",))
 
 
 @cache

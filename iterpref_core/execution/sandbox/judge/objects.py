@@ -1,25 +1,30 @@
 """Objects of the program: how it names them, and what stands for them in the judge.
 
-Only the program's objects cross by reference; a test hands over plain data, what it has of the program, and builtins.
+Plain data crosses by value, as a tree of JSON (`codec.plain`): `{"t": [1, 2]}` is the tuple (1, 2). Containers are
+copied: what one side changes in its own, the other does not see. Only exact types are data: an object of a subclass of
+`int` might lie about itself. It crosses by reference, as all other objects do. Only the program's objects cross so; a
+test hands over plain data, what it has of the program, and builtins.
 """
 
 import builtins
 import collections
 import importlib
+import re
 import sys
 import types
-import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from ...codec.crossing import Codec
-from ...codec.data_types import MAPPINGS, PARTS
-from ...codec.plain import Tree
+from ...codec.data_types import PARTS
+from ...codec.plain import Tree, Trees
 from ...solution.loading import text_of
 from .proxies import ErrorClass, ProxyClass, error_class, proxy_class
 
 NO_MODULES = frozenset({"unittest", "pytest", "_pytest", "doctest", "bdb", "pdb", "mock"})
 """Modules from which a program takes no exceptions and modules: the test's runner would obey them."""
+
+
+_OF_LIBRARIES = (collections.OrderedDict, collections.Counter, collections.defaultdict, collections.deque, re.Match)
 
 
 def _shared_types() -> dict[int, tuple[str, str]]:
@@ -29,7 +34,7 @@ def _shared_types() -> dict[int, tuple[str, str]]:
         for name, value in vars(module).items():
             if isinstance(value, type) and not name.startswith("_"):
                 named.setdefault(id(value), (module.__name__, name))
-    for kind in (*PARTS, *MAPPINGS.values(), collections.deque):
+    for kind in (*PARTS, *_OF_LIBRARIES):
         named.setdefault(id(kind), (kind.__module__, kind.__name__))
     return named
 
@@ -48,31 +53,36 @@ def lookup(module: str, qualname: str) -> Any:
 
 
 def _is_library(module: Any) -> bool:
-    """Tell whether a program may name what a module has: one of numpy or the standard library that is loaded."""
+    """Tell whether a program may name what a module has: one of the standard library that is loaded."""
     root = str(module).partition(".")[0]
-    known = root == "numpy" or root in sys.stdlib_module_names
-    return known and root not in NO_MODULES and (module in sys.modules or module == "numpy")
+    return root in sys.stdlib_module_names and root not in NO_MODULES and module in sys.modules
 
 
-def _library_type(module: Any, name: Any) -> type | None:
-    """Return a type of numpy's numbers, or an exception of the standard library that is loaded here."""
-    if not _is_library(module):
-        return None
+def _library_error(module: Any, name: Any) -> type | None:
+    """Return an exception of the standard library that is loaded here."""
     try:
-        found = lookup(module, name)
-    except (AttributeError, ImportError):
+        found = lookup(module, name) if _is_library(module) else None
+    except AttributeError:
         return None
-    numpy = sys.modules.get("numpy")
-    expected = (Exception,) if numpy is None else (Exception, numpy.generic)
-    return found if isinstance(found, type) and issubclass(found, expected) else None
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
-def _is_attribute(name: str) -> bool:
-    """Tell whether an attribute of an exception crosses."""
-    return not name.startswith("_") or name == "__notes__"
+class _Crossing(Trees):
+    """The trees of plain data and of data types; `refer` names all other objects."""
+
+    sorts = False
+
+    def other(self, value: Any, tag_ints: bool) -> Tree:
+        """Return the tree of a value that is no plain value."""
+        found = self.parts(value, tag_ints) if type(value) in PARTS else None
+        return self.refer(value) if found is None else found
+
+    def refer(self, value: Any) -> Tree:
+        """Return the tree of a value that is no data."""
+        raise NotImplementedError
 
 
-class Originals:
+class Originals(_Crossing):
     """The program's objects that the judge knows by their handles.
 
     {"o": [7, [4, "Point", false, null]]}   object 7 of class 4    {"k": [4, "Point", false, null]}   class 4
@@ -80,11 +90,17 @@ class Originals:
 
     Attributes:
         line_of: says in which line of the program an exception was raised.
+        kept: the objects, by their handles.
     """
+
+    readers: ClassVar = Trees.readers | {
+        "y": lambda originals, handle: originals.kept[handle],
+        "g": lambda _, names: lookup(*names),
+    }
 
     def __init__(self) -> None:
         self.line_of: Callable[[BaseException], int | None] = lambda _: None
-        self._kept: list[Any] = []
+        self.kept: list[Any] = []
         self._handles: dict[Any, int] = {}
 
     def _keep(self, value: Any) -> int:
@@ -94,25 +110,30 @@ class Originals:
             key = (id(value.__self__), id(value.__func__))
         handle = self._handles.get(key)
         if handle is None:
-            handle = self._handles[key] = len(self._kept)
-            self._kept.append(value)
+            handle = self._handles[key] = len(self.kept)
+            self.kept.append(value)
         return handle
 
-    def refer(self, value: Any, codec: Codec) -> Tree:
-        """Return the tree of a value that is no plain data."""
+    def refer(self, value: Any) -> Tree:
+        """Return the tree of a value that is no data.
+
+        Raises:
+            TypeError: it is a module that is not of the standard library.
+        """
         if isinstance(value, BaseException):
-            return self._exception(value, codec)
+            return self._exception(value)
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, types.ModuleType):
+            # It would decide by functions of its own: `np.isclose`.
+            if value.__name__.partition(".")[0] not in sys.stdlib_module_names:
+                raise TypeError("a module")
             return {"m": value.__name__}
         return {"o": [self._keep(value), self._facts(type(value))]}
 
     def _class(self, kind: type) -> Tree:
         if id(kind) in _SHARED:
             return {"g": _SHARED[id(kind)]}
-        if not issubclass(kind, BaseException) and _library_type(kind.__module__, kind.__qualname__) is kind:
-            return {"g": [kind.__module__, kind.__qualname__]}
         return {"k": self._facts(kind)}
 
     def _facts(self, kind: type) -> list[Any]:
@@ -126,32 +147,35 @@ class Originals:
         shown = next((_SHARED[id(base)] for base in own), None)
         return [handle, kind.__name__, any("__call__" in vars(base) for base in kind.__mro__), shown]
 
-    def _exception(self, error: BaseException, codec: Codec) -> Tree:
+    def _exception(self, error: BaseException) -> Tree:
         args = error.args
         # open("x") raises with args (2, "No such file or directory") and takes the name as a third one.
         if isinstance(error, OSError) and error.filename is not None and len(args) == 2:
             args = (*args, error.filename)
         line = self.line_of(error)
         error.__traceback__ = None
-        cause = None if error.__cause__ is None else self._exception(error.__cause__, codec)
-        attributes = [[key, codec.tree(value)] for key, value in vars(error).items() if _is_attribute(key)]
+        attributes = [[key, self.tree(value, False)] for key, value in vars(error).items() if not key.startswith("_")]
         handle = self._keep(error)
-        return {"x": [handle, self._class(type(error)), codec.trees(args), text_of(error), attributes, cause, line]}
-
-    def resolve(self, tag: str, body: Any, _codec: Codec) -> Any:
-        """Return what the judge names: `{"y": 7}`, an object of this side, or `{"g": [...]}`, a builtin."""
-        return self._kept[body] if tag == "y" else lookup(*body)
+        return {"x": [handle, self._class(type(error)), self.trees(args, False), text_of(error), attributes, line]}
 
 
-class StandIns:
-    """What stands in the judge for the program's objects."""
+class StandIns(_Crossing):
+    """What stands in the judge for the program's objects. Its trees may be hostile: what is wrong raises an error."""
+
+    readers: ClassVar = Trees.readers | {
+        "o": lambda trees, body: trees.proxy(*body),
+        "k": lambda trees, body: trees.class_of(*body),
+        "g": lambda trees, body: trees.shared(*body),
+        "x": lambda trees, body: trees.exception(*body),
+        "m": lambda trees, body: trees.module(body),
+    }
 
     def __init__(self) -> None:
         self._classes: dict[int, Any] = {}
-        self._proxies: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._proxies: dict[int, Any] = {}
 
-    def refer(self, value: Any, _codec: Codec) -> Tree:
-        """Return the tree of a value that is no plain data.
+    def refer(self, value: Any) -> Tree:
+        """Return the tree of a value that is no data.
 
         Raises:
             TypeError: it is the test's own, which stays here.
@@ -170,64 +194,53 @@ class StandIns:
             return {"g": ["builtins", name]}
         raise TypeError(f"the test hands over an object of type {kind.__name__}")
 
-    def resolve(self, tag: str, body: Any, codec: Codec) -> Any:
-        """Return what stands for an object that a tree of the program's names.
+    def module(self, name: Any) -> Any:
+        """Return a module of the standard library."""
+        if not _is_library(name):
+            raise LookupError("no module of a library")
+        return sys.modules[name]
 
-        Raises:
-            Exception: the tree is none that `Originals` writes.
-        """
-        match tag:
-            case "o":
-                return self._proxy(*body)
-            case "k":
-                return self._class(*body)
-            case "g":
-                return self._shared(*body)
-            case "x":
-                return self._exception(codec, *body)
-            case "m" if _is_library(body) and body in sys.modules:
-                return sys.modules[body]
-        raise LookupError("no such tag")
-
-    def _shared(self, module: Any, name: Any) -> Any:
-        if (module, name) not in _SHARED.values() and _library_type(module, name) is None:
+    def shared(self, module: Any, name: Any) -> Any:
+        """Return a type of both sides, or an exception of a library."""
+        if (module, name) not in _SHARED.values() and _library_error(module, name) is None:
             raise LookupError("no shared type")
         return lookup(module, name)
 
-    def _class(self, handle: int, name: str, fact: Any, shown: Any) -> Any:
+    def class_of(self, handle: int, name: str, fact: Any, shown: Any) -> Any:
+        """Return what stands for a class."""
         if handle not in self._classes:
             if type(handle) is not int or type(name) is not str:
                 raise TypeError("no class")
             if type(fact) is bool:
-                kind = None if shown is None else self._shared(*shown)
+                kind = None if shown is None else self.shared(*shown)
                 self._classes[handle] = proxy_class(handle, name, kind, is_callable=fact)
             else:
                 bases = tuple(map(self._error, fact))
-                self._classes[handle] = _library_type(*shown) or error_class(handle, name, bases)
+                self._classes[handle] = _library_error(*shown) or error_class(handle, name, bases)
         return self._classes[handle]
 
     def _error(self, tree: Tree) -> Any:
         """Return the class of exceptions that a tree names."""
-        found = self._shared(*tree["g"]) if "g" in tree else self._class(*tree["k"])
+        found = self.shared(*tree["g"]) if "g" in tree else self.class_of(*tree["k"])
         if not (isinstance(found, type) and issubclass(found, BaseException)):
             raise TypeError("no exception")
         return found
 
-    def _proxy(self, handle: int, facts: list[Any]) -> Any:
+    def proxy(self, handle: int, facts: list[Any]) -> Any:
+        """Return what stands for an object."""
         found = self._proxies.get(handle)
         if found is None:
-            kind: Any = self._class(*facts)
+            kind: Any = self.class_of(*facts)
             if type(kind) is not ProxyClass:
                 raise TypeError("no class of objects")
             found = self._proxies[handle] = object.__new__(kind)  # type: ignore[arg-type]
             object.__setattr__(found, "iterpref_handle", handle)
         return found
 
-    def _exception(
-        self, codec: Codec, handle: int, kind: Tree, args: list[Tree], text: str, attributes: Any, cause: Any, line: Any
-    ) -> Any:
+    def exception(self, handle: int, kind: Tree, args: list[Tree], text: str, attributes: Any, line: Any) -> Any:
+        """Return what stands for an exception; see `Originals`."""
         found = self._error(kind)
-        values = tuple(codec.value(arg) for arg in args)
+        values = tuple(self.value(arg) for arg in args)
         # `class E(Exception)` with `__init__(self, code)` that passes on a text: it would take the text for the code.
         try:
             made = found.__new__(found, *values)
@@ -237,9 +250,6 @@ class StandIns:
             made = BaseException.__new__(found)
         if not isinstance(made, OSError):
             made.args = values
-        named = {str(key): codec.value(tree) for key, tree in attributes}
-        made.__dict__.update({key: value for key, value in named.items() if _is_attribute(key)})
+        made.__dict__.update({key: self.value(tree) for key, tree in attributes if not key.startswith("_")})
         made.__dict__["_iterpref"] = (handle, str(text), line)
-        if cause is not None:
-            made.__cause__ = codec.value(cause)
         return made

@@ -2,18 +2,16 @@
 
 The judge asks and the program answers. A program asks nothing, and is told nothing but what it is called with.
 
-    judge    "ask"     ["call", [f, [1, 2]], [], [], 0]   f([1, 2])
-    program  "answer"  [[[0, [1, 2, 3]]], null]           f has appended to its argument, container 0, and returned None
+    judge    ask      ["call", [f, [1, 2]], {}]   f([1, 2])
+    program  answer   3                           f has returned 3
 
 The judge does not trust the program: all that arrives is data.
 """
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from ...codec.crossing import Codec, dumps, loads
 from ...kinds.reports import NOT_JUDGED, UNREADABLE
 from .objects import Originals, StandIns
 from .proxies import OPERATIONS
@@ -29,13 +27,12 @@ class ProgramLostError(BaseException):
     """The test cannot go on: the program has ended or has sent no proper message, or the judge has no means."""
 
 
-@contextlib.contextmanager
-def _room() -> Iterator[None]:
-    """Give more room for calls within calls, whatever limit a test or a program has set."""
+def _with_room(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return the result of a function that has more room for calls within calls, whatever limit a test has set."""
     limit = sys.getrecursionlimit()
     _set_limit(limit + _NESTING)
     try:
-        yield
+        return function(value)
     finally:
         _set_limit(limit)
 
@@ -62,7 +59,7 @@ class Judge:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._codec = Codec(StandIns())
+        self._objects = StandIns()
         self.lost = ""
         self.after_receiving: Callable[[], None] = lambda: None
 
@@ -79,8 +76,7 @@ class Judge:
         if self.lost:
             raise ProgramLostError(self.lost)
         try:
-            with _room():
-                self._wire.send("ask", self._request(op, args, named))
+            self._wire.send("ask", _with_room(self._objects.text, [op, list(args), named]))
             kind, text = self._wire.receive()
         except _UNSENDABLE as error:
             self._lose(NOT_JUDGED + _why(error))
@@ -88,35 +84,15 @@ class Judge:
             self._lose(str(error))
         self.after_receiving()
         try:
-            with _room():
-                value = self._answer(kind, text)
-        except ProgramLostError:
-            raise
+            value = _with_room(self._objects.read, text)
         except Exception:  # noqa: BLE001 - whatever it is that cannot be read
             self._lose("tampered")
-        if kind == "raise":
-            raise value
-        return value
-
-    def _request(self, op: str, args: tuple[Any, ...], named: dict[str, Any]) -> str:
-        codec = self._codec
-        oldest = codec.oldest()
-        codec.forget(oldest)
-        given = [codec.tree(arg) for arg in args]
-        pairs = [[key, codec.tree(value)] for key, value in named.items()]
-        text = dumps([op, given, pairs, codec.changes(), oldest])
-        codec.settle()
-        return text
-
-    def _answer(self, kind: str, text: str) -> Any:
         if kind == "cannot":
-            self._lose(UNREADABLE + str(loads(text)))
-        changes, tree = loads(text)
-        self._codec.heed(changes)
-        value = self._codec.value(tree)
-        self._codec.settle()
-        if kind != "answer" and not (kind == "raise" and isinstance(value, BaseException)):
-            raise TypeError("no answer")
+            self._lose(UNREADABLE + str(value))
+        if kind == "raise" and isinstance(value, BaseException):
+            raise value
+        if kind != "answer":
+            self._lose("tampered")
         return value
 
 
@@ -128,37 +104,26 @@ class Program:
 
     Attributes:
         objects: that the judge knows by their handles.
-        operations: what the judge may ask for, by name.
+        operations: what the judge may ask for besides `OPERATIONS`, by name.
         before_sending: called before each message.
     """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self.objects = Originals()
-        self._codec = Codec(self.objects)
-        self.operations: dict[str, Callable[..., Any]] = dict(OPERATIONS)
+        self.operations: dict[str, Callable[..., Any]] = {}
         self.before_sending: Callable[[], None] = lambda: None
 
     def serve_next(self) -> None:
         """Wait for the next request, and answer it."""
-        codec = self._codec
         _, text = self._wire.receive()
-        with _room():
-            op, trees, pairs, changes, oldest = loads(text)
-            codec.forget(oldest)
-            args = [codec.value(tree) for tree in trees]
-            named = {key: codec.value(tree) for key, tree in pairs}
-            codec.heed(changes)
-            codec.settle()
+        op, args, named = _with_room(self.objects.read, text)
         try:
-            kind, result = "answer", self.operations[op](*args, **named)
+            kind, result = "answer", (self.operations.get(op) or OPERATIONS[op])(*args, **named)
         except BaseException as error:  # noqa: BLE001 - it is what the judge is told
             kind, result = "raise", error
         self.before_sending()
         try:
-            with _room():
-                answer = dumps([codec.changes(), codec.tree(result)])
-                codec.settle()
-                self._wire.send(kind, answer)
+            self._wire.send(kind, _with_room(self.objects.text, result))
         except _UNSENDABLE as error:
-            self._wire.send("cannot", dumps(_why(error)))
+            self._wire.send("cannot", self.objects.text(_why(error)))

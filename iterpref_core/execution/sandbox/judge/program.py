@@ -20,6 +20,7 @@ class _Operations:
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
         self._modules: dict[str, types.ModuleType] = {}
+        self._files: list[str] = []
 
     def prepare(self, module: str, shared: dict[str, str]) -> None:
         """Write the files that a script test shares with the program, and the solution where it is imported from.
@@ -31,7 +32,8 @@ class _Operations:
 
     def load(self, name: str) -> tuple[dict[str, Any] | None, list[str]]:
         """Run the solution; return the error as facts, or None, and the names that it defines."""
-        solution = os.path.abspath(file_of(name))
+        solution = f"{os.getcwd()}/{file_of(name)}"
+        self._files.append(solution)
         try:
             module = load(self._job["setup"], self._job["code"], name)
         except CompileError as error:
@@ -40,6 +42,11 @@ class _Operations:
             return facts_of(error, solution), []
         self._modules[name] = module
         return None, [str(key) for key in vars(module)]
+
+    def line_of(self, error: BaseException) -> int | None:
+        """Return the line of the solution in which an error was raised."""
+        lines = [line_in(error, path) for path in self._files]
+        return next((line for line in lines if line is not None), None)
 
     def listed(self, name: str) -> list[str]:
         """Return the names that `from solution import *` brings."""
@@ -64,15 +71,9 @@ def _flush(streams: tuple[Any, Any]) -> None:
 
 def make_ready(job: dict[str, Any], end: Program) -> None:
     """Have the program's end answer what a judge asks."""
-    files = {os.path.abspath(file_of(name)) for name in job["modules"]}
-
-    def line_of(error: BaseException) -> int | None:
-        lines = [line_in(error, path) for path in files]
-        return next((line for line in lines if line is not None), None)
-
-    end.objects.line_of = line_of
     end.before_sending = functools.partial(_flush, (sys.stdout, sys.stderr))
     operations = _Operations(job)
+    end.objects.line_of = operations.line_of
     for name in ("prepare", "load", "listed", "get", "set"):
         end.operations[name] = getattr(operations, name)
 

@@ -14,7 +14,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from ...codec.canonical import UnencodableError, held_by
+from ...codec.canonical import held_by
+from ...codec.plain import UnencodableError
 
 _BINARY = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and_", "or_", "xor"),
@@ -23,7 +24,7 @@ _BINARY = (
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _ASKED = (
     *("next", "len", "hash", "abs", "neg", "pos", "invert", "index", "reversed", "getitem", "setitem", "delitem"),
-    *("bool", "int", "float", "round", "str", "repr", "format", "dir", "delattr", "setattr", "copy"),
+    *("int", "float", "round", "str", "repr", "format", "dir", "delattr", "setattr", "copy"),
 )
 """Operations that are always the object's, and are given plain values."""
 _OF_CLASSES = ("iter", "len", "contains", "getitem", "setattr", "dir")
@@ -48,7 +49,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: _function(name) for name in (*_BINARY, *_COMPARISONS, *_ASKED, "iter", "getattr") if name != "copy"},
-    **{name: _function(name) for name in ("isinstance", "issubclass", "contains")},
+    **{name: _function(name) for name in ("isinstance", "issubclass", "contains", "bool")},
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "held": held,
@@ -94,7 +95,7 @@ def _attribute(value: Any, name: str) -> Any:
 class Proxy:
     """An object of the program; the classes of such objects derive from this one."""
 
-    __slots__ = ("__weakref__", "iterpref_handle")
+    __slots__ = ("iterpref_handle",)
     __getattr__ = _attribute
 
     def __iter__(self) -> Any:
@@ -107,6 +108,12 @@ class Proxy:
         if len(items) < length:
             raise TypeError(f"{type(self).__name__!r} object has fewer items than its length")
         return iter(items)
+
+    def __bool__(self) -> bool:
+        try:
+            return bool(Conversation.ask("held", self))
+        except TypeError:
+            return bool(Conversation.ask("bool", self))
 
     def __contains__(self, item: Any) -> bool:
         if is_theirs(item):

@@ -15,21 +15,23 @@ import importlib.machinery
 import json
 import os
 import pickle
+import re
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from ...codec.canonical import UnencodableError, summarize, type_name
-from ...kinds.reports import TEST, NotCompiledError, TestFailedError, compiled, signature
+from ...codec.canonical import summarize
+from ...codec.plain import UnencodableError, type_name
+from ...kinds.reports import TEST, UNREADABLE, NotCompiledError, TestFailedError, signature
 from ...kinds.table import KINDS
 from ...solution.loading import MAX_MESSAGE, text_of, write_files
 from .assertions import Counted
 from .objects import lookup
 from .peer import Judge, ProgramLostError
 from .proxies import Conversation, Proxy, ProxyClass
-from .solution_module import Finder, Names, Solution, meant_as_solutions
+from .solution_module import Finder, Names, Solution
 
 Report = Callable[[int, str, int, str], None]
 LOST = 3
@@ -64,9 +66,12 @@ class JudgeSession:
         self._copied = [0, 0]
         self._loaded: dict[str, Solution] = {}
         self._last: tuple[Any, ...] = ()
-        self._defined: set[str] = set()
-        # Names of builtins and of the setup's imports by which the tests mean the solution's.
-        self.meant: set[str] = set()
+        # Identities of objects that functions have returned, and of those that were asked for something.
+        self._results: set[int] = set()
+        self._asked_for_truth: set[int] = set()
+        self._read: set[int] = set()
+        # Names of the solution that builtins or the setup's imports have, too.
+        self.shared: set[str] = set()
         self._imported = imports_of(job["imports"])
         # Sources of the setup's functions, which run here.
         self.helpers: dict[str, str] = job["functions"]
@@ -74,17 +79,35 @@ class JudgeSession:
         shared = os.getcwd()
         # A program could write modules into the shared folder: a test's own are in the judge's.
         sys.path_hooks.insert(0, lambda path: _no_modules(os.path.abspath(path or shared).startswith(shared)))
-        sys.path_importer_cache.clear()
+        sys.path_importer_cache.pop(shared, None)
         Conversation.ask = self.ask
 
     def ask(self, op: str, /, *args: Any, **named: Any) -> Any:
-        """Ask the program, and keep the last call that was made for its result, for messages."""
-        if op != "call":
-            return self.end.ask(op, *args, **named)
-        self._last = (args, named, ())
+        """Ask the program, and keep the last call for messages, and what a test reads of objects for `end_test`."""
+        if op == "call":
+            self._last = (args, named, ())
         value = self.end.ask(op, *args, **named)
-        self._last = (args, named, (value,))
+        if op == "bool":
+            self._asked_for_truth.update(map(id, args))
+        else:
+            self._read.update(map(id, args))
+        if op == "call":
+            self._last = (args, named, (value,))
+            is_object = isinstance(value, Proxy) and not isinstance(value, re.Match)
+            if is_object and type(args[0]) is not ProxyClass:
+                self._results.add(id(value))
         return value
+
+    def end_test(self) -> None:
+        """End a test that has not failed.
+
+        Raises:
+            ProgramLostError: the program is, or `assert f(2)` has passed by an object: any is true, whatever it is.
+        """
+        if self.end.lost:
+            raise ProgramLostError(self.end.lost)
+        if self._results & self._asked_for_truth - self._read:
+            raise ProgramLostError(f"{UNREADABLE}an object, of which the test asks for the truth value alone")
 
     def _show_printed(self) -> None:
         """Print the program's new output here, so that a test that captures output sees it."""
@@ -116,25 +139,20 @@ class JudgeSession:
         facts, defined = self.ask("load", name)
         if facts is not None:
             raise SolutionFailedError(facts)
-        self._defined = set(defined)
-
-    def decide(self, codes: Callable[[], Iterable[types.CodeType]]) -> None:
-        """Decide once, over all tests, who is meant by names that the solution shares with Python or the setup."""
-        shared = self._defined & (vars(builtins).keys() | self._imported.keys())
-        if shared:
-            self.meant = meant_as_solutions(shared, codes())
+        own = [name for name in defined if not name.startswith("__")]
+        self.shared = {name for name in own if name in vars(builtins) or name in self._imported}
 
     def fill(self, namespace: dict[str, Any], code: types.CodeType) -> None:
         """Have a code find the solution's names in a namespace."""
         namespace["__builtins__"] = Names(self, namespace, code)
 
-    def look_up(self, name: str) -> Any:
+    def look_up(self, name: str, *, is_solutions: bool) -> Any:
         """Return what a test means by a name that is no builtin's.
 
         Raises:
             KeyError: neither the setup has imported it, nor does the solution define it.
         """
-        if name in self._imported and name not in self.meant:
+        if name in self._imported and not is_solutions:
             try:
                 return self._imported[name]()
             except (ImportError, AttributeError):
@@ -182,14 +200,21 @@ class JudgeSession:
         except (AttributeError, ProgramLostError):
             name = "the program"
         shown = [_shown(arg) for arg in args] + [f"{key}={_shown(arg)}" for key, arg in named.items()]
-        return f"{name}({', '.join(shown)})"[:_MAX_SHOWN], _shown(result[0]) if result else None
+        return f"{name}({', '.join(shown)})"[:_MAX_SHOWN], _shown(self._plain(result[0])) if result else None
 
     def last_object(self) -> str | None:
-        """Return the type of what a function has returned at last, if that is no plain value."""
+        """Return the type of what a function has returned at last, if that is no plain value, and holds none."""
         if not self._last or not self._last[2] or type(self._last[0][0]) is ProxyClass:
             return None
-        kind = type(self._last[2][0])
+        kind = type(self._plain(self._last[2][0]))
         return type_name(kind) if issubclass(kind, Proxy) else None
+
+    def _plain(self, value: Any) -> Any:
+        """Return the plain value that an object of the program holds; the object if it holds none."""
+        try:
+            return self.end.ask("held", value) if isinstance(value, Proxy) else value
+        except (TypeError, ProgramLostError):
+            return value
 
 
 def _shown(value: Any) -> str:
@@ -230,14 +255,6 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
         else:
             found[name] = functools.partial(importlib.import_module, module)
     return found
-
-
-def codes_of(steps: list[tuple[str, Any]]) -> Iterator[types.CodeType]:
-    """Yield the codes of those tests that have the solution's names without an import."""
-    for kind, body in steps:
-        for source, mode in KINDS[kind].sources_with_names(body):
-            with contextlib.suppress(NotCompiledError):
-                yield compiled(source, TEST, mode)
 
 
 def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
@@ -294,22 +311,20 @@ def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], 
         if job["eager"]:
             sys.modules["solution"] = finder.module("solution")
             session.load("solution")
-            session.decide(lambda: codes_of(job["steps"]))
         tell("loaded", "")
         for index, (name, body) in enumerate(job["steps"]):  # noqa: B007 - `tell` reads it
             _, file = KINDS[name].files(body)
             test = TEST if file == TEST else os.path.join(folder, file)
             said = KINDS[name].judge(body, session)
-            if end.lost:
-                raise ProgramLostError(end.lost)
+            session.end_test()
             tell(*said)
         index = len(job["steps"])
         tell("done", "")
     except SolutionFailedError as error:
         tell("error", error.facts)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-        if end.lost:
-            tell("lost", {"why": end.lost, "call": session.last_call()[0]})
+        if end.lost or isinstance(error, ProgramLostError):
+            tell("lost", {"why": end.lost or str(error), "call": session.last_call()[0]})
         elif isinstance(error, NotCompiledError):
             tell("unfit", f"the test cannot be compiled: {error}")
         else:

@@ -30,7 +30,7 @@ class _OneProcess(Wire):
         super().__init__(descriptor)
         self._program = program
 
-    def receive(self) -> tuple[Any, str]:
+    def receive(self) -> tuple[str, str]:
         self._program.serve_next()
         return super().receive()
 

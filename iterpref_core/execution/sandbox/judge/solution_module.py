@@ -49,19 +49,15 @@ def is_builtin(name: str) -> bool:
     return hasattr(builtins, name)
 
 
-def meant_as_solutions(borrowed: Iterable[str], codes: Iterable[types.CodeType]) -> set[str]:
-    """Return the names, of a builtin or of an import, by which tests mean what the solution has under them.
+def meant_as_solutions(borrowed: Iterable[str], code: types.CodeType) -> set[str]:
+    """Return the names, of a builtin or of an import, by which a test means what the solution has under them.
 
     In `assert sum([1]) == 1` that can only be a `sum` of the solution's. In `assert sum(f(2)) == 1` it is `f`, and
-    `sum` is Python's: then it is in all tests of the program, whatever the solution has under that name.
+    `sum` is Python's.
     """
     meant = set(borrowed)
-    others = {*dir(builtins), *_RUNNERS, *meant}
-    for code in codes:
-        free = free_names(code)
-        if not free <= others:
-            meant -= free
-    return meant
+    names_another = meant and not free_names(code) <= {*dir(builtins), *_RUNNERS, *meant}
+    return set() if names_another else meant
 
 
 def library_of(name: str, code: types.CodeType) -> types.ModuleType | None:
@@ -97,20 +93,23 @@ class Names(dict[str, Any]):
     """
 
     def __init__(self, session: Any, namespace: dict[str, Any], code: types.CodeType) -> None:
-        super().__init__(vars(builtins))
-        for name in session.meant:
-            self.pop(name, None)
+        # Python takes these two from the dictionary itself. A copy of all builtins would be a copy of their memory.
+        super().__init__(__import__=builtins.__import__, __build_class__=builtins.__build_class__)
+        self._meant = meant_as_solutions(session.shared, code)
         self._session = session
         self._namespace = namespace
         self._code = code
 
     def __missing__(self, name: str) -> Any:
+        if is_builtin(name) and name not in self._meant:
+            self[name] = getattr(builtins, name)
+            return self[name]
         if name.startswith("__") or name in _RUNNERS:
             raise KeyError(name)
         if name in self._session.helpers:
             exec(compile(self._session.helpers[name], "<setup>", "exec"), self._namespace)
             return self._namespace[name]
-        value = self._session.look_up(name)
+        value = self._session.look_up(name, is_solutions=name in self._meant)
         # A solution with a function `math` does not keep a test from `math.isclose`.
         if is_theirs(value) and name in sys.stdlib_module_names:
             value = library_of(name, self._code) or value
@@ -148,7 +147,7 @@ class Solution(types.ModuleType):
         imported = [each.argval for each in instructions if each.opname == "IMPORT_NAME"]
         meant: set[str] = set()
         if imported.count(self.__name__) == 1:
-            meant = meant_as_solutions(filter(is_builtin, listed), [frame.f_code])
+            meant = meant_as_solutions(filter(is_builtin, listed), frame.f_code)
         return [name for name in listed if name not in own and (name in meant or not is_builtin(name))]
 
     def __setattr__(self, name: str, value: Any) -> None:

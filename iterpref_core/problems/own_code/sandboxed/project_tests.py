@@ -10,8 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import PathFinder, SourceFileLoader
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -33,15 +32,15 @@ def _silence() -> Iterator[None]:
 
 
 class _Plugin:
-    """A pytest plugin that chooses and orders the tests, and remembers their outcomes.
+    """A pytest plugin that chooses the tests, and remembers their outcomes.
 
     Args:
-        order: the ids of the tests to run; None collects all tests and runs none.
+        chosen: the ids of the tests to run; None collects all tests and runs none.
         tops: the names of the project's top-level packages and modules, whose functions are watched.
     """
 
-    def __init__(self, order: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
-        self._order = order
+    def __init__(self, chosen: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
+        self._chosen = chosen
         self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
@@ -55,11 +54,9 @@ class _Plugin:
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
-        if self._order is None:
+        if self._chosen is None:
             return
-        positions = {node: position for position, node in enumerate(self._order)}
-        chosen = [item for item in items if item.nodeid in positions]
-        items[:] = sorted(chosen, key=lambda item: positions[item.nodeid])
+        items[:] = [item for item in items if item.nodeid in self._chosen]
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -95,7 +92,7 @@ class _Plugin:
         """Return the first failure of a session in which all tests should have passed, or an empty text."""
         if self.failure:
             return self.failure
-        for node in self._order or ():
+        for node in self._chosen or ():
             if not self.passed.get(node):
                 return f"{node}: did not run"
         return ""
@@ -139,42 +136,28 @@ def _root_of(files: Mapping[str, str]) -> str:
     """Return the folder on `sys.path` that holds some files of the project, given with their SHA-256.
 
     Raises:
-        RuntimeError: there is no such folder, or a file has changed.
+        RuntimeError: there is no such folder.
     """
     for root in sys.path:
-        paths = {os.path.join(root, name): sha256 for name, sha256 in files.items()}
-        if all(map(os.path.exists, paths)):
-            break
-    else:
-        raise RuntimeError(f"{', '.join(files)} are not there: ingest the project again")
-    for path, sha256 in paths.items():
+        if all(_sha256(os.path.join(root, name)) == sha256 for name, sha256 in files.items()):
+            return root
+    raise RuntimeError(f"{', '.join(files)}: changed since they were ingested, or absent: ingest the project again")
+
+
+def _sha256(path: str) -> str:
+    try:
         with open(path, "rb") as file:
-            if hashlib.sha256(file.read()).hexdigest() != sha256:
-                raise RuntimeError(f"{path} has changed since it was ingested: ingest the project again")
-    return root
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
 
 
-class CounterTests:
-    """A finder for `sys.meta_path` of test files, which gives them other expectations."""
+def _counter_code(path: str) -> CodeType:
+    """Return the code of a test file with other expectations."""
+    from own_code_counter import counter_test  # type: ignore[import-not-found]  # lies beside the script
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = frozenset(paths)
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Find a test file, and no other module."""
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.origin not in self._paths:
-            return None
-        spec.loader = _CounterLoader(name, spec.origin)
-        return spec
-
-
-class _CounterLoader(SourceFileLoader):
-    def get_code(self, fullname: str) -> CodeType:
-        from own_code_counter import counter_test  # type: ignore[import-not-found]  # lies beside the script
-
-        path = self.get_filename(fullname)
-        return compile(counter_test(self.get_data(path).decode()).source, path, "exec")
+    with open(path, encoding="utf-8") as file:
+        return compile(counter_test(file.read()).source, path, "exec")
 
 
 def failure_of(
@@ -197,6 +180,9 @@ def failure_of(
     if not counter_nodes:
         _run_pytest(root, tests, plugin, "--maxfail=1")
         return plugin.verdict()
-    sys.meta_path.insert(0, CounterTests([os.path.join(root, name) for name in tests]))
+    from own_code_replacement import OtherCode  # type: ignore[import-not-found]  # lies beside the script
+
+    paths = [os.path.join(root, name) for name in tests]
+    sys.meta_path.insert(0, OtherCode(lambda _name, path: path in paths, _counter_code))
     _run_pytest(root, tests, plugin, "--assert=plain")  # which leaves importing to Python
     return "" if plugin.lied or any(plugin.passed.values()) else plugin.failure or "no test ran"

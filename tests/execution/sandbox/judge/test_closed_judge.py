@@ -40,7 +40,7 @@ def wallet(): return [Money(3), Money(4)]
 """
 NEVER_PASSED = {
     # 1. requests about what was not handed over
-    "a module's attribute": (SQUARE, WIRE + "def f(x):\n    send('ask', ['getattr', [{'m': 'sys'}, 'stdout'], [], []])\n    answer(4 if recv()[0] == 'answer' else 0)"),
+    "a module's attribute": (SQUARE, WIRE + "def f(x):\n    send('ask', ['getattr', [{'m': 'sys'}, 'stdout'], {'d': []}])\n    answer(4 if recv()[0] == 'answer' else 0)"),
     "an unknown request": (SQUARE, WIRE + "def f(x):\n    ask('eval', 0, '4')\n    answer(4)"),
     "a module that nobody has imported": (SQUARE, WIRE + "def f(x):\n    answer({'m': 'antigravity'})\n    serve(lambda *a: 4)"),
     "a report that the judge has not signed": (asserts("def write(path, text):\n    with open(path, 'wb', closefd=False) as file: file.write(text)\nassert f(write) == 4"), "def f(write):\n    for n in range(3, 1024):\n        try: write(n, b'0 passed 0 \\n1 done 0 \\n')\n        except OSError: pass\n    import os\n    os._exit(0)"),
@@ -64,20 +64,17 @@ NEVER_PASSED = {
     "a class that is a function": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, 'P', False, ['os', 'system']]]})\n    serve(lambda op, args: True)"),
     "a class without a name": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [900, None, False, None]]})\n    serve(lambda op, args: True)"),
     "a class with more in it": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, [*CLASS, {'iterpref_made': True}]]})\n    serve(lambda op, args: True)"),
-    "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, {'k': CLASS}, [], '', [], None, None]})\n    serve(lambda op, args: True)"),
-    "an exception that is a class of the runner's": (SQUARE, WIRE + "def f(x):\n    send('raise', [[], {'x': [7, {'g': ['unittest.case', 'SkipTest']}, [], '', [], None, None]}])\n    recv()"),
+    "an exception that is none": (SQUARE, WIRE + "def f(x):\n    answer({'x': [7, {'k': CLASS}, [], '', [], None]})\n    serve(lambda op, args: True)"),
+    "an exception that is a class of the runner's": (SQUARE, WIRE + "def f(x):\n    send('raise', {'x': [7, {'g': ['unittest.case', 'SkipTest']}, [], '', [], None]})\n    recv()"),
     "an object that holds what is asked for": (SQUARE, WIRE + "def f(x):\n    answer({'o': [7, CLASS]})\n    serve(lambda op, args: {'o': [7, CLASS]} if op == 'held' else True)"),
-    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, [900, 'function', True, None]]}\nsend('answer', [[], {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]}])\nserve(lambda op, args: [])"),
-    "a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer({'@': 5})\n    recv()"),
-    "a change of a container that nobody has": (SQUARE, WIRE + "def f(x):\n    answer(4, [[5, [4]]])\n    recv()"),
+    "names that nobody asked for": (asserts("for n in range(2, 4):\n    assert f(n) == n * n"), WIRE + "F = {'o': [7, [900, 'function', True, None]]}\nsend('answer', {'t': [None, {'d': [['__builtins__', {'d': [['range', F]]}], ['range', F], ['f', F]]}, {'s': []}]})\nserve(lambda op, args: [])"),
+    "a value of no known form": (SQUARE, WIRE + "def f(x):\n    answer({'@': 5})\n    recv()"),
     # 5. words of the test
     "words of the test": (asserts("w = 'hello'\nassert f(w) == 'olleh'"), "import functools, sys\nwords = []\ndef spy(frame, event, arg):\n    for v in list(frame.f_locals.values()):\n        for each in v if type(v) is list else [v]:\n            if type(each) is str: words.append(each)\nsys.setprofile(spy)\ndef g(x): return next((w for w in words if w[::-1] == x), '?')\nf = functools.partial(g)\nglobals()['ol' + 'leh'] = 1"),
     # 6. values made on the wire
-    "an infinite half": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['<f2', '007c']})\n    serve(lambda *a: {'n': ['<f2', '007c']})"),
-    "an infinite half, bytes swapped": (asserts("n = 20\nassert f(n) == 2432902008176640000"), WIRE + "def f(x):\n    answer({'n': ['>f2', '7c00']})\n    serve(lambda *a: {'n': ['>f2', '7c00']})"),
     "a text with zeros at its end": (asserts("assert f(2) == 'ab'"), "import numpy as np\ndef f(x): return np.str_('ab\\0\\0')"),
     "bytes with zeros at their end": (asserts("n = 2\nassert f(n) == b'ab'"), "import numpy as np\ndef f(x): return np.bytes_(b'ab\\0\\0')"),
-    "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', [{'o': [7, CLASS]}, 1]]})\n    serve(lambda *a: 4)"),
+    "an object among the parts of a number": (SQUARE, WIRE + "def f(x):\n    answer({'z': ['Fraction', {'o': [7, CLASS]}, 1]})\n    serve(lambda *a: 4)"),
     "a module in the working folder": ((UnittestTest(code="import os, sys\nsys.path.insert(0, os.getcwd())\nimport unittest\nfrom solution import f\nimport colorsys\nclass T(unittest.TestCase):\n    def test_all(self): self.assertEqual(f(2), 4)"),), "open('colorsys.py', 'w').write('import unittest\\nunittest.TestCase.assertEqual = lambda *a: None\\n')\ndef f(x): return 5"),
     # 8. files that are listed, and tests that assert nothing
     "a loop over nothing": ((script("import os\nfrom solution import f\nfor name in os.listdir('.'):\n    if name.endswith('.case'):\n        assert f(2) == 4"),), "def f(x): return 5"),

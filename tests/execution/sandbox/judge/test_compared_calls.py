@@ -43,7 +43,7 @@ VALUES = {
         "passed", ""),
     "an object that equals all": (
         "class Liar(int):\n    def __eq__(self, other): return True\ndef f(): return Liar(1)", "assert f() == 2",
-        "bad_return_type", "f() returned an object of type Liar, expected 2"),
+        "wrong_answer", "f() returned 1, expected 2"),
     "changed arguments": (
         "def f(x):\n    x.sort()\n    return x[0]", "assert f([2, 1]) == 2",
         "wrong_answer", "f([2, 1]) returned 1, expected 2"),

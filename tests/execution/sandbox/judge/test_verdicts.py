@@ -214,7 +214,7 @@ def test_no_honest_program_is_accused(executor, name):
         ("import numpy as np\ndef f(): return np.int64(1)", "wrong_answer"),
         (
             "class L(float):\n    def __eq__(s, o): return True\n    __hash__ = None\ndef f(): return L(1)",
-            "bad_return_type",
+            "wrong_answer",
         ),
         ("class L:\n    def __sub__(s, o): return 0\n    __rsub__ = __sub__\ndef f(): return L()", "bad_return_type"),
     ],

@@ -2,24 +2,24 @@
 
 WIRE = r"""
 import json, os, struct
-def send(kind, values):
-    b = (json.dumps(kind) + "\n" + json.dumps(values)).encode()
+def send(kind, value):
+    b = (str(kind) + "\n" + json.dumps(value)).encode()
     os.write(3, struct.pack("=I", len(b)) + b)
 def recv():
     def exactly(n):
         b = b""
         while len(b) < n: b += os.read(3, n - len(b)) or os._exit(0)
         return b
-    kind, _, values = exactly(struct.unpack("=I", exactly(4))[0]).decode().partition("\n")
-    return json.loads(kind), json.loads(values)
+    kind, _, value = exactly(struct.unpack("=I", exactly(4))[0]).decode().partition("\n")
+    return kind, json.loads(value)
 def ask(op, handle, *args, **named):
-    send("ask", [op, [{"y": handle}, *args], [list(pair) for pair in named.items()], [], 0])
+    send("ask", [op, [{"y": handle}, *args], {"d": [list(pair) for pair in named.items()]}])
     return recv()
-def answer(tree, changes=()):
-    send("answer", [list(changes), tree])
+def answer(tree):
+    send("answer", tree)
 def serve(reply):
     while True:
-        kind, (op, args, *_) = recv()
+        kind, (op, args, _) = recv()
         answer(reply(op, args))
 CLASS = [900, "P", False, None]
 """
