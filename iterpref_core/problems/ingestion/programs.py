@@ -8,6 +8,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
@@ -107,6 +108,8 @@ def is_program(text: str) -> bool:
     return any(map(_does_something, _body(text)))
 
 
+# Several questions are asked about a text, one after the other, and each needs its statements.
+@lru_cache(maxsize=8)
 def _body(text: str) -> list[ast.stmt]:
     """Return the statements of a text; none if the text is no Python."""
     try:

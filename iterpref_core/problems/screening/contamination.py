@@ -254,7 +254,7 @@ class Decontamination:
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **dict[str, Any](overlap.kinds),
+                **{str(kind): count for kind, count in overlap.kinds.items()},
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }
