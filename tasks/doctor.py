@@ -113,8 +113,7 @@ def examine_models(params: Params) -> Iterator[Diagnosis]:
     here = inference.model_copy(update={"backend": "transformers"})
     yield _probe("model: student", lambda: _find_model(model.student, model.student_format, here))
     yield _probe("model: debugger", lambda: _find_model(model.debugger, model.debugger_format, inference))
-    path = BACKENDS[inference.backend].models_path
-    if path and not answers(url := f"{endpoint_url(inference)}{path}"):
+    if not BACKENDS[inference.backend].weights and not answers(url := f"{endpoint_url(inference)}/models"):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         yield _diagnose("endpoint", f"no list of models at {without_passwords(url)}: {remedy}", "absent")
 

@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.evaluation.report import labels
 from iterpref_core.models.inference import backend_factory
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.models.inference.backend_factory import OPENERS, describe_endpoint, leaves_this_machine, open_model
+from iterpref_core.models.inference.backend_factory import OPENERS, leaves_this_machine, open_model
 from iterpref_core.pairs.pairs.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import config
@@ -112,14 +112,6 @@ def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.M
     monkeypatch.setitem(BACKENDS, "echo", BackendRow(weights=False, in_process=False, extra="endpoints"))
     monkeypatch.setitem(OPENERS, "echo", open_echo)
     assert_guarded_and_capped("echo")
-
-
-def test_a_backend_without_a_server_needs_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = BackendRow(weights=False, in_process=False, extra="endpoints", server=False)
-    monkeypatch.setitem(BACKENDS, "echo", row)
-    echo = settings("echo", base_url=None, price=1)
-    assert not leaves_this_machine(echo)
-    assert describe_endpoint(echo) == "no server"
 
 
 def assert_guarded_and_capped(name: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ruamel.yaml.error import YAMLError
 
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import InputError
@@ -82,16 +82,17 @@ def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(
     assert load_yaml(path)["model"]["prompt_separator"] == text
 
 
-def test_days_in_params_yaml_need_quotes_as_dvc_wants_them(tmp_path: Path) -> None:
+def test_a_day_is_a_text_with_quotes_and_without(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     whole = (ROOT / "params.yaml").read_text(encoding="utf-8")
     path.write_text(whole, encoding="utf-8")
     write_values({"evaluation.livecodebench.until": "2024-01-31"}, path)
     assert load_params(path).evaluation.livecodebench.until == "2024-01-31"
-    for day in ("2023-06-01", "2023-6-1T10:00:00Z"):
-        path.write_text(whole.replace('"2023-05-01"', day), encoding="utf-8")
-        with pytest.raises(InputError, match=rf"params.yaml:\d+:12: .*{day} needs quotes"):
-            load_params(path)
+    path.write_text(whole.replace('"2023-05-01"', "2023-06-01"), encoding="utf-8")
+    assert load_params(path).evaluation.livecodebench.since == "2023-06-01"
+    path.write_text(whole.replace('"2023-05-01"', "2023-6-1T10:00:00Z"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"livecodebench\.since: "):
+        load_params(path)
 
 
 def test_keys_are_texts_as_in_json() -> None:
@@ -99,12 +100,10 @@ def test_keys_are_texts_as_in_json() -> None:
     assert params.model.chat_template_kwargs == {"bias": {"50256": 1, "a": 2}}
 
 
-@pytest.mark.parametrize(
-    "text", ["a: !!timestamp 2001-01-01", "a: !!binary aGk=", "a: !!set {b}", "{[1]: 2}", "{1: a, '1': b}"]
-)
+@pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: !!set {b}", "a: !!python/name:os 1", "{a: 1, a: 2}"])
 def test_what_json_does_not_have_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"params.yaml.*not valid YAML"):
         read_yaml(tmp_path / "params.yaml")
-    with pytest.raises(yaml.YAMLError):
+    with pytest.raises((YAMLError, ValueError)):
         parse_yaml(text)

@@ -52,9 +52,7 @@ def evaluate(
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    samples: Annotated[
-        Path | None, input_path(help="Samples to score, or another harness's output, instead of --model.")
-    ] = None,
+    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,

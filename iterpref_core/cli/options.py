@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
+from ruamel.yaml.error import YAMLError
 
 from iterpref_core.records.config import BackendName, Params, load_params, with_values
 from iterpref_core.records.errors import ConfigError
@@ -66,6 +66,6 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
         try:
             values[key] = parse_yaml(value)
-        except (yaml.YAMLError, ValueError, RecursionError):
+        except (YAMLError, ValueError, RecursionError):
             raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

@@ -13,12 +13,11 @@ from iterpref_core.cli.options import (
     SetOption,
     input_file,
     output_file,
-    parse_assignments,
     read_params,
 )
 from iterpref_core.cli.printing import show_result
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import LocalizationMethod, load_params, with_values
+from iterpref_core.records.config import LocalizationMethod
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
@@ -78,23 +77,14 @@ def show(
     spans: Annotated[Path | None, input_file(help="JSONL of spans; default: the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model before training; needs --trained.")] = None,
-    trained: Annotated[str | None, typer.Option(help="Model after training; tokens are colored by the change.")] = None,
-    set_: SetOption = None,
 ) -> None:
-    """Show pairs with their error region marked, and the change that training made to each token.
-
-    How the model was trained (lengths, form of prompts and answers) stands beside its weights; --set replaces values
-    of it.
-    """
+    """Show pairs with their error region marked."""
     from rich.console import Console
 
     from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
     from iterpref_core.pairs.localization.line_lcs import locate_error
 
-    if (model is None) != (trained is None):
-        raise InputError("give both --model (before training) and --trained (after training), or neither")
     number = 1 if html is None else 10
     if spans is None:
         shown = _find_pairs(pairs, task_id, number)
@@ -112,27 +102,13 @@ def show(
         shown = _find_pairs(pairs, task_id, number, regions)
         for item in shown:
             check_spans(regions[item.task_id], item, spans)
-    shifts = {}
-    if model is not None and trained is not None:
-        from iterpref_core.evaluation.inspection.shifts import score_shifts
-        from iterpref_core.models.pretrained.lineage import training_parameters
-
-        settings = with_values(load_params(), training_parameters(trained) | parse_assignments(set_))
-        scored = score_shifts(
-            shown,
-            model,
-            trained,
-            settings.training,
-            settings.model.student_format,
-        )
-        shifts = {item.task_id: item for item in scored}
     if html is not None:
-        write_html(shown, regions, html, shifts)
+        write_html(shown, regions, html)
         typer.echo(str(html))
         return
     console = Console()
     for item in shown:
-        console.print(render_terminal(item, regions[item.task_id], shifts.get(item.task_id)))
+        console.print(render_terminal(item, regions[item.task_id]))
 
 
 def _find_pairs(

@@ -131,16 +131,14 @@ class Admission:
 
     Args:
         policy: `execution.inside`.
-        executor: runs references, which decide where tests are judged.
 
     Attributes:
         inside: `task_id` of the problems that are judged inside, of those that came so far.
     """
 
-    def __init__(self, policy: Inside, executor: Engine) -> None:
+    def __init__(self, policy: Inside) -> None:
         self.inside: list[str] = []
         self._policy = policy
-        self._executor = executor
         self._total = 0
 
     @property
@@ -149,8 +147,8 @@ class Admission:
         return self.inside if self._policy == "refuse" else []
 
     def admit(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield the problems that take part, in their order; each says where it is judged, as `decide` says."""
-        for problem in decided(problems, self._executor):
+        """Yield those of some problems that take part, in their order. They are `decided`."""
+        for problem in problems:
             self._total += 1
             if is_judged_inside(problem):
                 self.inside.append(problem.task_id)

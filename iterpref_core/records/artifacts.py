@@ -458,25 +458,3 @@ class FocalSpans(Record):
     method: str
     rejected: tuple[Span, ...]
     chosen: tuple[Span, ...]
-
-
-class TokenShift(Record):
-    """The log-probability (nats) of one token before and after training; [start, end) are its characters."""
-
-    start: int
-    end: int
-    before: float
-    after: float
-
-    @property
-    def change(self) -> float:
-        """Return the log-probability after training minus the one before, nats."""
-        return self.after - self.before
-
-
-class PairShifts(Record):
-    """The changes that training made to the log-probability of every token of a pair's programs."""
-
-    task_id: str
-    chosen: tuple[TokenShift, ...]
-    rejected: tuple[TokenShift, ...]

@@ -13,21 +13,16 @@ class BackendRow:
             Private prompts are searched for secrets before they go to a server on another machine.
         in_process: True if the model computes in this process.
         extra: the extra of pyproject.toml with the packages that the backend needs.
-        server: False for a backend that asks no server, such as one that replays answers; `inference.base_url` is then
-            not needed. Of no meaning where the weights are on this machine.
-        models_path: the path behind `inference.base_url` at which the server lists its models; "" if there is none.
     """
 
     weights: bool
     in_process: bool
     extra: str
-    server: bool = True
-    models_path: str = ""
 
 
 BACKENDS = {
     "transformers": BackendRow(weights=True, in_process=True, extra="training"),
     "vllm": BackendRow(weights=True, in_process=False, extra="endpoints"),
-    "openai": BackendRow(weights=False, in_process=False, extra="endpoints", models_path="/models"),
+    "openai": BackendRow(weights=False, in_process=False, extra="endpoints"),
 }
 """Every backend. `backend_factory.OPENERS` opens its models."""

@@ -1,45 +1,29 @@
 """Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
 
-import codecs
 import gzip
 import io
 import json
 import math
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, ClassVar, NamedTuple, NoReturn, cast
+from typing import IO, Any, NamedTuple, cast
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from iterpref_core.records.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
 PACKED = (".gz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
-_ENCODED = "save the file as UTF-8"
-_NO_TEXT = (
-    # The mark of UTF-32 begins with that of UTF-16.
-    (codecs.BOM_UTF16_LE, "its text is UTF-16 or UTF-32", _ENCODED),
-    (codecs.BOM_UTF16_BE, "its text is UTF-16", _ENCODED),
-    (b"\x1f\x8b", "is a gzip file", "let its name end in .gz"),
-    (b"BZh91AY&SY", "is a bzip2 file", "unpack it"),
-    (b"\xfd7zXZ\x00", "is an xz file", "unpack it"),
-    (b"\x28\xb5\x2f\xfd", "is a Zstandard file", "let its name end in .zst"),
-    (b"PAR1", "is a Parquet file", "let its name end in .parquet"),
-    (b"ARROW1", "is an Arrow file", "write it as Parquet"),
-    (b"PK\x03\x04", "is a zip archive", "unpack it"),
-)
-"""First bytes of files that hold no text of UTF-8, each with what they say, and the advice."""
+_ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zst, that of Parquet in .parquet"
 _POINTER = b"version https://git-lfs.github.com/"
 """The first bytes of a file that stands for one in Git LFS, whatever its name."""
 _MOST_DIGITS = 4300
-_HEAD = 64
-_FIRST_CHARACTERS = 4
-"""Bytes among which UTF-16 and UTF-32 without a mark have a NUL, if the text begins as JSON, CSV or YAML do."""
 
 
 class LinePlace(NamedTuple):
@@ -85,23 +69,6 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
-
-
-@contextmanager
-def open_text(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
-    """Open a file of text for reading, as `open_input` does, and check by its first bytes that it may be UTF-8.
-
-    Raises:
-        InputError: the file cannot be read, is of another encoding, or is no text at all; the message says which.
-    """
-    with open_input(path, absent) as file:
-        head = cast("io.BufferedReader", file).peek(_HEAD)
-        for beginning, found, advice in _NO_TEXT:
-            if head.startswith(beginning):
-                raise InputError(f"{path}: {found}; {advice}")
-        if b"\0" in head[:_FIRST_CHARACTERS]:
-            raise InputError(f"{path}: begins with NUL bytes, as UTF-16 does and UTF-8 does not; {_ENCODED}")
-        yield file
 
 
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
@@ -156,7 +123,7 @@ def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: the file cannot be read.
     """
-    with open_text(path, absent) as file:
+    with open_input(path, absent) as file:
         for number, raw in enumerate(file, 1):
             yield number, decode_line(raw, path, number)
 
@@ -231,105 +198,49 @@ def parse_json_at(text: str, where: LinePlace) -> Any:
         raise RecordError(f"{where}: not valid JSON ({error}); correct it") from None
 
 
-_YAML_TAG = "tag:yaml.org,2002:"
-_DECIMAL = r"[-+]?[0-9][0-9_]*(\.[0-9_]*([eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)"
-_FRACTION = r"[-+]?\.[0-9][0-9_]*([eE][-+]?[0-9]+)?"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:.*"
-_PLAIN_VALUES = {
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)", list("-+0123456789")),
-    "float": (f"{_DECIMAL}|{_FRACTION}|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)", list("-+.0123456789")),
-    "merge": ("<<", ["<"]),
-}
-"""The kinds of value that a text without quotes may be, each with a pattern and first characters; all else is text."""
-_BASES = {"0b": 2, "0o": 8, "0x": 16}
-
-
-# Not libyaml's loader: a deeply nested file makes it crash with a segmentation fault.
-class _Loader(yaml.SafeLoader):
-    """A loader of YAML 1.2, with which DVC reads, too; a date is a text.
-
-    PyYAML's own is of YAML 1.1: there `010` is 8, `1:30` is 90, `yes` is true and `1e-5` is a text. So a parameter had
-    one value here and another one in dvc.lock. A repeated key is refused, of which PyYAML would silently keep the last.
-    Keys are texts, as in JSON.
-    """
-
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's, an attribute of the class
-    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        first_lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in first_lines:
-                line = first_lines[key.value]
-                problem = f"{key.value!r} stands on line {line} too; leave one of them"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            first_lines[key.value] = key.start_mark.line + 1
-            if key.tag != f"{_YAML_TAG}merge":
-                key.tag = f"{_YAML_TAG}str"
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        text = str(self.construct_scalar(node)).replace("_", "")
-        base = _BASES.get(text.lstrip("-+")[:2], 10)
-        return int(text, base)
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        text = str(self.construct_scalar(node)).replace("_", "").lower()
-        # .inf and .nan are Python's inf and nan.
-        return float(re.sub(r"\.(?=inf|nan)", "", text))
-
-
-class _FileLoader(_Loader):
-    """A loader that refuses a date without quotes, of which DVC would say only that its type is not supported."""
-
-    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> NoReturn:
-        problem = f"{node.value} needs quotes, because to DVC it is a date and no text"
-        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-
-
-for _name, (_pattern, _first) in _PLAIN_VALUES.items():
-    _Loader.add_implicit_resolver(f"{_YAML_TAG}{_name}", re.compile(f"({_pattern})$"), _first)
-for _name in ("null", "bool", "int", "float", "str", "seq", "map"):
-    _Loader.yaml_constructors[f"{_YAML_TAG}{_name}"] = getattr(_Loader, f"construct_yaml_{_name}")
-_Loader.yaml_constructors[None] = _Loader.construct_undefined
-_FileLoader.add_implicit_resolver(f"{_YAML_TAG}timestamp", re.compile(f"({_DATE})$"), list("0123456789"))
-_FileLoader.yaml_constructors = _Loader.yaml_constructors | {
-    f"{_YAML_TAG}timestamp": _FileLoader.construct_yaml_timestamp
-}
-
-
 def parse_yaml(text: str) -> Any:
-    """Return the value of a YAML text, made of what JSON has: `2024-08-01`, `yes` and `1:30` are texts.
+    """Return the value of a YAML 1.2 text as DVC reads it, but with keys and days as texts, as JSON has them.
+
+    YAML 1.1 differs: there `010` is 8, `yes` is true and `1e-5` a text.
 
     Raises:
-        yaml.YAMLError: the text is not YAML, a key stands twice in one mapping, or a tag asks for something else.
-        ValueError: a number has too many digits.
+        YAMLError: the text is not YAML, a key stands twice in one mapping, or a tag asks for something else.
+        ValueError: a value is nothing that JSON has, or a number has too many digits.
         RecursionError: the text is nested too deeply.
 
     >>> parse_yaml("{since: 2024-08-01, rate: 1e-5, seed: 010, bias: {50256: -100}}")
     {'since': '2024-08-01', 'rate': 1e-05, 'seed': 10, 'bias': {'50256': -100}}
     """
-    return yaml.load(text, Loader=_Loader)
+    # Pure: libyaml crashes with a segmentation fault on a deeply nested text.
+    return _as_json(YAML(typ="safe", pure=True).load(text))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is nothing that JSON has")
+    return value
 
 
 def read_yaml(path: Path, absent: str = ABSENT) -> Any:
-    """Return the content of a YAML file, as `parse_yaml` does; a date in it needs quotes.
+    """Return the content of a YAML file, as `parse_yaml` does.
 
     Raises:
         InputError: the file cannot be read; the message says line and column.
     """
     text = read_text(path, absent)
     try:
-        return yaml.load(text, Loader=_FileLoader)
-    except yaml.MarkedYAMLError as error:
+        return parse_yaml(text)
+    except MarkedYAMLError as error:
         mark = error.problem_mark
         where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
         raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         # A ValueError comes from a number of more digits than Python reads.
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise InputError(f"{path}: not valid YAML: {reason}") from None

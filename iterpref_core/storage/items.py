@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.input_files import LinePlace, decode_line, open_text
+from iterpref_core.records.input_files import LinePlace, decode_line, open_input
 from iterpref_core.storage.parquet import read_rows
 from iterpref_core.storage.shards import layout_of
 
@@ -53,7 +53,7 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
         for number, row in enumerate(read_rows(path, nulls=nulls), 1):
             yield Item(LinePlace(path, number), number, row)
         return
-    with open_text(path) as file:
+    with open_input(path) as file:
         head = cast("io.BufferedReader", file).peek(_HEAD)
         if _OPENS_VALUES.match(head.removeprefix(codecs.BOM_UTF8)):
             yield from _read_values(path, file)

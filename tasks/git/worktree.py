@@ -24,7 +24,7 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.git.command import GitError, git, git_path
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, METRICS, RESULTS, STATE, home
+from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, RESULTS, STATE, home
 
 WORKTREES = STATE / "worktrees"
 
@@ -171,7 +171,7 @@ def add_objective(folder: Path, name: str) -> None:
         stages["training"]["foreach"][name] = read
         stages["evaluation"]["foreach"][name] = f"models/trained/{name}"
         if "report" in stages:
-            stages["report"]["deps"] += [f"{RESULTS}/{name}", f"{METRICS}/training/{name}.curve.csv"]
+            stages["report"]["deps"].append(f"{RESULTS}/{name}")
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:

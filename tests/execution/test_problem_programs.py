@@ -91,19 +91,19 @@ def test_a_real_reference_decides_and_candidates_follow(executor):
     assert outcome.isolation == f"{executor.isolation} judged inside"
 
 
-def test_problems_are_marked_or_refused_by_name(executor, tmp_path, caplog):
+def test_problems_are_marked_or_refused_by_name(tmp_path, caplog):
     for policy, admitted, counted in (
         ("mark", ["calls", "patches"], {"judged_inside": 1}),
         ("refuse", ["calls"], {"left_out/judged_inside": 1}),
     ):
-        admission = Admission(policy, executor)
+        admission = Admission(policy)
         assert [problem.task_id for problem in admission.admit([CALLS, PATCHES])] == admitted
         assert admission.tell(tmp_path) == counted
     assert "judged inside: 1 of 2 problems, such as patches, are left out" in caplog.text
-    admission = Admission("refuse", executor)
+    admission = Admission("refuse")
     assert list(admission.admit([PATCHES])) == []
     with pytest.raises(InputError, match=r"such as patches, are left out; .*: no problem is left"):
         admission.tell(tmp_path)
-    admission = Admission("refuse", executor)
+    admission = Admission("refuse")
     assert list(admission.admit([CALLS])) == [CALLS]
     assert admission.tell(tmp_path) == {}

@@ -12,7 +12,6 @@ from iterpref_core.models.inference.backend import Completion, Model, Request, S
 from iterpref_core.models.inference.backend_factory import (
     OPENERS,
     BackendSettings,
-    describe_endpoint,
     model_identity,
     open_model,
 )
@@ -159,8 +158,6 @@ def test_an_endpoint_without_an_address_is_named() -> None:
     params, message = inference("openai"), r"inference\.base_url"
     with pytest.raises(ConfigError, match=message), open_model("m", PromptFormat(), params, FREE, None, 1):
         pass
-    with pytest.raises(ConfigError, match=message):
-        describe_endpoint(params)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +173,3 @@ def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_
     with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
         inference("openai", base_url=base_url)
     assert "hunter" not in str(caught.value)
-
-
-def test_an_endpoint_is_described_without_being_asked(tmp_path: Path) -> None:
-    assert describe_endpoint(inference("openai", base_url="http://127.0.0.1:1/v1")) == "endpoint http://127.0.0.1:1/v1"

@@ -78,7 +78,7 @@ class Checkout:
     def leave_out(self, model: str) -> None:
         """Take a model out of the graph: its training, its evaluation, and what the report reads of both."""
         graph = self.path / "dvc.yaml"
-        its_lines = (f"{model}:", f"- results/{model}\n", f"- metrics/training/{model}.curve.csv\n")
+        its_lines = (f"{model}:", f"- results/{model}\n")
         kept = []
         for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
             if not line.lstrip().startswith(its_lines):

@@ -100,13 +100,13 @@ def _write_metrics(folder: Path) -> None:
 
 
 def _write_curve(path: Path, objective: str) -> None:
+    """A curve for DVC's plots."""
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["step", "loss", "learning_rate", "rewards/margins", "rewards/chosen"])
+        out.writerow(["step", "loss", "rewards/margins"])
         for step in range(5, 105, 5):
-            preference = ("", "") if objective == "sft" else (step / 40, -step / (400 if "target" in objective else 60))
-            out.writerow([step, 0.7 / (1 + step / 30), 1e-4, *preference])
+            out.writerow([step, 0.7 / (1 + step / 30), "" if objective == "sft" else step / 40])
 
 
 def _write_pairs(pairs: Path, spans: Path) -> None:
@@ -143,6 +143,10 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         "  report:\n    cmd: y\n    outs:\n    - {path: reports/index.html, hash: md5, md5: 89ab, size: 1}\n",
         encoding="utf-8",
     )
+    overlap = tmp_path / "contamination.json"
+    overlap.write_text(json.dumps(OVERLAP), encoding="utf-8")
+    absent = {name: tmp_path / name for name in ("problems", "trajectories", "dropped")}
+    told = {"contamination": overlap, "names": None, **absent}
     params = load_params(ROOT / "params.yaml")
     params = params.model_copy(update={"validity": params.validity.model_copy(update={"judge": "some-judge"})})
     return SimpleNamespace(
@@ -155,8 +159,11 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
         params=params,
         passed=PASSED,
         write_results=partial(write_results, paths["results"]),
-        build=partial(build_report, paths["results"], paths["metrics"], pairs, spans, params, lock),
-        summarize=partial(build_summary, paths["results"], paths["metrics"], params, lock),
+        build=partial(build_report, paths["results"], paths["metrics"], pairs, spans, params, lock, **told),
+        summarize=partial(
+            build_summary, paths["results"], paths["metrics"], params, lock, contamination=None, names=None
+        ),
+        told=told,
     )
 
 
@@ -232,11 +239,8 @@ def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     evaluate = experiment.params.evaluation.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
     params = experiment.params.model_copy(update={"evaluation": evaluate})
     paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
-    shared = experiment.root / "contamination.json"
-    shared.write_text(json.dumps(OVERLAP), encoding="utf-8")
-    told = {"contamination": shared, "problems": problems}
-    build = partial(build_report, *paths, params, experiment.lock, **told)
-    summarize = partial(build_summary, *paths[:2], params, experiment.lock)
+    build = partial(build_report, *paths, params, experiment.lock, **experiment.told | {"problems": problems})
+    summarize = partial(build_summary, *paths[:2], params, experiment.lock, contamination=None, names=None)
     own = {"params": params, "problems": problems, "build": build, "summarize": summarize}
     return SimpleNamespace(**vars(experiment) | own)
 

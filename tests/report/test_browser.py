@@ -59,14 +59,6 @@ ROWS = """(selector => {
   return inOrder.map(([, start]) => Math.round((start - left) / width));
 })"""
 
-# For each chart, the size of its axes' labels as drawn, as a share of its title's.
-LABEL_SIZES = """[...document.querySelectorAll(".chart")].map(chart => {
-  const drawing = chart.querySelector(":scope > svg");
-  const scale = drawing.getBoundingClientRect().width / 360;
-  const label = parseFloat(getComputedStyle(drawing.querySelector(".tick")).fontSize);
-  return label * scale / parseFloat(getComputedStyle(chart.querySelector("figcaption > *")).fontSize);
-})"""
-
 
 @pytest.fixture
 def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
@@ -96,14 +88,6 @@ def test_a_phone_shows_the_scale_of_the_intervals(page: Path, browser: Page) -> 
     axis = "document.querySelector('.results .axis')"
     assert browser.evaluate(f"{axis}.innerText.split(/\\s+/)") == ["0%", "50%", "100%"]
     assert browser.evaluate(f"{axis}.getBoundingClientRect().width") > 300
-
-
-@pytest.mark.parametrize("width", [390, 700, 1280])
-def test_labels_of_axes_are_smaller_than_titles(page: Path, browser: Page, width: int) -> None:
-    browser.open(page, width)
-    ratios = browser.evaluate(LABEL_SIZES)
-    assert ratios
-    assert max(ratios) < 1
 
 
 def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser: Page, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.evaluation.report.findings import findings, headline
-from iterpref_core.evaluation.report.summary_record import PartComparison
+from iterpref_core.evaluation.report.summary_record import Comparison
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) ->
 
 
 def test_the_test_alone_decides_where_its_interval_disagrees() -> None:
-    compared = PartComparison(n=500, gained=20, lost=11, difference=0.018, ci95=(0.002, 0.035), p_value=0.060)
+    compared = Comparison.model_construct(difference=0.018, ci95=(0.002, 0.035), p_value=0.060)
     assert compared.effect == 0
     assert str(compared) == "+1.8 [+0.2, +3.5], p = 0.060"
     assert compared.model_copy(update={"ci95": (-0.001, 0.037), "p_value": 0.045}).effect == 1

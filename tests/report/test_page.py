@@ -52,18 +52,18 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: Si
     sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
     arguments = list(experiment.build.args)
     arguments[4] = experiment.params.model_copy(update={"codeflow": sampling})
-    experiment.build.func(*arguments, tmp_path / "reports")
+    experiment.build.func(*arguments, tmp_path / "reports", **experiment.told)
     text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert _Elements(text).stack == []
     assert "Sampling instead of CodeFlow" in text
     assert "solved up to each sample" in text
     assert "(draft)" not in text
-    assert "36.7%" not in text, "the paper's curve is of refinements"
+    assert "36.7%" not in text, "the paper's numbers are of refinements"
 
 
 def test_tasks_and_problems_that_were_judged_inside_are_counted(experiment: SimpleNamespace, tmp_path: Path) -> None:
     mark_inside(experiment)
-    experiment.build.func(*experiment.build.args, tmp_path / "marked")
+    experiment.build.func(*experiment.build.args, tmp_path / "marked", **experiment.told)
     text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
     assert "Judged inside: 12 of 200 tasks of held-out." in text
     assert "judged inside7 of 100" in text

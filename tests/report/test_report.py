@@ -45,17 +45,14 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
 def test_a_model_trained_with_tests_as_the_reward_stands_beside_the_others(
     experiment: SimpleNamespace, tmp_path: Path
 ) -> None:
-    """It has no stage of its own: `iterpref train` wrote model and curve, and a row of dvc.yaml had it evaluated."""
+    """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
     experiment.write_results("grpo", 155)
-    curve = "step,loss,reward,reward_std\n1,0.0,0.125,0.3\n2,0.0,0.25,0.4\n"
-    (experiment.metrics / "training/grpo.curve.csv").write_text(curve, encoding="utf-8")
     metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "grpo"])
     assert metrics["heldout/grpo"] == 155 / 200
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
     assert summary["comparisons"]["target-rpo"]["grpo"]["heldout"]["difference"] == pytest.approx(5 / 200)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert "GRPO" in page
-    assert "the share that pass their tests (GRPO)" in page
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:
@@ -76,7 +73,7 @@ def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path:
     summary = json.loads((tmp_path / "summary.json").read_text())
     results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}
     easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
-    assert float(easy["p_value"]) == compared["parts"]["easy"]["p_value"]
+    assert (easy["p_value"], float(results["dpo", "livecodebench"]["p_value"])) == ("", compared["p_value"])
     assert results["base", "heldout"]["p_value"] == ""
     assert all(float(row["lo"]) <= float(row["pass_at_1"]) <= float(row["hi"]) for row in results.values())
     assert rows(tmp_path / "pass_rate.csv")[1] == {"iteration": "1", "pass_rate": "0.8"}

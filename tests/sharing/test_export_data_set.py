@@ -82,6 +82,22 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     assert again.read_bytes() == pairs.read_bytes()
 
 
+def test_exports_can_be_concatenated_whatever_their_pairs_state(tmp_path: Path, load: Any) -> None:
+    stated = PAIRS[2].model_copy(update={"problem_id": "b", "license": "MIT", "tested": True})
+    folders = []
+    for number, (pair, region) in enumerate(((PAIRS[0], []), (stated, SPANS[1:]))):
+        pairs = written(tmp_path / f"{number}.jsonl", [pair])
+        spans = written(tmp_path / f"{number}-spans.jsonl", region)
+        export_pairs(pairs, spans, None, tmp_path / f"set{number}", describe)
+        folders.append(load(tmp_path / f"set{number}")["train"])
+    import datasets
+
+    both = datasets.concatenate_datasets(folders)
+    assert folders[0].features == folders[1].features
+    assert (both["license"], both["tested"]) == ([None, "MIT"], [None, True])
+    assert both["rejected_spans"] == [None, [[4, 8]]]
+
+
 def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Path, load: Any) -> None:
     turns = read_prompt(
         [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "?"}, {"role": "user", "content": "1."}]

@@ -37,7 +37,7 @@ def summary_of(experiment: SimpleNamespace, found: dict[str, Any] | None = None)
         results = json.loads(file.read_text())
         file.write_text(json.dumps(results | {"weights": f"of {results['model']}"}))
     summary = build_summary(
-        experiment.results, experiment.metrics, experiment.params, experiment.lock, path if found else None
+        experiment.results, experiment.metrics, experiment.params, experiment.lock, path if found else None, None
     )
     summary.provenance.inputs["data/focal.jsonl"] = "fed"
     return summary

@@ -85,10 +85,8 @@ def make_result(
         failed = {task_id: run for task_id, run in canonical_runs.items() if run.verdict != "passed"}
         ground_truth = _ground_truth(canonical_runs, failed)
         # A task whose canonical solution fails here, such as for want of a library, says nothing about the model.
-        trusted = score_tasks(verdicts, failed, benchmark.k) if failed else None
-        if trusted is not None:
-            without_failed_truth = ScoreRecord.model_validate(trusted.to_json())
-    fields = score.to_json() | {
+        without_failed_truth = score_tasks(verdicts, failed, benchmark.k) if failed else None
+    fields = score.model_dump() | {
         "available": True,
         "errors": errors,
         "exceptions": _count(run.exception for run in runs if run.exception),
@@ -157,7 +155,7 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]])
     for difficulty, group in groups.items():
         score = score_tasks(group, k=benchmark.k)
         if score is not None:
-            records[difficulty] = DifficultyRecord.model_validate(score.to_json() | {"tasks": tuple(group)})
+            records[difficulty] = DifficultyRecord.model_validate(score.model_dump() | {"tasks": tuple(group)})
     return records
 
 

@@ -1,38 +1,22 @@
-"""Model comparisons on the same tasks, and scores of parts of a benchmark."""
+"""Model comparisons on the same tasks."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
 from iterpref_core.evaluation.report.score_rows import ScoreRow
-from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Comparison, PartComparison
+from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Comparison
 from iterpref_core.evaluation.statistics.paired_tests import ROUNDING, compare_shares
-from iterpref_core.evaluation.statistics.pass_at_k import score_tasks, shares_passed
+from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults, ScoreRecord
 
 
-def left_out(result: Measured) -> dict[str, set[str]]:
-    """Return, for each part of a benchmark, the tasks that are not in the part.
-
-    A part is one of `score_rows.PARTS` or a difficulty.
-    """
-    tasks = set(result.verdicts)
-    parts: dict[str, set[str]] = {}
-    if result.ground_truth and tasks.intersection(result.ground_truth.failed):
-        parts["without_failed_truth"] = tasks.intersection(result.ground_truth.failed)
-    for name, difficulty in (result.by_difficulty or {}).items():
-        parts[name] = tasks - set(difficulty.tasks)
-    return parts
-
-
 def scores_of(result: Measured) -> BenchmarkScores:
-    """Return a benchmark's scores for summary.json; `parts` has those of each part."""
+    """Return a benchmark's scores for summary.json; `parts` has those of each difficulty."""
     parts = {}
-    for name, without in left_out(result).items():
-        part = score_tasks(result.verdicts, without)
-        if part is not None:
-            parts[name] = ScoreRecord.model_validate(part.to_json())
+    for name, difficulty in (result.by_difficulty or {}).items():
+        parts[name] = ScoreRecord.model_validate(difficulty.model_dump(exclude={"tasks"}))
     return BenchmarkScores(
         n=result.n,
         pass_at_1=result.pass_at_1,
@@ -78,22 +62,10 @@ def compare_models(
                 if theirs is None:
                     continue
                 check_same_data(benchmark, {name: ours, against: theirs})
-                comparison = _compare_with_parts(ours, theirs, resamples, seed)
+                comparison = compare_results(ours, theirs, resamples, seed)
                 if comparison is not None:
                     comparisons[benchmark] = comparison
     return compared
-
-
-def _compare_with_parts(ours: Measured, theirs: Measured, resamples: int, seed: int) -> Comparison | None:
-    comparison = compare_results(ours, theirs, (), resamples, seed)
-    if comparison is None:
-        return None
-    parts: dict[str, PartComparison] = {}
-    for name, without in left_out(ours).items():
-        rest = compare_results(ours, theirs, without, resamples, seed)
-        if rest is not None:
-            parts[name] = PartComparison.model_validate(rest.model_dump())
-    return comparison.model_copy(update={"parts": parts or None})
 
 
 def compare_with_first(
@@ -123,7 +95,7 @@ def compare_with_first(
         tasks = None
         if base is not None and name != first:
             check_same_data(benchmark, {name: result, first: base})
-            comparison = compare_results(result, base, (), resamples, seed)
+            comparison = compare_results(result, base, resamples, seed)
             tasks = comparison.n if comparison else 0
         row = ScoreRow.of(
             name,
@@ -152,27 +124,20 @@ def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
         )
 
 
-def compare_results(
-    ours: Measured,
-    theirs: Measured,
-    without: Collection[str],
-    resamples: int,
-    seed: int,
-) -> Comparison | None:
+def compare_results(ours: Measured, theirs: Measured, resamples: int, seed: int) -> Comparison | None:
     """Compare a model's result with another's, on the tasks that both were judged on.
 
     Args:
         ours: the model's result.
         theirs: the other model's result.
-        without: tasks to leave out.
         resamples: the number of bootstrap resamples.
         seed: the seed of the resampling.
 
     Returns:
-        The comparison without parts, or None if the models share no task.
+        The comparison, or None if the models share no task.
     """
-    new = _shares(ours, without)
-    old = _shares(theirs, without)
+    new = shares_passed(ours.verdicts)
+    old = shares_passed(theirs.verdicts)
     comparison = compare_shares(new, old, resamples, seed)
     if comparison is None:
         return None
@@ -199,8 +164,3 @@ def compare_results(
         both=both,
         neither=neither,
     )
-
-
-def _shares(result: Measured, without: Collection[str]) -> dict[str, float]:
-    shares = shares_passed(result.verdicts)
-    return {task_id: share for task_id, share in shares.items() if task_id not in without}

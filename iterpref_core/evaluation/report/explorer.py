@@ -5,9 +5,8 @@ policy names that script and the style sheet by their hashes, and allows nothing
 """
 
 import base64
+import heapq
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from iterpref_core.records.prompt_messages import labeled_text
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)
-T = TypeVar("T")
 Json = dict[str, Any]
 
 # The largest numbers of characters that are shown, so that one endless answer does not fill the page.
@@ -40,9 +38,6 @@ TRAJECTORIES = 500
 
 TRAJECTORY_BYTES = 3_400_000
 """The largest size of all trajectories: with style and script the page stays below 4 MB, whatever models wrote."""
-
-_ESCAPED = re.compile(r"[<\x7f-\U0010ffff]")
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -105,23 +100,6 @@ def write_explorer(
         file.write(html)
 
 
-def take_turns(groups: Iterable[Sequence[T]]) -> Iterator[T]:
-    """Yield the first item of each group, then the second of each, and so on.
-
-    >>> list(take_turns(["abc", "d"]))
-    ['a', 'd', 'b', 'c']
-    """
-    waiting = [iter(group) for group in groups]
-    while waiting:
-        still_waiting = []
-        for group in waiting:
-            for item in group:
-                yield item
-                still_waiting.append(group)
-                break
-        waiting = still_waiting
-
-
 def text_hash(text: str) -> bytes:
     """Return the hash by which tasks are drawn, so that no person picks them."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -139,75 +117,54 @@ def cut(text: str, longest: int) -> str:
     return f"{text[:longest]}\n… {left_out:,} characters more"
 
 
-def line_edits(before: Sequence[str], after: Sequence[str]) -> list[int | str]:
-    """Return the edits from one program's lines to another's.
+def changed_lines(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the lines of a program and of the one before it: (sign, text), where the sign is `+`, `−` or empty.
 
-    A number n > 0 keeps n lines, n < 0 leaves n lines out, and a text is a new line.
-
-    >>> line_edits(["a", "b", "c"], ["a", "x", "c"])
-    [1, -1, 'x', 1]
+    >>> changed_lines(["a", "b", "c"], ["a", "x", "c"])
+    [('', 'a'), ('−', 'b'), ('+', 'x'), ('', 'c')]
     """
-    edits: list[int | str] = []
+    lines: list[tuple[str, str]] = []
     i = 0
     j = 0
     end = (len(before), len(after))
     for a, b in [*match_lines(before, after), end]:
-        if a > i:
-            edits.append(i - a)
-        edits += after[j:b]
+        lines += [("−", text) for text in before[i:a]]
+        lines += [("+", text) for text in after[j:b]]
         if (a, b) != end:
-            if edits and isinstance(edits[-1], int) and edits[-1] > 0:
-                edits[-1] += 1
-            else:
-                edits.append(1)
+            lines.append(("", after[b]))
         i = a + 1
         j = b + 1
-    return edits
+    return lines
 
 
 def embed(value: Any) -> str:
-    r"""Return JSON that can stand in a page's <script>: no text ends the element, or is invisible in an editor.
+    r"""Return JSON that can stand in a page's <script>: no text ends the element, and all of it is ASCII.
 
     >>> embed({"code": "</script>\u202e"})
     '{"code":"\\u003c/script>\\u202e"}'
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _ESCAPED.sub(_escape, text)
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
-    """Choose the trajectories to show.
+    """Choose the trajectories to show, by the hashes of their task_ids, so that no person picks them.
 
-    An outcome is `pair`, or the reason of stage pairs why there is none. Kinds of trajectories (outcome, and the last
-    verdict that is no pass) take turns, so that rare kinds come early. Inside a kind, trajectories come in the order of
-    the hashes of their task_ids, so that no person picks them.
+    An outcome is `pair`, or the reason of stage pairs why there is none.
 
     Returns:
-        The number of all trajectories by outcome; and task_id → outcome of the chosen ones, in the order of the choice.
+        The number of all trajectories by outcome; and task_id → outcome of the chosen ones.
     """
     if files.trajectories is None:
         return Counter(), {}
     known = load_json(files.dropped, dict[str, str], "pairs") if files.dropped else {}
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "pair"
-    totals = Counter[str]()
-    kinds: dict[tuple[str, str], list[str]] = {}
+    outcomes = {}
     for item in read_jsonl(files.trajectories, Trajectory, unique=True):
-        outcome = known.get(item.task_id, "no pair")
-        totals[outcome] += 1
-        # Drafted with a wrong answer, then timed out, then passed: of the kind (pair, timeout).
-        failures = [attempt.verdict for attempt in item.attempts if attempt.verdict != "passed"]
-        last_failure = str(failures[-1]) if failures else ""
-        task_ids = kinds.setdefault((outcome, last_failure), [])
-        task_ids.append(item.task_id)
-    groups = []
-    for (outcome, _), task_ids in sorted(kinds.items()):
-        in_order = sorted(task_ids, key=text_hash)
-        groups.append([(task_id, outcome) for task_id in in_order])
-    in_turn = list(take_turns(groups))
-    chosen = dict(in_turn[:TRAJECTORIES])
-    by_number = dict(totals.most_common())
-    return Counter(by_number), chosen
+        outcomes[item.task_id] = known.get(item.task_id, "no pair")
+    totals = Counter(dict(Counter(outcomes.values()).most_common()))
+    chosen = heapq.nsmallest(TRAJECTORIES, outcomes, key=text_hash)
+    return totals, {task_id: outcomes[task_id] for task_id in chosen}
 
 
 def _entries(
@@ -267,7 +224,7 @@ def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str
 
 
 def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
-    """Return each attempt as line edits of the one before, with verdict, feedback and the model that wrote it."""
+    """Return each attempt with its changes to the one before, verdict, feedback and the model that wrote it."""
     before: list[str] = []
     attempts = []
     for attempt in trajectory.attempts:
@@ -277,7 +234,7 @@ def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
             "iteration": attempt.iteration,
             "model": params.draft_model if drafted else "debugger",
             "verdict": attempt.verdict,
-            "edits": line_edits(before, lines),
+            "lines": changed_lines(before, lines),
         }
         if attempt.hidden:
             entry["hidden"] = attempt.hidden
@@ -296,7 +253,7 @@ def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
             "chosen": _lines(pair.chosen, ()),
         }
     return {
-        "titles": pair_titles(spans, None),
+        "titles": pair_titles(spans),
         "rejected": _lines(pair.rejected, spans.rejected),
         "chosen": _lines(pair.chosen, spans.chosen),
     }
@@ -339,19 +296,7 @@ def _shown(count: int, total: int) -> str:
         return "There are no trajectories."
     if count == total:
         return f"All {total:,} trajectories."
-    return (
-        f"{count:,} of {total:,} trajectories, sampled so that every outcome and kind of failure appears. "
-        "So shares are not those of all trajectories."
-    )
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    if character == "<":
-        return "\\u003c"
-    if unicodedata.category(character) in _UNSEEN:
-        return json.dumps(character)[1:-1]
-    return character
+    return f"{count:,} of {total:,} trajectories, drawn by a hash of their task_id."
 
 
 def _policy(script: str, sheet: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from iterpref_core.evaluation.report.csv_tables import write_tables
 from iterpref_core.evaluation.report.explorer import Explored, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.stage_outputs import load_curves
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import write_summary
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -24,27 +23,27 @@ def build_report(
     params: Params,
     lock: Path,
     out: Path,
-    contamination: Path | None = None,
-    problems: Path | None = None,
-    trajectories: Path | None = None,
-    dropped: Path | None = None,
-    names: Collection[str] | None = None,
+    contamination: Path,
+    problems: Path,
+    trajectories: Path,
+    dropped: Path,
+    names: Collection[str] | None,
 ) -> dict[str, float]:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
 
     Args:
         results: the folder of `<model>/results.json` and `<model>/samples/`. The report names absent models.
-        metrics: the folder of the stages' metrics and training curves.
+        metrics: the folder of the stages' metrics.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
         params: the parameters.
         lock: `dvc.lock`; may be absent.
         out: the folder of the report.
         contamination: `contamination.json`.
-        problems: `problems.jsonl`, for the prompts in the explorer.
+        problems: `problems.jsonl`, for the prompts in the explorer; may be absent.
         trajectories: `trajectories.jsonl`, for the explorer; may be absent.
         dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
-        names: the models of the experiment; files of other models in the folders are not read. By default all.
+        names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:
         `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
@@ -64,14 +63,14 @@ def build_report(
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     files = Explored(
         trajectories=_if_there(trajectories),
-        problems=problems,
+        problems=_if_there(problems),
         pairs=pairs,
         spans=spans,
         dropped=_if_there(dropped),
     )
     write_explorer(files, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
-    write_page(summary, load_curves(metrics, names), shown, out / "index.html")
+    write_page(summary, shown, out / "index.html")
     write_tables(summary, out)
     headline: dict[str, float] = {}
     for model, benchmarks in summary.models.items():
@@ -85,8 +84,8 @@ def build_report(
     return headline
 
 
-def _if_there(path: Path | None) -> Path | None:
-    return path if path is not None and path.is_file() else None
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def choose_pairs(

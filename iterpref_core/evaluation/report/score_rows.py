@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
-from iterpref_core.evaluation.report.summary_record import Comparison, PartComparison, Summary
+from iterpref_core.evaluation.report.summary_record import Comparison, Summary
 from iterpref_core.records.results import ScoreRecord
-
-PARTS = {
-    "without_failed_truth": "without tasks whose canonical solution fails here",
-}
-"""Parts of a benchmark by the tasks that are left out; its difficulties are parts too."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +16,13 @@ class ScoreRow:
     Attributes:
         model: base, debugger or an objective; or the name of an entrant of a leaderboard.
         benchmark: the benchmark's name.
-        part: empty for all tasks, else a name in `PARTS` or a difficulty.
+        part: empty for all tasks, else a difficulty.
         n: the number of tasks.
         score: pass@1.
         interval: the 95% interval of `score`.
         score_at_5: pass@5 if several samples were drawn.
-        comparison: with the first model of the table, which is base in the report; None for that model and if it was
-            not measured, or shares no task.
+        comparison: with the first model of the table, which is base in the report; None for that model, if it was
+            not measured or shares no task, and for a part.
         compared: the number of tasks of the comparison; None if there is no first model to compare with.
         judged_inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
         tokens: of an answer, on average; None if not known.
@@ -41,7 +36,7 @@ class ScoreRow:
     score: float
     interval: tuple[float, float]
     score_at_5: float | None
-    comparison: PartComparison | None = None
+    comparison: Comparison | None = None
     compared: int | None = None
     judged_inside: int = 0
     tokens: float | None = None
@@ -116,9 +111,8 @@ def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]
     inside = scores.judged_inside or 0
     yield ScoreRow.of(model, benchmark, scores, comparison=against_base, judged_inside=inside)
     parts = scores.parts or {}
-    compared_parts = (against_base and against_base.parts) or {}
-    for part in in_order(set(parts), PARTS | DIFFICULTIES):
-        yield ScoreRow.of(model, benchmark, parts[part], part, comparison=compared_parts.get(part))
+    for part in in_order(set(parts), DIFFICULTIES):
+        yield ScoreRow.of(model, benchmark, parts[part], part)
 
 
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:

@@ -1,22 +1,18 @@
-"""Stage outputs that the report reads: results, metrics, training curves, DVC's hashes."""
+"""Stage outputs that the report reads: results, metrics, DVC's hashes."""
 
-import csv
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.evaluation.report.labels import MODELS, in_order
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text
+from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
-Curve = list[dict[str, float]]
-"""A training curve: column → value for every logged step. A step may lack a column."""
 
 
 def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
@@ -96,41 +92,6 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
     return counts
 
 
-def load_curves(metrics: Path, models: Collection[str] | None = None) -> dict[str, Curve]:
-    """Load objective → training curve from `training/<objective>.curve.csv`; untrained objectives are absent.
-
-    Args:
-        metrics: the folder of the stages' metrics.
-        models: names of the objectives to load; by default all.
-
-    Raises:
-        InputError: a cell is not a number.
-    """
-    suffix = ".curve.csv"
-    paths = {}
-    for path in (metrics / "training").glob("*" + suffix):
-        name = path.name.removesuffix(suffix)
-        if models is None or name in models:
-            paths[name] = path
-    curves = {}
-    for name in in_order(set(paths), MODELS):
-        curves[name] = _load_curve(paths[name])
-    return curves
-
-
-def _load_curve(path: Path) -> Curve:
-    curve = []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        try:
-            for row in rows:
-                step = {column: float(cell) for column, cell in row.items() if cell}
-                curve.append(step)
-        except ValueError as error:
-            raise InputError(f"{path}:{rows.line_num}: {error}; run stage training again") from None
-    return curve
-
-
 def load_hashes(lock: Path) -> dict[str, str]:
     """Return artifact → md5 from `dvc.lock`; empty if DVC has not run.
 
@@ -142,15 +103,15 @@ def load_hashes(lock: Path) -> dict[str, str]:
     """
     if not lock.is_file():
         return {}
+    content = read_yaml(lock)
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
         outs: dict[str, str] = {}
-        for name, stage in stages.items():
+        for name, stage in content["stages"].items():
             if name == "report":
                 continue
             for out in stage.get("outs", ()):
                 outs[out["path"]] = out["md5"]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{lock}: not a dvc.lock ({error}); restore it (git has it), or move it away and run `dvc repro`"
         ) from None

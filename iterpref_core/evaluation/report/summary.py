@@ -16,11 +16,10 @@ from iterpref_core.evaluation.report.summary_record import (
     Contamination,
     Provenance,
     Summary,
-    TruthSummary,
     ValiditySummary,
 )
 from iterpref_core.records.config import Params
-from iterpref_core.records.results import ModelResults
+from iterpref_core.records.results import GroundTruth, ModelResults
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
 """The criteria by which a judge scores tests."""
@@ -32,8 +31,8 @@ def build_summary(
     metrics: Path,
     params: Params,
     lock: Path,
-    contamination: Path | None = None,
-    names: Collection[str] | None = None,
+    contamination: Path | None,
+    names: Collection[str] | None,
 ) -> Summary:
     """Gather the summary from the stages' outputs.
 
@@ -42,8 +41,8 @@ def build_summary(
         metrics: the folder of the stages' metrics.
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
-        contamination: the file of stage pairs on the overlap of pairs with benchmarks; empty in the summary by default.
-        names: the models of the experiment; by default those that have results.
+        contamination: the file of stage pairs on the overlap of pairs with benchmarks; None: not checked.
+        names: the models of the experiment; None: those that have results.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
@@ -94,31 +93,23 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
     needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
     codeflow = load_metrics(metrics / "codeflow.json", needed)
     pairs = load_metrics(metrics / "pairs.json", ("pairs",))
-    by_iteration: dict[int, float] = {}
-    for name, rate in codeflow.items():
-        if name.startswith("pass_rate/"):
-            by_iteration[int(name.removeprefix("pass_rate/"))] = rate
-    prompt_tokens = int(codeflow["prompt_tokens"])
-    completion_tokens = int(codeflow["completion_tokens"])
-    calls = int(codeflow["llm_calls"])
+    iterations = sorted(int(name.removeprefix("pass_rate/")) for name in codeflow if name.startswith("pass_rate/"))
     # A model that runs on this machine has no bill.
     cost = codeflow.get("cost_usd", 0.0)
-    accepted = int(pairs["pairs"])
-    return CodeflowSummary(
-        problems=int(codeflow["problems"]),
-        pass_rate_by_iteration=tuple(by_iteration[iteration] for iteration in sorted(by_iteration)),
-        pairs=accepted,
-        judged_inside=int(codeflow["judged_inside"]) if "judged_inside" in codeflow else None,
-        further_pairs=int(pairs["further_pairs"]) if "further_pairs" in pairs else None,
-        dropped=group(pairs, "dropped"),
-        verdicts=group(codeflow, "verdicts"),
-        llm_calls=calls,
-        tokens=prompt_tokens + completion_tokens,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cost_usd=cost,
-        calls_per_pair=calls / accepted if accepted else None,
-        cost_usd_per_pair=cost / accepted if accepted else None,
+    accepted = pairs["pairs"]
+    return CodeflowSummary.model_validate(
+        codeflow
+        | {
+            "pass_rate_by_iteration": [codeflow[f"pass_rate/{iteration}"] for iteration in iterations],
+            "pairs": accepted,
+            "further_pairs": pairs.get("further_pairs"),
+            "dropped": group(pairs, "dropped"),
+            "verdicts": group(codeflow, "verdicts"),
+            "tokens": codeflow["prompt_tokens"] + codeflow["completion_tokens"],
+            "cost_usd": cost,
+            "calls_per_pair": codeflow["llm_calls"] / accepted if accepted else None,
+            "cost_usd_per_pair": cost / accepted if accepted else None,
+        }
     )
 
 
@@ -136,14 +127,14 @@ def _validity(metrics: dict[str, float]) -> ValiditySummary:
     )
 
 
-def _ground_truth(models: Iterable[ModelResults]) -> dict[str, TruthSummary]:
+def _ground_truth(models: Iterable[ModelResults]) -> dict[str, GroundTruth]:
     """Return benchmark → the outcome of the benchmark's canonical solutions, the worst over the models' runs."""
-    lowest: dict[str, TruthSummary] = {}
+    lowest: dict[str, GroundTruth] = {}
     for model in models:
         for name, result in model.measured.items():
             truth = result.ground_truth
             if truth and (name not in lowest or truth.passed < lowest[name].passed):
-                lowest[name] = TruthSummary(n=truth.n, passed=truth.passed, failed=truth.failed)
+                lowest[name] = truth.model_copy(update={"reasons": None})
     return lowest
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import ResultRecord, ScoreRecord
+from iterpref_core.records.results import GroundTruth, ScoreRecord
 from iterpref_core.storage.jsonl import atomic_writer
 
 SIGNIFICANT = 0.05
@@ -118,7 +118,7 @@ class BenchmarkScores(ScoreRecord):
         errors: verdict → the number of failed programs.
         exceptions: name of an exception's type → the number of programs that failed with it.
         judged_inside: the tasks whose tests ran in the program's own process.
-        parts: part of the benchmark → the score on it: one of `score_rows.PARTS`, or a difficulty.
+        parts: difficulty → the score on its tasks.
     """
 
     samples: int
@@ -128,7 +128,7 @@ class BenchmarkScores(ScoreRecord):
     parts: dict[str, ScoreRecord] | None = None
 
 
-class PartComparison(SummaryRecord):
+class Comparison(SummaryRecord):
     """One model against another on the same tasks.
 
     Attributes:
@@ -138,6 +138,11 @@ class PartComparison(SummaryRecord):
         difference: the difference of pass@1, as a share of 1.
         ci95: the 95% interval of the difference.
         p_value: the two-sided p-value of no difference.
+        p_worse: the one-sided p-value, small where the model is worse.
+        tasks_gained: the names of the tasks that the model solves more often.
+        tasks_lost: the names of the tasks that it solves less often.
+        both: the number of tasks that both solve, equally often.
+        neither: the number of tasks that neither solves.
     """
 
     n: int
@@ -146,6 +151,11 @@ class PartComparison(SummaryRecord):
     difference: float
     ci95: tuple[float, float]
     p_value: float
+    p_worse: float
+    tasks_gained: tuple[str, ...]
+    tasks_lost: tuple[str, ...]
+    both: int
+    neither: int
 
     @property
     def effect(self) -> int:
@@ -157,34 +167,6 @@ class PartComparison(SummaryRecord):
     def __str__(self) -> str:
         """Write the difference in percentage points: `+2.4 [+0.3, +4.6], p = 0.031`."""
         return f"{points(self.difference)} {interval(self.ci95)}, {p_equation(self.p_value)}"
-
-
-class Comparison(PartComparison):
-    """One model against another on all tasks of a benchmark.
-
-    Attributes:
-        p_worse: the one-sided p-value, small where the model is worse.
-        tasks_gained: the tasks that the model solves more often than the other.
-        tasks_lost: the tasks that it solves less often.
-        both: the number of tasks that both solve, equally often.
-        neither: the number of tasks that neither solves.
-        parts: part of the benchmark → comparison on it.
-    """
-
-    p_worse: float
-    tasks_gained: tuple[str, ...]
-    tasks_lost: tuple[str, ...]
-    both: int
-    neither: int
-    parts: dict[str, PartComparison] | None = None
-
-
-class TruthSummary(ResultRecord):
-    """The outcome of a benchmark's canonical solutions: the worst that any model's evaluation saw."""
-
-    n: int
-    passed: int
-    failed: tuple[str, ...]
 
 
 class Provenance(SummaryRecord):
@@ -218,7 +200,7 @@ class Summary(SummaryRecord):
         models: model → benchmark → scores.
         unavailable: model → benchmark → the reason why it could not be measured.
         missing: the models of the experiment that have no results.
-        ground_truth: benchmark → the outcome of its canonical solutions.
+        ground_truth: benchmark → the outcome of its canonical solutions: the worst that any model's evaluation saw.
         comparisons: model → compared with → benchmark → comparison.
         provenance: the origin of the results.
     """
@@ -230,7 +212,7 @@ class Summary(SummaryRecord):
     models: dict[str, dict[str, BenchmarkScores]]
     unavailable: dict[str, dict[str, str]]
     missing: tuple[str, ...]
-    ground_truth: dict[str, TruthSummary]
+    ground_truth: dict[str, GroundTruth]
     comparisons: dict[str, dict[str, dict[str, Comparison]]]
     provenance: Provenance
 

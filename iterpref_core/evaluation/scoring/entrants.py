@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.evaluation.evaluation.results_file import RESULTS
-from iterpref_core.evaluation.scoring.existing_samples import name_of
 from iterpref_core.models.inference.backend_factory import check_model, names_served
 from iterpref_core.models.pretrained.checkpoints import SOURCE_FILE, is_gguf, is_served
 from iterpref_core.records.config import Params
@@ -41,7 +40,7 @@ def find_entrants(places: Sequence[str], params: Params) -> list[Entrant]:
     """Return what each place stands for, and check what can be checked without asking a model.
 
     Args:
-        places: folders of checkpoints or of results, hub ids, names of served models, files or folders of samples.
+        places: folders of checkpoints or of results, hub ids, names of served models, files of samples.
         params: the backend, and the form in which a model with weights here reads prompts.
 
     Raises:
@@ -76,16 +75,11 @@ def _kind_of(place: str) -> Kind:
         return "results"
     if (path / SOURCE_FILE).is_file() or (path / "config.json").is_file():
         return "model"
-    if any(path.glob("*/*.py")):
-        return "samples"
-    raise InputError(
-        f"{path}: a folder without a checkpoint (config.json), results ({RESULTS}) or samples (HumanEval_0/0.py); "
-        "check the path"
-    )
+    raise InputError(f"{path}: a folder without a checkpoint (config.json) or results ({RESULTS}); check the path")
 
 
 def _short_name(place: str, kind: Kind) -> str:
     path = Path(place)
     if kind == "results":
         return (path if path.is_dir() else path.absolute().parent).name
-    return name_of(path) if kind == "samples" else path.name
+    return path.stem if kind == "samples" else path.name

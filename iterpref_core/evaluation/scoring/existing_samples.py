@@ -1,4 +1,4 @@
-"""Existing samples: programs of this project or another harness, or a benchmark's solutions, without a model."""
+"""Existing samples: programs of a file, or a benchmark's solutions, scored without a model."""
 
 import functools
 import logging
@@ -12,18 +12,18 @@ from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples, 
 from iterpref_core.evaluation.evaluation.answer_reading import read_answers
 from iterpref_core.evaluation.evaluation.evaluation import Programs, measure, run_benchmarks
 from iterpref_core.evaluation.evaluation.scores import Evaluated, make_result
-from iterpref_core.evaluation.scoring.sample_formats import GivenSample, read_given_samples
 from iterpref_core.execution import whole_program
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import InputError, UnansweredError
+from iterpref_core.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SamplesFile:
-    """A file or folder of samples, and how it is read: as `score_samples` says."""
+    """A file of samples, and how it is read: as `score_samples` says."""
 
     path: Path
     extract: bool
@@ -38,16 +38,15 @@ def score_samples(
     extract: bool = False,
     partial: bool = False,
 ) -> dict[str, float]:
-    """Score the samples of a file or folder, or with None each benchmark's canonical solutions (a problem's reference).
+    """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
     Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
 
     Args:
-        path: samples, or the output of another harness (`sample_formats`).
+        path: JSONL of samples.
         setting: benchmarks, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
-        extract: the samples are answers, and their programs are found as in a model's answers. Where the format
-            says that they are, this is done without being asked for.
+        extract: the samples are answers, and their programs are found as in a model's answers.
         partial: some tasks may be without a sample; then the scores are of the others.
 
     Raises:
@@ -64,12 +63,7 @@ def score_samples(
     def score(benchmark: Benchmark[Any]) -> Evaluated:
         return score_file(benchmark, file, setting.cache)
 
-    return run_benchmarks(name_of(path), None, score, setting, out)
-
-
-def name_of(path: Path) -> str:
-    """Return the name that the samples of a file or folder have in results."""
-    return path.name if path.is_dir() else path.stem
+    return run_benchmarks(path.stem, None, score, setting, out)
 
 
 def score_canonical(benchmark: Benchmark[Any], cache: Path) -> Evaluated:
@@ -93,17 +87,17 @@ def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Eva
         InputError: the file is broken, or some task has no sample.
     """
     # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
-    known = read_given_samples(file.path, benchmark.tasks.keys())
+    known = [sample for sample in read_jsonl(file.path, Sample) if sample.task_id in benchmark.tasks]
     total = len(benchmark.tasks)
     if not known:
         raise UnansweredError(
             f"{file.path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id"
         )
     if file.partial:
-        sampled = {each.sample.task_id for each in known}
+        sampled = {sample.task_id for sample in known}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
     remedy = "add them" if file.partial else "add them, or score the others alone with --partial"
-    _check_complete(benchmark, [each.sample for each in known], f"{file.path}: no sample", remedy)
+    _check_complete(benchmark, known, f"{file.path}: no sample", remedy)
     programs = read_samples(benchmark, known, file)
     scored = len(benchmark.tasks)
     if scored < total:
@@ -125,7 +119,7 @@ def _check_complete(
         )
 
 
-def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: SamplesFile) -> Programs:
+def read_samples(benchmark: Benchmark[Any], samples: Sequence[Sample], file: SamplesFile) -> Programs:
     """Return the programs in a file's samples.
 
     A `completion` goes on with its task's prompt, if that is the prefix of a program, also where the program has to be
@@ -133,34 +127,20 @@ def read_samples(benchmark: Benchmark[Any], given: Sequence[GivenSample], file: 
 
     Args:
         benchmark: the suite.
-        given: the file's samples, for tasks of the suite.
+        samples: the file's samples, for tasks of the suite.
         file: the file, and how it is read.
     """
-    tasks = []
-    programs = []
-    answers: dict[int, tuple[Any, str]] = {}
-    as_they_stand: list[tuple[Any, str]] = []
-    for number, (sample, is_answer) in enumerate(given):
-        task = benchmark.tasks[sample.task_id]
-        prefix = benchmark.completion_prefix(task)
-        text = whole_program(prefix, sample)
-        if file.extract or is_answer:
-            answers[number] = task, text
-        else:
-            as_they_stand.append((task, text))
-        tasks.append(task)
-        programs.append(text)
-    _warn_of_answers(benchmark, file.path, as_they_stand)
-    read = read_answers(benchmark, list(answers.values()), PromptMode(instruct=True))
-    for number, program in zip(answers, read.programs, strict=True):
-        programs[number] = program
-    return Programs(
-        tasks,
-        [sample.solution or sample.completion or "" for sample, _ in given],
-        programs,
-        counts=read.counts,
-        about={"extracted": True} if answers else {},
-    )
+    tasks = [benchmark.tasks[sample.task_id] for sample in samples]
+    originals = [sample.solution or sample.completion or "" for sample in samples]
+    texts = []
+    for task, sample in zip(tasks, samples, strict=True):
+        texts.append(whole_program(benchmark.completion_prefix(task), sample))
+    answers = list(zip(tasks, texts, strict=True))
+    if file.extract:
+        read = read_answers(benchmark, answers, PromptMode(instruct=True))
+        return Programs(tasks, originals, read.programs, counts=read.counts, about={"extracted": True})
+    _warn_of_answers(benchmark, file.path, answers)
+    return Programs(tasks, originals, texts)
 
 
 def _warn_of_answers(

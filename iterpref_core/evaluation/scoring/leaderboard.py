@@ -11,7 +11,6 @@ from iterpref_core.evaluation.report.stage_outputs import load_model_results
 from iterpref_core.evaluation.scoring.entrants import Entrant, find_entrants
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.evaluation.scoring.standings import Leaderboard, rank_models, write_leaderboard
-from iterpref_core.models.inference.backend_factory import names_served
 from iterpref_core.records.errors import BudgetError, EndpointError, InputError, IterPrefError, UnansweredError
 from iterpref_core.records.results import ModelResults
 
@@ -58,13 +57,6 @@ def make_leaderboard(
             failures.append(error)
             if len(entrants) > 1:
                 logger.warning("%s: %s; the other models are measured", entrant.name, error)
-            if isinstance(error, InputError) and _is_served(entrant, setting):
-                logger.warning(
-                    "%s was asked at the endpoint, as all names without a folder here; for a model of the hub, name "
-                    "the results folder of `iterpref evaluate --model %s` without --backend",
-                    entrant.name,
-                    entrant.place,
-                )
         folder = _folder_of(entrant, out)
         if (folder / RESULTS).exists():
             measured[entrant.name] = load_model_results(folder)
@@ -106,10 +98,6 @@ def _measure(
             prompt=setting.params.model.student_format,
             fresh=fresh,
         )
-
-
-def _is_served(entrant: Entrant, setting: EvaluationSetting) -> bool:
-    return entrant.kind == "model" and names_served(entrant.place, setting.params.inference.backend)
 
 
 def _folder_of(entrant: Entrant, out: Path) -> Path:

@@ -27,8 +27,6 @@ LICENSES = {
 }
 """Source of problems → license: this project's own, and published sets as their cards on the Hugging Face hub state
 (`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
-MARKS = {"": "", "without_failed_truth": " ¹"}
-"""The parts of a benchmark in a model's card → their footnote signs."""
 
 
 def model_card(
@@ -52,13 +50,13 @@ def model_card(
     """
     first = first_base(lineage)
     scores: list[ScoreRow] = []
-    base: dict[tuple[str, str], ScoreRow] = {}
+    base: dict[str, ScoreRow] = {}
     measured: dict[str, str] = {}
     if summary is not None:
         scores = _scores_of(summary, weights)
         for row in score_rows(summary):
-            if row.model == "base":
-                base[row.benchmark, row.part] = row
+            if row.model == "base" and not row.part:
+                base[row.benchmark] = row
         measured = summary.provenance.weights
     known = summary is not None and trained_on_the_pairs_of(summary, lineage)
     started_there = lineage is not None and lineage.base_weights == measured.get("base")
@@ -84,14 +82,6 @@ def model_card(
         base=base if started_there else {},
         measured=known and weights in measured.values(),
     )
-
-
-_OPTIONAL = {
-    "problem_id": "the problem, where `task_id` does not say it",
-    "license": "the license of the problem or of the row that the pair is from",
-    "tested": "true: tests have judged both programs; false: none has; null: not recorded",
-}
-"""Column that not every data set has → its meaning."""
 
 
 def pairs_card(
@@ -122,7 +112,6 @@ def pairs_card(
         contents=contents,
         # The experiment's own tests have judged its pairs; of other pairs each must say it.
         judged=summary is not None or contents.tested == contents.pairs,
-        optional=_OPTIONAL,
         summary=summary,
         localized=localized,
         regions_known=regions_known,
@@ -185,7 +174,7 @@ def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
     names = [name for name, fingerprint in measured.items() if fingerprint == weights]
     if not names:
         return []
-    return [row for row in score_rows(summary) if row.model == names[0] and row.part in MARKS]
+    return [row for row in score_rows(summary) if row.model == names[0] and not row.part]
 
 
 def _data_set_fields(contents: DataSet, title: str) -> str:
@@ -249,7 +238,6 @@ def _render(name: str, **context: Any) -> str:
         "benchmark_name": benchmark_name,
         "count": count,
         "license_of": lambda origin: _find_license(origin) or "unknown: check",
-        "marks": MARKS,
         "percent": percent,
         "setting": setting,
     }

@@ -1,14 +1,14 @@
 """Data set export: pairs as a folder of Parquet and a card, for `datasets.load_dataset`.
 
 Pairs have TRL's columns `prompt`, `chosen`, `rejected`. A column has one type: where one prompt is a list of messages,
-all are, and so are the answers.
+all are, and so are the answers. All exports have the same columns with the same types: they can be concatenated.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError, RecordError
@@ -20,8 +20,6 @@ CARD = "README.md"
 DATA = "data"
 TRAIN = "train"
 """The split, as `load_dataset` calls it."""
-_OPTIONAL = ("problem_id", "license", "tested")
-"""Columns of pairs that are there if a pair states such a thing."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,12 @@ class DataSet:
         origins: origin of the problems → pairs.
         methods: method of localization → pairs.
         tested: pairs that say that tests have judged both programs.
-        stated: columns that are there since a pair states such a thing.
     """
 
     pairs: int = 0
     origins: Counter[Origin] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     tested: int = 0
-    stated: set[str] = field(default_factory=set)
 
 
 Describe = Callable[[DataSet], str]
@@ -93,14 +89,9 @@ def export_pairs(
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
         contents.tested += pair.tested is True
-        contents.stated.update(name for name in _OPTIONAL if getattr(pair, name) is not None)
         if region is not None:
             contents.methods[region.method] += 1
-        rows.append(_pair_row(pair, region))
-    columns = {"task_id", "prompt", "chosen", "rejected"} | contents.stated
-    if spans is not None:
-        columns |= {"spans_method", "rejected_spans", "chosen_spans"}
-    rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
+        rows.append(_pair_row(pair, region) if spans is not None else dict(pair))
     contents.pairs = len(rows)
     _write(out, rows, contents, describe, pairs)
     written: dict[str, float | str] = {
@@ -120,19 +111,33 @@ def _write(
     source: Path,
 ) -> None:
     """Write the rows as a Parquet file, and the card; the folder appears whole or not at all."""
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
     if not rows:
         raise InputError(f"{source}: has no record; look at the drop reasons of the stages before")
-    if any(not isinstance(row["prompt"], str) for row in rows):
+    chat = any(not isinstance(row["prompt"], str) for row in rows)
+    if chat:
         for row in rows:
             _make_chat(row)
+    features = Features({name: _feature(name, chat=chat) for name in rows[0]})
     with new_folder(out) as partial:
         (partial / DATA).mkdir()
-        # Arrow finds types of columns that hold for all rows.
-        Dataset.from_list(rows).to_parquet(partial / DATA / f"{TRAIN}.parquet")
+        Dataset.from_list(rows, features=features).to_parquet(partial / DATA / f"{TRAIN}.parquet")
         with atomic_writer(partial / CARD) as file:
             file.write(describe(contents))
+
+
+def _feature(name: str, *, chat: bool) -> Any:
+    """Return the type of a column, also where no row has a value in it: a field of a pair, or of its region."""
+    from datasets import List, Value
+
+    if name.endswith("_spans"):
+        return List(List(Value("int64")))
+    if chat and name in ("prompt", "chosen", "rejected"):
+        return List({"role": Value("string"), "content": Value("string")})
+    field_of_pair = PreferencePair.model_fields.get(name)
+    is_flag = field_of_pair is not None and bool in get_args(field_of_pair.annotation)
+    return Value("bool" if is_flag else "string")
 
 
 def _make_chat(row: Row) -> None:
@@ -162,7 +167,7 @@ def _origin(problem: Problem) -> Origin:
 
 
 def _pair_row(pair: PreferencePair, region: FocalSpans | None) -> Row:
-    """Return a pair as a row with all columns; without a region those for spans are null."""
+    """Return a pair as a row with the columns of its region, which are null where it has none."""
     row = dict(pair)
     row["spans_method"] = region and region.method
     row["rejected_spans"] = region and [list(span) for span in region.rejected]

@@ -132,7 +132,7 @@ def compare_with_baseline(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
                 "evaluate again where programs could not be run (infra_error)"
             )
-        comparison = compare_results(after, before, (), resamples, seed)
+        comparison = compare_results(after, before, resamples, seed)
         if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         compared[name] = comparison

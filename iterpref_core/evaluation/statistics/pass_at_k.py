@@ -1,48 +1,17 @@
 """pass@k of verdicts, and its interval. Comparisons of two models are in `paired_tests`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import comb
 
 import numpy as np
+
+from iterpref_core.records.results import ScoreRecord
 
 Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
 
 
 DEFAULT_K = (1, 5)
-
-
-@dataclass(frozen=True)
-class ScoreAtK:
-    """pass@k over the `n` tasks with at least k judged samples, with a 95% interval, as shares of 1."""
-
-    n: int
-    score: float
-    ci95: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Score:
-    """pass@1 over `n` tasks with a 95% interval, as shares of 1; `beyond` has the scores of larger k."""
-
-    n: int
-    pass_at_1: float
-    ci95: tuple[float, float]
-    beyond: Mapping[int, ScoreAtK] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the fields as they stand in results.json and summary.json."""
-        fields: dict[str, object] = {
-            "n": self.n,
-            "pass_at_1": self.pass_at_1,
-            "ci95": self.ci95,
-        }
-        for k, at_k in self.beyond.items():
-            fields[f"pass_at_{k}"] = at_k.score
-            fields[f"pass_at_{k}_ci95"] = at_k.ci95
-            fields[f"pass_at_{k}_n"] = at_k.n
-        return fields
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
@@ -82,7 +51,7 @@ def score_tasks(
     verdicts: Verdicts,
     without: Iterable[str] = (),
     k: Iterable[int] = DEFAULT_K,
-) -> Score | None:
+) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
     The interval is Wilson's (1927, equation 3), sound at 0% and 100%; with several samples of a task a bootstrap's.
@@ -107,21 +76,18 @@ def score_tasks(
         ci95 = float(wilson.low), float(wilson.high)
     else:
         ci95 = mean_interval(shares)
-    beyond = {}
+    fields = {
+        "n": len(tasks),
+        "pass_at_1": sum(shares) / len(shares),
+        "ci95": ci95,
+    }
     for number in sorted(set(k) - {1}):
         scores = _scores(tasks, number)
         if scores:
-            beyond[number] = ScoreAtK(
-                n=len(scores),
-                score=sum(scores) / len(scores),
-                ci95=mean_interval(scores),
-            )
-    return Score(
-        n=len(tasks),
-        pass_at_1=sum(shares) / len(shares),
-        ci95=ci95,
-        beyond=beyond,
-    )
+            fields[f"pass_at_{number}"] = sum(scores) / len(scores)
+            fields[f"pass_at_{number}_ci95"] = mean_interval(scores)
+            fields[f"pass_at_{number}_n"] = len(scores)
+    return ScoreRecord.model_validate(fields)
 
 
 def _scores(tasks: Iterable[Sequence[bool]], k: int) -> list[float]:

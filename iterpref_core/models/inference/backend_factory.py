@@ -264,25 +264,9 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
     return str(computed).removeprefix("torch."), str(saved).removeprefix("torch.")
 
 
-def describe_endpoint(inference: InferenceParams) -> str:
-    """Describe the endpoint that is asked. No call is made, since it might cost something.
-
-    Raises:
-        ConfigError: a parameter or the key is missing or cannot be used.
-    """
-    from iterpref_core.models.inference.endpoint import endpoint_url, read_key
-
-    if not BACKENDS[inference.backend].server:
-        return "no server"
-    url = endpoint_url(inference)
-    read_key(url)
-    return f"endpoint {url}"
-
-
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
-    backend = BACKENDS[inference.backend]
-    if backend.weights or not backend.server:
+    if BACKENDS[inference.backend].weights:
         return False
     from iterpref_core.models.inference.endpoint import endpoint_url, is_loopback
 

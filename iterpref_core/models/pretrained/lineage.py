@@ -18,17 +18,6 @@ LINEAGE = "lineage.json"
 """The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
 
 
-_READING = (
-    "model.prompt",
-    "model.prompt_separator",
-    "model.chat_template_kwargs",
-    "training.answer",
-    "training.max_length",
-    "training.max_prompt_length",
-)
-"""The parameters that decide which tokens a pair becomes."""
-
-
 def write_lineage(folder: Path, lineage: ModelLineage) -> None:
     """Write the record into a checkpoint's folder."""
     with atomic_writer(folder / LINEAGE) as file:
@@ -48,22 +37,6 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
         return None
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; remove the file, or train again") from None
-
-
-def training_parameters(folder: Path | str) -> dict[str, Any]:
-    """Return the parameters by which a model read its pairs in training: dotted key → value; empty without a record.
-
-    Raises:
-        InputError: the file is no such record.
-    """
-    lineage = read_lineage(folder)
-    settings = {} if lineage is None or lineage.objective is None else lineage.settings
-    parameters = {}
-    for key in _READING:
-        name = key.partition(".")[2]
-        if name in settings:
-            parameters[key] = settings[name]
-    return parameters
 
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:

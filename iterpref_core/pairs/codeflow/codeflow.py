@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from iterpref_core.execution import Admission, check_tests, open_executor
+from iterpref_core.execution import Admission, check_tests, decided, open_executor
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import check_answered
 from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
@@ -76,7 +76,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         atomic_writer(out) as file,
         show_progress("codeflow", len(problems), unit="problems") as advance,
     ):
-        admission = Admission(run.execution.inside, executor)
+        admission = Admission(run.execution.inside)
         written = _InOrder(problems, admission, file)
 
         def keep(trajectory: Trajectory) -> None:
@@ -92,7 +92,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             advance(0, f"{tally.solved} solved, {answers} answers")
 
         roll_out(
-            problems=admission.admit(selected(run.problems)),
+            problems=admission.admit(decided(selected(run.problems), executor)),
             drafter=models.drafter,
             refiner=models.refiner,
             executor=executor,

@@ -74,6 +74,7 @@ class Intake:
     def __init__(self, source: Source, left_out: LeftOut, stack: ExitStack) -> None:
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
+        self._sources = {path.resolve() for path in source.paths}
         self.leave_out = left_out.add
         self.rows = islice(_each_row(shards.files, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
@@ -83,7 +84,13 @@ class Intake:
         self.result = Ingested({}, ())
 
     def open_file(self, path: Path) -> IO[str]:
-        """Open a file for writing, which appears under its name when the ingestion has ended well."""
+        """Open a file for writing, which appears under its name when the ingestion has ended well.
+
+        Raises:
+            InputError: the file is a source, or lies in one, where the next ingestion would read it.
+        """
+        if {path.resolve(), *path.resolve().parents} & self._sources:
+            raise InputError(f"{path}: is a source, or lies in one; write it elsewhere")
         return self._stack.enter_context(atomic_writer(path))
 
 

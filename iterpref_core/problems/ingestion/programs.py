@@ -8,12 +8,11 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.programs.source_code.names import undefined_names
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 MOST_RIGHT = 20
 """The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
@@ -57,9 +56,11 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     if not chosen.strip() or not rejected.strip():
         raise LeftOutError("empty")
     right = program_in(chosen)
+    wrong = program_in(rejected)
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
-    wrong = program_in(rejected, next(iter(_defined(right)), None))
-    right = program_in(chosen, next(iter(_defined(wrong)), None))
+    if right != chosen or wrong != rejected:
+        wrong = program_in(rejected, next(iter(_defined(right)), None))
+        right = program_in(chosen, next(iter(_defined(wrong)), None))
     if language_of(right) == "python2":
         raise LeftOutError("not_python")
     if is_no_program(right) or is_no_program(wrong):
@@ -108,12 +109,10 @@ def is_program(text: str) -> bool:
     return any(map(_does_something, _body(text)))
 
 
-# Several questions are asked about a text, one after the other, and each needs its statements.
-@lru_cache(maxsize=8)
 def _body(text: str) -> list[ast.stmt]:
     """Return the statements of a text; none if the text is no Python."""
     try:
-        return parse_source(text).body
+        return shared_tree(text).body
     except SyntaxError:
         return []
 

@@ -91,7 +91,6 @@ class BrokenBlock:
     end: int
     code: str
     tagged: bool
-    closed: bool
 
 
 @dataclass
@@ -153,7 +152,7 @@ def _read_python(
     end = ends[0] if ends else behind
     code = _content(text, opening, end)
     tagged = opening.language == "python"
-    blocks.broken.append(BrokenBlock(opening.start, end.at, code, tagged, bool(ends)))
+    blocks.broken.append(BrokenBlock(opening.start, end.at, code, tagged))
     # What has no tag may be the end of a block whose beginning stood within a line.
     return end.resume if tagged and ends else opening.end
 

@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.programs.source_code.syntax_tree import parse_source, shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
@@ -43,12 +43,11 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
-        tree = parse_source(code)
-        changed_tree = parse_source(changed)
         # Most pairs differ in something that no renaming explains, which is found in a fraction of the time.
-        if not _Renaming().explains(tree, changed_tree):
+        if not _Renaming().explains(shared_tree(code), shared_tree(changed)):
             return False
-        return _form(tree, entry_point) == _form(changed_tree, entry_point)
+        # The forms are made in the trees themselves.
+        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
     except (SyntaxError, RecursionError):
         return False
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from iterpref_core.execution import Admission, Engine, check_tests
+from iterpref_core.execution import Admission, Engine, check_tests, decided
 from iterpref_core.records import Problem
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
@@ -58,8 +58,8 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
     names = []
     known: set[str] = set()
     reasons: Counter[str] = Counter()
-    admission = Admission(params.grpo.inside, executor)
-    for problem in admission.admit(_checked(path)):
+    admission = Admission(params.grpo.inside)
+    for problem in admission.admit(decided(_checked(path), executor)):
         if problem.identity in known:
             reasons["repeated"] += 1
         elif prompts.length(problem) > params.max_prompt_length:

@@ -76,3 +76,10 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     assert "heldout: 1 of 2 answers are missing" in caplog.text
     with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
         assert store.spent().calls == 1
+
+
+def test_no_engine_is_opened_where_no_reference_has_to_decide(tmp_path, monkeypatch):
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [problem("quick", spin(0)), problem("none", None)])
+    monkeypatch.setattr("iterpref_core.evaluation.benchmarks.heldout.suite.open_executor", None)
+    assert [*Heldout("heldout", path, EXECUTION).tasks] == ["quick", "none"]

@@ -1,7 +1,7 @@
 """Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from iterpref_core.execution import (
     Admission,
     Program,
     check_tests,
+    decided,
+    moved_inside,
     open_executor,
     program_of,
     time_limit,
@@ -114,11 +116,18 @@ def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams)
     Raises:
         InputError: none is left.
     """
-    with open_executor(execution) as executor:
-        admission = Admission(execution.inside, executor)
-        admitted = {problem.task_id: problem for problem in admission.admit(tasks.values())}
+    admission = Admission(execution.inside)
+    admitted = {problem.task_id: problem for problem in admission.admit(_decided(tasks.values(), execution))}
     admission.tell(path)
     return admitted
+
+
+def _decided(problems: Collection[Problem], execution: ExecutionParams) -> Collection[Problem]:
+    """Return the problems as `decided`. An engine, which may be far away, is opened only if a reference has to run."""
+    if all(problem.reference is None or moved_inside(problem) is None for problem in problems):
+        return problems
+    with open_executor(execution) as executor:
+        return list(decided(problems, executor))
 
 
 def _asks_for_function(task: Problem) -> bool:

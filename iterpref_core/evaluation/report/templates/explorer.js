@@ -61,21 +61,7 @@ function feedback(text) {
   return text ? [make("figure", {class: "program"}, make("figcaption", {}, "Feedback"), make("pre", {class: "plain told"}, text))] : [];
 }
 
-// The lines of an attempt: [sign, text], rebuilt from the edits of all attempts up to it.
-function versions(attempts) {
-  let before = [];
-  return attempts.map(attempt => {
-    const lines = [];
-    let place = 0;
-    for (const edit of attempt.edits) {
-      if (typeof edit === "string") lines.push(["+", edit]);
-      else for (const text of before.slice(place, place += Math.abs(edit))) lines.push([edit > 0 ? "" : "−", text]);
-    }
-    before = lines.filter(([sign]) => sign !== "−").map(([, text]) => text);
-    return lines;
-  });
-}
-
+// The lines of an attempt, [sign, text]: its changes, or the whole program.
 function changes(lines, whole) {
   let place = 0;
   return lines.filter(([sign]) => !whole || sign !== "−").flatMap(([sign, text]) => {
@@ -170,7 +156,7 @@ function showProblem() {
     make("p", {class: "note"}, `${data.outcomes[item.outcome]}${missing}`),
     make("div", {class: "steps", role: "group", "aria-label": "Attempts"}, before, steps, after, at && attempt ? toggle : []),
     ...(attempt ? [program(`${names[at]} by ${attempt.model}: ${verdict(attempt)}${at && !whole ? `, against ${names[at - 1].toLowerCase()}` : ""}`,
-      "", changes(versions(attempts)[at], whole || !at)), ...feedback(attempt.feedback)] : item.pair ? [pair(item.pair)] : []));
+      "", changes(attempt.lines, whole || !at)), ...feedback(attempt.feedback)] : item.pair ? [pair(item.pair)] : []));
   refocus("problem-detail", focus);
 }
 
