@@ -56,7 +56,8 @@ def ingest_pairs(
                 intake.leave_out(pair)
                 continue
             # What a row of these sets calls its name may be that of its problem.
-            name = pair.task_id if pair.task_id not in {"", *names} else f"pair-{item.number}"
+            is_free = pair.task_id and pair.task_id not in names
+            name = pair.task_id if is_free else f"pair-{item.number}"
             own = {"task_id": take_name(name, names), "license": pair.license or intake.license}
             pair_file.write(pair.model_copy(update=own).to_json() + "\n")
             intake.counts["pairs"] += 1
