@@ -297,14 +297,9 @@ def fsdp(bench: Bench) -> dict[str, Any]:
             "gradient_checkpointing": True,
         }
         for way, launcher in launchers.items():
+            inputs = {"pairs": texts, "spans": spans, "model": folder / "model", "out": folder / way}
             command = [sys.executable, *launcher, "-m", "iterpref_core.cli", "train", "--json"]
-            command += ["--pairs", str(texts)]
-            command += ["--spans", str(spans)]
-            command += ["--objective", "target-rpo"]
-            command += ["--model", str(folder / "model")]
-            command += ["--out", str(folder / way)]
-            for key, value in settings.items():
-                command += ["--set", f"training.{key}={json.dumps(value)}"]
+            command += train_options(inputs, settings)
             start = time.perf_counter()
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -324,6 +319,16 @@ def fsdp(bench: Bench) -> dict[str, Any]:
     found["largest_loss_off"] = float(np.abs(losses_off).max())
     found["weights_off"] = (off / moved) ** 0.5  # as a share of what training changed
     return found
+
+
+def train_options(paths: Mapping[str, Path], settings: Mapping[str, object]) -> list[str]:
+    """Return the options of `iterpref train` with Target-RPO."""
+    options = ["--objective", "target-rpo"]
+    for name, path in paths.items():
+        options += [f"--{name}", str(path)]
+    for key, value in settings.items():
+        options += ["--set", f"training.{key}={json.dumps(value)}"]
+    return options
 
 
 def _squared_distance(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:

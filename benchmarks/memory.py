@@ -5,7 +5,7 @@ prompts about as long as BigCodeBench's, so that every batch has another shape. 
 own, which tells its memory as it goes.
 
 `training` is `iterpref train`'s entry with the settings of params.yaml:
-    peak_ratio   highest memory of the process over that of `iterpref train --estimate` and the libraries
+    peak_ratio   highest memory of the process over `cpu_bytes` of `iterpref train --estimate`
     step_ratio   CPU seconds of a step over those of the same step where glibc keeps freed memory, median and quartiles
     kept_mb      highest memory where glibc keeps it, after `kept_steps` steps
 `generation` is several rounds of prompts to the model, as in CodeFlow:
@@ -114,7 +114,7 @@ def prepare(folder: Path, pairs_in_all: int) -> None:
 
 
 def estimate(folder: Path, size: int) -> Told:
-    """Return the bytes that `iterpref train --estimate` gives for batches of a size, and the mean tokens of a pair."""
+    """Return what `iterpref train --estimate` gives for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
     files = PairReader(folder / "pairs.jsonl", folder / "focal.jsonl")
@@ -122,7 +122,7 @@ def estimate(folder: Path, size: int) -> Told:
         rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
         tokens = float(rows.totals.mean())
-    return {"estimate": found.peak_bytes, "tokens": tokens}
+    return {"estimate": found.peak_bytes, "cpu": found.cpu_bytes, "tokens": tokens}
 
 
 def train(folder: Path, size: int, steps: int | None) -> Told:
@@ -235,9 +235,10 @@ def measure_training(folder: Path, size: int, kept_steps: int) -> dict[str, Any]
     low, median, high = np.percentile(ratios, [25, 50, 75]).round(3).tolist()
     tenth = max(1, len(found["resident"]) // 10)
     return {
-        "peak_ratio": round(found["highest"] / (counted["estimate"] + found["libraries"]), 3),
+        "peak_ratio": round(found["highest"] / counted["cpu"], 3),
         "peak_mb": round(found["highest"] / MB),
         "estimate_mb": round(counted["estimate"] / MB),
+        "cpu_mb": round(counted["cpu"] / MB),
         "libraries_mb": round(found["libraries"] / MB),
         "between_steps_mb": [round(held / MB) for held in found["resident"][::tenth]],
         "steps": len(found["resident"]),

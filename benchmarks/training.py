@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -376,18 +376,7 @@ def compare(
         entrants = contestants(tokenizer, longest, sizes, folder)
         peaks = {name: peak_bytes(partial(entrant.step, batches[0])) for name, entrant in entrants.items()}
         del entrants["trl as it is"]
-        # On a GPU the first steps compile the attention for the shapes of their batches.
-        warm_up = batches if DEVICE.type == "cuda" else batches[:1]
-        for batch in warm_up:
-            for entrant in entrants.values():
-                entrant.step(batch)
-        steps: dict[str, list[tuple[float, float, float]]] = {name: [] for name in entrants}
-        for turn, batch in enumerate(batches):
-            names = list(entrants)
-            if turn % 2 == 0:
-                names.reverse()
-            for name in names:
-                steps[name].append(entrants[name].step(batch))
+        steps = steps_in_turns(entrants, batches)
     # Columns: seconds of a step, seconds of batch and mask, loss.
     theirs = np.array(steps["trl"])
     ours = np.array(steps["fork"])
@@ -401,6 +390,25 @@ def compare(
         "step_s": {"trl": round(float(np.median(theirs[:, 0])), 3), "fork": round(float(np.median(ours[:, 0])), 3)},
         "pairs": len(pairs),
     }
+
+
+def steps_in_turns(
+    entrants: Mapping[str, Contestant], batches: Sequence[list[TokenizedPair]]
+) -> dict[str, list[tuple[float, float, float]]]:
+    """Return the steps of each contestant on each batch, after some to warm up."""
+    # On a GPU the first steps compile the attention for the shapes of their batches.
+    warm_up = batches if DEVICE.type == "cuda" else batches[:1]
+    for batch in warm_up:
+        for entrant in entrants.values():
+            entrant.step(batch)
+    steps: dict[str, list[tuple[float, float, float]]] = {name: [] for name in entrants}
+    for turn, batch in enumerate(batches):
+        names = list(entrants)
+        if turn % 2 == 0:
+            names.reverse()
+        for name in names:
+            steps[name].append(entrants[name].step(batch))
+    return steps
 
 
 def made_up_lines(random: Random, number: int) -> str:
@@ -479,11 +487,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
                 on_log=note,
                 prompt=PromptFormat(template="plain"),
             )
-    lengths = []
-    for pair in pairs:
-        encoded = tokenizer([pair.prompt, pair.chosen, pair.rejected])["input_ids"]
-        lengths.append([len(ids) for ids in encoded])
-    tokens = np.array(lengths).mean(axis=0) * params.batch_size
+    tokens = mean_lengths(pairs, tokenizer) * params.batch_size
     # From the end of the first step, since that one makes the optimizer's state.
     first, start = ticks[0]
     last, end = ticks[-1]
@@ -493,6 +497,16 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         "hours": round(steps_of_the_paper * step_s / 3600, 2),
         "batch_size": params.batch_size,
     }
+
+
+def mean_lengths(pairs: Sequence[PreferencePair], tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+    """Return the mean numbers of tokens of prompts, chosen and rejected programs."""
+    lengths = []
+    for pair in pairs:
+        encoded = tokenizer([pair.prompt, pair.chosen, pair.rejected])["input_ids"]
+        lengths.append([len(ids) for ids in encoded])
+    means: np.ndarray = np.array(lengths).mean(axis=0)
+    return means
 
 
 def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, Any]:

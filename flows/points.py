@@ -169,13 +169,20 @@ def run_points(
     points: Mapping[str, Row], snapshot: Snapshot, jobs: int, params: Params, display: Terminal
 ) -> dict[str, Future[PointScore]]:
     """Run all points, and wait for their end; return their scores by name."""
-    work = Sweep(snapshot, params, Commands(), Lock())
+    commands = Commands()
+    work = Sweep(snapshot, params, commands, Lock())
 
     def run(name: str, share: dict[str, str]) -> PointScore:
         row = points[name]
-        return display.show(f"{row.label} ({name})", (), lambda say: run_point(name, row, share, work, say))
 
-    return run_graph(dict.fromkeys(points, ()), jobs, run, work.commands.end)
+        def train_and_score(say: Say) -> PointScore:
+            return run_point(name, row, share, work, say)
+
+        return display.show(f"{row.label} ({name})", (), train_and_score)
+
+    # No point waits for another one.
+    graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())
+    return run_graph(graph, jobs, run, commands.end)
 
 
 def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, state: str) -> dict[str, Row]:

@@ -26,6 +26,9 @@ from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.errors import InputError
 
 EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
+ExtractOption = Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")]
+FreshOption = Annotated[bool, typer.Option(help="Ask again for answers that are kept.")]
+PartialOption = Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")]
 
 
@@ -53,9 +56,9 @@ def evaluate(
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
-    extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
-    partial: Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Ask the model again for answers that are kept.")] = False,
+    extract: ExtractOption = False,
+    partial: PartialOption = False,
+    fresh: FreshOption = False,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's canonical solutions instead.")] = False,
     problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
     limit: LimitOption = None,
@@ -110,9 +113,9 @@ def leaderboard(
     out: Annotated[Path, output_folder(help="Folder for the table as Markdown and CSV, and all results.")],
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
-    partial: Annotated[bool, typer.Option(help="Samples may lack some tasks; the table says how many.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Ask the models again for answers that are kept.")] = False,
+    extract: ExtractOption = False,
+    partial: PartialOption = False,
+    fresh: FreshOption = False,
     problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
     limit: LimitOption = None,
     set_: SetOption = None,

@@ -229,12 +229,14 @@ def train(
         return
     if out is None:
         raise InputError("--out is missing: name a folder for the trained model")
-    from iterpref_core.storage.processes import is_launched, start_processes
+    from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
 
     if params.training.accelerate and name not in UNPAIRED and not is_launched():
         start_processes(params.training.accelerate)
         return
-    _show_once(_train_here(name, inputs, model, params, out), json_)
+    result = _train_here(name, inputs, model, params, out)
+    if is_main_process():
+        show_result(result, json_)
 
 
 def _train_here(
@@ -326,13 +328,5 @@ def _show_estimate(
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
-    total = {**vars(estimated), "peak_bytes": estimated.peak_bytes}
+    total = {**vars(estimated), "peak_bytes": estimated.peak_bytes, "cpu_bytes": estimated.cpu_bytes}
     show_result({**total, "cards": cards} if as_json else total | cards, as_json)
-
-
-def _show_once(result: Mapping[str, float], as_json: bool) -> None:
-    """Print a training's result, of all processes in the main one."""
-    from accelerate import PartialState
-
-    if PartialState().is_main_process:
-        show_result(dict(result), as_json)

@@ -352,12 +352,6 @@ class ObjectiveParams(Settings):
     desirable_weight: FinitePositive | None = None
     undesirable_weight: FinitePositive | None = None
 
-    def options(self) -> dict[str, float]:
-        """Return the options of the loss that are stated."""
-        names = ("label_smoothing", "gamma", "desirable_weight", "undesirable_weight")
-        given = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
-
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out values that are not stated: among recorded parameters None would look like a value."""

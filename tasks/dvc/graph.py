@@ -99,7 +99,7 @@ def frozen_line(graph: Mapping[str, Stage]) -> str:
     names = [name for name, stage in graph.items() if stage.frozen]
     if not names:
         return ""
-    return f"frozen, and left as they are: {', '.join(names)} (`dvc unfreeze {' '.join(names)}` ends that)"
+    return f"frozen, and left as they are: {', '.join(names)} (`frozen: true` in dvc.yaml)"
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypat
     assert len(trained["resident"]) == len(trained["seconds"]) == 1
     assert trained["highest"] >= trained["resident"][0] > trained["libraries"] > 0
     assert estimated["estimate"] > 4 * 3 * 10**6  # the optimizer's state of as many weights
+    assert estimated["cpu"] > estimated["estimate"] + 2**30  # libraries, and freed memory that is kept
     generated = memory.generate(tmp_path, prompts=2)
     assert len(generated["resident"]) == memory.ROUNDS
     assert memory.count(tmp_path, prompts=2)["tensors"] > (tmp_path / "model/model.safetensors").stat().st_size

@@ -64,7 +64,7 @@ def states_of_tasks() -> set[tuple[str, str]]:
     from prefect.client.orchestration import get_client
 
     found: set[tuple[str, str]] = set()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(found) < 2 * len(STAGES) - 1 and time.monotonic() < deadline:
         with get_client(sync_client=True) as client:
             found = {(task.name, str(task.state_name)) for task in client.read_task_runs() if task.name in STAGES}

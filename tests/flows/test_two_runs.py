@@ -11,13 +11,26 @@ from tests.dvc_repository import ToyCheckout
 
 STAGE = """
 import os, sys, time
-from tasks.cards import own_cards
+from pathlib import Path
+from tasks import cards
 
-with own_cards(), open(os.environ["TOY"] + "/notes", "a") as notes:
+notes = Path(os.environ["TOY"] + "/notes")
+
+def note(line):
+    with notes.open("a") as file:
+        print(line, file=file)
+
+def said(line, **_):
+    print(line, flush=True)
+    note("waits -")
+
+cards.print = said
+with cards.own_cards():
     card = os.environ["CUDA_VISIBLE_DEVICES"]
-    print("begins", card, file=notes, flush=True)
-    time.sleep(1)
-    print("ends", card, file=notes, flush=True)
+    note(f"begins {card}")
+    while "waits" not in notes.read_text():  # until a third stage has found both cards taken
+        time.sleep(0.1)
+    note(f"ends {card}")
 open(sys.argv[1], "w").close()
 """
 STAGES = {name: {"cmd": f"python stage.py {name}", "outs": [name]} for name in ("left", "right")}
@@ -43,6 +56,8 @@ def test_stages_of_two_checkouts_never_have_the_same_gpu(
     most = 0
     for line in (tmp_path / "notes").read_text(encoding="utf-8").splitlines():
         what, card = line.split()
+        if what == "waits":
+            continue
         assert (card in using) == (what == "ends"), "one stage at a time has a card"
         using ^= {card}
         most = max(most, len(using))

@@ -76,7 +76,10 @@ def score_canonical(benchmark: Benchmark[Any], cache: Path) -> Evaluated:
     _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
     with benchmark.open_executor() as executor:
         runs = run_canonical_solutions(benchmark, executor, cache)
-    return Evaluated(make_result(benchmark, list(runs), list(runs.values()), runs, executor.isolation), tuple(samples))
+    names = list(runs)
+    outcomes = list(runs.values())
+    result = make_result(benchmark, names, outcomes, runs, executor.isolation)
+    return Evaluated(result, tuple(samples))
 
 
 def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Evaluated:

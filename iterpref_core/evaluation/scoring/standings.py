@@ -85,15 +85,20 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return the table as Markdown, with columns that are straight in a terminal, too."""
-        headings = [heading.format(self.first) for heading in HEADINGS]
-        rows = [headings, *map(cells_of, self.standings)]
-        escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-        widths = [max(len(row[column]) for row in escaped) for column in range(len(HEADINGS))]
-        lines = []
-        for row in escaped:
-            lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        lines.insert(1, "|" + "|".join("".ljust(width + 2, "-") for width in widths) + "|")
-        return "\n".join([*lines, "", *self.notes]) + "\n"
+        rows = [[heading.format(self.first) for heading in HEADINGS]]
+        for standing in self.standings:
+            cells = cells_of(standing)
+            rows.append([cell.replace("|", "\\|") for cell in cells])
+        columns = zip(*rows, strict=True)
+        widths = [max(map(len, column)) for column in columns]
+        table = []
+        for row in rows:
+            padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            table.append(f"| {' | '.join(padded)} |")
+        dashes = ["-" * (width + 2) for width in widths]
+        headings, *others = table
+        lines = [headings, f"|{'|'.join(dashes)}|", *others, "", *self.notes]
+        return "\n".join(lines) + "\n"
 
     @property
     def notes(self) -> list[str]:

@@ -50,31 +50,6 @@ def parsed(source: str) -> ast.Module:
 
 
 @functools.lru_cache(maxsize=1024)
-def imports(source: str, module: str) -> bool:
-    """Tell whether a source imports a module, or names it, as `import_module` does."""
-    try:
-        tree = parsed(source)
-    except _UNREADABLE:
-        return True
-    parent, _, last = module.rpartition(".")
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                found = any(alias.name == module for alias in names)
-            case ast.ImportFrom(module=source_module, names=names):
-                # `from lib.sums import f` and `from lib import sums`, for the module `lib.sums`
-                of_parent = (source_module or "") == parent and any(alias.name == last for alias in names)
-                found = source_module == module or of_parent
-            case ast.Constant(value=value):
-                found = value == module
-            case _:
-                found = False
-        if found:
-            return True
-    return False
-
-
-@functools.lru_cache(maxsize=1024)
 def packages_of(source: str, modules: frozenset[str] = frozenset({"solution"})) -> tuple[str, ...]:
     r"""Return the packages that a test cannot do without: it imports them, not in a `try` or an `if`.
 

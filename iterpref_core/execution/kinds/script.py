@@ -1,6 +1,7 @@
 """`script` tests: a script that imports the solution by a name, with files of its own."""
 
 import os
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -44,11 +45,12 @@ class Script(Kind):
 
     def why_inside(self, test: Any, setup: str) -> str:
         """Return what a file uses that a judge beside the program has not, or that none imports the solution."""
-        from iterpref_core.execution.kinds.outside import imports, why_inside
+        from iterpref_core.execution.kinds.outside import why_inside
 
         sources = [text for name, text in test.files.items() if name.endswith(".py")]
         # A script that never imports the solution reads it as a file, or starts it: the judge has no such file.
-        if not any(imports(text, test.module) for text in sources):
+        imports = re.compile(rf"^\s*(import|from)\b.*\b{test.module.rpartition('.')[2]}\b", re.MULTILINE)
+        if not any(map(imports.search, sources)):
             return "a script that does not import the solution"
         own = frozenset({test.module, *modules_of(test.files)})
         return next(filter(None, (why_inside(text, own, setup) for text in sources)), "")

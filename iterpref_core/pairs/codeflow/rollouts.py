@@ -8,7 +8,7 @@ answer or program delays no other conversation.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, count, islice
+from itertools import chain, islice
 
 from iterpref_core.execution import Engine
 from iterpref_core.models.inference.backend import Answered, Completion, Model, Sampling, ask_all, ignore
@@ -18,13 +18,11 @@ from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams
 
 WINDOW = 8
-"""The number of open conversations for each call that may be under way: enough to choose from, in bounded memory."""
+"""The number of open conversations for each call that may be under way: programs run while others are asked."""
 GRACE_S = 30.0
 """Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
 
 Ended = Callable[[Conversation], None]
-_Ready = tuple[int, int, Conversation]
-"""The number of attempts so far, a serial number, and the conversation."""
 
 
 def roll_out(
@@ -146,11 +144,7 @@ def _next_model(conversation: Conversation, drafter: Model, refiner: Model) -> M
 
 
 class _Stream:
-    """The conversations with a server, without barriers.
-
-    A free call goes to the conversation with the fewest attempts, which may need the most calls still. Otherwise such
-    conversations would be left for the end, when most calls have nothing to do (Hu's rule: longest chains first, 1961).
-    """
+    """The conversations with a server, without barriers: each goes on as soon as its own answer has arrived."""
 
     def __init__(
         self,
@@ -165,14 +159,12 @@ class _Stream:
         self._refiner = refiner
         self._executor = executor
         self._sampling = sampling
-        self._concurrency = concurrency
         self._ended = ended
-        self._queues = {id(model): asyncio.PriorityQueue[_Ready]() for model in (drafter, refiner)}
-        # One permit for each open conversation: the next one is drawn from the stream when one has ended.
-        self._room = asyncio.Semaphore(WINDOW * concurrency)
+        # Permits for open conversations, and for the calls of each model.
+        self._open = asyncio.Semaphore(WINDOW * concurrency)
+        self._free = {id(model): asyncio.Semaphore(concurrency) for model in (drafter, refiner)}
         self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
         self._calls = set[asyncio.Task[Completion]]()
-        self._numbers = count()
 
     async def lead(self, conversations: Iterator[Conversation]) -> None:
         """Lead all conversations to their ends.
@@ -182,18 +174,9 @@ class _Stream:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                asking = []
-                for model in _distinct(self._drafter, self._refiner):
-                    for _ in range(self._concurrency):
-                        asking.append(group.create_task(self._ask(model, group)))
                 for conversation in conversations:
-                    await self._room.acquire()
-                    self._put(conversation)
-                # Every conversation gives its permit back at its end: with all permits here, none is open.
-                for _ in range(WINDOW * self._concurrency):
-                    await self._room.acquire()
-                for task in asking:
-                    task.cancel()
+                    await self._open.acquire()
+                    group.create_task(self._finish(conversation))
         except BaseExceptionGroup as errors:
             if self._calls:
                 await asyncio.wait(self._calls, timeout=GRACE_S)
@@ -203,43 +186,33 @@ class _Stream:
                 call.cancel()
             self._threads.shutdown(cancel_futures=True)
 
-    def _put(self, conversation: Conversation) -> None:
-        model = _next_model(conversation, self._drafter, self._refiner)
-        ready = (len(conversation.attempts), next(self._numbers), conversation)
-        self._queues[id(model)].put_nowait(ready)
+    async def _finish(self, conversation: Conversation) -> None:
+        loop = asyncio.get_running_loop()
+        while not conversation.finished:
+            answer = await self._ask(conversation)
+            conversation = await loop.run_in_executor(
+                self._threads,
+                conversation.after,
+                answer,
+                self._executor,
+            )
+        self._ended(conversation)
+        self._open.release()
 
-    async def _ask(self, model: Model, group: asyncio.TaskGroup) -> None:
-        while True:
-            *_, conversation = await self._queues[id(model)].get()
+    async def _ask(self, conversation: Conversation) -> Completion:
+        model = _next_model(conversation, self._drafter, self._refiner)
+        async with self._free[id(model)]:
             # The call is a task of its own, outside of the group: an error cancels this task and not the call.
             call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
             self._calls.add(call)
             call.add_done_callback(self._forget)
-            answer = await asyncio.shield(call)
-            group.create_task(self._run_tests(conversation, answer))
+            return await asyncio.shield(call)
 
     def _forget(self, call: asyncio.Task[Completion]) -> None:
         """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
         self._calls.discard(call)
         if not call.cancelled():
             call.exception()
-
-    async def _run_tests(self, conversation: Conversation, answer: Completion) -> None:
-        loop = asyncio.get_running_loop()
-        following = await loop.run_in_executor(
-            self._threads,
-            conversation.after,
-            answer,
-            self._executor,
-        )
-        if following.finished:
-            self._close(following)
-        else:
-            self._put(following)
-
-    def _close(self, conversation: Conversation) -> None:
-        self._ended(conversation)
-        self._room.release()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

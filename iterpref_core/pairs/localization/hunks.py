@@ -88,38 +88,24 @@ def _hunk(old: range, new: range) -> Iterator[Hunk]:
         yield Hunk(old, new)
 
 
-def _pair_similar(
-    a: Sequence[str],
-    b: Sequence[str],
-    old: range,
-    new: range,
-) -> list[tuple[int, int]]:
-    """Return ascending pairs of lines (old, new) with the greatest total similarity, each pair at least `_SIMILAR`.
+def _pair_similar(a: Sequence[str], b: Sequence[str], old: range, new: range) -> list[tuple[int, int]]:
+    """Return ascending pairs of lines (old, new): each old line with the most similar new one behind those taken.
 
-    A stretch with more than `_MOST_CELLS` possible pairs has none: such a change is a rewrite as a whole.
+    The similarity is at least `_SIMILAR`. A stretch with more than `_MOST_CELLS` possible pairs has none: such a change
+    is a rewrite as a whole.
     """
+    pairs: list[tuple[int, int]] = []
     if len(old) * len(new) > _MOST_CELLS:
-        return []
-    # best[i, j]: the greatest total for the old lines from i on and the new lines from j on, with its pairs. The table
-    # is filled from the end, so that the entries for i + 1 and j + 1 are there: line i is left out, or line j is, or
-    # the two are a pair.
-    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {}
-    for i in range(old.stop, old.start - 1, -1):
-        for j in range(new.stop, new.start - 1, -1):
-            options: list[tuple[float, list[tuple[int, int]]]] = []
-            if i < old.stop:
-                options.append(best[i + 1, j])
-            if j < new.stop:
-                options.append(best[i, j + 1])
-            if i < old.stop and j < new.stop:
-                score = _similarity(a[i], b[j])
-                if score >= _SIMILAR:
-                    rest_score, rest_pairs = best[i + 1, j + 1]
-                    pairs = [(i, j), *rest_pairs]
-                    options.append((score + rest_score, pairs))
-            best[i, j] = max(options, key=lambda option: option[0], default=(0.0, []))
-    _, best_pairs = best[old.start, new.start]
-    return best_pairs
+        return pairs
+    free = new
+    for i in old:
+        scores = [_similarity(a[i], b[j]) for j in free]
+        best = max(scores, default=0.0)
+        if best >= _SIMILAR:
+            j = free[scores.index(best)]
+            pairs.append((i, j))
+            free = range(j + 1, new.stop)
+    return pairs
 
 
 def _similarity(line: str, against: str) -> float:
@@ -182,28 +168,13 @@ def undo_renames(rejected: str, chosen: str) -> str:
 def _rename_votes(a: Sequence[str], b: Sequence[str]) -> Counter[tuple[str, str]]:
     """Count, for each (new name, old name), the places where the one stands for the other in lines that are alike."""
     votes: Counter[tuple[str, str]] = Counter()
-    # "return x" and "return values" are alike: "return _". Their tokens match in pairs, and "x" stands where "values"
-    # does, which is one vote for ("values", "x").
-    for i, j in _alike_but_for_names(a, b):
-        old_tokens = TOKEN.findall(a[i])
-        new_tokens = TOKEN.findall(b[j])
-        old_plain = [_without_names(token) for token in old_tokens]
-        new_plain = [_without_names(token) for token in new_tokens]
-        for x, y in match_lines(old_plain, new_plain):
-            if old_tokens[x] != new_tokens[y]:
-                votes[new_tokens[y], old_tokens[x]] += 1
+    # "return x" and "return values" are alike: "return _". Where "x" stands in the one, "values" does in the other,
+    # which is one vote for ("values", "x").
+    for i, j in match_lines([_without_names(line) for line in a], [_without_names(line) for line in b]):
+        for old, new in zip(_NAME.findall(a[i]), _NAME.findall(b[j]), strict=True):
+            if old != new:
+                votes[new, old] += 1
     return votes
-
-
-def _alike_but_for_names(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the pairs of lines that are equal, or else similar, once all names are taken for the same."""
-    plain_a = [_without_names(line) for line in a]
-    plain_b = [_without_names(line) for line in b]
-    equal = match_lines(plain_a, plain_b)
-    similar = []
-    for old, new in _stretches(equal, len(a), len(b)):
-        similar += _pair_similar(plain_a, plain_b, old, new)
-    return sorted([*equal, *similar])
 
 
 def _without_names(text: str) -> str:

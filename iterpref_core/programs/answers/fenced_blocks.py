@@ -55,8 +55,6 @@ _LANGUAGE_LINE = re.compile(r"\A\s*(?:~~~+|```+)?python3?[ \t]*\n", re.IGNORECAS
 _BLANK_LINE = re.compile(r"^[ \t]*\n", re.MULTILINE)
 _MAX_ENDS = 8
 """Ends that are tried for a block."""
-_MAX_FENCES = 400
-"""Lines with fences that are looked at: the last ones, since the last program counts."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _fence_lines(text: str) -> list[FenceLine]:
     lines = []
     matches = [*_FENCE_LINE.finditer(text), *_fences_behind_words(text)]
     matches.sort(key=lambda match: match.start())
-    for match in matches[-_MAX_FENCES:]:
+    for match in matches:
         fence = match["fence"]
         info = match["info"]
         if fence[0] == "`" and "`" in info:
@@ -180,10 +178,6 @@ def _fence_lines(text: str) -> list[FenceLine]:
                 code=code,
             )
         )
-    if len(matches) > _MAX_FENCES:
-        # The first of these lines may close a block. One that names a language opens one.
-        tagged = (number for number, line in enumerate(lines) if line.info.strip())
-        lines = lines[next(tagged, 0) :]
     return lines
 
 

@@ -12,18 +12,12 @@ import builtins
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source, shared_tree
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 
 _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
 """Fields of syntax trees that hold a name: of variables, definitions, `import … as`, patterns and parameters."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_LEFT_OUT: dict[type[ast.AST], tuple[str, ...]] = {
-    ast.arg: ("annotation",),
-    ast.FunctionDef: ("returns",),
-    ast.AsyncFunctionDef: ("returns",),
-}
-"""Node -> its fields that the form leaves out: annotations of functions."""
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that are no part of a program's size: they only hold others."""
 
@@ -43,59 +37,40 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
+        tree = parse_source(code)
+        changed_tree = parse_source(changed)
+        _strip(tree)
+        _strip(changed_tree)
         # Most pairs differ in something that no renaming explains, which is found in a fraction of the time.
-        if not _Renaming().explains(shared_tree(code), shared_tree(changed)):
+        if _sketch(tree) != _sketch(changed_tree):
             return False
-        # The forms are made in the trees themselves.
-        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
+        return _form(tree, entry_point) == _form(changed_tree, entry_point)
     except (SyntaxError, RecursionError):
         return False
 
 
-class _Renaming:
-    """A renaming that makes one program of another, found while both syntax trees are walked at once.
+def _strip(tree: ast.AST) -> None:
+    """Take out of a tree what is no part of the normal form: statements without effect, annotations of functions."""
+    # "def f(n: int):\n    'Add.'\n    return n" becomes "def f(n):\n    return n".
+    for node in ast.walk(tree):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                setattr(node, field, [statement for statement in block if not _does_nothing(statement)])
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, _FUNCTIONS):
+            node.returns = None
 
-    Two programs of one form have one; two programs that have one may be of different forms, as they may rename what
-    other code asks for.
-    """
 
-    def __init__(self) -> None:
-        self._new: dict[str, str] = {}
-        self._old: dict[str, str] = {}
-
-    def explains(self, value: object, other: object) -> bool:
-        """Return False if two parts differ in something else than names and what the normal form leaves out."""
-        if type(value) is not type(other):
-            return False
-        if isinstance(value, list) and isinstance(other, list):
-            parts = [part for part in value if not _does_nothing(part)]
-            others = [part for part in other if not _does_nothing(part)]
-            return len(parts) == len(others) and all(map(self.explains, parts, others))
-        if isinstance(value, ast.AST):
-            return all(self._explains_field(value, other, name) for name in value._fields)
-        return value == other
-
-    def _explains_field(self, node: ast.AST, other: object, name: str) -> bool:
-        value = getattr(node, name, None)
-        another = getattr(other, name, None)
-        if name in _LEFT_OUT.get(type(node), ()):
-            return True
-        if name in _NAME_FIELDS and isinstance(value, str) and isinstance(another, str):
-            is_fixed = isinstance(node, ast.keyword) or (name == "name" and isinstance(node, ast.alias))
-            return value == another if is_fixed else self._renames(value, another)
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            names = another if isinstance(another, list) else []
-            return len(node.names) == len(names) and all(map(self._renames, node.names, names))
-        return self.explains(value, another)
-
-    def _renames(self, name: str, other: str) -> bool:
-        return self._new.setdefault(name, other) == other and self._old.setdefault(other, name) == name
+def _sketch(tree: ast.AST) -> list[object]:
+    """Return the kinds of a tree's nodes, and its constants: two programs of one form have the same ones."""
+    return [node.value if isinstance(node, ast.Constant) else type(node) for node in ast.walk(tree)]
 
 
 def _form(tree: ast.Module, entry_point: str) -> str:
-    bound = _bound_by(ast.walk(tree))
-    own = bound - _asked_for(tree, entry_point)
-    return ast.dump(_Normalizer(own).visit(tree))
+    own = _bound_by(ast.walk(tree)) - _asked_for(tree, entry_point)
+    return ast.dump(_Numbering(own).visit(tree))
 
 
 def solution_forms(code: str) -> list[tuple[str, int]]:
@@ -116,7 +91,8 @@ def solution_forms(code: str) -> list[tuple[str, int]]:
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
             used = {node.id for node in nodes if isinstance(node, ast.Name)}
             numbered = (used - _BUILTINS) | _bound_by(nodes)
-            normal = _Normalizer(numbered).visit(part)
+            _strip(part)
+            normal = _Numbering(numbered).visit(part)
             forms.append((ast.dump(normal), size))
     return forms
 
@@ -173,28 +149,19 @@ def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
             yield from _in_scope(child)
 
 
-class _Normalizer(ast.NodeTransformer):
-    """A visitor that brings a tree into normal form, in place: the names in `numbered` become numbers."""
+class _Numbering(ast.NodeTransformer):
+    """A visitor that numbers names of a tree, in place."""
 
     def __init__(self, numbered: Container[str]) -> None:
         self._numbered = numbered
         self._numbers: dict[str, str] = {}
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        # "def f(n: int):\n    'Add.'\n    m = n + 1\n    return m" becomes "def f(n):\n    ·0 = n + 1\n    return ·0".
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(node, field, None)
-            if isinstance(block, list):
-                kept = [statement for statement in block if not _does_nothing(statement)]
-                setattr(node, field, kept)
+        # "m = n + 1; return m" with the parameter n becomes "·0 = n + 1; return ·0".
         for field, name in list(_names(node)):
             setattr(node, field, self._name(name))
         if isinstance(node, ast.Global | ast.Nonlocal):
             node.names = [self._name(name) for name in node.names]
-        elif isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, _FUNCTIONS):
-            node.returns = None
         return super().generic_visit(node)
 
     def _name(self, name: str) -> str:

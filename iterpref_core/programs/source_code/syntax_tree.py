@@ -3,7 +3,6 @@
 import ast
 import threading
 import warnings
-from functools import lru_cache
 from typing import Any
 
 PARSE_LOCK = threading.RLock()
@@ -30,14 +29,3 @@ def parse_source(code: str) -> ast.Module:
             raise SyntaxError(str(error)) from None
         except (RecursionError, MemoryError):
             raise SyntaxError("nested too deeply") from None
-
-
-# A pair is asked several questions, one after the other, and each needs the trees of both of its programs.
-@lru_cache(maxsize=2)
-def shared_tree(code: str) -> ast.Module:
-    """Return the syntax tree of a program for reading alone: who asks next gets the same one.
-
-    Raises:
-        SyntaxError: see `parse_source`.
-    """
-    return parse_source(code)

@@ -4,8 +4,7 @@ A model is made with PyTorch's fake tensors, which have shapes and no numbers, a
 is computed with it as training does, forward and backward. The bytes of its tensors at one time are counted, and so
 are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
 
-Measured on a CPU, a process takes 1.3 times the bytes of estimate and libraries after 16 steps on long programs, and
-1.9 times after 200: glibc splits freed blocks, and oneDNN keeps code for every shape (docs/measurements.md).
+On a CPU the libraries come on top, and freed memory that is kept for the next micro-batch (`freed_memory`).
 """
 
 import gc
@@ -24,6 +23,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
 from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
@@ -39,6 +39,8 @@ MFU = 0.4
 """Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
 BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5 + 1 / 64 + 4 / (64 * 256)}
 """Four bits: a constant of 8 bits for each 64 weights, and one of 32 bits for each 256 of those (arXiv 2305.14314)."""
+_LIBRARIES_BYTES = 565 * 2**20
+"""Memory of a process before it loads a model, measured on Linux (docs/measurements.md)."""
 _SAMPLE = 512
 """Pairs by whose layout the positions of all are estimated."""
 
@@ -82,6 +84,11 @@ class Estimate:
     def peak_bytes(self) -> int:
         """Return the bytes of weights, gradients, optimizer, a micro-batch, and the layer that sharding gathers."""
         return self.state_bytes + self.batch_bytes + self.gathered_bytes
+
+    @property
+    def cpu_bytes(self) -> int:
+        """Return the bytes of a process that trains on a CPU: with libraries, and the freed memory that it keeps."""
+        return self.peak_bytes + _LIBRARIES_BYTES + KEPT_BYTES
 
     def fits(self, card: Card) -> bool:
         """Return whether the peak leaves `MARGIN` of the card free."""

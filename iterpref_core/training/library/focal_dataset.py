@@ -26,7 +26,7 @@ from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.library.focal_config import check_fields, objective_of_pairs
-from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.label_head import add_label_head, base_of
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.objective_table import (
     Objective,
@@ -151,7 +151,7 @@ def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args
         model: the reference.
         args: the trainer's, whose device, precision and batches are used.
     """
-    whole = (model.get_base_model() if isinstance(model, PeftModel) else model).to(args.device)
+    whole = base_of(model).to(args.device)
     add_label_head(whole)
     batch = 2 * args.per_device_train_batch_size
     if isinstance(args, DPOConfig) and args.precompute_ref_batch_size is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -240,7 +241,13 @@ def _with_label_head(plain: Any) -> Any:
     return type(plain.__name__, (LabelHead, plain), members)
 
 
-def add_label_head(model: PreTrainedModel) -> None:
+def base_of(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """Return the model below adapters, or the model itself."""
+    base: PreTrainedModel = model.get_base_model() if isinstance(model, PeftModel) else model
+    return base
+
+
+def add_label_head(model: PreTrainedModel | PeftModel) -> None:
     """Teach a model to return log-probabilities of labels.
 
     Afterwards `model(..., label_positions=positions, label_targets=targets)` gives the (M,) log-probabilities, in nats
@@ -249,19 +256,20 @@ def add_label_head(model: PreTrainedModel) -> None:
     stay as they are. Model and head get other classes, so that copies of them, pickled ones too, are their own.
 
     Args:
-        model: a causal language model; if PEFT wraps it, its base model.
+        model: a causal language model, or one with adapters, below which the head is.
 
     Raises:
         ModelError: it has no output head, or one that is no plain matrix.
     """
-    if isinstance(model, LabelHead):
+    base = base_of(model)
+    if isinstance(base, LabelHead):
         return
-    head = model.get_output_embeddings()
+    head = base.get_output_embeddings()
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(
-            f"{model.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
+            f"{base.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
             "adapters and quantization"
         )
     head.__class__ = LabelLinear
-    plain: Any = type(model)
-    model.__class__ = _with_label_head(plain)
+    plain: Any = type(base)
+    base.__class__ = _with_label_head(plain)

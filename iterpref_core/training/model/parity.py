@@ -188,8 +188,7 @@ def _compare_with_logits(
     precision = dtype or policy.dtype
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
     expected_chosen, expected_rejected = _from_logits(called, pair, kind, where, precision)
-    base = policy.get_base_model() if isinstance(policy, PeftModel) else policy
-    add_label_head(base)
+    add_label_head(policy)
     collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
     batch = {name: values.to(where) for name, values in collate([pair]).items()}
     try:

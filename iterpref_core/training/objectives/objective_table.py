@@ -224,20 +224,8 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
     _check_stated(stated)
     row = OF_ROWS[name]
     given = stated.get(name, ObjectiveParams())
-    # What changes nothing is a mistake that would not show in the loss.
-    where = f"training.objectives.{name}"
-    if given.alpha and row.nll_of is None:
-        raise ConfigError(f"{where}.alpha: {given.alpha:g} weighs an NLL, and {name} has none; set it to 0")
-    if given.beta is not None and row.loss is None:
-        raise ConfigError(f"{where}.beta: {name} has no preference term that it scales; remove it")
-    if given.reference_free and (row.labeled or not row.scores_reference):
-        reason = "is not defined without its reference" if row.labeled else "has no reference"
-        raise ConfigError(f"{where}.reference_free: {name} {reason}; remove it")
-    options = dict(row.options)
-    for option, value in given.options().items():
-        if option not in row.options:
-            raise ConfigError(f"{where}.{option}: the loss of {name} has no {option}; remove it")
-        options[option] = value
+    own = given.model_dump()
+    options = {option: own.get(option, usual) for option, usual in row.options.items()}
     return replace(row, options=options, referenced=row.referenced and not given.reference_free)
 
 
@@ -250,15 +238,35 @@ def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse names in `training.objectives` that no objective has, and what has no effect on GRPO."""
+    """Refuse names in `training.objectives` that no objective has, and what changes nothing about an objective.
+
+    The latter is a mistake that would not show in the loss.
+    """
     for name, given in stated.items():
         if name not in LABELS:
             raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
-        if name == GRPO and given.model_fields_set - {"learning_rate"}:
-            raise ConfigError(
-                f"training.objectives.{GRPO}: a learning rate is all that GRPO has here (its beta is "
-                "training.grpo.beta); remove the rest"
-            )
+        effective = _effective(name)
+        for setting, value in given.model_dump().items():
+            if value and setting not in effective:  # an alpha of 0 says what is true
+                raise ConfigError(
+                    f"training.objectives.{name}.{setting}: has no effect on {name}; remove it; there are "
+                    f"{', '.join(effective)}"
+                )
+
+
+def _effective(name: str) -> tuple[str, ...]:
+    """Return the settings under `training.objectives` that change something about an objective."""
+    if name == GRPO:  # its beta is `training.grpo.beta`
+        return ("learning_rate",)
+    row = OF_ROWS[name]
+    effective = ["learning_rate", *row.options]
+    if row.nll_of is not None:
+        effective.append("alpha")
+    if row.preference:
+        effective.append("beta")
+    if row.scores_reference and not row.labeled:
+        effective.append("reference_free")
+    return tuple(effective)
 
 
 RATES = ("learning_rate", "nll_learning_rate", "alpha", "objectives")

@@ -35,7 +35,7 @@ from iterpref_core.training.data.half_batches import (
     BothHalves,
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype, silent
 from iterpref_core.training.model.ranks import is_sharded
@@ -59,6 +59,7 @@ class PairTrainer(BaseTrainer):
         beta: strength of the implicit KL penalty.
         alpha: weight of the NLL, of an objective that has one.
         layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not exact so.
+        padded_attention: the attention that the model then gets; None: it keeps the one that it has.
         nll: reduction of the NLL term, over the batch's tokens or each program's.
         max_margin: a mean reward margin beyond it ends training; 0 for no limit.
         peft_config: adapters to train instead of the model's own weights.
@@ -86,6 +87,7 @@ class PairTrainer(BaseTrainer):
         beta: float,
         alpha: float = 1.0,
         layout: Layout = "padded",
+        padded_attention: str | None = None,
         nll: Literal["mean", "sum"] = "mean",
         max_margin: float = 0.0,
         peft_config: PeftConfig | None = None,
@@ -106,6 +108,8 @@ class PairTrainer(BaseTrainer):
         others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
         longest = max(longest_pair(rows) for rows in (train_dataset, *others))
         collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
+        # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
+        add_label_head(model)
         super().__init__(
             model=add_adapters(model, peft_config, args),
             args=args,
@@ -118,9 +122,9 @@ class PairTrainer(BaseTrainer):
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
         self.add_callback(ReleaseMemory())
-        self.data_collator = replace(collator, layout=self._prepare(layout, longest))
+        self.data_collator = replace(collator, layout=self._prepare(layout, longest, padded_attention))
 
-    def _prepare(self, layout: Layout, longest: int) -> Layout:
+    def _prepare(self, layout: Layout, longest: int, padded_attention: str | None) -> Layout:
         """Give the model its label head, try it, and return the layout in which its pairs are exact."""
         if self.args.n_gpu > 1:
             raise ConfigError(
@@ -128,15 +132,16 @@ class PairTrainer(BaseTrainer):
                 "per GPU with `accelerate launch`, or set CUDA_VISIBLE_DEVICES to one"
             )
         keep_output_precision(self.accelerator.state)
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        add_label_head(base)
+        base = base_of(self.model)
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
-        layout = exact_layout(self.model, layout, longest, rounding_dtype(base))
-        if layout == "padded":
-            check_parity(self.model, layout, longest, dtype=rounding_dtype(base))
-        return layout
+        exact = exact_layout(self.model, layout, longest, rounding_dtype(base))
+        if exact != layout and padded_attention is not None:
+            base.set_attn_implementation(padded_attention)
+        if exact == "padded":
+            check_parity(self.model, exact, longest, dtype=rounding_dtype(base))
+        return exact
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:
         """Check weights that several processes share, which are whole in none, as they are prepared for training."""

@@ -31,15 +31,13 @@ from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open
 from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype
 from iterpref_core.training.model.policy import (
     check_tied,
-    is_quantized,
     load_policy,
     lora_config,
     naming_adapters,
 )
-from iterpref_core.training.model.ranks import is_sharded, sharding
+from iterpref_core.training.model.ranks import sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
@@ -60,6 +58,9 @@ from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.training.settings import check_settings, training_arguments
 from iterpref_core.training.training.trained_model import REWARDS, OnLog, mean_loss
 from iterpref_core.training.training.trainer import PairTrainer
+
+_ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
+"""The remedy for a training that diverged."""
 
 
 def train_objective(
@@ -128,7 +129,7 @@ def train_objective(
     scored = reference is None or reference.exists()
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
-    step = run.choose_weights(trainer, checkpoints, diverged, _advice(diverged), best)
+    step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE, best)
     metrics = _metrics(data, row, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
@@ -248,7 +249,7 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) ->
 def _make_trainer(
     run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
 ) -> PairTrainer:
-    """Return the trainer, with the pairs that are held out for validation; its model is tried where it is whole.
+    """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
@@ -256,18 +257,9 @@ def _make_trainer(
     """
     params = run.params
     policy = load_policy(run.model, params, arguments.device)
-    longest = longest_pair(data.rows)
-    layout = params.layout
     own = policy.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-    if layout == "fork":
-        choose_attention(policy, longest)
-    if not is_sharded():
-        placed = policy if is_quantized(policy) else policy.to(arguments.device)
-        layout = exact_layout(placed, layout, longest, rounding_dtype(policy))
-        if layout != params.layout:
-            policy.set_attn_implementation(own)
-        if params.lora is not None:  # before it has adapters, so that they are not blamed for what the model does
-            check_parity(placed, layout, longest, dtype=rounding_dtype(policy))
+    if params.layout == "fork":
+        choose_attention(policy, longest_pair(data.rows))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
@@ -284,7 +276,8 @@ def _make_trainer(
             objective=objective,
             beta=params.beta,
             alpha=alpha,
-            layout=layout,
+            layout=params.layout,
+            padded_attention=own,
             nll=params.nll,
             max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
@@ -292,13 +285,6 @@ def _make_trainer(
         check_tied(trainer.model)
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _advice(diverged: DivergedError | None) -> str:
-    """Return the remedy for a training that diverged."""
-    if diverged is not None and diverged.reason == "margin":
-        return "lower the learning rate or raise training.max_margin"
-    return "lower the learning rate"
 
 
 def _lineage(

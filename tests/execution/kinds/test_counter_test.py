@@ -78,8 +78,6 @@ def test_honest_programs_are_believed(run):
         ("self.assertTrue(f(2) > 3)", "self.assertTrue(f(2) <= 3)"),
         ("self.assertIn(1, f())", "self.assertIn(object(), f())"),
         ("np.testing.assert_allclose(f(), [1.0])", "np.testing.assert_allclose(f(), [1000006.0])"),
-        ("m.assert_called_once_with(2)", "m.assert_called_once_with(1000009)"),
-        ("m.assert_called_once()", "m.assert_not_called()"),
         ("with pytest.raises(KeyError):\n    f()",
          "with pytest.raises(type('OtherException', (Exception,), {})):\n    f()"),
         ("try:\n    f()\n    assert False\nexcept KeyError:\n    pass",

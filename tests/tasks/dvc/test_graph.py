@@ -153,7 +153,7 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
     graph = load_graph()
     assert list(load_graph(targets=("localization",))) == ["problems", "pairs", "localization"]
     assert "codeflow" in graph
-    assert frozen_line(graph) == "frozen, and left as they are: pairs (`dvc unfreeze pairs` ends that)"
+    assert frozen_line(graph) == "frozen, and left as they are: pairs (`frozen: true` in dvc.yaml)"
 
 
 def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
