@@ -32,8 +32,8 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config"}
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
-    "trl": _OF_EVERY_SET | {"spans"},
-    "pairs": _OF_EVERY_SET | {"spans", "pairs_per_problem"},
+    "trl": _OF_EVERY_SET,
+    "pairs": _OF_EVERY_SET | {"spans"},
     WITH_VERDICTS: _OF_EVERY_SET | {"trajectories"},
     "folder": {"python", "license", "heldout", "dropped"},
     OWN_RECORDS: _OF_PROBLEMS - {"columns"},
@@ -64,7 +64,7 @@ def ingest(
     ] = None,
     pairs_per_problem: Annotated[
         int | None,
-        typer.Option(min=1, help="Wrong programs of a problem to keep, the nearest ones; with --trajectories 1."),
+        typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
     ] = None,
     license: Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")] = None,
     split: Annotated[
@@ -80,7 +80,7 @@ def ingest(
     ] = None,
     spans: Annotated[
         Path | None,
-        output_file(help="JSONL to write error regions to: of every pair (pairs), or those that the source has (trl)."),
+        output_file(help="Format pairs: JSONL to write the error regions to."),
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
     set_: SetOption = None,
@@ -94,7 +94,7 @@ def ingest(
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
     preset = PRESETS.get(form)
-    makes_pairs = form == "trl" or (preset is not None and preset.makes_pairs)
+    makes_pairs = form == "trl" or (preset is not None and preset.parts == "answers")
     _refuse(ctx, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
     if form == "folder":
         counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
@@ -104,22 +104,16 @@ def ingest(
 
     rows = Source(source, split, config, limit, license)
     if makes_pairs:
-        taken = _ingest_preferences(rows, out, form, columns=columns, spans=spans, dropped=dropped)
+        from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+
+        taken = ingest_pairs(rows, out, form=form if form in PRESETS else None, columns=columns, dropped=dropped)
     elif form == "pairs":
-        taken = _ingest_repairs(
-            rows,
-            out,
-            settings,
-            columns=columns,
-            pairs_per_problem=pairs_per_problem,
-            spans=spans,
-            dropped=dropped,
-        )
+        taken = _ingest_repairs(rows, out, settings, columns=columns, spans=spans, dropped=dropped)
     elif form == WITH_VERDICTS:
         taken = _ingest_submissions(rows, out, trajectories, columns=columns, dropped=dropped)
     else:
         from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
-        from iterpref_core.problems.ingestion.problems.selection import Selection
+        from iterpref_core.problems.ingestion.problem_rows import Selection
 
         taken = ingest_problems(
             rows,
@@ -163,29 +157,12 @@ def _ingest_folder(
     )
 
 
-def _ingest_preferences(
-    rows: "Source", out: Path, form: str, *, columns: str | None, spans: Path | None, dropped: Path | None
-) -> "Ingested":
-    """Turn preference sets, whose rows say which program is the better one, into pairs."""
-    from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-
-    return ingest_pairs(
-        rows,
-        out,
-        form=form if form in PRESETS else None,
-        columns=columns,
-        spans=spans,
-        dropped=dropped,
-    )
-
-
 def _ingest_repairs(
     rows: "Source",
     out: Path,
     settings: Params,
     *,
     columns: str | None,
-    pairs_per_problem: int | None,
     spans: Path | None,
     dropped: Path | None,
 ) -> "Ingested":
@@ -202,7 +179,6 @@ def _ingest_repairs(
         settings.execution,
         _unfinished(out),
         columns=columns,
-        pairs_per_problem=pairs_per_problem,
         dropped=dropped,
     )
     if spans is None:

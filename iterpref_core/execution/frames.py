@@ -5,8 +5,9 @@
                                standard input and a pickle, read by the program's process alone
                                a pickle of the tests, read by the judge's process alone, if there is one
     zygote -> supervisor     that it is ready (JSON), then for each job:
-                               the head of the answer (`AnswerHead`), with the sizes of the parts
-                               the parts, without a length
+                               the head of the answer (`AnswerHead`)
+                               the beginning of the output
+                               the reports
     judge <-> program        a header and values (JSON), see `sandbox.judge.wire`
 
 Only the supervisor's pickles are unpickled, in a process that is restricted by then.
@@ -17,9 +18,10 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-_LENGTH = struct.Struct("=I")
+LENGTH = struct.Struct("=I")
+"""The length before a frame."""
 _JOB = struct.Struct("=dddqq??")
-_ANSWER = struct.Struct("=bqdqq?qq")
+_ANSWER = struct.Struct("=bqdqq?")
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
@@ -70,7 +72,6 @@ class AnswerHead(NamedTuple):
         printed: bytes printed.
         judge: exit status of the judge beside it; 0 where there was none.
         worn: the zygote takes no further job.
-        sizes: of the parts: the beginning of the output, the reports.
     """
 
     killed: str
@@ -79,24 +80,23 @@ class AnswerHead(NamedTuple):
     printed: int
     judge: int
     worn: bool
-    sizes: tuple[int, ...]
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""
         # Not JSON: its encoder touches eighty pages of the zygote's memory, which are copied for that.
-        killed, *others, sizes = self
-        return _ANSWER.pack(_LIMITS.index(killed), *others, *sizes)
+        killed, *others = self
+        return _ANSWER.pack(_LIMITS.index(killed), *others)
 
     @classmethod
     def unpack(cls, data: bytes) -> "AnswerHead":
         """Return the head in a frame's bytes."""
-        killed, exit_status, cpu_s, printed, judge, worn, *sizes = _ANSWER.unpack(data)
-        return cls(_LIMITS[killed], exit_status, cpu_s, printed, judge, worn, tuple(sizes))
+        killed, *others = _ANSWER.unpack(data)
+        return cls(_LIMITS[killed], *others)
 
 
 def framed(data: bytes) -> bytes:
     """Return bytes as a frame."""
-    return _LENGTH.pack(len(data)) + data
+    return LENGTH.pack(len(data)) + data
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -137,7 +137,7 @@ def read_frame(read: Callable[[int], bytes], most: int | None = None) -> bytes:
         EOFError: the other side is gone.
         FrameTooLongError: as it says.
     """
-    (size,) = _LENGTH.unpack(read_exactly(read, _LENGTH.size))
+    (size,) = LENGTH.unpack(read_exactly(read, LENGTH.size))
     if most is not None and size > most:
         raise FrameTooLongError(f"{size} bytes")
     return read_exactly(read, size)

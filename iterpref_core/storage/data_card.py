@@ -13,9 +13,9 @@ configs:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from iterpref_core.records.input_files import parse_yaml
 
@@ -39,52 +39,35 @@ class DataCard:
     configs: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
 
-class _Files(BaseModel):
-    """The files of a split; those without a split are of `train`, as on the hub."""
-
-    split: str = "train"
-    path: str | list[str]
-
-
-class _Config(BaseModel):
-    """A configuration."""
-
-    config_name: str = "default"
-    data_files: str | list[str] | list[_Files]
-
-    @property
-    def patterns(self) -> dict[str, list[str]]:
-        """Return the patterns of the files by split."""
-        files = self.data_files if isinstance(self.data_files, list) else [self.data_files]
-        found: dict[str, list[str]] = {}
-        for each in files:
-            stated = _Files(path=each) if isinstance(each, str) else each
-            paths = [stated.path] if isinstance(stated.path, str) else stated.path
-            found.setdefault(stated.split, []).extend(paths)
-        return found
-
-
-class _Header(BaseModel):
-    """The fields of a card that are read."""
-
-    license: str | list[str] | None = None
-    license_name: str | None = None
-    configs: list[_Config] = []
-
-    @property
-    def spdx(self) -> str | None:
-        """Return the license in SPDX's letters; of several, all must be kept to; None if the card leaves it open."""
-        known = {name.lower(): name for name in _SPDX} | {"other": self.license_name or "other"}
-        names = self.license if isinstance(self.license, list) else [self.license or "unknown"]
-        return " AND ".join(known.get(name.lower(), name) for name in names if name != "unknown") or None
-
-
 def read_card(folder: Path) -> DataCard:
     """Return the card in a folder; an empty one if there is no README, or if it has no card of this form."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8-sig")
         _, header, _ = text.split("---\n", 2)
-        stated = _Header.model_validate(parse_yaml(header))
-    except (OSError, ValueError, RecursionError, ValidationError, yaml.YAMLError):
+        stated = parse_yaml(header)
+        configs = {
+            each.get("config_name", "default"): _splits(each["data_files"]) for each in stated.get("configs", [])
+        }
+        return DataCard(_license(stated), configs)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, yaml.YAMLError):
         return DataCard()
-    return DataCard(stated.spdx, {config.config_name: config.patterns for config in stated.configs})
+
+
+def _splits(data_files: Any) -> dict[str, list[str]]:
+    """Return the patterns of the files by split; files without a split are of `train`, as on the hub."""
+    found: dict[str, list[str]] = {}
+    for each in _listed(data_files):
+        stated = each if isinstance(each, Mapping) else {"path": each}
+        found.setdefault(stated.get("split", "train"), []).extend(_listed(stated["path"]))
+    return found
+
+
+def _license(stated: Mapping[str, Any]) -> str | None:
+    """Return the license in SPDX's letters; of several, all must be kept to; None if the card leaves it open."""
+    known = {name.lower(): name for name in _SPDX} | {"other": stated.get("license_name") or "other"}
+    names = [name for name in _listed(stated.get("license") or []) if name != "unknown"]
+    return " AND ".join(known.get(name.lower(), name) for name in names) or None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -14,14 +14,14 @@ from typing import IO, NamedTuple, cast
 
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.input_files import LinePlace, decode_line, open_input
-from iterpref_core.storage.parquet import RowPlace, read_rows
+from iterpref_core.storage.parquet import read_rows
 from iterpref_core.storage.shards import layout_of
 
 _HEAD = 4096
 _BLANK = " \t\r\n"
 _OPENS_VALUES = re.compile(rb"\s*(?:\[|\{[ \t\r]*\n)")
 """The beginning of a JSON array, or of an object of several lines, as `json.dump(..., indent=2)` writes objects."""
-_BLANKS = re.compile(f"[{_BLANK}]*")
+_BLANKS = re.compile(f"[{_BLANK},]*")
 
 
 class Item(NamedTuple):
@@ -33,7 +33,7 @@ class Item(NamedTuple):
         text: the object as JSON.
     """
 
-    where: LinePlace | RowPlace
+    where: LinePlace
     number: int
     text: str
 
@@ -51,7 +51,7 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
     """
     if layout_of(path) == ".parquet":
         for number, row in enumerate(read_rows(path, nulls=nulls), 1):
-            yield Item(RowPlace(path, number), number, row)
+            yield Item(LinePlace(path, number), number, row)
         return
     with open_input(path) as file:
         head = cast("io.BufferedReader", file).peek(_HEAD)
@@ -75,37 +75,30 @@ def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)
     place = LinePlace(path, 1)
     behind = 0
-    end = _behind_blanks(text, 0)
-    is_array = text[end] == "["
+    begin = _behind_blanks(text, 0)
+    is_array = text[begin] == "["
     if is_array:
-        end = _behind_blanks(text, end + 1)
+        begin = _behind_blanks(text, begin + 1)
     number = 0
-    more = text[end : end + 1] != "]"
-    while more:
-        place = place.after(text[behind:end])
-        behind = end
+    # The end of an array is its bracket; objects go on to the end of the file.
+    while text[begin : begin + 1] != ("]" if is_array else ""):
+        place = place.after(text[behind:begin])
+        behind = begin
         try:
-            _, end = decoder.raw_decode(text, end)
+            _, end = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError) as error:
             where = place.after(text[behind : getattr(error, "pos", behind)])
             reason = getattr(error, "msg", "nested too deeply")
             raise RecordError(f"{where}: not valid JSON ({reason}); correct it, or fetch the file again") from None
         number += 1
-        yield Item(place, number, text[behind:end])
-        end = _behind_blanks(text, end)
-        mark = text[end : end + 1]
-        more = mark == "," if is_array else mark != ""
-        if is_array and more:
-            end = _behind_blanks(text, end + 1)
-    if not is_array:
-        return
-    where = place.after(text[behind:end])
-    if text[end : end + 1] != "]":
-        raise RecordError(f"{where}: not valid JSON (a comma or `]` is expected); correct it, or fetch the file again")
-    if text[end + 1 :].strip():
+        yield Item(place, number, text[begin:end])
+        begin = _behind_blanks(text, end)
+    if text[begin + 1 :].strip():
+        where = place.after(text[behind:begin])
         raise RecordError(f"{where}: more stands behind the JSON array; give every array a file of its own")
 
 
 def _behind_blanks(text: str, start: int) -> int:
+    """Return the place of the next value, behind blanks and commas."""
     found = _BLANKS.match(text, start)
     return found.end() if found else start

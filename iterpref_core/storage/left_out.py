@@ -48,25 +48,22 @@ class LeftOut:
 
     Args:
         file: file to write each row to as a line of JSON; None: rows are not written.
+
+    Attributes:
+        counts: `dropped/<reason>` → number of rows.
     """
 
     def __init__(self, file: IO[str] | None) -> None:
         self._file = file
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._first: defaultdict[str, list[Dropped]] = defaultdict(list)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Return `dropped/<reason>` → number of rows."""
-        return dict(self._counts)
 
     def add(self, row: Dropped) -> None:
         """Leave out a row."""
         name = f"dropped/{row.reason}"
-        self._counts[name] += 1
-        examples = self._first[name]
-        if len(examples) < _SHOWN:
-            examples.append(row)
+        self.counts[name] += 1
+        if self.counts[name] <= _SHOWN:
+            self._first[name].append(row)
         if self._file is not None:
             line = json.dumps(asdict(row), ensure_ascii=False)
             # A lone surrogate of the row, which UTF-8 does not have, is written as JSON's escape of it.
@@ -74,10 +71,7 @@ class LeftOut:
 
     def first(self) -> tuple[Dropped, ...]:
         """Return the first rows of each reason."""
-        first: list[Dropped] = []
-        for rows in self._first.values():
-            first += rows
-        return tuple(first)
+        return tuple(row for rows in self._first.values() for row in rows)
 
     def nothing_taken(self, product: str, sources: Sequence[Path]) -> NothingTakenError:
         """Return the error for sources of which no row is taken.
@@ -88,9 +82,9 @@ class LeftOut:
         """
         listed = ", ".join(map(str, sources))
         found = "it is empty"
-        if self._counts:
+        if self.counts:
             row = self.first()[0]
-            reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self._counts.items())
+            reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self.counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
         return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 

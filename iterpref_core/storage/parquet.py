@@ -8,7 +8,7 @@ of a row's JSON, as in this project's JSONL files.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from iterpref_core.records.errors import InputError, first_line
 from iterpref_core.records.input_files import open_input
@@ -22,17 +22,6 @@ _MAPPING = "files"
 """The field of script tests that is a mapping; lists of `key` and `value` under other names are lists."""
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
-
-
-class RowPlace(NamedTuple):
-    """The place of a row in a table; rows are counted from 1."""
-
-    path: Path
-    line: int
-
-    def __str__(self) -> str:
-        """Return file and row as text."""
-        return f"{self.path}: row {self.line}"
 
 
 def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
@@ -81,16 +70,13 @@ def _plain(value: Any, name: str = "") -> Any:
         name: the field that holds the value.
     """
     if isinstance(value, dict):
-        # The keys of a map may be numbers or bytes.
-        texts = {key if isinstance(key, str) else str(_plain(key)): inner for key, inner in value.items()}
-        return {key: _plain(inner, key) for key, inner in texts.items() if inner is not None}
+        # The keys of a map may be numbers.
+        return {str(key): _plain(inner, key) for key, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
         items = [_plain(item) for item in value]
         # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.
         if name == _MAPPING and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in items):
             return {item["key"]: item["value"] for item in items}
         return items
-    if isinstance(value, bytes):
-        # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
-        return value.decode("utf-8", "surrogateescape")
-    return value
+    # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value

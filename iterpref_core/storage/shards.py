@@ -34,18 +34,9 @@ _LAYOUTS = (
 """The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
 copies of its data or describe them (`dataset_infos.json`)."""
 _SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
-    "heldout": "test",
-    "holdout": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "heldout", "holdout"), "test"),
 }
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
@@ -84,15 +75,10 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
         if not source.is_dir():
             files.append(source)
             continue
-        groups = _groups(source, config)
-        chosen = _choose(source, groups, wanted)
-        taken: list[Path] = []
-        for name, paths in groups.items():
-            if name in chosen:
-                taken += paths
-            elif paths:
-                left_out[name] += len(paths)
-        files += sorted(taken)
+        shards = _of_configuration(source, config)
+        chosen = _choose(source, Counter(shards.values()), wanted)
+        files += [path for path, name in shards.items() if name in chosen]
+        left_out.update(name for name in shards.values() if name not in chosen)
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
@@ -139,22 +125,26 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _groups(folder: Path, config: str | None) -> dict[str, list[Path]]:
-    """Return split → files of a folder's layout.
+def _of_configuration(folder: Path, config: str | None) -> dict[Path, str]:
+    """Return the files of a folder's configuration, in the order of their names, each with its split.
 
     Raises:
         InputError: the folder has no file of any layout; or it must be said which configuration is meant.
     """
-    files = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            files.append(path)
-    found = [[path for path in files if layout_of(path) in suffixes] for suffixes in _LAYOUTS]
-    shards = next(filter(None, found), None)
-    if shards is None:
-        raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
-    configs = _configs(folder, shards)
+    shards = _shards(folder)
+    configs: dict[str, dict[Path, str]] = {}
+    for name, splits in read_card(folder).configs.items():
+        for split, patterns in splits.items():
+            for path in shards:
+                # `**/` may also stand for no folder.
+                forms = [*patterns, *(pattern.replace("**/", "") for pattern in patterns)]
+                if any(fnmatch(path.relative_to(folder).as_posix(), form) for form in forms):
+                    configs.setdefault(name, {})[path] = _known(split) or split
+    for path in () if configs else shards:
+        relative = path.relative_to(folder)
+        first, *rest = relative.parts
+        name = first if rest and _split_of(first) is None else _DEFAULT
+        configs.setdefault(name, {})[path] = _split_of(relative.as_posix()) or UNNAMED
     if config is None and len(configs) > 1:
         raise InputError(
             f"{folder}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "
@@ -162,49 +152,35 @@ def _groups(folder: Path, config: str | None) -> dict[str, list[Path]]:
         )
     if config not in {None, ALL, *configs}:
         raise InputError(f"--config: {unknown_name('configuration', str(config), list(configs))}")
-    groups: dict[str, list[Path]] = {}
-    for name, splits in configs.items():
-        if config in {None, ALL, name}:
-            for split, paths in splits.items():
-                groups.setdefault(split, []).extend(paths)
-    return groups
+    taken = [item for name, paths in configs.items() if config in {None, ALL, name} for item in paths.items()]
+    return dict(sorted(taken))
 
 
-def _configs(folder: Path, shards: Sequence[Path]) -> dict[str, dict[str, list[Path]]]:
-    """Return configuration → split → files, as the card says; else each folder that states no split is one."""
-    configs: dict[str, dict[str, list[Path]]] = {}
-    for name, splits in read_card(folder).configs.items():
-        found = {_known(split) or split: _matching(shards, folder, patterns) for split, patterns in splits.items()}
-        if any(found.values()):
-            configs[name] = found
-    if configs:
-        return configs
-    for path in shards:
-        relative = path.relative_to(folder)
-        first, *rest = relative.parts
-        config = configs.setdefault(first if rest and _split_of(first) is None else _DEFAULT, {})
-        config.setdefault(_split_of(relative.as_posix()) or UNNAMED, []).append(path)
-    return configs
+def _shards(folder: Path) -> list[Path]:
+    """Return a folder's files of the first layout that it has.
+
+    Raises:
+        InputError: it has none.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    for suffixes in _LAYOUTS:
+        found = [path for path in shown if layout_of(path) in suffixes]
+        if found:
+            return found
+    raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
 
 
-def _matching(shards: Sequence[Path], folder: Path, patterns: Sequence[str]) -> list[Path]:
-    # `**/` may also stand for no folder.
-    every = [form for pattern in patterns for form in (pattern, pattern.replace("**/", ""))]
-    return [path for path in shards if any(fnmatch(path.relative_to(folder).as_posix(), form) for form in every)]
-
-
-def _choose(folder: Path, groups: dict[str, list[Path]], wanted: str | None) -> set[str]:
+def _choose(folder: Path, splits: Counter[str], wanted: str | None) -> set[str]:
     """Return the splits of a folder that are read.
 
     Raises:
         InputError: it must be said which split is meant.
     """
-    if wanted == ALL or set(groups) == {UNNAMED}:
-        return set(groups)
-    if wanted is not None:
-        return {wanted}
-    if _TRAIN in groups:
-        return {_TRAIN}
+    if wanted == ALL or set(splits) == {UNNAMED}:
+        return set(splits)
+    if wanted is not None or _TRAIN in splits:
+        return {wanted or _TRAIN}
     # A benchmark is published as a test split: nobody trains on it by accident.
-    listed = ", ".join(f"{name} ({len(paths)} files)" for name, paths in sorted(groups.items()))
+    listed = ", ".join(f"{name} ({count} files)" for name, count in sorted(splits.items()))
     raise InputError(f"{folder}: there is no split train, but {listed}; choose one with --split, or --split {ALL}")

@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Source
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
 from tests.settings import EXECUTION, ROOT
 
 if TYPE_CHECKING:

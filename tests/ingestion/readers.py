@@ -1,27 +1,39 @@
 """Readers of rows, as an ingestion opens them: what is taken and left out before a program runs."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from iterpref_core.pairs.ingestion.repairs import RepairReader
-from iterpref_core.problems.ingestion.columns import PROGRAMS, parse_columns
-from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
-from iterpref_core.problems.ingestion.problems.problem_rows import ProblemReader
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.execution import Outcome
+from iterpref_core.pairs.ingestion.repairs import read_repair
+from iterpref_core.problems.ingestion.columns import PROGRAMS, Columns, parse_columns
+from iterpref_core.problems.ingestion.intake import read_row
+from iterpref_core.problems.ingestion.presets import PRESETS
+from iterpref_core.problems.ingestion.problem_rows import ProblemReader, Selection
+from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
 
 
-def repair_reader(columns: str | None = None, split: str | None = None) -> RepairReader:
-    return RepairReader(parse_columns(columns, PROGRAMS, split=split), None, PARAMS.pairs)
+def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
+    """A reader of repairs whose fixed program passes all tests, and whose buggy one fails."""
+    fixed: list[str] = []
+
+    def run(_: Problem, code: str) -> Outcome:
+        fixed.append(code)
+        return Outcome(
+            verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
+        )
+
+    return lambda row: read_repair(row, named, PARAMS.pairs, run)
 
 
-def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[object]:
+def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[Any]:
     """The rows of a file as problems or repairs, and those that are left out."""
     items = read_items(source, nulls=True)
     if form == "pairs":
-        repairs = repair_reader(columns, split)
-        return [each for item in items for each in repairs.read(item)]
-    named = None
-    if form != OWN_RECORDS:
-        named = parse_columns(columns, PRESETS[form].parts, preset=PRESETS[form].columns, split=split)
-    return list(map(ProblemReader(form, named, Selection(), None).read, items))
+        named = parse_columns(columns, PROGRAMS, split=split)
+        return [read_row(item, named, repair_reader(named)) for item in items]
+    named = parse_columns(columns, PRESETS[form].row_parts, preset=PRESETS[form].columns, split=split)
+    reader = ProblemReader(form, named, Selection(), None)
+    return [read_row(item, named, reader.read) for item in items]

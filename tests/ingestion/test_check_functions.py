@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.problems.ingestion.problems import check_function
+from iterpref_core.problems.ingestion import check_function
 
 PROGRAMS = {name: f"def NAME(x):\n    {body}\n" for name, body in {
     "right": "return x + 1", "wrong": "return x", "sometimes": "return x + 1 if x else x", "fails": "return x.y",

@@ -12,12 +12,11 @@ import pytest
 from pyarrow import parquet
 
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.problems.ingestion import problems as problems_package
-from iterpref_core.problems.ingestion.columns import PROBLEMS
+from iterpref_core.problems import ingestion as problems_package
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
@@ -69,7 +68,7 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> No
 
 
 def test_every_format_is_tried() -> None:
-    problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == PROBLEMS}
+    problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == "problems"}
     untried = problems - {row.form for row in ROWS.values()}
     assert not untried, f"add a row for {sorted(untried)} to tests/ingestion/published_rows.py"
 
@@ -152,7 +151,7 @@ def sized(*megabytes: float) -> dict[str, Any]:
 
 def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
     """Allow problems of so many megabytes: rows that are too large need not be large."""
-    patch.setattr("iterpref_core.problems.ingestion.problems.selection.MAX_PROBLEM_BYTES", megabytes << 20)
+    patch.setattr("iterpref_core.problems.ingestion.problem_rows.MAX_PROBLEM_BYTES", megabytes << 20)
 
 
 @pytest.mark.parametrize(("sizes", "max_tests"), [((1.6, 1.6), None), ((3.5,), 5)])

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
-from iterpref_core.problems.ingestion import answers, columns
+from iterpref_core.problems.ingestion import columns, programs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -34,7 +34,7 @@ PAIR = {"prompt": "Add one.", "chosen": fenced(CHOSEN), "rejected": fenced(REJEC
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(answers).failed == 0
+    assert doctest.testmod(programs).failed == 0
     assert doctest.testmod(columns).failed == 0
 
 
@@ -133,7 +133,7 @@ def test_two_sides_that_answer_different_questions_are_no_pair(tmp_path: Path) -
 
 def test_a_question_about_a_picture_is_not_read_without_the_picture(tmp_path: Path) -> None:
     parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "Add one, as here."}]
-    with pytest.raises(InputError, match="a part of a message, of type 'image', has no text; only texts are read"):
+    with pytest.raises(InputError, match="a message has the texts `role` and `content`"):
         taken(written(tmp_path / "in.jsonl", PAIR | {"prompt": [{"role": "user", "content": parts}]}))
 
 
@@ -223,15 +223,6 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, Any]] = {
         None,
         chat(("system", "Be brief."), ("user", "Add one.\n")),
     ),
-    "content in parts": (
-        {
-            "prompt": [{"role": "user", "content": [{"type": "text", "text": "Add one."}]}],
-            "chosen": [{"role": "assistant", "content": [{"type": "text", "text": CHOSEN}]}],
-            "rejected": [{"role": "assistant", "content": [{"type": "text", "text": REJECTED}]}],
-        },
-        None,
-        "Add one.",
-    ),
     "conversations in a text": (
         {
             "chosen": f"\n\nHuman: Add one.\n\nAssistant: {fenced(CHOSEN)}",
@@ -276,8 +267,6 @@ RUST = "```rust\nfn add(a: i32) -> i32 { a + 1 }\n```"
         ("I cannot do this.", fenced(REJECTED), "no_code"),
         ("", fenced(REJECTED), "empty"),
         (fenced(CHOSEN), CHOSEN, "same_program"),
-        ("    return x + 1\n", "    return x\n", ("    return x + 1\n", "    return x\n")),
-        ("    return x + 1\n", "    return x +\n", ("    return x + 1\n", "    return x +\n")),
         (fenced(CHOSEN), f"{fenced(REJECTED)}\nIts test:\n{fenced('def test_f(): assert f(1)')}", (CHOSEN, REJECTED)),
         (f"{fenced(CHOSEN)}\nIts test:\n{fenced('def test_f(): assert f(1)')}", fenced(REJECTED), (CHOSEN, REJECTED)),
     ],
@@ -285,7 +274,12 @@ RUST = "```rust\nfn add(a: i32) -> i32 { a + 1 }\n```"
 def test_programs_are_found_by_what_both_sides_define(
     chosen: str, rejected: str, result: str | tuple[str, str]
 ) -> None:
-    assert answers.find_programs(chosen, rejected) == result
+    found: str | tuple[str, str]
+    try:
+        found = programs.find_programs(chosen, rejected)
+    except columns.LeftOutError as error:
+        found = error.reason
+    assert found == result
 
 
 def test_a_pair_keeps_the_problem_that_its_set_names(tmp_path: Path) -> None:

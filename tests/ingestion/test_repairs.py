@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.pairs.ingestion.repairs import Repair, ingest_repairs
+from iterpref_core.pairs.ingestion.repairs import ingest_repairs
+from iterpref_core.problems.ingestion import row_tests
 from iterpref_core.problems.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source
-from iterpref_core.problems.ingestion.problems import usable_tests
+from iterpref_core.problems.ingestion.intake import Ingested, Source, read_row
 from iterpref_core.programs.source_code import language
 from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.records.errors import ConfigError, InputError
@@ -35,7 +35,7 @@ FIELD = ROOT.parent / "shared/field/data"
 
 def test_the_examples_hold() -> None:
     assert doctest.testmod(language).failed == 0
-    assert doctest.testmod(usable_tests).failed == 0
+    assert doctest.testmod(row_tests).failed == 0
 
 
 def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:
@@ -64,8 +64,6 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": "I cannot."}, "no_code"),
         ({"buggy": json.dumps([BUGGY])}, "no_code"),
         ({"buggy": json.dumps(BUGGY)}, "no_code"),
-        ({"buggy": f"```python\n{BUGGY}```"}, "no_code"),
-        ({"buggy": f"[PYTHON]\n{BUGGY}[/PYTHON]"}, "no_code"),
         ({"buggy": "print 2\n", "fixed": "print 1\n"}, "not_python"),
         ({"buggy": "a = raw_input()\nprint a\n"}, "not_python"),
         ({"language": "ruby"}, "not_python"),
@@ -79,12 +77,12 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"tests": "not f(1, 2) - 3"}, "bad_record"),
         ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
-        ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "bad_record"),
+        ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "fixed_fails"),
         ({"tests": 3}, "bad_record"),
         ({"buggy": [1]}, "bad_record"),
         ({"buggy": [[BUGGY]]}, "bad_record"),
-        ({"buggy": []}, "empty"),
-        ({"buggy": [None]}, "empty"),
+        ({"buggy": []}, "bad_record"),
+        ({"buggy": [BUGGY]}, "bad_record"),
         ({"license": {"name": "MIT"}}, "bad_record"),
         ({"split": "test"}, "other_split"),
         ({"buggy": BUGGY + "# \ud83d"}, "bad_record"),
@@ -113,7 +111,6 @@ CHECK = "def check(g):\n    assert g(1, 2) == 3\n"
         {"tests": "'''Sums.'''\nN = 3\n\ndef total():\n    return f(1, 2)\n\nassert total() == N\n"},
         {"tests": "from solution import f\n\ndef test_f():\n    assert f(1, 2) == 3\n"},
         {"tests": [UNITTEST]},
-        {"tests": [{"kind": "io", "call": "f(1, 2)", "expected": "3"}]},
         {"tests": json.dumps({"fn_name": "f", "inputs": [[1, 2]], "outputs": [3]})},
         {"tests": {"fn_name": "f", "inputs": [[1, 2]], "outputs": [[3]]}},
         STDIN | {"tests": [{"input": "1\n", "output": "2\n"}, {"input": "5\n", "output": ["6\n"]}]},
@@ -136,27 +133,6 @@ def test_a_pair_without_tests_says_so_and_one_without_a_statement_asks_for_the_c
     assert found.counts == {"pairs": 1, "untested": 1}
     assert (pair.tested, pair.license) == (False, "GPL-3.0-only")
     assert pair.prompt == f"Correct this Python program:\n\n```python\n{BUGGY.rstrip()}\n```"
-
-
-NEAR = "def f(a, b):\n    x = a\n    return x * b\n"
-FAR = "def f(p, q):\n    y = p\n    return y * q * 0\n"
-FARTHER = "def f(p, q):\n    y = p\n    z = q\n    return y * z\n"
-
-
-@pytest.mark.parametrize("in_a_list", [True, False])
-def test_several_wrong_programs_of_a_problem_give_several_pairs_the_nearest_first(
-    tmp_path: Path, in_a_list: bool
-) -> None:
-    wrong = [FARTHER, FAR, *(FARTHER.replace("p", f"p{n}") for n in range(12)), NEAR]
-    rows = [ROW | {"buggy": wrong}] if in_a_list else [ROW | {"buggy": code, "problem_id": "p"} for code in wrong]
-    source = written(tmp_path / "in.jsonl", *rows)
-    _, pairs = taken(source)
-    assert len(pairs) == len(wrong)
-    assert [pair.rejected for pair in pairs[:2]] == [NEAR, FAR]
-    assert len({pair.problem for pair in pairs}) == 1
-    found, pairs = taken(source, pairs_per_problem=2)
-    assert [pair.rejected for pair in pairs] == [NEAR, FAR]
-    assert found.counts["dropped/further_pair"] == len(wrong) - 2
 
 
 def test_a_program_of_which_a_part_is_null_is_left_out(tmp_path: Path) -> None:
@@ -215,13 +191,13 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
 ) -> None:
     row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
     item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
-    (found,) = repair_reader().read(item)
-    if isinstance(found, Repair):
-        pair = found.pair
+    named = parse_columns(None, PROGRAMS_OF_ROWS)
+    pair = read_row(item, named, repair_reader(named))
+    if isinstance(pair, PreferencePair):
         assert (pair.prompt, pair.rejected, pair.chosen) == (prompt, buggy, fixed)
         assert pair.license == (license.strip() or None)
     else:
-        assert found.reason
+        assert pair.reason
 
 
 NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
@@ -233,17 +209,13 @@ def test_a_name_is_taken_once(names: list[str]) -> None:
     assert len({take_name(name, known) for name in names}) == len(names)
 
 
-@given(names=st.lists(st.sampled_from([None, *NAMES_IN_USE]), min_size=1, max_size=8))
-def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(names: list[str | None]) -> None:
-    reader = repair_reader()
-    pairs = []
-    for number, name in enumerate(names, 1):
-        item = Item(LinePlace(Path("in.jsonl"), number), number, json.dumps(ROW | {"task_id": name, "tests": None}))
-        for found in reader.read(item):
-            assert isinstance(found, Repair)
-            pairs.append(found.pair)
+def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_path: Path) -> None:
+    names = [None, *NAMES_IN_USE, "a", None, "a#2", "pair-2"]
+    rows = [{"task_id": name, "buggy": f"x = {n}", "fixed": f"x = {n + 1}"} for n, name in enumerate(names)]
+    _, pairs = taken(written(tmp_path / "in.jsonl", *rows))
     assert len({pair.task_id for pair in pairs}) == len(names)
-    assert [pair.problem for pair in pairs] == [name or f"pair-{number}" for number, name in enumerate(names, 1)]
+    problems = [name or f"pair-{number}" for number, name in enumerate(names, 1)]
+    assert sorted(pair.problem for pair in pairs) == sorted(problems)
 
 
 def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path: Path) -> None:
@@ -281,7 +253,7 @@ def test_a_name_that_is_no_text_is_refused_and_not_passed_over(
 def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
     rows = [{"problem_id": "", "task_id": None, "buggy": f"x = {n}", "fixed": f"x = {n + 1}"} for n in (1, 3)]
     path = written(tmp_path / "in.jsonl", *rows)
-    found, pairs = taken(path, pairs_per_problem=1)
+    found, pairs = taken(path)
     assert found.counts == {"pairs": 2, "untested": 2}
     assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
 

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from iterpref_core.execution import Executor, Outcome, Program
+from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
-from iterpref_core.problems.ingestion.problems.published import PublishedProblem
-from iterpref_core.problems.ingestion.problems.selection import Selection
-from iterpref_core.problems.ingestion.problems.trials import Tried, try_programs
+from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
+from iterpref_core.problems.ingestion.trials import try_programs
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.storage.left_out import Dropped
 from tests.ingestion.published_rows import ROWS, SUM, SUM_WRONG
 from tests.settings import EXECUTION, ROOT
 
@@ -54,15 +53,15 @@ class Judge:
         return Outcome(verdict, "" if verdict == "passed" else "it fails", passed, 2, slowest_s=1.0)
 
 
-def tried(judge: Judge, *, pairs: bool = True, problem: Problem = PROBLEM, **programs: Any) -> Tried:
-    return try_programs(PublishedProblem(problem, "a:1", **programs), judge, pairs=pairs)
+def tried(
+    judge: Judge, *, pairs: bool = True, problem: Problem = PROBLEM, **programs: Any
+) -> tuple[Problem, Trajectory | None]:
+    return try_programs(PublishedProblem((problem,), **programs), judge, pairs=int(pairs))
 
 
 def test_the_first_right_program_that_passes_is_the_reference() -> None:
-    found = tried(Judge({RIGHT: ("exception", 0)}), right=(RIGHT, OTHER_RIGHT))
-    assert found.problem is not None
-    assert found.problem.reference == OTHER_RIGHT
-    assert found.verdict == "exception"
+    found, _ = tried(Judge({RIGHT: ("exception", 0)}), right=(RIGHT, OTHER_RIGHT))
+    assert found.reference == OTHER_RIGHT
 
 
 def test_no_more_than_three_right_programs_run() -> None:
@@ -73,12 +72,14 @@ def test_no_more_than_three_right_programs_run() -> None:
 
 @pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
 def test_a_right_program_that_cannot_run_here_is_no_other_answer(verdict: str) -> None:
-    assert tried(Judge({OTHER_RIGHT: (verdict, 0)}), right=(RIGHT, OTHER_RIGHT)).problem is not None
+    assert tried(Judge({OTHER_RIGHT: (verdict, 0)}), right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
 
 
 def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides() -> None:
     judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
-    assert tried(judge, right=(RIGHT, OTHER_RIGHT)).dropped == Dropped("several_answers", "a:1", "p", "it fails")
+    with pytest.raises(LeftOutError, match="it fails") as left_out:
+        tried(judge, right=(RIGHT, OTHER_RIGHT))
+    assert left_out.value.reason == "several_answers"
     checked = PROBLEM.model_copy(
         update={
             "tests": (StdinTest(input="", output="", checker="def check(*_): return True"),),
@@ -86,14 +87,14 @@ def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_dec
             "entry_point": "",
         }
     )
-    assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT)).problem is not None
+    assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
 
 
 def test_no_right_program_that_passes_is_a_failing_reference() -> None:
-    found = tried(Judge({RIGHT: ("wrong_answer", 0)}), right=(RIGHT,))
-    assert found.dropped == Dropped("reference_fails", "a:1", "p", "wrong_answer: it fails")
-    found = tried(Judge({RIGHT: ("infra_error", 0)}), right=(RIGHT,))
-    assert found.dropped == Dropped("reference_not_run", "a:1", "p", "infra_error: it fails")
+    for verdict, reason in (("wrong_answer", "reference_fails"), ("infra_error", "reference_not_run")):
+        with pytest.raises(LeftOutError, match=f"{verdict}: it fails") as left_out:
+            tried(Judge({RIGHT: (verdict, 0)}), right=(RIGHT,))
+        assert left_out.value.reason == reason
 
 
 def test_the_reading_counts_that_a_right_program_passes() -> None:
@@ -103,41 +104,38 @@ def test_the_reading_counts_that_a_right_program_passes() -> None:
         del code
         return Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
 
-    row = PublishedProblem(PROBLEM, "a:1", right=(RIGHT,), other_readings=(other,))
-    found = try_programs(row, judge, pairs=False)
-    assert found.problem is not None
-    assert found.problem.tests == other.tests
+    row = PublishedProblem((PROBLEM, other), right=(RIGHT,))
+    found, _ = try_programs(row, judge, pairs=0)
+    assert found.tests == other.tests
 
 
 def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
     limited = PROBLEM.model_copy(update={"time_limit_s": 2.0})
     judge = Judge({})
-    found = tried(judge, problem=limited, right=(RIGHT,))
+    found, _ = tried(judge, problem=limited, right=(RIGHT,))
     assert judge.limits == [8.0]
-    assert found.problem is not None
-    assert found.problem.time_limit_s == 4.0
+    assert found.time_limit_s == 4.0
 
 
 def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
     judge = Judge({NEAR: ("wrong_answer", 0), FAR: ("exception", 0)})
-    found = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR, NEAR))
-    assert found.trajectory is not None
-    failed, repaired = found.trajectory.attempts
+    problem, trajectory = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR, NEAR))
+    assert trajectory is not None
+    failed, repaired = trajectory.attempts
     assert (failed.code, failed.verdict, failed.feedback) == (NEAR, "wrong_answer", "it fails")
     assert (repaired.code, repaired.verdict, repaired.hidden) == (RIGHT, "passed", "passed")
-    assert found.problem is not None
-    assert found.trajectory.tests == found.problem.tests_digest
+    assert trajectory.tests == problem.tests_digest
 
 
 def test_what_a_hidden_test_says_stays_hidden() -> None:
-    found = tried(Judge({NEAR: ("wrong_answer", 1)}), right=(RIGHT,), wrong=(NEAR,))
-    assert found.trajectory is not None
-    assert found.trajectory.attempts[0].feedback == ""
+    _, trajectory = tried(Judge({NEAR: ("wrong_answer", 1)}), right=(RIGHT,), wrong=(NEAR,))
+    assert trajectory is not None
+    assert trajectory.attempts[0].feedback == ""
 
 
 def test_programs_that_cannot_be_judged_or_pass_are_never_rejected() -> None:
     judge = Judge({FAR: ("infra_error", 0)})
-    assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR)).trajectory is None
+    assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR))[1] is None
 
 
 def ingested(source: Path, form: str, **files: Path) -> Ingested:

@@ -11,7 +11,7 @@ from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.pairs.pairs.pair_selection import select_pairs
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Source
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
 from tests.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section

@@ -17,7 +17,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import read_prompt
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.training.library.row_spans import mark_errors
 
 PAIRS = [
@@ -76,11 +76,9 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }
-    again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    counts = ingest_pairs(Source([out / "data/train.parquet"]), again, spans=regions).counts
-    assert (counts["pairs"], counts["spans"]) == (3, 2)
+    again = tmp_path / "again.jsonl"
+    assert ingest_pairs(Source([out / "data/train.parquet"]), again).counts == {"pairs": 3}
     assert list(read_pairs(again)) == PAIRS
-    assert list(read_jsonl(regions, FocalSpans)) == SPANS
     assert again.read_bytes() == pairs.read_bytes()
 
 
@@ -114,10 +112,9 @@ def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Pat
 
     assert is_conversational(rows[0])
     assert mark_errors(rows[0])["rejected_spans"] == [[11, 14]]
-    again, regions = tmp_path / "again.jsonl", tmp_path / "regions.jsonl"
-    ingest_pairs(Source([out / "data/train.parquet"]), again, spans=regions)
+    again = tmp_path / "again.jsonl"
+    ingest_pairs(Source([out / "data/train.parquet"]), again)
     assert again.read_bytes() == pairs.read_bytes()
-    assert list(read_jsonl(regions, FocalSpans)) == SPANS
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
-from iterpref_core.execution.frames import AnswerHead, JobHead, framed, read_frame
+from iterpref_core.execution.frames import LENGTH, AnswerHead, JobHead, framed
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
 from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
@@ -124,8 +124,12 @@ class Worker:
             raise WorkerDiedError(message) from None
 
     def _receive(self) -> bytes:
-        """Return the next frame."""
-        return read_frame(self._answers.read)
+        """Return the next frame, which is in memory once."""
+        (size,) = LENGTH.unpack(self._answers.read(LENGTH.size))
+        frame = self._answers.read(size)
+        if len(frame) < size:
+            raise EOFError
+        return frame
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
         """Have a job run, and wait for its end.
@@ -154,7 +158,7 @@ class Worker:
                 if frame is not None:
                     self._socket.sendall(framed(frame))
             seen = AnswerHead.unpack(self._receive())
-            printed, channel = (self._answers.read(size) for size in seen.sizes)
+            printed, channel = self._receive(), self._receive()
         self.usable = not seen.worn
         return Answer(seen, self._paths, printed, channel)
 

@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..frames import AnswerHead, JobHead, framed, read_frame, write_all
+from ..frames import LENGTH, AnswerHead, JobHead, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
@@ -79,19 +79,19 @@ def say(facts: dict[str, Any]) -> None:
 
 
 def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
-    """Answer the supervisor: the head, then the beginnings of files, whose sizes are in the head.
+    """Answer the supervisor: the head, then the beginnings of files, each of which is a frame.
 
     The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
     next program gets a copy.
 
     Args:
-        head: without sizes.
+        head: of the answer.
         parts: descriptors, and the number of bytes wanted of each.
     """
-    sizes = [(descriptor, min(most, os.fstat(descriptor).st_size)) for descriptor, most in parts]
-    head = head._replace(sizes=tuple(size for _, size in sizes))
     write_all(0, framed(head.pack()))
-    for descriptor, size in sizes:
+    for descriptor, most in parts:
+        size = min(most, os.fstat(descriptor).st_size)
+        write_all(0, LENGTH.pack(size))
         sent = 0
         while sent < size:
             sent += os.sendfile(0, descriptor, sent, size - sent)
@@ -350,7 +350,6 @@ class Zygote:
             printed=files.printed(),
             judge=self.end_judge(judge, folder) if job.is_judged else 0,
             worn=self.processes and leaves_connections(),
-            sizes=(),
         )
         send(seen, files.parts(job.keep))
         files.close()

@@ -1,19 +1,16 @@
 """Submissions: rows of single programs with verdicts, as attempts at problems, from which `pair` chooses."""
 
 import re
-from contextlib import closing
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.pairs.ingestion.grouped_records import GroupedRecords
-from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, check_writable, open_intake, read_object
-from iterpref_core.problems.ingestion.problems.programs import language_of
-from iterpref_core.problems.ingestion.problems.published import LeftOutError, drop_for
-from iterpref_core.problems.ingestion.prompts import columns_prompt
-from iterpref_core.problems.ingestion.values import read_license
+from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, LeftOutError, parse_columns
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_row
+from iterpref_core.problems.ingestion.programs import language_of
+from iterpref_core.problems.ingestion.prompts import read_statement
+from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
-from iterpref_core.storage.items import Item
 from iterpref_core.storage.left_out import Dropped
 
 _VERDICTS: dict[str, Verdict] = {
@@ -57,17 +54,23 @@ def ingest_submissions(
         InputError: a file is absent, or there is no program.
     """
     named = parse_columns(columns, SUBMISSIONS, split=source.split)
-    with open_intake(source, dropped, "problem") as intake, closing(GroupedRecords()) as kept:
+    # Programs are kept in a temporary file until all have come; only their places are in memory.
+    places: dict[str, list[int]] = {}
+    with open_intake(source, dropped, "problem") as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
         for item in intake.rows:
-            read = _read(item, named, intake.license)
+            read = read_row(item, named, lambda row: _read(row, named, intake.license))
             if isinstance(read, Dropped):
                 intake.leave_out(read)
-            else:
-                kept.add(read.problem.task_id, read)
-        for name, lines in kept.groups():
-            submissions = [_Submission.model_validate_json(line) for line in lines]
+                continue
+            places.setdefault(read.problem.task_id, []).append(kept.tell())
+            kept.write(read.to_json().encode() + b"\n")
+        for name, offsets in places.items():
+            submissions = []
+            for offset in offsets:
+                kept.seek(offset)
+                submissions.append(_Submission.model_validate_json(kept.readline()))
             trajectory = _trajectory(name, submissions)
             problem_file.write(submissions[0].problem.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
@@ -77,27 +80,27 @@ def ingest_submissions(
     return intake.result
 
 
-def _read(item: Item, columns: Columns, license: str | None) -> _Submission | Dropped:
-    where = str(item.where)
-    name = ""
-    try:
-        row = read_object(item)
-        columns.check_wanted(row)
-        name = columns.name(row, "task_id") or ""
-        prompt = columns_prompt(row, columns)
-        (code, *others) = columns.values(row, "program") or [""]
-        if not name or others or not isinstance(code, str):
-            raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
-        if prompt is None or not code.strip():
-            raise LeftOutError("empty" if prompt else "no_prompt")
-        if language_of(code) == "python2":
-            raise LeftOutError("not_python")
-        stated = read_license(columns.one(row, "license"))
-        problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-        submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
-        check_writable(submission)
-    except Exception as error:  # noqa: BLE001 - see `drop_for`
-        return drop_for(error, where, name)
+def _read(row: Row, columns: Columns, license: str | None) -> _Submission:
+    """Return the submission in a row.
+
+    Raises:
+        LeftOutError: the row has none.
+        ValueError: a column is missing, or holds something else.
+    """
+    columns.check_wanted(row)
+    name = columns.name(row, "task_id")
+    code = columns.one(row, "program")
+    if not name or not isinstance(code, str):
+        raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
+    if not code.strip():
+        raise LeftOutError("empty")
+    if language_of(code) == "python2":
+        raise LeftOutError("not_python")
+    stated = read_license(columns.one(row, "license"))
+    problem = Problem(task_id=name, prompt=read_statement(row, columns), tests=(), license=stated or license)
+    submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
+    # UTF-8 has no half of a surrogate pair.
+    submission.to_json().encode()
     return submission
 
 

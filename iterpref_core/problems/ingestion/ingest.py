@@ -2,14 +2,16 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials, read_row
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, find_preset
-from iterpref_core.problems.ingestion.problems.problem_rows import ProblemReader
-from iterpref_core.problems.ingestion.problems.selection import Selection
-from iterpref_core.problems.ingestion.problems.trials import Tried, try_programs
+from iterpref_core.problems.ingestion.problem_rows import ProblemReader, Selection
+from iterpref_core.problems.ingestion.trials import try_programs
+from iterpref_core.records import Problem, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 
 def ingest(
@@ -40,42 +42,43 @@ def ingest(
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Returns:
-        `problems` written, and `heldout` of these; `trajectories`; `references/<verdict>` of the first right programs
-        (`none`: the set has none);
-        `programs_left_out/<language>`; `tests_left_out/<reason>`; `dropped/<reason>` of rows that are left out;
-        `time_limits_left_out/<reason>`; `files_left_out/<split>`: files of other splits.
+        `problems` written, and `heldout` of these; `trajectories`; `references/passed`, and `references/none` of
+        problems without a right program; `programs_left_out/<language>` and `tests_left_out/<reason>` of these
+        problems; `dropped/<reason>` of rows that are left out; `files_left_out/<split>`: files of other splits.
 
     Raises:
         InputError: a file is absent or not whole, or no problem can be taken: the message has the reasons.
         ExecutionError: the engine failed.
     """
     preset = find_preset(form)
-    named = None
-    if form != OWN_RECORDS:
-        named = parse_columns(columns, preset.parts, preset=preset.columns, split=source.split)
+    named = parse_columns(columns, preset.row_parts, preset=preset.columns, split=source.split)
+    names: Counter[str] = Counter()
     with open_trials(execution, store) as (executor, outcomes), open_intake(source, dropped, "problem") as intake:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories) if trajectories else None
         reader = ProblemReader(form, named, selection, intake.license)
-        pairs = pairs_per_problem if trajectory_file is not None else 0
-        rows = map(reader.read, intake.rows)
-        for _, tried in executor.each(rows, lambda row: try_programs(row, outcomes.run, pairs=pairs)):
-            _count(tried, intake.counts)
-            if tried.dropped is not None:
-                intake.leave_out(tried.dropped)
-            if tried.problem is not None:
-                problem_file.write(tried.problem.to_json() + "\n")
-            if tried.trajectory is not None and trajectory_file is not None:
-                trajectory_file.write(tried.trajectory.to_json() + "\n")
+
+        def take(row: dict[str, Any]) -> tuple[Problem, Trajectory | None, Counter[str]]:
+            read = reader.read(row)
+            return *try_programs(read, outcomes.run, pairs=pairs_per_problem if trajectories else 0), read.left_out
+
+        for item, taken in executor.each(intake.rows, lambda item: read_row(item, named, take)):
+            if isinstance(taken, Dropped):
+                intake.leave_out(taken)
+                continue
+            problem, trajectory, left_out = taken
+            name = take_name(problem.task_id, names)
+            if form == OWN_RECORDS and name != problem.task_id:
+                used = f"field 'task_id': {problem.task_id!r} was already used; give every problem its own"
+                intake.leave_out(Dropped(BAD_RECORD, str(item.where), problem.task_id, used))
+                continue
+            named_so = {"task_id": name}
+            problem_file.write(problem.model_copy(update=named_so).to_json() + "\n")
+            if trajectory is not None and trajectory_file is not None:
+                trajectory_file.write(trajectory.model_copy(update=named_so).to_json() + "\n")
+            intake.counts.update(left_out)
+            intake.counts["problems"] += 1
+            intake.counts["heldout"] += problem.split == "heldout"
+            intake.counts["references/none" if problem.reference is None else "references/passed"] += 1
+            intake.counts["trajectories"] += trajectory is not None
     return intake.result
-
-
-def _count(tried: Tried, counts: Counter[str]) -> None:
-    counts.update(tried.left_out)
-    if tried.verdict is not None:
-        counts[f"references/{tried.verdict}"] += 1
-    if tried.problem is not None:
-        counts["problems"] += 1
-        counts["heldout"] += tried.problem.split == "heldout"
-        counts["references/none"] += tried.verdict is None
-        counts["trajectories"] += tried.trajectory is not None

@@ -1,24 +1,28 @@
 """Intake: what every ingestion does: sources are found, rows are read and counted, and files appear whole."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+from pydantic import ValidationError
 
 from iterpref_core.execution import Engine, open_executor
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
-from iterpref_core.records import Record
 from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
 from iterpref_core.storage.items import Item, read_items
-from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.storage.left_out import Dropped, open_left_out
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.shards import find_shards, layout_of
+
+T = TypeVar("T")
 
 _LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet")
 """Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
@@ -67,42 +71,27 @@ class Intake:
         result: the outcome, once all has been read.
     """
 
-    def __init__(self, source: Source, product: str, stack: ExitStack, dropped: Path | None) -> None:
+    def __init__(self, source: Source, left_out: LeftOut, stack: ExitStack) -> None:
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
-        self._files_left_out = shards.left_out
-        self._left_out = stack.enter_context(open_left_out(dropped))
-        self._advance = stack.enter_context(show_progress("ingest", None, unit="rows"))
-        self.leave_out = self._left_out.add
-        self.rows = self._counted(islice(_each_row(shards.files), source.limit))
+        self._sources = {path.resolve() for path in source.paths}
+        self.leave_out = left_out.add
+        self.rows = islice(_each_row(shards.files, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
         self.license = source.license or shards.license
-        self._product = product
-        self._paths = source.paths
-        self.counts: Counter[str] = Counter({f"{product}s": 0})
+        self.counts: Counter[str] = Counter()
+        self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
 
-    def _counted(self, rows: Iterator[Item]) -> Iterator[Item]:
-        for row in rows:
-            yield row
-            self._advance()
-
     def open_file(self, path: Path) -> IO[str]:
-        """Open a file for writing, which appears under its name when the ingestion has ended well."""
-        return self._stack.enter_context(atomic_writer(path))
-
-    def end(self) -> None:
-        """Set the result: counts that are not 0, those of left-out rows and files last.
+        """Open a file for writing, which appears under its name when the ingestion has ended well.
 
         Raises:
-            NothingTakenError: nothing was taken: no `problem`, or no `pair`.
+            InputError: the file is a source, or lies in one, where the next ingestion would read it.
         """
-        if not self.counts[f"{self._product}s"]:
-            raise self._left_out.nothing_taken(self._product, self._paths)
-        files = {f"files_left_out/{split}": count for split, count in self._files_left_out.items()}
-        every = {**self.counts, **self._left_out.counts, **files}
-        counts = {name: float(count) for name, count in every.items() if count}
-        self.result = Ingested(counts, self._left_out.first())
+        if {path.resolve(), *path.resolve().parents} & self._sources:
+            raise InputError(f"{path}: is a source, or lies in one; write it elsewhere")
+        return self._stack.enter_context(atomic_writer(path))
 
 
 @contextmanager
@@ -118,9 +107,13 @@ def open_intake(source: Source, dropped: Path | None, product: str) -> Iterator[
         InputError: a file is absent or not whole, or nothing was taken: the message has the reasons.
     """
     with ExitStack() as stack:
-        intake = Intake(source, product, stack, dropped)
+        left_out = stack.enter_context(open_left_out(dropped))
+        intake = Intake(source, left_out, stack)
         yield intake
-        intake.end()
+        if not intake.counts[f"{product}s"]:
+            raise left_out.nothing_taken(product, source.paths)
+        every = {**intake.counts, **left_out.counts, **intake.files_left_out}
+        intake.result = Ingested({name: float(count) for name, count in every.items() if count}, left_out.first())
 
 
 @contextmanager
@@ -131,44 +124,54 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     store.unlink(missing_ok=True)
 
 
-def _each_row(files: Sequence[Path]) -> Iterator[Item]:
+def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
     """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101.
 
     Raises:
         InputError: a file is absent or not whole, or its name ends as no layout that is read. Bad rows are left out one
             by one, and so an archive would lose those at the beginnings of its files.
     """
+    advance = stack.enter_context(show_progress("ingest", None, unit="rows"))
     before = 0
     for path in files:
-        layout = layout_of(path)
-        if layout not in _LAYOUTS:
+        if layout_of(path) not in _LAYOUTS:
             raise InputError(
-                f"{path}: files that end in {layout} are not read; give JSONL, JSON or Parquet, as pandas and "
+                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON or Parquet, as pandas and "
                 "datasets write them"
             )
         number = 0
         for item in read_items(path, nulls=True):
             number = item.number
             yield item._replace(number=before + number)
+            advance()
         before += number
 
 
-def check_writable(record: Record) -> None:
-    """Check that a file can hold a record: UTF-8 has no half of a surrogate pair.
+def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) -> T | Dropped:
+    """Return what is read in a row, or the row with the reason why it is left out.
 
     Raises:
-        UnicodeEncodeError: it cannot.
+        ExecutionError: the engine failed.
+        ConfigError: a test needs an environment that is not there.
+        StorageError: the disk is full.
     """
-    record.to_json().encode()
-
-
-def read_object(item: Item) -> dict[str, Any]:
-    """Return the JSON object in a row.
-
-    Raises:
-        ValueError: the row holds something else.
-    """
-    row = parse_json(item.text)
-    if not isinstance(row, dict):
-        raise ValueError(f"an object is expected, not {type(row).__name__}")
-    return row
+    name = ""
+    try:
+        row = parse_json(item.text)
+        if not isinstance(row, dict):
+            raise ValueError(f"an object is expected, not {type(row).__name__}")
+        name = columns.name(row, "task_id")
+        return read(row)
+    except (ExecutionError, ConfigError, StorageError, OSError):
+        raise
+    except LeftOutError as error:
+        return Dropped(error.reason, str(item.where), name, str(error))
+    except ValidationError as error:
+        return Dropped(BAD_RECORD, str(item.where), name, describe_validation_error(error))
+    except RecordError as error:
+        # The message begins with the place.
+        return Dropped(BAD_RECORD, str(item.where), name, str(error).partition(": ")[2])
+    except ValueError as error:
+        return Dropped(BAD_RECORD, str(item.where), name, str(error))
+    except Exception as error:  # noqa: BLE001 - a row may break anything
+        return Dropped(BAD_RECORD, str(item.where), name, f"a value is of a kind that does not fit ({error})")

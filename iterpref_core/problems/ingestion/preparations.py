@@ -1,32 +1,24 @@
 """Preparations: code of single sets, which turns a row into one whose columns say everything.
 
-A preparation adds columns to a row, or raises `LeftOutError`. It may count programs in other languages.
+A preparation adds columns to a row, or raises `LeftOutError`.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.ingestion.problems.programs import program_in
-from iterpref_core.problems.ingestion.problems.published import LeftOutError
-from iterpref_core.problems.ingestion.problems.wording import check_statement
-from iterpref_core.problems.ingestion.values import as_rows, as_text, read_list
-from iterpref_core.programs.source_code.language import is_python_3
+from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.prompts import says_something
+from iterpref_core.problems.ingestion.values import Row, as_rows, as_text, read_list
 from iterpref_core.storage.packed_text import unpack_text
-
-Row = Mapping[str, Any]
-Prepare = Callable[[Row, Counter[str]], Row]
-"""(row, counts of programs in other languages) -> the row with further columns."""
 
 _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
 _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
 """The beginnings of `task_id` in the other languages of HumanEvalPack and HumanEval-X."""
 _CONTEST_LANGUAGES = ("unknown", "python2", "c++", "python", "java")
 """The languages of CodeContests, in the order of the set's numbers for them."""
-_CONTEST_NAMES = {"PYTHON": "python2", "CPP": "c++", "PYTHON3": "python", "JAVA": "java"}
 _CHECKER = '''\
 SOURCE = {source!r}
 
@@ -49,59 +41,40 @@ def check(input, expected, printed):
 """Codeforces's checkers are scripts, which read three files and print 1 or 0. This function runs such a script."""
 
 
-def prepare_acecode(row: Row, left_out: Counter[str]) -> Row:
+def prepare_acecode(row: Row) -> Row:
     """Sort a model's answers by the share of tests that they passed: all, or not all."""
-    del left_out
     answers: dict[str, list[str]] = {"right": [], "wrong": []}
-    for completion, rate in as_rows("inferences", row.get("inferences"), "completion", "pass_rate"):
-        group = "right" if rate == 1 else "wrong"
-        answers[group].append(program_in(as_text(completion)))
+    for completion, rate in as_rows(row.get("inferences"), "completion", "pass_rate"):
+        answers["right" if rate == 1 else "wrong"].append(as_text(completion))
     return {**row, **answers}
 
 
-def prepare_code_contests(row: Row, left_out: Counter[str]) -> Row:
-    """Keep the programs in Python 3, by the languages that a row states for each of them."""
+def prepare_code_contests(row: Row) -> Row:
+    """Name the language of each program."""
     if row.get("input_file") or row.get("output_file"):
         raise LeftOutError("not_stdin", "its programs read or write a file")
     prepared = dict(row)
     for column in ("solutions", "incorrect_solutions", "correct_submissions", "incorrect_submissions"):
         if column in row:
             program = "code" if column.endswith("submissions") else "solution"
-            prepared[column] = _in_python(column, row[column], program, left_out)
-    limit = row.get("time_limit")
-    # CodeContests+ has milliseconds where CodeContests has seconds; no problem has a limit of 100 seconds.
-    if isinstance(limit, int | float) and limit >= 100:
-        prepared["time_limit"] = f"{limit} ms"
+            programs = as_rows(row[column], "language", program)
+            prepared[column] = [{"language": _contest_language(stated), "code": code} for stated, code in programs]
     return prepared
-
-
-def _in_python(field: str, programs: Any, name: str, left_out: Counter[str]) -> list[str]:
-    kept = []
-    for language, program in as_rows(field, programs, "language", name):
-        spoken = _contest_language(language) if isinstance(program, str) else "no_text"
-        if spoken == "python":
-            kept.append(program)
-        else:
-            left_out[spoken] += 1
-    return kept
 
 
 def _contest_language(stated: Any) -> str:
     if isinstance(stated, str):
-        return _CONTEST_NAMES.get(stated) or ("python" if is_python_3(stated) else stated.lower() or "unknown")
-    # A column of whole numbers with nulls has decimal ones in pandas.
-    known = not isinstance(stated, bool) and stated in range(len(_CONTEST_LANGUAGES))
-    return _CONTEST_LANGUAGES[int(stated)] if known else "unknown"
+        return {"PYTHON3": "python", "PYTHON": "python2", "CPP": "c++"}.get(stated, stated)
+    return dict(enumerate(_CONTEST_LANGUAGES)).get(stated, "unknown")
 
 
-def prepare_codeforces(row: Row, left_out: Counter[str]) -> Row:
+def prepare_codeforces(row: Row) -> Row:
     """Put a statement together from its sections, and make a function of the set's checker."""
-    del left_out
     if row.get("interaction_format") or row.get("input_mode") not in {None, "stdio"}:
         raise LeftOutError("not_stdin", "it is interactive, or reads a file")
-    check_statement(row.get("description"))
-    examples = as_rows("examples", row.get("examples"), "input", "output")
-    official = as_rows("official_tests", row.get("official_tests"), "input", "output")
+    _check_statement(row.get("description"))
+    examples = as_rows(row.get("examples"), "input", "output")
+    official = as_rows(row.get("official_tests"), "input", "output")
     hidden = [{"input": given, "output": printed} for given, printed in official if (given, printed) not in examples]
     shown = [test for test in examples if None not in test] or official[:1]
     sections = [
@@ -112,20 +85,22 @@ def prepare_codeforces(row: Row, left_out: Counter[str]) -> Row:
         *(("## Example\nInput:\n", _example(given, printed)) for given, printed in shown),
         ("## Note\n", row.get("note")),
     ]
-    prepared = {**row, "official_tests": hidden}
-    prepared["statement"] = "\n\n".join(heading + as_text(text) for heading, text in sections if text)
-    if row.get("generated_checker"):
-        prepared["checker"] = _CHECKER.format(source=as_text(row["generated_checker"]))
-    return prepared
+    statement = "\n\n".join(heading + as_text(text) for heading, text in sections if text)
+    checker = row.get("generated_checker")
+    return {
+        **row,
+        "official_tests": hidden,
+        "statement": statement,
+        "checker": _CHECKER.format(source=as_text(checker)) if checker else None,
+    }
 
 
 def _example(given: Any, printed: Any) -> str:
     return f"{as_text(given).rstrip()}\nOutput:\n{as_text(printed).rstrip()}"
 
 
-def prepare_humaneval(row: Row, left_out: Counter[str]) -> Row:
+def prepare_humaneval(row: Row) -> Row:
     """Complete the programs, which continue the prompt or a declaration, and find the function that is asked for."""
-    del left_out
     language = str(row.get("task_id")).partition("/")[0]
     if language in _OTHER_LANGUAGES:
         raise LeftOutError("not_python", f"its language is {language}")
@@ -144,12 +119,11 @@ def prepare_humaneval(row: Row, left_out: Counter[str]) -> Row:
     return prepared
 
 
-def prepare_kodcode(row: Row, left_out: Counter[str]) -> Row:
+def prepare_kodcode(row: Row) -> Row:
     """Show the declarations that the tests rely on; with the style `complete`, the question begins the program."""
-    del left_out
     question = as_text(row.get("question"))
-    check_statement(question)
-    functions = [each for each in read_list("test_info", row.get("test_info")) if isinstance(each, Mapping)]
+    _check_statement(question)
+    functions = [each for each in read_list(row.get("test_info")) if isinstance(each, Mapping)]
     names = [as_text(each.get("function_name")) for each in functions if each.get("function_name")]
     wanted = "\n".join(filter(None, (as_text(each.get("function_declaration")).strip() for each in functions)))
     prompt = question
@@ -160,9 +134,18 @@ def prepare_kodcode(row: Row, left_out: Counter[str]) -> Row:
     return {**row, "statement": prompt, "entry_point": names[0] if names else None}
 
 
-def prepare_livecodebench(row: Row, left_out: Counter[str]) -> Row:
+def _check_statement(statement: Any) -> None:
+    """Check that a statement says something, before words are added to it.
+
+    Raises:
+        LeftOutError: it says nothing.
+    """
+    if not says_something(as_text(statement)):
+        raise LeftOutError("no_prompt", f"its statement is {statement!r}")
+
+
+def prepare_livecodebench(row: Row) -> Row:
     """Unpack the private tests."""
-    del left_out
     private = row.get("private_test_cases")
     if not isinstance(private, str) or not private.strip() or private.lstrip().startswith("["):
         return row
@@ -179,41 +162,34 @@ def mbpp_plus_ids() -> frozenset[int]:
     return frozenset(numbers)
 
 
-def prepare_mbpp(row: Row, left_out: Counter[str]) -> Row:
+def prepare_mbpp(row: Row) -> Row:
     """Show a task's assertions, which tell the function's name, as MBPP's authors do (Austin et al. 2021, section 3).
 
     Imports and set-up stand before each test: MBPP runs the set-up after the program, whose names it may use.
     """
-    del left_out
     if row.get("task_id") in mbpp_plus_ids():
         raise LeftOutError("in_mbpp_plus")
     question = row.get("text") or row.get("prompt")
-    if not question:
-        raise ValueError("field 'text': Field required (or 'prompt', as in the sanitized file)")
-    check_statement(as_text(question))
-    lines = [as_text(line) for line in read_list("test_imports", row.get("test_imports"))]
+    _check_statement(question)
+    lines = [as_text(line) for line in read_list(row.get("test_imports"))]
     lines.append(as_text(row.get("test_setup_code")).replace("\r\n", "\n"))
     setup = "".join(f"{line}\n" for line in lines if line)
     prepared = dict(row)
     for column in ("test_list", "challenge_test_list"):
         if column in row:
-            prepared[column] = [setup + as_text(test) for test in read_list(column, row[column])]
-    listed = "\n".join(map(as_text, read_list("test_list", row.get("test_list"))))
+            prepared[column] = [setup + as_text(test) for test in read_list(row[column])]
+    listed = "\n".join(map(as_text, read_list(row.get("test_list"))))
     prepared["statement"] = f"{question} Your code should pass these tests:\n\n{listed}"
     return prepared
 
 
-def prepare_rstar(row: Row, left_out: Counter[str]) -> Row:
+def prepare_rstar(row: Row) -> Row:
     """Name the method of a class by the expression that calls it."""
-    del left_out
-    if not row.get("class_name"):
-        return row
-    return {**row, "func_name": f"{row['class_name']}().{row.get('func_name')}"}
+    return {**row, "func_name": f"{row['class_name']}().{row.get('func_name')}"} if row.get("class_name") else row
 
 
-def prepare_helpsteer3(row: Row, left_out: Counter[str]) -> Row:
+def prepare_helpsteer3(row: Row) -> Row:
     """Choose the response that people preferred: -3 means that the first is much better, 3 the second, 0 neither."""
-    del left_out
     if row.get("domain") not in {None, "code"}:
         raise LeftOutError("not_code", f"its domain is {row['domain']}")
     preference = row.get("overall_preference")

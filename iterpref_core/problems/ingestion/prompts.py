@@ -1,11 +1,10 @@
 r"""Prompts and answers of rows: texts, or turns of a conversation.
 
-Sets publish the same content in five shapes:
+Sets publish the same content in four shapes:
 
     "Add."                                            a text
-    {"role": "user", "content": "Add."}               a message
+    {"role": "user", "content": "Add."}               a message, or a list of messages
     {"from": "human", "value": "Add."}                a message of ShareGPT's
-    [{"role": "user", "content": [{"type": "text", "text": "Add."}]}]       messages, with content in parts
     "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
 """
 
@@ -13,17 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from iterpref_core.problems.ingestion.columns import Columns
-from iterpref_core.problems.ingestion.problems.wording import says_something
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
+from iterpref_core.problems.ingestion.values import Row
 from iterpref_core.records.prompt_messages import Prompt, read_prompt
 
-_ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "chatgpt": "assistant",
-}
+_ROLES = {"human": "user", "Human": "user", "gpt": "assistant", "Assistant": "assistant"}
 _SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
@@ -38,115 +31,76 @@ def read_turns(value: Any) -> list[Turn]:
     """Return the turns of a value in any of the shapes above.
 
     Raises:
-        ValueError: the value has another shape, which the message names.
+        ValueError: the value has another shape.
     """
-    if value is None:
-        return []
     if isinstance(value, str):
-        return _turns_of_text(value)
-    if isinstance(value, Mapping):
-        return [_message(value)]
-    if isinstance(value, list):
-        turns: list[Turn] = []
-        for item in value:
-            if not isinstance(item, Mapping):
-                # [["Hi.", "Hello."], ["Add.", "Sure."]] is a conversation as well, whose roles nobody states.
-                raise ValueError(f"a list of messages is expected, not one with a {type(item).__name__}")
-            turns.append(_message(item))
-        return turns
-    raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
+        before, *parts = _SPEAKER.split(value)
+        if not parts or before.strip():
+            return [Turn("", value)]
+        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
+        return [Turn(_ROLES[speaker], said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
+    return [_message(message) for message in (value if isinstance(value, list) else [value])]
 
 
-def _turns_of_text(text: str) -> list[Turn]:
-    parts = _SPEAKER.split(text)
-    if len(parts) == 1 or parts[0].strip():
-        return [Turn("", text)]
-    # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
-    speakers = parts[1::2]
-    texts = parts[2::2]
-    turns = []
-    for speaker, said in zip(speakers, texts, strict=True):
-        role = "user" if speaker == "Human" else "assistant"
-        turns.append(Turn(role, said))
-    return turns
-
-
-def _message(message: Mapping[str, Any]) -> Turn:
+def _message(message: Any) -> Turn:
+    if not isinstance(message, Mapping):
+        raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
     role = message.get("role", message.get("from"))
     content = message.get("content", message.get("value"))
-    has_content = "content" in message or "value" in message
-    if not isinstance(role, str) or not has_content:
-        raise ValueError(f"a message has `role` and `content`, or `from` and `value`; there are {', '.join(message)}")
-    return Turn(
-        role=_ROLES.get(role, role),
-        text=_content(content),
-    )
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
+    return Turn(_ROLES.get(role, role), content)
 
 
-def _content(content: Any) -> str:
-    """Return the text of a message's content, which may be in parts.
+def read_statement(row: Row, columns: Columns) -> Prompt:
+    """Return the prompt in a row's columns.
 
     Raises:
-        ValueError: the content is something else, or a part has no text, such as a picture that is asked about.
-    """
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
-        for part in content:
-            if not isinstance(part.get("text"), str):
-                raise ValueError(f"a part of a message, of type {part.get('type')!r}, has no text; only texts are read")
-        return "".join(part["text"] for part in content)
-    raise ValueError(f"content is a text, or a list of parts with `text`, not {type(content).__name__}")
-
-
-def columns_prompt(row: Mapping[str, Any], columns: Columns) -> Prompt | None:
-    """Return the prompt in a row's columns, whose texts are joined by line breaks; None if it says nothing.
-
-    Raises:
+        LeftOutError: the prompt says nothing.
         ValueError: a column is missing, or holds something else.
     """
-    (first, *others) = join_texts(row, columns, "prompt")
-    if isinstance(first, str) and not others:
-        return first if says_something(first) else None
-    return prompt_of([turn for value in (first, *others) for turn in read_turns(value)])
+    return as_prompt(column_turns(row, columns, "prompt"))
 
 
-def join_texts(row: Mapping[str, Any], columns: Columns, part: str) -> list[Any]:
-    """Return the texts of several columns, such as an instruction and its input, joined by line breaks; or messages.
+def column_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
+    """Return the turns in several columns; texts, such as an instruction and its input, are joined by line breaks.
 
     A list of texts, such as examples, is joined in the same way.
 
     Raises:
-        ValueError: there are texts and messages; the message names the columns.
+        ValueError: there are texts and messages, or something else.
     """
-    texts: list[str] = []
-    messages: list[Any] = []
+    values: list[Any] = []
     for value in columns.values(row, part):
-        parts = value if isinstance(value, list) else [value]
-        if all(isinstance(part, str) for part in parts):
-            texts += [part for part in parts if part]
-        else:
-            messages.append(value)
-    if texts and messages:
+        values += value if isinstance(value, list) else [value]
+    if all(isinstance(value, str) for value in values):
+        return read_turns("\n".join(filter(None, values)))
+    if any(isinstance(value, str) for value in values):
         raise ValueError(f"{part}: texts and other values cannot be joined; name columns of one kind")
-    return messages or ["\n".join(texts)]
+    return [turn for value in values for turn in read_turns(value)]
 
 
-def prompt_of(asked: Sequence[Turn]) -> Prompt | None:
-    """Return the text of a single question, else messages; None if there is no question.
+def as_prompt(asked: Sequence[Turn]) -> Prompt:
+    """Return the text of a single question, else messages.
 
     Raises:
+        LeftOutError: there is no question.
         ValueError: a turn has a role of its own, or the last one is no question.
     """
     turns = [turn for turn in asked if turn.text.strip()]
-    # Sets write a dash for a statement that is not there.
     if not any(says_something(turn.text) for turn in turns if turn.role != "system"):
-        return None
-    without_roles = all(turn.role == "" for turn in turns)
-    single_question = len(turns) == 1 and turns[0].role == "user"
-    if without_roles or single_question:
+        raise LeftOutError("no_prompt", "its statement says nothing")
+    roles = [turn.role for turn in turns]
+    if roles == ["user"] or not any(roles):
         return "\n\n".join(turn.text for turn in turns)
     return read_prompt([{"role": turn.role or "user", "content": turn.text} for turn in turns])
+
+
+def says_something(statement: str) -> bool:
+    """Return True if a statement has a letter or a digit; OpenCodeReasoning-2 has a dash for statements it lacks.
+
+    >>> says_something("Add 1."), says_something(" - "), says_something("求和")
+    (True, False, True)
+    """
+    return any(character.isalnum() for character in statement)

@@ -8,18 +8,15 @@ tests is published as
 """
 
 import ast
-import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from decimal import Decimal
 from typing import Any
 
 from iterpref_core.records.input_files import RepeatedKeyError, parse_json
 
-_OR = re.compile(r"\bor\b", re.IGNORECASE)
-_LIMIT = re.compile(r"\s*([\d.]+)\s*(|s|secs?|seconds?|ms|milliseconds?)\s*", re.IGNORECASE)
-"""A time limit as text; without a unit it is in seconds (Codeforces: `2.0`)."""
+Row = Mapping[str, Any]
+"""A row of a set: name of a column -> its value."""
 
 
 def read_text_value(value: Any) -> Any:
@@ -31,7 +28,7 @@ def read_text_value(value: Any) -> Any:
     ({'input': None}, {'input': None}, '[1, 2')
 
     Raises:
-        RepeatedKeyError: a key stands twice in one object or dictionary.
+        RepeatedKeyError: a key stands twice in one object.
     """
     if not isinstance(value, str):
         return value
@@ -49,68 +46,60 @@ def read_text_value(value: Any) -> Any:
     return value
 
 
-def read_list(field: str, value: Any) -> list[Any]:
+def read_list(value: Any) -> list[Any]:
     """Return a list, or JSON of it in a text; an empty list for null and an empty text.
 
     Raises:
-        ValueError: the field holds something else.
+        ValueError: the value is something else.
     """
     found = read_text_value(value)
     if found is None:
         return []
     if not isinstance(found, list | tuple):
-        raise ValueError(f"field '{field}': a list is expected, not {type(found).__name__}")
+        raise ValueError(f"a list is expected, not {type(found).__name__}")
     return list(found)
 
 
 def read_license(value: Any) -> str | None:
     """Return the license in a row's column, a text or a list of texts; None if there is none.
 
-    >>> read_license("mit"), read_license(["MIT", "ISC"]), read_license("")
-    ('mit', 'MIT AND ISC', None)
-    >>> read_license(["MIT OR ISC", None, "GPL-3.0-only"])
-    '(MIT OR ISC) AND GPL-3.0-only'
+    >>> read_license("mit"), read_license(["MIT OR ISC", None, "GPL-3.0"]), read_license("")
+    ('mit', '(MIT OR ISC) AND GPL-3.0', None)
 
     Raises:
         ValueError: the column holds something else, which may state a license all the same.
     """
     names = [name for name in (value if isinstance(value, list) else [value]) if name is not None]
     if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"a license is a text or a list of texts, not {type(value).__name__} {value!r}")
-    stated = list(dict.fromkeys(name.strip() for name in names if name.strip()))
-    if len(stated) < 2:
-        return "".join(stated) or None
+        raise ValueError(f"a license is a text or a list of texts, not {value!r}")
+    stated = list(dict.fromkeys(filter(None, map(str.strip, names))))
     # In SPDX's expressions AND binds more strongly than OR.
-    return " AND ".join(f"({name})" if _OR.search(name) else name for name in stated)
+    several = [f"({name})" if " OR " in name else name for name in stated]
+    return " AND ".join(several if len(several) > 1 else stated) or None
 
 
 def as_text(value: Any) -> str:
     r"""Return the input or output of a program as one text: some sets publish a list of lines, or a number, instead.
 
-    >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n")
-    ('3\n1 2 3', '6', '6\n')
+    >>> as_text(["3", "1 2 3"]), as_text(6), as_text("6\n"), as_text(None)
+    ('3\n1 2 3', '6', '6\n', '')
 
     Raises:
         ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
     """
-    if isinstance(value, str):
-        return value
     if isinstance(value, Mapping) or (isinstance(value, list) and None in value):
         raise ValueError("field 'tests': the input and output of a script are texts, not objects, and no line is null")
     if isinstance(value, list):
         return "\n".join(as_text(line).removesuffix("\n") for line in value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        # `str` refuses integers of more than 4,300 digits.
-        return format(Decimal(value), "f")
     return "" if value is None else str(value)
 
 
-def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
+def as_rows(value: Any, *names: str) -> list[tuple[Any, ...]]:
     """Return a table as rows with the named columns, from either shape above; None is an empty table.
 
-    >>> as_rows("tests", {"input": [1, 2], "output": [3, 4]}, "input", "output")
+    >>> as_rows({"input": [1, 2], "output": [3, 4]}, "input", "output")
     [(1, 3), (2, 4)]
-    >>> as_rows("tests", [{"input": 1, "output": 3}], "input", "output")
+    >>> as_rows([{"input": 1, "output": 3}], "input", "output")
     [(1, 3)]
 
     Raises:
@@ -120,39 +109,31 @@ def as_rows(field: str, value: Any, *names: str) -> list[tuple[Any, ...]]:
     if table is None:
         return []
     if isinstance(table, Mapping):
-        columns = [read_list(name, table.get(name)) for name in names]
-        sizes = {name: len(column) for name, column in zip(names, columns, strict=True)}
-        if len(set(sizes.values())) != 1:
-            shown = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
-            raise ValueError(f"field '{field}': lists of one length are expected ({shown})")
+        columns = [read_list(table.get(name)) for name in names]
+        if len(set(map(len, columns))) != 1:
+            raise ValueError(f"{' and '.join(names)} are lists of one length, not of {[*map(len, columns)]}")
         # Columns become rows: [[1, 2], [3, 4]] gives (1, 3) and (2, 4).
         return list(zip(*columns, strict=True))
     if not isinstance(table, list) or not all(isinstance(row, Mapping) for row in table):
-        raise ValueError(f"field '{field}': a table with {', '.join(map(repr, names))} is expected")
-    for name in names:
-        # Parquet has no field that is null.
-        if table and not any(name in row for row in table):
-            raise ValueError(f"field '{field}.{name}': Field required")
-    return [tuple(row.get(name) for name in names) for row in table]
+        raise ValueError(f"a table with {' and '.join(names)} is expected")
+    # Parquet has no field that is null, but some row has it.
+    absent = [name for name in names if table and not any(name in row for row in table)]
+    if absent:
+        raise ValueError(f"a table has no field {absent[0]!r}")
+    return [tuple(map(row.get, names)) for row in table]
 
 
 def read_time_limit(value: Any) -> float | None:
     """Return a time limit in seconds, or None if the value states none.
 
+    No problem has a limit of 100 seconds: such a number is one of milliseconds.
+
     >>> [read_time_limit(value) for value in ("2.0 seconds", "1500 ms", 2, "", {"seconds": 2, "nanos": 500_000_000})]
     [2.0, 1.5, 2.0, None, 2.5]
-
-    Raises:
-        ValueError: the value says neither a limit nor that there is none.
     """
     if isinstance(value, Mapping):
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
         value = (value.get("seconds") or 0) + (value.get("nanos") or 0) / 1e9
-    elif isinstance(value, str) and value.strip():
-        stated = _LIMIT.fullmatch(value)
-        value = float(stated[1]) / (1000 if stated[2].startswith(("m", "M")) else 1) if stated else math.inf
-    if not value:
-        return None
-    if not (isinstance(value, int | float) and 0 < value < math.inf):
-        raise ValueError(f"{value!r} is no time limit in seconds")
-    return float(value)
+    found = re.search(r"\d+(\.\d+)?", f"{value:f}" if isinstance(value, float) else str(value))
+    limit = float(found[0]) if found else 0.0
+    return (limit / 1000 if limit >= 100 else limit) or None

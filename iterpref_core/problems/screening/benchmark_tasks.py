@@ -17,17 +17,11 @@ _TRAINED_ON = ("student", "debugger", "codeflow")
 """Splits of this project's problems that models are trained on, beside those that every set has."""
 
 
-def _fields(own: tuple[str, ...], published: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    names = list(own)
-    for fields in published:
-        names += fields
-    return tuple(dict.fromkeys(names))
-
-
+_ALL = PUBLISHED.values()
 # This project's problems have `prompt`, `reference` and `task_id`; MBPP's first release has `text` and `code`.
-PROMPTS = _fields(("prompt", "text"), [data.prompts for data in PUBLISHED.values()])
-SOLUTIONS = _fields(("reference", "code"), [data.solutions for data in PUBLISHED.values()])
-NAMES = _fields(("task_id",), [(data.task_id,) for data in PUBLISHED.values()])
+PROMPTS = dict.fromkeys(("prompt", "text", *(name for data in _ALL for name in data.prompts)))
+SOLUTIONS = dict.fromkeys(("reference", "code", *(name for data in _ALL for name in data.solutions)))
+NAMES = dict.fromkeys(("task_id", *(data.task_id for data in _ALL)))
 """The fields of a task that are read, whichever benchmark the task is of."""
 
 
@@ -61,36 +55,28 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: what
             is not read is not compared, and would pass for new.
     """
-    fields = PROMPTS + SOLUTIONS
     for number, text in parse_lines(path):
         task = parse_json_at(text, LinePlace(path, number))
         where = f"{path}:{number}"
-        if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in fields):
-            listed = ", ".join(fields)
+        if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in PROMPTS | SOLUTIONS):
+            listed = ", ".join(PROMPTS | SOLUTIONS)
             raise RecordError(f"{where}: no text under any of the fields {listed}; give a benchmark's file")
         split = task.get("split")
         if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
             continue
         yield BenchmarkTask(
-            name=_name(task, default=f"{path.name}:{number}"),
+            name=next((str(task[name]) for name in NAMES if name in task), f"{path.name}:{number}"),
             prompts=_texts(task, PROMPTS, where),
             solutions=_texts(task, SOLUTIONS, where),
             composed=task.get("source") == COMPOSED,
         )
 
 
-def _name(task: dict[str, object], default: str) -> str:
-    for field in NAMES:
-        if field in task:
-            return str(task[field])
-    return default
-
-
 def _is_stated(value: object) -> bool:
     return not is_null(value) and value not in ("", [])
 
 
-def _texts(task: dict[str, object], names: tuple[str, ...], where: str) -> tuple[str, ...]:
+def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[str, ...]:
     """Return the texts of a task's fields of these names, of messages all contents; blank ones count as absent.
 
     Raises:

@@ -105,10 +105,8 @@ class Decontamination:
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
-        # Words of a prompt → the tasks that have this prompt.
-        self._prompts: dict[str, dict[Owner, None]] = defaultdict(dict)
-        # Normal form of a function → the tasks whose solution has a function of this form.
-        self._forms: dict[int, dict[Owner, None]] = defaultdict(dict)
+        # Words of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
+        self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[str, dict[tuple[str, Owner], None]] = defaultdict(dict)
         # A text's task and number of words; runs of words point at texts by their place here.
@@ -159,12 +157,13 @@ class Decontamination:
         for task in tasks:
             overlap.tasks += 1
             owner = (benchmark, task.name)
-            for prompt in task.prompts:
-                words = " ".join(_words(prompt))
-                self._prompts[words][owner] = None
-            for program in _programs(task):
-                for form in _forms(program):
-                    self._forms[form][owner] = None
+            # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
+            programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
+            prompts = [" ".join(_words(prompt)) for prompt in task.prompts]
+            forms = [form for program in programs for form in _forms(program)]
+            wholes: list[str | int] = [*prompts, *forms]
+            for whole in wholes:
+                self._wholes[whole][owner] = None
             if not task.composed:
                 self._add_words(owner, task, runs)
         for run, places in runs.items():
@@ -172,22 +171,14 @@ class Decontamination:
             if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
-    def _add_words(
-        self,
-        owner: Owner,
-        task: BenchmarkTask,
-        runs: dict[int, list[tuple[int, int]]],
-    ) -> None:
+    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
         for prompt in task.prompts:
             for line in _EXAMPLE_LINE.findall(prompt):
                 words = _words(line)
                 if len(words) >= EXAMPLE:
-                    beginning = " ".join(words[:EXAMPLE])
-                    whole = " ".join(words)
-                    self._examples[beginning][whole, owner] = None
+                    self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
-        texts = (*task.prompts, *without_examples, *task.solutions)
-        for text in dict.fromkeys(texts):
+        for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
             words = _words(text)
             for position, run in enumerate(_runs(words)):
                 runs[run].append((len(self._texts), position))
@@ -199,24 +190,22 @@ class Decontamination:
         Returns:
             benchmark → task → kinds of evidence.
         """
-        shared: dict[str, dict[str, set[Evidence]]] = {}
         asked = _words(prompt_text(pair.prompt))
-        answered = _words(pair.chosen)
         evidence: dict[Evidence, Iterable[Owner]] = {
-            "prompt": self._prompts.get(" ".join(asked), ()),
+            "prompt": self._wholes.get(" ".join(asked), ()),
             "example": self._shared_examples(asked),
-            "ngram": self._covered([asked, answered]),
-            "ast": self._same_form(pair.chosen),
+            "ngram": self._covered([asked, _words(pair.chosen)]),
+            "ast": [owner for form in _forms(pair.chosen) for owner in self._wholes.get(form, ())],
         }
+        shared: dict[str, dict[str, set[Evidence]]] = {}
         for kind, owners in evidence.items():
             for benchmark, task in owners:
-                tasks = shared.setdefault(benchmark, {})
-                tasks.setdefault(task, set()).add(kind)
+                shared.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
         for benchmark, tasks in shared.items():
             overlap = self.overlaps[benchmark]
             overlap.pairs += 1
             overlap.overlapping.update(tasks)
-            for kind in {kind for kinds in tasks.values() for kind in kinds}:
+            for kind in set().union(*tasks.values()):
                 overlap.kinds[kind] += 1
             if len(overlap.examples) < SHOWN:
                 closest = max(tasks, key=lambda name: len(tasks[name]))
@@ -225,18 +214,12 @@ class Decontamination:
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples that stand in a text."""
+        text = f" {' '.join(words)} "
         # An example is found by its first words, and then compared to its end.
         for start in range(len(words) - EXAMPLE + 1):
-            beginning = " ".join(words[start : start + EXAMPLE])
-            for example, owner in self._examples.get(beginning, ()):
-                length = example.count(" ") + 1
-                as_long = " ".join(words[start : start + length])
-                if as_long == example:
+            for example, owner in self._examples.get(" ".join(words[start : start + EXAMPLE]), ()):
+                if f" {example} " in text:
                     yield owner
-
-    def _same_form(self, code: str) -> Iterator[Owner]:
-        for form in _forms(code):
-            yield from self._forms.get(form, ())
 
     def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[Owner]:
         # With runs of 3 words: "a b c d" in a pair covers words 2 to 5 of the task's "x y a b c d z", 4 of 7.
@@ -266,36 +249,22 @@ class Decontamination:
         benchmarks: dict[str, dict[str, Any]] = {}
         for name, path in self._files.items():
             overlap = self.overlaps[name]
-            entry: dict[str, Any] = {
+            benchmarks[name] = {
                 "file": path.name,
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
+                **{str(kind): count for kind, count in overlap.kinds.items()},
+                "examples": overlap.examples,
+                "overlapping": sorted(overlap.overlapping),
             }
-            for kind, count in overlap.kinds.items():
-                entry[kind] = count
-            entry["examples"] = overlap.examples
-            entry["overlapping"] = sorted(overlap.overlapping)
-            benchmarks[name] = entry
-        return {
-            "pairs": self.contaminated,
-            "dropped": self.dropped,
-            "benchmarks": benchmarks,
-            "absent": self._absent,
-        }
+        counts = {"pairs": self.contaminated, "dropped": self.dropped}
+        return {**counts, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
         with atomic_writer(path) as file:
             file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
-
-
-def _programs(task: BenchmarkTask) -> Iterator[str]:
-    """Yield the solutions, alone and behind each prompt: a benchmark that completes code gives the body alone."""
-    yield from task.solutions
-    for prompt in task.prompts:
-        for solution in task.solutions:
-            yield prompt + solution
 
 
 def _words(text: str) -> list[str]:
@@ -306,8 +275,7 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
     # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
     # hash once in 10^13 look-ups.
     for start in range(len(words) - RUN + 1):
-        run = " ".join(words[start : start + RUN])
-        yield hash(run)
+        yield hash(" ".join(words[start : start + RUN]))
 
 
 def _forms(code: str) -> list[int]:

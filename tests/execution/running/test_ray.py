@@ -15,7 +15,7 @@ from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.problems.ingestion.intake import Source
-from iterpref_core.problems.ingestion.problems.selection import Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import ExecutionError

@@ -23,7 +23,7 @@ TEST = IoTest(call="flood(1)", expected="1")
 def test_a_report_that_no_value_needs_is_not_decoded() -> None:
     program = Program("", (TEST,))
     channel = b"-1 loaded 0 \n0 value 0 [" + b"[]," * MAX_REPORT + b"[]]\n"
-    seen = AnswerHead("", 0, 0.0, 0, 0, worn=False, sizes=())
+    seen = AnswerHead("", 0, 0.0, 0, 0, worn=False)
     answer = Answer(seen, MachinePaths([("/job", ".")]), b"", channel)
     steps = steps_of(program)
     tracemalloc.start()

@@ -1,0 +1,136 @@
+r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
+
+JSON has no tuples, so a tuple is right where a list is expected. Four more things can be read in two ways:
+
+- A mapping's keys are texts in JSON: `{"1": 2}` may mean `{1: 2}`.
+- APPS and its descendants put a function's result into a list in some problems, and not in others: `[[1, 3]]` is
+  either the result `[[1, 3]]` or the result `[1, 3]`.
+- A result that is a text stays a text: `"101"` is a text of digits. Some sets put a result's JSON into a text instead.
+- A result `null` may mean None, or that the result is not known.
+
+Each combination is a reading of the problem. The reading that a right program passes is the one that is meant. Without
+a right program the plainest reading alone counts, and a test whose result is null is none.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from iterpref_core.records import IoTest
+from iterpref_core.records.input_files import parse_json
+
+CONTEST_SETUP = """\
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys
+from collections import Counter, OrderedDict, defaultdict, deque
+from functools import cache, cmp_to_key, lru_cache, reduce
+from heapq import heapify, heappop, heappush, heappushpop, nlargest, nsmallest
+from itertools import accumulate, combinations, permutations, product
+from math import ceil, comb, factorial, floor, gcd, inf, sqrt
+from typing import *
+"""
+"""Imports that contest sites make for a program, as on LeetCode, where programs use `List` without an import."""
+
+_LONG = 10**4300
+"""The first integer that Python refuses to write in decimal."""
+
+Example = tuple[Sequence[Any], Any]
+"""The arguments of a call, and its published result."""
+
+
+def read_arguments(value: Any) -> list[Any]:
+    r"""Return the arguments of a call: a list of them, or a text with a JSON value a line, as on LiveCodeBench.
+
+    >>> read_arguments([[1, 2], 3]), read_arguments("[1, 2]\n3")
+    ([[1, 2], 3], [[1, 2], 3])
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    if isinstance(value, str):
+        return [parse_json(line) for line in value.split("\n") if line.strip()]
+    return value if isinstance(value, list) else [value]
+
+
+def json_in_text(value: Any) -> Any:
+    """Return the value of a text that is JSON; a text that is not, and any other value, is returned as it is."""
+    with suppress(ValueError):
+        return parse_json(value) if isinstance(value, str) else value
+    return value
+
+
+def call_readings(call: str, examples: Sequence[Example]) -> Iterator[tuple[IoTest, ...]]:
+    """Yield the tests of calls, once for each reading of them, the plainest first.
+
+    Args:
+        call: the expression that is called.
+        examples: arguments and result of each test.
+
+    Raises:
+        ValueError: the plainest reading cannot be written in Python.
+    """
+    known = [(arguments, result) for arguments, result in examples if result is not None]
+    in_texts = [(arguments, _json_inside(result)) for arguments, result in examples]
+    found: list[list[Example]] = []
+    # For the example ([{"1": 2}], [3]) there are four readings: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
+    for results in (list(examples), known, in_texts):
+        readings = [results, [(_number_keys(arguments), _number_keys(result)) for arguments, result in results]]
+        if all(isinstance(result, list) and len(result) == 1 for _, result in results):
+            readings += [[(arguments, result[0]) for arguments, result in reading] for reading in readings]
+        found += [reading for reading in readings if reading and reading not in found]
+    plainest, *others = found
+    yield _tests(call, plainest)
+    for reading in others:
+        # The text "NaN" is no number that could be expected, so that it is not read as JSON.
+        with suppress(ValueError):
+            yield _tests(call, reading)
+
+
+def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
+    tests = []
+    for arguments, result in examples:
+        given = ", ".join(map(as_source, arguments))
+        tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), tuples_as_lists=True))
+    return tuple(tests)
+
+
+def _json_inside(result: Any) -> Any:
+    """Return the JSON in a text, or in a text that stands alone in a list."""
+    is_single = isinstance(result, list) and len(result) == 1
+    return [json_in_text(result[0])] if is_single else json_in_text(result)
+
+
+def _number_keys(value: Any) -> Any:
+    """Return a value with integers as keys in each mapping whose keys are all numbers, and different ones."""
+    if isinstance(value, list):
+        return list(map(_number_keys, value))
+    if not isinstance(value, dict):
+        return value
+    read = {key: _number_keys(inner) for key, inner in value.items()}
+    if not all(re.fullmatch("-?[0-9]+", key) for key in read):
+        return read
+    numbered = {int(key): inner for key, inner in read.items()}
+    # `1` and `01` would become one key.
+    return numbered if len(numbered) == len(read) else read
+
+
+def as_source(value: Any) -> str:
+    """Return a JSON value as Python source.
+
+    >>> as_source([1, "a", None, float("inf")])
+    "[1, 'a', None, 1e999]"
+
+    Raises:
+        ValueError: the value is no number, for which Python has no literal.
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{as_source(key)}: {as_source(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_source, value)) + "]"
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError("a result or argument is NaN, which equals no value, itself included")
+    if isinstance(value, float):
+        return repr(value).replace("inf", "1e999")
+    # Python limits the digits of decimal literals, and not those of hexadecimal ones.
+    return hex(value) if isinstance(value, int) and abs(value) >= _LONG else repr(value)

@@ -1,0 +1,268 @@
+"""Problem rows: each row is turned into a problem by its columns, and checked as far as possible without running it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from iterpref_core.execution import check_tests
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
+from iterpref_core.problems.ingestion.presets import ANY_SET, OWN_RECORDS, find_preset
+from iterpref_core.problems.ingestion.programs import MOST_RIGHT, program_in, python_programs
+from iterpref_core.problems.ingestion.prompts import read_statement
+from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_name
+from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
+from iterpref_core.problems.problems.problems import hold_out, own_split
+from iterpref_core.programs.source_code.language import is_python_3
+from iterpref_core.records import Problem, StdinTest
+from iterpref_core.records.input_files import is_null
+
+MAX_PROBLEM_BYTES = 16 << 20
+"""The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
+problems in memory at a time."""
+_SEED = 0
+"""The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
+_CODE = re.compile(r"cod(?:e|ing)|program", re.IGNORECASE)
+"""Words for tasks that ask for a program: `verifiable_code`, `coding`."""
+_LIKELY = {
+    "tests": re.compile(r"test|assert|input_output|ground_truth|verif|checker", re.IGNORECASE),
+    "reference": re.compile(r"solution|reference|canonical|answer|ground_truth_code", re.IGNORECASE),
+}
+"""Words in names of columns that may hold tests, and right programs."""
+_UNNAMED = "-"
+"""The name of a problem whose row gives none, until its tests are known."""
+
+
+@dataclass(frozen=True)
+class PublishedProblem:
+    """A row as a problem with programs, none of which has run.
+
+    Attributes:
+        readings: the problem, without a reference, once for each reading of its tests; the first one that a right
+            program passes is taken.
+        right: programs that the set calls right, best first. Empty if the set has no right programs.
+        wrong: programs that the set does not call right; the tests decide.
+        left_out: number of `programs_left_out/<language>` and of `tests_left_out/<reason>`.
+    """
+
+    readings: tuple[Problem, ...]
+    right: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A user's choice of tests, and of problems to hold out.
+
+    Attributes:
+        max_tests: tests of a problem to keep, visible and hidden together; None for all.
+        visible: number of visible tests of a problem, the first ones; None: the set decides.
+        heldout: share, 0 to 1, of the problems without a split that is held out.
+    """
+
+    max_tests: int | None = None
+    visible: int | None = None
+    heldout: float = 0.0
+
+    def apply(self, problem: Problem) -> Problem:
+        """Return the problem with the chosen tests and split.
+
+        Raises:
+            LeftOutError: the problem is too large.
+        """
+        every = problem.tests + problem.hidden_tests
+        first_hidden = len(problem.tests)
+        kept = list(range(len(every)))
+        if self.max_tests is not None and len(every) > self.max_tests:
+            random = Random(f"{_SEED}/{problem.task_id}")
+            kept = sorted(random.sample(kept, self.max_tests))
+            if 0 < first_hidden <= kept[0]:
+                # Only hidden tests were drawn, but a model needs feedback from a visible one.
+                kept[0] = random.randrange(first_hidden)
+        visible = sum(place < first_hidden for place in kept) if self.visible is None else self.visible
+        tests = tuple(every[place] for place in kept)
+        chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
+        size = len(chosen.to_json().encode())
+        if size > MAX_PROBLEM_BYTES:
+            raise LeftOutError(
+                "too_large", f"it has {size >> 20} MiB with these tests; {MAX_PROBLEM_BYTES >> 20} are allowed"
+            )
+        return hold_out(chosen, self.heldout)
+
+
+class ProblemReader:
+    """A reader of rows.
+
+    Args:
+        form: name of the preset.
+        columns: where each part stands.
+        selection: choice of tests.
+        license: SPDX of problems whose rows state none.
+    """
+
+    def __init__(self, form: str, columns: Columns, selection: Selection, license: str | None) -> None:
+        self._form = form
+        self._preset = find_preset(form)
+        self._columns = columns
+        self._selection = selection
+        self._license = license or self._preset.license or None
+
+    def read(self, row: Row) -> PublishedProblem:
+        """Return a row as a problem.
+
+        Raises:
+            LeftOutError: the row has none.
+            ValueError: the row does not fit the format.
+        """
+        published = _own_problem(row) if self._form == OWN_RECORDS else self._published(row)
+        readings = []
+        for reading in published.readings:
+            name = self._preset.prefix + reading.task_id
+            if reading.task_id == _UNNAMED:
+                name = (self._preset.prefix or "problem-") + published.readings[0].identity
+            own = {"task_id": name, "license": reading.license or self._license}
+            readings.append(self._selection.apply(reading.model_copy(update=own)))
+        own_split(readings[0], readings[0].task_id)
+        check_tests(readings[0], readings[0].task_id, visible=True)
+        return PublishedProblem(tuple(readings), published.right, published.wrong, published.left_out)
+
+    def _published(self, row: Row) -> PublishedProblem:
+        """Return the problem in a row of a published set, with its tests in every reading."""
+        columns = self._columns
+        columns.check_wanted(row)
+        task = columns.one(row, "task")
+        if isinstance(task, str) and not _CODE.search(task):
+            raise LeftOutError("not_code", f"its task is {task}")
+        row = self._preset.prepare_row(row)
+        left_out: Counter[str] = Counter()
+        visible = columns.values(row, "tests")
+        hidden = columns.values(row, "hidden_tests")
+        asked = self._asked(row)
+        right = _right(row, columns, left_out) if visible or hidden else ()
+        starter_code = as_text(columns.one(row, "starter_code"))
+        rules = Rules(right, starter_code, self._preset.ignore_case, columns.one(row, "checker"))
+        readings, tests_left_out = read_tests(asked, visible, hidden, rules)
+        if not readings:
+            raise _not_there("tests", row, columns)
+        wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
+        counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
+        counts.update({f"tests_left_out/{reason}": count for reason, count in tests_left_out.items()})
+        return PublishedProblem(tuple(self._ask(reading, rules) for reading in readings), right, wrong, counts)
+
+    def _asked(self, row: Row) -> Problem:
+        """Return the problem in a row without its tests.
+
+        Raises:
+            LeftOutError: its statement says nothing.
+        """
+        columns = self._columns
+        # Any other set of problems has no name here.
+        sources = ["" if self._form == ANY_SET else self._form, columns.name(row, "source")]
+        return Problem(
+            task_id=columns.name(row, "task_id") or _UNNAMED,
+            prompt=read_statement(row, columns),
+            entry_point=as_text(columns.one(row, "entry_point")),
+            tests=(),
+            setup="\n".join(map(as_text, columns.values(row, "setup"))) or None,
+            source=":".join(filter(None, sources)),
+            time_limit_s=read_time_limit(columns.one(row, "time_limit")),
+            license=read_license(columns.one(row, "license")),
+        )
+
+    def _ask(self, problem: Problem, rules: Rules) -> Problem:
+        """Return a problem with its entry point, and a prompt that says what is wanted if the statement does not."""
+        first = problem.tests[0]
+        entry_point = problem.entry_point or tested_name(first, "".join(rules.programs[:1]))
+        prompt = problem.prompt
+        if self._preset.asks and isinstance(prompt, str) and (entry_point or isinstance(first, StdinTest)):
+            prompt = ask_for_program(prompt, entry_point, rules.starter_code)
+        return problem.model_copy(update={"entry_point": entry_point, "prompt": prompt})
+
+
+def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
+    r"""Return the prompt for a function, or for a class with a method, that tests call; without a call for a script.
+
+    >>> print(ask_for_program("Find both ends.", "Solution().ends"))
+    Find both ends.
+    <BLANKLINE>
+    Write a Python class `Solution` with a method `ends`.
+    """
+    owner, _, name = call.rpartition(".")
+    wanted = "Write a Python program that reads standard input and prints its answer."
+    if owner:
+        wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
+    elif name:
+        wanted = f"Write a Python function `{name}`."
+    prompt = f"{question.strip()}\n\n{wanted}"
+    if starter_code.strip():
+        prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
+    return prompt
+
+
+def _own_problem(row: Row) -> PublishedProblem:
+    """Return a record of this project as it is; its reference is its right program."""
+    # Parquet has null for each field that a problem lacks.
+    fields = {name: value for name, value in row.items() if not is_null(value)}
+    # JSON's lists are the tuples of a record.
+    problem = Problem.model_validate_json(json.dumps(fields))
+    return PublishedProblem((problem,), right=() if problem.reference is None else (problem.reference,))
+
+
+def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...]:
+    """Return the right programs; none if the set has no column for them.
+
+    Raises:
+        LeftOutError: the set has right programs, but none in Python for this row.
+    """
+    if not columns.has(row, "reference"):
+        if columns.names["reference"] and _likely("reference", row, columns):
+            raise _not_there("reference", row, columns)
+        return ()
+    programs = filter(str.strip, _programs(row, columns, "reference", left_out))
+    kept = python_programs(programs, left_out, MOST_RIGHT)
+    languages = sorted(set(left_out) - {"no_text"})
+    if not kept and languages:
+        raise LeftOutError("not_python", f"its programs are {', '.join(languages)}")
+    if not kept:
+        raise LeftOutError("no_reference")
+    return kept
+
+
+def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> list[str]:
+    """Return the programs of a part: one, or a list of them; several columns are put together to one program."""
+    values = columns.values(row, part)
+    if len(columns.names[part]) > 1:
+        values = ["".join(map(as_text, values))]
+    read = read_text_value(values[0]) if values else None
+    items = read if isinstance(read, list) else values
+    languages = columns.languages(row)
+    if len(items) < 2 or len(languages) != len(items):
+        languages = ["python"] * len(items)
+    texts = []
+    for item, stated in zip(items, languages, strict=True):
+        # Contests have programs of many languages, each with its own.
+        language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else (stated, item)
+        if not isinstance(text, str) or not isinstance(language, str):
+            left_out["no_text"] += 1
+        elif not is_python_3(language):
+            left_out[language.lower()] += 1
+        else:
+            texts.append(program_in(text))
+    return texts
+
+
+def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:
+    """Return the error for a row without tests or right programs: a column that nothing reads may hold them."""
+    likely = _likely(part, row, columns)
+    if columns.has(row, part) and not likely:
+        return LeftOutError("no_tests")
+    found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read one of these"
+    return LeftOutError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
+
+
+def _likely(part: str, row: Row, columns: Columns) -> list[str]:
+    """Return the columns that nothing reads and that may hold a part by their names."""
+    return [name for name in columns.unread(row) if _LIKELY[part].search(name)]

@@ -1,1 +1,0 @@
-"""Problems from rows: their tests are read, their programs run, and what cannot be used has a reason."""

@@ -1,0 +1,155 @@
+r"""Programs of rows: a text is a program as a whole, or an answer that shows its program in a marked place.
+
+A fenced block or a tag marks a program (`extract_program` finds it). Every other text is a program as it stands, to the
+last character, or its row is left out: nothing guesses where a program begins or ends.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.programs.answers.extraction import extract_program, lacks_program
+from iterpref_core.programs.source_code.names import undefined_names
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+
+MOST_RIGHT = 20
+"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
+the nearest of all is looked for."""
+
+_MARK = re.compile(
+    r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Fences and tags that mark where a program stands in an answer, or where it does not."""
+_PYTHON_MARK = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
+)
+_PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
+
+
+def program_in(text: str, name: str | None = None) -> str:
+    r"""Return the program in an answer that marks it; any other text as it is.
+
+    Args:
+        text: a program or an answer.
+        name: the function that the program defines, where an answer shows several.
+
+    >>> program_in("So:\n```python\nx = 1\n```\nDone."), program_in("x = 1"), program_in("I cannot do that.")
+    ('x = 1\n', 'x = 1', 'I cannot do that.')
+    """
+    if _MARK.search(text) is None or is_program(text):
+        return text
+    return extract_program(text, name) or text
+
+
+def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
+    r"""Return the programs in two texts for one task; the rejected one may have syntax errors.
+
+    >>> find_programs("```python\nx = 1\n```", "```python\nx = 2\n```")
+    ('x = 1\n', 'x = 2\n')
+
+    Raises:
+        LeftOutError: there are no two programs, or they are the same.
+    """
+    if not chosen.strip() or not rejected.strip():
+        raise LeftOutError("empty")
+    right = program_in(chosen)
+    wrong = program_in(rejected)
+    # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
+    if right != chosen or wrong != rejected:
+        wrong = program_in(rejected, next(iter(_defined(right)), None))
+        right = program_in(chosen, next(iter(_defined(wrong)), None))
+    if language_of(right) == "python2":
+        raise LeftOutError("not_python")
+    if is_no_program(right) or is_no_program(wrong):
+        raise LeftOutError("no_code")
+    if not is_program(right):
+        raise LeftOutError("not_python")
+    if right == wrong:
+        raise LeftOutError("same_program")
+    return right, wrong
+
+
+def _defined(program: str) -> list[str]:
+    """Return the names of the functions and classes that a program defines, the last one first."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return [node.name for node in reversed(_body(program)) if isinstance(node, kinds)]
+
+
+def states_python(answer: str) -> bool:
+    """Return True if an answer says that its program is Python, by the tag of a block or in `[PYTHON]`."""
+    return _PYTHON_MARK.search(answer) is not None
+
+
+def check_names(code: str) -> None:
+    """Check that a program whose language nothing states defines the names that it reads, as Python needs.
+
+    Raises:
+        LeftOutError: it does not.
+    """
+    names = undefined_names(code)
+    if names:
+        raise LeftOutError(
+            "undefined_name",
+            f"nothing in the program defines {names[0]!r}, and nothing says that it is Python; if it is, say so in a "
+            "column `language`",
+        )
+
+
+def is_no_program(text: str) -> bool:
+    """Return True if a text is surely no program, not even a broken one: words, or data."""
+    body = _body(text)
+    return lacks_program(text) or (bool(body) and not any(map(_does_something, body)))
+
+
+def is_program(text: str) -> bool:
+    """Return True if a text is Python to the last character; a word, a number or a list of texts alone is none."""
+    return any(map(_does_something, _body(text)))
+
+
+# A pair is asked several questions, one after the other, which need the statements of both of its programs.
+@lru_cache(maxsize=2)
+def _body(text: str) -> list[ast.stmt]:
+    """Return the statements of a text; none if the text is no Python."""
+    try:
+        return parse_source(text).body
+    except SyntaxError:
+        return []
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Return False for a constant or a name, or a display of such, and for `key: value`, which YAML has as well."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
+    calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+    return not isinstance(node, ast.Expr) or any(isinstance(inner, calls) for inner in ast.walk(node))
+
+
+def language_of(code: str) -> str:
+    r"""Return `python`, `python2`, or `other` for a program.
+
+    >>> language_of("print(1)"), language_of("print 1"), language_of("int main(){}")
+    ('python', 'python2', 'other')
+    """
+    if _body(code):
+        return "python"
+    return "python2" if _PYTHON_2.search(code) else "other"
+
+
+def python_programs(programs: Iterable[str], left_out: Counter[str], most: int | None = None) -> tuple[str, ...]:
+    """Return the distinct programs that are Python 3, at most so many, and count the others by language."""
+    # The keys of a dictionary are a set in the order of insertion.
+    kept: dict[str, None] = {}
+    for program in programs:
+        if len(kept) == most:
+            break
+        code = program.replace("\r\n", "\n")
+        language = language_of(code)
+        if language == "python":
+            kept[code] = None
+        else:
+            left_out[language] += 1
+    return tuple(kept)

@@ -1,0 +1,295 @@
+r"""Row tests: the tests in a row, in the shapes in which sets publish them.
+
+    "assert f(1) == 2"  ["assert f(1) == 2", ...]                          Python code, for unittest and pytest, too
+    [{"input": "1\n", "output": "2\n"}]  {"inputs": [...], "outputs": [...]}  inputs and outputs of a script
+    {"fn_name": "f", "inputs": [[1]], "outputs": [2]}                      calls, as in APPS
+    [{"type": "function_call", "fn_name": "f", "input": [1], "output": 2}]    calls, as in PrimeIntellect's sets
+    [{"testtype": "functional", "input": "1\n2", "output": "3"}]           calls, as on LiveCodeBench
+    {"test_cases": ...}  {"functional": ...}                                one of these in an object
+
+Each may be JSON or a Python literal in a text. Two columns of lists are inputs and outputs.
+"""
+
+import ast
+import builtins
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from iterpref_core.problems.ingestion.call_tests import (
+    CONTEST_SETUP,
+    as_source,
+    call_readings,
+    json_in_text,
+    read_arguments,
+)
+from iterpref_core.problems.ingestion.check_function import tests_of_check
+from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
+
+TOLERANCE = 1e-5
+"""The allowed difference of a decimal number from the expected one, absolute or relative. APPS's grader and the rule of
+CodeContests have this value. All sets use it, since no right program can know how many decimals a set shows."""
+_DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+)(?=\s|$)")
+_KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", "functional": "call"}
+"""The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
+_NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code", "pytest")
+"""The fields of an object in which tests stand, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
+_UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
+_DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
+
+Examples = list[tuple[Any, Any]]
+"""Inputs and outputs of a script, or arguments and results of calls."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Facts of a row that decide how its tests are read.
+
+    Attributes:
+        programs: right programs, which decide between readings.
+        starter_code: code that the answer begins with.
+        ignore_case: True if the set's own rule ignores case in what a script prints.
+        checker: source of a function that judges what a script prints.
+    """
+
+    programs: Sequence[str] = ()
+    starter_code: str = ""
+    ignore_case: bool = False
+    checker: str | None = None
+
+
+class _Found(NamedTuple):
+    """Tests that are ready, or examples of a script or of calls of a function.
+
+    Attributes:
+        kind: `script` or `call`, where the tests say it.
+        function: the function's name, where the tests say it.
+    """
+
+    tests: tuple[Test, ...] = ()
+    examples: Examples = []  # noqa: RUF012 - nothing is added to it
+    kind: str = ""
+    function: str = ""
+
+
+def read_tests(
+    asked: Problem, visible: Sequence[Any], hidden: Sequence[Any] = (), rules: Rules | None = None
+) -> tuple[tuple[Problem, ...], Counter[str]]:
+    """Return a problem with the tests of a row, once for each reading of them, and the tests that are not used.
+
+    Args:
+        asked: the problem without tests; its entry point is called if the tests name no function.
+        visible: the values of the columns of visible tests.
+        hidden: the values of the columns of hidden tests.
+        rules: facts that decide how they are read.
+
+    Returns:
+        The readings, none if the row has no tests; and the number of tests that are not used, by reason.
+
+    Raises:
+        LeftOutError: no test can be used.
+        ValueError: the tests have another shape, or are broken.
+    """
+    rules = rules or Rules()
+    shown = _find(visible, asked.entry_point)
+    others = _find(hidden, asked.entry_point)
+    if not (shown.tests or others.tests or shown.examples or others.examples):
+        return (), Counter()
+    if shown.tests or others.tests:
+        if shown.examples or others.examples:
+            raise ValueError("the visible tests are of another kind than the hidden ones")
+        return (_with_tests(asked, (*shown.tests, *others.tests), len(shown.tests)),), Counter()
+    kind = shown.kind or others.kind
+    # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
+    function = "" if kind == "script" else asked.entry_point or shown.function or others.function
+    if kind == "call" and not function:
+        raise ValueError("field 'tests': they call a function, and nothing names it")
+    examples, number, left_out = _usable(shown.examples, others.examples, rules, script=not function)
+    if not examples:
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
+        raise LeftOutError("no_tests", f"no test can be used ({listed})")
+    if not function:
+        script = asked.model_copy(update={"entry_point": ""})
+        return (_with_tests(script, stdin_tests(examples, rules), number),), left_out
+    # The starter code shows whether the function is a method of a class; without it the first right program does.
+    in_class = "class Solution" in (rules.starter_code or "".join(rules.programs[:1])) and "." not in function
+    call = f"Solution().{function}" if in_class else function
+    called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
+    calls = [(read_arguments(given), result) for given, result in examples]
+    return tuple(_with_tests(called, tests, number) for tests in call_readings(call, calls)), left_out
+
+
+def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Problem:
+    # A problem needs a visible test, even if its set shows none.
+    number = max(visible, 1)
+    return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
+
+
+def _find(values: Sequence[Any], entry_point: str) -> _Found:
+    found = [value for value in map(_unpacked, values) if value]
+    if all(isinstance(value, str) for value in found):
+        return _Found(tests=_code_tests("\n".join(found), entry_point)) if found else _Found()
+    lists = [value for value in found if isinstance(value, list)]
+    if len(found) == len(lists) == 2 and not any(isinstance(each, Mapping) for value in lists for each in value[:1]):
+        return _Found(examples=as_rows({"inputs": lists[0], "outputs": lists[1]}, "inputs", "outputs"))
+    first, *more = [_find_in_one(value, entry_point) for value in found]
+    if any(each.tests for each in (first, *more)) and more:
+        raise ValueError("the tests are one column, several columns of code, or a column of inputs and one of outputs")
+    return first._replace(examples=[example for each in (first, *more) for example in each.examples])
+
+
+def _unpacked(value: Any) -> Any:
+    """Return the tests in a column, also if they stand in a field of an object."""
+    read = read_text_value(value)
+    inside = [name for name in _NESTED if isinstance(read, Mapping) and read.get(name)]
+    return _unpacked(read[inside[0]]) if inside else read
+
+
+def _find_in_one(tests: Any, entry_point: str) -> _Found:
+    if isinstance(tests, Mapping):
+        names = ("input", "output") if "input" in tests else ("inputs", "outputs")
+        return _Found(examples=as_rows(tests, *names), function=tests.get("fn_name") or "")
+    if isinstance(tests, list) and all(isinstance(test, str) for test in tests):
+        codes = [_code_tests(test, entry_point) for test in tests if test.strip()]
+        return _Found(tests=tuple(test for code in codes for test in code))
+    if not isinstance(tests, list) or not all(isinstance(test, Mapping) for test in tests):
+        raise ValueError("the tests are code, inputs and outputs; name another column")
+    kinds = {_kind_and_function(test) for test in tests}
+    if len(kinds) > 1:
+        raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds)}")
+    kind, function = kinds.pop()
+    examples = as_rows(tests, "input", "output")
+    if all("testtype" in test for test in tests):
+        # LiveCodeBench's grader reads each result as JSON.
+        examples = [(given, json_in_text(output) if kind == "call" else output) for given, output in examples]
+    return _Found(examples=examples, kind=kind, function=function)
+
+
+def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
+    stated = test.get("testtype") or test.get("type")
+    kind = _KINDS.get(stated) if stated else "call" if test.get("fn_name") else ""
+    if kind is None:
+        raise ValueError(f"a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
+    metadata = read_text_value(test.get("metadata"))
+    inside = metadata.get("func_name") if isinstance(metadata, Mapping) else None
+    return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
+
+
+def _code_tests(code: str, entry_point: str) -> tuple[Test, ...]:
+    """Return the tests in Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
+
+    Raises:
+        ValueError: the code is no Python, or demands nothing of a program: nothing calls its functions, or the result
+            of a comparison is not used.
+    """
+    try:
+        body = parse_source(code).body
+    except SyntaxError as error:
+        raise ValueError(f"a test is not valid Python ({error.msg})") from None
+    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    if any(ast.unparse(base).rpartition(".")[2] == "TestCase" for node in classes for base in node.bases):
+        return (UnittestTest(code=code),)
+    functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    names = [*functions, *(node.name for node in classes)]
+    imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
+    if "solution" in imports and any(name.lower().startswith("test") for name in names):
+        return (PytestTest(code=code),)
+    if "check" in functions and entry_point:
+        return tests_of_check(code, entry_point)
+    if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
+        raise ValueError("a test compares and does not use the result; write `assert` before it")
+    if functions and all(isinstance(node, _DEFINING) for node in body):
+        raise ValueError(
+            "the tests define functions, and nothing calls them; those of pytest import from `solution`, and `check` "
+            "needs the column of the function's name, entry_point="
+        )
+    return (AssertTest(code=code),)
+
+
+def tested_name(test: Test, program: str) -> str:
+    """Return the function of a program that a test calls first, or imports from the solution.
+
+    Raises:
+        ValueError: an assertion calls no function by name.
+
+    >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
+    >>> tested_name(test, "def similar(a, b): ...")
+    'similar'
+    """
+    if not isinstance(test, AssertTest | UnittestTest | PytestTest):
+        return ""
+    tree = parse_source(test.code)
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
+    if imported:
+        return imported[0].names[0].name
+    # A set-up may call something else before.
+    parts = [node for node in tree.body if isinstance(node, ast.Assert)] or tree.body
+    calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
+    names = [called.id for called in calls if isinstance(called, ast.Name)]
+    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
+    # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
+    found = [name for name in names if name in defined or not hasattr(builtins, name)]
+    if not found and isinstance(test, AssertTest):
+        raise ValueError(
+            f"the test {test.code.strip()!r} calls no function by name; name it with --columns entry_point="
+        )
+    return found[0] if found else ""
+
+
+def stdin_tests(examples: Examples, rules: Rules) -> tuple[StdinTest, ...]:
+    r"""Return a test for each input and output of a script, both texts or lists of lines.
+
+    A test has a tolerance if its output has a decimal number.
+
+    >>> [test.tolerance for test in stdin_tests([("1 2\n", "3\n"), ("1 3\n", "0.33\n")], Rules())]
+    [None, 1e-05]
+    """
+    tests = []
+    for given, printed in examples:
+        output = as_text(printed)
+        test = StdinTest(
+            input=as_text(given),
+            output=output,
+            tolerance=TOLERANCE if _DECIMAL.search(output) and rules.checker is None else None,
+            ignore_case=rules.ignore_case,
+            checker=rules.checker,
+        )
+        tests.append(test)
+    return tuple(tests)
+
+
+def _usable(visible: Examples, hidden: Examples, rules: Rules, *, script: bool) -> tuple[Examples, int, Counter[str]]:
+    """Return the examples that can be used, the number of the visible ones, and that of the others by reason.
+
+    The reasons: `null`: the input or the output is null. `empty`: a script shall print nothing, so that one which does
+    nothing passes. `contradictory`: another test expects something else of the same input; neither is used.
+    """
+    # A right program decides if the result null means None.
+    keeps_null = bool(rules.programs) and not script
+    left_out: Counter[str] = Counter()
+    outputs: defaultdict[str, set[str]] = defaultdict(set)
+    kept: list[tuple[int, str, tuple[Any, Any]]] = []
+    for place, (given, expected) in enumerate([*visible, *hidden]):
+        results = expected if isinstance(expected, list) and expected else [expected]
+        is_known = any(result is not None for result in results)
+        if given is None or not (is_known or keeps_null):
+            left_out["null"] += 1
+            continue
+        printed = " ".join(as_text(expected).split()) if script else as_source(expected)
+        if script and not rules.checker and not printed:
+            left_out["empty"] += 1
+            continue
+        key = as_text(given).rstrip() if script else as_source(given)
+        outputs[key].add(printed.lower() if rules.ignore_case else printed)
+        kept.append((place, key, (given, expected)))
+    if not rules.checker:
+        every = len(kept)
+        kept = [each for each in kept if len(outputs[each[1]]) == 1]
+        left_out["contradictory"] += every - len(kept)
+    number = sum(place < len(visible) for place, _, _ in kept)
+    return [example for _, _, example in kept], number, +left_out
