@@ -27,7 +27,7 @@ demo: ## run the whole experiment and print its results table
 # same code.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
 
-test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/report tests/training" for some of them
+test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)
 
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, the whole experiment and a real model run, too

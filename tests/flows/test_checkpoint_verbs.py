@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import Iterpref
-from tests.inference.stand_in_hub import serving_hub, use_hub
+from tests.models.inference.stand_in_hub import serving_hub, use_hub
 
 RECORDS = {
     "pairs": {"task_id": "a", "prompt": "Return x.", "chosen": "return x", "rejected": "x return x"},

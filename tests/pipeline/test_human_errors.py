@@ -13,7 +13,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records.config import LocalizationParams, ObjectiveParams, PairsParams, TrainingParams
-from tests.ingestion.published_rows import ROWS
+from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, section
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 An optimizer or a schedule is listed where a training that was killed and resumed ends with the same weights, bit for
 bit, as one that was not, and where the step is made when all gradients of the batch are there
-(`tests/training/test_optimizers.py`). Any other is refused.
+(`tests/training/training/test_optimizers.py`). Any other is refused.
 """
 
 from collections.abc import Mapping

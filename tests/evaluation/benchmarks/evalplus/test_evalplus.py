@@ -1,0 +1,114 @@
+"""HumanEval(+) and MBPP(+) on slices of the real data; the whole data sets take minutes of CPU."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.execution import ENGINE
+from iterpref_core.records import Sample
+from iterpref_core.records.config import Benchmark
+from tests.evaluation.evaluation import scoring
+from tests.evaluation.evaluation.conftest import EvalPlusSlice
+from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
+
+LIAR = """
+class Same(float):
+    def __eq__(self, other):
+        return True
+def truncate_number(x):
+    return Same(1)
+"""
+KILL_GROUP = "import ctypes\nctypes.CDLL(None).kill(0, 9)\n"
+KILL_PARENT = "import ctypes, os\nctypes.CDLL(None).kill(os.getppid(), 9)\n"
+
+
+def score(name: Benchmark, setting: EvaluationSetting, *programs: str) -> dict[str, Any]:
+    """The entry of programs of a benchmark's only task; without any, of its canonical solutions."""
+    benchmark = open_benchmark(name, setting)
+    samples = [Sample(task_id=next(iter(benchmark.tasks)), solution=program) for program in programs]
+    return scoring.score(benchmark, samples or canonical_samples(benchmark), setting.cache)
+
+
+def canonical_solution(setting: EvaluationSetting) -> str:
+    benchmark = open_benchmark("humaneval", setting)
+    return str(canonical_samples(benchmark)[0].solution)
+
+
+def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    right = canonical_solution(setting)
+    programs = {
+        right: "passed",
+        "def truncate_number(x):\n    return (": "syntax_error",
+        "def other(x):\n    return x": "exception",
+        "def truncate_number(x):\n    return x": "wrong_answer",
+        "def truncate_number(x):\n    return {}[x]": "exception",
+        "def truncate_number(x):\n    while True: pass": "timeout",
+        "import os\nos._exit(0)": "exited_early",
+        KILL_PARENT: "exception",
+        KILL_GROUP: "exception",
+        LIAR: "wrong_answer",
+        "import numpy as np\ndef truncate_number(x):\n    return np.float64(x % 1.0)\n": "passed",
+        right + "\n": "passed",
+    }
+    entry = score("humaneval+", setting, *programs)
+    assert entry["verdicts"]["HumanEval/2"] == list(programs.values())
+    assert entry["exceptions"] == {"KeyError": 1, "NameError": 3}
+    assert "KeyError: 3.5" in entry["feedback"]["HumanEval/2"][4]
+    assert "time limit of 1 s for one test exceeded" in entry["feedback"]["HumanEval/2"][5]
+    assert entry["isolation"].startswith(("A:", "B:"))
+
+
+def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    answer = f"Here:\n```python\n{canonical_solution(setting)}\nprint(truncate_number(3.5))\n```"
+    sampler = sampler_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
+    evaluated = ask_and_measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
+    assert evaluated.result.to_json()["pass_at_1"] == 1.0
+    assert "print" not in str(evaluated.samples[0].solution)
+    assert evaluated.result.to_json()["harness"] == f"evalplus-0.3.1 in {ENGINE}"
+    assert evaluated.result.to_json()["sampling"]["prompt"] == "instruct"
+    assert evaluated.result.to_json()["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
+
+
+def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
+    path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
+    first, second = map(json.loads, path.read_text().splitlines())
+    path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
+    entry = score("humaneval", setting)
+    assert (entry["n"], entry["errors"], entry["ground_truth"]["failed"]) == (1, {"infra_error": 1}, ["HumanEval/2"])
+    assert entry["ground_truth"]["reasons"]["HumanEval/2"].startswith("truncate_number(3.5) raised ZeroDivisionError")
+
+
+def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solutions(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    right = canonical_solution(setting)
+    capsys.readouterr()
+    entry = score("humaneval+", setting, right)
+    assert entry["ground_truth"] == {"n": 1, "passed": 1, "failed": []}
+    shown = capsys.readouterr().err
+    assert "humaneval+: canonical solutions: 1/1" in shown
+
+
+def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
+) -> None:
+    path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
+    first, second = map(json.loads, path.read_text().splitlines())
+    nan = {**second, "canonical_solution": "    return float('nan')"}
+    path.write_text("\n".join(map(json.dumps, (first, nan))))
+    entry = score("humaneval", setting)
+    assert entry["ground_truth"]["reasons"] == {"HumanEval/2": "a result is not equal to itself"}
+    assert entry["verdicts"]["HumanEval/2"] == ["infra_error"]

@@ -1,0 +1,85 @@
+"""Held-out benchmark: time limits are a multiple of what the reference needs; own code stays on this machine."""
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
+from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
+from iterpref_core.storage.jsonl import write_jsonl
+from tests import settings
+from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
+from tests.evaluation.evaluation.scoring import score
+
+EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
+
+
+def spin(seconds: float) -> str:
+    return f"from time import process_time\ndef f():\n    while process_time() < {seconds}: pass\n    return 1\n"
+
+
+def problem(task_id: str, reference: str | None) -> Problem:
+    return Problem(
+        task_id=task_id,
+        prompt="?",
+        entry_point="f",
+        tests=(IoTest(call="f()", expected="1"),),
+        reference=reference,
+        split="heldout",
+    )
+
+
+@pytest.fixture
+def heldout(tmp_path):
+    problems = [
+        problem("slow", spin(0.2)),
+        problem("quick", spin(0)),
+        problem("hangs", spin(60)),
+        problem("none", None),
+    ]
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, problems)
+    return Heldout("heldout", path, EXECUTION)
+
+
+def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldout, tmp_path, caplog):
+    def entry_of(seconds: float) -> dict:
+        samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.tasks.values()]
+        return score(heldout, samples, tmp_path)
+
+    assert entry_of(0.4)["passed"] == ["slow"]
+    entry = entry_of(0.0)
+    assert entry["passed"] == ["slow", "quick", "hangs", "none"]
+    reasons = {"hangs": "time limit of 0.4 s exceeded in f()"}
+    assert entry["ground_truth"] == {"n": 3, "passed": 2, "failed": ["hangs"], "reasons": reasons}
+    assert (entry["n"], entry["without_failed_truth"]["n"], entry["limits"]["reference_factor"]) == (4, 3, 4.0)
+    assert "1 of the benchmark's canonical solutions fail, such as hangs" in caplog.text
+
+
+def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(tmp_path, caplog):
+    secret = problem("acme/1", spin(0)).model_copy(
+        update={"prompt": "Mail jane.doe@acme.io the total.", "source": f"{OWN_CODE}acme"}
+    )
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [secret, problem("plain", spin(0))])
+    server = RecordedModel(lambda _: "ok = 1")
+    server.in_process = False
+    store = tmp_path / "answers.sqlite"
+    sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptMode(instruct=False))
+    heldout = Heldout("heldout", path, EXECUTION)
+    for _ in range(2):
+        samples = ask_and_measure(heldout, sampler, tmp_path).samples
+        assert [sample.solution for sample in samples] == ["ok = 1"]
+    assert [request.prompt for request, _ in server.asked] == ["?"]
+    assert "heldout: 1 of 2 answers are missing" in caplog.text
+    with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
+        assert store.spent().calls == 1
+
+
+def test_no_engine_is_opened_where_no_reference_has_to_decide(tmp_path, monkeypatch):
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [problem("quick", spin(0)), problem("none", None)])
+    monkeypatch.setattr("iterpref_core.evaluation.benchmarks.heldout.suite.open_executor", None)
+    assert [*Heldout("heldout", path, EXECUTION).tasks] == ["quick", "none"]

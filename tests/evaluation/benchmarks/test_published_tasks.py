@@ -1,0 +1,42 @@
+"""Tasks of a benchmark's file, plain or compressed; one that is broken is named with its line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBenchTask
+from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
+from iterpref_core.records.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
+from iterpref_core.records.errors import InputError
+from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
+from tests.texts import written
+
+VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}
+
+
+def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLES["bigcodebench"], str(written(tmp_path / "full.jsonl", DOUBLE, WHERE)))
+    monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(written(tmp_path / "hard.jsonl", WHERE)))
+    (name, sha256), tasks = read_tasks(BIGCODEBENCH_HARD, BigCodeBenchTask)
+    assert (name, len(sha256), list(tasks)) == ("hard.jsonl", 64, ["BigCodeBench/1"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "broken.jsonl: holds no task; set BIGCODEBENCH_OVERRIDE_PATH"),
+        ("{}\n", "broken.jsonl:1: field 'task_id': Field required"),
+        (json.dumps(DOUBLE) + "\n{", "broken.jsonl:2:.* Invalid JSON"),
+        (json.dumps({**DOUBLE, "test": None}), "broken.jsonl:1: field 'test'"),
+        (f"{json.dumps(DOUBLE)}\n{json.dumps(DOUBLE)}", "broken.jsonl:2: .*already used on line 1"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(
+    content: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.jsonl"
+    path.write_text(content)
+    monkeypatch.setenv(VARIABLES["bigcodebench"], str(path))
+    with pytest.raises(InputError, match=message):
+        read_tasks(BIGCODEBENCH, BigCodeBenchTask)

@@ -1,0 +1,116 @@
+"""Answers of models that reason, or answer with no program, on benchmarks with and without a sanitizer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation import sanitizing
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.records.config import Benchmark
+from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
+
+from .conftest import EvalPlusSlice
+
+RIGHT = "```python\ndef truncate_number(number):\n    return number % 1.0\n```\n"
+DRAFT = "```python\ndef truncate_number(number):\n    whole = int(number)\n    rest = whole\n    return rest\n```\n"
+
+
+def measured(
+    setting: EvaluationSetting, folder: Path, answer: str, benchmark: Benchmark = "humaneval", *, instruct: bool = True
+) -> dict[str, Any]:
+    """The entry of a model behind an endpoint that gives the same answer to each task."""
+    sampler = sampler_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
+    return ask_and_measure(open_benchmark(benchmark, setting), sampler, setting.cache).result.to_json()
+
+
+@pytest.fixture
+def one_task(evalplus_slice: EvalPlusSlice) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+
+
+@pytest.mark.usefixtures("one_task")
+@pytest.mark.parametrize("end", ["<think>\n{}\n</think>\n", "{}\n</think>\n\n", "[THINK]{}[/THINK]"])
+def test_reasoning_is_removed_before_the_sanitizer_and_said(
+    setting: EvaluationSetting, tmp_path: Path, end: str
+) -> None:
+    entry = measured(setting, tmp_path, end.format(f"Perhaps so:\n{DRAFT}No.\n" * 60) + RIGHT)
+    assert entry["pass_at_1"] == 1
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, reasoning removed"
+    assert entry["answers"] == {"empty": 0, "no_program": 0, "no_entry_point": 0, "reasoning_removed": 1}
+
+
+@pytest.mark.usefixtures("one_task")
+def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
+    setting: EvaluationSetting, tmp_path: Path
+) -> None:
+    model = RecordedModel(lambda _: RIGHT)
+    model.adapted = frozenset({"temperature"})
+    benchmark = open_benchmark("humaneval", setting)
+    asked = sampler_of(model, tmp_path, instruct=True)
+    entry = ask_and_measure(benchmark, asked, setting.cache).result.to_json()
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
+
+
+@pytest.mark.usefixtures("one_task")
+def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and_said(
+    setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prose = "I think that we should take the rest of a division by one, since it says so.\n"
+    entry = measured(setting, tmp_path, prose * 1200 + RIGHT)
+    assert entry["pass_at_1"] == 1
+    assert entry["answers"]["not_sanitized"] == 1
+    assert "humaneval: 1 of 1 answers are too long (over 300 lines) for evalplus.sanitize" in caplog.text
+
+
+@pytest.mark.usefixtures("one_task")
+def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(
+    setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sanitizing, "_CPU_S", 0.2)
+    prose = "I think that we should take the rest of a division by one, since it says so.\n"
+    entry = measured(setting, tmp_path, prose * 280 + RIGHT)
+    assert (entry["pass_at_1"], entry["answers"]["not_sanitized"]) == (1, 1)
+
+
+@pytest.mark.usefixtures("one_task")
+def test_a_base_model_s_text_is_left_as_it_is(setting: EvaluationSetting, tmp_path: Path) -> None:
+    entry = measured(setting, tmp_path, "    return number % 1.0  # not </think>\n", instruct=False)
+    assert entry["pass_at_1"] == 1
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, completion"
+
+
+@pytest.mark.usefixtures("problems")
+@pytest.mark.parametrize(
+    ("answer", "counts", "said"),
+    [
+        ("", (2, 2, 0), "heldout: 2 of 2 answers hold no program (2 are empty)"),
+        ("I cannot do that.", (0, 2, 0), "heldout: 2 of 2 answers hold no program (0 are empty)"),
+        ("def double(x): return 2 * x", (0, 0, 2), "heldout: 2 of 2 answers do not define the function"),
+        ("def f(x): return (", (0, 0, 0), ""),
+        ("def f(x): return 2 * x", (0, 0, 0), ""),
+    ],
+)
+def test_0_percent_has_a_reason(
+    setting: EvaluationSetting,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    answer: str,
+    counts: tuple[int, int, int],
+    said: str,
+) -> None:
+    entry = measured(setting, tmp_path, answer, "heldout")
+    assert entry["answers"] == dict(zip(("empty", "no_program", "no_entry_point"), counts, strict=True))
+    assert said in caplog.text
+    assert said or "answers" not in caplog.text
+
+
+@pytest.mark.usefixtures("problems")
+def test_few_answers_without_a_program_are_counted_in_silence(
+    setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("iterpref_core.evaluation.evaluation.answer_reading.QUIET_SHARE", 1.0)
+    assert measured(setting, tmp_path, "No.", "heldout")["answers"]["no_program"] == 2
+    assert "no program" not in caplog.text

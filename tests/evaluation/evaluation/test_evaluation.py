@@ -1,0 +1,327 @@
+"""The stage end to end, with recorded answers in place of a model."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
+from iterpref_core.models.inference.ends import CUT
+from iterpref_core.models.inference.stored_model import StoredModel
+from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
+from iterpref_core.records.config import (
+    Benchmark,
+    BudgetParams,
+    EvaluationParams,
+    InferenceParams,
+    LiveCodeBenchParams,
+)
+from iterpref_core.records.errors import BudgetError, DataUnavailableError, InputError
+from tests.evaluation.evaluation.recorded_model import kept
+from tests.evaluation.evaluation.scoring import measuring
+from tests.fake_models import FakeModel, ReplayModel
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import section
+
+PARAMS = section(
+    EvaluationParams,
+    seed=1,
+    benchmarks=("heldout",),
+    samples=1,
+    temperature=0.2,
+    backend="transformers",
+    batch_size=2,
+    max_new_tokens=4,
+    bootstrap=10,
+    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
+)
+DOUBLE = "Write f that will double x (heldout)."
+SQUARE = "Write f that will square x (heldout)."
+ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}
+
+
+class Bench:
+    """`run_benchmarks` on small inputs; counts how often the model is opened."""
+
+    def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
+        self.setting = setting
+        self.folder = folder
+        self.opened = 0
+        self.backend: Model = ReplayModel(ANSWERS)
+
+    def run(
+        self,
+        benchmarks: tuple[Benchmark, ...],
+        out: str = "out",
+        identity: str = "model",
+        samples: int = 1,
+        *,
+        fresh: bool = False,
+    ) -> dict[str, float]:
+        params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
+        store = self.folder / "answers.sqlite"
+        mode = PromptMode(instruct=True)
+        answers = AnswerStore(store, f"evaluate {identity}")
+        model = StoredModel(self._open, identity, answers, in_process=True)
+        sampler = Sampler(model, params, mode, fresh=fresh)
+        measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
+        return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
+
+    def _open(self) -> Model:
+        self.opened += 1
+        return self.backend
+
+    def results(self, out: str = "out") -> dict[str, Any]:
+        return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
+
+
+def asking(setting: EvaluationSetting, inference: InferenceParams, budget: BudgetParams) -> EvaluationSetting:
+    """The setting with `PARAMS`, for a model that is asked in this way."""
+    params = setting.params.model_copy(update={"evaluation": PARAMS, "inference": inference, "budget": budget})
+    return replace(setting, params=params)
+
+
+@pytest.fixture
+def bench(problems: Path, setting: EvaluationSetting, tmp_path: Path) -> Bench:
+    assert problems == setting.problems
+    return Bench(setting, tmp_path)
+
+
+@pytest.fixture
+def no_evalplus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
+        monkeypatch.setenv(variable, str(tmp_path / "absent.jsonl"))
+
+
+def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) -> None:
+    metrics = bench.run(("heldout",))
+    entry = bench.results()["heldout"]
+    assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
+    assert metrics["heldout/n"] == 2
+    assert entry["passed"] == ["h/double"]
+    assert entry["errors"] == {"wrong_answer": 1}  # passes its visible test, 2 + 2 = 2 * 2, and fails the hidden one
+    assert entry["ground_truth"] == {"n": 2, "passed": 2, "failed": []}
+    assert entry["sampling"] == {"temperature": 0.0, "max_new_tokens": 9, "seed": 1, "samples": 1}
+    samples = (bench.folder / "out" / "samples" / "heldout.jsonl").read_text().splitlines()
+    assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
+
+
+@pytest.mark.usefixtures("no_evalplus")
+def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -> None:
+    metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
+    results = bench.results()
+    assert results["heldout"]["available"]
+    assert not any(results[name]["available"] for name in ("humaneval", "humaneval+", "mbpp"))
+    assert "HUMANEVAL_OVERRIDE_PATH" in results["humaneval+"]["reason"]
+    assert "MBPP_OVERRIDE_PATH" in results["mbpp"]["reason"]
+    assert {name.split("/")[0] for name in metrics} == {"heldout"}
+    with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
+        bench.run(("humaneval",), "nothing")
+    assert not (bench.folder / "nothing").exists()
+
+
+def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = tmp_path / "mine.jsonl"
+    out = tmp_path / "out"
+    lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
+    samples.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
+        score_samples(samples, measuring(bench.setting, "heldout"), out)
+    samples.write_text("\n".join(map(json.dumps, [*lines, {"task_id": "h/square", "solution": "def f(x): return x"}])))
+    metrics = score_samples(samples, measuring(bench.setting, "heldout", "validation"), out)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
+    assert json.loads((out / "results.json").read_text())["model"] == "mine"
+    assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]
+    capsys.readouterr()
+    assert score_samples(None, measuring(bench.setting, "heldout"), out)["heldout/pass_at_1"] == 1.0
+    shown = capsys.readouterr().err
+    assert "heldout: " not in shown, "they have run for the samples before"
+    assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
+
+
+def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench: Bench, tmp_path: Path) -> None:
+    budget = section(BudgetParams, calls=1, tokens=None, dollars=None)
+    write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
+    mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
+    with serve(mock) as url:
+        inference = section(
+            InferenceParams,
+            backend="openai",
+            bf16=False,
+            base_url=url,
+            api="chat",
+            timeout_s=20,
+            attempts=2,
+            price_prompt=0,
+            price_completion=0,
+        )
+
+        def evaluate(calls: int) -> dict[str, float]:
+            capped = budget.model_copy(update={"calls": calls})
+            setting = asking(bench.setting, inference, capped)
+            return evaluate_model(
+                "debugger", tmp_path / "debugger", setting, tmp_path / "out", tmp_path / "answers.sqlite"
+            )
+
+        with pytest.raises(BudgetError):
+            evaluate(calls=1)
+        for _ in range(2):
+            metrics = evaluate(calls=2)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
+    assert mock.asked.total() == 2
+
+
+class Fading(FakeModel):
+    """Answers a number of prompts, a new program for every seed, and then is gone."""
+
+    def __init__(self, answers: int) -> None:
+        self.left = answers
+        self.seeds = set[int]()
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
+    ) -> list[Completion]:
+        assert sampling.temperature == 0.5
+        answers = []
+        for place, request in enumerate(requests):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.seeds.add(request.seed)
+            answer = Completion(f"def f(x): return {request.seed % 2 + 1} * x", 1, 1)
+            answers.append(answer)
+            answered(place, answer)
+        return answers
+
+
+def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) -> None:
+    first = bench.backend = Fading(7)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(("heldout",), samples=6)
+    assert not (bench.folder / "out").exists()
+    second = bench.backend = Fading(100)
+    bench.run(("heldout",), samples=6)
+    assert len(first.seeds) == 7
+    assert second.left == 100 - 5, "5 of 2 * 6 samples were left"
+    assert not first.seeds & second.seeds, "every sample has a seed of its own"
+    uninterrupted = Bench(bench.setting, bench.folder / "other")
+    uninterrupted.backend = Fading(12)
+    uninterrupted.run(("heldout",), samples=6)
+    assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
+
+
+def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Bench) -> None:
+    bench.backend = Fading(100)
+    metrics = bench.run(("heldout",), samples=6)
+    lines = [json.loads(line) for line in (bench.folder / "out/samples/heldout.jsonl").read_text().splitlines()]
+    assert [line["task_id"] for line in lines] == ["h/double"] * 6 + ["h/square"] * 6
+    right = sum("return 2 * x" in line["solution"] for line in lines[:6])
+    assert 0 < right < 6, "the seeds are fixed: some are even, some odd"
+    entry = bench.results()["heldout"]
+    assert entry["pass_at_1"] == pytest.approx(right / 6 / 2)
+    at_5 = (1 - comb(6 - right, 5) / comb(6, 5)) / 2
+    assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
+    assert entry["ci95"] == pytest.approx([0, right / 6])
+    assert entry["pass_at_5_ci95"] == pytest.approx([0, 2 * at_5])
+    assert entry["sampling"] == {"temperature": 0.5, "max_new_tokens": 9, "seed": 1, "samples": 6}
+
+
+def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    class Cut(FakeModel):
+        def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+            del sampling
+            texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
+            return [Completion(text, 1, 9, CUT) for text in texts]
+
+    bench.backend = Cut()
+    bench.run(("heldout",))
+    entry = bench.results()["heldout"]
+    assert entry["verdicts"] == {"h/double": ["passed"], "h/square": ["truncated"]}
+    assert (entry["errors"], entry["truncated"]) == ({"truncated": 1}, 2)
+    assert "heldout: 2 of 2 answers were cut: raise evaluation.max_new_tokens" in caplog.text
+
+
+def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two models behind one served name are one to the store."""
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert "kept" not in caplog.text
+    bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert "heldout: 2 of 2 answers were kept from earlier; --fresh asks again" in caplog.text
+    caplog.clear()
+    assert bench.run(("heldout",), fresh=True)["heldout/pass_at_1"] == 1.0
+    assert "kept" not in caplog.text
+    assert bench.run(("heldout",))["heldout/pass_at_1"] == 1.0
+    with AnswerStore(bench.folder / "answers.sqlite", "evaluate model") as store:
+        assert store.spent().calls == 4, "what was paid for stays counted"
+
+
+def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None:
+    bench.run(("heldout",))
+    model = ReplayModel(ANSWERS)
+    bench.backend = model
+    params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
+    asked = kept(model, bench.folder / "answers.sqlite", "model")
+    sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
+    questions = [BenchmarkPrompt(DOUBLE), BenchmarkPrompt(SQUARE)]
+    assert sampler.answer("humaneval", questions) == sampler.answer("humaneval+", questions)
+    assert len(model.requests) == 2
+
+
+def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(
+    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from aiohttp import web
+
+    asked: list[dict[str, Any]] = []
+
+    class OwnTemperature(MockEndpoint):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            asked.append(json.loads(body))
+            if "temperature" in asked[-1]:
+                message = "Unsupported value: 'temperature' does not support 0 with this model. Only 1 is supported."
+                return web.json_response({"error": {"message": message, "param": "temperature"}}, status=400)
+            return await super()._respond(request, body, digest)
+
+    write_pointer(tmp_path / "debugger", ModelSource("thinker", served=True))
+    answers = tmp_path / "answers.sqlite"
+    budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
+    with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
+        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
+
+        def evaluate(*, fresh: bool) -> dict[str, float]:
+            setting = asking(bench.setting, inference, budget)
+            return evaluate_model("debugger", tmp_path / "debugger", setting, tmp_path / "out", answers, fresh=fresh)
+
+        first = evaluate(fresh=False)
+        refused = sum("temperature" in body for body in asked)
+        again = evaluate(fresh=True)
+    assert refused == sum("temperature" in body for body in asked), "remembered for the next run"
+    assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
+    assert 1 <= refused <= 2, "those that were in flight"
+    assert bench.results()["heldout"]["sampling"]["temperature"] == "the model's own temperature"
+    assert "model 'thinker' refuses the usual call, and is asked otherwise: the model's own temperature" in caplog.text
+
+
+def test_k_of_pass_at_k_is_a_parameter(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.setting = measuring(bench.setting, k=(1, 3, 10))
+    bench.backend = Fading(100)
+    metrics = bench.run(("heldout",), samples=6)
+    assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_3"}
+    assert bench.results()["heldout"]["pass_at_3_n"] == 2
+    assert "heldout: no pass@10: no task has 10 judged samples (evaluation.samples)" in caplog.text
+    assert "no pass@3" not in caplog.text

@@ -1,0 +1,102 @@
+"""Samples of a file: answers in place of programs, some of the tasks, completions of prose."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.records.errors import InputError
+from tests.evaluation.evaluation.scoring import measuring
+
+from .conftest import EvalPlusSlice
+
+RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
+
+
+@pytest.fixture
+def samples(tmp_path: Path, problems: Path) -> Path:
+    """Right programs within answers."""
+    assert problems.exists()
+    return write(tmp_path, {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()})
+
+
+def write(folder: Path, solutions: dict[str, str], field: str = "solution") -> Path:
+    path = folder / "mine.jsonl"
+    rows = [{"task_id": task_id, field: text} for task_id, text in solutions.items()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def results(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return found["benchmarks"]
+
+
+def test_answers_are_said_and_read_where_that_is_asked_for(
+    samples: Path, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    assert score_samples(samples, measuring(setting, "heldout"), out)["heldout/pass_at_1"] == 0
+    assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
+    caplog.clear()
+    assert score_samples(samples, measuring(setting, "heldout"), out, extract=True)["heldout/pass_at_1"] == 1
+    assert results(out)["heldout"]["extracted"]
+    assert "in a fence" not in caplog.text
+    written = (out / "samples/heldout.jsonl").read_text().splitlines()
+    assert json.loads(written[0]) == {"task_id": "h/double", "solution": RIGHT["h/double"]}
+
+
+def test_a_program_with_fences_in_a_string_is_no_answer(
+    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
+    path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out")["heldout/pass_at_1"] == 1
+    assert "in a fence" not in caplog.text
+
+
+def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
+    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path, {"h/double": RIGHT["h/double"], "other": "pass"})
+    with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout, such as h/square; .*--partial"):
+        score_samples(path, measuring(setting, "heldout"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    metrics = score_samples(path, measuring(setting, "heldout"), tmp_path / "out", partial=True)
+    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (1, 1)
+    entry = results(tmp_path / "out")["heldout"]
+    assert (entry["n"], entry["partial"], entry["ground_truth"]["n"]) == (1, {"tasks": 2}, 1)
+    assert "heldout: the score is of 1 tasks of 2 (--partial)" in caplog.text
+    nothing = write(tmp_path, {"other": "pass"})
+    with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout; check their task_id"):
+        score_samples(nothing, measuring(setting, "heldout"), tmp_path / "out", partial=True)
+
+
+def test_a_completion_of_prose_is_not_glued_to_it(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, RIGHT, "completion")
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out")["heldout/pass_at_1"] == 1
+
+
+def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
+) -> None:
+    evalplus_slice("humaneval", "HumanEval/2")
+    path = tmp_path / "rows.jsonl"
+    row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}
+    path.write_text(json.dumps(row))
+    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out")["humaneval/pass_at_1"] == 1
+    path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
+    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out")["humaneval/pass_at_1"] == 0
+
+
+def test_samples_without_a_program_are_counted(
+    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path, {"h/double": "", "h/square": "def g(x):\n    return x * x\n"})
+    score_samples(path, measuring(setting, "heldout"), tmp_path / "out")
+    assert results(tmp_path / "out")["heldout"]["answers"] == {"empty": 1, "no_program": 1, "no_entry_point": 1}
+    assert "heldout: 1 of 2 answers hold no program (1 are empty)" in caplog.text
+    assert "heldout: 1 of 2 answers do not define the function that their task asks for" in caplog.text

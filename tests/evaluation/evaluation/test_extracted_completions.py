@@ -1,0 +1,70 @@
+"""Completions from which programs are extracted: the prompt goes before each, as for EvalPlus's sanitizer."""
+
+import json
+from pathlib import Path
+
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.models.inference.backend import Request
+from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
+from tests.evaluation.evaluation.scoring import measuring
+
+from .conftest import EvalPlusSlice
+
+COMPLETIONS = {
+    "HumanEval/2": "\n\n    return number - int(number)\n\n",
+    "HumanEval/23": "    return len(string)\n\n\nprint(strlen('abc'))\n",
+    "HumanEval/53": "    return x + y\n```\nThis adds the two.\n",
+}
+
+
+def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
+) -> None:
+    evalplus_slice("humaneval", *COMPLETIONS)
+    path = tmp_path / "rows.jsonl"
+    rows = [{"task_id": task_id, "completion": text} for task_id, text in COMPLETIONS.items()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
+    assert scores["humaneval/pass_at_1"] == 1
+
+
+ANSWERS = {
+    "HumanEval/2": "def truncate_number(number):\n    return number % 1.0",
+    "HumanEval/23": "def strlen(string):\n    return len(string)",
+    "HumanEval/53": "def add(x, y):\n    return x + y",
+}
+BEHIND = ("", "\n\nprint(open('numbers.txt').read())", "\n\nassert 1 == 2, 'an example'")
+
+
+def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(
+    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
+) -> None:
+    """Behind two of three right functions stands an example that would fail."""
+    evalplus_slice("humaneval", *ANSWERS)
+    answers = {}
+    for (task_id, program), behind in zip(ANSWERS.items(), BEHIND, strict=True):
+        answers[task_id] = f"Sure:\n```python\n{program}{behind}\n```\n"
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(json.dumps({"task_id": name, "solution": text}) for name, text in answers.items()))
+    scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
+    assert scores["humaneval/pass_at_1"] == 1
+
+    def answer(request: Request) -> str:
+        return next(text for name, text in answers.items() if ANSWERS[name].split("(")[0] in str(request.prompt))
+
+    asked = sampler_of(RecordedModel(answer), tmp_path, instruct=True)
+    result = ask_and_measure(open_benchmark("humaneval", setting), asked, setting.cache).result.to_json()
+    by_file = json.loads((tmp_path / "out/results.json").read_text())["benchmarks"]["humaneval"]
+    assert result["verdicts"] == by_file["verdicts"]
+
+
+def test_a_completion_of_prose_is_read_alone(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
+    assert problems.exists()
+    right = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
+    path = tmp_path / "rows.jsonl"
+    rows = [{"task_id": name, "completion": f"Sure:\n```python\n{code}```\n"} for name, code in right.items()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out", extract=True)["heldout/pass_at_1"] == 1

@@ -1,0 +1,77 @@
+"""Reasoning models of this machine: asked with their generation prompt, and read behind their reasoning."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
+from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from tests.chat_templates import FAMILIES
+from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
+from tests.evaluation.evaluation.scoring import measuring
+
+from .conftest import EvalPlusSlice
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PROGRAM = "```python\ndef add(x, y):\n    return x + y\n```\n"
+DRAFT = "Perhaps\n```python\ndef add(x, y):\n    return x - y\n```\nNo.\n"
+
+
+@pytest.fixture
+def template() -> ChatTemplate:
+    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+
+    tokenizer: PreTrainedTokenizerBase = train_tokenizer(["one two"], 300)
+    tokenizer.chat_template = FAMILIES["R1"].template
+    return ChatTemplate(tokenizer)
+
+
+@pytest.fixture
+def humaneval(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting) -> Benchmark:  # type: ignore[type-arg]
+    evalplus_slice("humaneval", "HumanEval/53")
+    return open_benchmark("humaneval", measuring(setting, "humaneval"))
+
+
+def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(
+    humaneval: Benchmark,  # type: ignore[type-arg]
+    template: ChatTemplate,
+) -> None:
+    mode = PromptMode(True, template)
+    (task,) = humaneval.tasks.values()
+    asked = humaneval.prompt(task, mode)
+    assert asked.text.endswith("```\n<|im_end|>\n<|im_start|>assistant\n<think>\n")
+    assert "Below is a Python script" not in asked.text
+    assert (asked.raw, asked.opened, humaneval.stops(mode)) == (True, "<think>", ())
+    assert humaneval.mode_name(mode) == "chat, reasoning"
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "R1"])
+def test_other_templates_open_no_reasoning(family: str, template: ChatTemplate) -> None:
+    """Also where an empty think block stands before finished answers."""
+    template.tokenizer.chat_template = FAMILIES[family].template
+    assert PromptMode(True, ChatTemplate(template.tokenizer, FAMILIES[family].prompt_format)).reasoning == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [(f"{DRAFT}</think>\n{PROGRAM}", "passed"), (DRAFT, "exception"), (PROGRAM, "exception")],
+    ids=["closed", "not closed", "right, and not closed"],
+)
+def test_only_what_stands_behind_the_reasoning_is_the_program(
+    humaneval: Benchmark,  # type: ignore[type-arg]
+    template: ChatTemplate,
+    tmp_path: Path,
+    answer: str,
+    verdict: str,
+) -> None:
+    sampler = Sampler(kept(RecordedModel(lambda _: answer), tmp_path / "a"), SAMPLING, PromptMode(True, template))
+    result = ask_and_measure(humaneval, sampler, tmp_path).result
+    assert result.verdicts == {"HumanEval/53": (verdict,)}
+    assert result.sampling is not None
+    assert result.sampling["protocol"] == "evalplus 0.3.1, chat, reasoning, reasoning removed"

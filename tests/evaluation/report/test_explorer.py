@@ -1,0 +1,105 @@
+"""The explorer's data and its page as text: which trajectories are shown, how small they are, and that nothing of them
+can be anything but text."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterpref_core.evaluation.report.explorer import Explored, changed_lines, embed, write_explorer
+from iterpref_core.records import Attempt, Trajectory, Verdict
+from iterpref_core.storage.jsonl import write_jsonl
+from tests.evaluation.report.conftest import HOSTILE
+
+
+def attempt(verdict: Verdict = "wrong_answer", hidden: Verdict | None = None, number: int = 0, **more: Any) -> Attempt:
+    own = {"code": f"def f():\n    return {number}\n", "feedback": f"f() returned {number}", "completion_tokens": 1}
+    return Attempt(iteration=number, verdict=verdict, hidden=hidden, prompt_tokens=1, **(own | more))
+
+
+def trajectory(task_id: str, *attempts: Attempt) -> Trajectory:
+    return Trajectory(task_id=task_id, solved=attempts[-1].verdict == "passed", attempts=attempts)
+
+
+def data_of(page: Path) -> Any:
+    text = page.read_text(encoding="utf-8")
+    return json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
+
+
+def explore(experiment: SimpleNamespace, trajectories: Path | None, out: Path, **files: Any) -> Any:
+    """The data of an explorer of these trajectories."""
+    paths = {"problems": None, "pairs": experiment.pairs, "spans": experiment.spans, "dropped": None}
+    write_explorer(Explored(trajectories, **paths | files), experiment.params.codeflow, out)
+    return data_of(out)
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "", "    c"]), max_size=12)
+
+
+@given(LINES, LINES)
+def test_changes_hold_both_programs(before: list[str], after: list[str]) -> None:
+    lines = changed_lines(before, after)
+    assert [text for sign, text in lines if sign != "+"] == before
+    assert [text for sign, text in lines if sign != "−"] == after
+
+
+@given(st.text(st.characters(codec=None)))
+def test_embedded_text_comes_back_as_it_was_and_ends_no_element(text: str) -> None:
+    found = embed({"text": text})
+    assert "<" not in found
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", found)
+    decoded = json.loads(found)["text"]
+    assert decoded.encode("utf-16", "surrogatepass") == text.encode("utf-16", "surrogatepass")
+    found.encode("utf-8")
+
+
+def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    items = [trajectory(f"codeflow/{n}", attempt(), attempt("passed", number=1)) for n in range(600)]
+    write_jsonl(tmp_path / "one", items)
+    write_jsonl(tmp_path / "other", [*reversed(items)])
+    (tmp_path / "dropped.json").write_text(json.dumps({f"codeflow/{n}": "too_long" for n in range(12, 600)}))
+    data = explore(experiment, tmp_path / "one", tmp_path / "page.html", dropped=tmp_path / "dropped.json")
+    assert data["totals"] == {"too_long": 588, "pair": 12}
+    assert data["outcomes"]["too_long"] == "too long", "a solved problem says why it has no pair"
+    assert len({item["id"] for item in data["trajectories"]}) == 500
+    assert "500 of 600 trajectories, drawn by a hash of their task_id." in (tmp_path / "page.html").read_text("utf-8")
+    assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.json") == data
+
+
+def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(
+    experiment: SimpleNamespace, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "in", [trajectory(HOSTILE, attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE))])
+    data = explore(experiment, tmp_path / "in", tmp_path / "out.html")
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', page)[0])
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
+    assert page.count("<script") == 2
+    assert page.count("</script>") == 2
+    assert "owned" not in page.partition('id="data"')[0]
+    assert data["trajectories"][0]["id"] == HOSTILE
+
+
+def test_report_and_explorer_lead_to_each_other(rich: SimpleNamespace, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    write_jsonl(tmp_path / "trajectories", [trajectory("codeflow/3", attempt(), attempt("passed", number=1))])
+    rich.build(out, trajectories=tmp_path / "trajectories")
+    assert 'href="explorer.html"' in (out / "index.html").read_text("utf-8")
+    assert 'href="index.html"' in (out / "explorer.html").read_text("utf-8")
+    (shown,) = data_of(out / "explorer.html")["trajectories"]
+    assert shown["outcome"] == "pair"
+    assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
+    assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
+    rich.build(out, trajectories=tmp_path / "absent")
+    assert "There are no trajectories." in (out / "explorer.html").read_text("utf-8")

@@ -1,0 +1,99 @@
+"""The page as text: self-contained, escaped, complete, readable; and in a browser where there is one."""
+
+import html
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.evaluation.report.conftest import mark_inside
+
+
+@pytest.fixture
+def page(experiment: SimpleNamespace, tmp_path: Path) -> str:
+    experiment.build(tmp_path / "reports")
+    return (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
+class _Elements(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.stack: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "br"):
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page: str) -> None:
+    elements = _Elements(page)
+    assert elements.stack == []
+    for tag, attributes in elements.found:
+        assert tag not in ("script", "iframe", "img", "object", "base")
+        assert not attributes.keys() & {"src", "srcset", "onload", "onclick"}
+        assert (attributes.get("href") or "#").startswith(("#", "data:", "explorer.html"))
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
+    arguments = list(experiment.build.args)
+    arguments[4] = experiment.params.model_copy(update={"codeflow": sampling})
+    experiment.build.func(*arguments, tmp_path / "reports", **experiment.told)
+    text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert _Elements(text).stack == []
+    assert "Sampling instead of CodeFlow" in text
+    assert "solved up to each sample" in text
+    assert "(draft)" not in text
+    assert "36.7%" not in text, "the paper's numbers are of refinements"
+
+
+def test_tasks_and_problems_that_were_judged_inside_are_counted(experiment: SimpleNamespace, tmp_path: Path) -> None:
+    mark_inside(experiment)
+    experiment.build.func(*experiment.build.args, tmp_path / "marked", **experiment.told)
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
+    assert "Judged inside: 12 of 200 tasks of held-out." in text
+    assert "judged inside7 of 100" in text
+
+
+def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page: str) -> None:
+    elements = _Elements(page).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    known = {"explorer.html", "explorer.html#answers", *(f"#{name}" for name in ids)}
+    assert {attributes["href"] for tag, attributes in elements if tag == "a"} <= known
+    tags = [tag for tag, _ in elements]
+    assert tags.count("table") == tags.count("caption")
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNamespace) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    for expected in (
+        "5.0 points above the best baseline, SFT on chosen (75.0%).",
+        "MBPP, MBPP+ not measured:",
+        "36.7%",
+        "identical AST",
+        "wrong answer",
+        "bubblewrap+landlock+seccomp",
+        "0123abc",
+        "target-rpo",
+    ):
+        assert expected in text
+    assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
+    assert page.count("<script") == 0

@@ -1,0 +1,5 @@
+"""The experiment of the report's tests."""
+
+from tests.evaluation.report.conftest import experiment
+
+__all__ = ["experiment"]

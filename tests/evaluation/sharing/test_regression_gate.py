@@ -1,0 +1,72 @@
+"""The gate: exits 1 on a significant loss, 0 otherwise, 2 where there is nothing to compare."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from iterpref_core.evaluation.sharing.regression_gate import RegressionGate, compare_with_baseline
+from iterpref_core.records.errors import InputError
+from tests.evaluation.report.conftest import benchmark
+
+
+def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
+    path = folder / name / "results.json"
+    path.parent.mkdir()
+    named = {key.replace("_plus", "+"): value for key, value in benchmarks.items()}
+    path.write_text(json.dumps({"model": name, "benchmarks": named}), encoding="utf-8")
+    return path
+
+
+def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> RegressionGate:
+    return compare_with_baseline(before, after, names, alpha, resamples=200, seed=0)
+
+
+def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNamespace) -> None:
+    base, worse, better = (experiment.results / name for name in ("base", "dpo", "sft"))
+    found = gate(base, worse, "heldout").benchmarks["heldout"].comparison
+    assert (found.gained, found.lost) == (0, 30)
+    assert found.p_worse == pytest.approx(0.5**30)
+    assert gate(base, worse, "heldout").worse == ["heldout"]
+    assert gate(base, better, "heldout").worse == []
+    assert gate(base, base / "results.json").worse == []
+
+
+def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path: Path) -> None:
+    from scipy.stats import binomtest
+
+    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
+    five, four = (write(tmp_path, f"lost{n}", mbpp=benchmark(100, 50 - n, "m-1")) for n in (5, 4))
+    assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
+    assert gate(before, five).worse == ["mbpp"]
+    assert gate(before, four).worse == []
+    lines = gate(before, four).lines()
+    assert lines[0].startswith("MBPP: 50.0% -> 46.0%, −4.0 [")
+    assert lines[-1] == "not significantly worse"
+    assert gate(before, four, alpha=0.0625).worse == ["mbpp"]
+
+
+def test_several_benchmarks_are_corrected_for_their_number(tmp_path: Path) -> None:
+    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"), humaneval=benchmark(100, 50, "h-1"))
+    after = write(tmp_path, "after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
+    assert gate(before, after, "mbpp").worse == ["mbpp"]
+    both = gate(before, after)
+    assert both.benchmarks["mbpp"].p_worse_holm == pytest.approx(2 / 32)
+    assert both.worse == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": {"name": "m", "sha256": "other"}}, "were measured on different data"),
+        ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, and 100"),
+    ],
+)
+def test_other_data_or_tasks_are_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
+    after = write(tmp_path, "after", mbpp=benchmark(100, 50, "m-1") | change)
+    with pytest.raises(InputError, match=message):
+        gate(before, after)
+    with pytest.raises(InputError, match="no benchmark 'livecodebench'"):
+        gate(before, before, "livecodebench")

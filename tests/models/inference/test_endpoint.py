@@ -1,0 +1,122 @@
+"""How a server is reached: by the proxy and the certificates that the environment names, if they are for the server."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.endpoint import connection_options, is_loopback
+from iterpref_core.records.errors import ConfigError
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.models.inference.test_openai import echo, one, opened
+
+ELSEWHERE = "https://models.example.org/v1"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXIES, "ssl_cert_file", "ssl_cert_dir"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_server_on_this_machine_is_asked_past_a_proxy_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+    with serve(MockEndpoint(echo, Behavior())) as url:
+        assert one(opened(url)).text == "a prompt with 3"
+
+
+def test_a_proxy_is_not_used_for_a_host_that_is_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "localhost,models.example.org")
+    assert connection_options(ELSEWHERE)["proxy"] is None
+
+
+def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+    with pytest.raises(ConfigError, match=r"kind 'socks', which is none; name another one in HTTPS_PROXY"):
+        opened(ELSEWHERE)
+
+
+@pytest.mark.parametrize("value", ["http://proxy:3128", "proxy:3128"])
+def test_a_proxy_is_used_for_a_server_elsewhere(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    assert connection_options(ELSEWHERE)["proxy"] == "http://proxy:3128"
+    assert connection_options("http://models.example.org/v1")["proxy"] is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "[::1]", "[::]"])
+def test_an_address_of_this_machine_is_known(host: str) -> None:
+    assert is_loopback(f"http://{host}:8000/v1")
+
+
+def test_an_address_elsewhere_is_known() -> None:
+    assert not is_loopback("http://10.0.0.1/v1")
+    assert not is_loopback(ELSEWHERE)
+
+
+def test_certificates_that_are_absent_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError, match=r"SSL_CERT_FILE=.*none\.pem.*correct them"):
+        opened("https://127.0.0.1:1/v1")
+
+
+@contextmanager
+def serve_with(certificate: Path, key: Path) -> Iterator[str]:
+    """Serve a mock by TLS."""
+    from aiohttp import web
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(MockEndpoint(echo, Behavior()).app())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> str:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        return f"https://127.0.0.1:{runner.addresses[0][1]}/v1"
+
+    try:
+        yield asyncio.run_coroutine_threadsafe(start(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_a_certificate_of_the_users_own_is_trusted_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serve_with(certificate, key) as url:
+        answer = asyncio.run(opened(url).answer(Request("a prompt", 3), Sampling(0.5, 20)))
+    assert answer.text == "a prompt with 3"

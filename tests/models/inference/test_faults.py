@@ -1,0 +1,154 @@
+"""Faults: what servers say with a status of their own, and what comes of each."""
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.faults import fault_of
+from iterpref_core.records.errors import ConfigError, EndpointError, InputError
+from tests.mock_endpoint import serve
+from tests.models.inference.test_openai import Scripted, one, opened, reply, status
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+CASES = {
+    "end the run": [
+        (429, '{"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}'),
+        (400, "Your credit balance is too low"),
+        (402, "no"),
+        (401, "no"),
+        (404, "no such model"),
+        (302, ""),
+    ],
+    "give up the prompt": [
+        (400, "maximum context length is 4096 tokens"),
+        (500, "the request exceeds the available context size, try again with less"),
+        (413, "too large"),
+        (403, "flagged by moderation"),
+        (451, "no"),
+        (422, "no"),
+    ],
+    "pause": [(429, "no"), (400, "please slow down"), (503, "Rate limit reached"), (403, "Too Many Requests")],
+    "repeat": [(500, "oops"), (503, "Model is loading"), (400, "overloaded, try again later"), (408, ""), (529, "")],
+}
+
+
+@pytest.mark.parametrize(("then", "status", "text"), [(then, *case) for then, cases in CASES.items() for case in cases])
+def test_what_comes_of_a_fault(then: str, status: int, text: str) -> None:
+    assert fault_of(status, "", text).then == then
+
+
+def body(text: str) -> Any:
+    from aiohttp import web
+
+    return lambda _: web.Response(text=text, content_type="application/json")
+
+
+def test_a_quota_that_is_used_up_ends_the_run_with_the_first_call() -> None:
+    mock = Scripted(status(429, "You exceeded your current quota, check your plan", code="insufficient_quota"))
+    began = time.monotonic()
+    with serve(mock) as url, pytest.raises(EndpointError, match=r"exceeded your current quota.*received is kept"):
+        one(opened(url, attempts=10))
+    assert len(mock.bodies) == 1
+    assert time.monotonic() - began < 5
+
+
+def test_a_pause_that_is_sent_as_400_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+    mock = Scripted(status(400, "please slow down"), status(400, "overloaded, try again later"))
+    with serve(mock) as url:
+        assert one(opened(url)).text == "a prompt with 3"
+    assert len(mock.bodies) == 3
+
+
+@pytest.mark.parametrize("header", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "-3", "nonsense"])
+def test_no_pause_at_all_is_no_leave_to_call_without_end(header: str) -> None:
+    from aiohttp import web
+
+    full = lambda _: web.json_response({"error": "full"}, status=429, headers={"Retry-After": header})  # noqa: E731
+    mock = Scripted(full, full)
+    began = time.monotonic()
+    with serve(mock) as url:
+        assert one(opened(url)).text == "a prompt with 3"
+    assert time.monotonic() - began > 0.75 * (0.5 + 1)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_answers_that_stand_in_the_reasoning_are_said_with_what_mends_it(
+    field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from aiohttp import web
+
+    choice = {"message": {"content": "", field: "def f(x): return x"}, "finish_reason": "stop"}
+    mock = Scripted(*[lambda _: web.json_response({"choices": [choice]})] * 3)
+    with serve(mock) as url:
+        model = opened(url)
+        assert [one(model, f"{number}").text for number in range(3)] == [""] * 3
+    assert caplog.text.count("an answer is empty") == 1
+    assert f"{field} has its text" in caplog.text
+    assert "enable_thinking: false" in caplog.text
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_prompt_that_a_completion_repeats_is_taken_off(repeats: bool) -> None:
+    from aiohttp import web
+
+    class Repeating(Scripted):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            del body, digest
+            prompt = (await request.json())["prompt"]
+            text = f"{prompt if repeats else ''}    return x\n"
+            return web.json_response({"choices": [{"text": text, "finish_reason": "stop"}]})
+
+    sampling = Sampling(0.0, 99, stops=("\ndef ",))
+    with serve(Repeating()) as url:
+        asked = Request("import re\ndef f(x):\n", 1, raw=True)
+        assert asyncio.run(opened(url, api="completions").answer(asked, sampling)).text == "    return x\n"
+
+
+@pytest.mark.parametrize(
+    "form", [": keep-alive\n\n: keep-alive\n\n{}", "{}\n\ndata: [DONE]\n", "{}\n[DONE]", ": x\n{}\n\ndata: [DONE]\n\n"]
+)
+def test_marks_of_a_stream_around_a_reply_that_is_none_are_passed_over(form: str) -> None:
+    content = '{\n "choices": [{"message": {"content": "x = 1"},\n "finish_reason": "stop"}]}'
+    with serve(Scripted(body(form.replace("{}", content)))) as url:
+        assert one(opened(url, attempts=1)).text == "x = 1"
+
+
+def test_the_version_of_an_api_goes_with_each_call() -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Azure(Scripted):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            asked.append((request.path, request.query_string))
+            return await super()._respond(request, body, digest)
+
+    with serve(Azure()) as url:
+        model = opened(f"{url}?api-version=2024-10-21")
+        assert one(model).text == "a prompt with 3"
+    assert asked == [("/v1/chat/completions", "api-version=2024-10-21")]
+
+
+@pytest.mark.parametrize("query", ["api_key=sk-1", "code=abc", "api-version=1&sig=abc", "token"])
+def test_a_secret_in_the_query_of_an_address_is_refused(query: str) -> None:
+    with pytest.raises(ConfigError, match="a key comes from the environment variable") as caught:
+        opened(f"https://host/v1?{query}")
+    assert query not in str(caught.value)
+
+
+def test_an_error_in_a_reply_is_read_as_one_with_its_status(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+    caplog.set_level(logging.WARNING)
+    with serve(Scripted(body('{"error": {"code": 403, "message": "flagged"}}'))) as url:
+        assert one(opened(url)).missing.startswith("refused: 403 ")
+    with serve(Scripted(body('{"error": {"message": "busy"}}'))) as url:
+        assert one(opened(url)).text == "a prompt with 3"
+    with serve(Scripted(reply("", error={"code": 401, "message": "no key"}))) as url, pytest.raises(InputError):
+        one(opened(url))

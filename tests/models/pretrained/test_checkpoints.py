@@ -1,0 +1,249 @@
+"""Checkpoints as hubs have them: each works, or there is one message that says what is wrong and what to do."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.records.config import PromptFormat
+from iterpref_core.records.errors import ModelError
+from tests.models.inference.stand_in_hub import commit_of, serving_hub, use_hub
+
+Damage = Callable[[Path], None]
+
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture
+def folder(word_model: Path, tmp_path: Path) -> Path:
+    """A checkpoint that is whole, to be damaged."""
+    shutil.copytree(word_model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def answers(model: Path | str) -> list[str]:
+    from iterpref_core.models.inference.transformers_model import TransformersModel
+
+    backend = TransformersModel(model, 2, bf16=False)
+    return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
+
+
+def removes(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def writes(name: str, text: str) -> Damage:
+    def damage(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return damage
+
+
+def cuts(name: str) -> Damage:
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return damage
+
+
+def says(name: str, **values: Any) -> Damage:
+    """Of a JSON file; None takes a key away."""
+
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / name).read_text("utf-8")) | values
+        kept = {key: value for key, value in content.items() if value is not None}
+        (folder / name).write_text(json.dumps(kept), encoding="utf-8")
+
+    return damage
+
+
+def lacks(weight: str) -> Damage:
+    def damage(folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        weights = load_file(folder / WEIGHTS)
+        del weights[weight]
+        save_file(weights, folder / WEIGHTS, {"format": "pt"})
+
+    return damage
+
+
+def holds(number: float) -> Damage:
+    def damage(folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        weights = load_file(folder / WEIGHTS)
+        weights["model.layers.1.mlp.up_proj.weight"][3, 5] = number
+        save_file(weights, folder / WEIGHTS, {"format": "pt"})
+
+    return damage
+
+
+def shards(folder: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
+    (folder / WEIGHTS).unlink(missing_ok=True)
+
+
+def pickles(folder: Path, **more: Any) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save({**load_file(folder / WEIGHTS), **more}, folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+
+
+class RunsWhenUnpickled:
+    """What nobody shall run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a checkpoint's code was run",)
+
+
+def brings_code(**values: Any) -> Damage:
+    def damage(folder: Path) -> None:
+        for name in ("configuration_own.py", "modeling_own.py"):
+            (folder / name).write_text("raise SystemExit('a checkpoint\\'s code was run')\n", encoding="utf-8")
+        own = {"AutoConfig": "configuration_own.Own", "AutoModelForCausalLM": "modeling_own.Own"}
+        says("config.json", auto_map=own, **values)(folder)
+
+    return damage
+
+
+def is_another(config: str, **sizes: int) -> Damage:
+    def damage(folder: Path) -> None:
+        import transformers
+
+        getattr(transformers, config)(**sizes).save_pretrained(folder)
+
+    return damage
+
+
+SIZES = {"vocab_size": 4, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+TURNS = "{% for message in messages %}{{ message.content }} {% endfor %}"
+
+KINDS: dict[str, tuple[Damage, str]] = {
+    "no head": (lacks("lm_head.weight"), r"lacks 1 .*\(lm_head\.weight\).* random .*tie_word_embeddings"),
+    "no weight": (lacks("model.norm.weight"), r"lacks 1 .*\(model\.norm\.weight\).* download the checkpoint again"),
+    "NaN": (holds(float("nan")), r"1 of the 2,048 numbers in model\.layers\.1\.mlp\.up_proj\.weight are NaN"),
+    "half a file": (cuts(WEIGHTS), r"no usable weights \(.*not fully covered\); .*download the checkpoint again"),
+    "no file": (removes(WEIGHTS), r"no usable weights \(Error no file named model\.safetensors"),
+    "a pickle with code": (
+        lambda folder: pickles(folder, a=RunsWhenUnpickled()),
+        r"no usable weights \(.*Weights only load failed",
+    ),
+    "no tokenizer": (removes("tokenizer.json"), "no usable tokenizer .*; "),
+    "no end token": (says("tokenizer_config.json", eos_token=None), "no end token.* eos_token in tokenizer_config"),
+    "template raises": (
+        writes("chat_template.jinja", "{{ raise_exception('a system turn first') }}"),
+        r"no usable chat template \(a system turn first\); correct it",
+    ),
+    "template is deaf": (writes("chat_template.jinja", "<user>"), r"leaves the message out; .*model\.prompt: plain"),
+    "no config": (removes("config.json"), r"holds no model \(no config\.json\); give a"),
+    "broken config": (writes("config.json", "{"), r"no usable config\.json \(.*not a valid JSON file"),
+    "unknown type": (
+        says("config.json", model_type="own"),
+        r"no usable config\.json \(.*model type `own` but Transformers does not",
+    ),
+    "own code": (brings_code(model_type="own"), r"no usable config\.json \(.*custom code"),
+    "adapters of another kind": (
+        writes("adapter_config.json", '{"peft_type": "IA3"}'),
+        "'IA3'; only LORA is read here",
+    ),
+    "adapters without a base": (writes("adapter_config.json", '{"peft_type": "LORA"}'), "names no base; write its fol"),
+    "adapters of no base here": (
+        writes("adapter_config.json", '{"peft_type": "LORA", "base_model_name_or_path": "/no/base"}'),
+        r"the base of these adapters \(base_model_name_or_path\): /no/base: no such folder",
+    ),
+    "broken adapters": (writes("adapter_config.json", "{"), r"no usable adapter_config\.json"),
+    "encoder": (is_another("BertConfig", **SIZES), "'bert' .* is no decoder; name a causal language model"),
+    "with a decoder class": (is_another("BartConfig", vocab_size=4), "'bart' .* is no decoder; name a causal"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, folder: Path) -> None:
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
+
+    damage, message = KINDS[kind]
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(check_checkpoint(folder))
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        removes("generation_config.json"),
+        shards,
+        pickles,
+        brings_code(),
+        writes("chat_template.jinja", NO_SYSTEM + TURNS),
+    ],
+    ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
+)
+def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
+    import torch
+
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
+
+    kind(folder)
+    assert check_checkpoint(folder, PromptFormat(template="plain")) == check_checkpoint(folder) == folder
+    given, original = load_model(folder), load_model(word_model)
+    tokens = torch.tensor([[2, 3, 2]])
+    assert torch.equal(given(tokens).logits, original(tokens).logits)
+    assert len(answers(folder)) == 1
+
+
+def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
+
+    lacks("lm_head.weight")(folder)
+    says("config.json", tie_word_embeddings=True)(folder)
+    model = load_model(check_checkpoint(folder))
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def test_a_hub_id_is_the_commit_of_its_revision(
+    folder: Path, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
+
+    shards(folder)
+    holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
+    with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
+        use_hub(monkeypatch, address, tmp_path / "cache")
+        main, other = check_checkpoint("org/tiny"), check_checkpoint("org/tiny@v2")
+        assert (main, other) == (f"org/tiny@{commit_of(folder)}", f"org/tiny@{commit_of(copy)}")
+        weights = [load_model(model).state_dict()["model.layers.1.mlp.up_proj.weight"][3, 5] for model in (main, other)]
+        assert weights[0] != weights[1] == 0.5
+        assert model_fingerprint(main) != model_fingerprint(other)
+        with pytest.raises(ModelError, match=r"'org/tiny@v3'.*correct the name"):
+            check_checkpoint("org/tiny@v3")
+
+
+def test_what_the_hub_refuses_is_told_with_the_remedy(
+    word_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iterpref_core.models.pretrained.weights import check_checkpoint
+
+    writes("adapter_config.json", "{}")(folder)
+    hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
+    with serving_hub(hub, "org/gated") as address:
+        use_hub(monkeypatch, address, tmp_path / "cache")
+        with pytest.raises(ModelError, match=r"org/gated"):
+            check_checkpoint("org/gated")
+        with pytest.raises(ModelError, match=r"'org/absent'.* correct the name"):
+            check_checkpoint("org/absent")
+        with pytest.raises(ModelError, match=r"holds LoRA adapters .* download them .* name their folder"):
+            check_checkpoint("org/adapters")

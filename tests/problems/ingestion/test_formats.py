@@ -1,0 +1,267 @@
+"""Formats of published sets: rows go in, right programs pass, wrong ones fail, and what is left out has a reason."""
+
+import doctest
+import json
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.problems import ingestion as problems_package
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.presets import PRESETS, find_preset
+from iterpref_core.problems.ingestion.problem_rows import Selection
+from iterpref_core.records import Problem
+from iterpref_core.records.errors import InputError
+from iterpref_core.storage.jsonl import read_jsonl
+from tests.problems.ingestion.published_rows import ADD, ADD_WRONG, ROWS, SUM, SUM_WRONG, PublishedRow
+from tests.settings import EXECUTION, ROOT
+from tests.texts import written
+
+
+def taken(source: Path, form: str, limit: int | None = None, **selection: Any) -> tuple[Ingested, list[Problem]]:
+    out = source.with_suffix(".out.jsonl")
+    store = source.with_suffix(".sqlite")
+    found = ingest(Source([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
+    return found, list(read_jsonl(out, Problem))
+
+
+@pytest.mark.parametrize(
+    "module", list(pkgutil.iter_modules(problems_package.__path__)), ids=lambda module: module.name
+)
+def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
+    assert doctest.testmod(import_module(f"{problems_package.__name__}.{module.name}")).failed == 0
+
+
+def verdicts(problem: Problem, *codes: str) -> list[str]:
+    with Executor(Limits(), workers=1) as executor:
+        return [executor.run_one(program_of(problem, code)).verdict for code in codes]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name: str) -> None:
+    expected = ROWS[name]
+    found, problems = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)
+    (problem,) = problems
+    assert found.counts["references/passed" if expected.references else "references/none"] == 1
+    assert problem.entry_point == expected.entry_point
+    assert (len(problem.tests), len(problem.hidden_tests)) == expected.tests
+    assert problem.license == (PRESETS[expected.form].license or None)
+    right, wrong = verdicts(problem, expected.right, expected.wrong)
+    assert right == "passed"
+    assert wrong != "passed"
+
+
+@pytest.mark.parametrize("name", ["code_contests", "kodcode", "acecode", "prime, nested", "apps, lines in lists"])
+def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> None:
+    expected = ROWS[name]
+    source = tmp_path / "in.parquet"
+    parquet.write_table(pa.Table.from_pylist([expected.row]), source)
+    as_json = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)[1]
+    assert taken(source, expected.form)[1] == as_json
+
+
+def test_every_format_is_tried() -> None:
+    problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == "problems"}
+    untried = problems - {row.form for row in ROWS.values()}
+    assert not untried, f"add a row for {sorted(untried)} to tests/problems/ingestion/published_rows.py"
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(InputError, match=r"no format 'app'; did you mean 'apps'\?"):
+        find_preset("app")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("pair", "pairs"), ("folders", "folder"), ("tlr", "trl")])
+def test_formats_of_pairs_and_folders_are_named_as_well(tmp_path: Path, name: str, meant: str) -> None:
+    from iterpref_core.cli.app import app
+
+    words = ["ingest", str(tmp_path / "in.jsonl"), "--format", name, "--out", str(tmp_path / "out.jsonl")]
+    with pytest.raises(InputError, match=f"--format: no format '{name}'; did you mean '{meant}'"):
+        app(words, standalone_mode=False)
+
+
+LEFT_OUT = {
+    "no tests": ("apps", ROWS["apps"].row | {"input_output": ""}, "no_tests"),
+    "empty tests": ("apps", ROWS["apps"].row | {"input_output": '{"inputs": [], "outputs": []}'}, "no_tests"),
+    "no right program": ("apps", ROWS["apps"].row | {"solutions": "[]"}, "no_reference"),
+    "no text of right programs": ("apps", ROWS["apps"].row | {"solutions": ""}, "no_reference"),
+    "null for a right program": ("prime", ROWS["prime"].row | {"gold_standard_solution": None}, "no_reference"),
+    "no statement, KodCode": ("kodcode", ROWS["kodcode"].row | {"question": " "}, "no_prompt"),
+    "no statement, MBPP": ("mbpp", ROWS["mbpp"].row | {"text": "-"}, "no_prompt"),
+    "no statement, Codeforces": ("codeforces", ROWS["codeforces"].row | {"description": None}, "no_prompt"),
+    "C++ alone": ("apps", ROWS["apps"].row | {"solutions": ["#include <x>\nint main(){}"]}, "not_python"),
+    "Python 2 alone": ("apps", ROWS["apps"].row | {"solutions": ["print 1\n"]}, "not_python"),
+    "a wrong reference": ("apps", ROWS["apps"].row | {"solutions": [SUM_WRONG]}, "reference_fails"),
+    "several answers": (
+        "apps",
+        ROWS["apps, a call"].row | {"solutions": [ADD, "def add(a, b):\n    return [a, b]\n"]},
+        "several_answers",
+    ),
+    "a file instead of a console": ("code_contests", ROWS["code_contests"].row | {"input_file": "a.txt"}, "not_stdin"),
+    "an interactive problem": (
+        "codeforces",
+        ROWS["codeforces"].row | {"interaction_format": "Ask."},
+        "not_stdin",
+    ),
+    "C++ in CodeContests": (
+        "code_contests",
+        ROWS["code_contests"].row | {"solutions": {"language": [2], "solution": ["int main(){}"]}},
+        "not_python",
+    ),
+    "Rust in HumanEvalPack": ("humaneval", ROWS["humaneval"].row | {"task_id": "Rust/1"}, "not_python"),
+    "JavaScript in SYNTHETIC-1": (
+        "prime",
+        ROWS["prime"].row | {"verification_info": {"language": "javascript", "test_cases": []}},
+        "not_python",
+    ),
+    "mathematics in SYNTHETIC-1": ("prime", ROWS["prime"].row | {"task_type": "verifiable_math"}, "not_code"),
+    "a benchmark's task": ("mbpp", ROWS["mbpp"].row | {"task_id": 2}, "in_mbpp_plus"),
+    "no right answer": (
+        "acecode",
+        ROWS["acecode"].row | {"inferences": [{"completion": ADD_WRONG, "pass_rate": 0.0}]},
+        "no_reference",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_is_left_out_has_a_reason(tmp_path: Path, name: str) -> None:
+    form, row, reason = LEFT_OUT[name]
+    good = ROWS["mbpp, sanitized" if form == "mbpp" else form]
+    source = written(tmp_path / "in.jsonl", good.row, row)
+    found, problems = taken(source, form)
+    assert len(problems) == 1
+    assert found.counts[f"dropped/{reason}"] == 1
+    assert [(dropped.reason, dropped.where) for dropped in found.dropped] == [(reason, f"{source}:2")]
+
+
+def sized(*megabytes: float) -> dict[str, Any]:
+    """A row of APPS whose tests have these sizes; the size is in blanks behind the numbers."""
+    inputs = [f"1\n{number}\n" + " " * int(size * 2**20) for number, size in enumerate(megabytes)]
+    outputs = [f"{number}\n" for number in range(len(megabytes))]
+    return ROWS["apps"].row | {"input_output": {"inputs": inputs, "outputs": outputs}, "problem_id": 7}
+
+
+def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
+    """Allow problems of so many megabytes: rows that are too large need not be large."""
+    patch.setattr("iterpref_core.problems.ingestion.problem_rows.MAX_PROBLEM_BYTES", megabytes << 20)
+
+
+@pytest.mark.parametrize(("sizes", "max_tests"), [((1.6, 1.6), None), ((3.5,), 5)])
+def test_a_problem_larger_than_a_run_can_hold_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, ...], max_tests: int | None
+) -> None:
+    allow(2, monkeypatch)
+    source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
+    found, problems = taken(source, "apps", max_tests=max_tests)
+    assert (len(problems), found.counts["dropped/too_large"]) == (1, 1)
+    assert found.dropped[0].explanation == "it has 3 MiB with these tests; 2 are allowed"
+    assert len(taken(source, "apps", max_tests=1)[1]) == len(sizes)
+
+
+def calls(count: int) -> PublishedRow:
+    tests = {"fn_name": "add", "inputs": [[n, 1] for n in range(count)], "outputs": [n + 1 for n in range(count)]}
+    return PublishedRow("apps", ROWS["apps, a call"].row | {"input_output": tests}, ADD, ADD_WRONG)
+
+
+def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path: Path) -> None:
+    rows = [calls(20).row | {"problem_id": number} for number in range(3)]
+    whole = taken(written(tmp_path / "whole.jsonl", *rows), "apps", max_tests=5, visible=2)[1]
+    last = taken(written(tmp_path / "last.jsonl", rows[2]), "apps", max_tests=5, visible=2)[1]
+    assert last == whole[2:]
+    assert [(len(problem.tests), len(problem.hidden_tests)) for problem in whole] == [(2, 3)] * 3
+    assert whole[0].tests != whole[1].tests
+    order = [test.to_json() for test in taken(written(tmp_path / "all.jsonl", rows[0]), "apps")[1][0].tests]
+    places = [order.index(test.to_json()) for test in whole[0].tests + whole[0].hidden_tests]
+    assert places == sorted(places)
+
+
+def test_a_drawn_problem_keeps_a_visible_test(tmp_path: Path) -> None:
+    row = ROWS["livecodebench, a method"].row
+    many = json.dumps([{"input": f"[{n}]", "output": f"[{n}, {n}]", "testtype": "functional"} for n in range(50)])
+    source = written(tmp_path / "in.jsonl", row | {"private_test_cases": many})
+    (problem,) = taken(source, "livecodebench", max_tests=3)[1]
+    assert (len(problem.tests), len(problem.hidden_tests)) == (1, 2)
+
+
+def test_a_limit_reads_the_first_rows(tmp_path: Path) -> None:
+    rows = [calls(1).row | {"problem_id": number} for number in range(5)]
+    problems = taken(written(tmp_path / "in.jsonl", *rows), "apps", limit=2)[1]
+    assert [problem.task_id for problem in problems] == ["apps/0", "apps/1"]
+
+
+def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    row = calls(1).row | {"problem_id": 1}
+    for name in ("train-0.jsonl", "train-1.jsonl"):
+        written(folder / name, row)
+    other = written(tmp_path / "test.jsonl", row)
+    out = tmp_path / "out.jsonl"
+    ingest(Source([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
+    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
+
+
+def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) -> None:
+    def prompt(name: str) -> str:
+        return taken(written(tmp_path / "in.jsonl", ROWS[name].row), ROWS[name].form)[1][0].prompt
+
+    assert prompt("apps, a call").endswith("Write a Python function `add`.")
+    assert prompt("taco, a method").endswith(
+        "Write a Python class `Solution` with a method `ends`. Begin with:\n"
+        "```python\nclass Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n```"
+    )
+    assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
+
+
+def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
+    folder = ROOT.parent / "shared/field/sets"
+    if not folder.is_dir():
+        pytest.skip("there are no records of public sets beside this checkout")
+    names = {"lcb": "livecodebench", "primeintellect": "prime"} | {
+        name: form
+        for form in PRESETS
+        for name in (path.stem for path in folder.glob("*.jsonl"))
+        if name.startswith((form, f"{form}_")) and not name.startswith("codeforces_")
+    }
+    names |= {"codeforces_checker": "codeforces", "cf_cots": "codeforces", "evoeval": "humaneval"}
+    names |= {"deepcoder_pi": "prime", "deepcoder_taco": "prime"}
+    assert len(names) == 18
+    for name, form in names.items():
+        found, problems = taken(written_copy(folder / f"{name}.jsonl", tmp_path), form)
+        assert len(problems) == 3, (name, found)
+        assert {count for count in found.counts if count.startswith("references/")} <= {
+            "references/passed",
+            "references/none",
+        }
+
+
+def written_copy(source: Path, folder: Path) -> Path:
+    copy = folder / source.name
+    copy.write_bytes(source.read_bytes())
+    return copy
+
+
+def test_a_script_reads_standard_input(tmp_path: Path) -> None:
+    (problem,) = taken(written(tmp_path / "in.jsonl", ROWS["apps"].row), "apps")[1]
+    assert problem.reference == SUM
+    assert problem.prompt.endswith("Write a Python program that reads standard input and prints its answer.")
+
+
+def test_whole_numbers_as_decimals_and_lines_in_lists_are_what_they_are_elsewhere(tmp_path: Path) -> None:
+    contest = ROWS["code_contests"].row
+    decimal = contest | {"solutions": {"language": [3.0, None], "solution": [SUM, SUM]}}
+    found, problems = taken(written(tmp_path / "a.jsonl", decimal), "code_contests")
+    assert (len(problems), found.counts["programs_left_out/unknown"]) == (1, 1)
+    row = ROWS["codeforces"].row | {"examples": [{"input": ["2", "1 2"], "output": [3]}]}
+    _, (problem,) = taken(written(tmp_path / "b.jsonl", row), "codeforces")
+    assert "Input:\n2\n1 2\nOutput:\n3" in problem.prompt

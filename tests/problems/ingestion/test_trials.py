@@ -1,0 +1,212 @@
+"""Trials of a published problem's programs: what they say about its tests, and the human errors that come out."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.execution import Executor, Outcome, Program
+from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
+from iterpref_core.problems.ingestion.trials import try_programs
+from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
+from iterpref_core.records.config import load_params
+from iterpref_core.storage.jsonl import read_jsonl
+from tests.problems.ingestion.published_rows import ROWS, SUM, SUM_WRONG
+from tests.settings import EXECUTION, ROOT
+
+PROBLEM = Problem(
+    task_id="p",
+    prompt="Add one.",
+    entry_point="f",
+    tests=(IoTest(call="f(1)", expected="2"),),
+    hidden_tests=(IoTest(call="f(2)", expected="3"),),
+)
+RIGHT = "def f(n):\n    return n + 1\n"
+OTHER_RIGHT = "def f(n):\n    m = n\n    return m + 1\n"
+NEAR = "def f(n):\n    return n - 1\n"
+FAR = "def g(n):\n    return n * 7\n\n\nf = g\n"
+
+
+class Judge:
+    """Stands in for the engine: verdicts by program; what is not named passes."""
+
+    def __init__(self, verdicts: dict[str, Any]) -> None:
+        self.verdicts = verdicts
+        self.run: Counter[str] = Counter()
+        self.limits: list[float | None] = []
+
+    def __call__(self, problem: Problem, code: str) -> Outcome:
+        self.run[code] += 1
+        self.limits.append(problem.time_limit_s)
+        verdict, passed = self.verdicts.get(code, ("passed", 2))
+        return Outcome(verdict, "" if verdict == "passed" else "it fails", passed, 2, slowest_s=1.0)
+
+
+def tried(
+    judge: Judge, *, pairs: bool = True, problem: Problem = PROBLEM, **programs: Any
+) -> tuple[Problem, Trajectory | None]:
+    return try_programs(PublishedProblem((problem,), **programs), judge, pairs=int(pairs))
+
+
+def test_the_first_right_program_that_passes_is_the_reference() -> None:
+    found, _ = tried(Judge({RIGHT: ("exception", 0)}), right=(RIGHT, OTHER_RIGHT))
+    assert found.reference == OTHER_RIGHT
+
+
+def test_no_more_than_three_right_programs_run() -> None:
+    judge = Judge({})
+    tried(judge, right=tuple(f"{RIGHT}# {number}\n" for number in range(8)))
+    assert sum(judge.run.values()) == 3
+
+
+@pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
+def test_a_right_program_that_cannot_run_here_is_no_other_answer(verdict: str) -> None:
+    assert tried(Judge({OTHER_RIGHT: (verdict, 0)}), right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
+
+
+def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides() -> None:
+    judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
+    with pytest.raises(LeftOutError, match="it fails") as left_out:
+        tried(judge, right=(RIGHT, OTHER_RIGHT))
+    assert left_out.value.reason == "several_answers"
+    checked = PROBLEM.model_copy(
+        update={
+            "tests": (StdinTest(input="", output="", checker="def check(*_): return True"),),
+            "hidden_tests": (),
+            "entry_point": "",
+        }
+    )
+    assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
+
+
+def test_no_right_program_that_passes_is_a_failing_reference() -> None:
+    for verdict, reason in (("wrong_answer", "reference_fails"), ("infra_error", "reference_not_run")):
+        with pytest.raises(LeftOutError, match=f"{verdict}: it fails") as left_out:
+            tried(Judge({RIGHT: (verdict, 0)}), right=(RIGHT,))
+        assert left_out.value.reason == reason
+
+
+def test_the_reading_counts_that_a_right_program_passes() -> None:
+    other = PROBLEM.model_copy(update={"tests": (IoTest(call="f(1)", expected="[2]"),)})
+
+    def judge(problem: Problem, code: str) -> Outcome:
+        del code
+        return Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
+
+    row = PublishedProblem((PROBLEM, other), right=(RIGHT,))
+    found, _ = try_programs(row, judge, pairs=0)
+    assert found.tests == other.tests
+
+
+def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
+    limited = PROBLEM.model_copy(update={"time_limit_s": 2.0})
+    judge = Judge({})
+    found, _ = tried(judge, problem=limited, right=(RIGHT,))
+    assert judge.limits == [8.0]
+    assert found.time_limit_s == 4.0
+
+
+def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
+    judge = Judge({NEAR: ("wrong_answer", 0), FAR: ("exception", 0)})
+    problem, trajectory = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR, NEAR))
+    assert trajectory is not None
+    failed, repaired = trajectory.attempts
+    assert (failed.code, failed.verdict, failed.feedback) == (NEAR, "wrong_answer", "it fails")
+    assert (repaired.code, repaired.verdict, repaired.hidden) == (RIGHT, "passed", "passed")
+    assert trajectory.tests == problem.tests_digest
+
+
+def test_what_a_hidden_test_says_stays_hidden() -> None:
+    _, trajectory = tried(Judge({NEAR: ("wrong_answer", 1)}), right=(RIGHT,), wrong=(NEAR,))
+    assert trajectory is not None
+    assert trajectory.attempts[0].feedback == ""
+
+
+def test_programs_that_cannot_be_judged_or_pass_are_never_rejected() -> None:
+    judge = Judge({FAR: ("infra_error", 0)})
+    assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR))[1] is None
+
+
+def ingested(source: Path, form: str, **files: Path) -> Ingested:
+    return ingest(
+        Source([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
+    )
+
+
+@pytest.mark.parametrize("name", ["code_contests", "acecode", "humaneval, HumanEvalPack"])
+def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(ROWS[name].row))
+    out = tmp_path / "trajectories.jsonl"
+    assert ingested(source, ROWS[name].form, trajectories=out).counts["trajectories"] == 1
+    (trajectory,) = read_jsonl(out, Trajectory)
+    assert [attempt.verdict == "passed" for attempt in trajectory.attempts] == [False, True]
+
+
+def test_programs_in_other_languages_are_counted(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(ROWS["code_contests"].row))
+    counts = ingested(source, "code_contests").counts
+    assert (counts["programs_left_out/c++"], counts["programs_left_out/python2"]) == (2, 1)
+
+
+def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "in.jsonl"
+    slow = f"import time\ntime.sleep(0.05)\n{SUM}"
+    rows = [ROWS["apps"].row | {"problem_id": number, "solutions": [f"# {number}\n{slow}"]} for number in range(60)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    params = tmp_path / "params.yaml"
+    params.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "iterpref_core.cli", "ingest", str(source), "--format", "apps", "--out", "out"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while stored(tmp_path) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    before = stored(tmp_path)
+    assert 5 <= before < 60
+    assert not (tmp_path / "out").exists()
+
+    ran: list[Program] = []
+    run_one = Executor.run_one
+
+    def counted(executor: Executor, program: Program) -> Outcome:
+        ran.append(program)
+        return run_one(executor, program)
+
+    monkeypatch.setattr(Executor, "run_one", counted)
+    (store,) = tmp_path.glob(".iterpref/work/ingest/*.sqlite")
+    ingest(Source([source]), "apps", tmp_path / "out", load_params(params).execution, Selection(), store)
+    assert len(ran) == 60 - before
+    assert len((tmp_path / "out").read_text().splitlines()) == 60
+    assert not store.exists(), "what is finished needs no store"
+
+
+def stored(folder: Path) -> int:
+    for path in folder.glob(".iterpref/work/ingest/*.sqlite"):
+        try:
+            with sqlite3.connect(path) as data:
+                return int(data.execute("SELECT count(*) FROM outcomes").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+    return 0
+
+
+def test_a_script_that_prints_something_else_fails(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    row = ROWS["apps"].row
+    source.write_text(json.dumps(row) + "\n" + json.dumps(row | {"solutions": [SUM_WRONG]}))
+    assert ingested(source, "apps").counts["dropped/reference_fails"] == 1

@@ -1,5 +1,0 @@
-"""The experiment of the report's tests."""
-
-from tests.report.conftest import experiment
-
-__all__ = ["experiment"]

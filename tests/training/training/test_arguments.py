@@ -1,0 +1,107 @@
+"""Every argument of transformers is ours, passed through, or refused; and what is passed through does no harm."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.training.settings import PASSED, check_arguments
+from tests.settings import ROOT
+from tests.training.training.conftest import Train, Trained, read_curve, read_weights
+
+
+def test_every_argument_of_transformers_is_passed_on_or_refused() -> None:
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    known = {field.name for field in fields(TrainingArguments)}
+    assert {*PASSED} <= known
+    for name in (known | {"warmup_ratio", "weight_decai"}) - {*PASSED}:
+        with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{name}: is not passed on"):
+            check_arguments({name: None})
+
+
+def test_the_page_has_the_arguments() -> None:
+    page = (ROOT / "docs/training-settings.md").read_text()
+    rows = page[page.index("| arguments that are passed on |") :].partition("\n\n")[0].splitlines()[2:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == {*PASSED}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_steps": 0}, ".max_steps: is 0; give a finite number above 0"),
+        ({"max_steps": 2.5}, ".max_steps: is 2.5: Input should be a valid integer"),
+        ({"logging_steps": 1.5}, ": "),
+        ({"save_steps": 0}, ".save_steps: is 0; give"),
+        ({"save_total_limit": 1}, ".save_total_limit: is not passed on"),
+        ({"save_strategy": "best"}, ".save_strategy: is not passed on"),
+        ({"save_only_model": True}, ".save_only_model: is not passed on"),
+        ({"push_to_hub": True}, ".push_to_hub: is not passed on"),
+        ({"weight_decay": "0.1"}, ".weight_decay: is '0.1': Input should be a valid number"),
+    ],
+)
+def test_a_value_that_would_break_a_training_is_refused(arguments: dict[str, Any], message: str, train: Train) -> None:
+    with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{re.escape(message)}"):
+        train("run", "sft", arguments=arguments)
+
+
+@pytest.mark.parametrize("save_steps", [1, 4, 0.2, 100])
+def test_the_best_checkpoint_is_the_model_at_any_interval(
+    save_steps: float, tmp_path: Path, train: Train, params: TrainingParams
+) -> None:
+    """Each checkpoint is scored, so the one with the least validation loss can be taken.
+
+    Training has fifteen steps: a multiple of one and of three, which is a share of 0.2, and none of four or a hundred.
+    """
+    rates = {"sft": ObjectiveParams(learning_rate=0.05, alpha=1.0)}
+    arguments = {"lr_scheduler_type": "constant", "save_steps": save_steps}
+    settings = {"validation_share": 0.3, "epochs": 5, "objectives": {**params.objectives, **rates}}
+    metrics = train("run", "sft", **settings, select="best", arguments=arguments)
+    losses = {
+        int(row["step"]): float(row["validation/loss"])
+        for row in read_curve(tmp_path / "run")
+        if row["validation/loss"]
+    }
+    assert metrics["model_step"] == min(losses, key=lambda step: losses[step])
+    assert metrics["validation/loss"] == min(losses.values())
+    steps = int(metrics["steps"])
+    interval = math.ceil(save_steps if save_steps >= 1 else save_steps * steps)
+    assert set(losses) == {*range(interval, steps, interval), steps}
+    assert steps == 15
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dataloader_num_workers": 1},
+        {"full_determinism": True, "logging_first_step": True},
+        {"logging_steps": 1, "save_steps": 2},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_what_changes_no_number_changes_no_weight(
+    arguments: dict[str, Any], tmp_path: Path, train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    # A data loader's worker is a fork of this process. Where another test has run a flow here, Prefect's services are
+    # to be stopped at the end of each fork, too; Prefect (3.8.8) fails there, and the worker ends with exit code 1.
+    monkeypatch.setattr(threading, "_threading_atexits", [])
+    _, own = trained("target-rpo", epochs=1)
+    try:
+        train("given", "target-rpo", arguments=arguments, epochs=1)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    given = read_weights(tmp_path / "given")
+    for name, weight in read_weights(own).items():
+        assert torch.equal(given[name], weight), name

@@ -1,0 +1,29 @@
+"""Losses of a seeded tiny model, pinned: a refactor keeps them, a change of the mathematics says so.
+
+`GOLDEN=write python -m pytest tests/training/training/test_golden_curves.py` writes them anew.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.training.objectives.objective_table import ObjectiveName
+
+from .conftest import Train, read_curve
+
+GOLDEN = Path(__file__).with_name("golden_curves.json")
+
+
+@pytest.mark.parametrize("objective", ["target-rpo", "dpo", "hybrid-rpo"])
+def test_losses_are_those_of_before(tmp_path: Path, train: Train, objective: ObjectiveName) -> None:
+    train("run", objective, epochs=4)
+    losses = [float(row["loss"]) for row in read_curve(tmp_path / "run")]
+    assert len(losses) == 12
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    if os.environ.get("GOLDEN") == "write":
+        GOLDEN.write_text(json.dumps(golden | {objective: losses}, indent=1) + "\n")
+    else:
+        # Another BLAS, another order of summation: a millionth at the first step, which training enlarges.
+        assert losses == pytest.approx(golden[objective], rel=2e-4)
