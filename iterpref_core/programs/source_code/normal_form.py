@@ -11,6 +11,7 @@ import ast
 import builtins
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
+from itertools import zip_longest
 
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 
@@ -39,10 +40,9 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     try:
         tree = parse_source(code)
         changed_tree = parse_source(changed)
-        _strip(tree)
-        _strip(changed_tree)
-        # Most pairs differ in something that no renaming explains, which is found in a fraction of the time.
-        if _sketch(tree) != _sketch(changed_tree):
+        # Most pairs differ in something that no renaming explains, which is found at the first difference.
+        both = zip_longest(_sketch(tree), _sketch(changed_tree))
+        if any(part != other for part, other in both):
             return False
         return _form(tree, entry_point) == _form(changed_tree, entry_point)
     except (SyntaxError, RecursionError):
@@ -63,12 +63,23 @@ def _strip(tree: ast.AST) -> None:
             node.returns = None
 
 
-def _sketch(tree: ast.AST) -> list[object]:
-    """Return the kinds of a tree's nodes, and its constants: two programs of one form have the same ones."""
-    return [node.value if isinstance(node, ast.Constant) else type(node) for node in ast.walk(tree)]
+def _sketch(tree: ast.AST) -> Iterator[object]:
+    """Yield the kinds of a tree's nodes, and its constants: those of two programs of one form are the same."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node.value if isinstance(node, ast.Constant) else type(node)
+        # What `_strip` takes out is passed over.
+        if isinstance(node, ast.arg):
+            continue
+        returned = node.returns if isinstance(node, _FUNCTIONS) else None
+        for child in ast.iter_child_nodes(node):
+            if child is not returned and not _does_nothing(child):
+                waiting.append(child)
 
 
 def _form(tree: ast.Module, entry_point: str) -> str:
+    _strip(tree)
     own = _bound_by(ast.walk(tree)) - _asked_for(tree, entry_point)
     return ast.dump(_Numbering(own).visit(tree))
 

@@ -90,7 +90,7 @@ def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: 
 
 @pytest.mark.parametrize(("tested", "claim"), [(True, True), (False, False), (None, False)])
 def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tested: bool | None, claim: bool) -> None:
-    contents = DataSet(pairs=2, tested=2 if tested else 1, stated={"tested"})
+    contents = DataSet(pairs=2, tested=2 if tested else 1)
     card = pairs_card(contents, "mine", None, localized=False, regions_known=False)
     assert ("passes its task's tests" in card) == claim
     assert ("judged both programs of 1 pair;" in " ".join(card.split())) != claim
