@@ -8,12 +8,11 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.programs.source_code.names import undefined_names
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 MOST_RIGHT = 20
 """The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
@@ -110,12 +109,10 @@ def is_program(text: str) -> bool:
     return any(map(_does_something, _body(text)))
 
 
-# A pair is asked several questions, one after the other, which need the statements of both of its programs.
-@lru_cache(maxsize=2)
 def _body(text: str) -> list[ast.stmt]:
     """Return the statements of a text; none if the text is no Python."""
     try:
-        return parse_source(text).body
+        return shared_tree(text).body
     except SyntaxError:
         return []
 

@@ -3,7 +3,7 @@
 import ast
 import builtins
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 _BLOCKS = (
     ast.FunctionDef
@@ -37,7 +37,7 @@ def undefined_names(code: str) -> list[str]:
     ([], [])
     """
     try:
-        tree = parse_source(code)
+        tree = shared_tree(code)
     except SyntaxError:
         return []
     if any(isinstance(statement, _BLOCKS) for statement in tree.body):

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.programs.source_code.syntax_tree import parse_source, shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
@@ -38,13 +38,11 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
-        tree = parse_source(code)
-        changed_tree = parse_source(changed)
         # Most pairs differ in something that no renaming explains, which is found at the first difference.
-        both = zip_longest(_sketch(tree), _sketch(changed_tree))
+        both = zip_longest(_sketch(shared_tree(code)), _sketch(shared_tree(changed)))
         if any(part != other for part, other in both):
             return False
-        return _form(tree, entry_point) == _form(changed_tree, entry_point)
+        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
     except (SyntaxError, RecursionError):
         return False
 

@@ -3,6 +3,7 @@
 import ast
 import threading
 import warnings
+from functools import lru_cache
 from typing import Any
 
 PARSE_LOCK = threading.RLock()
@@ -29,3 +30,14 @@ def parse_source(code: str) -> ast.Module:
             raise SyntaxError(str(error)) from None
         except (RecursionError, MemoryError):
             raise SyntaxError("nested too deeply") from None
+
+
+# A pair is asked several questions, one after the other, about the trees of both of its programs.
+@lru_cache(maxsize=4)
+def shared_tree(code: str) -> ast.Module:
+    """Return the syntax tree of a program for reading: the same tree for everybody who asks, so nobody changes it.
+
+    Raises:
+        SyntaxError: as for `parse_source`.
+    """
+    return parse_source(code)
