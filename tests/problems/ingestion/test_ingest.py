@@ -56,6 +56,16 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.join()
 
 
+@pytest.mark.parametrize("out", ["set/rows.jsonl", "set/new/out.jsonl"])
+def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out: str, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    source = _write(tmp_path / "set/rows.jsonl", SOUND)
+    before = source.read_text()
+    with pytest.raises(InputError, match="is a source, or lies in one; write it elsewhere"):
+        ingest(source if out == "set/rows.jsonl" else source.parent, "jsonl", tmp_path / out)
+    assert source.read_text() == before
+
+
 def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
     out = tmp_path / "problems.jsonl"
     assert ingest(_write(tmp_path / "in.jsonl", SOUND), "jsonl", out).counts == {"problems": 1, "references/passed": 1}

@@ -109,6 +109,9 @@ def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(
         shutil.copy2(first / name, second / name)
     names = list(load_graph())
     assert sorted(names) == ["problems", "problems/mine.jsonl.dvc"]
+    monkeypatch.chdir(first)
+    assert list(load_graph(second)) == names, "a sweep looks at its worktrees from outside"
+    monkeypatch.chdir(second)
     pull_outputs(names)
     assert (second / "problems/mine.jsonl").read_text() == "mine\n"
     assert survey().stale == set()
