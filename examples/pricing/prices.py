@@ -2,7 +2,7 @@
 
 
 def net(price, tax):
-    """The price without the tax that it includes.
+    """Return the price without the tax that it includes.
 
     >>> net(9.99, 0.2)
     8.33
@@ -11,7 +11,7 @@ def net(price, tax):
 
 
 def gross(price, tax):
-    """The price with a tax on it.
+    """Return the price with a tax on it.
 
     >>> gross(9.99, 0.07)
     10.69
@@ -20,7 +20,7 @@ def gross(price, tax):
 
 
 def tax_included(price, tax):
-    """The tax that a price includes.
+    """Return the tax that a price includes.
 
     >>> tax_included(9.99, 0.2)
     1.66
@@ -29,7 +29,7 @@ def tax_included(price, tax):
 
 
 def discounted(price, share):
-    """The price after a discount.
+    """Return the price after a discount.
 
     >>> discounted(9.99, 0.15)
     8.49
@@ -38,7 +38,7 @@ def discounted(price, share):
 
 
 def saved(price, share):
-    """What a discount saves.
+    """Return the saving of a discount.
 
     >>> saved(9.99, 0.15)
     1.5
@@ -47,7 +47,7 @@ def saved(price, share):
 
 
 def total(prices):
-    """The sum of the prices.
+    """Return the sum of the prices.
 
     >>> total([0.1, 0.2, 0.35])
     0.65
@@ -56,7 +56,7 @@ def total(prices):
 
 
 def average(prices):
-    """The mean of the prices.
+    """Return the mean of the prices.
 
     >>> average([1.25, 2.5, 2.5])
     2.08
@@ -65,7 +65,7 @@ def average(prices):
 
 
 def unit_price(price, count):
-    """The price of one of several.
+    """Return the price of one of several.
 
     >>> unit_price(9.99, 4)
     2.5
@@ -76,7 +76,7 @@ def unit_price(price, count):
 
 
 def line_total(price, count):
-    """The price of several.
+    """Return the price of several.
 
     >>> line_total(0.35, 3)
     1.05
@@ -85,7 +85,7 @@ def line_total(price, count):
 
 
 def with_shipping(price, shipping):
-    """The price with shipping.
+    """Return the price with shipping.
 
     >>> with_shipping(9.99, 4.5)
     14.49
@@ -94,7 +94,7 @@ def with_shipping(price, shipping):
 
 
 def change(paid, price):
-    """What a customer gets back.
+    """Return the money that a customer gets back.
 
     >>> change(20, 9.99)
     10.01
@@ -103,7 +103,7 @@ def change(paid, price):
 
 
 def margin(price, cost):
-    """What is earned by one sale.
+    """Return the profit of one sale.
 
     >>> margin(9.99, 6.4)
     3.59
@@ -112,7 +112,7 @@ def margin(price, cost):
 
 
 def marked_up(cost, share):
-    """The cost with a markup on it.
+    """Return the cost with a markup on it.
 
     >>> marked_up(6.4, 0.35)
     8.64
@@ -121,7 +121,7 @@ def marked_up(cost, share):
 
 
 def deposit(price, share):
-    """What is paid in advance.
+    """Return the part of a price that is paid in advance.
 
     >>> deposit(99.5, 0.25)
     24.88
@@ -130,7 +130,7 @@ def deposit(price, share):
 
 
 def remainder(price, share):
-    """What is left to pay after a deposit.
+    """Return the rest of a price after a deposit.
 
     >>> remainder(99.7, 0.25)
     74.78
@@ -139,7 +139,7 @@ def remainder(price, share):
 
 
 def installment(price, months):
-    """What is paid each month.
+    """Return the payment of each month.
 
     >>> installment(99.5, 12)
     8.29
@@ -148,7 +148,7 @@ def installment(price, months):
 
 
 def converted(price, rate):
-    """The price in another currency.
+    """Return the price in another currency.
 
     >>> converted(9.99, 1.08)
     10.79
@@ -157,7 +157,7 @@ def converted(price, rate):
 
 
 def tip(price, share):
-    """The tip on a bill.
+    """Return the tip on a bill.
 
     >>> tip(23.4, 0.15)
     3.51
@@ -166,7 +166,7 @@ def tip(price, share):
 
 
 def split_bill(price, guests):
-    """What each guest pays.
+    """Return the share of each guest.
 
     >>> split_bill(23.4, 4)
     5.85
@@ -175,7 +175,7 @@ def split_bill(price, guests):
 
 
 def commission(price, share):
-    """What an agent gets of a sale.
+    """Return an agent's part of a sale.
 
     >>> commission(99.5, 0.03)
     2.98
@@ -184,7 +184,7 @@ def commission(price, share):
 
 
 def late_fee(price, days):
-    """A thousandth of the price for each day.
+    """Return a thousandth of the price for each day.
 
     >>> late_fee(99.5, 7)
     0.7
@@ -193,7 +193,7 @@ def late_fee(price, days):
 
 
 def refund(price, fee):
-    """What a customer gets back for a return, less the fee.
+    """Return the money that a customer gets back for a return, less the fee.
 
     >>> refund(9.99, 2.5)
     7.49
@@ -202,7 +202,7 @@ def refund(price, fee):
 
 
 def cheapest(prices):
-    """The lowest of the prices.
+    """Return the lowest of the prices.
 
     >>> cheapest([2.5, 1.25])
     1.25
@@ -211,7 +211,7 @@ def cheapest(prices):
 
 
 def is_free(price):
-    """Whether nothing is to be paid.
+    """Return True if nothing is to be paid.
 
     >>> is_free(0.0), is_free(0.01)
     (True, False)
@@ -220,7 +220,7 @@ def is_free(price):
 
 
 def is_reduced(price, before):
-    """Whether a price is lower than it was before.
+    """Return True if a price is lower than it was before.
 
     >>> is_reduced(7.49, 9.99), is_reduced(9.99, 9.99)
     (True, False)
@@ -229,7 +229,7 @@ def is_reduced(price, before):
 
 
 def count_below(prices, limit):
-    """How many of the prices are below a limit.
+    """Return the number of prices that are below a limit.
 
     >>> count_below([2.5, 1.25, 9.99], 9)
     2
@@ -238,7 +238,7 @@ def count_below(prices, limit):
 
 
 def spread(prices):
-    """The highest less the lowest price.
+    """Return the highest less the lowest price.
 
     >>> spread([2.5, 1.25, 9.99])
     8.74

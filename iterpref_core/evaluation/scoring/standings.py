@@ -95,7 +95,7 @@ class Leaderboard:
         for row in rows:
             padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
             table.append(f"| {' | '.join(padded)} |")
-        dashes = ["-" * (width + 2) for width in widths]
+        dashes = ["".ljust(width + 2, "-") for width in widths]
         headings, *others = table
         lines = [headings, f"|{'|'.join(dashes)}|", *others, "", *self.notes]
         return "\n".join(lines) + "\n"

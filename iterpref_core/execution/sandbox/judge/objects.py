@@ -160,7 +160,7 @@ class Originals(_Crossing):
 
 
 class StandIns(_Crossing):
-    """What stands in the judge for the program's objects. Its trees may be hostile: what is wrong raises an error."""
+    """The judge's side: proxies stand for the program's objects. Trees may be hostile: a wrong one raises an error."""
 
     readers: ClassVar = Trees.readers | {
         "o": lambda trees, body: trees.proxy(*body),
