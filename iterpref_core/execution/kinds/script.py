@@ -59,12 +59,17 @@ class Script(Kind):
         """Return the script and its modules with other expectations; one that changes its own is told so, alone."""
         from iterpref_core.execution.kinds.counter_test import OWN, counter_test
 
-        sources = {name: text for name, text in test.files.items() if name.endswith(".py")}
         if OWN in test.files[test.run]:
-            sources = {test.run: test.files[test.run]}
-        changed = {name: counter_test(text) for name, text in sources.items()}
-        files = test.files | {name: counter.source for name, counter in changed.items()}
-        return test.model_copy(update={"files": files}), any(counter.decides for counter in changed.values())
+            names = [test.run]
+        else:
+            names = [name for name in test.files if name.endswith(".py")]
+        files = dict(test.files)
+        decides = False
+        for name in names:
+            counter = counter_test(files[name])
+            files[name] = counter.source
+            decides = decides or counter.decides
+        return test.model_copy(update={"files": files}), decides
 
     def modules(self, step: Step) -> Sequence[str]:
         """Return the name of the solution."""

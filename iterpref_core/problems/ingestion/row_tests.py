@@ -131,16 +131,27 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
 
 
 def _find(values: Sequence[Any], entry_point: str) -> _Found:
+    """Return the tests in the columns of a row: code, a column of inputs and one of outputs, or examples of both."""
     found = [value for value in map(_unpacked, values) if value]
+    if not found:
+        return _Found()
     if all(isinstance(value, str) for value in found):
-        return _Found(tests=_code_tests("\n".join(found), entry_point)) if found else _Found()
-    lists = [value for value in found if isinstance(value, list)]
-    if len(found) == len(lists) == 2 and not any(isinstance(each, Mapping) for value in lists for each in value[:1]):
-        return _Found(examples=as_rows({"inputs": lists[0], "outputs": lists[1]}, "inputs", "outputs"))
-    first, *more = [_find_in_one(value, entry_point) for value in found]
-    if any(each.tests for each in (first, *more)) and more:
+        return _Found(tests=_code_tests("\n".join(found), entry_point))
+    if len(found) == 2 and all(map(_is_list_of_values, found)):
+        inputs, outputs = found
+        return _Found(examples=as_rows({"inputs": inputs, "outputs": outputs}, "inputs", "outputs"))
+    read = [_find_in_one(value, entry_point) for value in found]
+    if len(read) > 1 and any(each.tests for each in read):
         raise ValueError("the tests are one column, several columns of code, or a column of inputs and one of outputs")
-    return first._replace(examples=[example for each in (first, *more) for example in each.examples])
+    examples = []
+    for each in read:
+        examples.extend(each.examples)
+    return read[0]._replace(examples=examples)
+
+
+def _is_list_of_values(value: Any) -> bool:
+    """Return True for a list of inputs or outputs, False for one of records that hold both."""
+    return isinstance(value, list) and not isinstance(value[0], Mapping)
 
 
 def _unpacked(value: Any) -> Any:

@@ -76,11 +76,19 @@ def source_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the names and paths of the modules under the folder from which they are imported, but of tests."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
-        for path in sorted(Path(folder, name) for name in files if name.endswith(".py")):
+        for file in sorted(files):
+            path = Path(folder, file)
             *parents, stem = path.relative_to(root).with_suffix("").parts
-            is_test = stem == "conftest" or stem.startswith("test_") or stem.endswith("_test")
-            if not is_test and not _TESTS.intersection(parents):
-                yield ".".join(parents if stem == "__init__" else [*parents, stem]), path
+            if path.suffix != ".py" or _is_test(stem) or _TESTS.intersection(parents):
+                continue
+            # `shop/__init__.py` is the module `shop`.
+            name = parents if stem == "__init__" else [*parents, stem]
+            yield ".".join(name), path
+
+
+def _is_test(stem: str) -> bool:
+    """Return True for the name of a file that pytest looks into."""
+    return stem == "conftest" or stem.startswith("test_") or stem.endswith("_test")
 
 
 def _holds_others_code(folder: Path) -> bool:
