@@ -54,7 +54,7 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(
 
 
 def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
-    for verb in sorted(VERBS - {"ui", "export"}):
+    for verb in sorted(VERBS - {"ui", "export", "show"}):
         _, shown, _ = iterpref(verb, "--help")
         assert "--set" in shown, (
             f"{verb} has no option --set: add SetOption, or leave out a verb without parameters here"
@@ -121,7 +121,7 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
     days = ["evaluation.livecodebench.since=2023-06-01", "model.student=2024-08-01"]
     params = read_params(days)
     assert (params.evaluation.livecodebench.since, params.model.student) == ("2023-06-01", "2024-08-01")
-    for wrong in ("model.student=!!timestamp 2024-08-01", "model.student=" + "[" * 100_000):
+    for wrong in ("model.student=[a", "model.student=" + "[" * 100_000):
         with pytest.raises(ConfigError, match="not valid YAML"):
             read_params([wrong])
 
