@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iterpref_core.records.config import InferenceParams
+from tests.settings import section
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -172,3 +175,18 @@ async def _start(runner: "web.AppRunner") -> str:
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
     host, bound = runner.addresses[0][:2]
     return f"http://{host}:{bound}/v1"
+
+
+def inference_at(url: str, attempts: int) -> InferenceParams:
+    """Return parameters with which the chat API of a server is asked, for nothing."""
+    return section(
+        InferenceParams,
+        backend="openai",
+        bf16=False,
+        base_url=url,
+        api="chat",
+        timeout_s=20,
+        attempts=attempts,
+        price_prompt=0,
+        price_completion=0,
+    )

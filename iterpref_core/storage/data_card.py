@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml.error import YAMLError
 
 from iterpref_core.records.input_files import parse_yaml
 
@@ -49,7 +49,7 @@ def read_card(folder: Path) -> DataCard:
             each.get("config_name", "default"): _splits(each["data_files"]) for each in stated.get("configs", [])
         }
         return DataCard(_license(stated), configs)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, YAMLError):
         return DataCard()
 
 

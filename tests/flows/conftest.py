@@ -1,16 +1,14 @@
 """The command line, run in this process, and a Prefect server for flows."""
 
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.cli import main
+from tests.command_line import Iterpref, calling
 from tests.once import prefect_tables
-
-Iterpref = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -18,15 +16,7 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """Run the command line in this process and an empty folder; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
+    return calling(main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

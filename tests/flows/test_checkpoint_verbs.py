@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Iterpref
+from tests.command_line import Iterpref
 from tests.models.inference.stand_in_hub import serving_hub, use_hub
 
 RECORDS = {

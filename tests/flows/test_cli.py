@@ -12,7 +12,7 @@ from flows.cli.app import app
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
 from iterpref_core.records.errors import ConfigError
-from tests.flows.conftest import Iterpref
+from tests.command_line import Iterpref
 from tests.settings import ROOT
 
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}

@@ -9,7 +9,7 @@ from iterpref_core.records import FocalSpans, ModelLineage, PreferencePair
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.flows.conftest import Iterpref
+from tests.command_line import Iterpref
 from tests.settings import ROOT
 
 

@@ -16,8 +16,9 @@ from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
 from tasks.profiles import write_values
+from tests.command_line import Iterpref
 from tests.dvc_repository import ToyCheckout, reproduce
-from tests.flows.conftest import Iterpref, run_names
+from tests.flows.conftest import run_names
 from tests.settings import ROOT
 
 if TYPE_CHECKING:

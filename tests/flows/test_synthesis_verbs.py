@@ -7,7 +7,7 @@ from pathlib import Path
 from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
-from tests.flows.conftest import Iterpref
+from tests.command_line import Iterpref
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 FEATURES = '{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}'

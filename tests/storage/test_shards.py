@@ -95,6 +95,7 @@ configs:
          ["full/train-0.jsonl"], {"test": 1}),
         ("# no card", ("data/train-0.jsonl", "data/test-0.jsonl"), None, None, ["data/train-0.jsonl"],
          {"test": 1}),
+        ("---\nlicense: [mit\n---\n", ("data/train-0.jsonl",), None, None, ["data/train-0.jsonl"], {}),
     ],
 )  # fmt: skip
 def test_a_configuration_is_one_set(

@@ -1,4 +1,4 @@
-"""Plain values as trees of JSON: what `canonical` texts and messages (`crossing`) have in common.
+"""Plain values as trees of JSON: what `canonical` texts and messages (`sandbox.judge.objects`) have in common.
 
 None, truth values, numbers, texts and lists are themselves; the rest is an object with one key that names its type:
 

@@ -89,8 +89,8 @@ class Executor(Engine):
                 outcome = run_each_test(program, program.limits(self.limits), self._observe, self.call)
                 return replace(outcome, isolation=self.isolation)
             return self._run_called(program)
-        except WorkerDiedError:
-            return self._failure(program, f"the execution engine failed {ATTEMPTS} times on this program")
+        except WorkerDiedError as error:
+            return self._failure(program, str(error))
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
@@ -138,20 +138,19 @@ class Executor(Engine):
         total = len(program.tests)
         return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
 
-    def _observe(self, program: Program, job: Job, attempts: int = ATTEMPTS) -> Answer:
+    def _observe(self, program: Program, job: Job) -> Answer:
         """Run a job on a zygote and return its answer.
 
         Raises:
             WorkerDiedError: a zygote died in every attempt.
         """
-        try:
-            with self.pool.worker(program.environment) as worker:
-                return worker.run(job, program.limits(self.limits), program.test_cpu_s)
-        except WorkerDiedError as error:
-            logger.warning("a worker was lost while it ran a program: %s", error)
-            if attempts == 1:
-                raise
-        return self._observe(program, job, attempts - 1)
+        for _ in range(ATTEMPTS):
+            try:
+                with self.pool.worker(program.environment) as worker:
+                    return worker.run(job, program.limits(self.limits), program.test_cpu_s)
+            except WorkerDiedError as error:
+                logger.warning("a worker was lost while it ran a program: %s", error)
+        raise WorkerDiedError(f"the execution engine failed {ATTEMPTS} times on this program")
 
 
 def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:

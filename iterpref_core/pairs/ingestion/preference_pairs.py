@@ -85,24 +85,21 @@ def _read_pair(row: Row, columns: Columns) -> PreferencePair:
     tested = columns.one(row, "tested")
     if not (tested is True or columns.languages(row) or states_python(chosen.text)):
         check_names(right)
-    return writable_pair(
-        task_id=columns.name(row, "task_id"),
-        prompt=prompt,
-        chosen=right,
-        rejected=wrong,
-        problem_id=columns.name(row, "problem_id") or None,
-        license=read_license(columns.one(row, "license")),
-        tested=tested,
-    )
+    return pair_of(row, columns, prompt=prompt, chosen=right, rejected=wrong, tested=tested)
 
 
-def writable_pair(**fields: Any) -> PreferencePair:
-    """Return a pair that a file can hold.
+def pair_of(row: Row, columns: Columns, **fields: Any) -> PreferencePair:
+    """Return the pair of a row, with the names and the license that the row states; a file can hold the pair.
 
     Raises:
         ValueError: a text has half of a surrogate pair, which UTF-8 does not have.
     """
-    pair = PreferencePair(**fields)
+    pair = PreferencePair(
+        task_id=columns.name(row, "task_id"),
+        problem_id=columns.name(row, "problem_id") or None,
+        license=read_license(columns.one(row, "license")),
+        **fields,
+    )
     pair.to_json().encode()
     return pair
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.execution import check_tests
-from iterpref_core.pairs.ingestion.preference_pairs import writable_pair
+from iterpref_core.pairs.ingestion.preference_pairs import pair_of
 from iterpref_core.pairs.pairs.filters import drop_reason
 from iterpref_core.problems.ingestion.columns import PROGRAMS, Columns, LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials, read_row
@@ -13,7 +13,7 @@ from iterpref_core.problems.ingestion.programs import check_names, find_programs
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
 from iterpref_core.problems.ingestion.trials import Run
-from iterpref_core.problems.ingestion.values import Row, read_license
+from iterpref_core.problems.ingestion.values import Row
 from iterpref_core.records import UNDECIDED, PreferencePair, Problem, take_name, unnumbered
 from iterpref_core.records.config import ExecutionParams, PairsParams
 from iterpref_core.storage.left_out import Dropped
@@ -90,15 +90,7 @@ def read_repair(row: Row, columns: Columns, params: PairsParams, run: Run) -> Pr
     prompt: Any = REPAIR_PROMPT.format(buggy=buggy.rstrip("\r\n"))
     if "prompt" in columns.stated or columns.has(row, "prompt"):
         prompt = read_statement(row, columns)
-    pair = writable_pair(
-        task_id=columns.name(row, "task_id"),
-        prompt=prompt,
-        chosen=fixed,
-        rejected=buggy,
-        problem_id=columns.name(row, "problem_id") or None,
-        license=read_license(columns.one(row, "license")),
-        tested=False,
-    )
+    pair = pair_of(row, columns, prompt=prompt, chosen=fixed, rejected=buggy, tested=False)
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
     if drop:

@@ -30,7 +30,7 @@ from iterpref_core.records.errors import BudgetError, DataUnavailableError, Inpu
 from tests.evaluation.evaluation.recorded_model import kept
 from tests.evaluation.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
 from tests.settings import section
 
 PARAMS = section(
@@ -156,17 +156,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
-        inference = section(
-            InferenceParams,
-            backend="openai",
-            bf16=False,
-            base_url=url,
-            api="chat",
-            timeout_s=20,
-            attempts=2,
-            price_prompt=0,
-            price_completion=0,
-        )
+        inference = inference_at(url, attempts=2)
 
         def evaluate(calls: int) -> dict[str, float]:
             capped = budget.model_copy(update={"calls": calls})

@@ -13,6 +13,7 @@ import pytest
 
 from iterpref_core.evaluation.statistics.pass_at_k import score_tasks
 from iterpref_core.records import IoTest, Problem
+from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 if TYPE_CHECKING:
@@ -111,13 +112,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
             arguments = ["evaluate", "--model", "m", "--backend", "openai", "--base-url", url]
             arguments += ["--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o"]
             arguments += ["--set", "inference.attempts=2", "--set", f"evaluation.max_new_tokens={LIMIT}"]
-            monkeypatch.setattr(sys, "argv", ["iterpref", *arguments])
-            with pytest.raises(SystemExit) as ended:
-                main()
+            code, _, errors = calling(main, monkeypatch, capsys)(*arguments)
         result = {}
         if Path("o/results.json").exists():
             result = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
-        return int(ended.value.code or 0), capsys.readouterr().err, result
+        return code, errors, result
 
     return run
 
@@ -199,12 +198,7 @@ def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gat
 ) -> None:
     from iterpref_core.cli import main
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["iterpref", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
+    call = calling(main, monkeypatch, capsys)
 
     run(Ending(["finish_reason stop"] * 3))
     Path("o").rename("whole")

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import pytest
 
 from iterpref_core.evaluation.scoring.from_python import evaluate
 from iterpref_core.models.inference.backend_factory import names_served
+from tests.command_line import Iterpref, calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 
@@ -18,8 +17,6 @@ from .conftest import EvalPlusSlice
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-Iterpref = Callable[..., tuple[int, str, str]]
 
 
 def answer(prompt: str, seed: int) -> str:
@@ -60,14 +57,7 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["iterpref", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
+    return calling(main, monkeypatch, capsys)
 
 
 EVALUATE = ("evaluate", "--model", "big-model", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o")

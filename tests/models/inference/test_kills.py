@@ -12,7 +12,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import open_model
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -23,17 +23,7 @@ REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
 def ask_everything(url: str, store: Path) -> tuple[list[Completion], Spent]:
-    inference = section(
-        InferenceParams,
-        backend="openai",
-        bf16=False,
-        base_url=url,
-        api="chat",
-        timeout_s=20,
-        attempts=9,
-        price_prompt=0,
-        price_completion=0,
-    )
+    inference = inference_at(url, attempts=9)
     caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,

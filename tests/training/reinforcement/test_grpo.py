@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
 import signal
@@ -19,24 +18,12 @@ from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 from iterpref_core.storage.file_digest import file_digest
 from tests.once import give_mlflow_tables
 from tests.settings import EXECUTION
+from tests.training.outputs import read_curve, read_weights
 
 from .conftest import PROMPTS, RIGHT, WRONG, Train, settings
 
 if TYPE_CHECKING:
-    import torch
-
     from tests.growing_memory import Releases
-
-
-def read_curve(folder: Path) -> list[dict[str, str]]:
-    with (folder / "curve.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "model.safetensors")
 
 
 def preference(folder: Path) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
 from tests.once import made_once
 from tests.settings import section
+from tests.training import outputs
 
 if TYPE_CHECKING:
     import torch
@@ -184,15 +184,9 @@ def trained(
     return run
 
 
-def read_curve(folder: Path) -> list[dict[str, str]]:
-    with (folder / "curve.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "out" / "model.safetensors")
+    """Return the weights of the model that a training has left in its folder."""
+    return outputs.read_weights(folder / "out")
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
+from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, read_curve
+from .conftest import Inputs, Train
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,9 @@ from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
+from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, read_curve
+from .conftest import Inputs, Train
 
 if TYPE_CHECKING:
     import torch

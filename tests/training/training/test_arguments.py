@@ -14,7 +14,8 @@ from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.training.settings import PASSED, check_arguments
 from tests.settings import ROOT
-from tests.training.training.conftest import Train, Trained, read_curve, read_weights
+from tests.training.outputs import read_curve
+from tests.training.training.conftest import Train, Trained, read_weights
 
 
 def test_every_argument_of_transformers_is_passed_on_or_refused() -> None:

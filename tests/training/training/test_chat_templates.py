@@ -25,8 +25,7 @@ from iterpref_core.records.config import CodeflowParams, EvaluationParams, Infer
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
 from tests.settings import EXECUTION, ROOT, section
-
-from .conftest import read_curve
+from tests.training.outputs import read_curve
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast

@@ -17,8 +17,9 @@ from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError, TrainingError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, Trained, read_curve, read_weights
+from .conftest import Inputs, Train, Trained, read_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.training.objectives.objective_table import ObjectiveName
+from tests.training.outputs import read_curve
 
-from .conftest import Train, read_curve
+from .conftest import Train
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")
 

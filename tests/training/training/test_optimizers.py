@@ -143,7 +143,7 @@ def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
 
 
 def test_the_rate_falls_where_the_validation_loss_stays(tmp_path: Path, train: Train) -> None:
-    from tests.training.training.conftest import read_curve
+    from tests.training.outputs import read_curve
 
     options = {"patience": 0, "factor": 0.5, "threshold": 10.0}
     arguments = {"lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": options}

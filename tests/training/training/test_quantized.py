@@ -12,7 +12,8 @@ import pytest
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from tests.training.training.conftest import Inputs, Train, read_curve, read_weights
+from tests.training.outputs import read_curve
+from tests.training.training.conftest import Inputs, Train, read_weights
 
 if TYPE_CHECKING:
     from iterpref_core.training.estimate.estimate import Estimate

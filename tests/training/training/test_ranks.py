@@ -25,8 +25,9 @@ from iterpref_core.training.objectives.objective_table import ObjectiveName
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
+from tests.training.outputs import read_curve
 
-from .conftest import Inputs, files_of, read_curve, read_weights
+from .conftest import Inputs, files_of, read_weights
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ import pytest
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
-from tests.training.training.conftest import Inputs, Train, Trained, read_curve, read_weights
+from tests.training.outputs import read_curve
+from tests.training.training.conftest import Inputs, Train, Trained, read_weights
 
 if TYPE_CHECKING:
     import torch

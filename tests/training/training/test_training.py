@@ -22,8 +22,9 @@ from iterpref_core.records.config import Layout, ObjectiveParams, PromptFormat, 
 from iterpref_core.records.errors import ConfigError, InputError, ModelError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
+from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, Trained, files_of, read_curve, read_weights
+from .conftest import Inputs, Train, Trained, files_of, read_weights
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
 import signal
@@ -16,6 +15,7 @@ from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 from iterpref_core.storage.file_digest import file_digest
+from tests.training.outputs import read_curve, read_weights
 
 from .conftest import BAD, GOOD, WRONG_LINE, Row, Train, settings, write_rows
 
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     import torch
 
     from tests.growing_memory import Releases
-
-
-def read_curve(folder: Path) -> list[dict[str, str]]:
-    with (folder / "curve.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "model.safetensors")
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
