@@ -28,15 +28,6 @@ def describe_validation_error(error: ValidationError) -> str:
     return f"field '{field}': {problem}" if field else problem
 
 
-def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, JSON text) of each object of a file: see `read_items`.
-
-    Raises:
-        InputError: the file is absent or not whole, or a line is not UTF-8.
-    """
-    return ((item.number, item.text) for item in read_items(path))
-
-
 def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> Iterator[R]:
     """Stream the records of a JSONL file.
 
