@@ -52,7 +52,7 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     """Return dotted key → value from texts such as `training.beta=0.3`; values are YAML.
 
     Raises:
-        ConfigError: a text is not KEY=VALUE, or its value is not YAML.
+        ConfigError: a text is not KEY=VALUE, its value is not YAML, or it would rename the profile alone.
 
     >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
     {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
@@ -64,6 +64,8 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
+        if key == "profile":
+            raise ConfigError("--set profile: names values, and sets none; use `iterpref init --profile NAME`")
         try:
             values[key] = parse_yaml(value)
         except (YAMLError, ValueError, RecursionError):
