@@ -92,7 +92,7 @@ def read_tests(
         rules: facts that decide how they are read.
 
     Returns:
-        The readings, none if the row has no tests; and `tests_left_out/<reason>`: the number of tests that are not used.
+        The readings, none if the row has no tests; and `tests_left_out/<reason>`: numbers of tests that are not used.
 
     Raises:
         LeftOutError: no test can be used.
