@@ -7,10 +7,9 @@ from typing import Any
 
 from iterpref_core.evaluation.report.comparisons import check_same_data, compare_results
 from iterpref_core.evaluation.report.labels import benchmark_name
-from iterpref_core.evaluation.report.number_formats import p_equation, percent
+from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
 from iterpref_core.evaluation.report.stage_outputs import load_model_results
-from iterpref_core.evaluation.report.summary_record import Comparison
-from iterpref_core.evaluation.statistics.paired_tests import holm
+from iterpref_core.evaluation.statistics.paired_tests import Comparison, holm
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults
 
@@ -80,11 +79,11 @@ class RegressionGate:
             paired = compared.comparison
             lines.append(
                 f"{benchmark_name(name)}: {percent(compared.baseline)} -> {percent(compared.candidate)}, "
-                f"{paired}; "
+                f"{difference(paired)}; "
                 f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )
-            lines += [f"  measured differently: {difference}" for difference in compared.differs]
+            lines += [f"  measured differently: {differing}" for differing in compared.differs]
         if self.worse:
             names = ", ".join(benchmark_name(name) for name in self.worse)
             lines.append(f"significantly worse on {names}")
