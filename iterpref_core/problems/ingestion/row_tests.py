@@ -42,6 +42,9 @@ _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code",
 _UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
 
+_SEVERAL = object()
+"""The output of a script that may print one of several texts."""
+
 Examples = list[tuple[Any, Any]]
 """Inputs and outputs of a script, or arguments and results of calls."""
 
@@ -89,7 +92,7 @@ def read_tests(
         rules: facts that decide how they are read.
 
     Returns:
-        The readings, none if the row has no tests; and the number of tests that are not used, by reason.
+        The readings, none if the row has no tests; and `tests_left_out/<reason>`: numbers of tests that are not used.
 
     Raises:
         LeftOutError: no test can be used.
@@ -113,6 +116,7 @@ def read_tests(
     if not examples:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
         raise LeftOutError("no_tests", f"no test can be used ({listed})")
+    left_out = Counter({f"tests_left_out/{reason}": count for reason, count in left_out.items()})
     if not function:
         script = asked.model_copy(update={"entry_point": ""})
         return (_with_tests(script, stdin_tests(examples, rules), number),), left_out
@@ -175,10 +179,19 @@ def _find_in_one(tests: Any, entry_point: str) -> _Found:
         raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds)}")
     kind, function = kinds.pop()
     examples = as_rows(tests, "input", "output")
+    if kind != "call" and not (function or entry_point):
+        examples = [(given, _one_output(given, output)) for given, output in examples]
     if all("testtype" in test for test in tests):
         # LiveCodeBench's grader reads each result as JSON.
         examples = [(given, json_in_text(output) if kind == "call" else output) for given, output in examples]
     return _Found(examples=examples, kind=kind, function=function)
+
+
+def _one_output(given: Any, output: Any) -> Any:
+    """Return the output of a script: of xCodeEval's list for an input that is a text, each item alone is right."""
+    if isinstance(given, str) and isinstance(output, list) and len(output) > 1:
+        return _SEVERAL
+    return output
 
 
 def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
@@ -277,8 +290,9 @@ def stdin_tests(examples: Examples, rules: Rules) -> tuple[StdinTest, ...]:
 def _usable(visible: Examples, hidden: Examples, rules: Rules, *, script: bool) -> tuple[Examples, int, Counter[str]]:
     """Return the examples that can be used, the number of the visible ones, and that of the others by reason.
 
-    The reasons: `null`: the input or the output is null. `empty`: a script shall print nothing, so that one which does
-    nothing passes. `contradictory`: another test expects something else of the same input; neither is used.
+    The reasons: `null`: the input or the output is null. `several_outputs`: a script may print one of several texts.
+    `empty`: it shall print nothing, so that one which does nothing passes. `contradictory`: another test expects
+    something else of the same input; neither is used.
     """
     # A right program decides if the result null means None.
     keeps_null = bool(rules.programs) and not script
@@ -286,6 +300,9 @@ def _usable(visible: Examples, hidden: Examples, rules: Rules, *, script: bool) 
     outputs: defaultdict[str, set[str]] = defaultdict(set)
     kept: list[tuple[int, str, tuple[Any, Any]]] = []
     for place, (given, expected) in enumerate([*visible, *hidden]):
+        if expected is _SEVERAL:
+            left_out["several_outputs"] += 1
+            continue
         results = expected if isinstance(expected, list) and expected else [expected]
         is_known = any(result is not None for result in results)
         if given is None or not (is_known or keeps_null):
