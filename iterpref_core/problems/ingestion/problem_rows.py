@@ -238,13 +238,10 @@ def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> 
         values = ["".join(map(as_text, values))]
     read = read_text_value(values[0]) if values else None
     items = read if isinstance(read, list) else values
-    languages = columns.languages(row)
-    if len(items) < 2 or len(languages) != len(items):
-        languages = ["python"] * len(items)
     texts = []
-    for item, stated in zip(items, languages, strict=True):
+    for item in items:
         # Contests have programs of many languages, each with its own.
-        language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else (stated, item)
+        language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):
             left_out["no_text"] += 1
         elif not is_python_3(language):
