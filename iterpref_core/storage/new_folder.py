@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import InputError, StorageError, storage_error
 
 
 @contextmanager
@@ -17,16 +17,23 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         InputError: `out` is a file, or is not empty.
+        StorageError: the disk is full, or must not be written; the message names `out`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is not empty; name a new folder, or remove this one")
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         yield partial
         _let_all_read(partial)
         partial.replace(out)
+    except Exception as error:
+        # Writers of models and of Parquet name no file.
+        explained = storage_error(error, str(out))
+        if explained is None:
+            raise
+        raise StorageError(str(explained).replace(partial.name, out.name)) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

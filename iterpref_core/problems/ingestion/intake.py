@@ -1,7 +1,7 @@
 """Intake: what every ingestion does: sources are found, rows are read and counted, and files appear whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
+from iterpref_core.records import Record
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
@@ -75,13 +76,48 @@ class Intake:
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
         self._sources = {path.resolve() for path in source.paths}
-        self.leave_out = left_out.add
+        self._left_out = left_out
         self.rows = islice(_each_row(shards.files, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
         self.license = source.license or shards.license
         self.counts: Counter[str] = Counter()
         self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
+
+    def take(
+        self, columns: Columns, read: Callable[[dict[str, Any]], T], executor: Engine | None = None
+    ) -> Iterator[tuple[Item, T]]:
+        """Yield each row that is not left out, with what is read in it.
+
+        Args:
+            columns: where each part stands.
+            read: reads a row; see `read_row`.
+            executor: reads several rows at once, where programs run.
+        """
+        each = executor.each if executor is not None else _one_by_one
+        for item, taken in each(self.rows, lambda item: read_row(item, columns, read)):
+            if isinstance(taken, Dropped):
+                self._left_out.add(taken)
+            else:
+                yield item, taken
+
+    def leave_out(self, item: Item, name: str, fault: str) -> None:
+        """Leave out a row that was read."""
+        self._left_out.add(Dropped(BAD_RECORD, str(item.where), name, fault))
+
+    def write(self, item: Item, name: str, records: Mapping[IO[str], Record]) -> bool:
+        """Write the records of a row, each to its file; leave the row out and return False if UTF-8 has no such text.
+
+        A text with half of a surrogate pair is none; JSON has an escape for it.
+        """
+        try:
+            lines = {file: record.to_json() for file, record in records.items()}
+        except ValueError as error:
+            self.leave_out(item, name, str(error))
+            return False
+        for file, line in lines.items():
+            file.write(line + "\n")
+        return True
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
@@ -122,6 +158,11 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     with open_executor(execution) as executor, closing(OutcomeStore(store, executor)) as outcomes:
         yield executor, outcomes
     store.unlink(missing_ok=True)
+
+
+def _one_by_one(items: Iterable[Item], function: Callable[[Item], T]) -> Iterator[tuple[Item, T]]:
+    for item in items:
+        yield item, function(item)
 
 
 def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:

@@ -145,8 +145,10 @@ def experiment(tmp_path: Path) -> SimpleNamespace:
     )
     overlap = tmp_path / "contamination.json"
     overlap.write_text(json.dumps(OVERLAP), encoding="utf-8")
-    absent = {name: tmp_path / name for name in ("problems", "trajectories", "dropped")}
-    told = {"contamination": overlap, "names": None, **absent}
+    empty = {name: tmp_path / name for name in ("problems", "trajectories", "dropped")}
+    for name, path in empty.items():
+        path.write_text("{}" if name == "dropped" else "", encoding="utf-8")
+    told = {"contamination": overlap, "names": None, **empty}
     params = load_params(ROOT / "params.yaml")
     params = params.model_copy(update={"validity": params.validity.model_copy(update={"judge": "some-judge"})})
     return SimpleNamespace(
