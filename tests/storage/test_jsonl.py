@@ -128,6 +128,16 @@ def test_anybodys_pairs_are_named_by_their_line(tmp_path: Path) -> None:
     assert {type(pair) for pair in read_pairs(path)} == {PreferencePair}
 
 
+def test_further_columns_of_pairs_have_no_effect_and_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "pairs.jsonl"
+    rows = [json.loads(PAIR.to_json()) | more for more in ({"source": "mine"}, {"source": "mine", "task_id": "u"})]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [pair.task_id for pair in read_pairs(path)] == ["t", "u"]
+    assert "further columns have no effect: source (2 rows)" in caplog.text
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = written(tmp_path / "out.txt", "before")
 
