@@ -32,10 +32,9 @@ from .objects import lookup
 from .peer import Judge, ProgramLostError
 from .proxies import Conversation, Proxy, ProxyClass
 from .solution_module import Finder, Names, Solution
+from .wire import Wire
 
 Report = Callable[[int, str, int, str], None]
-LOST = 3
-"""Exit status of a judge that has found its program gone."""
 _MAX_SHOWN = 400
 
 
@@ -278,7 +277,7 @@ def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str
     }
 
 
-def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], folder: str) -> int:
+def run_judge(raw: bytes, report: Report, descriptor: int, printed: tuple[int, int], folder: str) -> None:
     """Judge a program: run the steps of a job one after the other, and report each.
 
     Args:
@@ -286,16 +285,14 @@ def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], 
             the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
             `imports` and `functions` of the setup; `key`, by which reports are signed.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
-        end: is connected to the program.
+        descriptor: of the connection to the program.
         printed: descriptors of the program's output.
         folder: the judge's own.
-
-    Returns:
-        Exit status of the judge.
     """
     job = pickle.loads(raw)
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
+    end = Judge(Wire(descriptor))
     session = JudgeSession(job, end, printed, folder)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
@@ -329,4 +326,3 @@ def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], 
             tell("unfit", f"the test cannot be compiled: {error}")
         else:
             tell("error", facts_of(error, session, test))
-    return LOST if end.lost else 0
