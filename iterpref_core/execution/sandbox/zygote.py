@@ -191,7 +191,7 @@ class Zygote:
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
         self._memory_mb: int = config["memory_mb"]
-        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        self.memory_bytes = 0
         self._has_pytest = False
         self.program_side: Any = None
         self.judge_side: Any = None

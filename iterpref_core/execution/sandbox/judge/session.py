@@ -26,7 +26,7 @@ from ...codec.canonical import summarize
 from ...codec.plain import UnencodableError, type_name
 from ...kinds.reports import TEST, UNREADABLE, NotCompiledError, TestFailedError, signature
 from ...kinds.table import KINDS
-from ...solution.loading import MAX_MESSAGE, text_of, write_files
+from ...solution.loading import facts_of, write_files
 from .assertions import Counted
 from .objects import lookup
 from .peer import Judge, ProgramLostError
@@ -256,20 +256,16 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     return found
 
 
-def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
+def facts_of_test(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
     """Return the facts of an error that a test has raised, or has let pass from the program."""
     # An error that the program has raised has crossed, and says in which line of the program that was.
     seen = error.__dict__.get("_iterpref")
     lines = {frame.f_code.co_filename: line for frame, line in traceback.walk_tb(error.__traceback__)}
     call, returned = session.last_call()
-    return {
-        "type": type_name(type(error)),
-        "bases": [type_name(base) for base in type.mro(type(error))],
-        "message": text_of(error)[:MAX_MESSAGE],
+    return facts_of(error, "") | {
         "line": seen[2] if seen else None,
         "test_line": lines.get(test),
         "in_test": seen is None,
-        "syntax": False,
         "suite": {"raised": error.raised} if type(error) is TestFailedError else None,
         "call": call,
         "returned": returned,
@@ -325,4 +321,4 @@ def run_judge(raw: bytes, report: Report, descriptor: int, printed: tuple[int, i
         elif isinstance(error, NotCompiledError):
             tell("unfit", f"the test cannot be compiled: {error}")
         else:
-            tell("error", facts_of(error, session, test))
+            tell("error", facts_of_test(error, session, test))

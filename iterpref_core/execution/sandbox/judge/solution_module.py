@@ -75,9 +75,8 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
         if before == name and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield str(instruction.argval)
         before = instruction.argval if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") else None
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _attributes_of(name, constant)
+    for inner in _inner(code):
+        yield from _attributes_of(name, inner)
 
 
 class Names(dict[str, Any]):
@@ -154,9 +153,6 @@ class Solution(types.ModuleType):
             super().__setattr__(name, value)
         else:
             self.__dict__["iterpref_session"].ask("set", self.__name__, name, value)
-
-    def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].ask("listed", self.__name__))
 
 
 class Finder:
