@@ -55,6 +55,7 @@ async def _serve(deployments: Sequence[Any]) -> None:
     """Serve deployments until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
     import psutil
     from prefect import aserve
+    from prefect.runner import Runner
 
     servers = psutil.Process().children()
     serving = asyncio.ensure_future(
@@ -68,7 +69,10 @@ async def _serve(deployments: Sequence[Any]) -> None:
                 process.terminate()
         serving.cancel()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    # Prefect's own handler, which takes the place of ours, would leave the runs behind.
+    Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
     with suppress(asyncio.CancelledError):
         await serving
 

@@ -15,6 +15,7 @@ from iterpref_core.records.config import InferenceParams, Params, PromptFormat
 from iterpref_core.records.errors import IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
+from tasks.dvc.graph import load_graph
 from tasks.local_server import answers
 from tasks.mlflow.record import kept_records, records_folder
 from tasks.mlflow.server import check_server
@@ -58,6 +59,7 @@ def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
     if GRAPH.is_file():
+        found.append(_probe("experiment", lambda: f"{len(load_graph())} stages"))
         found += examine_services()
     else:
         remedy = f"cd {CHECKOUT}; here the verbs of the library work, and none of the experiment's"

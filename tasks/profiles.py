@@ -4,11 +4,13 @@ A profile may build on another one, which it names as `base`. `nano` names every
 others build on it, so that the values after a change of profile do not depend on the profile before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from iterpref_core.records.config import load_params, with_values
@@ -19,6 +21,15 @@ from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS
 
 PROFILES = Path("profiles")
+
+
+class _Representer(RoundTripRepresenter):
+    """The form of values: null is `null`, and not nothing."""
+
+
+_Representer.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
 _STATED = ["training", "objectives"]
 """The section whose rows state only what differs from the values of all objectives."""
 
@@ -101,6 +112,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.Representer = _Representer
     content = yaml.load(params.read_text(encoding="utf-8"))
     changes = []
     for key, value in values.items():
@@ -113,7 +125,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
             if section.get(part) is None:  # absent or null, such as an objective of one's own, or training.lora
                 section[part] = {}
             section = section[part]
-        written = list(value) if isinstance(value, tuple) else value
+        written = _in_one_line(value) if isinstance(value, list | tuple) else value
         if isinstance(value, str) and ":" in value:
             # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again.
             written = DoubleQuotedScalarString(value)
@@ -121,7 +133,16 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
             changes.append(f"{key}: {written}, which is new")
         elif section[last] != written:
             changes.append(f"{key}: {section[last]} → {written}")
+        else:
+            continue  # as it was written: 5.0e-6 is no 5e-06
         section[last] = written
     with atomic_writer(params) as file:
         yaml.dump(content, file)
     return changes
+
+
+def _in_one_line(values: Sequence[Any]) -> CommentedSeq:
+    """Return a list that is written as `[heldout, mbpp]`, as lists stand in params.yaml."""
+    written = CommentedSeq(values)
+    written.fa.set_flow_style()
+    return written

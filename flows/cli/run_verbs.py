@@ -121,8 +121,10 @@ def sweep(
 def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
+    from tasks.dvc.graph import load_graph
 
     load_params()
+    load_graph()  # what the pages start needs a checkout
     serve_pages()
 
 

@@ -1,5 +1,6 @@
 """Settings that libraries and tools read from the environment; the user's own settings take precedence."""
 
+import logging
 import os
 
 _GIT_IDENTITY = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_")
@@ -16,6 +17,8 @@ def set_up_libraries() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # Each training on a CPU would warn of a package for four-bit weights, and almost none has such weights.
+    logging.getLogger("bitsandbytes.backends.cpu").setLevel(logging.ERROR)
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     direct = given.split(",") if given else []
     for name in ("127.0.0.1", "localhost"):

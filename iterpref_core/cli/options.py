@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ruamel.yaml.error import YAMLError
 
 from iterpref_core.records.config import BackendName, Params, load_params, with_values
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import parse_yaml
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
@@ -52,7 +51,7 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     """Return dotted key → value from texts such as `training.beta=0.3`; values are YAML.
 
     Raises:
-        ConfigError: a text is not KEY=VALUE, or its value is not YAML.
+        ConfigError: a text is not KEY=VALUE, its value is not YAML, or it would rename the profile alone.
 
     >>> parse_assignments(["training.beta=0.3", "evaluation.benchmarks=[heldout, mbpp]"])
     {'training.beta': 0.3, 'evaluation.benchmarks': ['heldout', 'mbpp']}
@@ -64,8 +63,10 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")
+        if key == "profile":
+            raise ConfigError("--set profile: names values, and sets none; use `iterpref init --profile NAME`")
         try:
             values[key] = parse_yaml(value)
-        except (YAMLError, ValueError, RecursionError):
+        except InputError:
             raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

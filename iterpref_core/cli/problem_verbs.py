@@ -18,7 +18,7 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
-from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS, WITH_VERDICTS
+from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError, unknown_name
 
@@ -27,18 +27,19 @@ if TYPE_CHECKING:
     from iterpref_core.problems.ingestion.intake import Ingested, Source
     from iterpref_core.problems.synthesis.feature_tree import FeatureTree
 
-FORMATS = sorted([*PRESETS, "folder", "pairs", "trl"])
+FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config"}
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
-    "trl": _OF_EVERY_SET,
-    "pairs": _OF_EVERY_SET | {"spans"},
-    WITH_VERDICTS: _OF_EVERY_SET | {"trajectories"},
+    "answers": _OF_EVERY_SET,
+    "programs": _OF_EVERY_SET | {"spans"},
+    "submissions": _OF_EVERY_SET | {"trajectories"},
+    "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped"},
     OWN_RECORDS: _OF_PROBLEMS - {"columns"},
 }
-"""Format -> its options; those of problems for all other formats."""
+"""A format, or the parts of a format's rows -> its options."""
 
 
 def ingest(
@@ -93,9 +94,8 @@ def ingest(
     if form not in FORMATS:
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
-    preset = PRESETS.get(form)
-    makes_pairs = form == "trl" or (preset is not None and preset.parts == "answers")
-    _refuse(ctx, form, _OPTIONS["trl"] if makes_pairs else _OPTIONS.get(form, _OF_PROBLEMS))
+    parts = PRESETS[form].parts if form in PRESETS else form
+    _refuse(ctx, form, _OPTIONS[form if form in _OPTIONS else parts])
     if form == "folder":
         counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
         show_result(counts, json_)
@@ -103,13 +103,9 @@ def ingest(
     from iterpref_core.problems.ingestion.intake import Source
 
     rows = Source(source, split, config, limit, license)
-    if makes_pairs:
-        from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-
-        taken = ingest_pairs(rows, out, form=form if form in PRESETS else None, columns=columns, dropped=dropped)
-    elif form == "pairs":
-        taken = _ingest_repairs(rows, out, settings, columns=columns, spans=spans, dropped=dropped)
-    elif form == WITH_VERDICTS:
+    if parts in {"answers", "programs"}:
+        taken = _ingest_pairs(rows, out, settings, form=form, columns=columns, spans=spans, dropped=dropped)
+    elif parts == "submissions":
         taken = _ingest_submissions(rows, out, trajectories, columns=columns, dropped=dropped)
     else:
         from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
@@ -157,30 +153,26 @@ def _ingest_folder(
     )
 
 
-def _ingest_repairs(
+def _ingest_pairs(
     rows: "Source",
     out: Path,
     settings: Params,
     *,
+    form: str,
     columns: str | None,
     spans: Path | None,
     dropped: Path | None,
 ) -> "Ingested":
-    """Turn sets of wrong and repaired programs into pairs, and localize these if a file for spans is named."""
-    from iterpref_core.pairs.ingestion.repairs import ingest_repairs
+    """Turn sets of pairs, or of buggy and fixed programs, into pairs; localize these if a file for spans is named."""
+    from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     if spans is not None and settings.localization.method == "causal":
         raise InputError("--spans: localization.method causal needs problems; leave --spans out, and run `localize`")
-    taken = ingest_repairs(
-        rows,
-        out,
-        settings.pairs,
-        settings.execution,
-        _unfinished(out),
-        columns=columns,
-        dropped=dropped,
-    )
+    judging = None
+    if PRESETS[form].parts == "programs":
+        judging = Judging(settings.pairs, settings.execution, _unfinished(out))
+    taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
     if spans is None:
         return taken
     regions = localize_pairs(out, settings.localization, spans)

@@ -1,5 +1,8 @@
 """Running untrusted, model-written programs: isolated, fast, judged from outside.
 
+In: programs as text, the tests of problems, limits. Out: verdicts with feedback, in the order of the programs
+(`Executor`, `execute_samples`). Other rooms import the names of `__all__` alone.
+
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 

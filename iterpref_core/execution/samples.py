@@ -10,19 +10,19 @@ from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
 from iterpref_core.records.errors import RecordError
-from iterpref_core.records.input_files import LinePlace
 from iterpref_core.records.prompt_messages import question
-from iterpref_core.storage.jsonl import atomic_writer, parse_lines, parse_record, read_jsonl
+from iterpref_core.storage.items import read_items
+from iterpref_core.storage.jsonl import atomic_writer, parse_record, read_jsonl
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
-    for number, text in parse_lines(path):
-        sample = parse_record(LinePlace(path, number), text, Sample)
+    for item in read_items(path):
+        sample = parse_record(item.where, item.text, Sample)
         if sample.task_id not in problems:
             raise RecordError(
-                f"{path}:{number}: field 'task_id': no problem has the id {sample.task_id!r}; "
+                f"{item.where}: field 'task_id': no problem has the id {sample.task_id!r}; "
                 "give the problems file that the samples were made for"
             )
         yield problems[sample.task_id], sample

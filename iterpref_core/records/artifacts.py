@@ -268,9 +268,9 @@ class Attempt(Record):
     iteration: int
     code: str
     verdict: Verdict
-    feedback: str
-    prompt_tokens: int
-    completion_tokens: int
+    feedback: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     hidden: Verdict | None = None
 
     @property

@@ -535,7 +535,10 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
     message = str(item["msg"])
     reason = message[0].lower() + message[1:]
-    return f"{key}: {reason} (got {item['input']!r})"
+    if item["type"] == "model_type":
+        reason = "a section takes parameters, one a line; git show HEAD:params.yaml has a complete file"
+    place = f"{key}: " if key else ""
+    return f"{place}{reason} (got {item['input']!r})"
 
 
 def _known_keys(location: list[str]) -> list[str]:

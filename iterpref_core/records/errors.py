@@ -87,17 +87,21 @@ _IN_WORDS = {
 """Words of libraries about storage → error number. `Permission denied` is not among them: servers say it, too."""
 
 
-def storage_error(error: BaseException) -> StorageError | None:
+def storage_error(error: BaseException, place: str = "") -> StorageError | None:
     """Return a `StorageError` for the user if a full disk or a read-only folder caused an error, else None.
 
     Libraries wrap such errors in their own, so the causes of an error count too.
+
+    Args:
+        error: the error.
+        place: the path that is written, for an error that names none.
     """
     # "I/O error: No space left on device (os error 28)" of a library in Rust has no number: then its words tell.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, StorageError):
             return cause
-        where = ""
+        where = place
         if isinstance(cause, OSError):
             number = cause.errno or 0
             if isinstance(cause.filename, str | bytes):

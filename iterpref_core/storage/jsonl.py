@@ -28,15 +28,6 @@ def describe_validation_error(error: ValidationError) -> str:
     return f"field '{field}': {problem}" if field else problem
 
 
-def parse_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, JSON text) of each object of a file: see `read_items`.
-
-    Raises:
-        InputError: the file is absent or not whole, or a line is not UTF-8.
-    """
-    return ((item.number, item.text) for item in read_items(path))
-
-
 def read_jsonl(path: Path | str, record: type[R], *, unique: bool = False) -> Iterator[R]:
     """Stream the records of a JSONL file.
 
@@ -139,14 +130,25 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
 
 
 class _NamedFile(io.FileIO):
-    """A file whose errors name it: of a full disk the operating system says only that it is full."""
+    """A partial file whose errors name the whole one: of a full disk the system says only that it is full."""
+
+    def __init__(self, partial: Path, path: Path) -> None:
+        self._path = path
+        with _naming(path):
+            super().__init__(partial, "w")
 
     def write(self, data: Any) -> int:
-        try:
+        with _naming(self._path):
             return super().write(data)
-        except OSError as error:
-            error.filename = str(self.name)
-            raise
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -159,15 +161,16 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
     try:
-        raw = io.BufferedWriter(_NamedFile(partial, "w"))
+        raw = io.BufferedWriter(_NamedFile(partial, path))
         with io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
             # A file system without locks keeps what a killed process leaves.
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
-            # Else a machine that crashes after the renaming could leave the new name with an empty file.
             file.flush()
-            os.fsync(file.fileno())
+            # Else a machine that crashes after the renaming could leave the new name with an empty file.
+            with _naming(path):
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         # A folder without write permission refuses the removal too; no partial file was made there.

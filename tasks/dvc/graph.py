@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
+from tasks.paths import GRAPH
 from tasks.stage_name import StageName
 
 
@@ -112,14 +114,17 @@ def opened_repo(root: Path) -> Iterator[Any]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo, lock_repo
 
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
             yield repo
+    except NotDvcRepoError as error:
+        raise InputError(f"{GRAPH}: {error}; run from the repository's root, in which `dvc init` has run") from None
     except DvcException as error:
-        raise InputError(f"dvc.yaml: {error}; run from the repository's root, in which `dvc init` has run") from None
+        read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
+        raise InputError(f"{GRAPH}: {error}; `dvc status` says where") from None
 
 
 def name_of(stage: Any) -> str:

@@ -1,6 +1,6 @@
 """Remote: the results of earlier runs, on this machine or another, that DVC's storage has."""
 
-import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,6 @@ from typing import Any
 from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import opened_repo
 from tasks.dvc.reproduction import StageError
-
-logger = logging.getLogger(__name__)
 
 
 def pull_outputs(stages: Sequence[str]) -> None:
@@ -34,6 +32,8 @@ def pull_outputs(stages: Sequence[str]) -> None:
             found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
         except (DvcException, OSError) as error:
             raise StageError(
-                f"--pull: {error}; look at the remote with `dvc remote list`, or run without --pull"
+                f"--pull: {error}; try `dvc pull`, whose options DVC means, or run without --pull"
             ) from None
-    logger.info("pull: %d files fetched", found.get("fetched", 0))
+    print(
+        f"--pull: {found.get('fetched', 0)} files fetched; what the remote does not have is computed", file=sys.stderr
+    )

@@ -1,6 +1,10 @@
 """Tables of the pages: what can be chosen in the code stands in the documentation."""
 
+import re
+import subprocess
 from typing import get_args
+
+import pytest
 
 from iterpref_core.pairs.pairs.filters import DropReason
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -27,3 +31,17 @@ def test_the_page_of_pairs_has_a_row_for_each_filter() -> None:
 def test_the_page_of_problems_has_the_table_of_presets() -> None:
     page = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
     assert table_of_sets() in page, f"put this table into docs/problems.md:\n{table_of_sets()}"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_and_names_of_the_code_that_a_page_shows_are_there(page: str) -> None:
+    """CONTRIBUTING asked for a row of `_OF_A_CHECKOUT`, which was gone."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    code = "".join((ROOT / name).read_text("utf-8") for name in listed.splitlines() if name.endswith(".py"))
+    spans = re.findall(r"`([^`\n]+)`", (ROOT / page).read_text("utf-8"))
+    files = {span for span in spans if re.fullmatch(r"[\w/]+\.(py|yaml|toml|md)", span)}
+    names = {span.rpartition(".")[2] for span in spans if re.fullmatch(r"([\w]+\.)*_*[A-Z_]+[A-Za-z_]*(\.\w+)?", span)}
+    assert len(files) > 5
+    gone = [path for path in files if f"/{path}\n" not in f"\n{listed}".replace("\n", "\n/")]
+    gone += [name for name in names if not re.search(rf"\b{name}\b", code)]
+    assert not gone

@@ -96,6 +96,8 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
         (["export", "--out", "o"], "one of --model and --pairs"),
         (["run", "--set", "training.beta"], "not KEY=VALUE"),
+        (["run", "--set", "profile=tiny"], "use `iterpref init --profile NAME`"),
+        (["run", "--set", "training=3"], "training: a section takes parameters"),
         (["run", "traning"], "no stage 'traning'"),
     ],
 )  # fmt: skip

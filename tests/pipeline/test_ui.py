@@ -54,6 +54,18 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here, and holds no lock"
 
 
+def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy: Toy) -> None:
+    ui = toy.start(*ITERPREF, "ui")
+    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
+    toy.wait_for(lambda: len(_deployments((toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8"))) == 2)
+    left = psutil.Process(ui.pid).children(recursive=True)
+    ui.terminate()
+    assert ui.wait(PATIENCE_S) == 0
+    assert psutil.wait_procs(left, PATIENCE_S)[1] == []
+    assert "stopping" in toy.output()
+    assert "Warning" not in toy.output()
+
+
 def _a_killed_run_takes_its_stage_along(toy: Toy) -> None:
     run = toy.start_run()
     dvc = descendant(run, "dvc --wait-for-lock")

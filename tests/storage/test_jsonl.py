@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.records.errors import InputError, RecordError, storage_error
+from iterpref_core.records.errors import InputError, RecordError, StorageError, storage_error
 from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.new_folder import new_folder
 from tests.settings import ROOT
 
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
@@ -146,8 +147,25 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left.*/pairs\.jsonl'"):
         write_jsonl(tmp_path / "pairs.jsonl", [PAIR])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "place"),
+    [
+        (ValueError("I/O error: No space left on device (os error 28)"), "model"),
+        (OSError(errno.ENOSPC, "full"), "model"),
+        (OSError(errno.ENOSPC, "full", ".model.partial/a"), "model/a"),
+    ],
+)
+def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Exception, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=f"^{place}: No space left on device; free"), new_folder(Path("model")):
+        raise reason
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,7 +214,7 @@ def test_a_file_that_may_not_grow_is_named_in_one_sentence(tmp_path: Path) -> No
         env=environment,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/.spans.jsonl.")
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/spans.jsonl: ")
     assert "File too large; raise the limit of a file's size" in done.stderr
     assert not list(tmp_path.glob("*spans*"))
 

@@ -39,9 +39,11 @@ def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs
 
 
 def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iterpref: Callable[..., tuple[int, str, str]]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    code, _, told = iterpref("ui")
+    assert (code, "run from the repository's root, in which `dvc init` has run" in told) == (2, True)
     found = {item.name: item for item in doctor.examine(PARAMS)}
     assert [name for name, item in found.items() if item.status == "missing"] == ["experiment"]
     assert f"cd {ROOT}" in found["experiment"].detail

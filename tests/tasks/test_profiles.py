@@ -49,6 +49,23 @@ def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None
         assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
 
 
+def test_only_lines_whose_values_change_are_written(params: Path) -> None:
+    def lines() -> list[str]:
+        return [" ".join(line.split()) for line in params.read_text(encoding="utf-8").splitlines()]
+
+    before = lines()
+    assert (
+        "base_url: null # for openai, such as https://api.openai.com/v1; its key is OPENAI_API_KEY in the environment"
+        in before
+    )
+    assert write_params("nano", {}, params, PROFILES) == []
+    assert params.read_bytes() == (ROOT / "params.yaml").read_bytes()
+    changed = write_params("tiny", {"inference.base_url": "http://x/v1"}, params, PROFILES)
+    assert len(set(lines()) - set(before)) <= len(changed) < 30
+    write_params("nano", {"inference.base_url": None}, params, PROFILES)
+    assert lines() == before
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "epochs", "nll"),
     [("paper", 1e-5, 3, "sum"), ("paper-large", 5e-6, 3, "sum"), ("authors-code", 5e-6, 2, "mean")],

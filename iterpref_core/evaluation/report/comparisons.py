@@ -1,12 +1,11 @@
 """Model comparisons on the same tasks."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
 from iterpref_core.evaluation.report.score_rows import ScoreRow
-from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Comparison
-from iterpref_core.evaluation.statistics.paired_tests import ROUNDING, compare_shares
+from iterpref_core.evaluation.report.summary_record import BenchmarkScores
+from iterpref_core.evaluation.statistics.paired_tests import Comparison, compare_shares
 from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults, ScoreRecord
@@ -136,31 +135,4 @@ def compare_results(ours: Measured, theirs: Measured, resamples: int, seed: int)
     Returns:
         The comparison, or None if the models share no task.
     """
-    new = shares_passed(ours.verdicts)
-    old = shares_passed(theirs.verdicts)
-    comparison = compare_shares(new, old, resamples, seed)
-    if comparison is None:
-        return None
-    gained = []
-    lost = []
-    both = 0
-    neither = 0
-    for task_id, share in new.items():
-        if task_id not in old:
-            continue
-        effect = share - old[task_id]
-        if effect > ROUNDING:
-            gained.append(task_id)
-        elif effect < -ROUNDING:
-            lost.append(task_id)
-        elif share > 0:
-            both += 1
-        else:
-            neither += 1
-    return Comparison(
-        **asdict(comparison),
-        tasks_gained=tuple(gained),
-        tasks_lost=tuple(lost),
-        both=both,
-        neither=neither,
-    )
+    return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts), resamples, seed)

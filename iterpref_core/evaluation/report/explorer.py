@@ -25,7 +25,7 @@ from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.prompt_messages import labeled_text
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
-R = TypeVar("R", PreferencePair, FocalSpans, Trajectory)
+R = TypeVar("R", Problem, PreferencePair, FocalSpans, Trajectory)
 Json = dict[str, Any]
 
 # The largest numbers of characters that are shown, so that one endless answer does not fill the page.
@@ -42,7 +42,7 @@ TRAJECTORY_BYTES = 3_400_000
 
 @dataclass(frozen=True)
 class Explored:
-    """The files of an explorer. A file that is None is not shown.
+    """The files of an explorer.
 
     Attributes:
         trajectories: `trajectories.jsonl`.
@@ -52,11 +52,11 @@ class Explored:
         dropped: `dropped.json`, task_id → the reason why there is no pair.
     """
 
-    trajectories: Path | None
-    problems: Path | None
+    trajectories: Path
+    problems: Path
     pairs: Path
     spans: Path
-    dropped: Path | None
+    dropped: Path
 
 
 def write_explorer(
@@ -154,9 +154,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     Returns:
         The number of all trajectories by outcome; and task_id → outcome of the chosen ones.
     """
-    if files.trajectories is None:
-        return Counter(), {}
-    known = load_json(files.dropped, dict[str, str], "pairs") if files.dropped else {}
+    known = load_json(files.dropped, dict[str, str], "pairs")
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "pair"
     outcomes = {}
@@ -173,9 +171,7 @@ def _entries(
     params: CodeflowParams,
 ) -> Iterator[Json]:
     """Yield the chosen trajectories in the page's form, each with its pair."""
-    if files.trajectories is None:
-        return
-    prompts = _read_prompts(files.problems, outcomes)
+    problems = _read_chosen(files.problems, Problem, outcomes)
     pairs = _read_chosen(files.pairs, PreferencePair, outcomes)
     spans = _read_chosen(files.spans, FocalSpans, pairs)
     for item in spans.values():
@@ -184,12 +180,10 @@ def _entries(
     for task_id, outcome in outcomes.items():
         pair = pairs.get(task_id)
         trajectory = trajectories[task_id]
-        prompt = prompts.get(task_id, "")
-        if pair and not prompt:
-            prompt = labeled_text(pair.prompt)
+        asked = problems.get(task_id) or pair
         entry: Json = {
             "id": task_id,
-            "prompt": cut(prompt, PROMPT),
+            "prompt": cut(labeled_text(asked.prompt), PROMPT) if asked else "",
             "outcome": outcome,
             "attempts": _attempts(trajectory, params),
         }
@@ -198,17 +192,6 @@ def _entries(
         if pair:
             entry["pair"] = _pair(pair, spans.get(task_id))
         yield entry
-
-
-def _read_prompts(path: Path | None, task_ids: Collection[str]) -> dict[str, str]:
-    """Return task_id → prompt of these problems, from a file of problems; empty without a file."""
-    if path is None or not task_ids:
-        return {}
-    prompts = {}
-    for problem in read_jsonl(path, Problem):
-        if problem.task_id in task_ids:
-            prompts[problem.task_id] = labeled_text(problem.prompt)
-    return prompts
 
 
 def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
@@ -292,8 +275,6 @@ def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
 
 def _shown(count: int, total: int) -> str:
     """Say in words which trajectories the page shows."""
-    if not total:
-        return "There are no trajectories."
     if count == total:
         return f"All {total:,} trajectories."
     return f"{count:,} of {total:,} trajectories, drawn by a hash of their task_id."

@@ -3,7 +3,8 @@
 from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, model_name
 from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
 from iterpref_core.evaluation.report.score_rows import ScoreRow, compared, main_rows
-from iterpref_core.evaluation.report.summary_record import Comparison, Summary
+from iterpref_core.evaluation.report.summary_record import Summary
+from iterpref_core.evaluation.statistics.paired_tests import Comparison
 
 
 def headline(summary: Summary) -> str:

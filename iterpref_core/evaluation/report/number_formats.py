@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 
+from iterpref_core.evaluation.statistics.paired_tests import Comparison
+
 
 def percent(share: float) -> str:
     """Format a share as a percentage with one decimal.
@@ -78,3 +80,8 @@ def p_equation(p: float) -> str:
     ('p = 0.035', 'p < 0.001')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def difference(comparison: Comparison) -> str:
+    """Format a comparison's difference in percentage points: `+2.4 [+0.3, +4.6], p = 0.031`."""
+    return f"{points(comparison.difference)} {interval(comparison.ci95)}, {p_equation(comparison.p_value)}"

@@ -40,9 +40,9 @@ def build_report(
         lock: `dvc.lock`; may be absent.
         out: the folder of the report.
         contamination: `contamination.json`.
-        problems: `problems.jsonl`, for the prompts in the explorer; may be absent.
-        trajectories: `trajectories.jsonl`, for the explorer; may be absent.
-        dropped: `dropped.json`, task_id → the reason why a problem has no pair; may be absent.
+        problems: `problems.jsonl`, for the prompts in the explorer.
+        trajectories: `trajectories.jsonl`, for the explorer.
+        dropped: `dropped.json`, task_id → the reason why a problem has no pair.
         names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:
@@ -61,13 +61,7 @@ def build_report(
         names=names,
     )
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    files = Explored(
-        trajectories=_if_there(trajectories),
-        problems=_if_there(problems),
-        pairs=pairs,
-        spans=spans,
-        dropped=_if_there(dropped),
-    )
+    files = Explored(trajectories, problems, pairs, spans, dropped)
     write_explorer(files, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
     write_page(summary, shown, out / "index.html")
@@ -82,10 +76,6 @@ def build_report(
         headline["cost_usd_per_pair"] = summary.codeflow.cost_usd_per_pair
     headline["models_missing"] = float(len(summary.missing))
     return headline
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.is_file() else None
 
 
 def choose_pairs(

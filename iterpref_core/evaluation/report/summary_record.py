@@ -9,14 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
+from iterpref_core.evaluation.statistics.paired_tests import Comparison
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import GroundTruth, ScoreRecord
 from iterpref_core.storage.jsonl import atomic_writer
-
-SIGNIFICANT = 0.05
-"""The p-value below which a model is called better or worse."""
 
 
 class SummaryRecord(BaseModel):
@@ -126,47 +123,6 @@ class BenchmarkScores(ScoreRecord):
     exceptions: dict[str, int] | None = None
     judged_inside: int | None = None
     parts: dict[str, ScoreRecord] | None = None
-
-
-class Comparison(SummaryRecord):
-    """One model against another on the same tasks.
-
-    Attributes:
-        n: the number of tasks.
-        gained: the tasks that the model solves more often than the other.
-        lost: the tasks that it solves less often.
-        difference: the difference of pass@1, as a share of 1.
-        ci95: the 95% interval of the difference.
-        p_value: the two-sided p-value of no difference.
-        p_worse: the one-sided p-value, small where the model is worse.
-        tasks_gained: the names of the tasks that the model solves more often.
-        tasks_lost: the names of the tasks that it solves less often.
-        both: the number of tasks that both solve, equally often.
-        neither: the number of tasks that neither solves.
-    """
-
-    n: int
-    gained: int
-    lost: int
-    difference: float
-    ci95: tuple[float, float]
-    p_value: float
-    p_worse: float
-    tasks_gained: tuple[str, ...]
-    tasks_lost: tuple[str, ...]
-    both: int
-    neither: int
-
-    @property
-    def effect(self) -> int:
-        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
-        if self.p_value >= SIGNIFICANT:
-            return 0
-        return 1 if self.difference > 0 else -1
-
-    def __str__(self) -> str:
-        """Write the difference in percentage points: `+2.4 [+0.3, +4.6], p = 0.031`."""
-        return f"{points(self.difference)} {interval(self.ci95)}, {p_equation(self.p_value)}"
 
 
 class Provenance(SummaryRecord):

@@ -11,7 +11,7 @@ from huggingface_hub import DatasetCardData, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from iterpref_core.evaluation.report.labels import benchmark_name, model_name
-from iterpref_core.evaluation.report.number_formats import percent
+from iterpref_core.evaluation.report.number_formats import difference, percent
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.evaluation.sharing.export_data_set import DATA, TRAIN, DataSet, Origin
@@ -237,6 +237,7 @@ def _render(name: str, **context: Any) -> str:
     environment.globals |= {
         "benchmark_name": benchmark_name,
         "count": count,
+        "difference": difference,
         "license_of": lambda origin: _find_license(origin) or "unknown: check",
         "percent": percent,
         "setting": setting,

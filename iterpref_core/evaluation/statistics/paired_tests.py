@@ -1,30 +1,35 @@
 """Paired tests of two models on the same tasks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from pydantic import BaseModel
 
 from iterpref_core.evaluation.statistics.pass_at_k import mean_interval
 
-ROUNDING = 1e-12
+SIGNIFICANT = 0.05
+"""The p-value below which a model is called better or worse."""
+_ROUNDING = 1e-12
 """The largest difference of two shares that counts as none."""
 
 
-@dataclass(frozen=True)
-class PairedComparison:
-    """The comparison of a model with another one on the same tasks.
+class Comparison(BaseModel, frozen=True):
+    """One model against another on the same tasks.
 
     Attributes:
         n: the number of tasks.
-        gained: the tasks that this model solves more often than the other.
-        lost: the tasks that this model solves less often.
+        gained: the tasks that the model solves more often than the other.
+        lost: the tasks that it solves less often.
         difference: the difference of pass@1, as a share of 1.
         ci95: the 95% interval of the difference: a bootstrap's, or exact where no task tells the models apart.
         p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
             each task, a sign-flip test with several.
-        p_worse: the p-value of the same test's one-sided form, small where this model is worse.
+        p_worse: the p-value of the same test's one-sided form, small where the model is worse.
+        tasks_gained: the names of the tasks that the model solves more often.
+        tasks_lost: the names of the tasks that it solves less often.
+        both: the number of tasks that both solve, equally often.
+        neither: the number of tasks that neither solves.
     """
 
     n: int
@@ -34,6 +39,17 @@ class PairedComparison:
     ci95: tuple[float, float]
     p_value: float
     p_worse: float
+    tasks_gained: tuple[str, ...]
+    tasks_lost: tuple[str, ...]
+    both: int
+    neither: int
+
+    @property
+    def effect(self) -> int:
+        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
+        if self.p_value >= SIGNIFICANT:
+            return 0
+        return 1 if self.difference > 0 else -1
 
 
 def compare_shares(
@@ -41,7 +57,7 @@ def compare_shares(
     theirs: Mapping[str, float],
     resamples: int,
     seed: int,
-) -> PairedComparison | None:
+) -> Comparison | None:
     """Compare two models on the tasks that both were judged on.
 
     With one sample of each task, resampling tasks is drawing the numbers gained, lost and alike from a multinomial.
@@ -67,8 +83,10 @@ def compare_shares(
     random = np.random.default_rng(seed)
     n = len(tasks)
     effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
-    gained = int((effects > ROUNDING).sum())
-    lost = int((effects < -ROUNDING).sum())
+    tasks_gained = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect > _ROUNDING]
+    tasks_lost = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect < -_ROUNDING]
+    gained, lost = len(tasks_gained), len(tasks_lost)
+    both = sum(1 for task_id in {*tasks} - {*tasks_gained, *tasks_lost} if ours[task_id] > 0)
 
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     if one_sample_each:
@@ -81,7 +99,7 @@ def compare_shares(
         # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
         high = largest_unseen_share(n)
         low = -high
-    return PairedComparison(
+    return Comparison(
         n=n,
         gained=gained,
         lost=lost,
@@ -89,6 +107,10 @@ def compare_shares(
         ci95=(low, high),
         p_value=p_value,
         p_worse=p_worse,
+        tasks_gained=tuple(tasks_gained),
+        tasks_lost=tuple(tasks_lost),
+        both=both,
+        neither=n - gained - lost - both,
     )
 
 

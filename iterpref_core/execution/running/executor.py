@@ -149,7 +149,8 @@ class Executor(Engine):
                 with self.pool.worker(program.environment) as worker:
                     return worker.run(job, program.limits(self.limits), program.test_cpu_s)
             except WorkerDiedError as error:
-                logger.warning("a worker was lost while it ran a program: %s", error)
+                if not self.pool.closed:
+                    logger.warning("a worker was lost while it ran a program: %s", error)
         raise WorkerDiedError(f"the execution engine failed {ATTEMPTS} times on this program")
 
 

@@ -203,6 +203,7 @@ class WorkerPool:
 
     Attributes:
         workers: those that are alive.
+        closed: True once the pool is closed, which ends the programs that run.
     """
 
     plan: tiers.Plan
@@ -216,7 +217,7 @@ class WorkerPool:
         self.workers: set[Worker] = set()
         self._lock = threading.Lock()
         self._free = threading.Semaphore(self.slots)
-        self._closed = False
+        self.closed = False
 
     @contextlib.contextmanager
     def worker(self, environment: str | None) -> Iterator[Worker]:
@@ -238,7 +239,7 @@ class WorkerPool:
 
     def _take(self, environment: str | None) -> Worker:
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise ExecutionError("the executor is closed; run programs inside its `with` block")
             idle = self._idle[environment]
             if idle:
@@ -251,7 +252,7 @@ class WorkerPool:
 
     def _give_back(self, worker: Worker, environment: str | None) -> None:
         with self._lock:
-            if worker.usable and not self._closed:
+            if worker.usable and not self.closed:
                 self._idle[environment].append(worker)
                 return
             self.workers.discard(worker)
@@ -285,7 +286,7 @@ class WorkerPool:
     def close(self) -> None:
         """End all workers and their programs, and remove their folders."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             idle = list(chain.from_iterable(self._idle.values()))
             busy = self.workers.difference(idle)
             self.workers -= set(idle)

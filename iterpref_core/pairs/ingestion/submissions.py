@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, LeftOutError, parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, read_row
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
 from iterpref_core.problems.ingestion.programs import language_of
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
-from iterpref_core.storage.left_out import Dropped
 
 _VERDICTS: dict[str, Verdict] = {
     r"accepted|ac|ok|pass(ed)?|correct|true|yes|1": "passed",
-    r"wrong[ _-]?answer|wa|fail(ed)?|incorrect|false|no|0|presentation[ _-]?error|pe": "wrong_answer",
-    r"time[ _-]?limit.*|tle|timeout": "timeout",
-    r"memory[ _-]?limit.*|mle": "memory",
-    r"runtime[ _-]?error.*|re|exception|crash(ed)?": "exception",
-    r"compil(e|ation)[ _-]?error|ce": "syntax_error",
+    r"wrong answer|wa|fail(ed)?|incorrect|false|no|0|(wa )?presentation error|pe|challenged|hacked": "wrong_answer",
+    r"(time|idleness) limit.*|tle|timeout": "timeout",
+    r"memory limit.*|mle": "memory",
+    r"output limit.*|ole": "output_limit",
+    r"runtime error.*|re|exception|crash(ed)?": "exception",
+    r"compil(e|ation) error|ce": "syntax_error",
 }
 """The words of judges for their verdicts -> the verdict; none fits a submission that nobody has judged yet."""
 
@@ -59,29 +59,29 @@ def ingest_submissions(
     with open_intake(source, dropped, "problem") as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for item in intake.rows:
-            read = read_row(item, named, lambda row: _read(row, named, intake.license))
-            if isinstance(read, Dropped):
-                intake.leave_out(read)
-                continue
-            places.setdefault(read.problem.task_id, []).append(kept.tell())
-            kept.write(read.to_json().encode() + b"\n")
+        for _, (name, line) in intake.take(named, lambda row: _read(row, named, intake.license)):
+            places.setdefault(name, []).append(kept.tell())
+            kept.write(line + b"\n")
         for name, offsets in places.items():
             submissions = []
             for offset in offsets:
                 kept.seek(offset)
                 submissions.append(_Submission.model_validate_json(kept.readline()))
-            trajectory = _trajectory(name, submissions)
+            attempts = []
+            for iteration, each in enumerate(submissions):
+                attempts.append(Attempt(iteration=iteration, code=each.code, verdict=each.verdict))
+            solved = any(attempt.verdict == "passed" for attempt in attempts)
+            trajectory = Trajectory(task_id=name, solved=solved, attempts=tuple(attempts))
             problem_file.write(submissions[0].problem.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
             intake.counts["problems"] += 1
-            intake.counts["solved"] += trajectory.solved
-            intake.counts["attempts"] += len(trajectory.attempts)
+            intake.counts["solved"] += solved
+            intake.counts["attempts"] += len(attempts)
     return intake.result
 
 
-def _read(row: Row, columns: Columns, license: str | None) -> _Submission:
-    """Return the submission in a row.
+def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
+    """Return the name of the problem in a row, and its submission as JSON.
 
     Raises:
         LeftOutError: the row has none.
@@ -99,33 +99,19 @@ def _read(row: Row, columns: Columns, license: str | None) -> _Submission:
     stated = read_license(columns.one(row, "license"))
     problem = Problem(task_id=name, prompt=read_statement(row, columns), tests=(), license=stated or license)
     submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
-    # UTF-8 has no half of a surrogate pair.
-    submission.to_json().encode()
-    return submission
+    return name, submission.to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:
-    word = str(int(stated) if isinstance(stated, bool) else stated).strip().lower()
+    """Return the verdict that a judge's word means: `WRONG_ANSWER`, `WA: Presentation Error`, True, or 1.0 of pandas.
+
+    Raises:
+        ValueError: it is the word of no judgment.
+    """
+    # In a column with nulls, pandas has decimal numbers.
+    number = isinstance(stated, bool | float) and float(stated).is_integer()
+    word = " ".join(re.findall(r"[a-z0-9]+", str(int(stated) if number else stated).lower()))
     for words, verdict in _VERDICTS.items():
         if re.fullmatch(words, word):
             return verdict
     raise ValueError(f"the verdict {stated!r} says neither that the program passes nor that it fails")
-
-
-def _trajectory(name: str, submissions: list[_Submission]) -> Trajectory:
-    attempts = []
-    for iteration, submission in enumerate(submissions):
-        attempt = Attempt(
-            iteration=iteration,
-            code=submission.code,
-            verdict=submission.verdict,
-            feedback="",
-            prompt_tokens=0,
-            completion_tokens=0,
-        )
-        attempts.append(attempt)
-    return Trajectory(
-        task_id=name,
-        solved=any(attempt.verdict == "passed" for attempt in attempts),
-        attempts=tuple(attempts),
-    )

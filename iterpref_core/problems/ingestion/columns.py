@@ -21,6 +21,8 @@ ANSWERS = (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested
 """The parts of a row of a preference set."""
 PROGRAMS = (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point")
 """The parts of a row with a wrong and a right program."""
+_SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
+"""The user's words for the programs of a pair."""
 PROBLEMS = (
     *_OF_EVERY_ROW,
     *("tests", "hidden_tests", "reference", "wrong"),
@@ -35,7 +37,7 @@ EXAMPLES = {
     PROBLEMS: "prompt=question,reference=solution,tests=test_code",
     SUBMISSIONS: "prompt=statement,task_id=problem,program=code,passed=status",
 }
-_NEEDED = ("prompt", "chosen", "rejected", "buggy", "fixed", "program", "passed")
+_NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts without which a row says nothing."""
 _JOINED = {*_NEEDED, "tests", "hidden_tests", "reference", "wrong", "system", "setup"} - {"passed"}
 """The parts that may have several columns."""
@@ -60,7 +62,7 @@ class Columns:
     """The columns of each part of a row.
 
     Attributes:
-        names: part → columns, in the order in which they are joined; no columns for a part that the user leaves out.
+        names: part → columns, in the order in which they are joined; a part that is left out has none.
         example: an assignment of columns, for messages.
         stated: parts that the user names.
         split: the split to read of rows that state theirs; None: `train`.
@@ -77,7 +79,7 @@ class Columns:
         Raises:
             ValueError: the row lacks one of the columns, and the user names it, or no row can do without this part.
         """
-        found = {column: _look_up(row, column) for column in self.names[part]}
+        found = {column: _look_up(row, column) for column in self.names.get(part, ())}
         absent = [column for column, value in found.items() if value is _ABSENT]
         if absent and (part in self.stated or part in _NEEDED):
             raise ValueError(
@@ -109,7 +111,8 @@ class Columns:
 
     def has(self, row: Row, part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
-        return bool(self.names[part]) and all(_look_up(row, name) is not _ABSENT for name in self.names[part])
+        columns = self.names.get(part, ())
+        return bool(columns) and all(_look_up(row, column) is not _ABSENT for column in columns)
 
     def unread(self, row: Row) -> list[str]:
         """Return the names of a row's columns that hold something and that no part reads."""
@@ -163,7 +166,8 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
         return value
     if isinstance(value, list):
         inner = [_at_path(item, path) for item in value]
-        return [item for item in inner if item is not _ABSENT]
+        found = [item for item in inner if item is not _ABSENT]
+        return found if found or not value else _ABSENT
     if not isinstance(value, Mapping) or path[0] not in value:
         return _ABSENT
     return _at_path(value[path[0]], path[1:]) if path[1:] else value[path[0]]
@@ -194,9 +198,10 @@ def parse_columns(
     own: dict[str, Sequence[str]] = {part: [part] for part in parts}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = dict.fromkeys(parts, ()) | {"license": ["license"], "split": ["split"]} | _assignments(preset, parts)
+        own = {"license": ["license"], "split": ["split"], **_assignments(preset, parts)}
     stated = _assignments(text, parts) if text is not None else {}
-    return Columns(own | stated, EXAMPLES[tuple(parts)], frozenset(stated), split)
+    names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
+    return Columns(names, EXAMPLES[tuple(parts)], frozenset(stated), split)
 
 
 def _assignments(text: str, parts: Sequence[str]) -> dict[str, Sequence[str]]:
@@ -204,8 +209,10 @@ def _assignments(text: str, parts: Sequence[str]) -> dict[str, Sequence[str]]:
     for assignment in text.split(","):
         part, equals, stated = (word.strip() for word in assignment.partition("="))
         names = [name.strip() for name in stated.split("+")] if stated else []
-        refused = not names if part in _NEEDED else len(names) > 1 and part not in _JOINED
-        if refused or not equals or part not in parts or part in columns or not all(names):
+        known = bool(equals) and part in parts and part not in columns and all(names)
+        # `language=` leaves a part out.
+        fitting = bool(names) if part in _NEEDED else len(names) < 2
+        if not known or not (fitting or (names and part in _JOINED)):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as "
                 f"{EXAMPLES[tuple(parts)]}"

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials, read_row
+from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, find_preset
 from iterpref_core.problems.ingestion.problem_rows import ProblemReader, Selection
 from iterpref_core.problems.ingestion.trials import try_programs
 from iterpref_core.records import Problem, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 
 def ingest(
@@ -62,15 +61,11 @@ def ingest(
             read = reader.read(row)
             return *try_programs(read, outcomes.run, pairs=pairs_per_problem if trajectories else 0), read.left_out
 
-        for item, taken in executor.each(intake.rows, lambda item: read_row(item, named, take)):
-            if isinstance(taken, Dropped):
-                intake.leave_out(taken)
-                continue
-            problem, trajectory, left_out = taken
+        for item, (problem, trajectory, left_out) in intake.take(named, take, executor):
             name = take_name(problem.task_id, names)
             if form == OWN_RECORDS and name != problem.task_id:
                 used = f"field 'task_id': {problem.task_id!r} was already used; give every problem its own"
-                intake.leave_out(Dropped(BAD_RECORD, str(item.where), problem.task_id, used))
+                intake.leave_out(item, problem.task_id, used)
                 continue
             named_so = {"task_id": name}
             problem_file.write(problem.model_copy(update=named_so).to_json() + "\n")

@@ -1,7 +1,7 @@
 """Intake: what every ingestion does: sources are found, rows are read and counted, and files appear whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -75,13 +75,34 @@ class Intake:
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
         self._sources = {path.resolve() for path in source.paths}
-        self.leave_out = left_out.add
+        self._left_out = left_out
         self.rows = islice(_each_row(shards.files, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
         self.license = source.license or shards.license
         self.counts: Counter[str] = Counter()
         self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
+
+    def take(
+        self, columns: Columns, read: Callable[[dict[str, Any]], T], executor: Engine | None = None
+    ) -> Iterator[tuple[Item, T]]:
+        """Yield each row that is not left out, with what is read in it.
+
+        Args:
+            columns: where each part stands.
+            read: reads a row; see `read_row`.
+            executor: reads several rows at once, where programs run.
+        """
+        each = executor.each if executor is not None else _one_by_one
+        for item, taken in each(self.rows, lambda item: read_row(item, columns, read)):
+            if isinstance(taken, Dropped):
+                self._left_out.add(taken)
+            else:
+                yield item, taken
+
+    def leave_out(self, item: Item, name: str, fault: str) -> None:
+        """Leave out a row that was read."""
+        self._left_out.add(Dropped(BAD_RECORD, str(item.where), name, fault))
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
@@ -124,6 +145,11 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     store.unlink(missing_ok=True)
 
 
+def _one_by_one(items: Iterable[Item], function: Callable[[Item], T]) -> Iterator[tuple[Item, T]]:
+    for item in items:
+        yield item, function(item)
+
+
 def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
     """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101.
 
@@ -156,6 +182,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         StorageError: the disk is full.
     """
     name = ""
+    reason = BAD_RECORD
     try:
         row = parse_json(item.text)
         if not isinstance(row, dict):
@@ -165,13 +192,14 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
     except (ExecutionError, ConfigError, StorageError, OSError):
         raise
     except LeftOutError as error:
-        return Dropped(error.reason, str(item.where), name, str(error))
+        reason, fault = error.reason, str(error)
     except ValidationError as error:
-        return Dropped(BAD_RECORD, str(item.where), name, describe_validation_error(error))
+        fault = describe_validation_error(error)
     except RecordError as error:
         # The message begins with the place.
-        return Dropped(BAD_RECORD, str(item.where), name, str(error).partition(": ")[2])
+        fault = str(error).partition(": ")[2]
     except ValueError as error:
-        return Dropped(BAD_RECORD, str(item.where), name, str(error))
+        fault = str(error)
     except Exception as error:  # noqa: BLE001 - a row may break anything
-        return Dropped(BAD_RECORD, str(item.where), name, f"a value is of a kind that does not fit ({error})")
+        fault = f"a value is of a kind that does not fit ({error})"
+    return Dropped(reason, str(item.where), name, fault)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.problems.ingestion import preparations
-from iterpref_core.problems.ingestion.columns import ANSWERS, PROBLEMS, SUBMISSIONS
+from iterpref_core.problems.ingestion.columns import ANSWERS, PROBLEMS, PROGRAMS, SUBMISSIONS
 from iterpref_core.problems.ingestion.values import Row
 from iterpref_core.records.errors import InputError, unknown_name
 
-_PARTS = {"problems": PROBLEMS, "answers": ANSWERS, "submissions": SUBMISSIONS}
+_PARTS = {"problems": PROBLEMS, "answers": ANSWERS, "programs": PROGRAMS, "submissions": SUBMISSIONS}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Preset:
         asks: True: the prompt says what to write, a script or a function of a name. False: the statement says it.
         ignore_case: True: the set's own rule ignores case in what a script prints.
         prepare: name of the function of `preparations` that is the set's own.
-        parts: what its rows are: `problems`, pairs of `answers`, or `submissions`: single programs.
+        parts: what its rows are: `problems`, pairs of `answers`, buggy and fixed `programs`, or `submissions`: single
+            programs.
     """
 
     title: str
@@ -56,8 +57,6 @@ ANY_SET = "problems"
 """The preset of sets that have none: columns stand where the user says."""
 OWN_RECORDS = "jsonl"
 """The preset of this project's own records."""
-WITH_VERDICTS = "submissions"
-"""The preset of single programs."""
 
 _TABLE = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
 PRESETS = {name: Preset(**fields) for name, fields in _TABLE.items()}

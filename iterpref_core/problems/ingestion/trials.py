@@ -13,7 +13,7 @@ from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, tim
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
-from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory
+from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed."""
@@ -93,17 +93,17 @@ def _try_wrong(
         if outcome.verdict != "passed" and outcome.verdict not in UNDECIDED:
             # Feedback from hidden tests stays out: a model may read the trajectory.
             feedback = outcome.feedback if outcome.tests_passed < len(problem.tests) else ""
-            attempts.append(
-                _attempt(len(attempts), code).model_copy(update={"verdict": outcome.verdict, "feedback": feedback})
-            )
+            failed = Attempt(iteration=len(attempts), code=code, verdict=outcome.verdict, feedback=feedback)
+            attempts.append(failed)
     if not attempts:
         return None
     right = min(passing, key=lambda code: _distance(attempts[0].code, code))
-    hidden = {"hidden": "passed" if problem.hidden_tests else None}
+    hidden: Verdict | None = "passed" if problem.hidden_tests else None
+    repaired = Attempt(iteration=len(attempts), code=right, verdict="passed", hidden=hidden)
     return Trajectory(
         task_id=problem.task_id,
         solved=True,
-        attempts=(*attempts, _attempt(len(attempts), right).model_copy(update=hidden)),
+        attempts=(*attempts, repaired),
         tests=problem.tests_digest,
     )
 
@@ -112,7 +112,3 @@ def _distance(wrong: str, right: str) -> int:
     """Return the number of lines in which two programs differ."""
     diff = diff_lines(wrong, right)
     return len(diff.rejected) + len(diff.chosen)
-
-
-def _attempt(iteration: int, code: str) -> Attempt:
-    return Attempt(iteration=iteration, code=code, verdict="passed", feedback="", prompt_tokens=0, completion_tokens=0)

@@ -7,9 +7,9 @@ from pathlib import Path
 from iterpref_core.records import COMPOSED
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import RecordError
-from iterpref_core.records.input_files import LinePlace, is_null, parse_json_at
+from iterpref_core.records.input_files import is_null, parse_json_at
 from iterpref_core.records.prompt_messages import prompt_text, read_prompt
-from iterpref_core.storage.jsonl import parse_lines
+from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import other_split
 
 HELDOUT = "heldout"
@@ -55,9 +55,9 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: what
             is not read is not compared, and would pass for new.
     """
-    for number, text in parse_lines(path):
-        task = parse_json_at(text, LinePlace(path, number))
-        where = f"{path}:{number}"
+    for item in read_items(path):
+        where = str(item.where)
+        task = parse_json_at(item.text, item.where)
         if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in PROMPTS | SOLUTIONS):
             listed = ", ".join(PROMPTS | SOLUTIONS)
             raise RecordError(f"{where}: no text under any of the fields {listed}; give a benchmark's file")
@@ -65,7 +65,7 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
             continue
         yield BenchmarkTask(
-            name=next((str(task[name]) for name in NAMES if name in task), f"{path.name}:{number}"),
+            name=next((str(task[name]) for name in NAMES if name in task), f"{path.name}:{item.number}"),
             prompts=_texts(task, PROMPTS, where),
             solutions=_texts(task, SOLUTIONS, where),
             composed=task.get("source") == COMPOSED,

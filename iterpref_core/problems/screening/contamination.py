@@ -31,7 +31,7 @@ from iterpref_core.programs.source_code.normal_form import solution_forms
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import DataUnavailableError, InputError
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records.prompt_messages import Prompt, prompt_text
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -160,7 +160,7 @@ class Decontamination:
             # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             prompts = [" ".join(_words(prompt)) for prompt in task.prompts]
-            forms = [form for program in programs for form in _forms(program)]
+            forms = [form for program in programs for form in long_forms(program)]
             wholes: list[str | int] = [*prompts, *forms]
             for whole in wholes:
                 self._wholes[whole][owner] = None
@@ -184,18 +184,23 @@ class Decontamination:
                 runs[run].append((len(self._texts), position))
             self._texts.append((owner, len(words)))
 
-    def find(self, pair: PreferencePair) -> dict[str, dict[str, set[Evidence]]]:
-        """Return the tasks that a pair shares something with, and count the pair in `overlaps`.
+    def find(self, name: str, prompt: Prompt, program: str) -> dict[str, dict[str, set[Evidence]]]:
+        """Return the tasks that a pair or problem shares something with, and count the pair in `overlaps`.
+
+        Args:
+            name: its name.
+            prompt: its prompt.
+            program: the chosen program, or the reference.
 
         Returns:
             benchmark → task → kinds of evidence.
         """
-        asked = _words(prompt_text(pair.prompt))
+        asked = _words(prompt_text(prompt))
         evidence: dict[Evidence, Iterable[Owner]] = {
             "prompt": self._wholes.get(" ".join(asked), ()),
             "example": self._shared_examples(asked),
-            "ngram": self._covered([asked, _words(pair.chosen)]),
-            "ast": [owner for form in _forms(pair.chosen) for owner in self._wholes.get(form, ())],
+            "ngram": self._covered([asked, _words(program)]),
+            "ast": [owner for form in long_forms(program) for owner in self._wholes.get(form, ())],
         }
         shared: dict[str, dict[str, set[Evidence]]] = {}
         for kind, owners in evidence.items():
@@ -209,7 +214,7 @@ class Decontamination:
                 overlap.kinds[kind] += 1
             if len(overlap.examples) < SHOWN:
                 closest = max(tasks, key=lambda name: len(tasks[name]))
-                overlap.examples.append({"pair": pair.task_id, "task": closest})
+                overlap.examples.append({"pair": name, "task": closest})
         return shared
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
@@ -240,7 +245,7 @@ class Decontamination:
 
     def keeps(self, pair: PreferencePair) -> bool:
         """Return False for a pair that shares something with a task, if such pairs are left out; count the pair."""
-        is_contaminated = bool(self.find(pair))
+        is_contaminated = bool(self.find(pair.task_id, pair.prompt, pair.chosen))
         self.contaminated += is_contaminated
         return not (is_contaminated and self._drop)
 
@@ -278,9 +283,6 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
         yield hash(" ".join(words[start : start + RUN]))
 
 
-def _forms(code: str) -> list[int]:
-    hashes = []
-    for form, size in solution_forms(code):
-        if size >= FORM:
-            hashes.append(hash(form))
-    return hashes
+def long_forms(code: str) -> list[int]:
+    """Return the hashes of the normal forms of a program's functions, but of short ones, which anybody would write."""
+    return [hash(form) for form, size in solution_forms(code) if size >= FORM]

@@ -12,15 +12,14 @@ A name is no reason: two problems of one name get different ones.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.problems.screening.contamination import FORM, Decontamination
+from iterpref_core.problems.screening.contamination import Decontamination, long_forms
 from iterpref_core.problems.screening.near_duplicates import NearDuplicates
-from iterpref_core.programs.source_code.normal_form import solution_forms
-from iterpref_core.records import COMPOSED, PreferencePair, Problem, take_name
+from iterpref_core.records import COMPOSED, Problem, take_name
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.prompt_messages import prompt_text, statement_digest
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
@@ -76,7 +75,7 @@ def check_problems(files: Sequence[Path], against: Sequence[str], out: Path | No
                 licenses[problem.license or "not stated"] += 1
                 where = f"{problem.task_id} ({path.name})"
                 reason, partner = earlier.add(problem, where)
-                contaminated = bool(benchmarks.find(_as_pair(problem)))
+                contaminated = bool(benchmarks.find(problem.task_id, problem.prompt, problem.reference or ""))
                 counts["contaminated"] += contaminated
                 if reason:
                     counts[f"repeated/{reason}"] += 1
@@ -97,15 +96,6 @@ def check_problems(files: Sequence[Path], against: Sequence[str], out: Path | No
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
     named = {f"license/{name}": count for name, count in sorted(licenses.items())}
     return CheckedProblems({name: float(count) for name, count in (counts | named).items()}, findings)
-
-
-def _as_pair(problem: Problem) -> PreferencePair:
-    return PreferencePair(
-        task_id=problem.task_id,
-        prompt=problem.prompt,
-        chosen=problem.reference or "",
-        rejected="",
-    )
 
 
 def _instructions(files: Sequence[Path]) -> frozenset[int]:
@@ -140,8 +130,8 @@ class _Earlier:
 
     def __init__(self, instructions: frozenset[int]) -> None:
         self._instructions = instructions
-        self._statements: dict[str, str] = {}
-        self._programs: dict[str, str] = {}
+        # Digest of a statement, or hash of a function's normal form → the first problem that has it.
+        self._first: dict[str | int, str] = {}
         self._near = NearDuplicates(NEAR)
 
     def add(self, problem: Problem, where: str) -> tuple[str, str]:
@@ -149,28 +139,15 @@ class _Earlier:
 
         The near partner of a prompt is not known.
         """
-        statement = statement_digest(problem.prompt)
-        forms = list(_forms(problem))
-        same = [self._programs[form] for form in forms if form in self._programs]
-        reason, partner = "", ""
-        if statement in self._statements:
-            reason, partner = "prompt", self._statements[statement]
-        elif same:
-            reason, partner = "program", same[0]
-        # Prompts of composed problems are all made of the same phrases.
+        reasons: dict[str | int, str] = {statement_digest(problem.prompt): "prompt"}
+        is_near = False
+        # Composed problems are all made of the same phrases, and of the same lines.
         if problem.source != COMPOSED:
+            reasons |= dict.fromkeys(long_forms(problem.reference or ""), "program")
             sentences = _sentences(problem)
             task = [sentence for sentence in sentences if _key(sentence) not in self._instructions]
-            if not self._near.add(" ".join(task or sentences)) and not reason:
-                reason = "near_prompt"
-        self._statements.setdefault(statement, where)
-        for form in forms:
-            self._programs.setdefault(form, where)
-        return reason, partner
-
-
-def _forms(problem: Problem) -> Iterator[str]:
-    if problem.source != COMPOSED:
-        for form, size in solution_forms(problem.reference or ""):
-            if size >= FORM:
-                yield form
+            is_near = not self._near.add(" ".join(task or sentences))
+        repeated = [(reason, self._first[key]) for key, reason in reasons.items() if key in self._first]
+        for key in reasons:
+            self._first.setdefault(key, where)
+        return next(iter(repeated), ("near_prompt" if is_near else "", ""))

@@ -10,8 +10,8 @@ from pydantic import AliasChoices, Field
 from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
 from iterpref_core.records import Record
-from iterpref_core.records.input_files import LinePlace, read_text
-from iterpref_core.storage.jsonl import parse_lines, parse_record
+from iterpref_core.records.input_files import read_text
+from iterpref_core.storage.jsonl import read_jsonl
 
 
 class SeedProgram(Record):
@@ -34,8 +34,8 @@ def read_seeds(source: Path) -> Iterator[str]:
             if path.is_file():
                 yield read_text(path)
         return
-    for number, text in parse_lines(source):
-        yield parse_record(LinePlace(source, number), text, SeedProgram).code
+    for program in read_jsonl(source, SeedProgram):
+        yield program.code
 
 
 def filter_for_others(

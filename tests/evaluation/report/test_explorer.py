@@ -33,9 +33,10 @@ def data_of(page: Path) -> Any:
     return json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
 
 
-def explore(experiment: SimpleNamespace, trajectories: Path | None, out: Path, **files: Any) -> Any:
+def explore(experiment: SimpleNamespace, trajectories: Path, out: Path, **files: Any) -> Any:
     """The data of an explorer of these trajectories."""
-    paths = {"problems": None, "pairs": experiment.pairs, "spans": experiment.spans, "dropped": None}
+    paths = {name: experiment.told[name] for name in ("problems", "dropped")}
+    paths |= {"pairs": experiment.pairs, "spans": experiment.spans}
     write_explorer(Explored(trajectories, **paths | files), experiment.params.codeflow, out)
     return data_of(out)
 
@@ -101,5 +102,6 @@ def test_report_and_explorer_lead_to_each_other(rich: SimpleNamespace, tmp_path:
     assert shown["outcome"] == "pair"
     assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
     assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
-    rich.build(out, trajectories=tmp_path / "absent")
+    (tmp_path / "trajectories").write_text("", encoding="utf-8")
+    rich.build(out, trajectories=tmp_path / "trajectories")
     assert "There are no trajectories." in (out / "explorer.html").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from iterpref_core.evaluation.report.number_formats import difference
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.score_table import Cell, ScoreTable, score_table
 from iterpref_core.evaluation.report.summary_record import Summary
@@ -32,7 +33,7 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     heldout = cells["DPO"][0]
     assert heldout in score_rows(summary)
     assert isinstance(heldout, ScoreRow)
-    assert (heldout.score, heldout.interval, str(heldout.comparison)[:20]) == (
+    assert (heldout.score, heldout.interval, difference(heldout.comparison)[:20]) == (
         0.2,
         (0.14, 0.26),
         "−15.0 [−20.0, −10.0]",

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.statistics.paired_tests import PairedComparison, compare_shares, holm
+from iterpref_core.evaluation.statistics.paired_tests import Comparison, compare_shares, holm
 
 
-def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> PairedComparison:
+def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> Comparison:
     """Two models with one sample of each task."""
     ours = {str(task): float(task < gained) for task in range(n)}
     theirs = {str(task): float(gained <= task < gained + lost) for task in range(n)}

@@ -103,6 +103,18 @@ def test_an_abandoned_run_ends_its_programs():
         assert executor.run_one(GOOD).verdict == "passed"
 
 
+def test_a_program_that_a_closed_executor_ends_is_no_lost_worker(caplog):
+    with Executor(LIMITS, workers=2) as executor:
+        run = executor.run_each([GOOD, SLOW, SLOW, SLOW], lambda program: program)
+        assert next(run)[1].verdict == "passed"
+        time.sleep(0.1)
+        threads = [each for each in threading.enumerate() if each.name.startswith("execution")]
+        executor.close()
+        for thread in threads:
+            thread.join(2)
+    assert "a worker was lost" not in caplog.text
+
+
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_run_may_outlive_its_executor(namespaces, monkeypatch):
     wait = subprocess.Popen.wait

@@ -580,6 +580,29 @@ ROWS: dict[str, PublishedRow] = {
         "add",
         tests=(1, 0),
     ),
+    "coderm, older names": PublishedRow(
+        "coderm",
+        {
+            "task_id": 0,
+            "question": "Write add.",
+            "code_ground_truth": ADD,
+            "code_generate": "[]",
+            "unit_tests": json.dumps(
+                [
+                    {
+                        "ut_id": 0,
+                        "unit_test": "import unittest\n\nclass T(unittest.TestCase):\n    def test_add(self):\n"
+                        "        self.assertEqual(add(1, 2), 3)\n",
+                        "FAR": 0.1,
+                    }
+                ]
+            ),
+        },
+        ADD,
+        ADD_WRONG,
+        "add",
+        tests=(1, 0),
+    ),
     "humaneval, HumanEval-X": PublishedRow(
         "humaneval",
         {

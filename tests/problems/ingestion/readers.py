@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.execution import Outcome
-from iterpref_core.pairs.ingestion.repairs import read_repair
+from iterpref_core.pairs.ingestion.preference_pairs import read_pair
 from iterpref_core.problems.ingestion.columns import PROGRAMS, Columns, parse_columns
 from iterpref_core.problems.ingestion.intake import read_row
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -25,7 +25,7 @@ def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
             verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
         )
 
-    return lambda row: read_repair(row, named, PARAMS.pairs, run)
+    return lambda row: read_pair(row, named, PARAMS.pairs, run)[0]
 
 
 def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[Any]:

@@ -121,6 +121,11 @@ UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
     ),
     ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
     ("mbpp", [{"task_id": 601, "code": "x = 1", "text": "Add."}], "no problem to ingest (1 unknown_columns; "),
+    (
+        "opencodeinstruct",
+        [{"input": "Add.", "output": "x", "unit_tests": "[]", "tests_status": "[1]"}],
+        "no problem to ingest (1 no_tests; ",
+    ),
     ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: a test is not valid Python"),
     (
         "mbpp",

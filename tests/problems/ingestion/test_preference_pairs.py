@@ -152,12 +152,15 @@ def test_files_without_pairs_are_refused(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_pairs_keep_their_names_and_repeated_ones_are_named_by_their_line(tmp_path: Path) -> None:
+def test_pairs_keep_their_names_and_repeated_ones_are_numbered(tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "pairs.jsonl"
     names: list[object] = ["a", "a", 7, "", None]
     source.write_text("\n".join(json.dumps(PAIR | {"task_id": name}) for name in names))
     ingest_pairs(Source([source]), out)
-    assert [pair.task_id for pair in read_pairs(out)] == ["a", "pair-2", "7", "pair-4", "pair-5"]
+    assert [pair.task_id for pair in read_pairs(out)] == ["a", "a#2", "7", "pair-4", "pair-5"]
+    assert [pair.problem for pair in read_pairs(out)][:2] == ["a", "a"], (
+        "two pairs of one problem are held out together"
+    )
 
 
 TURNS = chat(("user", "Hi."), ("assistant", "Hi."), ("user", "Add one."))

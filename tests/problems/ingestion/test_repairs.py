@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.pairs.ingestion.repairs import ingest_repairs
+from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import row_tests
 from iterpref_core.problems.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.problems.ingestion.columns import parse_columns
@@ -43,7 +42,8 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
     store = source.with_suffix(".sqlite")
     license = words.pop("license", None)
     rows = Source([source], license=license)
-    found = ingest_repairs(rows, out, PARAMS.pairs, EXECUTION, store, dropped=dropped, **words)
+    judging = Judging(PARAMS.pairs, EXECUTION, store)
+    found = ingest_pairs(rows, out, judging, form="pairs", dropped=dropped, **words)
     assert not store.exists()
     return found, list(read_pairs(out))
 
@@ -77,11 +77,11 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"tests": "not f(1, 2) - 3"}, "bad_record"),
         ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
-        ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "fixed_fails"),
+        ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "no_tests"),
         ({"tests": 3}, "bad_record"),
         ({"buggy": [1]}, "bad_record"),
         ({"buggy": [[BUGGY]]}, "bad_record"),
-        ({"buggy": []}, "bad_record"),
+        ({"buggy": []}, "empty"),
         ({"buggy": [BUGGY]}, "bad_record"),
         ({"license": {"name": "MIT"}}, "bad_record"),
         ({"split": "test"}, "other_split"),
@@ -218,13 +218,25 @@ def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_
     assert sorted(pair.problem for pair in pairs) == sorted(problems)
 
 
+def test_a_test_with_several_right_outputs_is_left_out_and_counted(tmp_path: Path) -> None:
+    tests = [{"input": "0\n", "output": ["1", "2"]}, {"input": "1\n", "output": ["2"]}]
+    row = {"buggy": "print(3)\n", "fixed": "print(2)\n", "prompt": "Print 1 or 2."}
+    rows = (row | {"tests": json.dumps(tests)}, row | {"tests": tests[:1]})
+    found, _ = taken(written(tmp_path / "several.jsonl", *rows))
+    assert found.counts == {"pairs": 1, "tested": 1, "tests_left_out/several_outputs": 1, "dropped/no_tests": 1}
+    # Inputs and outputs of lines, as in APPS, are one text each.
+    lines = {"input": ["1", "2"], "output": ["3", "4"]}
+    own = {"fixed": "print('3\\n4')\n", "tests": [lines]}
+    assert taken(written(tmp_path / "lines.jsonl", row | own))[0].counts == {"pairs": 1, "tested": 1}
+
+
 def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path: Path) -> None:
     rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
     named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
              rows[4] | {"task_id": "pair-4"}]  # fmt: skip
     ingest_pairs(Source([written(tmp_path / "in.jsonl", *named)]), tmp_path / "out.jsonl")
     names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
-    assert names == ["pair-3", "a", "pair-3#2", "pair-4", "pair-5"]
+    assert names == ["pair-3", "a", "pair-3#2", "a#2", "pair-4"]
 
 
 @pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "entry_point"])

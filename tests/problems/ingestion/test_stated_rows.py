@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.pairs.ingestion.repairs import ingest_repairs
+from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import call_tests
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.ingest import ingest
@@ -127,7 +126,9 @@ def test_other_languages_are_not_taken_for_python_where_no_column_states_them(
     if form == "trl":
         found = ingest_pairs(Source([source]), out)
     else:
-        found = ingest_repairs(Source([source]), out, PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite")
+        found = ingest_pairs(
+            Source([source]), out, Judging(PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite"), form="pairs"
+        )
     assert [pair.chosen for pair in read_pairs(out)] == [SCRIPT, FRAGMENT]
     # The fragment may be Python: the message says how to say so.
     (fragment,) = (row for row in found.dropped if row.where.endswith(":3"))

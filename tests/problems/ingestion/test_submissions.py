@@ -21,7 +21,8 @@ COLUMNS = "task_id=problem,prompt=statement,program=code,passed=status"
 STATUS = {
     "Accepted": True, "OK": True, True: True, "AC": True, "Wrong Answer": False, "WA": False, False: False,
     "TIME_LIMIT_EXCEEDED": False, "Runtime Error (NZEC)": False, "Compile Error": False, "WJ": None, None: None,
-    "SKIPPED": None, 0.5: None,
+    "SKIPPED": None, 0.5: None, "WA: Presentation Error": False, "CHALLENGED": False,
+    "IDLENESS_LIMIT_EXCEEDED": False, "Output Limit Exceeded": False,
 }  # fmt: skip
 """What judges write -> True if the program passes, None if that does not say."""
 
@@ -58,6 +59,15 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(
             (pair,) = make_pairs(one, read_tasks(out)[one.task_id], PARAMS.pairs)
             assert (pair.chosen, True) in wanted[one.task_id]
             assert (pair.rejected, False) in wanted[one.task_id]
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(1.0, "passed"), (0.0, "wrong_answer")])
+def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status: float, verdict: str, tmp_path: Path) -> None:
+    row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": status}
+    trajectories = tmp_path / "t.jsonl"
+    ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "out.jsonl", trajectories, COLUMNS)
+    (one,) = read_jsonl(trajectories, Trajectory)
+    assert [attempt.verdict for attempt in one.attempts] == [verdict]
 
 
 def test_problems_without_tests_never_join_an_experiment(tmp_path: Path) -> None:

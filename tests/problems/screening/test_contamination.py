@@ -12,7 +12,7 @@ from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask, read
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import parse_lines
+from iterpref_core.storage.items import read_items
 
 TEN = "one two three four five six seven eight nine ten"
 SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"
@@ -25,7 +25,7 @@ def pair(name: str, prompt: str = "p", chosen: str = "c") -> PreferencePair:
 def kinds(item: PreferencePair, *tasks: BenchmarkTask) -> dict[str, set[str]]:
     index = Decontamination([], Path(), drop=True)
     index.add("b", tasks)
-    return {name: set(found) for name, found in index.find(item).get("b", {}).items()}
+    return {name: set(found) for name, found in index.find(item.task_id, item.prompt, item.chosen).get("b", {}).items()}
 
 
 def test_runs_must_cover_most_of_a_task() -> None:
@@ -129,10 +129,10 @@ def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
     index = Decontamination([], Path(), drop=True)
     index.add("mbpp", read_benchmark(Path(plus)))
     found, others = set(), set()
-    for number, line in parse_lines(Path(source)):
-        task = json.loads(line)
+    for number, item in enumerate(read_items(Path(source)), 1):
+        task = json.loads(item.text)
         prompt = f"{task['text']}\nYour code should pass this test: {task['test_list'][0]}"
-        if index.find(pair(str(number), prompt, task["code"])):
+        if index.find(str(number), prompt, task["code"]):
             (found if task["task_id"] in mbpp_plus_ids() else others).add(task["task_id"])
     assert len(found) >= 0.94 * len(mbpp_plus_ids())
     assert len(others) <= 0.1 * 596, "near-duplicates inside MBPP, and no more"

@@ -12,8 +12,11 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph
+from tasks.dvc.remote import pull_outputs
+from tasks.dvc.reproduction import StageError
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
+from tests.dvc_repository import ToyCheckout, reproduce
 from tests.settings import ROOT
 
 
@@ -173,3 +176,32 @@ def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.Mon
         with Repo() as repo:
             repo.unfreeze(name)
         assert path.read_text(encoding="utf-8") == before, name
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("stages: [", "dvc.yaml:1:10: not valid YAML"),
+        ("stages: {a: {cmdd: x}}", "validation failed: 2 errors; `dvc status` says where"),
+    ],
+)
+def test_a_broken_graph_is_told_by_its_place(checkout: Path, text: str, told: str) -> None:
+    (checkout / "dvc.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        load_graph(checkout)
+    assert told in str(refused.value)
+    assert "dvc init" not in str(refused.value)
+
+
+def test_a_pull_says_how_much_the_remote_had(toy_checkout: ToyCheckout, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = toy_checkout({"only": {"cmd": "echo made > made", "outs": ["made"]}})
+    (folder / ".dvc/config").write_text(
+        "[core]\nremote = beside\n['remote \"beside\"']\nurl = ../absent\n", encoding="utf-8"
+    )
+    reproduce()
+    pull_outputs(["only"])
+    assert "--pull: 0 files fetched; what the remote does not have is computed" in capsys.readouterr().err
+    (folder / "made").write_text("by hand", encoding="utf-8")
+    with pytest.raises(StageError, match=r"(?s)made; try `dvc pull`, whose options DVC means, or run without --pull"):
+        pull_outputs(["only"])
+    assert (folder / "made").read_text(encoding="utf-8") == "by hand"
