@@ -15,7 +15,7 @@ from iterpref_core.records.errors import InputError, IterPrefError
 from tasks import child
 
 _STARTED = re.compile(r"Running stage '(.+)':")
-# Lines of DVC that say nothing new: the stage's command, which stands in dvc.yaml; that the lock is written; advice after
+# Lines of DVC that say nothing new: a stage's command, which stands in dvc.yaml; that the lock is written; advice after
 # each stage, which does not apply, since dvc.lock changes again with the next one; and a warning of a frozen stage, at
 # each point of a sweep: the command has said it once.
 _NOTHING_NEW = re.compile(
