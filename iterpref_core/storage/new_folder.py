@@ -9,17 +9,18 @@ from iterpref_core.records.errors import InputError, StorageError, storage_error
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder. The block fills a temporary one, which gets its name when the block ends without an error.
 
     Args:
         out: a folder that is absent or empty.
+        replace: `out` may hold files; they are there until the new folder is whole.
 
     Raises:
         InputError: `out` is a file, or is not empty.
         StorageError: see `new_path`.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not replace and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is not empty; name a new folder, or remove this one")
     with new_path(out) as partial:
         partial.mkdir(parents=True)
@@ -39,6 +40,9 @@ def new_path(path: Path) -> Iterator[Path]:
     _remove(partial)
     try:
         yield partial
+        if path.is_dir():
+            # A folder takes the place of an empty one alone.
+            shutil.rmtree(path)
         partial.replace(path)
     except Exception as error:
         # Writers of models, of Arrow and of Parquet name no file.
