@@ -178,7 +178,7 @@ def gate(
         seed=settings.seed,
     )
     if json_:
-        typer.echo(json.dumps(comparison.to_json(), indent=2))
+        typer.echo(comparison.model_dump_json(indent=2))
     else:
         typer.echo("\n".join(comparison.lines()))
     if comparison.worse:

@@ -31,8 +31,6 @@ class Published(NamedTuple):
 # The versions that evalplus 0.3.1 and bigcodebench 0.2.5 pin.
 _HUMANEVAL_RELEASE = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10"
 _MBPP_RELEASE = "https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0"
-_BIGCODEBENCH_FILES = ("data/v0.1.4-00000-of-00001.parquet",)
-_BIGCODEBENCH_PROMPTS = ("complete_prompt", "instruct_prompt")
 HUMANEVAL = Published(
     key="humaneval",
     variable="HUMANEVAL_OVERRIDE_PATH",
@@ -56,18 +54,15 @@ BIGCODEBENCH = Published(
     variable="BIGCODEBENCH_OVERRIDE_PATH",
     name="BigCodeBench-v0.1.4",
     location="bigcode/bigcodebench",
-    files=_BIGCODEBENCH_FILES,
-    prompts=_BIGCODEBENCH_PROMPTS,
+    files=("data/v0.1.4-00000-of-00001.parquet",),
+    prompts=("complete_prompt", "instruct_prompt"),
     solutions=("canonical_solution",),
 )
-BIGCODEBENCH_HARD = Published(
+BIGCODEBENCH_HARD = BIGCODEBENCH._replace(
     key="bigcodebench-hard",
     variable="BIGCODEBENCH_HARD_OVERRIDE_PATH",
     name="BigCodeBench-Hard-v0.1.4",
     location="bigcode/bigcodebench-hard",
-    files=_BIGCODEBENCH_FILES,
-    prompts=_BIGCODEBENCH_PROMPTS,
-    solutions=("canonical_solution",),
 )
 LIVECODEBENCH = Published(
     key="livecodebench",

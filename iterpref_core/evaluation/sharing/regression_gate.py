@@ -1,9 +1,9 @@
 """Regression gate for continuous integration: a candidate must not be significantly worse than a baseline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from iterpref_core.evaluation.report.comparisons import check_same_data, compare_results
 from iterpref_core.evaluation.report.labels import benchmark_name
@@ -17,14 +17,12 @@ CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
 """The fields of two results that may differ and decide about a verdict."""
 
 
-@dataclass(frozen=True)
-class GatedBenchmark:
+class GatedBenchmark(Comparison, frozen=True):
     """The comparison of a candidate with a baseline on one benchmark.
 
     Attributes:
         baseline: the baseline's pass@1.
         candidate: the candidate's pass@1.
-        comparison: the candidate's comparison with the baseline.
         differs: the circumstances that were not the same.
         p_worse_holm: the one-sided p-value after Holm's correction.
         worse: True if the candidate is significantly worse.
@@ -32,55 +30,33 @@ class GatedBenchmark:
 
     baseline: float
     candidate: float
-    comparison: Comparison
     differs: list[str]
     p_worse_holm: float
     worse: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the comparison for scripts."""
-        return {
-            "baseline": self.baseline,
-            "candidate": self.candidate,
-            **self.comparison.model_dump(mode="json", exclude_none=True),
-            "differs": self.differs,
-            "p_worse_holm": self.p_worse_holm,
-            "worse": self.worse,
-        }
 
-
-@dataclass(frozen=True)
-class RegressionGate:
+class RegressionGate(BaseModel, frozen=True):
     """The comparison of a candidate with a baseline.
 
     Attributes:
         alpha: the rate of false alarms.
+        worse: the benchmarks on which the candidate is significantly worse.
         benchmarks: benchmark → comparison.
     """
 
     alpha: float
+    worse: list[str]
     benchmarks: dict[str, GatedBenchmark]
-
-    @property
-    def worse(self) -> list[str]:
-        """The benchmarks on which the candidate is significantly worse."""
-        return [name for name, compared in self.benchmarks.items() if compared.worse]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the comparison for scripts."""
-        benchmarks = {name: compared.to_json() for name, compared in self.benchmarks.items()}
-        return {"alpha": self.alpha, "worse": self.worse, "benchmarks": benchmarks}
 
     def lines(self) -> list[str]:
         """Return the comparison for people: one line a benchmark with its other differences, then the verdict."""
         lines = []
         for name, compared in self.benchmarks.items():
             significant = " (significant)" if compared.worse else ""
-            paired = compared.comparison
             lines.append(
                 f"{benchmark_name(name)}: {percent(compared.baseline)} -> {percent(compared.candidate)}, "
-                f"{difference(paired)}; "
-                f"{paired.gained} of {paired.n} tasks won, {paired.lost} lost; "
+                f"{difference(compared)}; "
+                f"{compared.gained} of {compared.n} tasks won, {compared.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )
             lines += [f"  measured differently: {differing}" for differing in compared.differs]
@@ -141,14 +117,15 @@ def compare_with_baseline(
     for (name, comparison), p_value in zip(compared.items(), p_values, strict=True):
         before, after = old.measured[name], new.measured[name]
         gated[name] = GatedBenchmark(
+            **dict(comparison),
             baseline=before.pass_at_1,
             candidate=after.pass_at_1,
-            comparison=comparison,
             differs=_differences(before, after),
             p_worse_holm=p_value,
             worse=p_value <= alpha,
         )
-    return RegressionGate(alpha, gated)
+    worse = [name for name, benchmark in gated.items() if benchmark.worse]
+    return RegressionGate(alpha=alpha, worse=worse, benchmarks=gated)
 
 
 def _differences(before: Measured, after: Measured) -> list[str]:

@@ -97,13 +97,22 @@ def _read_json(content: bytes | str) -> dict[str, Any]:
     bare = _AROUND.sub("", text)
     if _DATA.search(bare) and not bare.lstrip().startswith(("{", "[")):
         return _joined(text)
+    return _object(bare, "it")
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    """Return the JSON object of a text.
+
+    Raises:
+        ReplyError: the text, which the message calls `what`, is none.
+    """
     try:
-        reply = json.loads(bare)
+        found = json.loads(text)
     except ValueError as error:
-        raise ReplyError(f"it is no JSON ({error})") from None
-    if not isinstance(reply, dict):
-        raise ReplyError(f"it is no JSON object but {_shown(reply)}")
-    return reply
+        raise ReplyError(f"{what} is no JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise ReplyError(f"{what} is no JSON object but {_shown(found)}")
+    return found
 
 
 def _joined(stream: str) -> dict[str, Any]:
@@ -143,13 +152,7 @@ def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
         if event.strip() == "[DONE]":
             yield None
             continue
-        try:
-            piece = json.loads(event)
-        except ValueError as error:
-            raise ReplyError(f"a piece of the stream is no JSON ({error})") from None
-        if not isinstance(piece, dict):
-            raise ReplyError(f"a piece of the stream is no JSON object but {_shown(piece)}")
-        yield piece
+        yield _object(event, "a piece of the stream")
 
 
 def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int, bool]:

@@ -42,10 +42,7 @@ _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code",
 _UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
 
-_SEVERAL = object()
-"""The output of a script that may print one of several texts."""
-
-Examples = list[tuple[Any, Any]]
+Examples = Sequence[tuple[Any, Any]]
 """Inputs and outputs of a script, or arguments and results of calls."""
 
 
@@ -67,15 +64,15 @@ class Rules:
 
 
 class _Found(NamedTuple):
-    """Tests that are ready, or examples of a script or of calls of a function.
+    """Tests as Python code, or examples of a script or of calls of a function.
 
     Attributes:
         kind: `script` or `call`, where the tests say it.
         function: the function's name, where the tests say it.
     """
 
-    tests: tuple[Test, ...] = ()
-    examples: Examples = []  # noqa: RUF012 - nothing is added to it
+    codes: Sequence[str] = ()
+    examples: Examples = ()
     kind: str = ""
     function: str = ""
 
@@ -99,14 +96,15 @@ def read_tests(
         ValueError: the tests have another shape, or are broken.
     """
     rules = rules or Rules()
-    shown = _find(visible, asked.entry_point)
-    others = _find(hidden, asked.entry_point)
-    if not (shown.tests or others.tests or shown.examples or others.examples):
-        return (), Counter()
-    if shown.tests or others.tests:
+    shown = _find(visible)
+    others = _find(hidden)
+    if shown.codes or others.codes:
         if shown.examples or others.examples:
-            raise ValueError("the visible tests are of another kind than the hidden ones")
-        return (_with_tests(asked, (*shown.tests, *others.tests), len(shown.tests)),), Counter()
+            raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
+        first = _code_tests(shown.codes, asked.entry_point)
+        return (_with_tests(asked, first + _code_tests(others.codes, asked.entry_point), len(first)),), Counter()
+    if not (shown.examples or others.examples):
+        return (), Counter()
     kind = shown.kind or others.kind
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
     function = "" if kind == "script" else asked.entry_point or shown.function or others.function
@@ -134,23 +132,34 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
     return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
 
 
-def _find(values: Sequence[Any], entry_point: str) -> _Found:
+def _find(values: Sequence[Any]) -> _Found:
     """Return the tests in the columns of a row: code, a column of inputs and one of outputs, or examples of both."""
     found = [value for value in map(_unpacked, values) if value]
-    if not found:
-        return _Found()
-    if all(isinstance(value, str) for value in found):
-        return _Found(tests=_code_tests("\n".join(found), entry_point))
+    if found and all(isinstance(value, str) for value in found):
+        return _Found(["\n".join(found)])
     if len(found) == 2 and all(map(_is_list_of_values, found)):
-        inputs, outputs = found
-        return _Found(examples=as_rows({"inputs": inputs, "outputs": outputs}, "inputs", "outputs"))
-    read = [_find_in_one(value, entry_point) for value in found]
-    if len(read) > 1 and any(each.tests for each in read):
-        raise ValueError("the tests are one column, several columns of code, or a column of inputs and one of outputs")
-    examples = []
-    for each in read:
-        examples.extend(each.examples)
-    return read[0]._replace(examples=examples)
+        found = [{"inputs": found[0], "outputs": found[1]}]
+    codes: list[str] = []
+    examples: list[tuple[Any, Any]] = []
+    stated: set[tuple[str, str]] = set()
+    for tests in found:
+        if isinstance(tests, list) and all(isinstance(test, str) for test in tests):
+            codes += filter(str.strip, tests)
+            continue
+        records = tests if isinstance(tests, list) else [tests]
+        if not all(isinstance(record, Mapping) for record in records):
+            raise ValueError("the tests are code, inputs and outputs; name another column")
+        stated |= set(map(_kind_and_function, records))
+        names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
+        read = as_rows(tests, *names)
+        if records[0].get("testtype") == "functional":
+            # LiveCodeBench's grader reads each result as JSON.
+            read = [(given, json_in_text(output)) for given, output in read]
+        examples += read
+    if len(stated) > 1:
+        raise ValueError(f"all tests must be of one kind and call one function, not {sorted(stated)}")
+    kind, function = stated.pop() if stated else ("", "")
+    return _Found(codes, examples, kind, function)
 
 
 def _is_list_of_values(value: Any) -> bool:
@@ -165,35 +174,6 @@ def _unpacked(value: Any) -> Any:
     return _unpacked(read[inside[0]]) if inside else read
 
 
-def _find_in_one(tests: Any, entry_point: str) -> _Found:
-    if isinstance(tests, Mapping):
-        names = ("input", "output") if "input" in tests else ("inputs", "outputs")
-        return _Found(examples=as_rows(tests, *names), function=tests.get("fn_name") or "")
-    if isinstance(tests, list) and all(isinstance(test, str) for test in tests):
-        codes = [_code_tests(test, entry_point) for test in tests if test.strip()]
-        return _Found(tests=tuple(test for code in codes for test in code))
-    if not isinstance(tests, list) or not all(isinstance(test, Mapping) for test in tests):
-        raise ValueError("the tests are code, inputs and outputs; name another column")
-    kinds = {_kind_and_function(test) for test in tests}
-    if len(kinds) > 1:
-        raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds)}")
-    kind, function = kinds.pop()
-    examples = as_rows(tests, "input", "output")
-    if kind != "call" and not (function or entry_point):
-        examples = [(given, _one_output(given, output)) for given, output in examples]
-    if all("testtype" in test for test in tests):
-        # LiveCodeBench's grader reads each result as JSON.
-        examples = [(given, json_in_text(output) if kind == "call" else output) for given, output in examples]
-    return _Found(examples=examples, kind=kind, function=function)
-
-
-def _one_output(given: Any, output: Any) -> Any:
-    """Return the output of a script: of xCodeEval's list for an input that is a text, each item alone is right."""
-    if isinstance(given, str) and isinstance(output, list) and len(output) > 1:
-        return _SEVERAL
-    return output
-
-
 def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     stated = test.get("testtype") or test.get("type")
     kind = _KINDS.get(stated) if stated else "call" if test.get("fn_name") else ""
@@ -204,7 +184,14 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
 
 
-def _code_tests(code: str, entry_point: str) -> tuple[Test, ...]:
+def _code_tests(codes: Sequence[str], entry_point: str) -> tuple[Test, ...]:
+    tests: list[Test] = []
+    for code in codes:
+        tests += _tests_of_code(code, entry_point)
+    return tuple(tests)
+
+
+def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     """Return the tests in Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
 
     Raises:
@@ -300,7 +287,8 @@ def _usable(visible: Examples, hidden: Examples, rules: Rules, *, script: bool) 
     outputs: defaultdict[str, set[str]] = defaultdict(set)
     kept: list[tuple[int, str, tuple[Any, Any]]] = []
     for place, (given, expected) in enumerate([*visible, *hidden]):
-        if expected is _SEVERAL:
+        # An input in lines has an output in lines; a list beside a text is one of texts that are all right.
+        if script and isinstance(given, str) and isinstance(expected, list) and len(expected) > 1:
             left_out["several_outputs"] += 1
             continue
         results = expected if isinstance(expected, list) and expected else [expected]

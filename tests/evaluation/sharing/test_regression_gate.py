@@ -25,7 +25,7 @@ def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> Regress
 
 def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNamespace) -> None:
     base, worse, better = (experiment.results / name for name in ("base", "dpo", "sft"))
-    found = gate(base, worse, "heldout").benchmarks["heldout"].comparison
+    found = gate(base, worse, "heldout").benchmarks["heldout"]
     assert (found.gained, found.lost) == (0, 30)
     assert found.p_worse == pytest.approx(0.5**30)
     assert gate(base, worse, "heldout").worse == ["heldout"]
