@@ -4,11 +4,13 @@ All are pure functions on tensors. PyTorch is imported where it is computed with
 report read the table of objectives, and start without it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from iterpref_core.training.objectives.objective_table import Objective
 
 PreferenceLoss = Callable[..., "Tensor"]
 """(batch,) K+, (batch,) K-, beta and the loss's own options → (batch,) losses."""
@@ -225,6 +227,31 @@ def _log_odds(logp: "Tensor") -> "Tensor":
     logp = logp.clamp(max=_LARGEST_LOGP)
     # 1 - p as -expm1(logp), which keeps its digits where p is close to 1.
     return logp - log(-expm1(logp))
+
+
+def preference_losses(
+    logps: "Tensor",
+    batch: "Mapping[str, Tensor]",
+    objective: "Objective",
+    beta: float,
+    pairs: int,
+) -> "tuple[Tensor, Tensor, Tensor]":
+    """Return K+, K- and the preference term of each pair, or of each labeled program: (pairs,) each.
+
+    Args:
+        logps: (labels,) log-probabilities under the model in training, nats.
+        batch: from the collator: the labels' weights, reference and pairs.
+        objective: the row of the table, which has a preference term.
+        beta: strength of the implicit KL penalty.
+        pairs: the number of pairs.
+    """
+    assert objective.loss is not None
+    chosen, rejected = (
+        sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs, averaged=objective.averaged)
+        for weights in ("w_chosen", "w_rejected")
+    )
+    labels = {"label": batch["label"]} if objective.labeled else {}
+    return chosen, rejected, objective.loss(chosen, rejected, beta, **labels, **objective.options)
 
 
 def sequence_logratio(

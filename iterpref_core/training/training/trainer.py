@@ -39,7 +39,7 @@ from iterpref_core.training.model.label_head import add_label_head, base_of, bat
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype, silent
 from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, sequence_logratio
+from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 
@@ -197,20 +197,11 @@ class PairTrainer(BaseTrainer):
         pairs = int(counts[PAIRS])
         per = NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
+        preference = self._objective.loss and preference_losses(logps, inputs, self._objective, self._beta, pairs)
         self._count("nll", nll * counts[per], counts[per])
-        if self._objective.loss is None:
+        if preference is None:
             return self._alpha * nll * share[per]
-        logratio = partial(
-            sequence_logratio,
-            logps,
-            inputs["ref"],
-            pair=inputs["pair"],
-            pairs=pairs,
-            averaged=self._objective.averaged,
-        )
-        chosen = logratio(weights=inputs["w_chosen"])
-        rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.losses(chosen, rejected, self._beta, inputs.get("label"))
+        chosen, rejected, losses = preference
         self._count("preference", losses.sum(), counts[PAIRS])
         self._count_rewards(chosen, rejected, inputs.get("label"))
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
