@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ruamel.yaml.error import YAMLError
 
 from iterpref_core.records.config import BackendName, Params, load_params, with_values
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import parse_yaml
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
@@ -68,6 +67,6 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
             raise ConfigError("--set profile: names values, and sets none; use `iterpref init --profile NAME`")
         try:
             values[key] = parse_yaml(value)
-        except (YAMLError, ValueError, RecursionError):
+        except InputError:
             raise ConfigError(f"--set {text!r}: the value is not valid YAML; quote it") from None
     return values

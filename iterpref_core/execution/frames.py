@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
 
 
-class FrameTooLongError(Exception):
+class FrameTooLongError(ValueError):
     """A frame that is longer than a reader takes."""
 
 

@@ -198,21 +198,33 @@ def parse_json_at(text: str, where: LinePlace) -> Any:
         raise RecordError(f"{where}: not valid JSON ({error}); correct it") from None
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
     """Return the value of a YAML 1.2 text as DVC reads it, but with keys and days as texts, as JSON has them.
 
     YAML 1.1 differs: there `010` is 8, `yes` is true and `1e-5` a text.
 
+    Args:
+        text: YAML.
+        path: the file of the text, for messages.
+
     Raises:
-        YAMLError: the text is not YAML, a key stands twice in one mapping, or a tag asks for something else.
-        ValueError: a value is nothing that JSON has, or a number has too many digits.
-        RecursionError: the text is nested too deeply.
+        InputError: the text is not YAML, a key stands twice in one mapping, a value is nothing that JSON has, a number
+            has too many digits, or the text is nested too deeply; the message says line and column.
 
     >>> parse_yaml("{since: 2024-08-01, rate: 1e-5, seed: 010, bias: {50256: -100}}")
     {'since': '2024-08-01', 'rate': 1e-05, 'seed': 10, 'bias': {'50256': -100}}
     """
     # Pure: libyaml crashes with a segmentation fault on a deeply nested text.
-    return _as_json(YAML(typ="safe", pure=True).load(text))
+    try:
+        return _as_json(YAML(typ="safe", pure=True).load(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
+        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        # A ValueError comes from a number of more digits than Python reads.
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: not valid YAML: {reason}") from None
 
 
 def _as_json(value: Any) -> Any:
@@ -233,14 +245,4 @@ def read_yaml(path: Path, absent: str = ABSENT) -> Any:
     Raises:
         InputError: the file cannot be read; the message says line and column.
     """
-    text = read_text(path, absent)
-    try:
-        return parse_yaml(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
-        raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        # A ValueError comes from a number of more digits than Python reads.
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        raise InputError(f"{path}: not valid YAML: {reason}") from None
+    return parse_yaml(read_text(path, absent), path)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.error import YAMLError
-
+from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import parse_yaml
 
 _SPDX = (
@@ -49,7 +48,7 @@ def read_card(folder: Path) -> DataCard:
             each.get("config_name", "default"): _splits(each["data_files"]) for each in stated.get("configs", [])
         }
         return DataCard(_license(stated), configs)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, YAMLError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, InputError):
         return DataCard()
 
 

@@ -4,8 +4,10 @@ import fcntl
 import glob
 import io
 import json
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -18,6 +20,8 @@ from iterpref_core.records.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.storage.items import read_items
 
 R = TypeVar("R", bound=Record)
+
+logger = logging.getLogger(__name__)
 
 
 def describe_validation_error(error: ValidationError) -> str:
@@ -76,26 +80,38 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
 
 
 # Data of other projects have no ids, so a missing one is no error here, and is made from the line's number.
-class _AnyPair(PreferencePair):
+class _AnyPair(PreferencePair, extra="allow"):
     task_id: str | None = None  # type: ignore[assignment]
 
 
 def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
     """Stream preference pairs of any origin; a pair without `task_id` is called `pair-<its line number>`.
 
+    Further columns have no effect, and are told at the end.
+
     Raises:
         RecordError: a line is broken, lacks one of the three texts or repeats a task_id.
     """
     path = Path(path)
     used: dict[str, int] = {}
+    further: Counter[str] = Counter()
     with closing(read_items(path)) as items:
         for item in items:
             pair = parse_record(item.where, item.text, _AnyPair)
+            further.update(list(pair.model_extra or ()))
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
             fields = dict(pair)
             fields["task_id"] = task_id
             yield PreferencePair(**fields)
+    tell_further(path, further)
+
+
+def tell_further(path: Path, columns: Mapping[str, int]) -> None:
+    """Say which columns of a file have no effect, each with the number of its rows."""
+    if columns:
+        counted = ", ".join(f"{name} ({rows:,} rows)" for name, rows in sorted(columns.items()))
+        logger.warning("%s: further columns have no effect: %s", path, counted)
 
 
 def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:

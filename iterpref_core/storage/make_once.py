@@ -1,10 +1,11 @@
 """Make once: a file or folder that one of several processes makes for all of them."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
+
+from iterpref_core.storage.new_folder import new_path
 
 
 def make_once(path: Path, make: Callable[[Path], object]) -> Path:
@@ -19,9 +20,6 @@ def make_once(path: Path, make: Callable[[Path], object]) -> Path:
     with FileLock(path.with_name(f".{path.name}.lock")):
         # A process that waited for the lock finds the file of the process that held it.
         if not path.exists():
-            partial = path.with_name(f".{path.name}.partial")
-            # A process that was killed may have left a part of a folder.
-            shutil.rmtree(partial, ignore_errors=True)
-            make(partial)
-            partial.replace(path)
+            with new_path(path) as partial:
+                make(partial)
     return path

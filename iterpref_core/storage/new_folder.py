@@ -2,40 +2,63 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from iterpref_core.records.errors import InputError, StorageError, storage_error
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder. The block fills a temporary one, which gets its name when the block ends without an error.
 
     Args:
         out: a folder that is absent or empty.
+        replace: `out` may hold files; they are there until the new folder is whole.
 
     Raises:
         InputError: `out` is a file, or is not empty.
-        StorageError: the disk is full, or must not be written; the message names `out`.
+        StorageError: see `new_path`.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not replace and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is not empty; name a new folder, or remove this one")
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_path(out) as partial:
         partial.mkdir(parents=True)
         yield partial
         _let_all_read(partial)
-        partial.replace(out)
+
+
+@contextmanager
+def new_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, at which the block makes a file or folder; after an error nothing is left there.
+
+    Raises:
+        StorageError: the disk is full, or must not be written; the message names `path`.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    # A process that was killed may have left a part.
+    _remove(partial)
+    try:
+        yield partial
+        if path.is_dir():
+            # A folder takes the place of an empty one alone.
+            shutil.rmtree(path)
+        partial.replace(path)
     except Exception as error:
-        # Writers of models and of Parquet name no file.
-        explained = storage_error(error, str(out))
+        # Writers of models, of Arrow and of Parquet name no file.
+        explained = storage_error(error, str(path))
         if explained is None:
             raise
-        raise StorageError(str(explained).replace(partial.name, out.name)) from None
+        raise StorageError(str(explained).replace(partial.name, path.name)) from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    # A folder without write permission refuses the removal too.
+    with suppress(OSError):
+        path.unlink()
 
 
 def _let_all_read(folder: Path) -> None:

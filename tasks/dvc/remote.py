@@ -32,7 +32,7 @@ def pull_outputs(stages: Sequence[str]) -> None:
             found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
         except (DvcException, OSError) as error:
             raise StageError(
-                f"--pull: {error}; look at the remote with `dvc remote list`, or run without --pull"
+                f"--pull: {error}; try `dvc pull`, whose options DVC means, or run without --pull"
             ) from None
     print(
         f"--pull: {found.get('fetched', 0)} files fetched; what the remote does not have is computed", file=sys.stderr

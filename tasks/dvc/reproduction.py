@@ -15,10 +15,12 @@ from iterpref_core.records.errors import InputError, IterPrefError
 from tasks import child
 
 _STARTED = re.compile(r"Running stage '(.+)':")
-# DVC's advice after every stage, which does not apply: dvc.lock changes again with the next stage. And its warning of a
-# frozen stage, at each point of a sweep: the command has said it once.
-_ADVICE = re.compile(
-    r"To track the changes|\s*git add|To enable auto staging|\s*dvc config core|Use `dvc push`|WARNING: .* is frozen\."
+# Lines of DVC that say nothing new: a stage's command, which stands in dvc.yaml; that the lock is written; advice after
+# each stage, which does not apply, since dvc.lock changes again with the next one; and a warning of a frozen stage, at
+# each point of a sweep: the command has said it once.
+_NOTHING_NEW = re.compile(
+    r"> PATH=|(?:Generating|Updating) lock file|To track the changes|\s*git add|To enable auto staging"
+    r"|\s*dvc config core|Use `dvc push`|WARNING: .* is frozen\."
 )
 
 
@@ -86,7 +88,7 @@ class Commands:
                 lines.append(line)
                 if started := _STARTED.match(line):
                     begun[started[1]] = time.time()
-                if not _ADVICE.match(line):
+                if not _NOTHING_NEW.match(line):
                     say(line)
         finally:
             child.end(process)

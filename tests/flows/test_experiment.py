@@ -1,6 +1,7 @@
 """The experiment's flow over a graph of toy stages: what runs, what is cached, what a failure says."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -100,6 +101,7 @@ def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
     assert ran(toy)[0] == "first"
     told = capsys.readouterr()
     assert "first: Running stage 'first':" in told.err
+    assert not re.search(r"lock file|git add", told.err), "of DVC's own lines only that one"
     assert "time" in told.out
     assert "Running stage" not in told.out
 

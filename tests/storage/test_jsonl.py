@@ -128,6 +128,16 @@ def test_anybodys_pairs_are_named_by_their_line(tmp_path: Path) -> None:
     assert {type(pair) for pair in read_pairs(path)} == {PreferencePair}
 
 
+def test_further_columns_of_pairs_have_no_effect_and_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "pairs.jsonl"
+    rows = [json.loads(PAIR.to_json()) | more for more in ({"source": "mine"}, {"source": "mine", "task_id": "u"})]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [pair.task_id for pair in read_pairs(path)] == ["t", "u"]
+    assert "further columns have no effect: source (2 rows)" in caplog.text
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = written(tmp_path / "out.txt", "before")
 
@@ -167,6 +177,19 @@ def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(
     with pytest.raises(StorageError, match=f"^{place}: No space left on device; free"), new_folder(Path("model")):
         raise reason
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("earlier")
+    with pytest.raises(StorageError), new_folder(model, replace=True):
+        raise OSError(errno.ENOSPC, "full")
+    assert (model / "weights").read_text() == "earlier"
+    with new_folder(model, replace=True) as folder:
+        (folder / "config").write_text("new")
+    assert [path.name for path in model.iterdir()] == ["config"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_an_error_says_whether_storage_caused_it() -> None:

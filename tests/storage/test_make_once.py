@@ -1,10 +1,12 @@
 """What is made once appears whole, and is made by one of those that want it."""
 
+import errno
 import threading
 from pathlib import Path
 
 import pytest
 
+from iterpref_core.records.errors import StorageError
 from iterpref_core.storage.make_once import make_once
 
 
@@ -15,9 +17,18 @@ def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         make_once(tmp_path / "made", fail)
-    assert not (tmp_path / "made").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".made.lock"]
     assert make_once(tmp_path / "made", lambda out: out.write_text("whole")).read_text() == "whole"
     assert make_once(tmp_path / "made", fail).read_text() == "whole"
+
+
+def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path: Path) -> None:
+    def fail(out: Path) -> None:
+        out.write_text("half")
+        raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(StorageError, match=f"^{tmp_path}/made: File too large; raise the limit"):
+        make_once(tmp_path / "made", fail)
 
 
 def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path: Path) -> None:

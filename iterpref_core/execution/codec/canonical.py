@@ -12,17 +12,15 @@ comparison is Python's `==`, some are encoded by the value that they hold (`leni
 
 import decimal
 import fractions
-import itertools
 import sys
 from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from .plain import Tree, Trees, UnencodableError, type_name
 
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
-_PIECE = 4096
 
 _mro_of = type.__dict__["__mro__"].__get__
 _HELD: dict[int, Callable[[Any], Any]] = {
@@ -69,11 +67,11 @@ def held_by(value: Any) -> Any:
 class _Lenient(Trees):
     """The trees of objects by the plain values that they hold, too."""
 
-    def other(self, value: Any, tag_ints: bool) -> Tree:
+    def other(self, value: Any) -> Tree:
         """Return the tree of a value that is no plain value."""
         if type(value) in (decimal.Decimal, fractions.Fraction):
-            return self.parts(value, tag_ints)
-        return self.tree(held_by(value), tag_ints)
+            return self.parts(value)
+        return self.tree(held_by(value))
 
 
 _strict = Trees()
@@ -106,36 +104,13 @@ class Digest(str):
 def summarize(value: Any, *, lenient: bool = False) -> str:
     """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
-    A long list or tuple is hashed in pieces, so that its text is never held as a whole.
-
     Raises:
         UnencodableError: as `encode`.
     """
-    kind = type(value)
-    if id(kind) not in (id(list), id(tuple)) or len(value) <= _PIECE:
-        text = encode(value, lenient=lenient)
-        if len(text) > MAX_TEXT:
-            return _digest([text])
+    text = encode(value, lenient=lenient)
+    if len(text) <= MAX_TEXT:
         return text
-    starts = range(0, len(value), _PIECE)
-    pieces = (encode(value[at : at + _PIECE], lenient=lenient) for at in starts)
-    first = [type_name(kind)]
-    size = 0
-    for piece in pieces:
-        first.append(piece)
-        size += len(piece)
-        if size > MAX_TEXT:
-            return _digest(itertools.chain(first, pieces))
-    return encode(value, lenient=lenient)
-
-
-def _digest(pieces: Iterable[str]) -> Digest:
-    size = 0
-    signature = blake2b(digest_size=32)
-    for piece in pieces:
-        size += len(piece)
-        signature.update(piece.encode())
-    return Digest(f"#{size}:{signature.hexdigest()}")
+    return Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
 
 
 def decode(text: str) -> Any:

@@ -13,22 +13,18 @@ import json
 import math
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from .data_types import MAKERS, PART_TYPES, PARTS
 
 Tree = Any
-_DIGITS = 4300
-"""Python's own limit for integers as decimal text."""
-_BIG = 10**_DIGITS
+_BIG = 10**sys.int_info.str_digits_check_threshold
+"""Python writes smaller integers as decimals whatever limit a program or a test has set."""
 _SCALARS = frozenset(map(id, (type(None), bool, str, float)))
 """Types whose values are their own trees."""
-_SCALARS_AND_INT = _SCALARS | {id(int)}
 _NESTED = frozenset({list, dict})
 """Types of trees that are not the value itself."""
-_get_digits = sys.get_int_max_str_digits
-_set_digits = sys.set_int_max_str_digits
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _parse = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__).decode  # one nan, which is found again in lists
@@ -43,18 +39,6 @@ _ATOMS: dict[int, Callable[[Any], Tree]] = {
 _MAX_COLLISIONS = 1000
 
 
-def _under_pythons_limit(function: Callable[[Any], Any], value: Any) -> Any:
-    """Return the result of a function under Python's own limit for integers, whatever a program or a test has set."""
-    before = _get_digits()
-    if before == _DIGITS:
-        return function(value)
-    _set_digits(_DIGITS)
-    try:
-        return function(value)
-    finally:
-        _set_digits(before)
-
-
 class UnencodableError(Exception):
     """A value (or a part of it) is not of an exact plain type; the message names the type."""
 
@@ -64,9 +48,10 @@ def type_name(kind: type) -> str:
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def _are_scalars(values: Iterable[Any], tag_ints: bool) -> bool:
-    """Tell whether all values are their own trees; integers are, unless some have to be tagged."""
-    return set(map(id, map(type, values))) <= (_SCALARS if tag_ints else _SCALARS_AND_INT)
+def _are_own_trees(values: Collection[Any]) -> bool:
+    """Tell whether all values are their own trees, if they are all integers or none is."""
+    kinds = set(map(id, map(type, values)))
+    return kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG)
 
 
 def _hashable(items: list[Any]) -> list[Any]:
@@ -107,13 +92,7 @@ class Trees:
         Raises:
             UnencodableError: as `other` says.
         """
-        return str(_under_pythons_limit(self._text, value))
-
-    def _text(self, value: Any) -> str:
-        try:
-            return _to_json(self.tree(value, False))
-        except ValueError:  # an integer has more digits than can be written
-            return _to_json(self.tree(value, True))
+        return _to_json(self.tree(value))
 
     def read(self, text: str) -> Any:
         """Return the value of a text.
@@ -121,51 +100,50 @@ class Trees:
         Raises:
             Exception: it is none that `text` writes; whoever wrote it may be hostile.
         """
-        return self.value(_under_pythons_limit(_parse, text))
+        return self.value(_parse(text))
 
-    def tree(self, value: Any, tag_ints: bool) -> Tree:
-        """Return the tree of a value; `tag_ints`: an integer with more digits than JSON can hold is in another form."""
+    def tree(self, value: Any) -> Tree:
+        """Return the tree of a value."""
         kind = type(value)
         if id(kind) in _SCALARS:
             return value
         if kind is int:
-            return {"i": hex(value)} if tag_ints and not -_BIG < value < _BIG else value
+            return value if -_BIG < value < _BIG else {"i": hex(value)}
         if kind is list:
-            return self.trees(value, tag_ints)
+            return self.trees(value)
         if kind is tuple:
-            return {"t": self.trees(value, tag_ints)}
+            return {"t": self.trees(value)}
         if kind is dict:
-            pairs = [self.trees(pair, tag_ints) for pair in value.items()]
+            pairs = [self.trees(pair) for pair in value.items()]
             return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0])) if self.sorts else pairs}
         if kind is set or kind is frozenset:
-            items = self.trees(value, tag_ints)
+            items = self.trees(value)
             return {"s" if kind is set else "f": sorted(items, key=_to_json)}
         if id(kind) in _ATOMS:
             return _ATOMS[id(kind)](value)
-        return self.other(value, tag_ints)
+        return self.other(value)
 
-    def trees(self, values: Iterable[Any], tag_ints: bool) -> list[Tree]:
+    def trees(self, values: Collection[Any]) -> list[Tree]:
         """Return the trees of values."""
-        if _are_scalars(values, tag_ints):
+        if _are_own_trees(values):
             return list(values)
-        return [self.tree(value, tag_ints) for value in values]
+        return [self.tree(value) for value in values]
 
-    def other(self, value: Any, tag_ints: bool) -> Tree:
+    def other(self, value: Any) -> Tree:
         """Return the tree of a value that is of none of these types.
 
         Raises:
             UnencodableError: it has none.
         """
-        del tag_ints
         raise UnencodableError(type_name(type(value)))
 
-    def parts(self, value: Any, tag_ints: bool) -> Tree:
+    def parts(self, value: Any) -> Tree:
         """Return the tree of an object that is data by its parts; None if a part is not: a time zone of its own."""
         kind = type(value)
         parts = tuple(PARTS[kind](value))
         if not PART_TYPES.issuperset(map(type, parts)):
             return None
-        return {"z": [kind.__name__, *self.trees(parts, tag_ints)]}
+        return {"z": [kind.__name__, *self.trees(parts)]}
 
     def value(self, tree: Tree) -> Any:
         """Return the value of a tree."""

@@ -74,7 +74,7 @@ def returned(value: Any, *, lenient: bool) -> Report:
         return "type", str(error)
 
 
-def describe(error: BaseException, solution: str, test: str, *, compiling: bool = False) -> str:
+def describe(error: BaseException, solution: str, test: str) -> str:
     """Return an error as a JSON object: type, message, lines in the solution and in the test, where it was raised."""
     innermost = ""
     test_line = None
@@ -82,7 +82,7 @@ def describe(error: BaseException, solution: str, test: str, *, compiling: bool 
         innermost = frame.f_code.co_filename
         if innermost == test:
             test_line = line
-    facts = facts_of(error, solution, compiling=compiling)
+    facts = facts_of(error, solution)
     facts["test_line"] = test_line
     # A script test has modules of its own: whatever is not raised in the solution is raised in the test.
     facts["in_test"] = innermost == test or (test != TEST and innermost != solution)

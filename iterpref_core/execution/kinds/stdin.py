@@ -57,8 +57,8 @@ class Stdin(Kind):
     def run_process(self, setup: str, code: str, report: Callable[[int, str, int, str], None]) -> int:
         """Run the program on its console, reporting only an error that ends it; return its exit status."""
 
-        def tell(error: BaseException, script: str, compiling: bool) -> None:
-            report(0, "error", 0, describe(error, script, TEST, compiling=compiling))
+        def tell(error: BaseException, script: str) -> None:
+            report(0, "error", 0, describe(error, script, TEST))
 
         return run_script(setup, code, tell)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from iterpref_core.execution.ruling.routing import (
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
+from iterpref_core.records.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Executor(Engine):
 
     Raises:
         IsolationError: untrusted programs cannot be isolated on this machine.
+        InputError: this process may not write files as large as a program may.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Executor(Engine):
         namespaces: bool = True,
         environments: Mapping[str, Environment] | None = None,
     ) -> None:
+        _check_file_size(limits)
         plan = tiers.choose(allow_unsafe=allow_unsafe, namespaces=namespaces)
         self.isolation = str(plan)
         self.limits = limits
@@ -152,6 +156,16 @@ class Executor(Engine):
                 if not self.pool.closed:
                     logger.warning("a worker was lost while it ran a program: %s", error)
         raise WorkerDiedError(f"the execution engine failed {ATTEMPTS} times on this program")
+
+
+def _check_file_size(limits: Limits) -> None:
+    """Refuse a limit of this process that would become the programs' and decide their verdicts."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most != resource.RLIM_INFINITY and most < limits.file_mb * 2**20:
+        raise InputError(
+            f"this process may write files of {most // 1024} KiB (`ulimit -f`), and programs those of {limits.file_mb} "
+            "MiB (execution.file_mb in params.yaml); raise the former, or lower the latter"
+        )
 
 
 def _job_of(program: Program, steps: Sequence[Step], *, judged: bool) -> Job:

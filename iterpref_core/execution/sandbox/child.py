@@ -20,7 +20,7 @@ from typing import Any
 from ..frames import write_all
 from ..kinds.reports import TEST, describe
 from ..kinds.table import KINDS
-from ..solution.loading import CompileError, file_of, load
+from ..solution.loading import file_of, load
 
 
 def _printed() -> int:
@@ -86,8 +86,6 @@ def run_job(raw: memoryview, descriptor: int) -> int:
             kind_said, said = kind.run(body, child)
             report(index, kind_said, _printed(), said)
         report(len(steps), "done", _printed(), "")
-    except CompileError as error:
-        report(index, "error", _printed(), describe(error.cause, f"{folder}/{file_of(module)}", test, compiling=True))
     except BaseException as error:  # noqa: BLE001 - as above
         report(index, "error", _printed(), describe(error, f"{folder}/{file_of(module)}", test))
     return 0

@@ -35,7 +35,7 @@ from ..isolation.process_limits import MAX_THREADS
 from ..kinds.call import body_of
 from ..kinds.pytest_file import prepare_pytest
 from ..solution.loading import seed
-from . import child, fork_hooks
+from . import child
 
 JUDGE_CPU = 2
 """CPU time of a judge as a multiple of its program's."""
@@ -191,9 +191,10 @@ class Zygote:
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
         self._memory_mb: int = config["memory_mb"]
-        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        self.memory_bytes = 0
         self._has_pytest = False
-        self.sides: Any = None
+        self.program_side: Any = None
+        self.judge_side: Any = None
         self._own: dict[str, Any] = {name: sys.modules[name] for name in own_modules()}
         self.file_bytes: int = config["file_mb"] * 2**20
 
@@ -249,25 +250,15 @@ class Zygote:
         if head.stdin_bytes:
             files.fill_stdin(content[: head.stdin_bytes])
         job = content[head.stdin_bytes :]
-        os.setsid()
-        os.chdir(self.folder)
-        os.dup2(files.stdin, 0)
-        os.dup2(files.stdout, 1)
-        os.dup2(files.output, 2)
-        os.dup2(files.channel, self.channel, False)
-        if self.ruleset is not None:
-            landlock.enforce(self.ruleset)
+        wanted = [files.stdin, files.stdout, files.output]
         if connection is not None:
-            os.dup2(connection, 3)
-        os.closerange(3 if connection is None else 4, 64)
-        limits.set_limits(head.cpu_s, self.memory_bytes, self.file_bytes)
-        if self.filter is not None:
-            listener = self.filter.install()
-            if listener:
-                send_listener(3, listener)
+            wanted.append(connection)
+        listener = self.restrict(wanted, files.channel, self.ruleset, head.cpu_s, self.memory_bytes)
+        if listener:
+            send_listener(3, listener)
         if head.is_judged:
             os.close(self.channel)
-            self.sides.serve_program(pickle.loads(job), 3)
+            self.program_side.serve_program(pickle.loads(job), 3)
         status = child.run_job(job, self.channel)
         _flush(sys.stdout)
         _flush(sys.stderr)
@@ -275,35 +266,45 @@ class Zygote:
 
     def judge(self, cpu_s: float, files: Files, connection: int, folder: str, raw: bytes) -> int:
         """Restrict this process for good and judge the program at the other end of a connection."""
+        null = os.open("/dev/null", os.O_RDWR)
+        wanted = [null, null, null, connection, files.stdout, files.output]
+        longer_s = JUDGE_CPU * cpu_s + JUDGE_CPU_S
+        self.restrict(wanted, files.channel, self.judge_ruleset, longer_s, self.memory_bytes + JUDGE_BYTES)
+        self.judge_side.run_judge(raw, child.open_channel(self.channel), 3, (4, 5), folder)
+        return 0
+
+    def restrict(self, wanted: list[int], channel: int, ruleset: int | None, cpu_s: float, memory_bytes: int) -> int:
+        """Restrict this process for good.
+
+        Args:
+            wanted: descriptors that it keeps, as 0, 1, 2 and so on.
+            channel: its file of reports, which it keeps as `self.channel`.
+            ruleset: of Landlock, if there is one.
+            cpu_s: limit of its CPU time.
+            memory_bytes: limit of its address space.
+
+        Returns: the listener of its filter, or 0.
+        """
         os.setsid()
         os.chdir(self.folder)
-        null = os.open("/dev/null", os.O_RDWR)
-        # First all copies above 64, then all to 0..5: a copy to 3 could else end a descriptor that is still needed.
-        wanted = (null, null, null, connection, files.stdout, files.output)
+        # First all copies above 64, then all to 0, 1, ...: a copy to 3 could else end one that is still needed.
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
-        os.dup2(files.channel, self.channel, False)
-        if self.judge_ruleset is not None:
-            landlock.enforce(self.judge_ruleset)
+        os.dup2(channel, self.channel, False)
+        if ruleset is not None:
+            landlock.enforce(ruleset)
         for number, descriptor in enumerate(kept):
             os.dup2(descriptor, number)
         os.closerange(len(kept), 64 + len(kept))
-        limits.set_limits(
-            JUDGE_CPU * cpu_s + JUDGE_CPU_S,
-            self.memory_bytes + JUDGE_BYTES,
-            self.file_bytes,
-        )
-        if self.filter is not None:
-            self.filter.install()
-        report = child.open_channel(self.channel)
-        return int(self.sides.run_judge(raw, report, 3, (4, 5), folder))
+        limits.set_limits(cpu_s, memory_bytes, self.file_bytes)
+        return 0 if self.filter is None else self.filter.install()
 
     def need_judge(self) -> None:
         """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
-        if self.sides is not None:
+        if self.judge_side is not None:
             return
         sys.modules.update(self._own)
-        self.sides = importlib.import_module(".judge.sides", __package__)
-        self.sides.rehearse(REHEARSALS)
+        self.program_side = importlib.import_module(".judge.program", __package__)
+        self.judge_side = importlib.import_module(".judge.session", __package__)
         hide_own_modules()
         self.settle()
 
@@ -536,7 +537,6 @@ def serve(config: dict[str, Any]) -> None:
     sys.executable = config["executable"]
     try:
         preload(config["preload"], config["site"])
-        fork_hooks.settle(processes=config["processes"])
         zygote = Zygote(config)
         if not zygote.processes:
             ask_before_times()

@@ -8,6 +8,8 @@ import threading
 import types
 from collections.abc import Callable
 
+from .loading import compile_solution
+
 SCRIPT = "solution.py"
 
 
@@ -42,14 +44,13 @@ def _end(main: types.ModuleType) -> None:
     _flush("stdout")
 
 
-def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bool], None]) -> int:
+def run_script(setup: str, code: str, describe: Callable[[BaseException, str], None]) -> int:
     """Run a program as a script that is `__main__`; return its exit status.
 
     Args:
         setup: source to run before the program, in its namespace; may be empty.
         code: the program.
-        describe: is told of an error that ends the program, of the script's path, and of whether that error was
-            raised by the compiler.
+        describe: is told of an error that ends the program, and of the script's path.
     """
     _open_streams()
     source = code.encode("utf-8", "surrogatepass")  # as bytes, so that a coding cookie or a byte order mark counts
@@ -61,10 +62,8 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bo
     sys.argv = [SCRIPT]
     sys.path.insert(0, os.getcwd())
     status = 0
-    compiling = True
     try:
-        program = compile(source, main.__file__, "exec")
-        compiling = False
+        program = compile_solution(source, main.__file__)
         if setup:
             exec(compile(setup, "<setup>", "exec"), vars(main))
         exec(program, vars(main))
@@ -72,8 +71,7 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str, bo
         # `sys.exit()`, `sys.exit(3)`, `sys.exit("a message")`
         status = error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
     except BaseException as error:  # noqa: BLE001 - whatever ends the program
-        describe(error, main.__file__, compiling)
-        sys.excepthook(type(error), error, error.__traceback__)
+        describe(error, main.__file__)
         status = 1
     _end(main)
     return status

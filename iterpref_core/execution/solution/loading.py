@@ -45,6 +45,18 @@ def write_files(folder: str, files: dict[str, str]) -> None:
             file.write(text)
 
 
+def compile_solution(source: str | bytes, filename: str) -> types.CodeType:
+    """Return the code of the solution.
+
+    Raises:
+        CompileError: it is no Python.
+    """
+    try:
+        return compile(source, filename, "exec", dont_inherit=True)
+    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
+        raise CompileError(error) from error
+
+
 def load(setup: str, code: str, name: str = "solution") -> types.ModuleType:
     """Run setup and solution in a fresh module, as an import of the solution would.
 
@@ -69,11 +81,7 @@ def load(setup: str, code: str, name: str = "solution") -> types.ModuleType:
     sys.modules[name] = module
     if setup:
         exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
-    try:
-        compiled = compile(code.removeprefix("\ufeff"), filename, "exec", dont_inherit=True)
-    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
-        raise CompileError(error) from error
-    exec(compiled, namespace)
+    exec(compile_solution(code.removeprefix("\ufeff"), filename), namespace)
     return module
 
 
@@ -86,12 +94,14 @@ def line_in(error: BaseException, solution: str) -> int | None:
     return found
 
 
-def facts_of(error: BaseException, solution: str, *, compiling: bool = False) -> dict[str, Any]:
+def facts_of(error: BaseException, solution: str) -> dict[str, Any]:
     """Return the facts of an error: its type, message, line in the solution."""
     line = line_in(error, solution)
+    syntax = isinstance(error, CompileError)
+    if isinstance(error, CompileError):
+        error = error.cause
     message = text_of(error)[:MAX_MESSAGE]
-    syntax = compiling
-    if isinstance(error, SyntaxError) and (compiling or error.filename == solution):
+    if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
         line = error.lineno
         message = str(error.msg)
         syntax = True

@@ -91,8 +91,13 @@ def ingest_pairs(
             if judging is not None and unnumbered(name) != row_name:
                 problem_id = problem_id or row_name
             own = {"task_id": name, "problem_id": problem_id, "license": pair.license or intake.license}
-            if not intake.write(item, name, {pair_file: pair.model_copy(update=own)}):
+            try:
+                line = pair.model_copy(update=own).to_json()
+            except ValueError as error:
+                # UTF-8 has no half of a surrogate pair; JSON has an escape for it.
+                intake.leave_out(item, pair.task_id, str(error))
                 continue
+            pair_file.write(line + "\n")
             intake.counts.update(left_out)
             intake.counts["pairs"] += 1
             if judging is not None:

@@ -59,9 +59,9 @@ def ingest_submissions(
     with open_intake(source, dropped, "problem") as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for _, read in intake.take(named, lambda row: _read(row, named, intake.license)):
-            places.setdefault(read.problem.task_id, []).append(kept.tell())
-            kept.write(read.to_json().encode() + b"\n")
+        for _, (name, line) in intake.take(named, lambda row: _read(row, named, intake.license)):
+            places.setdefault(name, []).append(kept.tell())
+            kept.write(line + b"\n")
         for name, offsets in places.items():
             submissions = []
             for offset in offsets:
@@ -80,8 +80,8 @@ def ingest_submissions(
     return intake.result
 
 
-def _read(row: Row, columns: Columns, license: str | None) -> _Submission:
-    """Return the submission in a row.
+def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
+    """Return the name of the problem in a row, and its submission as JSON.
 
     Raises:
         LeftOutError: the row has none.
@@ -99,9 +99,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> _Submission:
     stated = read_license(columns.one(row, "license"))
     problem = Problem(task_id=name, prompt=read_statement(row, columns), tests=(), license=stated or license)
     submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
-    # UTF-8 has no half of a surrogate pair.
-    submission.to_json().encode()
-    return submission
+    return name, submission.to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:

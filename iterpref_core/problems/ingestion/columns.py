@@ -62,7 +62,7 @@ class Columns:
     """The columns of each part of a row.
 
     Attributes:
-        names: part → columns, in the order in which they are joined; no columns for a part that the user leaves out.
+        names: part → columns, in the order in which they are joined; a part that is left out has none.
         example: an assignment of columns, for messages.
         stated: parts that the user names.
         split: the split to read of rows that state theirs; None: `train`.
@@ -198,7 +198,7 @@ def parse_columns(
     own: dict[str, Sequence[str]] = {part: [part] for part in parts}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = dict.fromkeys(parts, ()) | {"license": ["license"], "split": ["split"]} | _assignments(preset, parts)
+        own = {"license": ["license"], "split": ["split"], **_assignments(preset, parts)}
     stated = _assignments(text, parts) if text is not None else {}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
     return Columns(names, EXAMPLES[tuple(parts)], frozenset(stated), split)
@@ -209,8 +209,10 @@ def _assignments(text: str, parts: Sequence[str]) -> dict[str, Sequence[str]]:
     for assignment in text.split(","):
         part, equals, stated = (word.strip() for word in assignment.partition("="))
         names = [name.strip() for name in stated.split("+")] if stated else []
-        refused = not names if part in _NEEDED else len(names) > 1 and part not in _JOINED
-        if refused or not equals or part not in parts or part in columns or not all(names):
+        known = bool(equals) and part in parts and part not in columns and all(names)
+        # `language=` leaves a part out.
+        fitting = bool(names) if part in _NEEDED else len(names) < 2
+        if not known or not (fitting or (names and part in _JOINED)):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as "
                 f"{EXAMPLES[tuple(parts)]}"

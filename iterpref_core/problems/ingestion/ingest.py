@@ -2,14 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake, open_trials
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, find_preset
 from iterpref_core.problems.ingestion.problem_rows import ProblemReader, Selection
 from iterpref_core.problems.ingestion.trials import try_programs
-from iterpref_core.records import Problem, Record, Trajectory, take_name
+from iterpref_core.records import Problem, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
 
 
@@ -68,11 +68,9 @@ def ingest(
                 intake.leave_out(item, problem.task_id, used)
                 continue
             named_so = {"task_id": name}
-            records: dict[IO[str], Record] = {problem_file: problem.model_copy(update=named_so)}
+            problem_file.write(problem.model_copy(update=named_so).to_json() + "\n")
             if trajectory is not None and trajectory_file is not None:
-                records[trajectory_file] = trajectory.model_copy(update=named_so)
-            if not intake.write(item, name, records):
-                continue
+                trajectory_file.write(trajectory.model_copy(update=named_so).to_json() + "\n")
             intake.counts.update(left_out)
             intake.counts["problems"] += 1
             intake.counts["heldout"] += problem.split == "heldout"

@@ -1,7 +1,7 @@
 """Intake: what every ingestion does: sources are found, rows are read and counted, and files appear whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
-from iterpref_core.records import Record
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
@@ -105,20 +104,6 @@ class Intake:
         """Leave out a row that was read."""
         self._left_out.add(Dropped(BAD_RECORD, str(item.where), name, fault))
 
-    def write(self, item: Item, name: str, records: Mapping[IO[str], Record]) -> bool:
-        """Write the records of a row, each to its file; leave the row out and return False if UTF-8 has no such text.
-
-        A text with half of a surrogate pair is none; JSON has an escape for it.
-        """
-        try:
-            lines = {file: record.to_json() for file, record in records.items()}
-        except ValueError as error:
-            self.leave_out(item, name, str(error))
-            return False
-        for file, line in lines.items():
-            file.write(line + "\n")
-        return True
-
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
 
@@ -197,6 +182,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         StorageError: the disk is full.
     """
     name = ""
+    reason = BAD_RECORD
     try:
         row = parse_json(item.text)
         if not isinstance(row, dict):
@@ -206,13 +192,14 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
     except (ExecutionError, ConfigError, StorageError, OSError):
         raise
     except LeftOutError as error:
-        return Dropped(error.reason, str(item.where), name, str(error))
+        reason, fault = error.reason, str(error)
     except ValidationError as error:
-        return Dropped(BAD_RECORD, str(item.where), name, describe_validation_error(error))
+        fault = describe_validation_error(error)
     except RecordError as error:
         # The message begins with the place.
-        return Dropped(BAD_RECORD, str(item.where), name, str(error).partition(": ")[2])
+        fault = str(error).partition(": ")[2]
     except ValueError as error:
-        return Dropped(BAD_RECORD, str(item.where), name, str(error))
+        fault = str(error)
     except Exception as error:  # noqa: BLE001 - a row may break anything
-        return Dropped(BAD_RECORD, str(item.where), name, f"a value is of a kind that does not fit ({error})")
+        fault = f"a value is of a kind that does not fit ({error})"
+    return Dropped(reason, str(item.where), name, fault)

@@ -17,8 +17,13 @@ from iterpref_core.storage.packed_text import unpack_text
 _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
 _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
 """The beginnings of `task_id` in the other languages of HumanEvalPack and HumanEval-X."""
-_CONTEST_LANGUAGES = ("unknown", "python2", "c++", "python", "java")
-"""The languages of CodeContests, in the order of the set's numbers for them."""
+_CONTEST_LANGUAGES: dict[Any, str] = {
+    **dict(enumerate(("unknown", "python2", "c++", "python", "java"))),
+    "PYTHON3": "python",
+    "PYTHON": "python2",
+    "CPP": "c++",
+}
+"""The languages of CodeContests, by the set's numbers or names for them."""
 _CHECKER = '''\
 SOURCE = {source!r}
 
@@ -58,14 +63,11 @@ def prepare_code_contests(row: Row) -> Row:
         if column in row:
             program = "code" if column.endswith("submissions") else "solution"
             programs = as_rows(row[column], "language", program)
-            prepared[column] = [{"language": _contest_language(stated), "code": code} for stated, code in programs]
+            prepared[column] = [
+                {"language": _CONTEST_LANGUAGES.get(stated, stated or "unknown"), "code": code}
+                for stated, code in programs
+            ]
     return prepared
-
-
-def _contest_language(stated: Any) -> str:
-    if isinstance(stated, str):
-        return {"PYTHON3": "python", "PYTHON": "python2", "CPP": "c++"}.get(stated, stated)
-    return dict(enumerate(_CONTEST_LANGUAGES)).get(stated, "unknown")
 
 
 def prepare_codeforces(row: Row) -> Row:
@@ -154,12 +156,11 @@ def prepare_livecodebench(row: Row) -> Row:
 
 @cache
 def mbpp_plus_ids() -> frozenset[int]:
-    """Return the numbers of the MBPP tasks that MBPP+ evaluates on, and that training leaves out."""
-    numbers: set[int] = set()
-    for line in _MBPP_PLUS_IDS.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            numbers.update(map(int, line.split()))
-    return frozenset(numbers)
+    """Return the numbers of the 378 MBPP tasks that MBPP+ v0.2.0 evaluates on, and that training leaves out.
+
+    They are of EvalPlus's release (Apache-2.0; sha256 of its data file starts with af43697e8791).
+    """
+    return frozenset(map(int, _MBPP_PLUS_IDS.read_text(encoding="utf-8").split()))
 
 
 def prepare_mbpp(row: Row) -> Row:

@@ -218,7 +218,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
         LeftOutError: the set has right programs, but none in Python for this row.
     """
     if not columns.has(row, "reference"):
-        if columns.names["reference"] and _likely("reference", row, columns):
+        if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)
         return ()
     programs = filter(str.strip, _programs(row, columns, "reference", left_out))
@@ -234,7 +234,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
 def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> list[str]:
     """Return the programs of a part: one, or a list of them; several columns are put together to one program."""
     values = columns.values(row, part)
-    if len(columns.names[part]) > 1:
+    if len(columns.names.get(part, ())) > 1:
         values = ["".join(map(as_text, values))]
     read = read_text_value(values[0]) if values else None
     items = read if isinstance(read, list) else values

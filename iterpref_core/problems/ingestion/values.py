@@ -69,13 +69,14 @@ def read_license(value: Any) -> str | None:
     Raises:
         ValueError: the column holds something else, which may state a license all the same.
     """
-    names = [name for name in (value if isinstance(value, list) else [value]) if name is not None]
-    if not all(isinstance(name, str) for name in names):
+    names = value if isinstance(value, list) else [value]
+    if not all(name is None or isinstance(name, str) for name in names):
         raise ValueError(f"a license is a text or a list of texts, not {value!r}")
-    stated = list(dict.fromkeys(filter(None, map(str.strip, names))))
+    stated = list(dict.fromkeys(name.strip() for name in names if name and name.strip()))
+    if len(stated) < 2:
+        return "".join(stated) or None
     # In SPDX's expressions AND binds more strongly than OR.
-    several = [f"({name})" if " OR " in name else name for name in stated]
-    return " AND ".join(several if len(several) > 1 else stated) or None
+    return " AND ".join(f"({name})" if " OR " in name else name for name in stated)
 
 
 def as_text(value: Any) -> str:

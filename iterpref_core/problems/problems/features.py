@@ -51,13 +51,6 @@ class InputKind:
     edge_cases: tuple[object, ...]
     draw: Callable[[Random], object]
 
-    def combinations(self) -> int:
-        """Return the number of combinations, with one map step or two different ones."""
-        one_step = len(self.maps)
-        two_steps = len(self.maps) * (len(self.maps) - 1)
-        maps = one_step + two_steps
-        return len(self.positions) * len(self.predicates) * maps * len(self.reduces)
-
 
 def _feature(name: str, code: str, *phrases: str) -> Feature:
     return Feature(name, phrases, code)
@@ -250,8 +243,3 @@ TABLE = InputKind(
 )
 
 KINDS = (NUMBERS, TEXT, TABLE)
-
-
-def total_combinations() -> int:
-    """Return the number of combinations in the whole tree."""
-    return sum(kind.combinations() for kind in KINDS)

@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 
 from iterpref_core.problems.problems.composition import compose_problem, draw_combinations
-from iterpref_core.problems.problems.features import total_combinations
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ProblemsParams
 from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name
@@ -107,7 +106,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
         out: the file to write.
 
     Returns:
-        `problems/<split>`: number of problems in each split; `problems/ingested`; `combinations`: size of the tree.
+        `problems/<split>`: number of problems in each split; `problems/ingested`.
 
     Raises:
         InputError: a file of users is broken, or there is no problem at all.
@@ -131,4 +130,4 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
             )
 
     write_jsonl(out, counted())
-    return counts | {"combinations": float(total_combinations())}
+    return counts

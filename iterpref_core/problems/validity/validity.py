@@ -74,10 +74,9 @@ def assess_tests(
 
     Returns:
         The metrics. `problems`. `reference/<verdict>` (or `none`): the verdicts on the references. `mutants`, `killed`,
-        and `mutation_score`, the share of all mutants that fail; `mutation_score/0` to `/9` count problems by tenths of
-        their own share. `line_coverage` and `branch_coverage`: means over problems. `coverage/mean` (lines and branches
-        together), with its tenths. With a judge also `judge/asked`, `judge/asked_again`, `judge/unreadable`, and for
-        each criterion `<criterion>/mean` and `<criterion>/1` to `/5`.
+        and `mutation_score`, the share of all mutants that fail. `line_coverage`, `branch_coverage` and `coverage/mean`
+        (lines and branches together): means over problems. With a judge also `judge/asked`, `judge/asked_again`,
+        `judge/unreadable`, and `<criterion>/mean` for each criterion.
 
     Raises:
         ExecutionError: the engine failed.
@@ -139,10 +138,6 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
         values = _measured(assessed, field)
         if values:
             metrics[name] = sum(values) / len(values)
-    for name in ("coverage", "mutation_score"):
-        tenths = Counter(min(int(10 * value), 9) for value in _measured(assessed, name))
-        for tenth in range(10):
-            metrics[f"{name}/{tenth}"] = float(tenths[tenth])
     if mutants:
         metrics["mutation_score"] = killed / mutants
     judged = [item.judge for item in assessed if item.judge is not None]
@@ -150,8 +145,6 @@ def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
         for name in CRITERIA:
             scores = [getattr(scores_of_one, name) for scores_of_one in judged]
             metrics[f"{name}/mean"] = sum(scores) / len(scores)
-            for score in range(1, 6):
-                metrics[f"{name}/{score}"] = float(scores.count(score))
     return metrics
 
 

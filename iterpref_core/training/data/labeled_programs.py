@@ -8,7 +8,6 @@ program of the row before it in its micro-batch as its other one, as TRL pairs t
     prompt 3 | program 3, which passes    y+ is program 3, y- program 2
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,13 +22,11 @@ from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import prompt_text, statement_digest
 from iterpref_core.storage.items import read_items
-from iterpref_core.storage.jsonl import parse_record
+from iterpref_core.storage.jsonl import parse_record, tell_further
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.tokenization import Exchange, encode_exchanges
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-logger = logging.getLogger(__name__)
 
 PlacedProgram = tuple[str, LabeledProgram]
 """File and line, for messages; the program that stands there."""
@@ -162,9 +159,7 @@ def read_labeled(path: Path, *, focal: bool) -> Iterator[PlacedProgram]:
     if not found:
         raise InputError(f"{path}: has no program; give rows such as {LabeledProgram.example}")
     require_both(found, str(path))
-    if further:
-        counted = ", ".join(f"{name} ({rows:,} rows)" for name, rows in sorted(further.items()))
-        logger.warning("%s: further columns have no effect: %s", path, counted)
+    tell_further(path, further)
 
 
 def require_both(labels: set[bool], where: str) -> None:

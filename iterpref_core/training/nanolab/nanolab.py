@@ -1,6 +1,5 @@
 """Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,11 +71,10 @@ def build_models(
             prompt = model.student_format if role == "student" else model.debugger_format
             check_checkpoint(str(pointers[role]), prompt, loaded=loaded)
     for role, source in pointers.items():
-        shutil.rmtree(out / role, ignore_errors=True)
-        write_pointer(out / role, source)
+        with new_folder(out / role, replace=True) as folder:
+            write_pointer(folder, source)
     for role, name in unpacked.items():
-        shutil.rmtree(out / role, ignore_errors=True)
-        with new_folder(out / role) as folder:
+        with new_folder(out / role, replace=True) as folder:
             write_checkpoint(name, folder)
     if not embedded:
         return {}
@@ -120,8 +118,7 @@ def _train(
         steps=steps,
         versions=training_versions(),
     )
-    shutil.rmtree(out / role, ignore_errors=True)
-    with new_folder(out / role) as folder:
+    with new_folder(out / role, replace=True) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         write_lineage(folder, lineage)

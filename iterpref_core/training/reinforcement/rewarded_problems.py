@@ -11,7 +11,7 @@ from iterpref_core.execution import Admission, Engine, check_tests, decided
 from iterpref_core.records import Problem
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, tell_further
 from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
 logger = logging.getLogger(__name__)
@@ -82,16 +82,18 @@ def survey_problems(path: Path, prompts: RenderedPrompts, params: TrainingParams
 
 
 def _checked(path: Path) -> Iterator[Problem]:
-    for problem in _of_split(path):
+    further: Counter[str] = Counter()
+    for problem in _of_split(path, further):
         check_tests(problem, path)
         yield problem
+    tell_further(path, further)
 
 
 def read_chosen(path: Path, names: Sequence[str], inside: Set[str]) -> dict[str, Problem]:
     """Return the problems of these names; of those in `inside`, the tests are judged there."""
     wanted = set(names)
     chosen = {}
-    for problem in _of_split(path):
+    for problem in _of_split(path, Counter()):
         if problem.task_id in wanted:
             is_inside = True if problem.task_id in inside else problem.inside
             chosen[problem.task_id] = problem.model_copy(update={"inside": is_inside})
@@ -114,7 +116,13 @@ def draw_names(names: Sequence[str], count: int, seed: int) -> list[str]:
     return drawn[:count]
 
 
-def _of_split(path: Path) -> Iterator[Problem]:
-    for problem in read_jsonl(path, Problem, unique=True):
-        if problem.split in (None, SPLIT):
-            yield problem
+class _AnyProblem(Problem, extra="allow"):
+    """A problem of a data set with further columns, as TRL's trainers take them."""
+
+
+def _of_split(path: Path, further: Counter[str]) -> Iterator[Problem]:
+    """Yield the problems of the split, and count the columns that have no effect."""
+    for row in read_jsonl(path, _AnyProblem, unique=True):
+        if row.split in (None, SPLIT):
+            further.update(list(row.model_extra or ()))
+            yield Problem(**{name: getattr(row, name) for name in Problem.model_fields})

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -121,8 +120,7 @@ def write_model(
         else:
             model, share = _whole_model(trained, load_base(base), weights, save_dtype)
             report_survival(share, model.dtype)
-        shutil.rmtree(out, ignore_errors=True)
-        with new_folder(out) as partial:
+        with new_folder(out, replace=True) as partial:
             _save(model, weights, partial)
             trainer.processing_class.save_pretrained(partial)
             write_lineage(

@@ -37,7 +37,14 @@ from iterpref_core.training.data.half_batches import (
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
-from iterpref_core.training.model.parity import check_parity, exact_layout, rounding_dtype, silent
+from iterpref_core.training.model.parity import (
+    Noise,
+    check_parity,
+    exact_layout,
+    rounding_dtype,
+    saved_as_given,
+    silent,
+)
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
@@ -102,6 +109,7 @@ class PairTrainer(BaseTrainer):
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         self._gradient_norm: Any = None
+        self._silenced: Noise = []
         padding = processing_class.pad_token_id
         if padding is None:
             padding = processing_class.eos_token_id
@@ -150,8 +158,13 @@ class PairTrainer(BaseTrainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
-        with silent(self.model):
+        with silent(self.model) as self._silenced:
             return super().train(*args, **kwargs)
+
+    def _save(self, *args: Any, **kwargs: Any) -> None:
+        """Save a checkpoint as the user's model, whose noise is off in training alone."""
+        with saved_as_given(self._silenced):
+            super()._save(*args, **kwargs)
 
     def _as_drawn(self, rows: Any) -> Any:
         """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""

@@ -88,10 +88,8 @@ def _write_metrics(folder: Path) -> None:
     validity = {"problems": 60, "mutants": 300, "killed": 240, "line_coverage": 0.9, "branch_coverage": 0.8}
     validity |= {"reference/passed": 58, "reference/none": 2, "judge/asked": 60, "judge/asked_again": 3}
     validity |= {"judge/unreadable": 1, "coverage/mean": 0.8712, "mutation_score": 0.8}
-    for name, counts in {"coverage": [0, 0, 1, 2, 0, 5, 7, 10, 13, 20], "mutation_score": [0] * 9 + [58]}.items():
-        validity |= {f"{name}/{tenth}": count for tenth, count in enumerate(counts)}
     for number, name in enumerate(("accuracy", "effectiveness", "reasonableness")):
-        validity |= {f"{name}/mean": 4.25 - number} | {f"{name}/{score}": 4 * score - 1 for score in range(1, 6)}
+        validity |= {f"{name}/mean": 4.25 - number}
     written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
     for name, metrics in written.items():
         (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")

@@ -7,6 +7,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+from iterpref_core.records.errors import InputError
 from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
@@ -298,3 +299,9 @@ def test_a_program_cannot_start_the_clock_of_a_test_again(patient, growth):
     program = Program(RESET_THE_CLOCK.replace("@GROWTH@", growth), tests, cpu_s=9, test_cpu_s=0.15)
     outcome = patient.run_one(program)
     assert outcome.verdict in ("timeout", "tampered")  # whether the worker has looked between growth and truncation
+
+
+def test_a_limit_of_this_process_does_not_decide_verdicts(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64 * 1024, 64 * 1024))
+    with pytest.raises(InputError, match=r"files of 64 KiB \(`ulimit -f`\), and programs those of 16 MiB"):
+        Executor(Limits(), workers=1)

@@ -2,25 +2,27 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from iterpref_core.execution.isolation.tiers import CODE
+from iterpref_core.execution.isolation.interpreters import own_runtime
+from iterpref_core.execution.isolation.tiers import Plan, command
 
-FORK = f"""
-import os, sys
-sys.path.insert(0, {str(CODE / "sandbox")!r})
-import fork_hooks
-os.register_at_fork(after_in_child=lambda: os.write(1, b"early "))
-fork_hooks.settle(processes=PROCESSES)
-os.register_at_fork(after_in_child=lambda: os.write(1, b"late "))
+FORK = """
+import os
+os.register_at_fork(after_in_child=lambda: os.write(1, b"in the child"))
 if os.fork() == 0:
     os._exit(0)
 os.wait()
 """
 
 
-@pytest.mark.parametrize(("processes", "printed"), [("True", b"early late "), ("False", b"late ")])
-def test_hooks_that_were_registered_early(processes: str, printed: bytes) -> None:
-    done = subprocess.run([sys.executable, "-c", FORK.replace("PROCESSES", processes)], capture_output=True, check=True)
+@pytest.mark.parametrize(("processes", "printed"), [(True, b"in the child"), (False, b"")])
+def test_hooks_of_a_zygote(processes: bool, printed: bytes) -> None:
+    runtime = replace(own_runtime(), processes=processes)
+    *_, code = command(Plan("B", ()), "sandbox.zygote", "/job", 1, runtime)
+    started, _, main = code.rpartition("\n")
+    assert main.endswith("main()")
+    done = subprocess.run([sys.executable, "-c", started + FORK], capture_output=True, check=True)
     assert done.stdout == printed

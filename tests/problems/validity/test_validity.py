@@ -61,7 +61,7 @@ def measure(
     return metrics, {item.task_id: item for item in read_jsonl(out, ProblemQuality)}
 
 
-def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_distributions(tmp_path: Path) -> None:
+def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_means(tmp_path: Path) -> None:
     metrics, found = measure(tmp_path, nullcontext(None))
     assert found.keys() == {"weak", "strong", "fails", "none"}
     assert (found["weak"].coverage, found["weak"].mutation_score) == (4 / 6, 5 / 9)
@@ -75,8 +75,6 @@ def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_dis
     }
     assert metrics["coverage/mean"] == pytest.approx((4 / 6 + 1) / 2)
     assert (metrics["line_coverage"], metrics["branch_coverage"]) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
-    assert [metrics[f"coverage/{tenth}"] for tenth in range(10)] == [0] * 6 + [1, 0, 0, 1]
-    assert (metrics["mutation_score/5"], metrics["mutation_score/9"]) == (1, 1)
     assert (metrics["mutants"], metrics["killed"], metrics["mutation_score"]) == (18, 14, 14 / 18)
     assert not any(name.startswith(("judge/", "accuracy")) for name in metrics)
 
@@ -94,7 +92,6 @@ def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measu
     assert (metrics["judge/asked"], metrics["judge/asked_again"], metrics["judge/unreadable"]) == (4, 1, 1)
     assert judge.asked == 5
     assert metrics["effectiveness/mean"] == pytest.approx(5 / 3)
-    assert [metrics[f"effectiveness/{score}"] for score in range(1, 6)] == [2, 0, 1, 0, 0]
 
 
 def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.remote import pull_outputs
+from tasks.dvc.reproduction import StageError
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
 from tests.dvc_repository import ToyCheckout, reproduce
@@ -200,3 +201,7 @@ def test_a_pull_says_how_much_the_remote_had(toy_checkout: ToyCheckout, capsys: 
     reproduce()
     pull_outputs(["only"])
     assert "--pull: 0 files fetched; what the remote does not have is computed" in capsys.readouterr().err
+    (folder / "made").write_text("by hand", encoding="utf-8")
+    with pytest.raises(StageError, match=r"(?s)made; try `dvc pull`, whose options DVC means, or run without --pull"):
+        pull_outputs(["only"])
+    assert (folder / "made").read_text(encoding="utf-8") == "by hand"

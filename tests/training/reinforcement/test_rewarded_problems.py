@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,23 @@ def prompts(coin: Path) -> RenderedPrompts:
 def write(path: Path, *problems: Problem) -> Path:
     write_jsonl(path, problems)
     return path
+
+
+def test_further_columns_have_no_effect_and_are_counted(
+    tmp_path: Path,
+    problems: list[Problem],
+    prompts: RenderedPrompts,
+    executor: Engine,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from iterpref_core.training.reinforcement.rewarded_problems import read_chosen, survey_problems
+
+    path = tmp_path / "problems.jsonl"
+    rows = [json.loads(problem.to_json()) | {"difficulty": "easy"} for problem in problems]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    survey = survey_problems(path, prompts, PARAMS, executor)
+    assert set(read_chosen(path, survey.names, survey.inside)) == set(survey.names)
+    assert f"further columns have no effect: difficulty ({len(rows)} rows)" in caplog.text
 
 
 def test_problems_that_a_program_could_deceive_are_left_out_and_counted(

@@ -66,6 +66,31 @@ def test_the_user_s_dropout_is_back_when_training_ends(
     assert saved["architectures"] == ["LlamaForCausalLM"]
 
 
+def test_a_checkpoint_has_the_user_s_dropout_and_so_has_a_model_whose_training_was_interrupted(
+    config: MakeConfig, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, model_folder: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, TrainerCallback
+
+    from iterpref_core import FocalDPOTrainer
+
+    seen = []
+
+    class Interrupt(TrainerCallback):
+        def on_save(self, *_: object, model: PreTrainedModel, **__: object) -> None:
+            seen.append(model.config.attention_dropout)
+            raise KeyboardInterrupt
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder, attention_dropout=0.25)
+    args = config(save_strategy="steps", save_steps=1, max_steps=2)
+    trainer = FocalDPOTrainer(model, args, pairs, tokenizer, callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    saved = json.loads(Path(args.output_dir, "checkpoint-1", "config.json").read_text())
+    assert (saved["attention_dropout"], seen, model.config.attention_dropout) == (0.25, [0.0], 0.25)
+    trainer.save_model()
+    assert model.config.attention_dropout == 0.25
+
+
 @pytest.fixture
 def plain(pair_records: list[PreferencePair]) -> Dataset:
     from datasets import Dataset

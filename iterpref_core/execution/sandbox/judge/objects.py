@@ -72,9 +72,9 @@ class _Crossing(Trees):
 
     sorts = False
 
-    def other(self, value: Any, tag_ints: bool) -> Tree:
+    def other(self, value: Any) -> Tree:
         """Return the tree of a value that is no plain value."""
-        found = self.parts(value, tag_ints) if type(value) in PARTS else None
+        found = self.parts(value) if type(value) in PARTS else None
         return self.refer(value) if found is None else found
 
     def refer(self, value: Any) -> Tree:
@@ -154,9 +154,9 @@ class Originals(_Crossing):
             args = (*args, error.filename)
         line = self.line_of(error)
         error.__traceback__ = None
-        attributes = [[key, self.tree(value, False)] for key, value in vars(error).items() if not key.startswith("_")]
+        attributes = [[key, self.tree(value)] for key, value in vars(error).items() if not key.startswith("_")]
         handle = self._keep(error)
-        return {"x": [handle, self._class(type(error)), self.trees(args, False), text_of(error), attributes, line]}
+        return {"x": [handle, self._class(type(error)), self.trees(args), text_of(error), attributes, line]}
 
 
 class StandIns(_Crossing):

@@ -10,8 +10,9 @@ import sys
 import types
 from typing import Any
 
-from ...solution.loading import CompileError, facts_of, file_of, line_in, load, write_files
+from ...solution.loading import facts_of, file_of, line_in, load, write_files
 from .peer import Program
+from .wire import Wire
 
 
 class _Operations:
@@ -36,8 +37,6 @@ class _Operations:
         self._files.append(solution)
         try:
             module = load(self._job["setup"], self._job["code"], name)
-        except CompileError as error:
-            return facts_of(error.cause, solution, compiling=True), []
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
             return facts_of(error, solution), []
         self._modules[name] = module
@@ -69,18 +68,14 @@ def _flush(streams: tuple[Any, Any]) -> None:
             stream.flush()
 
 
-def make_ready(job: dict[str, Any], end: Program) -> None:
-    """Have the program's end answer what a judge asks."""
+def serve_program(job: dict[str, Any], descriptor: int) -> None:
+    """Be the program, and answer the judge at the other end of a connection until it is done; never returns."""
+    end = Program(Wire(descriptor))
     end.before_sending = functools.partial(_flush, (sys.stdout, sys.stderr))
     operations = _Operations(job)
     end.objects.line_of = operations.line_of
     for name in ("prepare", "load", "listed", "get", "set"):
         end.operations[name] = getattr(operations, name)
-
-
-def serve_program(job: dict[str, Any], end: Program) -> None:
-    """Answer the judge until it is done; never returns."""
-    make_ready(job, end)
     leave = os._exit
     try:
         while True:

@@ -24,10 +24,10 @@ _BINARY = (
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _ASKED = (
     *("next", "len", "hash", "abs", "neg", "pos", "invert", "index", "reversed", "getitem", "setitem", "delitem"),
-    *("int", "float", "round", "str", "repr", "format", "dir", "delattr", "setattr", "copy"),
+    *("int", "float", "round", "str", "repr", "format", "delattr", "setattr", "copy"),
 )
 """Operations that are always the object's, and are given plain values."""
-_OF_CLASSES = ("iter", "len", "contains", "getitem", "setattr", "dir")
+_OF_CLASSES = ("iter", "len", "contains", "getitem", "setattr")
 
 
 def held(value: Any) -> Any:
@@ -122,9 +122,6 @@ class Proxy:
 
     def __deepcopy__(self, _memo: Any) -> Any:
         return Conversation.ask("deepcopy", self)
-
-    def __reduce_ex__(self, _protocol: Any) -> Any:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 class CallableProxy(Proxy):

@@ -26,16 +26,15 @@ from ...codec.canonical import summarize
 from ...codec.plain import UnencodableError, type_name
 from ...kinds.reports import TEST, UNREADABLE, NotCompiledError, TestFailedError, signature
 from ...kinds.table import KINDS
-from ...solution.loading import MAX_MESSAGE, text_of, write_files
+from ...solution.loading import facts_of, write_files
 from .assertions import Counted
 from .objects import lookup
 from .peer import Judge, ProgramLostError
 from .proxies import Conversation, Proxy, ProxyClass
 from .solution_module import Finder, Names, Solution
+from .wire import Wire
 
 Report = Callable[[int, str, int, str], None]
-LOST = 3
-"""Exit status of a judge that has found its program gone."""
 _MAX_SHOWN = 400
 
 
@@ -257,20 +256,16 @@ def imports_of(listed: list[tuple[str, str, str]]) -> dict[str, Callable[[], Any
     return found
 
 
-def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
+def facts_of_test(error: BaseException, session: JudgeSession, test: str) -> dict[str, Any]:
     """Return the facts of an error that a test has raised, or has let pass from the program."""
     # An error that the program has raised has crossed, and says in which line of the program that was.
     seen = error.__dict__.get("_iterpref")
     lines = {frame.f_code.co_filename: line for frame, line in traceback.walk_tb(error.__traceback__)}
     call, returned = session.last_call()
-    return {
-        "type": type_name(type(error)),
-        "bases": [type_name(base) for base in type.mro(type(error))],
-        "message": text_of(error)[:MAX_MESSAGE],
+    return facts_of(error, "") | {
         "line": seen[2] if seen else None,
         "test_line": lines.get(test),
         "in_test": seen is None,
-        "syntax": False,
         "suite": {"raised": error.raised} if type(error) is TestFailedError else None,
         "call": call,
         "returned": returned,
@@ -278,7 +273,7 @@ def facts_of(error: BaseException, session: JudgeSession, test: str) -> dict[str
     }
 
 
-def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], folder: str) -> int:
+def run_judge(raw: bytes, report: Report, descriptor: int, printed: tuple[int, int], folder: str) -> None:
     """Judge a program: run the steps of a job one after the other, and report each.
 
     Args:
@@ -286,16 +281,14 @@ def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], 
             the solution is imported by; `eager`, whether it runs before the tests, by itself, or when they import it;
             `imports` and `functions` of the setup; `key`, by which reports are signed.
         report: writes a report: step, kind, bytes that the program has printed, and further facts.
-        end: is connected to the program.
+        descriptor: of the connection to the program.
         printed: descriptors of the program's output.
         folder: the judge's own.
-
-    Returns:
-        Exit status of the judge.
     """
     job = pickle.loads(raw)
     sys.setrecursionlimit(sys.getrecursionlimit() + 500)
     sys.set_int_max_str_digits(0)  # a program may have raised the limit for both
+    end = Judge(Wire(descriptor))
     session = JudgeSession(job, end, printed, folder)
     finder = Finder(session, job["modules"])
     sys.meta_path.insert(0, finder)
@@ -328,5 +321,4 @@ def run_judge(raw: bytes, report: Report, end: Judge, printed: tuple[int, int], 
         elif isinstance(error, NotCompiledError):
             tell("unfit", f"the test cannot be compiled: {error}")
         else:
-            tell("error", facts_of(error, session, test))
-    return LOST if end.lost else 0
+            tell("error", facts_of_test(error, session, test))

@@ -6,7 +6,6 @@ assert f(2) == 4          no import: Python looks for "f" in the test's builtins
 
 import builtins
 import dis
-import importlib.abc
 import importlib.machinery
 import os
 import re
@@ -76,9 +75,8 @@ def _attributes_of(name: str, code: types.CodeType) -> Iterator[str]:
         if before == name and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield str(instruction.argval)
         before = instruction.argval if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") else None
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _attributes_of(name, constant)
+    for inner in _inner(code):
+        yield from _attributes_of(name, inner)
 
 
 class Names(dict[str, Any]):
@@ -156,12 +154,12 @@ class Solution(types.ModuleType):
         else:
             self.__dict__["iterpref_session"].ask("set", self.__name__, name, value)
 
-    def __dir__(self) -> list[str]:
-        return list(self.__dict__["iterpref_session"].ask("listed", self.__name__))
 
+class Finder:
+    """Finds the solution, in the other process.
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the solution, in the other process."""
+    It derives from no class of `importlib.abc`, which imports `tempfile` and all that this needs.
+    """
 
     def __init__(self, session: Any, modules: list[str]) -> None:
         self._session = session
@@ -170,11 +168,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
         """Return the spec of the solution, or of a package that it lies in: `lib` for the solution `lib.sums`."""
         if name in self._modules:
-            return importlib.machinery.ModuleSpec(name, self)
+            return importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
         holds_it = any(module.startswith(f"{name}.") for module in self._modules)
         if not holds_it or self._session.has_file(name):
             return None
-        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
+        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
         folder = os.path.join(self._session.folder, name.replace(".", "/"))
         spec.submodule_search_locations = [folder]
         return spec
@@ -182,8 +180,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def module(self, name: str) -> types.ModuleType:
         """Return the solution's module as an import would leave it."""
         found: types.ModuleType = self._session.solution(name)
-        found.__loader__ = self
-        found.__spec__ = importlib.machinery.ModuleSpec(name, self)
+        found.__loader__ = self  # type: ignore[assignment]
+        found.__spec__ = importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
         return found
 
     def create_module(self, spec: Any) -> types.ModuleType | None:

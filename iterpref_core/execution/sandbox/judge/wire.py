@@ -7,7 +7,7 @@ no code. A frame that is longer than `MAX_FRAME` is not read at all.
 import functools
 import os
 
-from ...frames import FrameTooLongError, framed, read_frame, write_all
+from ...frames import framed, read_frame, write_all
 
 MAX_FRAME = 32 << 20
 """Bytes of one frame."""
@@ -51,13 +51,7 @@ class Wire:
             WireClosedError: the other side is gone, or has written no frame.
         """
         try:
-            frame = read_frame(self._read, MAX_FRAME)
-        except (OSError, EOFError) as error:
+            header, _, value = read_frame(self._read, MAX_FRAME).decode().partition("\n")
+        except (OSError, EOFError, ValueError) as error:
             raise WireClosedError(str(error) or "the end") from None
-        except FrameTooLongError:
-            raise WireClosedError("a frame that is too long") from None
-        try:
-            header, _, value = frame.decode().partition("\n")
-        except ValueError:
-            raise WireClosedError("no frame") from None
         return header, value
