@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from iterpref_core.training.objectives.objective_table import Objective
-
 PreferenceLoss = Callable[..., "Tensor"]
 """(batch,) K+, (batch,) K-, beta and the loss's own options → (batch,) losses."""
 
@@ -232,26 +230,30 @@ def _log_odds(logp: "Tensor") -> "Tensor":
 def preference_losses(
     logps: "Tensor",
     batch: "Mapping[str, Tensor]",
-    objective: "Objective",
+    loss: PreferenceLoss,
     beta: float,
     pairs: int,
+    *,
+    averaged: bool,
+    options: Mapping[str, float],
 ) -> "tuple[Tensor, Tensor, Tensor]":
     """Return K+, K- and the preference term of each pair, or of each labeled program: (pairs,) each.
 
     Args:
         logps: (labels,) log-probabilities under the model in training, nats.
         batch: from the collator: the labels' weights, reference and pairs.
-        objective: the row of the table, which has a preference term.
+        loss: the preference term.
         beta: strength of the implicit KL penalty.
         pairs: the number of pairs.
+        averaged: K+ and K- are means over the tokens that count.
+        options: further arguments of the loss.
     """
-    assert objective.loss is not None
     chosen, rejected = (
-        sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs, averaged=objective.averaged)
+        sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs, averaged=averaged)
         for weights in ("w_chosen", "w_rejected")
     )
-    labels = {"label": batch["label"]} if objective.labeled else {}
-    return chosen, rejected, objective.loss(chosen, rejected, beta, **labels, **objective.options)
+    labels = {"label": batch["label"]} if "label" in batch else {}
+    return chosen, rejected, loss(chosen, rejected, beta, **labels, **options)
 
 
 def sequence_logratio(

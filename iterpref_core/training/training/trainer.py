@@ -210,7 +210,10 @@ class PairTrainer(BaseTrainer):
         pairs = int(counts[PAIRS])
         per = NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
-        preference = self._objective.loss and preference_losses(logps, inputs, self._objective, self._beta, pairs)
+        row = self._objective
+        preference = row.loss and preference_losses(
+            logps, inputs, row.loss, self._beta, pairs, averaged=row.averaged, options=row.options
+        )
         self._count("nll", nll * counts[per], counts[per])
         if preference is None:
             return self._alpha * nll * share[per]
