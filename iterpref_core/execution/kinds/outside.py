@@ -133,19 +133,26 @@ class _Reader:
         self._objects: set[str] = set()
         self._values: set[str] = set()
         self._containers: set[str] = set()
+        self._results: set[str] = set()
         names = list(_nodes(tree, ast.Name, ast.Attribute))
         self._loads = Counter(_source(node) for node in names if isinstance(node.ctx, ast.Load))
         self._has_state = any(STATE.match(self._path(node)) for node in names)
         for node in _nodes(tree, ast.Assign):
-            targets = set(map(_source, node.targets))
-            if isinstance(node.value, ast.List | ast.Dict | ast.Set):
-                self._containers |= targets
-            if self._is_object(node.value):
-                self._objects |= targets
-            elif self._is_kept(node.value):
-                self._kept |= targets
-            elif self._is_value(node.value):
-                self._values |= targets
+            self._assign(node)
+
+    def _assign(self, node: ast.Assign) -> None:
+        """Note what the names of an assignment stand for."""
+        targets = set(map(_source, node.targets))
+        if isinstance(node.value, ast.List | ast.Dict | ast.Set):
+            self._containers |= targets
+        if self._is_object(node.value):
+            self._objects |= targets
+        elif self._is_kept(node.value):
+            self._kept |= targets
+        elif self._is_value(node.value):
+            self._values |= targets
+        elif self._is_result(node.value):
+            self._results |= targets
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -200,6 +207,13 @@ class _Reader:
                 return any(map(self._is_object, items))
         return _source(node) in self._objects if isinstance(node, ast.Name | ast.Attribute) else False
 
+    def _is_result(self, node: ast.AST) -> bool:
+        """Tell whether an expression is what the solution returns, or a name of that."""
+        match node:
+            case ast.Call(func=called):
+                return self._is_theirs(called) or (isinstance(called, ast.Attribute) and self._is_object(called.value))
+        return isinstance(node, ast.Name) and node.id in self._results
+
     def _is_value(self, node: ast.expr) -> bool:
         """Tell whether an expression is a literal, a name of one, or computed by Python."""
         match node:
@@ -232,6 +246,9 @@ class _Reader:
     def reasons(self) -> Iterator[str]:  # noqa: C901 - one a kind of node
         """Yield what is not listed."""
         for node in ast.walk(self._tree):
+            is_of_object = isinstance(node, ast.Attribute) and self._is_object(node.value)
+            if (is_of_object or self._is_result(node)) and self._is_changed(node):
+                yield "a list of the solution that the test changes"
             match node:
                 case ast.AsyncFunctionDef() | ast.AsyncWith() | ast.AsyncFor() | ast.Await():
                     yield "coroutines"
@@ -281,8 +298,6 @@ class _Reader:
         is_whole = not isinstance(self._parents.get(node), ast.Attribute)
         if path and is_whole and not is_listed(path):
             yield path
-        if isinstance(node, ast.Attribute) and self._is_object(node.value) and self._is_changed(node):
-            yield "a list of an object that the test changes"
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             owner = _source(node.value)
             if owner in self._errors or (path and path not in OUTPUT):
@@ -300,12 +315,14 @@ class _Reader:
         elif name.startswith("assert") and name not in ASSERTS and not path and self._is_called(node):
             yield name
 
-    def _is_changed(self, node: ast.expr) -> bool:
+    def _is_changed(self, node: ast.AST) -> bool:
         """Tell whether a test changes the items of what an expression names: `rows[0][1] = 5`, `rows.append(5)`."""
         parent = self._parents[node]
         if isinstance(parent, ast.Subscript):
             return not isinstance(parent.ctx, ast.Load) or self._is_changed(parent)
-        return isinstance(parent, ast.Attribute) and parent.attr in CHANGES
+        # `found.sort()` of a result is for its comparison.
+        changes = CHANGES - {"sort"} if self._is_result(node) else CHANGES
+        return isinstance(parent, ast.Attribute) and parent.attr in changes
 
     def _is_called(self, node: ast.AST) -> bool:
         parent = self._parents.get(node)

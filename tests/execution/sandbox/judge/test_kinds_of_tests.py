@@ -70,6 +70,8 @@ CASES = {
     "an array that is closed": (NP + "a = np.arange(2)\nf(a)\nassert not a.flags.writeable", "def f(a): a.flags.writeable = False", "def f(a): pass"),
     "rows": ("a = [[1], [2]]\nf(a)\nassert a == [[1, 0], [2, 0]]", "def f(a):\n    for r in a: r.append(0)", "def f(a): a.append([0])"),
     "a list that is kept": ("k = K()\nxs = [1]\nk.take(xs)\nk.add(2)\nassert xs == [1, 2]", "class K:\n    def take(self, xs): self.xs = xs\n    def add(self, x): self.xs.append(x)", "class K:\n    def take(self, xs): self.xs = list(xs)\n    def add(self, x): self.xs.append(x)"),
+    "a list that a method returns": ("b = B()\nb.items().append(9)\nassert b.items() == []", "class B:\n    def __init__(self): self.x = []\n    def items(self): return list(self.x)", "class B:\n    def __init__(self): self.x = []\n    def items(self): return self.x"),
+    "a list that a function returns, and keeps": ("x = [[1]]\ny = f(x)\ny[0][0] = 5\ny.append(2)\nassert x == [[1]]", "import copy\ndef f(x): return copy.deepcopy(x)", "def f(x): return list(x)"),
     # objects under test
     "what an object contains": ("v = V(1, 2)\nassert 2 in v and 3 not in v", VEC, "class V:\n    def __init__(self, *a): self.a = a\n    def __contains__(self, x): return True"),
     "what a built object contains": ("t = T().add('a').add('b')\nassert 'a' in t and 'c' not in t", "class T:\n    def __init__(self): self.a = []\n    def add(self, x):\n        self.a.append(x)\n        return self\n    def __iter__(self): return iter(self.a)\n    def __contains__(self, x): return x in self.a", "class T:\n    def add(self, x): return self\n    def __iter__(self): return iter('c')"),
