@@ -1,58 +1,54 @@
-"""Counter-test: a test with other expectations, which no right program passes.
+"""Counter-test: a test that asks each of its comparisons for other values too, and that fails at its end.
 
-A test in the program's own process can be lied to. A program that passes such a test, and an assertion of its
-counter-test too, has not computed what the test asks for:
+A test in the program's own process can be lied to. A program that passes such a test, and its counter-test too, has not
+computed what the test asks for:
 
     test                               counter-test
-    assert f(2) == 4                   assert f(2) == 1000015
-    assert f(2) > 3 or f(3) == 9       assert f(2) <= 3 and f(3) == 1000030
-    self.assertIsNone(f(0))            self.assertIsNotNone(f(0))
-    with pytest.raises(KeyError):      with pytest.raises(type('OtherException', (Exception,), {})):
+    def test_two(self):                def test_two(self):
+        self.assertEqual(f(2), 4)          asserted_again(self.assertEqual, f(2), 4)
+        assert f(3) > 8                    assert compared_again(('gt',), f(3), 8)
+                                           raise AssertionError
 
-Each of these may fail, and raises `PassedAnyway` where it does not. The last one that is surely reached, not in an `if`
-or a `try`, has to fail the test, and so has the last one of each case: a program may have made failures pass. This
-module has the standard library alone: the tests of own code use it in the sandbox.
+An object that is equal to other values as well raises `PassedAnyway`; where the failure at the end gets lost, the
+counter-test passes. Everything else is as in the test, so no right program does either. Literals are written as
+`hidden(1000015, '4')`, for a program that reads its test. This module has the standard
+library alone: the tests of own code use it in the sandbox.
 """
 
 import ast
 import inspect
-from collections import Counter
+import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_NEGATED: dict[type[ast.cmpop], ast.cmpop] = {
-    ast.NotEq: ast.Eq(),
-    ast.NotIn: ast.In(),
-    ast.Is: ast.IsNot(),
-    ast.IsNot: ast.Is(),
-    ast.Lt: ast.GtE(),
-    ast.LtE: ast.Gt(),
-    ast.Gt: ast.LtE(),
-    ast.GtE: ast.Lt(),
-}
-_OPPOSITES = {
-    "assertFalse": "assertTrue",
-    "assertNotEqual": "assertEqual",
-    "assertNotAlmostEqual": "assertAlmostEqual",
-    "assertNotIn": "assertIn",
-    "assertIsNone": "assertIsNotNone",
-    "assertIsNotNone": "assertIsNone",
-    "assertGreaterEqual": "assertLess",
-    "assertLessEqual": "assertGreater",
-}
-_EXCEPTIONS = ("assertRaises", "assertRaisesRegex", "raises", "assert_raises")
-_NOWHERE = "[..., 1000003.5]"
-"""A list in which no value of a right program is."""
 OWN = "COUNTER_TEST"
 """A name in a script whose expectations stand elsewhere. False becomes True, and the script changes them itself; with
 None, nobody can."""
-_WATCHED = """
-try: pass
-except PassedAnyway: raise
-except BaseException: pass
-else: raise PassedAnyway
-"""
-_MAY_BE_SKIPPED = ("skip", "xfail", "expectedFailure")
+_OPERATORS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.In: "contains",
+}
+_ASSERTIONS = re.compile(
+    r"assert(Almost|Count|Dict|List|MultiLine|NotEqual|Sequence|Set|Tuple)?Equals?"
+    r"|assert(NotEqual|Greater|GreaterEqual|Less|LessEqual|In)"
+    r"|assert_\w*(equal|allclose)"
+)
+"""Names of assertions about two values: those of unittest, numpy and pandas."""
+_EXPECTS_FAILURES = re.compile(r"raises|suppress|warns", re.IGNORECASE)
+_EXITS = re.compile(r"(sys\.|os\.)?(_?exit|quit)|unittest\.main")
+_SKIPS = re.compile(r"skip|xfail|expectedFailure", re.IGNORECASE)
+_CASES = ("test", "runTest")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class PassedAnyway(BaseException):
+    """A comparison that no right program passes has passed."""
 
 
 def another_value(value):  # type: ignore[no-untyped-def]
@@ -75,19 +71,98 @@ def another_value(value):  # type: ignore[no-untyped-def]
         return {key: another_value(item) for key, item in value.items()} or {1000003: 1000003}
     if value is None:
         return ...
-    return [[[[1000003] * 7] * 5] * 3] * 2  # numpy compares no array with that, not even an empty one
+    return far_away(value)
 
 
-class PassedAnyway(BaseException):
-    """An assertion that no right program passes has passed."""
+def same(value):  # type: ignore[no-untyped-def]
+    """Return a value itself."""
+    return value
+
+
+def far_away(value):  # type: ignore[no-untyped-def]
+    """Return a value that numpy compares with no array, not even with an empty one."""
+    del value
+    return [[[[1000003] * 7] * 5] * 3] * 2
+
+
+def hidden(decoy, text):  # type: ignore[no-untyped-def]
+    """Return the value of a literal that is written backwards: a program that reads the test finds the decoy."""
+    import ast
+
+    del decoy
+    return ast.literal_eval(text[::-1])
+
+
+def ask_again(holds, left, right, others):  # type: ignore[no-untyped-def]
+    """Raise if something holds for two values where another one is in the place of one of them."""
+    for make in others:
+        for first, second in ((same, make), (make, same)):
+            try:
+                found = holds(first(left), second(right))
+            except Exception:  # noqa: BLE001 - whatever a comparison raises, it does not say yes
+                continue
+            if found is None or (type(found).__name__ in ("bool", "bool_") and found):
+                raise PassedAnyway
+
+
+def compared_again(operators, *values):  # type: ignore[no-untyped-def]
+    """Return what a comparison says; raise if it would say yes for other values, too."""
+    import operator
+
+    opposites = {"ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
+    for name, left, right in zip(operators, values, values[1:], strict=False):
+        holds = getattr(operator, name)
+        two = (right, left) if name == "contains" else (left, right)
+        result = holds(*two)
+        if name == "eq":
+            ask_again(holds, *two, (another_value, far_away))
+        elif name == "contains":
+            if not hasattr(right, "__next__"):  # an iterator would lose its items
+                ask_again(holds, *two, (far_away,))
+        elif type(result).__name__ in ("bool", "bool_") and result:
+            ask_again(getattr(operator, opposites[name]), *two, (same,))
+        if len(operators) > 1 and not result:
+            break
+    return result
+
+
+def near_again(name, size, left, right, limit):  # type: ignore[no-untyped-def]
+    """Return whether two values are near each other; raise if others would be, too."""
+    import operator
+
+    def holds(left, right):  # type: ignore[no-untyped-def]
+        return getattr(operator, name)(size(left - right), limit)
+
+    ask_again(holds, left, right, (another_value,))
+    return holds(left, right)
+
+
+def asserted_again(assertion, left, right, *rest, **named):  # type: ignore[no-untyped-def]
+    """Assert something about two values; raise if the assertion would pass for others, too."""
+    names = {"NotEqual": "ne", "Greater": "gt", "GreaterEqual": "ge", "Less": "lt", "LessEqual": "le", "In": "contains"}
+    name = getattr(assertion, "__name__", "").removeprefix("assert")
+    if name in names:
+        compared_again((names[name],), left, right)
+    else:
+        # To numpy, an empty array is near every number.
+        others = (far_away,) if name.startswith("_") else (another_value, far_away)
+        ask_again(lambda *two: assertion(*two, *rest, **named), left, right, others)
+    assertion(left, right, *rest, **named)
+
+
+_OWN_SOURCES: tuple[Any, ...] = (
+    *(PassedAnyway, another_value, same, far_away, hidden),
+    *(ask_again, compared_again, near_again, asserted_again),
+)
+"""What the source of each counter-test begins with."""
 
 
 class CounterTest(NamedTuple):
     """A counter-test's source.
 
     Attributes:
-        source: the test with other expectations.
-        decides: an assertion that is reached has another expectation, so that no right program passes.
+        source: of the counter-test.
+        decides: it fails at an end that is surely reached, so that no right program passes.
     """
 
     source: str
@@ -105,13 +180,14 @@ def counter_test(source: str) -> CounterTest:
                     decides = value.value is False
                     value.value = True
                     return CounterTest(ast.unparse(tree), decides)
-        changes = _Changes(tree)
-        changes.visit(tree)
-        changes.let_the_last_fail()
-        own = "\n".join(map(inspect.getsource, (PassedAnyway, another_value)))
+        functions = {node.name for node in ast.walk(tree) if isinstance(node, _Function)}
+        _AskAgain(functions).visit(tree)
+        has_cases = any(name.startswith(_CASES) for name in functions)
+        blocks = [case.body for case in _cases(tree)] if has_cases else [tree.body]
+        decides = sum(map(_let_fail, blocks)) > 0
         place = _first_statement(tree)
-        tree.body[place:place] = ast.parse(own).body
-        return CounterTest(ast.unparse(ast.fix_missing_locations(tree)), changes.decides)
+        tree.body[place:place] = ast.parse("\n".join(map(inspect.getsource, _OWN_SOURCES))).body
+        return CounterTest(ast.unparse(ast.fix_missing_locations(tree)), decides)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return CounterTest(source, decides=False)
 
@@ -125,233 +201,105 @@ def _first_statement(tree: ast.Module) -> int:
     return len(tree.body)
 
 
-class _Changes(ast.NodeTransformer):
-    """A visitor that gives the assertions of a test other expectations, in place.
+class _AskAgain(ast.NodeTransformer):
+    """A visitor that has all comparisons and assertions about two values asked again.
 
-    Attributes:
-        decides: see `CounterTest`.
+    Args:
+        functions: of the test's own: `assertNearlyEqual` may take other values, and its comparisons are asked again.
     """
 
-    def __init__(self, tree: ast.Module) -> None:
-        self._may_not_run = 0
-        self._functions = 0
-        self._conditions = _assigned_conditions(tree)
-        # What stands beside cases, such as `assert result.wasSuccessful()`, is about them, and not about the program.
-        self._has_cases = any(_is_case(node) for node in ast.walk(tree))
-        self._last: ast.Try | None = None
+    def __init__(self, functions: set[str]) -> None:
+        self._functions = functions
 
-    @property
-    def decides(self) -> bool:
-        return self._last is not None
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return node  # a text in a text may not be written again
 
-    def let_the_last_fail(self) -> None:
-        """Let the last assertion that is reached fail the counter-test: a program may have made failures pass."""
-        if self._last is not None:
-            self._last.handlers[-1].body = [ast.Raise()]
-
-    def _watched(self, node: ast.stmt) -> ast.stmt:
-        """Return a changed assertion that may fail, and is reported where it does not."""
-        watched = ast.parse(_WATCHED).body[0]
-        assert isinstance(watched, ast.Try)
-        watched.body = [node]
-        if not self._may_not_run:
-            self._last = watched
-        return watched
-
-    def _visit_within(self, node: ast.AST, *, may_not_run: bool = True) -> ast.AST:
-        self._may_not_run += may_not_run
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
-        self._may_not_run -= may_not_run
-        return node
-
-    visit_While = visit_Match = _visit_within  # noqa: N815 - ast's names
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        return self._visit_within(node, may_not_run="__name__" not in ast.unparse(node.test))
-
-    def visit_Try(self, node: ast.Try) -> ast.AST:
-        must_raise = any(_always_fails(block[-1]) for block in (node.body, node.orelse) if block)
-        self._visit_within(node, may_not_run=bool(node.handlers))
-        if not (node.handlers and must_raise):
-            return node
-        for handler in node.handlers:
-            handler.type = _other_error()
-        return self._watched(node)
-
-    def visit_With(self, node: ast.With) -> ast.AST:
-        changed = [_change_call(item.context_expr) for item in node.items]
-        self._visit_within(node, may_not_run=any(changed))
-        return self._watched(node) if any(changed) else node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        if _compares(node.name):
-            return (
-                node  # `assertNearlyEqual` of the test's own, whose calls are changed: both together might pass again
-            )
-        # What fails in a function of a test's function may fail in a thread, unseen.
-        may_not_run = self._functions > 0 or _may_be_skipped(node)
-        is_case = _is_case(node)
-        if is_case:
-            self.let_the_last_fail()
-        self._functions += 1
-        self._visit_within(node, may_not_run=may_not_run)
-        self._functions -= 1
-        if is_case:
-            self.let_the_last_fail()
-        return node
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._visit_within(node, may_not_run=_may_be_skipped(node))
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        is_beside_cases = self._has_cases and not self._functions
-        if is_beside_cases or isinstance(node.test, ast.Constant):  # `assert False`, where the program should not come
-            return node
-        if isinstance(node.test, ast.Name) and node.test.id in self._conditions:
-            assigned = self._conditions.pop(node.test.id)
-            assigned.value = _negated(assigned.value)
-        else:
-            node.test = _negated(node.test)
-        return self._watched(node)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        return self._watched(node) if _change_call(node.value) else node
-
-
-def _is_case(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
-
-
-def _assigned_conditions(tree: ast.Module) -> dict[str, ast.Assign]:
-    """Return the assignments of `ok = f(2) == 4` by their names, of names that are assigned once."""
-    stored = Counter(
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-    found = {}
-    for node in ast.walk(tree):
+        names: list[Any] = [ast.Constant(_OPERATORS.get(type(each))) for each in node.ops]
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Compare() | ast.BoolOp()) if stored[name] == 1:
-                found[name] = node
-    return found
+            case ast.Compare(
+                left=ast.Call(func=ast.Name("abs") as size, args=[ast.BinOp(left, ast.Sub(), right)]),
+                ops=[ast.Lt() | ast.LtE()],
+                comparators=[limit],
+            ):
+                return _call(near_again.__name__, [*names, size, _hidden(left), _hidden(right), limit])
+        if any(name.value is None for name in names):
+            return node
+        values = map(_hidden, (node.left, *node.comparators))
+        return _call(compared_again.__name__, [ast.Tuple(names, ast.Load()), *values])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = ast.unparse(node.func).rpartition(".")[2]
+        is_known = _ASSERTIONS.fullmatch(name) and name not in self._functions
+        if not is_known or len(node.args) < 2 or any(isinstance(each, ast.Starred) for each in node.args):
+            return node
+        return _call(asserted_again.__name__, [node.func, *map(_hidden, node.args)], node.keywords)
 
 
-def _always_fails(node: ast.stmt) -> bool:
-    """Tell whether a statement is one where a test must not come: `assert False`, `self.fail()`."""
-    match node:
-        case ast.Assert(test=ast.Constant(value=value)):
-            return not value
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="fail"))):
-            return True
-    return isinstance(node, ast.Raise)
-
-
-def _compares(name: str) -> bool:
-    return name.startswith("assert") and ("Equal" in name or "equal" in name or "allclose" in name)
-
-
-def _may_be_skipped(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    decorators = " ".join(map(ast.unparse, node.decorator_list))
-    return any(word in decorators for word in _MAY_BE_SKIPPED)
-
-
-def _change_call(node: ast.expr) -> bool:
-    """Give a call that asserts something another expectation, in place; return whether there was one."""
-    match node:
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
-            pass
-        case _:
-            return False
-    arguments = node.args
-    if name in _EXCEPTIONS and arguments:
-        arguments[0] = _other_error()
-        return True
-    if not isinstance(node.func, ast.Attribute):
-        return False
-    if name == "assertTrue" and arguments:
-        arguments[0] = _negated(arguments[0])
-    elif name in _OPPOSITES:
-        node.func.attr = _OPPOSITES[name]
-    elif name == "assertIn" and len(arguments) > 1:
-        arguments[:2] = _apart(*arguments[:2])
-    elif _compares(name):
-        if len(arguments) < 2:
-            return False
-        arguments[:2] = _unequal(*arguments[:2])
-    else:
-        return False
-    return True
-
-
-def _negated(condition: ast.expr) -> ast.expr:
-    """Return a condition that is false for a right program, for which the given one is true.
-
-    It is no mere `not`: an object that equals everything passes `f(2) == 1000015`, and fails `not f(2) == 4`.
-    """
-    match condition:
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return operand
-        case ast.BoolOp(values=values):
-            return ast.BoolOp(ast.And(), [_negated(value) for value in values])
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _negated_comparison(left, op, right)
-        case ast.Compare(left=left, ops=ops, comparators=comparators):
-            return ast.Compare(left, [_NEGATED.get(type(op), ast.NotEq()) for op in ops], comparators)
-        case ast.Call(func=ast.Name(id="all" | "any" as name), args=[ast.GeneratorExp() | ast.ListComp() as items]):
-            items.elt = _negated(items.elt)
-            return ast.Call(ast.Name("any" if name == "all" else "all", ast.Load()), [items], [])
-    return ast.UnaryOp(ast.Not(), condition)
-
-
-def _negated_comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
-    if isinstance(op, ast.Eq):
-        left, right = _unequal(left, right)
-        return ast.Compare(left, [op], [right])
-    if isinstance(op, ast.In):
-        left, right = _apart(left, right)
-        return ast.Compare(left, [op], [right])
-    match left, op:
-        case ast.Call(func=ast.Name(id="abs"), args=[ast.BinOp(op=ast.Sub()) as distance]), ast.Lt() | ast.LtE():
-            distance.left, distance.right = _unequal(distance.left, distance.right)
-            return ast.Compare(left, [op], [right])
-    return ast.Compare(left, [_NEGATED[type(op)]], [right])
-
-
-def _unequal(first: ast.expr, second: ast.expr) -> tuple[ast.expr, ast.expr]:
-    """Return two sides of `==`, of which the one that is expected is another value."""
-    if _is_literal(first) and not _is_literal(second):
-        return _another(first), second
-    return first, _another(second)
-
-
-def _apart(item: ast.expr, container: ast.expr) -> tuple[ast.expr, ast.expr]:
-    """Return two sides of `in`, of which the one that is expected is another value."""
-    if _is_literal(container):
-        return item, _expression(_NOWHERE)
-    # Not another value, nor a tuple of the item: numpy finds `(11,)` where 11 is.
-    return _expression("object()"), container
-
-
-def _another(expected: ast.expr) -> ast.expr:
-    """Return another value in the place of an expected one: a literal for a literal, which programs may read."""
+def _hidden(node: ast.expr) -> ast.expr:
+    """Return an expression for a literal that shows another value; any other expression as it is."""
     try:
-        return _expression(repr(another_value(ast.literal_eval(expected))))
+        value = ast.literal_eval(node)
+        decoy = ast.parse(repr(another_value(value)), mode="eval").body
+        return _call(hidden.__name__, [decoy, ast.Constant(repr(value)[::-1])])
     except (ValueError, TypeError, SyntaxError, OverflowError):
-        return ast.Call(ast.Name(another_value.__name__, ast.Load()), [expected], [])
+        return node
 
 
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError):
+def _call(name: str, arguments: list[ast.expr], named: list[ast.keyword] | None = None) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), arguments, named or [])
+
+
+def _cases(tree: ast.AST) -> Iterator[_Function]:
+    """Yield the functions that a runner calls, but for those that it may skip."""
+    for node in ast.iter_child_nodes(tree):
+        decorators = node.decorator_list if isinstance(node, _Function | ast.ClassDef) else []
+        if any(_SKIPS.search(ast.unparse(each)) for each in decorators):
+            continue
+        if not isinstance(node, _Function):
+            yield from _cases(node)
+        elif node.name.startswith(_CASES):
+            yield node
+
+
+def _let_fail(block: list[ast.stmt]) -> bool:
+    """Let a block of statements fail at its end, in place; return whether the end is surely reached."""
+    match block[-1]:
+        case ast.If(test=condition, body=body) if "__name__" in ast.unparse(condition):
+            return not _may_leave(block[:-1]) and _let_fail(body)
+        case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body) if not any(
+            _EXPECTS_FAILURES.search(ast.unparse(item)) for item in items
+        ):
+            return not _may_leave(block[:-1]) and _let_fail(body)
+        case ast.For(body=[*_, ast.With(items=[item])] as body) if "subTest" in ast.unparse(item):
+            return not _may_leave(block[:-1]) and _let_fail(body)
+        case ast.Expr(value=ast.Call(func=called, args=arguments)) if _EXITS.fullmatch(ast.unparse(called)):
+            block[-1] = ast.Expr(ast.Tuple(arguments, ast.Load()))
+    if _may_leave(block):
         return False
+    block.append(ast.parse("raise AssertionError").body[0])
     return True
 
 
-def _other_error() -> ast.expr:
-    return _expression("type('OtherException', (Exception,), {})")
-
-
-def _expression(source: str) -> ast.expr:
-    return ast.parse(source, mode="eval").body
+def _may_leave(block: list[ast.stmt]) -> bool:
+    """Tell whether a block of statements may be left before its end without a failure."""
+    nodes: list[ast.AST] = list(block)
+    while nodes:
+        node = nodes.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                continue
+            case ast.Return():
+                return True
+            case ast.Raise() | ast.Call() if _SKIPS.search(ast.unparse(node)):
+                return True
+            case ast.Call(func=called, args=arguments) if _EXITS.fullmatch(ast.unparse(called)):
+                match arguments:
+                    case [ast.Constant(value=status)] if status:
+                        pass
+                    case _:
+                        return True
+        nodes += ast.iter_child_nodes(node)
+    return False
