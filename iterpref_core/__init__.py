@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from iterpref_core.execution import Executor as Executor
     from iterpref_core.execution import Limits as Limits
     from iterpref_core.execution import Program as Program
+    from iterpref_core.pairs.localization.localization import localize as localize
+    from iterpref_core.pairs.localization.localization import mark_errors as mark_errors
     from iterpref_core.programs.answers.extraction import extract_program as extract_program
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
     from iterpref_core.training.library.focal_config import FocalDPOConfig as FocalDPOConfig
     from iterpref_core.training.library.focal_dataset import focal_dataset as focal_dataset
     from iterpref_core.training.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
-    from iterpref_core.training.library.row_spans import localize as localize
-    from iterpref_core.training.library.row_spans import mark_errors as mark_errors
     from iterpref_core.training.objectives.objective_table import OBJECTIVES as OBJECTIVES
 
 _MODULES = {
@@ -37,8 +37,8 @@ _MODULES = {
     "evaluate": "evaluation.scoring.from_python",
     "extract_program": "programs.answers.extraction",
     "focal_dataset": "training.library.focal_dataset",
-    "localize": "training.library.row_spans",
-    "mark_errors": "training.library.row_spans",
+    "localize": "pairs.localization.localization",
+    "mark_errors": "pairs.localization.localization",
 }
 """Name → the module below this package that defines it."""
 

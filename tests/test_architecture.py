@@ -207,6 +207,15 @@ def test_the_page_of_docs_shows_the_same_picture() -> None:
     assert shown == list(ROOMS)
 
 
+def test_every_file_that_the_page_names_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = {f"/{path.relative_to(ROOT)}" for path in MODULES.values()}
+    named = re.findall(r"`([\w/]+\.py)`", page)
+    assert named
+    absent = [name for name in named if not any(file.endswith(f"/{name}") for file in files)]
+    assert [name for name in absent if not (ROOT / name).is_file()] == []
+
+
 def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")

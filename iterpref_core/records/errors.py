@@ -6,7 +6,8 @@ Library code raises these for users' mistakes and uses `assert` for its own inva
 import errno
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -164,3 +165,25 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=1)
     remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"no {kind} {name!r}; {remedy}"
+
+
+@contextmanager
+def reading(checkpoint: object, part: str) -> Iterator[None]:
+    """Turn the errors of a library that reads a part of a checkpoint into errors of this project.
+
+    Args:
+        checkpoint: the name of the checkpoint for the user.
+        part: the part that is read, such as `tokenizer`.
+
+    Raises:
+        ModelError: the part cannot be read; the message repeats the library's reason.
+        StorageError: the disk is full, or must not be read.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
+        reason = f"{checkpoint}: no usable {part} ({first_line(error)})"
+        remedy = "correct it, download the checkpoint again, or ask for access to it on the hub (`hf auth login`)"
+        raise storage_error(error) or ModelError(f"{reason}; {remedy}") from None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from iterpref_core.models.inference.backend import Request
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.exchange_tokens import EncodedPrompt, encode_prompts, encode_texts
+from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, encode_prompts, encode_texts
 from iterpref_core.records.prompt_messages import prompt_text
 
 

@@ -29,9 +29,9 @@ from iterpref_core.models.inference.backend import (
 )
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.inference.request_tokens import encode_requests
-from iterpref_core.models.pretrained.exchange_tokens import EncodedPrompt, end_tokens, read_answer
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.generation_config import plain_generation
+from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import generation_dtype, load_model
 from iterpref_core.records.config import Bf16, PromptFormat

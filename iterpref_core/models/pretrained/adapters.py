@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
-from iterpref_core.models.pretrained.checkpoints import ADAPTERS, ModelSource, reading
-from iterpref_core.records.errors import ModelError
+from iterpref_core.models.pretrained.checkpoints import ADAPTERS, ModelSource
+from iterpref_core.records.errors import ModelError, reading
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if

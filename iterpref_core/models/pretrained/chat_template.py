@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from iterpref_core.records.config import AnswerFormat, PromptFormat
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records.errors import ModelError, reading
 from iterpref_core.records.prompt_messages import Prompt, chat_messages, prompt_text
 
 if TYPE_CHECKING:
@@ -149,8 +149,6 @@ class ChatTemplate:
         add_generation_prompt: bool = False,
     ) -> str:
         """Return a chat as the template writes it."""
-        from iterpref_core.models.pretrained.checkpoints import reading
-
         with reading(self.tokenizer.name_or_path, "chat template"):
             return str(
                 self.tokenizer.apply_chat_template(

@@ -10,15 +10,13 @@ downstream knows the difference.
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.records.errors import InputError, ModelError, first_line, storage_error
+from iterpref_core.records.errors import ModelError, first_line, reading
 from iterpref_core.records.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -65,28 +63,6 @@ _POINTER = TypeAdapter(ModelSource)
 def is_gguf(name: str) -> bool:
     """Return True if a model's name stands for a GGUF file."""
     return name == SMOLLM2 or name.endswith(".gguf")
-
-
-@contextmanager
-def reading(checkpoint: object, part: str) -> Iterator[None]:
-    """Turn the errors of a library that reads a part of a checkpoint into errors of this project.
-
-    Args:
-        checkpoint: the name of the checkpoint for the user.
-        part: the part that is read, such as `tokenizer`.
-
-    Raises:
-        ModelError: the part cannot be read; the message repeats the library's reason.
-        StorageError: the disk is full, or must not be read.
-    """
-    try:
-        yield
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001 - parsers of tokenizers, weights and templates have errors of their own
-        reason = f"{checkpoint}: no usable {part} ({first_line(error)})"
-        remedy = "correct it, download the checkpoint again, or ask for access to it on the hub (`hf auth login`)"
-        raise storage_error(error) or ModelError(f"{reason}; {remedy}") from None
 
 
 def locate_model(path: Path | str) -> ModelSource:

@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from transformers.utils import cached_file
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.checkpoints import locate_model, reading
+from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.records.config import PromptFormat, TemplateUse
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records.errors import ModelError, reading
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""

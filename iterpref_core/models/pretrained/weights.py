@@ -9,11 +9,11 @@ from transformers.models.auto import modeling_auto
 
 from iterpref_core.models.pretrained.adapters import attach_adapters, check_adapters
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, read_config, reading
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, read_config
 from iterpref_core.models.pretrained.generation_config import valid_generation
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records.config import Bf16, PromptFormat
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records.errors import ModelError, reading
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")

@@ -71,10 +71,10 @@ def labels_of(tokens: Sequence[int], **numbers: Sequence[float] | float) -> Labe
 
 @dataclass(frozen=True)
 class PairLabels:
-    """The labels of all tokens of a pair's two programs."""
+    """The labels of all tokens of a pair's two programs; None for a program that the objective does not read."""
 
-    chosen: Labels
-    rejected: Labels
+    chosen: Labels | None
+    rejected: Labels | None
 
 
 @dataclass
@@ -177,11 +177,11 @@ class Collator:
             batch["label"] = torch.tensor([float(row.label) for row in rows])
         rejected_counted = 0.0
         rejected_tokens = 0
-        if self.objective.preference:
-            for row, of_pair in zip(rows, labels, strict=True):
-                if not (self.objective.labeled and row.label):  # else y- is another row's program
-                    rejected_counted += float(of_pair.rejected["w_rejected"].sum())
-                    rejected_tokens += len(of_pair.rejected)
+        for row, of_pair in zip(rows, labels, strict=True):
+            is_own = not (self.objective.labeled and row.label)  # else y- is another row's program
+            if is_own and of_pair.chosen is not None and of_pair.rejected is not None:
+                rejected_counted += float(of_pair.rejected["w_rejected"].sum())
+                rejected_tokens += len(of_pair.rejected)
         counts = [
             len(rows),
             float(batch["w_nll"].sum()),
@@ -192,28 +192,25 @@ class Collator:
 
     def _sequences(self, rows: Sequence[TokenizedPair], labels: Sequence[PairLabels]) -> list[TokenSequence]:
         """Return the sequences of all pairs: with `fork` one for a pair, else one for each program that counts."""
-        preference = self.objective.preference
-        sequences: list[TokenSequence] = []
-        if self.layout == "fork" and preference:
-            for number, row in enumerate(rows):
-                sequences.append(_prefix_sharing(number, row, labels[number]))
-            return sequences
         # All chosen programs come first, as in TRL. SFT has no use for the other ones and does not pay for them.
-        if preference or self.objective.nll_of != "rejected":
-            for number, row in enumerate(rows):
-                sequences.append(_program(number, row, labels[number].chosen))
-        if preference or self.objective.nll_of == "rejected":
-            for number, row in enumerate(rows):
-                sequences.append(_program(number, row, labels[number].rejected))
-        return sequences
+        sequences: list[TokenSequence] = []
+        rejected: list[TokenSequence] = []
+        for number, (row, of_pair) in enumerate(zip(rows, labels, strict=True)):
+            if self.layout == "fork" and of_pair.chosen is not None and of_pair.rejected is not None:
+                sequences.append(_prefix_sharing(number, row, of_pair.chosen, of_pair.rejected))
+                continue
+            if of_pair.chosen is not None:
+                sequences.append(_program(number, row, of_pair.chosen))
+            if of_pair.rejected is not None:
+                rejected.append(_program(number, row, of_pair.rejected))
+        return sequences + rejected
 
     def _labels(self, row: TokenizedPair) -> PairLabels:
-        """Return the labels of y+ and those of y-. Without a preference term all tokens are in the NLL."""
-        if not self.objective.preference:
-            return PairLabels(
-                chosen=labels_of(row.chosen_ids, w_nll=1),
-                rejected=labels_of(row.rejected_ids, w_nll=1),
-            )
+        """Return the labels of y+ and of y-. Without a preference term all tokens of one of them are in the NLL."""
+        if self.objective.loss is None:
+            if self.objective.nll_of == "rejected":
+                return PairLabels(chosen=None, rejected=labels_of(row.rejected_ids, w_nll=1))
+            return PairLabels(chosen=labels_of(row.chosen_ids, w_nll=1), rejected=None)
         tokens = self.objective.rejected
         plus = _weights(self.objective.chosen, row.focal_chosen)
         if tokens == HALF:
@@ -248,7 +245,7 @@ def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
     return sequence
 
 
-def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> TokenSequence:
+def _prefix_sharing(number: int, row: TokenizedPair, plus: Labels, minus: Labels) -> TokenSequence:
     """Return prompt and chosen program, and behind them the rejected suffix.
 
     Labels of the shared prefix have the w+ of the one program and the w- of the other.
@@ -263,9 +260,9 @@ def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> Toke
     #
     # The last token of the rejected program, c, does not count, so nothing is computed for it.
     shared = shared_prefix(row.chosen_ids, row.rejected_ids)
-    end = marked_end(labels.rejected["w_rejected"].tolist())
-    chosen = labels.chosen.copy()
-    chosen["w_rejected"][:shared] = labels.rejected["w_rejected"][:shared]
+    end = marked_end(minus["w_rejected"].tolist())
+    chosen = plus.copy()
+    chosen["w_rejected"][:shared] = minus["w_rejected"][:shared]
     sequence = _program(number, row, chosen)
     if end > shared:
         # The suffix starts with the token before the first difference once more: only there the two can part.
@@ -273,7 +270,7 @@ def _prefix_sharing(number: int, row: TokenizedPair, labels: PairLabels) -> Toke
         sequence.append(
             row.prompt_ids + row.rejected_ids[:end],
             sequence.prefix_end,
-            labels.rejected[shared:end],
+            minus[shared:end],
         )
     return sequence
 

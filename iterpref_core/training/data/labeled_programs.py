@@ -17,7 +17,6 @@ from pathlib import Path
 from random import Random
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.exchange_tokens import Exchange, encode_exchanges
 from iterpref_core.records import LabeledProgram
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError, RecordError
@@ -26,7 +25,7 @@ from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import parse_record, tell_further
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.row_files import RowReader
-from iterpref_core.training.data.tokenization import mask_from_spans
+from iterpref_core.training.data.tokenization import Exchange, encode_exchanges
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 PlacedProgram = tuple[str, LabeledProgram]
@@ -83,11 +82,13 @@ class ProgramReader(RowReader):
         """Yield the rows in the order of the file, without other programs."""
         programs = read_labeled(self._path, focal=self._focal)
         while batch := list(islice(programs, _BATCH)):
-            exchanges = [Exchange(where, program.prompt, program.completion) for where, program in batch]
+            exchanges = []
+            for where, program in batch:
+                region = program.rejected_spans or ()
+                exchanges.append(Exchange(where, program.prompt, program.completion, region))
             encoded = encode_exchanges(template, exchanges, params.answer)
             for (where, program), tokens in zip(batch, encoded, strict=True):
-                touched = mask_from_spans(tokens.places, program.rejected_spans or ())
-                if self._focal and not program.label and not any(touched):
+                if self._focal and not program.label and not any(tokens.marks):
                     raise RecordError(
                         f"{where}: field 'rejected_spans': no token of the program has a part in its error region, "
                         "which the chat template strips or which has no characters; correct the region, or leave the "
@@ -97,7 +98,7 @@ class ProgramReader(RowReader):
                     prompt_ids=tokens.prompt_ids,
                     chosen_ids=tokens.ids if program.label else [],
                     rejected_ids=[] if program.label else tokens.ids,
-                    focal=[] if program.label else touched,
+                    focal=[] if program.label else tokens.marks,
                     focal_chosen=[],
                     task_id=where,
                     problem_id=program.problem_id or prompt_text(program.prompt),

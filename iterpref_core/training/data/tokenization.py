@@ -1,18 +1,31 @@
-"""Tokenization of pairs: their files in, token ids and the masks that objectives choose from out."""
+"""Tokenization of pairs: their files in, token ids and the masks that objectives choose from out.
+
+A program continues its prompt, and its error region is told by characters. Tokenizers, left to themselves, respect
+neither:
+
+- Some begin every text with a blank. After a prompt that would be a blank which nobody wrote.
+- Some give a token only its visible characters (`trim_offsets`), so that indentation belongs to no token.
+- Unigram models spell a run of unknown characters in bytes and give each byte the characters of the whole run, line
+  ends included.
+- The text of a special token becomes that token, so that a program which mentions the end token would end there.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import eq
 from pathlib import Path
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.exchange_tokens import Exchange, encode_exchanges
+from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
+from iterpref_core.models.pretrained.tokenizers import continuing_engine, reading_engine
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
-from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.prompt_messages import statement_digest
+from iterpref_core.records.errors import InputError, ModelError, RecordError
+from iterpref_core.records.prompt_messages import Prompt, statement_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -111,11 +124,12 @@ def tokenize_pairs(
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
         exchanges = []
-        for pair, _ in batch:
-            for program in (pair.chosen, pair.rejected):
-                exchanges.append(Exchange(f"pair {pair.task_id!r}", pair.prompt, program))
-        tokens = iter(encode_exchanges(template, exchanges, form.answer))
         for pair, marked in batch:
+            name = f"pair {pair.task_id!r}"
+            exchanges.append(Exchange(name, pair.prompt, pair.chosen, marked.chosen))
+            exchanges.append(Exchange(name, pair.prompt, pair.rejected, marked.rejected))
+        tokens = iter(encode_exchanges(template, exchanges, form.answer))
+        for pair, _ in batch:
             chosen = next(tokens)
             rejected = next(tokens)
             # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
@@ -124,13 +138,12 @@ def tokenize_pairs(
             begin = whole[:1] if surplus and whole[0] == template.tokenizer.bos_token_id else []
             prompt = begin + whole[surplus + len(begin) :]
             room = form.max_length - len(prompt)
-            focal = mask_from_spans(rejected.places, marked.rejected)
             yield TokenizedPair(
                 prompt_ids=prompt,
                 chosen_ids=chosen.ids[:room],
                 rejected_ids=rejected.ids[:room],
-                focal=focal[:room],
-                focal_chosen=mask_from_spans(chosen.places, marked.chosen)[:room],
+                focal=rejected.marks[:room],
+                focal_chosen=chosen.marks[:room],
                 task_id=pair.task_id,
                 blank=int(not pair.chosen.strip()),
                 problem_id=pair.problem_id or pair.task_id,
@@ -138,8 +151,122 @@ def tokenize_pairs(
                 prompt_truncated=surplus,
                 chosen_truncated=len(chosen.ids[room:]),
                 rejected_truncated=len(rejected.ids[room:]),
-                focal_truncated=sum(focal[room:]),
+                focal_truncated=sum(rejected.marks[room:]),
             )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A prompt and the program that is to answer it.
+
+    Attributes:
+        name: the row that they are from, for messages.
+        prompt: the task.
+        program: the text.
+        region: the [start, end) characters of the program to mark.
+    """
+
+    name: str
+    prompt: Prompt
+    program: str
+    region: Sequence[Span]
+
+
+@dataclass(frozen=True)
+class ExchangeTokens:
+    """An exchange as token ids.
+
+    Attributes:
+        prompt_ids: the token ids that the model reads.
+        ids: those of the answer, closed by the end of a turn.
+        marks: for each of `ids` 1 if the token shares a character with the region, else 0. What the template writes
+            around the program is never marked.
+    """
+
+    prompt_ids: list[int]
+    ids: list[int]
+    marks: list[int]
+
+
+def encode_exchanges(
+    template: ChatTemplate, exchanges: Sequence[Exchange], style: AnswerFormat
+) -> list[ExchangeTokens]:
+    """Return the tokens of exchanges, made on all cores; nothing is cut.
+
+    Args:
+        template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
+        exchanges: prompts and programs.
+        style: the form of the answers.
+
+    Raises:
+        ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.
+    """
+    rendered = []
+    for exchange in exchanges:
+        try:
+            rendered.append(template.render_exchange(exchange.prompt, exchange.program, style))
+        except ModelError as error:
+            raise ModelError(f"{exchange.name}: {error}") from None
+    end = template.end
+    if end.token is None and not end.text:
+        raise ModelError(
+            f"{template.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a "
+            "program ends; name one as eos_token in tokenizer_config.json"
+        )
+    prompts = list(dict.fromkeys(each.prompt for each in rendered))
+    asked = dict(zip(prompts, encode_prompts(template, prompts), strict=True))
+    texts = [asked[each.prompt].healing_prefix + each.answer + end.text for each in rendered]
+    encodings = continuing_engine(template.tokenizer).encode_batch(texts, add_special_tokens=False)
+    tokens = []
+    for exchange, each, text, encoding in zip(exchanges, rendered, texts, encodings, strict=True):
+        # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token
+        # " def" has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
+        prefix = len(asked[each.prompt].healing_prefix)
+        begin = prefix + each.begin
+        first = max(begin, prefix)
+        last = min(begin + len(exchange.program), prefix + len(each.answer))
+        closing = [] if end.token is None else [end.token]
+        offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
+        places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin
+        marks = mask_from_spans(places, exchange.region)
+        tokens.append(ExchangeTokens(asked[each.prompt].ids, encoding.ids + closing, marks))
+    return tokens
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[Span]]:
+    """Tokenize a text as the tokenizer itself reads it, but for the special tokens that it would add.
+
+    Returns:
+        Ids, and for each the [start, end) of its characters in the text; empty for a token that stands for none.
+
+    Raises:
+        ModelError: the tokenizer gives no offsets.
+    """
+    encoding = reading_engine(tokenizer).encode(text, add_special_tokens=False)
+    return encoding.ids, _true_offsets(encoding.offsets, text)
+
+
+def _true_offsets(offsets: list[Span], text: str) -> list[Span]:
+    """Return for each token its own characters."""
+    repeated = any(map(eq, offsets, offsets[1:]))
+    return list(_own_characters(offsets, text)) if repeated else offsets
+
+
+def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
+    """Yield for each token its own character, where tokens of the same characters are the bytes of these."""
+    # A tokenizer without "é" and "ü" spells "éü" in the four bytes C3 A9 C3 BC, and gives each the characters 0 to 2.
+    # As many tokens as bytes: the first two are of "é" (0 to 1), the others of "ü" (1 to 2).
+    for (start, end), run in groupby(offsets):
+        tokens = len(list(run))
+        owners: list[int] = []
+        for position in range(start, end):
+            owners += [position] * len(text[position].encode())
+        if len(owners) == tokens:
+            for position in owners:
+                yield position, position + 1
+        else:
+            for _ in range(tokens):
+                yield start, end
 
 
 def mask_from_spans(places: Sequence[Span] | np.ndarray, spans: Sequence[Span]) -> list[int]:

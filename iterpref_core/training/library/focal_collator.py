@@ -14,13 +14,12 @@ from trl import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.exchange_tokens import encode_text
 from iterpref_core.records import Span
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.data.tokenization import mask_from_spans
+from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
 
 Example = dict[str, Any]
 _SHOWN = 60

@@ -92,7 +92,7 @@ def focal_dataset(
     Args:
         pairs: columns `prompt`, `chosen` and `rejected`, texts or messages as TRL takes them, of which all but the
             last answer is the prompt; `rejected_spans` and `chosen_spans` besides, from
-            `localization.row_spans.mark_errors`, for an objective that weighs error regions.
+            `mark_errors`, for an objective that weighs error regions.
         model: the model to be trained.
         tokenizer: its tokenizer, whose chat template, if there is one, is applied to prompts and programs.
         objective: a row of `OBJECTIVES`, or its name.

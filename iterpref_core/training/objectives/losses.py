@@ -4,7 +4,7 @@ All are pure functions on tensors. PyTorch is imported where it is computed with
 report read the table of objectives, and start without it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -225,6 +225,35 @@ def _log_odds(logp: "Tensor") -> "Tensor":
     logp = logp.clamp(max=_LARGEST_LOGP)
     # 1 - p as -expm1(logp), which keeps its digits where p is close to 1.
     return logp - log(-expm1(logp))
+
+
+def preference_losses(
+    logps: "Tensor",
+    batch: "Mapping[str, Tensor]",
+    loss: PreferenceLoss,
+    beta: float,
+    pairs: int,
+    *,
+    averaged: bool,
+    options: Mapping[str, float],
+) -> "tuple[Tensor, Tensor, Tensor]":
+    """Return K+, K- and the preference term of each pair, or of each labeled program: (pairs,) each.
+
+    Args:
+        logps: (labels,) log-probabilities under the model in training, nats.
+        batch: from the collator: the labels' weights, reference and pairs.
+        loss: the preference term.
+        beta: strength of the implicit KL penalty.
+        pairs: the number of pairs.
+        averaged: K+ and K- are means over the tokens that count.
+        options: further arguments of the loss.
+    """
+    chosen, rejected = (
+        sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs, averaged=averaged)
+        for weights in ("w_chosen", "w_rejected")
+    )
+    labels = {"label": batch["label"]} if "label" in batch else {}
+    return chosen, rejected, loss(chosen, rejected, beta, **labels, **options)
 
 
 def sequence_logratio(

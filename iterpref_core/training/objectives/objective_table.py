@@ -15,7 +15,7 @@ KTO learns from single programs. A row then has one program of its own, and anot
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -33,9 +33,6 @@ from iterpref_core.training.objectives.losses import (
     sigmoid_loss,
     simpo_loss,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Tokens = Literal["all", "focal"]
 """The tokens of a program that count: all of them, or those of its error region (of y+, those that the fix changed)."""
@@ -91,22 +88,6 @@ class Objective:
     def focal(self) -> bool:
         """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
         return self.chosen == "all" and self.rejected == "focal"
-
-    def losses(self, chosen: "Tensor", rejected: "Tensor", beta: float, label: "Tensor | None" = None) -> "Tensor":
-        """Return the preference term of each pair, or of each labeled program.
-
-        Args:
-            chosen: (batch,) K+.
-            rejected: (batch,) K-.
-            beta: strength of the implicit KL penalty.
-            label: (batch,) of labeled programs, 1 for one that passes, else 0.
-
-        Returns:
-            (batch,)
-        """
-        assert self.loss is not None
-        labels = {"label": label} if self.labeled else {}
-        return self.loss(chosen, rejected, beta, **labels, **self.options)
 
     def values(self) -> dict[str, Any]:
         """Return the values that decide a training, as JSON. A loss has its name; its code counts in `code_digest`."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from transformers import GenerationConfig
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.exchange_tokens import EncodedPrompt, encode_prompts, end_tokens, read_answer
+from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, encode_prompts, end_tokens, read_answer
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.records import Problem
 from iterpref_core.records.errors import ModelError

@@ -46,7 +46,7 @@ from iterpref_core.training.model.parity import (
     silent,
 )
 from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, sequence_logratio
+from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 
@@ -210,20 +210,14 @@ class PairTrainer(BaseTrainer):
         pairs = int(counts[PAIRS])
         per = NLL_TOKENS if self._nll == "mean" else PAIRS
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
-        self._count("nll", nll * counts[per], counts[per])
-        if self._objective.loss is None:
-            return self._alpha * nll * share[per]
-        logratio = partial(
-            sequence_logratio,
-            logps,
-            inputs["ref"],
-            pair=inputs["pair"],
-            pairs=pairs,
-            averaged=self._objective.averaged,
+        row = self._objective
+        preference = row.loss and preference_losses(
+            logps, inputs, row.loss, self._beta, pairs, averaged=row.averaged, options=row.options
         )
-        chosen = logratio(weights=inputs["w_chosen"])
-        rejected = logratio(weights=inputs["w_rejected"])
-        losses = self._objective.losses(chosen, rejected, self._beta, inputs.get("label"))
+        self._count("nll", nll * counts[per], counts[per])
+        if preference is None:
+            return self._alpha * nll * share[per]
+        chosen, rejected, losses = preference
         self._count("preference", losses.sum(), counts[PAIRS])
         self._count_rewards(chosen, rejected, inputs.get("label"))
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])

@@ -10,6 +10,7 @@ import yaml
 from iterpref_core.evaluation.sharing.cards import pairs_card
 from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.localization.localization import mark_errors
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.records import (
     FocalSpans,
@@ -18,7 +19,6 @@ from iterpref_core.records import (
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import read_prompt
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.training.library.row_spans import mark_errors
 
 PAIRS = [
     PreferencePair(

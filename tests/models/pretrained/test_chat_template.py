@@ -120,7 +120,7 @@ def test_variables_reach_every_rendering() -> None:
 
 
 def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
-    from iterpref_core.models.pretrained.exchange_tokens import encode_prompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 
     template = ChatTemplate(tokenizer, family.prompt_format)
     prompts = [template.render_prompt(prompt) for prompt, _ in EXCHANGES]
@@ -131,7 +131,7 @@ def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "P
 
 
 def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer() -> None:
-    from iterpref_core.models.pretrained.exchange_tokens import encode_prompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 
     tokenizer = make_tokenizer(FAMILIES["Llama 2"])
     (asked,) = encode_prompts(ChatTemplate(tokenizer), [ChatTemplate(tokenizer).render_prompt(PROMPT)])

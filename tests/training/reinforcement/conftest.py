@@ -54,7 +54,7 @@ def coin(make_model: Callable[..., Path]) -> Path:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from iterpref_core.models.pretrained.exchange_tokens import encode_prompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 

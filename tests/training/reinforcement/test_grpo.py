@@ -30,7 +30,7 @@ def preference(folder: Path) -> float:
     """Return by how many nats a model prefers the right program to the wrong one."""
     import torch
 
-    from iterpref_core.models.pretrained.exchange_tokens import encode_prompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.models.pretrained.weights import load_model
 

@@ -16,7 +16,7 @@ from .conftest import RIGHT
 def test_an_answer_in_the_frame_of_a_family_is_read(name: str, problems: list[Problem]) -> None:
     from transformers import GenerationConfig
 
-    from iterpref_core.models.pretrained.exchange_tokens import encode_prompts
+    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
     from iterpref_core.training.reinforcement.rendered_prompts import RenderedPrompts
 
     family = FAMILIES[name]

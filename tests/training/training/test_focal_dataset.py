@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from iterpref_core.pairs.localization.localization import mark_errors
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.library.row_spans import mark_errors
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
 
 if TYPE_CHECKING:

@@ -1,0 +1,127 @@
+"""Prompt tokens: the token ids of a prompt, cut where its answer begins, and the ends of answers."""
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import continuing_engine
+
+_WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
+"""Beginnings of answers, with which the place to cut a prompt is found."""
+_LONGEST_HEALING_PREFIX = 8
+"""Characters that a token may reach back into a prompt."""
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as token ids.
+
+    Attributes:
+        ids: the token ids that a model reads.
+        healing_prefix: the last characters of the prompt that are not in `ids`: the answer's first token has them.
+    """
+
+    ids: list[int]
+    healing_prefix: str = ""
+
+
+def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[EncodedPrompt]:
+    """Return the token ids of prompts from `ChatTemplate.render_prompt`, cut where the answer's first token begins.
+
+    A tokenizer splits the prompt and the answer as one text. Byte-level BPE does this at the end of Llama 2's prompt,
+    where the model has always read the first line and never the second:
+
+        [INST] Add one. [/INST] def   ->   … "/INST" "]" " def"
+        [INST] Add one. [/INST]       ->   … "/INST" "]" " "
+
+    The prompt is then cut before the blank, which becomes the `healing_prefix` of the answer.
+    """
+    tokenizer = template.tokenizer
+    encoded = encode_texts(tokenizer, prompts, special=template.plain)
+    if not tokenizer.is_fast:
+        return [EncodedPrompt(ids) for ids in encoded]
+    word = _word_that_reaches_back(template)
+    begun = [prompt + word for prompt in prompts]
+    tried = encode_texts(tokenizer, begun, special=template.plain)
+    asked = []
+    for prompt, ids, ids_with_word in zip(prompts, encoded, tried, strict=True):
+        asked.append(_cut(tokenizer, word, prompt, ids, ids_with_word))
+    return asked
+
+
+def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:
+    """Return the tokens that end an answer: the template's, the tokenizer's, and those of a generation config."""
+    configured = suggested.eos_token_id
+    ends = list(configured) if isinstance(configured, list) else [configured]
+    ends.append(template.tokenizer.eos_token_id)
+    ends.append(template.end.token)
+    return {token for token in ends if token is not None}
+
+
+def read_answer(text: str, asked: EncodedPrompt, template: ChatTemplate) -> str:
+    """Return an answer without the template's texts; the end token and all behind it are gone already."""
+    answer = text.removeprefix(asked.healing_prefix)
+    return answer.removesuffix(template.end.text) if template.end.token is not None else answer
+
+
+def encode_texts(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    *,
+    special: bool,
+) -> list[list[int]]:
+    """Return token ids, without an end token that a tokenizer appends to every text: the text goes on.
+
+    Args:
+        tokenizer: the model's.
+        texts: to encode; special tokens that are spelled out in them count.
+        special: true if the tokenizer adds its special tokens; a chat template has written them already.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=special, return_special_tokens_mask=True)
+    end = tokenizer.eos_token_id
+    rows: list[list[int]] = encoded["input_ids"]
+    for text, ids, added in zip(texts, rows, encoded["special_tokens_mask"], strict=True):
+        written = bool(tokenizer.eos_token) and text.endswith(tokenizer.eos_token)
+        if special and not written and ids and ids[-1] == end and added[-1]:
+            ids.pop()
+    return rows
+
+
+@lru_cache(maxsize=8)
+def _word_that_reaches_back(template: ChatTemplate) -> str:
+    """Return the word before which a prompt of this template is cut the earliest: of two, a tokenizer may join one."""
+    prompt = template.render_prompt("x")
+    (ids,) = encode_texts(template.tokenizer, [prompt], special=template.plain)
+    lengths: dict[str, int] = {}
+    for word in _WORDS:
+        (tried,) = encode_texts(template.tokenizer, [prompt + word], special=template.plain)
+        asked = _cut(template.tokenizer, word, prompt, ids, tried)
+        lengths[word] = len(asked.healing_prefix)
+    return max(lengths, key=lengths.__getitem__)
+
+
+def _cut(
+    tokenizer: PreTrainedTokenizerBase,
+    word: str,
+    prompt: str,
+    ids: list[int],
+    tried: list[int],
+) -> EncodedPrompt:
+    """Return a prompt cut where the first token of the word begins that was tried behind it."""
+    if tried[: len(ids)] == ids:
+        return EncodedPrompt(ids)
+    engine = continuing_engine(tokenizer)
+    # With "… [/INST] " and the word "def": the last token of all is " def", which is what " " + "def" is encoded to.
+    # So " " is the healing_prefix, and the tokens before " def" are read by the model.
+    for length in range(min(_LONGEST_HEALING_PREFIX, len(prompt)) + 1):
+        healing_prefix = prompt[len(prompt) - length :]
+        rest = engine.encode(healing_prefix + word, add_special_tokens=False).ids
+        if tried[len(tried) - len(rest) :] == rest:
+            return EncodedPrompt(tried[: len(tried) - len(rest)], healing_prefix)
+    return EncodedPrompt(ids)
