@@ -200,6 +200,10 @@ def train(
         Path | None, input_file(help="JSONL of prompt, completion and label, for kto and target-kto.")
     ] = None,
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
+    curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
+    scratch: Annotated[
+        Path, output_folder(help="Folder for checkpoints and tokenized rows, by which a killed training continues.")
+    ] = WORK / "training",
     seed: Annotated[int | None, typer.Option(help="Seed for the order of the data.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
@@ -208,7 +212,7 @@ def train(
 ) -> None:
     """Train a model on pairs (focal preference training), on single programs (kto), or with tests as the reward (grpo).
 
-    After a kill, it continues from its last checkpoint. The curve is written beside --out.
+    After a kill, it continues from its last checkpoint.
     """
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
@@ -234,7 +238,8 @@ def train(
     if params.training.accelerate and name not in UNPAIRED and not is_launched():
         start_processes(params.training.accelerate)
         return
-    result = _train_here(name, inputs, model, params, out)
+    curve = curve or out.with_name(f"{out.name}.curve.csv")
+    result = _train_here(name, inputs, model, params, out, curve, scratch)
     if is_main_process():
         show_result(result, json_)
 
@@ -245,10 +250,10 @@ def _train_here(
     model: str,
     params: Params,
     out: Path,
+    curve: Path,
+    scratch: Path,
 ) -> Mapping[str, float]:
     """Train in this process; return the training's result."""
-    curve = out.with_name(f"{out.name}.curve.csv")
-    scratch = WORK / "training"
     if objective == GRPO:
         from iterpref_core.training.reinforcement.grpo import train_grpo
 

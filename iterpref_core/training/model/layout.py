@@ -1,6 +1,5 @@
 """Layout of a model's rows: what a batch does not show of the layers that see less than a whole pair."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +8,13 @@ from transformers import PreTrainedConfig
 
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-_SEES = re.compile(r"window(_size|_len)?$|attention_chunk_size$|attn_chunk_length$")
-"""The ends of the names of settings that say how many tokens a layer sees, in transformers 5.23."""
+from iterpref_core.training.model.unseen import SEES
 
 
 def narrow_window(config: PreTrainedConfig, longest: int) -> str:
     """Return the setting by which some layer sees less than a whole pair; empty where there is none.
 
-    The mask of a row with a shared prefix takes the place of a layer's own. Where a window is a little narrower than a
-    pair, what it hides moves a probability by less than a comparison notices.
+    The mask of a row with a shared prefix takes the place of a layer's own.
 
     Args:
         config: the model's.
@@ -28,7 +24,7 @@ def narrow_window(config: PreTrainedConfig, longest: int) -> str:
     ('sliding_window: 8', '')
     """
     for name, value in vars(config.get_text_config()).items():
-        if type(value) is int and 0 < value < longest and _SEES.search(name):
+        if type(value) is int and 0 < value < longest and SEES.search(name):
             return f"{name}: {value}"
     return ""
 

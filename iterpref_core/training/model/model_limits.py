@@ -6,6 +6,7 @@ from typing import Any
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.training.data.checks import Finding
+from iterpref_core.training.model.unseen import CHANGING_ROPE
 
 
 def limit_findings(model: Path | str, longest: int, largest_id: int = 0) -> Iterator[Finding]:
@@ -42,16 +43,12 @@ def limit_findings(model: Path | str, longest: int, largest_id: int = 0) -> Iter
         kind = str(rope.get("rope_type"))
         original = rope.get("original_max_position_embeddings")
         limit = original or getattr(config, "original_max_position_embeddings", None) or positions
-        if kind in _CHANGING and 0 < limit < longest:
+        if kind in CHANGING_ROPE and 0 < limit < longest:
             yield Finding(
                 stops=True,
                 text=f"{where}: rope_type {kind!r} changes the frequencies of a whole batch beyond {limit:,} tokens, "
                 f"and rows may have {longest:,}: a row's score would depend on the rest of its batch; {advice}",
             )
-
-
-_CHANGING = ("dynamic", "longrope")
-"""Kinds of rotary frequencies that depend on a batch's longest row (transformers 5.23), which no single batch shows."""
 
 
 def _rope_parameters(parameters: Any) -> Iterator[dict[str, Any]]:

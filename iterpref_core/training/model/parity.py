@@ -8,7 +8,6 @@ longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
 import logging
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,12 +22,11 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import narrow_window
+from iterpref_core.training.model.unseen import RANDOM
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 logger = logging.getLogger(__name__)
 
-_RANDOM = re.compile("drop|jitter|noise")
-"""A part of the names of all settings that make a forward pass random: attn_pdrop, layerdrop, router_jitter_noise."""
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 _ROUNDING = 0.02
 """Nats, in half precision, before the control says more."""
@@ -103,7 +101,7 @@ def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:
             continue
         dropout = isinstance(holder, torch.nn.modules.dropout._DropoutNd)  # noqa: SLF001 - the base class of all of them
         for name, value in list(vars(holder).items()):
-            if isinstance(value, float) and (_RANDOM.search(name) or (dropout and name == "p")):
+            if isinstance(value, float) and (RANDOM.search(name) or (dropout and name == "p")):
                 yield holder, name
 
 

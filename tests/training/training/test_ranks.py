@@ -93,12 +93,10 @@ def _train(
         folder.mkdir(exist_ok=True)
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
         (folder / "params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")))
-        given = {**files, "out": places["out"], "objective": objective}
+        given = {**files, **places, "objective": objective}
         arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
         with chdir(folder), printing(folder / "printed"):
             start_processes(params.accelerate, ["-m", "iterpref_core.cli", "train", "--json", *arguments])
-        if (folder / "out.curve.csv").is_file():  # `SEVERAL_TRAININGS` has places of its own
-            (folder / "out.curve.csv").rename(places["curve"])
         _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
         metrics = json.loads("{" + result)
     else:
