@@ -41,6 +41,8 @@ _SPLITS = {
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\b.*")
+"""The name of a shard, which begins with that of its split: `use_with_caution-00000-of-00001.parquet`."""
 
 
 class Shards(NamedTuple):
@@ -140,11 +142,15 @@ def _of_configuration(folder: Path, config: str | None) -> dict[Path, str]:
                 forms = [*patterns, *(pattern.replace("**/", "") for pattern in patterns)]
                 if any(fnmatch(path.relative_to(folder).as_posix(), form) for form in forms):
                     configs.setdefault(name, {})[path] = _known(split) or split
-    for path in () if configs else shards:
-        relative = path.relative_to(folder)
-        first, *rest = relative.parts
-        name = first if rest and _split_of(first) is None else _DEFAULT
-        configs.setdefault(name, {})[path] = _split_of(relative.as_posix()) or UNNAMED
+    if not configs:
+        stated = {path: _split_of(path.relative_to(folder).as_posix()) for path in shards}
+        # Where no file has one of the usual words, `part-00000-of-00002` is no split.
+        has_splits = any(stated.values())
+        for path, usual in stated.items():
+            first, *rest = path.relative_to(folder).parts
+            name = first if rest and _split_of(first) is None else _DEFAULT
+            shard = _SHARD.fullmatch(path.name) if has_splits else None
+            configs.setdefault(name, {})[path] = usual or (shard[1] if shard else UNNAMED)
     if config is None and len(configs) > 1:
         raise InputError(
             f"{folder}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "

@@ -43,6 +43,18 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("train-0.jsonl", "test-0.jsonl", "val.jsonl"), None, ["train-0.jsonl"], {"test": 1, "validation": 1}),
         (("train/a.jsonl", "dev/a.jsonl"), None, ["train/a.jsonl"], {"validation": 1}),
         (("train.jsonl", "more.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
+        (
+            ("train-00000-of-00001.jsonl", "use_with_caution-00000-of-00001.jsonl"),
+            None,
+            ["train-00000-of-00001.jsonl"],
+            {"use_with_caution": 1},
+        ),
+        (
+            ("train-00000-of-00001.jsonl", "incorrect-00000-of-00001.jsonl"),
+            "incorrect",
+            ["incorrect-00000-of-00001.jsonl"],
+            {"train": 1},
+        ),
         (("train.jsonl", "test.jsonl"), "test", ["test.jsonl"], {"train": 1}),
         (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
         (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
