@@ -20,11 +20,10 @@ from tests.settings import ROOT
 OF_MESSAGES = {
     "iterpref_core/records/errors.py",
     "iterpref_core/models/inference/vllm_server.py",
-    "iterpref_core/problems/ingestion/preparations.py",
     "iterpref_core/records/input_files.py",
     "iterpref_core/problems/own_code/sandboxed/project_tests.py",
 }
-"""Files that split messages of libraries, or a list of this project's own, and no programs."""
+"""Files that split messages of libraries, and no programs."""
 OF_MARKDOWN = {"iterpref_core/programs/answers/fenced_blocks.py", "iterpref_core/programs/answers/reasoning.py"}
 """Files that take the indentation of a Markdown list from all lines of a block."""
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
