@@ -41,7 +41,8 @@ def ingest(
     Returns:
         `problems` written, and `heldout` of these; `trajectories`; `references/passed`, and `references/none` of
         problems without a right program; `programs_left_out/<language>` and `tests_left_out/<reason>` of these
-        problems; `dropped/<reason>` of rows that are left out; `files_left_out/<split>`: files of other splits.
+        problems; `dropped/<reason>` of rows that are left out; `files_left_out/<split>`: files of other splits and
+        layouts.
 
     Raises:
         InputError: a file is absent or not whole, or no problem can be taken: the message has the reasons.
