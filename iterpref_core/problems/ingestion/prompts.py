@@ -1,14 +1,12 @@
-r"""Prompts and answers of rows: texts, or turns of a conversation.
+"""Prompts and answers of rows: texts, or turns of a conversation.
 
-Sets publish the same content in four shapes:
+Sets publish the same content in three shapes:
 
     "Add."                                            a text
     {"role": "user", "content": "Add."}               a message, or a list of messages
     {"from": "human", "value": "Add."}                a message of ShareGPT's
-    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +14,7 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.values import Row
 from iterpref_core.records.prompt_messages import Prompt, read_prompt
 
-_ROLES = {"human": "user", "Human": "user", "gpt": "assistant", "Assistant": "assistant"}
-_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
+_ROLES = {"human": "user", "gpt": "assistant"}
 
 
 class Turn(NamedTuple):
@@ -34,11 +31,7 @@ def read_turns(value: Any) -> list[Turn]:
         ValueError: the value has another shape.
     """
     if isinstance(value, str):
-        before, *parts = _SPEAKER.split(value)
-        if not parts or before.strip():
-            return [Turn("", value)]
-        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
-        return [Turn(_ROLES[speaker], said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
+        return [Turn("", value)]
     return [_message(message) for message in (value if isinstance(value, list) else [value])]
 
 

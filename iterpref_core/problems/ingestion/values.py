@@ -46,20 +46,6 @@ def read_text_value(value: Any) -> Any:
     return value
 
 
-def read_list(value: Any) -> list[Any]:
-    """Return a list, or JSON of it in a text; an empty list for null and an empty text.
-
-    Raises:
-        ValueError: the value is something else.
-    """
-    found = read_text_value(value)
-    if found is None:
-        return []
-    if not isinstance(found, list | tuple):
-        raise ValueError(f"a list is expected, not {type(found).__name__}")
-    return list(found)
-
-
 def read_license(value: Any) -> str | None:
     """Return the license in a row's column, a text or a list of texts; None if there is none.
 
@@ -110,9 +96,10 @@ def as_rows(value: Any, *names: str) -> list[tuple[Any, ...]]:
     if table is None:
         return []
     if isinstance(table, Mapping):
-        columns = [read_list(table.get(name)) for name in names]
-        if len(set(map(len, columns))) != 1:
-            raise ValueError(f"{' and '.join(names)} are lists of one length, not of {[*map(len, columns)]}")
+        columns = [read_text_value(table.get(name)) or [] for name in names]
+        lengths = [len(column) if isinstance(column, list | tuple) else None for column in columns]
+        if None in lengths or len(set(lengths)) != 1:
+            raise ValueError(f"{' and '.join(names)} are lists of one length, not of {lengths}")
         # Columns become rows: [[1, 2], [3, 4]] gives (1, 3) and (2, 4).
         return list(zip(*columns, strict=True))
     if not isinstance(table, list) or not all(isinstance(row, Mapping) for row in table):
