@@ -111,7 +111,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     *before_rejected, rejected = _side(row, columns, "rejected")
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
-    if before and before_rejected and _words(before) != _words(before_rejected):
+    if before and before_rejected and before != before_rejected:
         raise LeftOutError("different_turns")
     right, wrong = find_programs(chosen.text, rejected.text)
     tested = columns.one(row, "tested")
@@ -190,7 +190,3 @@ def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> P
         asked = column_turns(row, columns, "prompt")
     system = column_turns(row, columns, "system") if columns.has(row, "system") else []
     return as_prompt([*(Turn("system", turn.text) for turn in system), *asked])
-
-
-def _words(turns: list[Turn]) -> set[str]:
-    return {"".join(turn.text.split()) for turn in turns} - {""}

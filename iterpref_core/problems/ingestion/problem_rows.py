@@ -125,7 +125,7 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     rules = Rules(right, starter_code, preset.ignore_case, columns.one(row, "checker"))
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
     if not readings:
-        raise LeftOutError("no_tests") if _is_empty(row, columns) else _unknown("tests", row, columns)
+        raise _not_there("tests", row, columns)
     wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
     asking = tuple(_ask(reading, preset, rules) for reading in readings)
@@ -179,7 +179,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     """
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
-            raise _unknown("reference", row, columns)
+            raise _not_there("reference", row, columns)
         return ()
     programs = filter(str.strip, _programs(row, columns, "reference", left_out))
     kept = python_programs(programs, left_out, MOST_RIGHT)
@@ -209,17 +209,13 @@ def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> 
     return texts
 
 
-def _is_empty(row: Row, columns: Columns) -> bool:
-    """Return True if a row surely has no tests."""
-    # An empty list says that there are none; null and an empty text say nothing.
-    if any(value != "" for value in columns.values(row, "tests")):
-        return True
-    return columns.has(row, "tests") and not _likely("tests", row, columns)
-
-
-def _unknown(part: str, row: Row, columns: Columns) -> LeftOutError:
+def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:
     """Return the error for a row without tests or right programs: a column that nothing reads may hold them."""
     likely = _likely(part, row, columns)
+    # An empty list says that there are none; null and an empty text say nothing.
+    is_empty = any(value != "" for value in columns.values(row, part))
+    if is_empty or (columns.has(row, part) and not likely):
+        return LeftOutError("no_tests")
     found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read one of these"
     return LeftOutError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
 
