@@ -14,8 +14,7 @@ from pathlib import Path
 
 from iterpref_core.execution import Engine, decide, make_program, open_executor
 from iterpref_core.pairs.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
-from iterpref_core.pairs.localization.line_lcs import ErrorRegion
-from iterpref_core.programs.source_code.line_diff import anchor_lines, span_lines
+from iterpref_core.programs.source_code.line_diff import ErrorRegion, anchor_lines, span_lines
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
