@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
-from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, LeftOutError, parse_columns
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
-from iterpref_core.problems.ingestion.programs import is_no_program, language_of, program_in
+from iterpref_core.problems.ingestion.presets import PRESETS
+from iterpref_core.problems.ingestion.programs import is_no_program, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
@@ -57,13 +58,12 @@ def ingest_submissions(
         ConfigError: the columns cannot be understood.
         InputError: a file is absent, or there is no program.
     """
-    named = parse_columns(columns, SUBMISSIONS, split=source.split)
     # Programs are kept in a temporary file until all have come; only their places are in memory.
     places: dict[str, list[int]] = {}
-    with open_intake(source, dropped, "problem") as intake, tempfile.TemporaryFile() as kept:
+    with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for _, (name, line) in intake.take(named, lambda row: _read(row, named, intake.license)):
+        for _, (name, line) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
             places.setdefault(name, []).append(kept.tell())
             kept.write(line + b"\n")
         for name, offsets in places.items():
@@ -96,8 +96,8 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
         raise LeftOutError("empty")
-    # A wrong program may have a syntax error; one that a judge has passed is of another language then.
-    if language_of(code) == "python2" or (verdict == "passed" and language_of(code) != "python"):
+    # A program that fails may have a syntax error.
+    if verdict == "passed" and not is_program(code):
         raise LeftOutError("not_python")
     if is_no_program(code):
         raise LeftOutError("no_code")

@@ -194,7 +194,7 @@ def test_a_column_that_is_named_for_one_part_is_no_other_part(tmp_path: Path) ->
     row = {"task": "Add a and b.", "source": ADD, "tests": ASSERTIONS}
     _, problems = problems_of(tmp_path, "problems", row, columns="prompt=task,reference=source,hidden_tests=tests")
     (problem,) = problems.values()
-    assert (problem.source, len(problem.tests), len(problem.hidden_tests)) == ("", 1, 1)
+    assert (problem.source, len(problem.tests), len(problem.hidden_tests)) == ("problems", 1, 1)
     with pytest.raises(InputError, match="its task is sum; if that is no kind of task, add --columns task="):
         problems_of(tmp_path, "problems", ASKED | {"task": "sum"})
 
