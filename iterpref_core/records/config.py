@@ -233,53 +233,39 @@ class ProblemsParams(Settings):
     validation: Count
     heldout: Count
     two_step_share: Share
-    visible_tests: Annotated[int, Field(ge=6)]
-    hidden_tests: Annotated[int, Field(ge=6)]
 
 
 class ValidityParams(Settings):
-    """The effort to measure the problems' tests, and the model that judges them; None for no judge."""
+    """The number of problems whose tests are measured, and the model that judges them; None for no judge."""
 
-    seed: Seed
     sample: PositiveInt
-    mutants: PositiveInt
     judge: Annotated[str, Field(min_length=1)] | None
 
 
 class SynthesisParams(Settings):
     """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
 
-    seed: Seed
     rounds: Count
     subtrees: PositiveInt
-    temperature: Annotated[float, Field(ge=0, le=2)]
     max_new_tokens: PositiveInt
 
 
 class OwnCodeParams(Settings):
     """The bounds on a project's functions that become problems, and on the tests that judge them."""
 
-    max_test_s: PositiveFloat
-    max_tests: PositiveInt
     licenses: tuple[str, ...]
 
 
 class NanolabParams(Settings):
     """The shape and training of the embedded models."""
 
-    seed: Seed
-    vocab_size: Annotated[int, Field(ge=300)]
     hidden_size: PositiveInt
     intermediate_size: PositiveInt
     layers: PositiveInt
-    heads: PositiveInt
     student_steps: PositiveInt
     debugger_steps: PositiveInt
     batch_size: PositiveInt
-    learning_rate: PositiveFloat
     muon_learning_rate: PositiveFloat
-    bf16: Bf16
-    repairs_per_problem: PositiveInt
 
 
 class SamplingParams(Settings):
@@ -321,7 +307,6 @@ class LocalizationParams(Settings):
 
     method: LocalizationMethod
     empty: Literal["anchor", "drop", "keep"]
-    max_executions: Annotated[int, Field(ge=4)]
     widen_lines: Count
 
 
@@ -442,14 +427,7 @@ class EvaluationParams(Settings):
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
-    bootstrap: PositiveInt
     livecodebench: LiveCodeBenchParams
-
-
-class ReportParams(Settings):
-    """The settings of the report."""
-
-    pairs_shown: PositiveInt
 
 
 class Params(Settings):
@@ -470,7 +448,6 @@ class Params(Settings):
     localization: LocalizationParams
     training: TrainingParams
     evaluation: EvaluationParams
-    report: ReportParams
 
 
 _DELIVERED = Path(__file__).with_name("params.yaml")

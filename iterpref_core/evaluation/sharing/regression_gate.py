@@ -73,8 +73,6 @@ def compare_with_baseline(
     candidate: Path,
     benchmarks: Sequence[str],
     alpha: float,
-    resamples: int,
-    seed: int,
 ) -> RegressionGate:
     """Test whether a candidate is worse than a baseline on the same tasks.
 
@@ -86,8 +84,6 @@ def compare_with_baseline(
         candidate: the same for the model in question.
         benchmarks: the benchmarks to compare on; by default all of the baseline's.
         alpha: the rate at which a candidate that is no worse may fail.
-        resamples: the number of bootstrap resamples of the intervals.
-        seed: the seed of the resampling.
 
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
@@ -107,7 +103,7 @@ def compare_with_baseline(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
                 "evaluate again where programs could not be run (infra_error)"
             )
-        comparison = compare_results(after, before, resamples, seed)
+        comparison = compare_results(after, before)
         if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         compared[name] = comparison

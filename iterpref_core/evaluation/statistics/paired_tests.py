@@ -10,6 +10,10 @@ from iterpref_core.evaluation.statistics.pass_at_k import mean_interval
 
 SIGNIFICANT = 0.05
 """The p-value below which a model is called better or worse."""
+RESAMPLES = 2000
+"""The number of bootstrap resamples, and of random sign flips."""
+SEED = 19
+"""The seed of both."""
 _ROUNDING = 1e-12
 """The largest difference of two shares that counts as none."""
 
@@ -55,8 +59,8 @@ class Comparison(BaseModel, frozen=True):
 def compare_shares(
     ours: Mapping[str, float],
     theirs: Mapping[str, float],
-    resamples: int,
-    seed: int,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Comparison | None:
     """Compare two models on the tasks that both were judged on.
 
@@ -73,7 +77,7 @@ def compare_shares(
     Returns:
         The comparison, or None if the models share no task.
 
-    >>> found = compare_shares(dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0), resamples=9, seed=0)
+    >>> found = compare_shares(dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0))
     >>> found.p_value, found.p_worse
     (0.0625, 1.0)
     """

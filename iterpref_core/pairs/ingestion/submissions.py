@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.ingestion.columns import SUBMISSIONS, Columns, LeftOutError, parse_columns
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
-from iterpref_core.problems.ingestion.programs import language_of
+from iterpref_core.problems.ingestion.presets import PRESETS
+from iterpref_core.problems.ingestion.programs import is_program
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
@@ -53,13 +54,12 @@ def ingest_submissions(
         ConfigError: the columns cannot be understood.
         InputError: a file is absent, or there is no program.
     """
-    named = parse_columns(columns, SUBMISSIONS, split=source.split)
     # Programs are kept in a temporary file until all have come; only their places are in memory.
     places: dict[str, list[int]] = {}
-    with open_intake(source, dropped, "problem") as intake, tempfile.TemporaryFile() as kept:
+    with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for _, (name, line) in intake.take(named, lambda row: _read(row, named, intake.license)):
+        for _, (name, line) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
             places.setdefault(name, []).append(kept.tell())
             kept.write(line + b"\n")
         for name, offsets in places.items():
@@ -94,11 +94,13 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
         raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
     if not code.strip():
         raise LeftOutError("empty")
-    if language_of(code) == "python2":
+    verdict = _verdict(columns.one(row, "passed"))
+    # A program that fails may have a syntax error.
+    if verdict == "passed" and not is_program(code):
         raise LeftOutError("not_python")
     stated = read_license(columns.one(row, "license"))
     problem = Problem(task_id=name, prompt=read_statement(row, columns), tests=(), license=stated or license)
-    submission = _Submission(problem=problem, code=code, verdict=_verdict(columns.one(row, "passed")))
+    submission = _Submission(problem=problem, code=code, verdict=verdict)
     return name, submission.to_json().encode()
 
 

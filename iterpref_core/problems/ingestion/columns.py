@@ -17,30 +17,28 @@ from iterpref_core.records.input_files import is_null
 from iterpref_core.storage.shards import ALL, other_split
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
-ANSWERS = (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested")
-"""The parts of a row of a preference set."""
-PROGRAMS = (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point")
-"""The parts of a row with a wrong and a right program."""
+PARTS = {
+    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested"),
+    "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point"),
+    "problems": (
+        *_OF_EVERY_ROW,
+        *("tests", "hidden_tests", "reference", "wrong"),
+        *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
+    ),
+    "submissions": (*_OF_EVERY_ROW, "program", "passed"),
+}
+"""The kinds of rows: a row of a preference set, a wrong and a right program, a problem, one program with its verdict;
+and the parts of each. `task` says if a program is asked for, and `source` which set the row is from."""
+EXAMPLES = {
+    "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
+    "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
+    "problems": "prompt=question,reference=solution,tests=test_code",
+    "submissions": "prompt=statement,task_id=problem,program=code,passed=status",
+}
 _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 """The user's words for the programs of a pair."""
-PROBLEMS = (
-    *_OF_EVERY_ROW,
-    *("tests", "hidden_tests", "reference", "wrong"),
-    *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
-)
-"""The parts of a row with a problem. `task` says if a program is asked for, and `source` which set the row is from."""
-SUBMISSIONS = (*_OF_EVERY_ROW, "program", "passed")
-"""The parts of a row with one program and its verdict."""
-EXAMPLES = {
-    ANSWERS: "prompt=instruction+input,chosen=accepted,rejected=rejected",
-    PROGRAMS: "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
-    PROBLEMS: "prompt=question,reference=solution,tests=test_code",
-    SUBMISSIONS: "prompt=statement,task_id=problem,program=code,passed=status",
-}
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts without which a row says nothing."""
-_JOINED = {*_NEEDED, "tests", "hidden_tests", "reference", "wrong", "system", "setup"} - {"passed"}
-"""The parts that may have several columns."""
 _ABSENT = object()
 
 
@@ -88,12 +86,18 @@ class Columns:
         return [value for value in found.values() if value is not _ABSENT and not is_null(value)]
 
     def one(self, row: Row, part: str) -> Any:
-        """Return the value of a part of a single column; None if the row has none.
+        """Return the value of a part; None if the row has none. Several columns are one text.
 
         Raises:
-            ValueError: the row lacks a column that the user names.
+            ValueError: the row lacks a column that the user names, or one of several holds no text.
         """
-        return next(iter(self.values(row, part)), None)
+        values = self.values(row, part)
+        columns = self.names.get(part, ())
+        if len(columns) < 2 or not values:
+            return next(iter(values), None)
+        if len(values) < len(columns) or not all(isinstance(value, str | int) for value in values):
+            raise ValueError(f"columns {'+'.join(columns)}: each is a part of one text, and must have its part")
+        return "".join(map(str, values))
 
     def name(self, row: Row, part: str) -> str:
         """Return the name in a part's column, such as an id, as text; an empty one if the row has none.
@@ -179,13 +183,13 @@ def listed(row: Row) -> str:
 
 
 def parse_columns(
-    text: str | None, parts: Sequence[str] = ANSWERS, *, preset: str | None = None, split: str | None = None
+    text: str | None, kind: str = "answers", *, preset: str | None = None, split: str | None = None
 ) -> Columns:
     """Return the columns that `--columns` names; other parts have those of a preset, or columns of their own names.
 
     Args:
         text: such as `prompt=instruction+input,chosen=accepted`; see above.
-        parts: the parts that there are, one of `EXAMPLES`.
+        kind: the kind of the rows, one of `PARTS`.
         preset: columns of a published set, in the same words; parts that it does not name have no columns.
         split: the split to read of rows that state theirs.
 
@@ -195,27 +199,26 @@ def parse_columns(
     Raises:
         ConfigError: the text is not of this form.
     """
-    own: dict[str, Sequence[str]] = {part: [part] for part in parts}
+    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind]}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = {"license": ["license"], "split": ["split"], **_assignments(preset, parts)}
-    stated = _assignments(text, parts) if text is not None else {}
+        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)}
+    stated = _assignments(text, kind) if text is not None else {}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
-    return Columns(names, EXAMPLES[tuple(parts)], frozenset(stated), split)
+    return Columns(names, EXAMPLES[kind], frozenset(stated), split)
 
 
-def _assignments(text: str, parts: Sequence[str]) -> dict[str, Sequence[str]]:
+def _assignments(text: str, kind: str) -> dict[str, Sequence[str]]:
     columns: dict[str, Sequence[str]] = {}
     for assignment in text.split(","):
         part, equals, stated = (word.strip() for word in assignment.partition("="))
-        names = [name.strip() for name in stated.split("+")] if stated else []
-        known = bool(equals) and part in parts and part not in columns and all(names)
         # `language=` leaves a part out.
-        fitting = bool(names) if part in _NEEDED else len(names) < 2
-        if not known or not (fitting or (names and part in _JOINED)):
+        names = [name.strip() for name in stated.split("+")] if stated else []
+        known = bool(equals) and part in PARTS[kind] and part not in columns and all(names)
+        if not known or (part in _NEEDED and not names):
             raise ConfigError(
-                f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as "
-                f"{EXAMPLES[tuple(parts)]}"
+                f"--columns {text!r}: {assignment!r} is none of {', '.join(PARTS[kind])} = a column; write it as "
+                f"{EXAMPLES[kind]}"
             )
         columns[part] = names
     return columns

@@ -42,7 +42,6 @@ PARAMS = section(
     backend="transformers",
     batch_size=2,
     max_new_tokens=4,
-    bootstrap=10,
     livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
 )
 DOUBLE = "Write f that will double x (heldout)."
