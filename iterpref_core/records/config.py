@@ -103,12 +103,10 @@ class PromptFormat(Settings):
 
     Attributes:
         template: `auto`: in the model's chat template, if it has one; `plain`: as text.
-        separator: stands between a plain prompt and its answer.
         chat_template_kwargs: variables that every rendering of the chat template is given.
     """
 
     template: TemplateUse = "auto"
-    separator: str = "\n"
     chat_template_kwargs: dict[str, Any] = {}
 
     @property
@@ -116,7 +114,6 @@ class PromptFormat(Settings):
         """Return the format as parameters of the section `model`."""
         return {
             "prompt": self.template,
-            "prompt_separator": self.separator,
             "chat_template_kwargs": self.chat_template_kwargs,
         }
 
@@ -127,7 +124,6 @@ class ModelParams(Settings):
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
     prompt: TemplateUse
-    prompt_separator: str
     chat_template_kwargs: dict[str, Any]
 
     @property
@@ -135,7 +131,6 @@ class ModelParams(Settings):
         """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
             template=self.prompt,
-            separator=self.prompt_separator,
             chat_template_kwargs=self.chat_template_kwargs,
         )
 
@@ -245,7 +240,6 @@ class ValidityParams(Settings):
 class SynthesisParams(Settings):
     """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
 
-    rounds: Count
     subtrees: PositiveInt
     max_new_tokens: PositiveInt
 
@@ -292,13 +286,11 @@ class CodeflowParams(Settings):
 class PairsParams(Settings):
     """The choice of the rejected version, and the quality filters."""
 
-    seed: Seed
     rejected: Literal["random", "first", "last", "all"]
     pass_hidden: bool
     max_error_lines: PositiveInt
     max_tokens: PositiveInt
     benchmarks: tuple[str, ...]
-    contaminated: Literal["drop", "keep"]
     near_duplicate: Annotated[float, Field(gt=0, lt=1)] | None
 
 
@@ -352,8 +344,6 @@ class GrpoParams(Settings):
     steps: PositiveInt
     problems: PositiveInt
     generations: Annotated[int, Field(ge=2)]
-    temperature: Annotated[float, Field(gt=0, le=2)]
-    beta: Annotated[float, Field(ge=0, le=10)]
     max_new_tokens: PositiveInt
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     inside: Inside
@@ -376,7 +366,6 @@ class TrainingParams(Settings):
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
     warmup_ratio: Share
-    max_grad_norm: Annotated[float, Field(ge=0)]
     max_prompt_length: PositiveInt
     max_length: PositiveInt
     layout: Layout
@@ -416,14 +405,13 @@ class LiveCodeBenchParams(Settings):
 
 
 class EvaluationParams(Settings):
-    """The benchmarks and the sampling: several samples are drawn at `temperature`, and one if it is not `greedy`."""
+    """The benchmarks and the sampling; without a `temperature` one sample is greedy."""
 
     seed: Seed
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    temperature: Annotated[float, Field(gt=0, le=2)]
-    greedy: bool
+    temperature: Annotated[float, Field(gt=0, le=2)] | None
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt
