@@ -18,7 +18,7 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
 from iterpref_core.records.prompt_messages import Prompt, read_prompt
 
-_ROLES = {"human": "user", "gpt": "assistant"}
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
 _SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")

@@ -143,10 +143,10 @@ def _find(values: Sequence[Any]) -> _Found:
     examples: list[tuple[Any, Any]] = []
     stated: set[tuple[str, str]] = set()
     for tests in found:
-        if isinstance(tests, list) and all(isinstance(test, str | None) for test in tests):
-            codes += [test for test in tests if test and test.strip()]
-            continue
         records = tests if isinstance(tests, list) else [tests]
+        if all(isinstance(test, str | None) for test in records):
+            codes += [test for test in records if test and test.strip()]
+            continue
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
         stated |= set(map(_kind_and_function, records))
