@@ -350,7 +350,5 @@ def quality(
         settings.execution,
         opened,
         scores,
-        mutants=settings.validity.mutants,
-        seed=settings.validity.seed,
     )
     show_result(metrics, json_)

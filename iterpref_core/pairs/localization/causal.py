@@ -20,6 +20,9 @@ from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 
+MAX_EXECUTIONS = 64
+"""Programs to run for a pair, at most."""
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -61,7 +64,6 @@ def locate_causes(
     pairs: Path,
     problems: Path,
     execution: ExecutionParams,
-    max_executions: int,
     counts: Counter[str],
 ) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
     """Yield the pairs that the tests tell apart, with their error regions.
@@ -70,7 +72,6 @@ def locate_causes(
         pairs: pairs of any origin.
         problems: problems of the same ids, whose visible tests decide.
         execution: the parameters of running them.
-        max_executions: the largest number of programs to run for a pair.
         counts: what is counted, by the names that `localize_pairs` returns.
 
     Raises:
@@ -82,7 +83,7 @@ def locate_causes(
 
         def search(item: tuple[PreferencePair, Problem]) -> Cause:
             pair, problem = item
-            return find_cause(pair, decide(problem, executor), executor, max_executions)
+            return find_cause(pair, decide(problem, executor), executor)
 
         for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
             counts["executions"] += cause.executions
@@ -110,7 +111,7 @@ def find_cause(
     pair: PreferencePair,
     problem: Problem,
     executor: Engine,
-    max_executions: int,
+    max_executions: int = MAX_EXECUTIONS,
 ) -> Cause:
     """Find the part of a pair's edit that its tests need. Blocks; may be called from any thread.
 

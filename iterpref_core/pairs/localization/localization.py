@@ -75,7 +75,7 @@ def localize_pairs(
 
         if problems is None or execution is None:
             raise InputError("method causal runs the problems' tests; give --problems")
-        located = locate_causes(pairs, problems, execution, params.max_executions, counts)
+        located = locate_causes(pairs, problems, execution, counts)
     else:
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))

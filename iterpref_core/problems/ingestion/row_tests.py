@@ -153,10 +153,10 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
         found = [{"inputs": found[0], "outputs": found[1]}]
     tests: list[str | _Example] = []
     for value in found:
-        if isinstance(value, list) and all(isinstance(test, str) for test in value):
-            tests += [test for test in value if test.strip()]
-            continue
         records = value if isinstance(value, list) else [value]
+        if all(isinstance(test, str | None) for test in records):
+            tests += [test for test in records if test and test.strip()]
+            continue
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
         read = as_rows(value, *(("inputs", "outputs") if "inputs" in records[0] else ("input", "output")))
@@ -209,18 +209,21 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = [*functions, *(node.name for node in classes)]
     imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
-    if "solution" in imports and any(name.lower().startswith("test") for name in names):
-        return (PytestTest(code=code),)
+    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    has_solution = "solution" in imports
+    defines_only = all(isinstance(node, _DEFINING) for node in body)
+    if any(name.lower().startswith("test") for name in names) and (has_solution or defines_only):
+        return (PytestTest(code=code if has_solution else f"from solution import *\n\n{code}"),)
     # HumanEval-X names the function in the call alone.
     called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
     if "check" in functions and called:
         return tests_of_check(code, called)
     if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
         raise ValueError("a test compares and does not use the result; write `assert` before it")
-    if functions and all(isinstance(node, _DEFINING) for node in body):
+    if functions and defines_only:
         raise ValueError(
-            "the tests define functions, and nothing calls them; those of pytest import from `solution`, and `check` "
-            "needs the column of the function's name, entry_point="
+            "the tests define functions, and nothing calls them; those of pytest begin with `test`, and `check` needs "
+            "the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 
@@ -242,8 +245,8 @@ def tested_name(test: Test, program: str) -> str:
     imported = [alias.name for node in imports for alias in node.names if alias.name != "*"]
     if imported:
         return imported[0]
-    # A set-up may call something else before.
-    parts = [node for node in tree.body if isinstance(node, ast.Assert)] or tree.body
+    # A set-up may call something else before; the object of a class is made there.
+    parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
     names = [called.id for called in calls if isinstance(called, ast.Name)]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)

@@ -78,7 +78,7 @@ def ingest_own_code(
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
         wanted = list(_functions_to_write(project.root, counts, left_out))
-        tests = survey(project, wanted, execution, params, counts, left_out)
+        tests = survey(project, wanted, execution, counts, left_out)
         drafted = _drafted(project, wanted, tests, stated, params, left_out)
         kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
     counts["problems"] = len(kept)

@@ -34,16 +34,9 @@ def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
     combinations = iter(drawn)
     for split, size in sizes.items():
         for number in range(size):
-            # A generator of its own for each problem: changing a test count leaves all other problems as they are.
+            # A generator of its own for each problem: its wording and its tests depend on no other.
             random = Random(f"{params.seed}/{split}/{number}")
-            yield compose_problem(
-                next(combinations),
-                f"{split}/{number}",
-                split,
-                random,
-                visible=params.visible_tests,
-                hidden=params.hidden_tests,
-            )
+            yield compose_problem(next(combinations), f"{split}/{number}", split, random)
 
 
 def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:

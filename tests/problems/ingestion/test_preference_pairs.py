@@ -54,7 +54,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) 
         ("pair-1", CHOSEN, REJECTED),
         ("pair-3", CHOSEN, REJECTED),
     ]
-    focal = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0)
+    focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
     assert localize_pairs(out, focal, spans)["pairs"] == 2
     ((start, end),) = next(read_jsonl(spans, FocalSpans)).rejected
     assert REJECTED[start:end] == "    return x"
