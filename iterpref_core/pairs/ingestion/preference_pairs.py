@@ -107,8 +107,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     """
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
-    *before, chosen = _side(row, columns, "chosen")
-    *before_rejected, rejected = _side(row, columns, "rejected")
+    *before, chosen = answer_turns(row, columns, "chosen")
+    *before_rejected, rejected = answer_turns(row, columns, "rejected")
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
     if before and before_rejected and _words(before) != _words(before_rejected):
@@ -164,7 +164,7 @@ def judge(
     return pair.model_copy(update={"tested": bool(readings)}), left_out
 
 
-def _side(row: Row, columns: Columns, part: str) -> list[Turn]:
+def answer_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
     """Return the turns of an answer, at least one: a text, or messages.
 
     Raises:

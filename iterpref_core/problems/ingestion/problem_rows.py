@@ -114,7 +114,7 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     columns.check_wanted(row)
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
-        raise LeftOutError("not_code", f"its task is {task}")
+        raise LeftOutError("not_code", f"its task is {task}; if that is no kind of task, add --columns task=")
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
     visible = columns.values(row, "tests")

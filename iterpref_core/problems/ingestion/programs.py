@@ -64,7 +64,8 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         raise LeftOutError("no_code")
     if not is_program(right):
         raise LeftOutError("not_python")
-    if right == wrong:
+    # The ends of lines and of the program are no difference to learn from.
+    if right.replace("\r\n", "\n").rstrip() == wrong.replace("\r\n", "\n").rstrip():
         raise LeftOutError("same_program")
     return right, wrong
 

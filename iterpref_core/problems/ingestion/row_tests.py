@@ -143,10 +143,10 @@ def _find(values: Sequence[Any]) -> _Found:
     examples: list[tuple[Any, Any]] = []
     stated: set[tuple[str, str]] = set()
     for tests in found:
-        if isinstance(tests, list) and all(isinstance(test, str) for test in tests):
-            codes += filter(str.strip, tests)
-            continue
         records = tests if isinstance(tests, list) else [tests]
+        if all(isinstance(test, str | None) for test in records):
+            codes += [test for test in records if test and test.strip()]
+            continue
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
         stated |= set(map(_kind_and_function, records))
@@ -208,16 +208,19 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = [*functions, *(node.name for node in classes)]
     imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
-    if "solution" in imports and any(name.lower().startswith("test") for name in names):
-        return (PytestTest(code=code),)
+    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    has_solution = "solution" in imports
+    defines_only = all(isinstance(node, _DEFINING) for node in body)
+    if any(name.lower().startswith("test") for name in names) and (has_solution or defines_only):
+        return (PytestTest(code=code if has_solution else f"from solution import *\n\n{code}"),)
     if "check" in functions and entry_point:
         return tests_of_check(code, entry_point)
     if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
         raise ValueError("a test compares and does not use the result; write `assert` before it")
-    if functions and all(isinstance(node, _DEFINING) for node in body):
+    if functions and defines_only:
         raise ValueError(
-            "the tests define functions, and nothing calls them; those of pytest import from `solution`, and `check` "
-            "needs the column of the function's name, entry_point="
+            "the tests define functions, and nothing calls them; those of pytest begin with `test`, and `check` needs "
+            "the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 
@@ -238,8 +241,8 @@ def tested_name(test: Test, program: str) -> str:
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
     if imported:
         return imported[0].names[0].name
-    # A set-up may call something else before.
-    parts = [node for node in tree.body if isinstance(node, ast.Assert)] or tree.body
+    # A set-up may call something else before; the object of a class is made there.
+    parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
     names = [called.id for called in calls if isinstance(called, ast.Name)]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
