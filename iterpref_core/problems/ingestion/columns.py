@@ -42,6 +42,8 @@ _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 _ABSENT = object()
 _EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
 """The values that hold nothing: of `tests=a|b`, `b` is read."""
+_NULLS = ("None", "nan", "NaN", "null")
+"""The texts that pandas and others make of nulls."""
 
 
 class LeftOutError(Exception):
@@ -85,7 +87,7 @@ class Columns:
             raise ValueError(
                 f"no column `{absent[0]}`; there are {listed(row)}: name it with --columns, such as {self.example}"
             )
-        return [value for value in found.values() if value is not _ABSENT and not is_null(value)]
+        return [value for value in found.values() if not (value is _ABSENT or is_null(value) or value in _NULLS)]
 
     def one(self, row: Row, part: str) -> Any:
         """Return the value of a part; None if the row has none. Several columns are one text.
@@ -95,8 +97,10 @@ class Columns:
         """
         values = self.values(row, part)
         columns = self.names.get(part, ())
-        if len(columns) < 2 or not values:
+        if len(columns) < 2:
             return next(iter(values), None)
+        if not self.has(row, part):
+            return None
         if len(values) < len(columns) or not all(isinstance(value, str | int) for value in values):
             raise ValueError(f"columns {'+'.join(columns)}: each is a part of one text, and must have its part")
         return "".join(map(str, values))
@@ -166,7 +170,7 @@ def _look_up(row: Row, column: str) -> Any:
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
         held = value.strip() if isinstance(value, str) else value
-        if value is not _ABSENT and not is_null(value) and held not in _EMPTY:
+        if not (value is _ABSENT or is_null(value) or held in _EMPTY + _NULLS):
             return value
         found = value if found is _ABSENT else found
     return found

@@ -61,7 +61,7 @@ def read_list(value: Any) -> list[Any]:
 
 
 def read_license(value: Any) -> str | None:
-    """Return the license in a row's column, a text or a list of texts; None if there is none.
+    """Return the license in a row's column, a text or a list of texts, also as JSON; None if there is none.
 
     >>> read_license("mit"), read_license(["MIT OR ISC", None, "GPL-3.0"]), read_license("")
     ('mit', '(MIT OR ISC) AND GPL-3.0', None)
@@ -69,7 +69,8 @@ def read_license(value: Any) -> str | None:
     Raises:
         ValueError: the column holds something else, which may state a license all the same.
     """
-    names = value if isinstance(value, list) else [value]
+    read = read_text_value(value)
+    names = read if isinstance(read, list) else [value]
     if not all(name is None or isinstance(name, str) for name in names):
         raise ValueError(f"a license is a text or a list of texts, not {value!r}")
     stated = list(dict.fromkeys(name.strip() for name in names if name and name.strip()))

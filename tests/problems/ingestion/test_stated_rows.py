@@ -165,6 +165,7 @@ def part(text: str) -> list[dict[str, Any]]:
         lambda role, text: [{"role": role.upper(), "content": text}],
         lambda role, text: [{"role": role, "content": part(text)}],
         lambda role, text: [{"role": role, "content": part(text[:3]) + part(text[3:])}],
+        lambda role, text: [{"role": "model" if role == "assistant" else role, "content": text}],
         lambda role, text: {"from": "gpt" if role == "assistant" else "human", "value": text},
     ],
 )
@@ -199,7 +200,23 @@ def test_a_column_that_is_named_for_one_part_is_no_other_part(tmp_path: Path) ->
         problems_of(tmp_path, "problems", ASKED | {"task": "sum"})
 
 
-@pytest.mark.parametrize("empty", ["", " ", "[]", "{}", [], {}, None])
+def test_a_list_and_a_text_of_code_are_both_tests(tmp_path: Path) -> None:
+    _, problems = problems_of(tmp_path, "problems", ASKED | {"more": PYTEST}, columns="tests=tests+more")
+    assert [[test.kind for test in problem.tests] for problem in problems.values()] == [["assert", "assert", "pytest"]]
+
+
+@pytest.mark.parametrize("null", ["None", "nan", None])
+def test_a_null_is_a_null_in_each_spelling_of_pandas(tmp_path: Path, null: Any) -> None:
+    parts = dict.fromkeys(("task_id", "entry_point", "license", "language", "setup", "starter_code", "source"), null)
+    _, problems = problems_of(tmp_path, "problems", ASKED | parts)
+    (problem,) = problems.values()
+    assert (problem.entry_point, problem.license, problem.setup, problem.source) == ("add", None, None, "problems")
+    assert problem.task_id.startswith("problem-")
+    found, _ = problems_of(tmp_path, "problems", ASKED | {"reference": null}, ASKED)
+    assert found.counts["dropped/no_reference"] == 1
+
+
+@pytest.mark.parametrize("empty", ["", " ", "[]", "{}", [], {}, None, "None"])
 def test_of_two_columns_the_one_that_holds_something_is_read(tmp_path: Path, empty: Any) -> None:
     row = {"prompt": "Add.", "tests": empty, "checks": ASSERTIONS, "reference": empty, "answer": ADD}
     _, problems = problems_of(tmp_path, "problems", row, columns="tests=tests|checks,reference=reference|answer")
@@ -250,6 +267,8 @@ def test_a_license_is_never_overwritten(tmp_path: Path) -> None:
     _, pairs = pairs_of(PAIR | {"license": "GPL-3.0-only"}, PAIR, PAIR | {"license": ["MIT", "ISC"]},
                         folder=tmp_path, license="MIT")  # fmt: skip
     assert [pair.license for pair in pairs] == ["GPL-3.0-only", "MIT", "MIT AND ISC"]
+    _, (pair,) = pairs_of(PAIR | {"license": '["MIT", "ISC"]'}, folder=tmp_path)
+    assert pair.license == "MIT AND ISC"
     row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
     _, problems = problems_of(tmp_path, "apps", row | {"license": "GPL-3.0-only"}, row, license="ISC")
     assert [problem.license for problem in problems.values()] == ["GPL-3.0-only", "ISC"]
