@@ -148,7 +148,6 @@ class InferenceParams(Settings):
     base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
     api: Api
     timeout_s: PositiveFloat
-    attempts: PositiveInt
     requests_per_minute: PositiveFloat | None
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     top_k: PositiveInt | None
@@ -227,7 +226,6 @@ class ProblemsParams(Settings):
     codeflow: Count
     validation: Count
     heldout: Count
-    two_step_share: Share
 
 
 class ValidityParams(Settings):
@@ -255,7 +253,6 @@ class NanolabParams(Settings):
 
     hidden_size: PositiveInt
     intermediate_size: PositiveInt
-    layers: PositiveInt
     student_steps: PositiveInt
     debugger_steps: PositiveInt
     batch_size: PositiveInt

@@ -155,7 +155,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
-        inference = inference_at(url, attempts=2)
+        inference = inference_at(url)
 
         def evaluate(calls: int) -> dict[str, float]:
             capped = budget.model_copy(update={"calls": calls})
@@ -290,7 +290,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     answers = tmp_path / "answers.sqlite"
     budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
     with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
-        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
+        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20)
 
         def evaluate(*, fresh: bool) -> dict[str, float]:
             setting = asking(bench.setting, inference, budget)
