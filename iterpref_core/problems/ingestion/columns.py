@@ -97,8 +97,10 @@ class Columns:
         """
         values = self.values(row, part)
         columns = self.names.get(part, ())
-        if len(columns) < 2 or not values:
+        if len(columns) < 2:
             return next(iter(values), None)
+        if not self.has(row, part):
+            return None
         if len(values) < len(columns) or not all(isinstance(value, str | int) for value in values):
             raise ValueError(f"columns {'+'.join(columns)}: each is a part of one text, and must have its part")
         return "".join(map(str, values))

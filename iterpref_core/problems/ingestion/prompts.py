@@ -1,11 +1,10 @@
-r"""Prompts and answers of rows: texts, or turns of a conversation.
+"""Prompts and answers of rows: texts, or turns of a conversation.
 
-Sets publish the same content in four shapes:
+Sets publish the same content in three shapes:
 
     "Add."                                            a text
     {"role": "user", "content": "Add."}               a message, or a list of messages, also as JSON in a text
     {"from": "human", "value": "Add."}                a message of ShareGPT's
-    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
 
 The content of a message is a text, or a list of parts, {"type": "text", "text": "Add."}.
 """
@@ -21,7 +20,6 @@ from iterpref_core.records.prompt_messages import Prompt, read_prompt
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
-_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
 class Turn(NamedTuple):
@@ -40,11 +38,7 @@ def read_turns(value: Any) -> list[Turn]:
     if isinstance(value, str) and _MESSAGES.match(value):
         value = read_text_value(value)
     if isinstance(value, str):
-        before, *parts = _SPEAKER.split(value)
-        if not parts or before.strip():
-            return [Turn("", value)]
-        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
-        return [_turn(speaker, said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
+        return [Turn("", value)]
     return [_message(message) for message in (value if isinstance(value, list) else [value])]
 
 
