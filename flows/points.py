@@ -152,11 +152,7 @@ def run_sweep(
             except IterPrefError as error:
                 failed.append(error)
                 display.say(f"{label}: {error}")
-    compared = compare_rows(
-        {label: found for label, found in scores.items() if found},
-        resamples=params.evaluation.bootstrap,
-        seed=params.evaluation.seed,
-    )
+    compared = compare_rows({label: found for label, found in scores.items() if found})
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     display.table("sweep", table, f"pass@1 of {benchmark}, compared to the first row")
     if failed:

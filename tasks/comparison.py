@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from iterpref_core.records import Record
 
 Matrix = NDArray[np.float64]
+RESAMPLES = 2000
+"""The number of bootstrap resamples."""
+SEED = 19
+"""Of the resampling."""
 
 
 class PointScore(Record):
@@ -43,13 +47,11 @@ class ComparisonRow(Record):
     p_value: float | None = None
 
 
-def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, seed: int) -> list[ComparisonRow]:
+def compare_rows(scores: Mapping[str, Sequence[PointScore]]) -> list[ComparisonRow]:
     """Summarize each row, and compare it to the first one.
 
     Args:
         scores: label → one score a seed, all on the same problems.
-        resamples: number of resamples of the bootstrap.
-        seed: seed of the resampling.
     """
     rows: list[ComparisonRow] = []
     first = next(iter(scores.values()), ())
@@ -63,16 +65,14 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]], *, resamples: int, 
             spread=stdev(values) if len(values) > 1 else None,
         )
         if rows:
-            ci95, p_value = bootstrap_difference(points, first, resamples, seed)
+            ci95, p_value = bootstrap_difference(points, first)
             difference = row.pass_at_1 - rows[0].pass_at_1
             row = row.model_copy(update={"difference": difference, "ci95": ci95, "p_value": p_value})
         rows.append(row)
     return rows
 
 
-def bootstrap_difference(
-    left: Sequence[PointScore], right: Sequence[PointScore], resamples: int, seed: int
-) -> tuple[tuple[float, float], float]:
+def bootstrap_difference(left: Sequence[PointScore], right: Sequence[PointScore]) -> tuple[tuple[float, float], float]:
     """Return the 95% interval of the difference of mean pass@1, and the p-value of no difference.
 
     Both are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and seeds
@@ -87,9 +87,9 @@ def bootstrap_difference(
             columns.setdefault(task, len(columns))
     solved_left = _solved(left, columns)
     solved_right = _solved(right, columns)
-    random = np.random.default_rng(seed)
-    differences = np.empty(resamples)
-    for number in range(resamples):
+    random = np.random.default_rng(SEED)
+    differences = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
         # [3, 0, 3, …]: the problems that are drawn.
         drawn = random.integers(n, size=n)
         differences[number] = _draw_mean(solved_left, drawn, random) - _draw_mean(solved_right, drawn, random)

@@ -267,7 +267,7 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it() -> None:
     stages_of = {}
     for edited in (
         "models/inference/openai_model.py",
-        "pairs/localization/line_lcs.py",
+        "pairs/localization/token_lcs.py",
         "evaluation/sharing/export_model.py",
     ):
         path = ROOT / "iterpref_core" / edited
@@ -277,6 +277,6 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it() -> None:
         ]
     assert stages_of == {
         "models/inference/openai_model.py": ["validity", "codeflow", "evaluation"],
-        "pairs/localization/line_lcs.py": ["localization"],
+        "pairs/localization/token_lcs.py": ["localization"],
         "evaluation/sharing/export_model.py": [],
     }

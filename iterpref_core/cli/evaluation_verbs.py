@@ -162,20 +162,16 @@ def gate(
         list[str] | None, typer.Option(help="Benchmark to compare on; repeatable; default: all of the baseline.")
     ] = None,
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Significance level over all benchmarks.")] = 0.05,
-    set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
     from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 
-    settings = read_params(set_).evaluation
     comparison = compare_with_baseline(
         baseline,
         candidate,
         benchmarks=benchmark or (),
         alpha=alpha,
-        resamples=settings.bootstrap,
-        seed=settings.seed,
     )
     if json_:
         typer.echo(comparison.model_dump_json(indent=2))

@@ -83,7 +83,7 @@ def show(
 
     from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
-    from iterpref_core.pairs.localization.line_lcs import locate_error
+    from iterpref_core.programs.source_code.line_diff import locate_error
 
     number = 1 if html is None else 10
     if spans is None:

@@ -38,22 +38,31 @@ class DataCard:
     configs: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
 
+def find_license(source: Path) -> str | None:
+    """Return the license on the card of a file or folder, which may stand above, as that of `data/train.jsonl`."""
+    folder = source if source.is_dir() else source.parent
+    licenses = (read_card(above).license for above in (folder, *folder.parents[:2]))
+    return next(filter(None, licenses), None)
+
+
 def read_card(folder: Path) -> DataCard:
     """Return the card in a folder; an empty one if there is no README, or if it has no card of this form."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8-sig")
         _, header, _ = text.split("---\n", 2)
         stated = parse_yaml(header)
-        configs = {
-            each.get("config_name", "default"): _splits(each["data_files"]) for each in stated.get("configs", [])
-        }
-        return DataCard(_license(stated), configs)
+        # Old cards have mere names of configurations.
+        configs = [each for each in stated.get("configs") or [] if isinstance(each, Mapping) and "data_files" in each]
+        splits = {str(each.get("config_name", "default")): _splits(each["data_files"]) for each in configs}
+        return DataCard(_license(stated), splits)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, InputError):
         return DataCard()
 
 
 def _splits(data_files: Any) -> dict[str, list[str]]:
     """Return the patterns of the files by split; files without a split are of `train`, as on the hub."""
+    if isinstance(data_files, Mapping):
+        data_files = [{"split": split, "path": path} for split, path in data_files.items()]
     found: dict[str, list[str]] = {}
     for each in _listed(data_files):
         stated = each if isinstance(each, Mapping) else {"path": each}
@@ -65,7 +74,7 @@ def _license(stated: Mapping[str, Any]) -> str | None:
     """Return the license in SPDX's letters; of several, all must be kept to; None if the card leaves it open."""
     known = {name.lower(): name for name in _SPDX} | {"other": stated.get("license_name") or "other"}
     names = [name for name in _listed(stated.get("license") or []) if name != "unknown"]
-    return " AND ".join(known.get(name.lower(), name) for name in names) or None
+    return " AND ".join(known.get(str(name).lower(), str(name)) for name in names) or None
 
 
 def _listed(value: Any) -> list[Any]:

@@ -17,10 +17,6 @@ _SHOWN = 3
 """The number of rows that are shown for each reason."""
 
 
-class NothingTakenError(InputError):
-    """An error that says why no row of the sources was taken."""
-
-
 @dataclass(frozen=True)
 class Dropped:
     """A row that is left out.
@@ -73,7 +69,7 @@ class LeftOut:
         """Return the first rows of each reason."""
         return tuple(row for rows in self._first.values() for row in rows)
 
-    def nothing_taken(self, product: str, sources: Sequence[Path]) -> NothingTakenError:
+    def nothing_taken(self, product: str, sources: Sequence[Path]) -> InputError:
         """Return the error for sources of which no row is taken.
 
         Args:
@@ -86,24 +82,14 @@ class LeftOut:
             row = self.first()[0]
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self.counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
-        return NothingTakenError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
+        return InputError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 
 
 @contextmanager
 def open_left_out(path: Path | None) -> Iterator[LeftOut]:
-    """Open the record of left-out rows.
-
-    The file appears whole: when the block ends, also if no row was taken, since the reasons are of use then most of
-    all. After another error there is none.
-    """
+    """Open the record of left-out rows. The file appears whole when the block ends; after an error there is none."""
     if path is None:
         yield LeftOut(None)
         return
-    nothing: NothingTakenError | None = None
     with atomic_writer(path) as file:
-        try:
-            yield LeftOut(file)
-        except NothingTakenError as error:
-            nothing = error
-    if nothing is not None:
-        raise nothing
+        yield LeftOut(file)

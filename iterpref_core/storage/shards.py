@@ -8,14 +8,14 @@ counted.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from fnmatch import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from os.path import commonpath
 from pathlib import Path
 from typing import NamedTuple
 
 from iterpref_core.records.errors import InputError, unknown_name
 from iterpref_core.records.input_files import PACKED
-from iterpref_core.storage.data_card import read_card
+from iterpref_core.storage.data_card import find_license, read_card
 
 ALL = "all"
 """The name for the files of every split together."""
@@ -32,7 +32,8 @@ _LAYOUTS = (
     (".csv",),
 )
 """The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
-copies of its data or describe them (`dataset_infos.json`)."""
+mostly copies of its data, or describe them (`dataset_infos.json`)."""
+_ENDINGS = {ending for endings in _LAYOUTS for ending in endings}
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
@@ -41,8 +42,8 @@ _SPLITS = {
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
-_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\b.*")
-"""The name of a shard, which begins with that of its split: `use_with_caution-00000-of-00001.parquet`."""
+_SHARD = re.compile(r"(\w+(?:\.\w+)*)-\d{5}-of-\d{5}\b.*")
+"""The name of a shard, which `datasets` begins with that of its split: `use_with_caution-00000-of-00001.parquet`."""
 
 
 class Shards(NamedTuple):
@@ -50,7 +51,7 @@ class Shards(NamedTuple):
 
     Attributes:
         files: the files to read, in order.
-        left_out: split → number of its files, which are not read.
+        left_out: split, or ending of another layout → number of its files, which are not read.
         license: SPDX on the card of the sources, if they have one and the same.
     """
 
@@ -77,27 +78,31 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
         if not source.is_dir():
             files.append(source)
             continue
-        shards = _of_configuration(source, config)
+        configs, others = _read_folder(source)
+        shards = _choose_config(source, configs, config)
+        left_out.update(others)
         chosen = _choose(source, Counter(shards.values()), wanted)
         files += [path for path, name in shards.items() if name in chosen]
         left_out.update(name for name in shards.values() if name not in chosen)
     if not files:
         listed = ", ".join(map(str, sources))
         raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
-    licenses = {read_card(source if source.is_dir() else source.parent).license for source in sources}
+    licenses = set(map(find_license, sources))
     return Shards(files, dict(left_out), licenses.pop() if len(licenses) == 1 else None)
 
 
 def other_split(stated: object, split: str | None) -> bool:
-    """Return True if a row states a split by one of the usual words, and another one is to be read.
+    """Return True if a row states another split than the one that is read.
 
     Args:
-        stated: the value in the row's column.
+        stated: the value in the row's column; what has none of the usual words is a split if the user names such a one.
         split: the split to read, as for `find_shards`; None: `train`.
     """
-    found = _known(stated) if isinstance(stated, str) else None
+    if not isinstance(stated, str) or not stated.strip() or split in {ALL, UNNAMED}:
+        return False
     wanted = _TRAIN if split is None else _known(split) or split
-    return found is not None and wanted not in {ALL, UNNAMED, found}
+    usual = _split_of(stated)
+    return wanted not in {usual, stated.strip()} and (usual is not None or wanted not in _SPLITS.values())
 
 
 def _known(text: str) -> str | None:
@@ -127,30 +132,49 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _of_configuration(folder: Path, config: str | None) -> dict[Path, str]:
-    """Return the files of a folder's configuration, in the order of their names, each with its split.
+def _read_folder(folder: Path) -> tuple[dict[str, dict[Path, str]], Counter[str]]:
+    """Return the files of each configuration with their splits, and the number of other data files by their endings.
 
     Raises:
-        InputError: the folder has no file of any layout; or it must be said which configuration is meant.
+        InputError: the folder has no data file.
     """
-    shards = _shards(folder)
+    every = [path for path in sorted(folder.rglob("*")) if path.is_file() and layout_of(path) in _ENDINGS]
+    shown = [path for path in every if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if not shown:
+        raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
     configs: dict[str, dict[Path, str]] = {}
     for name, splits in read_card(folder).configs.items():
-        for split, patterns in splits.items():
-            for path in shards:
-                # `**/` may also stand for no folder.
-                forms = [*patterns, *(pattern.replace("**/", "") for pattern in patterns)]
-                if any(fnmatch(path.relative_to(folder).as_posix(), form) for form in forms):
-                    configs.setdefault(name, {})[path] = _known(split) or split
-    if not configs:
-        stated = {path: _split_of(path.relative_to(folder).as_posix()) for path in shards}
-        # Where no file has one of the usual words, `part-00000-of-00002` is no split.
-        has_splits = any(stated.values())
-        for path, usual in stated.items():
-            first, *rest = path.relative_to(folder).parts
-            name = first if rest and _split_of(first) is None else _DEFAULT
-            shard = _SHARD.fullmatch(path.name) if has_splits else None
-            configs.setdefault(name, {})[path] = usual or (shard[1] if shard else UNNAMED)
+        named = _matching(folder, shown, splits)
+        if named:
+            configs[name] = {path: named[path] for path in _of_one_layout(named)}
+    if configs:
+        return configs, Counter()
+    files = _of_one_layout(shown)
+    # All files of `data/python` and `data/java` stand in `data`, which tells nothing.
+    shared = commonpath([path.parent for path in files])
+    for path, split in _stated_splits(folder, files).items():
+        first, *rest = path.relative_to(shared).parts
+        name = first if rest and _split_of(first) is None else _DEFAULT
+        configs.setdefault(name, {})[path] = split
+    return configs, Counter(layout_of(path)[1:] for path in sorted({*shown} - {*files}))
+
+
+def _matching(folder: Path, files: Sequence[Path], splits: Mapping[str, Sequence[str]]) -> dict[Path, str]:
+    """Return the files that a card's patterns name, with their splits."""
+    found: dict[Path, str] = {}
+    for split, patterns in splits.items():
+        # A pattern of `glob` may not begin with `/`. `data/**` names folders.
+        named = {path for pattern in patterns for path in folder.glob(f"./{pattern}")}
+        found |= {path: _known(split) or split for path in files if named & {path, *path.parents}}
+    return found
+
+
+def _choose_config(folder: Path, configs: Mapping[str, Mapping[Path, str]], config: str | None) -> dict[Path, str]:
+    """Return the files of a configuration, in the order of their names, each with its split.
+
+    Raises:
+        InputError: it must be said which configuration is meant.
+    """
     if config is None and len(configs) > 1:
         raise InputError(
             f"{folder}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "
@@ -162,19 +186,28 @@ def _of_configuration(folder: Path, config: str | None) -> dict[Path, str]:
     return dict(sorted(taken))
 
 
-def _shards(folder: Path) -> list[Path]:
-    """Return a folder's files of the first layout that it has.
+def _stated_splits(folder: Path, files: Sequence[Path]) -> dict[Path, str]:
+    """Return the split that each file's name states, or else its folders' names."""
+    usual = {path: _split_of(path.relative_to(folder).as_posix()) for path in files}
+    shards = {path: found[1] for path in files if (found := _SHARD.fullmatch(path.name))}
+    # The `part` of `part-00000-of-00002` is no split where there is no other one.
+    has_splits = any(usual.values()) or len(set(shards.values())) > 1
+    splits: dict[Path, str] = {}
+    for path, split in usual.items():
+        shard = shards.get(path, "") if has_splits else ""
+        # `train_prefs-00000-of-00001` is not `train`; but of `train/part-00000-of-00001` the folder states the split.
+        own = shard if split is None or _split_of(shard) else ""
+        splits[path] = _known(own) or own or split or UNNAMED
+    return splits
 
-    Raises:
-        InputError: it has none.
-    """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+def _of_one_layout(paths: Iterable[Path]) -> list[Path]:
+    """Return the files of the first layout that one of them has."""
     for suffixes in _LAYOUTS:
-        found = [path for path in shown if layout_of(path) in suffixes]
+        found = [path for path in paths if layout_of(path) in suffixes]
         if found:
             return found
-    raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
+    return []
 
 
 def _choose(folder: Path, splits: Counter[str], wanted: str | None) -> set[str]:

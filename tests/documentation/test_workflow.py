@@ -22,7 +22,7 @@ STAGES = {
     "evaluation": {
         "foreach": {"base": "models/student", "target-rpo": "models/trained/target-rpo"},
         "do": {
-            "cmd": "python evaluate.py ${key}", "deps": ["evaluate.py"], "params": ["report.pairs_shown"],
+            "cmd": "python evaluate.py ${key}", "deps": ["evaluate.py"], "params": ["validity.sample"],
             "outs": ["results/${key}"], "metrics": ["metrics/${key}.json"],
         },
     },
@@ -34,7 +34,7 @@ STAGES = {
 EVALUATE = """
 import json, pathlib, sys, yaml
 params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
-solved = params["report"]["pairs_shown"] if sys.argv[1] == "target-rpo" else 50
+solved = params["validity"]["sample"] if sys.argv[1] == "target-rpo" else 50
 entry = {
     "available": True, "pass_at_1": solved / 100, "n": 100, "ci95": [0, 1], "errors": {},
     "verdicts": {f"t/{number}": ["passed" if number < solved else "wrong_answer"] for number in range(100)},
@@ -76,7 +76,7 @@ def commit(message: str) -> str:
 def set_solved(solved: int) -> None:
     """Set the parameter that stands for what a training depends on."""
     shutil.copy2(ROOT / "params.yaml", "params.yaml")
-    write_values({"report.pairs_shown": solved})
+    write_values({"validity.sample": solved})
 
 
 def evaluate_and_push(solved: int) -> str:

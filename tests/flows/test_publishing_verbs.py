@@ -79,7 +79,7 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpre
     )
     assert iterpref(*arguments, "known")[0] == 0
     card = Path("known/README.md").read_text(encoding="utf-8")
-    for text in ("# known\n", "- dropped, cosmetic: 2\n", "`max_executions` 64", "Not checked."):
+    for text in ("# known\n", "- dropped, cosmetic: 2\n", "`widen_lines` 0", "Not checked."):
         assert text in card
     Path("reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, "broken")

@@ -99,7 +99,6 @@ SMALLER = {
     "nanolab.student_steps": 1,
     "nanolab.debugger_steps": 60,
     "nanolab.batch_size": 8,
-    "nanolab.repairs_per_problem": 8,
     "codeflow.max_new_tokens": 96,
     "codeflow.max_iterations": 3,
 }

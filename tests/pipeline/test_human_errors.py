@@ -50,7 +50,7 @@ def test_right_and_wrong_programs_of_people_train_a_model(
     assert select_pairs(trajectories, problems, model, filters, pairs)["pairs"] == 2
 
     spans = tmp_path / "focal.jsonl"
-    method = section(LocalizationParams, method="line_lcs", empty="anchor", max_executions=8, widen_lines=0)
+    method = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
     assert localize_pairs(pairs, method, spans)["pairs"] == 2
 
     params = section(

@@ -55,6 +55,18 @@ def folder_of(folder: Path, *names: str) -> Path:
             ["incorrect-00000-of-00001.jsonl"],
             {"train": 1},
         ),
+        (
+            ("train_prefs-00000-of-00001.jsonl", "train_sft-00000-of-00001.jsonl", "test-00000-of-00001.jsonl"),
+            "train_prefs",
+            ["train_prefs-00000-of-00001.jsonl"],
+            {"train_sft": 1, "test": 1},
+        ),
+        (("rl-00000-of-00001.jsonl", "sft-00000-of-00001.jsonl"), "rl", ["rl-00000-of-00001.jsonl"], {"sft": 1}),
+        (("a-train-00000-of-00001.jsonl",), None, ["a-train-00000-of-00001.jsonl"], {}),
+        (("train/part-00000-of-00001.jsonl", "test/part-00000-of-00001.jsonl"), None,
+         ["train/part-00000-of-00001.jsonl"], {"test": 1}),
+        (("part-00000-of-00001.jsonl",), None, ["part-00000-of-00001.jsonl"], {}),
+        (("a.parquet", "b.jsonl", "dataset_infos.json"), None, ["a.parquet"], {"jsonl": 1, "json": 1}),
         (("train.jsonl", "test.jsonl"), "test", ["test.jsonl"], {"train": 1}),
         (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
         (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
@@ -64,7 +76,8 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("train_test/train.jsonl", "train_test/test.jsonl"), None, ["train_test/train.jsonl"], {"test": 1}),
         (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
         (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
-        (("TRAIN.JSONL", "a.csv", "b.csv", "dataset_infos.json"), None, ["TRAIN.JSONL"], {}),
+        (("TRAIN.JSONL", "a.csv", "b.csv", "dataset_infos.json"), None, ["TRAIN.JSONL"],
+         {"csv": 2, "json": 1}),
         (("a.jsonl", "b.tsv", "c.jsonl.zip", "d.tar.gz", "README.md", "LICENSE", ".git/HEAD"), None, ["a.jsonl"],
          {}),
     ],
@@ -94,9 +107,25 @@ configs:
 """
 
 
+CARD_OF = "---\nlicense: [MIT]\nconfigs:\n{}\n---\n"
+"""A card with configurations in any of the forms that there are."""
+
+
 @pytest.mark.parametrize(
     ("card", "names", "config", "split", "read", "left_out"),
     [
+        *[(CARD_OF.format(entries), ("a.jsonl", "b.jsonl", "hard/c.jsonl", "d.parquet"), config, None, read, left_out)
+          for entries, config, read, left_out in [
+            ("- default", None, ["d.parquet"], {"jsonl": 3}),
+            ("- {config_name: a, features: []}", None, ["d.parquet"], {"jsonl": 3}),
+            ("- {config_name: a, data_files: {train: a.jsonl, test: b.jsonl}}", None, ["a.jsonl"], {"test": 1}),
+            ("- data_files: '*.jsonl'\n- {config_name: hard, data_files: hard/*}", "default", ["a.jsonl", "b.jsonl"],
+             {}),
+            ("- {config_name: a, data_files: ./a.jsonl}", None, ["a.jsonl"], {}),
+            ("- {config_name: a, data_files: /hard/**}", None, ["hard/c.jsonl"], {}),
+            ("- {config_name: 23, data_files: a.jsonl}\n- {config_name: 24, data_files: d.parquet}", "23", ["a.jsonl"],
+             {}),
+        ]],
         (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", None, ["clean/a-0.jsonl"],
          {"incorrect": 1}),
         (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", "incorrect", ["clean/b-0.jsonl"],
@@ -105,6 +134,7 @@ configs:
         (CARD, ("data/a.jsonl",), None, None, ["data/a.jsonl"], {}),
         ("", ("full/train-0.jsonl", "full/test-0.jsonl", "sanitized/train-0.jsonl"), "full", None,
          ["full/train-0.jsonl"], {"test": 1}),
+        ("", ("data/python/a.jsonl", "data/java/a.jsonl"), "python", None, ["data/python/a.jsonl"], {}),
         ("# no card", ("data/train-0.jsonl", "data/test-0.jsonl"), None, None, ["data/train-0.jsonl"],
          {"test": 1}),
         ("---\nlicense: [mit\n---\n", ("data/train-0.jsonl",), None, None, ["data/train-0.jsonl"], {}),
@@ -125,7 +155,14 @@ def test_a_configuration_is_one_set(
     found = find_shards([folder], split, config)
     assert [path.relative_to(tmp_path).as_posix() for path in found.files] == read
     assert found.left_out == left_out
-    assert found.license == ("MIT" if card == CARD else None)
+    assert found.license == ("MIT" if "\nconfigs:" in card else None)
+
+
+def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "data/train/a.jsonl")
+    (folder / "README.md").write_text(CARD)
+    for source in ("data", "data/train", "data/train/a.jsonl"):
+        assert find_shards([folder / source]).license == "MIT"
 
 
 @pytest.mark.parametrize("card", [CARD, ""])

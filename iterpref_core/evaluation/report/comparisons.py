@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
 from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores
-from iterpref_core.evaluation.statistics.paired_tests import Comparison, compare_shares
+from iterpref_core.evaluation.statistics.comparison import Comparison
+from iterpref_core.evaluation.statistics.paired_tests import compare_shares
 from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults, ScoreRecord
@@ -31,15 +32,11 @@ def scores_of(result: Measured) -> BenchmarkScores:
 
 def compare_models(
     models: Mapping[str, ModelResults],
-    resamples: int,
-    seed: int,
 ) -> dict[str, dict[str, dict[str, Comparison]]]:
     """Compare each model with base, and the focal objectives with every baseline too.
 
     Args:
         models: results by model.
-        resamples: the number of bootstrap resamples.
-        seed: the seed of the resampling.
 
     Returns:
         model → compared with → benchmark → comparison.
@@ -61,7 +58,7 @@ def compare_models(
                 if theirs is None:
                     continue
                 check_same_data(benchmark, {name: ours, against: theirs})
-                comparison = compare_results(ours, theirs, resamples, seed)
+                comparison = compare_results(ours, theirs)
                 if comparison is not None:
                     comparisons[benchmark] = comparison
     return compared
@@ -71,8 +68,6 @@ def compare_with_first(
     benchmark: str,
     models: Mapping[str, ModelResults],
     first: str,
-    resamples: int,
-    seed: int,
 ) -> list[ScoreRow]:
     """Return the scores of models on a benchmark, each compared with the first one on the tasks that both have.
 
@@ -80,8 +75,6 @@ def compare_with_first(
         benchmark: the benchmark's name; models that were not measured on it have no row.
         models: name → results.
         first: the name of the model that the others are compared with.
-        resamples: the number of bootstrap resamples.
-        seed: the seed of the resampling.
 
     Raises:
         InputError: two models were measured on different data.
@@ -94,7 +87,7 @@ def compare_with_first(
         tasks = None
         if base is not None and name != first:
             check_same_data(benchmark, {name: result, first: base})
-            comparison = compare_results(result, base, resamples, seed)
+            comparison = compare_results(result, base)
             tasks = comparison.n if comparison else 0
         row = ScoreRow.of(
             name,
@@ -123,16 +116,14 @@ def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
         )
 
 
-def compare_results(ours: Measured, theirs: Measured, resamples: int, seed: int) -> Comparison | None:
+def compare_results(ours: Measured, theirs: Measured) -> Comparison | None:
     """Compare a model's result with another's, on the tasks that both were judged on.
 
     Args:
         ours: the model's result.
         theirs: the other model's result.
-        resamples: the number of bootstrap resamples.
-        seed: the seed of the resampling.
 
     Returns:
         The comparison, or None if the models share no task.
     """
-    return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts), resamples, seed)
+    return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts))

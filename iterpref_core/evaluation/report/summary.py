@@ -66,7 +66,7 @@ def build_summary(
         unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
         missing=tuple(name for name in names or () if name not in models),
         ground_truth=_ground_truth(models.values()),
-        comparisons=compare_models(models, params.evaluation.bootstrap, params.evaluation.seed),
+        comparisons=compare_models(models),
         provenance=Provenance(
             params=params.model_dump(mode="json"),
             inputs=load_hashes(lock),

@@ -128,22 +128,21 @@ def rank_models(first: str, measured: Mapping[str, ModelResults], setting: Evalu
     Args:
         first: the name of the model that the others are compared with; without results of it there are no differences.
         measured: name → results.
-        setting: the benchmarks, and the bootstrap.
+        setting: names the benchmarks.
 
     Raises:
         InputError: two models were measured on different data.
     """
-    evaluation = setting.params.evaluation
     standings: list[ScoreRow] = []
     unmeasured: dict[tuple[str, str], list[str]] = {}
     incomplete = False
-    for benchmark in evaluation.benchmarks:
+    for benchmark in setting.params.evaluation.benchmarks:
         for name, results in measured.items():
             if benchmark not in results.measured:
                 incomplete |= isinstance(results.benchmarks.get(benchmark), Incomplete)
                 reason = results.unavailable.get(benchmark, "it was not measured")
                 unmeasured.setdefault((name, reason), []).append(benchmark_name(benchmark))
-        rows = compare_with_first(benchmark, measured, first, evaluation.bootstrap, evaluation.seed)
+        rows = compare_with_first(benchmark, measured, first)
         standings += sorted(rows, key=lambda row: -row.score)
     notes = [f"{name} has no score on {', '.join(names)}: {reason}." for (name, reason), names in unmeasured.items()]
     return Leaderboard(first, tuple(standings), tuple(notes), incomplete)

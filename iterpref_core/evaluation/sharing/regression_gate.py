@@ -9,7 +9,8 @@ from iterpref_core.evaluation.report.comparisons import check_same_data, compare
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
 from iterpref_core.evaluation.report.stage_outputs import load_model_results
-from iterpref_core.evaluation.statistics.paired_tests import Comparison, holm
+from iterpref_core.evaluation.statistics.comparison import Comparison
+from iterpref_core.evaluation.statistics.paired_tests import holm
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults
 
@@ -73,8 +74,6 @@ def compare_with_baseline(
     candidate: Path,
     benchmarks: Sequence[str],
     alpha: float,
-    resamples: int,
-    seed: int,
 ) -> RegressionGate:
     """Test whether a candidate is worse than a baseline on the same tasks.
 
@@ -86,8 +85,6 @@ def compare_with_baseline(
         candidate: the same for the model in question.
         benchmarks: the benchmarks to compare on; by default all of the baseline's.
         alpha: the rate at which a candidate that is no worse may fail.
-        resamples: the number of bootstrap resamples of the intervals.
-        seed: the seed of the resampling.
 
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
@@ -107,7 +104,7 @@ def compare_with_baseline(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
                 "evaluate again where programs could not be run (infra_error)"
             )
-        comparison = compare_results(after, before, resamples, seed)
+        comparison = compare_results(after, before)
         if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         compared[name] = comparison

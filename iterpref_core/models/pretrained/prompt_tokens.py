@@ -41,16 +41,18 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
     The prompt is then cut before the blank, which becomes the `healing_prefix` of the answer.
     """
     tokenizer = template.tokenizer
-    encoded = encode_texts(tokenizer, prompts, special=template.plain)
     if not tokenizer.is_fast:
-        return [EncodedPrompt(ids) for ids in encoded]
+        return [EncodedPrompt(ids) for ids in encode_texts(tokenizer, prompts, special=template.plain)]
+    # The two programs of a pair have one prompt.
+    different = list(dict.fromkeys(prompts))
+    encoded = encode_texts(tokenizer, different, special=template.plain)
     word = _word_that_reaches_back(template)
-    begun = [prompt + word for prompt in prompts]
+    begun = [prompt + word for prompt in different]
     tried = encode_texts(tokenizer, begun, special=template.plain)
-    asked = []
-    for prompt, ids, ids_with_word in zip(prompts, encoded, tried, strict=True):
-        asked.append(_cut(tokenizer, word, prompt, ids, ids_with_word))
-    return asked
+    asked = {}
+    for prompt, ids, ids_with_word in zip(different, encoded, tried, strict=True):
+        asked[prompt] = _cut(tokenizer, word, prompt, ids, ids_with_word)
+    return [asked[prompt] for prompt in prompts]
 
 
 def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from iterpref_core.execution import Engine, decide, make_program, open_executor
 from iterpref_core.pairs.localization.hunks import Hunk, apply_hunks, find_hunks, undo_renames
-from iterpref_core.pairs.localization.line_lcs import ErrorRegion
-from iterpref_core.programs.source_code.line_diff import anchor_lines, span_lines
+from iterpref_core.programs.source_code.line_diff import ErrorRegion, anchor_lines, span_lines
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+
+MAX_EXECUTIONS = 64
+"""Programs to run for a pair, at most."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,6 @@ def locate_causes(
     pairs: Path,
     problems: Path,
     execution: ExecutionParams,
-    max_executions: int,
     counts: Counter[str],
 ) -> Iterator[tuple[PreferencePair, ErrorRegion]]:
     """Yield the pairs that the tests tell apart, with their error regions.
@@ -71,7 +72,6 @@ def locate_causes(
         pairs: pairs of any origin.
         problems: problems of the same ids, whose visible tests decide.
         execution: the parameters of running them.
-        max_executions: the largest number of programs to run for a pair.
         counts: what is counted, by the names that `localize_pairs` returns.
 
     Raises:
@@ -83,7 +83,7 @@ def locate_causes(
 
         def search(item: tuple[PreferencePair, Problem]) -> Cause:
             pair, problem = item
-            return find_cause(pair, decide(problem, executor), executor, max_executions)
+            return find_cause(pair, decide(problem, executor), executor)
 
         for (pair, _), cause in executor.each(_with_tests(pairs, problems), search):
             counts["executions"] += cause.executions
@@ -111,7 +111,7 @@ def find_cause(
     pair: PreferencePair,
     problem: Problem,
     executor: Engine,
-    max_executions: int,
+    max_executions: int = MAX_EXECUTIONS,
 ) -> Cause:
     """Find the part of a pair's edit that its tests need. Blocks; may be called from any thread.
 

@@ -8,9 +8,15 @@ from pathlib import Path
 from random import Random
 from typing import Any, get_args
 
-from iterpref_core.pairs.localization import line_lcs, token_lcs
-from iterpref_core.pairs.localization.line_lcs import ErrorRegion
-from iterpref_core.programs.source_code.line_diff import count_lines, diff_ends, line_spans, span_lines
+from iterpref_core.pairs.localization import token_lcs
+from iterpref_core.programs.source_code.line_diff import (
+    ErrorRegion,
+    count_lines,
+    diff_ends,
+    line_spans,
+    locate_error,
+    span_lines,
+)
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
@@ -23,8 +29,8 @@ _WIDENING_SEED = 13
 """Decides how far each region is widened."""
 
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
-    "line_lcs": line_lcs.locate_error,
-    "prefix_suffix": partial(line_lcs.locate_error, diff=diff_ends),
+    "line_lcs": locate_error,
+    "prefix_suffix": partial(locate_error, diff=diff_ends),
     "token": token_lcs.locate_error,
 }
 """The methods that look at the two programs alone. `causal` runs them."""
@@ -69,7 +75,7 @@ def localize_pairs(
 
         if problems is None or execution is None:
             raise InputError("method causal runs the problems' tests; give --problems")
-        located = locate_causes(pairs, problems, execution, params.max_executions, counts)
+        located = locate_causes(pairs, problems, execution, counts)
     else:
         locate = ON_TEXT[params.method]
         located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iterpref_core.pairs.localization.line_lcs import ErrorRegion
-from iterpref_core.programs.source_code.line_diff import adjacent_runs, line_spans, match_lines
+from iterpref_core.programs.source_code.line_diff import ErrorRegion, adjacent_runs, line_spans, match_lines
 from iterpref_core.records import Span
 
 TOKEN = re.compile(r"\w+|[^\w\s]")

@@ -14,34 +14,36 @@ from iterpref_core.problems.ingestion.values import Row, read_text_value
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import is_null
-from iterpref_core.storage.shards import ALL, other_split
+from iterpref_core.storage.shards import other_split
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
-ANSWERS = (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested")
-"""The parts of a row of a preference set."""
-PROGRAMS = (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point")
-"""The parts of a row with a wrong and a right program."""
+PARTS = {
+    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested"),
+    "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point"),
+    "problems": (
+        *_OF_EVERY_ROW,
+        *("tests", "hidden_tests", "reference", "wrong"),
+        *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
+    ),
+    "submissions": (*_OF_EVERY_ROW, "program", "passed"),
+}
+"""The kinds of rows: a row of a preference set, a wrong and a right program, a problem, one program with its verdict;
+and the parts of each. `task` says if a program is asked for, and `source` which set the row is from."""
+EXAMPLES = {
+    "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
+    "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
+    "problems": "prompt=question,reference=solution,tests=test_code",
+    "submissions": "prompt=statement,task_id=problem,program=code,passed=status",
+}
 _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 """The user's words for the programs of a pair."""
-PROBLEMS = (
-    *_OF_EVERY_ROW,
-    *("tests", "hidden_tests", "reference", "wrong"),
-    *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
-)
-"""The parts of a row with a problem. `task` says if a program is asked for, and `source` which set the row is from."""
-SUBMISSIONS = (*_OF_EVERY_ROW, "program", "passed")
-"""The parts of a row with one program and its verdict."""
-EXAMPLES = {
-    ANSWERS: "prompt=instruction+input,chosen=accepted,rejected=rejected",
-    PROGRAMS: "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
-    PROBLEMS: "prompt=question,reference=solution,tests=test_code",
-    SUBMISSIONS: "prompt=statement,task_id=problem,program=code,passed=status",
-}
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts without which a row says nothing."""
-_JOINED = {*_NEEDED, "tests", "hidden_tests", "reference", "wrong", "system", "setup"} - {"passed"}
-"""The parts that may have several columns."""
 _ABSENT = object()
+_EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
+"""The values that hold nothing: of `tests=a|b`, `b` is read."""
+_NULLS = ("None", "nan", "NaN", "null")
+"""The texts that pandas and others make of nulls."""
 
 
 class LeftOutError(Exception):
@@ -85,15 +87,23 @@ class Columns:
             raise ValueError(
                 f"no column `{absent[0]}`; there are {listed(row)}: name it with --columns, such as {self.example}"
             )
-        return [value for value in found.values() if value is not _ABSENT and not is_null(value)]
+        return [value for value in found.values() if not (value is _ABSENT or is_null(value) or value in _NULLS)]
 
     def one(self, row: Row, part: str) -> Any:
-        """Return the value of a part of a single column; None if the row has none.
+        """Return the value of a part; None if the row has none. Several columns are one text.
 
         Raises:
-            ValueError: the row lacks a column that the user names.
+            ValueError: the row lacks a column that the user names, or one of several holds no text.
         """
-        return next(iter(self.values(row, part)), None)
+        values = self.values(row, part)
+        columns = self.names.get(part, ())
+        if len(columns) < 2:
+            return next(iter(values), None)
+        if not self.has(row, part):
+            return None
+        if len(values) < len(columns) or not all(isinstance(value, str | int) for value in values):
+            raise ValueError(f"columns {'+'.join(columns)}: each is a part of one text, and must have its part")
+        return "".join(map(str, values))
 
     def name(self, row: Row, part: str) -> str:
         """Return the name in a part's column, such as an id, as text; an empty one if the row has none.
@@ -116,7 +126,7 @@ class Columns:
 
     def unread(self, row: Row) -> list[str]:
         """Return the names of a row's columns that hold something and that no part reads."""
-        read = {name.partition(".")[0] for columns in self.names.values() for one in columns for name in one.split("|")}
+        read = _first_names(self.names)
         return [name for name, value in row.items() if name not in read and value and not is_null(value)]
 
     def check_wanted(self, row: Row) -> None:
@@ -130,7 +140,7 @@ class Columns:
         if other_split(stated, self.split):
             raise LeftOutError(
                 "other_split",
-                f"its split is {stated!r}; --split {str(stated).strip()} reads it, --split {ALL} every row",
+                f"its split is {stated!r}; --split {str(stated).strip()} reads it, and --columns split= every row",
             )
         for language in self.languages(row):
             if not is_python_3(language):
@@ -149,12 +159,18 @@ class Columns:
         return languages
 
 
+def _first_names(columns: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the columns of a row in which parts stand, without fields."""
+    return {name.partition(".")[0] for names in columns.values() for one in names for name in one.split("|")}
+
+
 def _look_up(row: Row, column: str) -> Any:
     """Return the value of a column, or of the first of several that holds something; `_ABSENT` if all are absent."""
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
-        if value is not _ABSENT and not is_null(value) and value != "":
+        held = value.strip() if isinstance(value, str) else value
+        if not (value is _ABSENT or is_null(value) or held in _EMPTY + _NULLS):
             return value
         found = value if found is _ABSENT else found
     return found
@@ -179,13 +195,15 @@ def listed(row: Row) -> str:
 
 
 def parse_columns(
-    text: str | None, parts: Sequence[str] = ANSWERS, *, preset: str | None = None, split: str | None = None
+    text: str | None, kind: str = "answers", *, preset: str | None = None, split: str | None = None
 ) -> Columns:
     """Return the columns that `--columns` names; other parts have those of a preset, or columns of their own names.
 
+    A column that the user names for a part is no other part's, unless a preset says it.
+
     Args:
         text: such as `prompt=instruction+input,chosen=accepted`; see above.
-        parts: the parts that there are, one of `EXAMPLES`.
+        kind: the kind of the rows, one of `PARTS`.
         preset: columns of a published set, in the same words; parts that it does not name have no columns.
         split: the split to read of rows that state theirs.
 
@@ -195,27 +213,28 @@ def parse_columns(
     Raises:
         ConfigError: the text is not of this form.
     """
-    own: dict[str, Sequence[str]] = {part: [part] for part in parts}
+    stated = _assignments(text, kind) if text is not None else {}
+    # With `prompt=task`, the column `task` does not say if a program is asked for.
+    used = _first_names(stated)
+    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = {"license": ["license"], "split": ["split"], **_assignments(preset, parts)}
-    stated = _assignments(text, parts) if text is not None else {}
+        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
-    return Columns(names, EXAMPLES[tuple(parts)], frozenset(stated), split)
+    return Columns(names, EXAMPLES[kind], frozenset(stated), split)
 
 
-def _assignments(text: str, parts: Sequence[str]) -> dict[str, Sequence[str]]:
+def _assignments(text: str, kind: str) -> dict[str, Sequence[str]]:
     columns: dict[str, Sequence[str]] = {}
     for assignment in text.split(","):
         part, equals, stated = (word.strip() for word in assignment.partition("="))
-        names = [name.strip() for name in stated.split("+")] if stated else []
-        known = bool(equals) and part in parts and part not in columns and all(names)
         # `language=` leaves a part out.
-        fitting = bool(names) if part in _NEEDED else len(names) < 2
-        if not known or not (fitting or (names and part in _JOINED)):
+        names = [name.strip() for name in stated.split("+")] if stated else []
+        known = bool(equals) and part in PARTS[kind] and part not in columns and all(names)
+        if not known or (part in _NEEDED and not names):
             raise ConfigError(
-                f"--columns {text!r}: {assignment!r} is none of {', '.join(parts)} = a column; write it as "
-                f"{EXAMPLES[tuple(parts)]}"
+                f"--columns {text!r}: {assignment!r} is none of {', '.join(PARTS[kind])} = a column; write it as "
+                f"{EXAMPLES[kind]}"
             )
         columns[part] = names
     return columns

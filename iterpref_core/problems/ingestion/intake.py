@@ -11,8 +11,10 @@ from typing import IO, Any, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.execution import Engine, open_executor
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
+from iterpref_core.problems.ingestion.presets import Preset
+from iterpref_core.records import PreferencePair, Problem, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
@@ -23,6 +25,9 @@ from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.shards import find_shards, layout_of
 
 T = TypeVar("T")
+
+Taken = tuple[Problem | PreferencePair, Trajectory | None, Counter[str]]
+"""A record that a row gives, its trajectory if there is one, and the counts of both."""
 
 _LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet")
 """Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
@@ -65,44 +70,46 @@ class Intake:
     """An ingestion while it runs: rows in, records out.
 
     Attributes:
-        rows: the rows of the sources; each is counted in the progress when the next one is read.
+        columns: where each part of a row stands.
+        product: what is made, `problem` or `pair`.
         license: SPDX of rows that state none.
         counts: counts of what is taken.
         result: the outcome, once all has been read.
     """
 
-    def __init__(self, source: Source, left_out: LeftOut, stack: ExitStack) -> None:
+    def __init__(
+        self, source: Source, preset: Preset, columns: str | None, left_out: LeftOut, stack: ExitStack
+    ) -> None:
+        self.columns = parse_columns(columns, preset.parts, preset=preset.columns, split=source.split)
+        self.product = "pair" if preset.parts in {"answers", "programs"} else "problem"
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
         self._sources = {path.resolve() for path in source.paths}
         self._left_out = left_out
-        self.rows = islice(_each_row(shards.files, stack), source.limit)
+        self._rows = islice(_each_row(shards.files, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
-        self.license = source.license or shards.license
+        self.license = source.license or shards.license or preset.license or None
         self.counts: Counter[str] = Counter()
         self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
 
-    def take(
-        self, columns: Columns, read: Callable[[dict[str, Any]], T], executor: Engine | None = None
-    ) -> Iterator[tuple[Item, T]]:
-        """Yield each row that is not left out, with what is read in it.
+    def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[int, T]]:
+        """Yield the number of each row that is not left out, with what is read in it.
 
         Args:
-            columns: where each part stands.
             read: reads a row; see `read_row`.
             executor: reads several rows at once, where programs run.
         """
-        each = executor.each if executor is not None else _one_by_one
-        for item, taken in each(self.rows, lambda item: read_row(item, columns, read)):
+
+        def read_one(item: Item) -> T | Dropped:
+            return read_row(item, self.columns, read)
+
+        one_by_one = ((item, read_one(item)) for item in self._rows)
+        for item, taken in one_by_one if executor is None else executor.each(self._rows, read_one):
             if isinstance(taken, Dropped):
                 self._left_out.add(taken)
             else:
-                yield item, taken
-
-    def leave_out(self, item: Item, name: str, fault: str) -> None:
-        """Leave out a row that was read."""
-        self._left_out.add(Dropped(BAD_RECORD, str(item.where), name, fault))
+                yield item.number, taken
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
@@ -116,25 +123,51 @@ class Intake:
 
 
 @contextmanager
-def open_intake(source: Source, dropped: Path | None, product: str) -> Iterator[Intake]:
+def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Path | None) -> Iterator[Intake]:
     """Open an ingestion. When the block ends, all files appear; after an error, none but that of left-out rows.
 
     Args:
         source: the rows to read.
+        preset: their layout.
+        columns: where the parts of a row stand; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written if None.
-        product: what is made, `problem` or `pair`.
 
     Raises:
+        ConfigError: `columns` cannot be understood.
         InputError: a file is absent or not whole, or nothing was taken: the message has the reasons.
     """
     with ExitStack() as stack:
-        left_out = stack.enter_context(open_left_out(dropped))
-        intake = Intake(source, left_out, stack)
-        yield intake
-        if not intake.counts[f"{product}s"]:
-            raise left_out.nothing_taken(product, source.paths)
+        # The record of left-out rows is whole before it is known if any row was taken.
+        with open_left_out(dropped) as left_out:
+            intake = Intake(source, preset, columns, left_out, stack)
+            yield intake
+        if not intake.counts[f"{intake.product}s"]:
+            raise left_out.nothing_taken(intake.product, source.paths)
         every = {**intake.counts, **left_out.counts, **intake.files_left_out}
         intake.result = Ingested({name: float(count) for name, count in every.items() if count}, left_out.first())
+
+
+def write_records(
+    intake: Intake, taken: Iterable[tuple[int, Taken]], out: Path, trajectories: Path | None = None
+) -> None:
+    """Write the records that are taken, under names that are not in use; those without a name get their row's number.
+
+    Args:
+        intake: the ingestion.
+        taken: number of a row, and what is read in it.
+        out: JSONL of the problems or pairs.
+        trajectories: JSONL of the trajectories; None: they are not written.
+    """
+    names: Counter[str] = Counter()
+    file = intake.open_file(out)
+    trajectory_file = intake.open_file(trajectories) if trajectories else None
+    for number, (record, trajectory, counts) in taken:
+        name = take_name(record.task_id or f"{intake.product}-{number}", names)
+        own = {"task_id": name, "license": record.license or intake.license}
+        file.write(record.model_copy(update=own).to_json() + "\n")
+        if trajectory is not None and trajectory_file is not None:
+            trajectory_file.write(trajectory.model_copy(update={"task_id": name}).to_json() + "\n")
+        intake.counts.update(counts)
 
 
 @contextmanager
@@ -143,11 +176,6 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     with open_executor(execution) as executor, closing(OutcomeStore(store, executor)) as outcomes:
         yield executor, outcomes
     store.unlink(missing_ok=True)
-
-
-def _one_by_one(items: Iterable[Item], function: Callable[[Item], T]) -> Iterator[tuple[Item, T]]:
-    for item in items:
-        yield item, function(item)
 
 
 def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.problems.ingestion import preparations
-from iterpref_core.problems.ingestion.columns import ANSWERS, PROBLEMS, PROGRAMS, SUBMISSIONS
 from iterpref_core.problems.ingestion.values import Row
-from iterpref_core.records.errors import InputError, unknown_name
-
-_PARTS = {"problems": PROBLEMS, "answers": ANSWERS, "programs": PROGRAMS, "submissions": SUBMISSIONS}
 
 
 @dataclass(frozen=True)
@@ -18,6 +14,7 @@ class Preset:
     """A published layout of rows.
 
     Attributes:
+        name: the format.
         title: the sets that have it, for the table.
         card: the set's repository on the hub.
         license: SPDX of the license on the set's card, for a file without its card; a row or a card may state another.
@@ -27,10 +24,10 @@ class Preset:
         asks: True: the prompt says what to write, a script or a function of a name. False: the statement says it.
         ignore_case: True: the set's own rule ignores case in what a script prints.
         prepare: name of the function of `preparations` that is the set's own.
-        parts: what its rows are: `problems`, pairs of `answers`, buggy and fixed `programs`, or `submissions`: single
-            programs.
+        parts: the kind of its rows, one of `PARTS`.
     """
 
+    name: str
     title: str
     card: str = ""
     license: str = ""
@@ -43,31 +40,13 @@ class Preset:
     parts: str = "problems"
 
     @property
-    def row_parts(self) -> tuple[str, ...]:
-        """Return the parts of its rows."""
-        return _PARTS[self.parts]
-
-    @property
     def prepare_row(self) -> Callable[[Row], Row]:
         """Return the function that adds columns to a row."""
         return getattr(preparations, self.prepare) if self.prepare else dict
 
 
-ANY_SET = "problems"
-"""The preset of sets that have none: columns stand where the user says."""
 OWN_RECORDS = "jsonl"
 """The preset of this project's own records."""
 
 _TABLE = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
-PRESETS = {name: Preset(**fields) for name, fields in _TABLE.items()}
-
-
-def find_preset(name: str) -> Preset:
-    """Return a preset.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    if name not in PRESETS:
-        raise InputError(f"--format: {unknown_name('format', name, list(PRESETS))}")
-    return PRESETS[name]
+PRESETS = {name: Preset(name, **fields) for name, fields in _TABLE.items()}

@@ -4,12 +4,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass, field, replace
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
-from iterpref_core.problems.ingestion.presets import ANY_SET, OWN_RECORDS, find_preset
+from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
 from iterpref_core.problems.ingestion.programs import MOST_RIGHT, program_in, python_programs
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_name
@@ -22,8 +21,6 @@ from iterpref_core.records.input_files import is_null
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
 problems in memory at a time."""
-_SEED = 0
-"""The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
 _CODE = re.compile(r"cod(?:e|ing)|program", re.IGNORECASE)
 """Words for tasks that ask for a program: `verifiable_code`, `coding`."""
 _LIKELY = {
@@ -58,7 +55,7 @@ class Selection:
     """A user's choice of tests, and of problems to hold out.
 
     Attributes:
-        max_tests: tests of a problem to keep, visible and hidden together; None for all.
+        max_tests: tests of a problem to keep, the first ones, visible and hidden together; None for all.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
     """
@@ -73,17 +70,8 @@ class Selection:
         Raises:
             LeftOutError: the problem is too large.
         """
-        every = problem.tests + problem.hidden_tests
-        first_hidden = len(problem.tests)
-        kept = list(range(len(every)))
-        if self.max_tests is not None and len(every) > self.max_tests:
-            random = Random(f"{_SEED}/{problem.task_id}")
-            kept = sorted(random.sample(kept, self.max_tests))
-            if 0 < first_hidden <= kept[0]:
-                # Only hidden tests were drawn, but a model needs feedback from a visible one.
-                kept[0] = random.randrange(first_hidden)
-        visible = sum(place < first_hidden for place in kept) if self.visible is None else self.visible
-        tests = tuple(every[place] for place in kept)
+        tests = (problem.tests + problem.hidden_tests)[: self.max_tests]
+        visible = len(problem.tests) if self.visible is None else self.visible
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
@@ -93,93 +81,65 @@ class Selection:
         return hold_out(chosen, self.heldout)
 
 
-class ProblemReader:
-    """A reader of rows.
+def read_problem(row: Row, preset: Preset, columns: Columns, selection: Selection) -> PublishedProblem:
+    """Return a row as a problem, with its name, and with the chosen tests.
 
-    Args:
-        form: name of the preset.
-        columns: where each part stands.
-        selection: choice of tests.
-        license: SPDX of problems whose rows state none.
+    Raises:
+        LeftOutError: the row has none.
+        ValueError: the row does not fit the format.
     """
+    published = _own_problem(row) if preset.name == OWN_RECORDS else _published(row, preset, columns)
+    readings = []
+    for reading in published.readings:
+        name = preset.prefix + reading.task_id
+        if reading.task_id == _UNNAMED:
+            name = (preset.prefix or "problem-") + published.readings[0].identity
+        readings.append(selection.apply(reading.model_copy(update={"task_id": name})))
+    own_split(readings[0], readings[0].task_id)
+    check_tests(readings[0], readings[0].task_id, visible=True)
+    return replace(published, readings=tuple(readings))
 
-    def __init__(self, form: str, columns: Columns, selection: Selection, license: str | None) -> None:
-        self._form = form
-        self._preset = find_preset(form)
-        self._columns = columns
-        self._selection = selection
-        self._license = license or self._preset.license or None
 
-    def read(self, row: Row) -> PublishedProblem:
-        """Return a row as a problem.
+def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
+    """Return the problem in a row of a published set, with its tests in every reading."""
+    columns.check_wanted(row)
+    task = columns.one(row, "task")
+    if isinstance(task, str) and not _CODE.search(task):
+        raise LeftOutError("not_code", f"its task is {task}; if that is no kind of task, add --columns task=")
+    row = preset.prepare_row(row)
+    left_out: Counter[str] = Counter()
+    visible = columns.values(row, "tests")
+    hidden = columns.values(row, "hidden_tests")
+    asked = Problem(
+        task_id=columns.name(row, "task_id") or _UNNAMED,
+        prompt=read_statement(row, columns),
+        entry_point=as_text(columns.one(row, "entry_point")),
+        tests=(),
+        setup="\n".join(filter(None, map(as_text, columns.values(row, "setup")))) or None,
+        source=":".join(filter(None, [preset.name, columns.name(row, "source")])),
+        time_limit_s=read_time_limit(columns.one(row, "time_limit")),
+        license=read_license(columns.one(row, "license")),
+    )
+    right = _right(row, columns, left_out) if visible or hidden else ()
+    starter_code = as_text(columns.one(row, "starter_code"))
+    rules = Rules(right, starter_code, preset.ignore_case, columns.one(row, "checker"))
+    readings, tests_left_out = read_tests(asked, visible, hidden, rules)
+    if not readings:
+        raise _not_there("tests", row, columns)
+    wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
+    counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
+    asking = tuple(_ask(reading, preset, rules) for reading in readings)
+    return PublishedProblem(asking, right, wrong, counts + tests_left_out)
 
-        Raises:
-            LeftOutError: the row has none.
-            ValueError: the row does not fit the format.
-        """
-        published = _own_problem(row) if self._form == OWN_RECORDS else self._published(row)
-        readings = []
-        for reading in published.readings:
-            name = self._preset.prefix + reading.task_id
-            if reading.task_id == _UNNAMED:
-                name = (self._preset.prefix or "problem-") + published.readings[0].identity
-            own = {"task_id": name, "license": reading.license or self._license}
-            readings.append(self._selection.apply(reading.model_copy(update=own)))
-        own_split(readings[0], readings[0].task_id)
-        check_tests(readings[0], readings[0].task_id, visible=True)
-        return PublishedProblem(tuple(readings), published.right, published.wrong, published.left_out)
 
-    def _published(self, row: Row) -> PublishedProblem:
-        """Return the problem in a row of a published set, with its tests in every reading."""
-        columns = self._columns
-        columns.check_wanted(row)
-        task = columns.one(row, "task")
-        if isinstance(task, str) and not _CODE.search(task):
-            raise LeftOutError("not_code", f"its task is {task}")
-        row = self._preset.prepare_row(row)
-        left_out: Counter[str] = Counter()
-        visible = columns.values(row, "tests")
-        hidden = columns.values(row, "hidden_tests")
-        asked = self._asked(row)
-        right = _right(row, columns, left_out) if visible or hidden else ()
-        starter_code = as_text(columns.one(row, "starter_code"))
-        rules = Rules(right, starter_code, self._preset.ignore_case, columns.one(row, "checker"))
-        readings, tests_left_out = read_tests(asked, visible, hidden, rules)
-        if not readings:
-            raise _not_there("tests", row, columns)
-        wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
-        counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-        asking = tuple(self._ask(reading, rules) for reading in readings)
-        return PublishedProblem(asking, right, wrong, counts + tests_left_out)
-
-    def _asked(self, row: Row) -> Problem:
-        """Return the problem in a row without its tests.
-
-        Raises:
-            LeftOutError: its statement says nothing.
-        """
-        columns = self._columns
-        # Any other set of problems has no name here.
-        sources = ["" if self._form == ANY_SET else self._form, columns.name(row, "source")]
-        return Problem(
-            task_id=columns.name(row, "task_id") or _UNNAMED,
-            prompt=read_statement(row, columns),
-            entry_point=as_text(columns.one(row, "entry_point")),
-            tests=(),
-            setup="\n".join(map(as_text, columns.values(row, "setup"))) or None,
-            source=":".join(filter(None, sources)),
-            time_limit_s=read_time_limit(columns.one(row, "time_limit")),
-            license=read_license(columns.one(row, "license")),
-        )
-
-    def _ask(self, problem: Problem, rules: Rules) -> Problem:
-        """Return a problem with its entry point, and a prompt that says what is wanted if the statement does not."""
-        first = problem.tests[0]
-        entry_point = problem.entry_point or tested_name(first, "".join(rules.programs[:1]))
-        prompt = problem.prompt
-        if self._preset.asks and isinstance(prompt, str) and (entry_point or isinstance(first, StdinTest)):
-            prompt = ask_for_program(prompt, entry_point, rules.starter_code)
-        return problem.model_copy(update={"entry_point": entry_point, "prompt": prompt})
+def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
+    """Return a problem with its entry point, and a prompt that says what is wanted if the statement does not."""
+    first = problem.tests[0]
+    entry_point = problem.entry_point or tested_name(first, "".join(rules.programs[:1]))
+    prompt = problem.prompt
+    if preset.asks and isinstance(prompt, str) and (entry_point or isinstance(first, StdinTest)):
+        prompt = ask_for_program(prompt, entry_point, rules.starter_code)
+    return problem.model_copy(update={"entry_point": entry_point, "prompt": prompt})
 
 
 def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
@@ -195,7 +155,7 @@ def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
     if owner:
         wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
     elif name:
-        wanted = f"Write a Python function `{name}`."
+        wanted = f"Write a Python {'class' if name[0].isupper() else 'function'} `{name}`."
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
@@ -225,21 +185,19 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     kept = python_programs(programs, left_out, MOST_RIGHT)
     languages = sorted(set(left_out) - {"no_text"})
     if not kept and languages:
-        raise LeftOutError("not_python", f"its programs are {', '.join(languages)}")
+        raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
     if not kept:
         raise LeftOutError("no_reference")
     return kept
 
 
 def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> list[str]:
-    """Return the programs of a part: one, or a list of them; several columns are put together to one program."""
-    values = columns.values(row, part)
-    if len(columns.names.get(part, ())) > 1:
-        values = ["".join(map(as_text, values))]
-    read = read_text_value(values[0]) if values else None
-    items = read if isinstance(read, list) else values
+    """Return the programs of a part: one, or a list of them."""
+    read = read_text_value(columns.one(row, part))
+    if read is None:
+        return []
     texts = []
-    for item in items:
+    for item in read if isinstance(read, list) else [read]:
         # Contests have programs of many languages, each with its own.
         language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):

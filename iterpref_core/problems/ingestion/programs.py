@@ -26,7 +26,6 @@ _MARK = re.compile(
 _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
-_PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
 
 
 def program_in(text: str, name: str | None = None) -> str:
@@ -61,13 +60,12 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     if right != chosen or wrong != rejected:
         wrong = program_in(rejected, next(iter(_defined(right)), None))
         right = program_in(chosen, next(iter(_defined(wrong)), None))
-    if language_of(right) == "python2":
-        raise LeftOutError("not_python")
     if is_no_program(right) or is_no_program(wrong):
         raise LeftOutError("no_code")
     if not is_program(right):
         raise LeftOutError("not_python")
-    if right == wrong:
+    # The ends of lines and of the program are no difference to learn from.
+    if right.replace("\r\n", "\n").rstrip() == wrong.replace("\r\n", "\n").rstrip():
         raise LeftOutError("same_program")
     return right, wrong
 
@@ -125,28 +123,16 @@ def _does_something(node: ast.stmt) -> bool:
     return not isinstance(node, ast.Expr) or any(isinstance(inner, calls) for inner in ast.walk(node))
 
 
-def language_of(code: str) -> str:
-    r"""Return `python`, `python2`, or `other` for a program.
-
-    >>> language_of("print(1)"), language_of("print 1"), language_of("int main(){}")
-    ('python', 'python2', 'other')
-    """
-    if _body(code):
-        return "python"
-    return "python2" if _PYTHON_2.search(code) else "other"
-
-
 def python_programs(programs: Iterable[str], left_out: Counter[str], most: int | None = None) -> tuple[str, ...]:
-    """Return the distinct programs that are Python 3, at most so many, and count the others by language."""
+    """Return the distinct programs that are Python 3, at most so many, and count the others as `other`."""
     # The keys of a dictionary are a set in the order of insertion.
     kept: dict[str, None] = {}
     for program in programs:
         if len(kept) == most:
             break
         code = program.replace("\r\n", "\n")
-        language = language_of(code)
-        if language == "python":
+        if _body(code):
             kept[code] = None
         else:
-            left_out[language] += 1
+            left_out["other"] += 1
     return tuple(kept)

@@ -21,8 +21,9 @@ from iterpref_core.programs.source_code.privacy import reason_to_withhold
 from iterpref_core.programs.source_code.syntax_tree import PARSE_LOCK
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, NothingTakenError, open_left_out
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def ingest_own_code(
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
         wanted = list(_functions_to_write(project.root, counts, left_out))
-        tests = survey(project, wanted, execution, params, counts, left_out)
+        tests = survey(project, wanted, execution, counts, left_out)
         drafted = _drafted(project, wanted, tests, stated, params, left_out)
         kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
     counts["problems"] = len(kept)
@@ -87,7 +88,7 @@ def ingest_own_code(
     result |= {name: float(count) for name, count in sorted(left_out.counts.items())}
     if not kept:
         listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
-        raise NothingTakenError(
+        raise InputError(
             f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
         )
     write_jsonl(out, kept)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment, runtime_of
 from iterpref_core.problems.own_code.functions import Function
-from iterpref_core.records.config import ExecutionParams, OwnCodeParams
+from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.left_out import Dropped, LeftOut
 from iterpref_core.storage.progress import show_progress
@@ -25,6 +25,11 @@ _SANDBOXED = Path(__file__).with_name("sandboxed")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """The limits of all tests of one file together."""
 _NAME = "survey"
+MAX_TESTS = 10
+"""Tests of one function, at most; those that call the fewest functions are kept."""
+_SHARE_OF_A_TEST = 0.25
+"""The share of a program's CPU seconds (`execution.cpu_s`) that one test may take on the original code: a candidate has
+to pass several tests within them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,6 @@ def survey(
     project: Project,
     functions: Sequence[Function],
     execution: ExecutionParams,
-    params: OwnCodeParams,
     counts: Counter[str],
     left_out: LeftOut,
 ) -> dict[str, tuple[str, ...]]:
@@ -95,8 +99,7 @@ def survey(
     Args:
         project: the project with its environment.
         functions: the functions that need tests.
-        execution: the number of workers, and the permission for weak isolation.
-        params: the time limit of a test, and the largest number of tests of a function.
+        execution: the number of workers, the permission for weak isolation, and the time of a program.
         counts: grows by `tests`.
         left_out: takes the tests that do not count, each with `test_<reason>`.
 
@@ -114,7 +117,7 @@ def survey(
         runs = _run_all(executor, project, tops)
     for test, run in runs.items():
         counts["tests"] += 1
-        reason = _reason_against(run, params)
+        reason = _reason_against(run, execution.cpu_s)
         if reason:
             left_out.add(Dropped(reason, test.partition("::")[0], test))
         elif run is not None:
@@ -125,7 +128,7 @@ def survey(
         if callers:
             # A test that calls few functions says more about each of them.
             most_specific = sorted(callers, key=lambda test: len(called[test]))
-            tests_of[function.id] = tuple(most_specific[: params.max_tests])
+            tests_of[function.id] = tuple(most_specific[:MAX_TESTS])
     return tests_of
 
 
@@ -175,10 +178,10 @@ def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[st
     return runs
 
 
-def _reason_against(run: _Run | None, params: OwnCodeParams) -> str | None:
-    """Return the reason why a test does not count, or None."""
+def _reason_against(run: _Run | None, cpu_s: float) -> str | None:
+    """Return the reason why a test does not count where a program may take so many CPU seconds, or None."""
     if run is None:
         return "test_unfinished"
     if not run.passed:
         return "test_fails"
-    return "test_slow" if run.seconds > params.max_test_s else None
+    return "test_slow" if run.seconds > _SHARE_OF_A_TEST * cpu_s else None

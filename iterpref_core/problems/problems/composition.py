@@ -8,6 +8,12 @@ from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
 from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
+TWO_STEP_SHARE = 0.3
+"""The share of problems whose map step is a composition of two."""
+VISIBLE_TESTS = 6
+"""Tests whose feedback reaches the debugger. The first three have ordinary arguments, then the edge cases follow."""
+HIDDEN_TESTS = 6
+"""Tests for scoring alone, on other arguments."""
 
 _WORDINGS = (
     "Write `{signature}`: take {position}, keep {those} {predicate}, {maps} and return {reduce}.",
@@ -33,14 +39,14 @@ class Combination:
         return (self.kind.name, self.position.name, self.predicate.name, maps, self.reduce.name)
 
 
-def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combination]:
+def draw_combinations(random: Random) -> Iterator[Combination]:
     """Yield distinct combinations in random order, kinds in turn, until nearly all of the tree is used up."""
     seen: set[tuple[str, ...]] = set()
     misses = 0
     # So many draws in a row that were all seen before mean that few or no combinations are left.
     while misses < 10_000:
         kind = KINDS[len(seen) % len(KINDS)]
-        steps = 2 if random.random() < two_step_share else 1
+        steps = 2 if random.random() < TWO_STEP_SHARE else 1
         combination = Combination(
             kind,
             random.choice(kind.positions),
@@ -114,8 +120,6 @@ def compose_problem(
     task_id: str,
     split: str,
     random: Random,
-    visible: int,
-    hidden: int,
 ) -> Problem:
     """Return a problem; every expected value comes from running the reference.
 
@@ -124,17 +128,15 @@ def compose_problem(
         task_id: the problem's id.
         split: the problem's split.
         random: source of wording, names and arguments.
-        visible: number of visible tests; the first three have ordinary arguments, then the edge cases follow.
-        hidden: number of hidden tests, on other arguments than the visible ones.
     """
     reference = write_reference(combination)
-    tests = _write_tests(combination.kind, reference, random, visible + hidden)
+    tests = _write_tests(combination.kind, reference, random)
     return Problem(
         task_id=task_id,
         prompt=write_instruction(combination, random),
         entry_point=ENTRY_POINT,
-        tests=tests[:visible],
-        hidden_tests=tests[visible:],
+        tests=tests[:VISIBLE_TESTS],
+        hidden_tests=tests[VISIBLE_TESTS:],
         reference=reference,
         source=COMPOSED,
         features=combination.features,
@@ -146,7 +148,6 @@ def _write_tests(
     kind: InputKind,
     reference: str,
     random: Random,
-    count: int,
 ) -> tuple[IoTest, ...]:
     """Return tests on edge cases and random arguments, all different, with the reference's results."""
     namespace: dict[str, object] = {}
@@ -155,7 +156,7 @@ def _write_tests(
     assert callable(solve)
     edge_cases = {repr(argument): argument for argument in kind.edge_cases}
     drawn: dict[str, object] = {}
-    while len(drawn) < count - len(edge_cases):
+    while len(drawn) < VISIBLE_TESTS + HIDDEN_TESTS - len(edge_cases):
         argument = kind.draw(random)
         if repr(argument) not in edge_cases:
             drawn.setdefault(repr(argument), argument)

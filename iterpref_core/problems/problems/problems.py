@@ -25,25 +25,18 @@ def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
     """
     sizes = {split: getattr(params, split) for split in SPLITS}
     wanted = sum(sizes.values())
-    drawn = list(islice(draw_combinations(Random(params.seed), params.two_step_share), wanted))
+    drawn = list(islice(draw_combinations(Random(params.seed)), wanted))
     if len(drawn) < wanted:
         raise ConfigError(
-            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)} with "
-            f"two_step_share = {params.two_step_share:g}; lower the sizes of the splits, or change that share"
+            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)}; "
+            "lower the sizes of the splits"
         )
     combinations = iter(drawn)
     for split, size in sizes.items():
         for number in range(size):
-            # A generator of its own for each problem: changing a test count leaves all other problems as they are.
+            # A generator of its own for each problem: its wording and its tests depend on no other.
             random = Random(f"{params.seed}/{split}/{number}")
-            yield compose_problem(
-                next(combinations),
-                f"{split}/{number}",
-                split,
-                random,
-                visible=params.visible_tests,
-                hidden=params.hidden_tests,
-            )
+            yield compose_problem(next(combinations), f"{split}/{number}", split, random)
 
 
 def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:

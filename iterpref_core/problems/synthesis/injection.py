@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Outcome, Program, program_of, reference_outcomes, time_limit
-from iterpref_core.programs.source_code.line_diff import diff_lines, span_lines
+from iterpref_core.programs.source_code.line_diff import locate_error
 from iterpref_core.programs.source_code.mutants import Mutant, mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
@@ -135,10 +135,5 @@ def _fate(outcome: Outcome, region: FocalSpans) -> str:
 
 def _true_region(bug: _Bug) -> FocalSpans:
     """Return the changed lines. One node of the tree differs, so the lines outside the LCS are exactly the change."""
-    changed = diff_lines(bug.mutant.code, bug.reference)
-    return FocalSpans(
-        task_id=bug.task_id,
-        method=METHOD,
-        rejected=span_lines(bug.mutant.code, changed.rejected),
-        chosen=span_lines(bug.reference, changed.chosen),
-    )
+    region = locate_error(bug.mutant.code, bug.reference)
+    return FocalSpans(task_id=bug.task_id, method=METHOD, rejected=region.rejected, chosen=region.chosen)

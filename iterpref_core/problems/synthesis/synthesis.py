@@ -34,6 +34,11 @@ REASONS = (
     "near_duplicate",
 )
 """The reasons why a requested problem is dropped."""
+_SEED = 23
+ROUNDS = 2
+"""Rounds of evolving the feature tree."""
+_TEMPERATURE = 1.0
+"""Of the model's answers."""
 SEED_CHARS = 12_000
 """Characters of each seed program that the model reads, at most."""
 BREADTH = (5, 2, 1, 1)
@@ -75,7 +80,7 @@ def make_tree(
     total = sum(1 for _ in read_seeds(source))
     with show_progress("features of seed code", total) as advance:
         programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
-        requests = _extraction_requests(programs, params.seed)
+        requests = _extraction_requests(programs)
         for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
             advance()
             if paths is not None:
@@ -85,8 +90,8 @@ def make_tree(
         raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
     tree.save(out)
     grown = Counter[str](features=0, asked=0, asked_again=0, unreadable=0)
-    with show_progress("rounds of evolution", params.rounds) as advance:
-        for _ in range(params.rounds):
+    with show_progress("rounds of evolution", ROUNDS) as advance:
+        for _ in range(ROUNDS):
             evolve(tree, backend, params, grown)
             tree.save(out)
             advance()
@@ -103,9 +108,9 @@ def make_tree(
     return tree, {name: float(count) for name, count in counts.items()}
 
 
-def _extraction_requests(programs: Iterable[str], seed: int) -> Iterator[Request]:
+def _extraction_requests(programs: Iterable[str]) -> Iterator[Request]:
     for program in programs:
-        yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), seed)
+        yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)
 
 
 def evolve(
@@ -121,11 +126,11 @@ def evolve(
     """
     requests = []
     for position in range(params.subtrees):
-        random = Random(f"{params.seed}/evolve/{tree.rounds}/{position}")
+        random = Random(f"{_SEED}/evolve/{tree.rounds}/{position}")
         subtree = show(tree.sample(BREADTH, FEATURE_TEMPERATURE, random))
         values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
         # A subtree that is drawn again gets another answer.
-        seed = params.seed + tree.rounds * params.subtrees + position
+        seed = _SEED + tree.rounds * params.subtrees + position
         requests.append(Request(fill(PROMPTS / "evolve.txt", values), seed))
     for paths in ask_parsed(backend, requests, _sampling(params), read_features, counts):
         counts["features"] += tree.grow(paths or ())
@@ -204,7 +209,7 @@ def _draft_problems(
 
     def requests() -> Iterator[Request]:
         for number in range(count):
-            random = Random(f"{params.seed}/problem/{number}")
+            random = Random(f"{_SEED}/problem/{number}")
             features = tree.sample(BREADTH, FEATURE_TEMPERATURE, random)
             offered.append(features)
             lines = []
@@ -215,7 +220,7 @@ def _draft_problems(
                 "form": json.dumps(Draft.model_json_schema()),
             }
             prompt = fill(PROMPTS / "problem.txt", fields)
-            yield Request(prompt, params.seed + number)
+            yield Request(prompt, _SEED + number)
 
     asked = Counter[str]()
     drafts = ask_parsed(
@@ -275,4 +280,4 @@ def _keep(
 
 
 def _sampling(params: SynthesisParams) -> Sampling:
-    return Sampling(params.temperature, params.max_new_tokens)
+    return Sampling(_TEMPERATURE, params.max_new_tokens)

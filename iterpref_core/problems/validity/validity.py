@@ -18,6 +18,10 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
 
 SPLIT = "codeflow"
+_SEED = 29
+"""Of the choice of problems, and of mutants."""
+_MUTANTS = 6
+"""Mutants of each reference, at most."""
 _MEANS = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
 """Field of `ProblemQuality` → metric that is its mean."""
 
@@ -36,7 +40,7 @@ def measure_validity(
 
     Args:
         problems: JSONL of `Problem`.
-        params: the numbers of problems and mutants.
+        params: the number of problems.
         execution: the limits of the programs.
         judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order in which the problems were drawn.
@@ -49,8 +53,8 @@ def measure_validity(
         InputError: there is no problem to measure.
         ExecutionError: the engine failed.
     """
-    drawn = _draw(problems, params.sample, params.seed)
-    return assess_tests(drawn, execution, judge, out, mutants=params.mutants, seed=params.seed)
+    drawn = _draw(problems, params.sample)
+    return assess_tests(drawn, execution, judge, out)
 
 
 def assess_tests(
@@ -58,9 +62,6 @@ def assess_tests(
     execution: ExecutionParams,
     judge: Judge,
     out: Path | None,
-    *,
-    mutants: int,
-    seed: int,
 ) -> dict[str, float]:
     """Measure the tests of problems, visible and hidden ones together.
 
@@ -69,8 +70,6 @@ def assess_tests(
         execution: the limits of the programs.
         judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order of the problems; None writes none.
-        mutants: the largest number of mutants of a reference.
-        seed: the seed of the choice of mutants.
 
     Returns:
         The metrics. `problems`. `reference/<verdict>` (or `none`): the verdicts on the references. `mutants`, `killed`,
@@ -83,7 +82,7 @@ def assess_tests(
     """
     assessed: list[ProblemQuality] = []
     with open_executor(execution, PRELOAD) as executor, show_progress("validity", len(problems)) as advance:
-        for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, mutants, seed)):
+        for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, _MUTANTS, _SEED)):
             assessed.append(quality)
             advance()
     counts: Counter[str] = Counter()
@@ -102,11 +101,11 @@ def assess_tests(
     return metrics
 
 
-def _draw(path: Path, size: int, seed: int) -> list[Problem]:
+def _draw(path: Path, size: int) -> list[Problem]:
     """Draw so many problems of CodeFlow's from a file, in random order; a smaller file gives all.
 
-    The order is that of a hash of seed and `task_id`, so that a problem stays in the sample when others come or go, and
-    the first problems of a sample are a sample, too. The file is streamed.
+    The order is that of a hash of `_SEED` and `task_id`, so that a problem stays in the sample when others come or go,
+    and the first problems of a sample are a sample, too. The file is streamed.
 
     Raises:
         RecordError: a line is broken, or repeats a task_id.
@@ -114,7 +113,7 @@ def _draw(path: Path, size: int, seed: int) -> list[Problem]:
     """
 
     def order(problem: Problem) -> str:
-        return sha256(f"{seed}/{problem.task_id}".encode()).hexdigest()
+        return sha256(f"{_SEED}/{problem.task_id}".encode()).hexdigest()
 
     of_split = (problem for problem in read_jsonl(path, Problem, unique=True) if problem.split == SPLIT)
     drawn = heapq.nsmallest(size, of_split, key=order)

@@ -1,4 +1,4 @@
-r"""Line diff: the longest common subsequence (LCS) of two programs' lines, the lines outside it, and their spans.
+r"""Line diff: the longest common subsequence (LCS) of two programs' lines, and the error region outside it, D-.
 
 `difflib` is no substitute: it matches blocks greedily and so finds fewer common lines.
 
@@ -22,7 +22,7 @@ reach for characters that a neighboring line's tokens are made of:
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -44,6 +44,22 @@ class LineDiff:
     rejected: tuple[int, ...]
     chosen: tuple[int, ...]
     matches: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class ErrorRegion:
+    """The error region of a pair, as character spans.
+
+    Attributes:
+        rejected: D- in the failing program.
+        chosen: its counterpart D+ in the passing program.
+        anchors: for fixes that insert, the text of the failing program that stands in the place of the insertion. The
+            anchors can stand in for a D- without text.
+    """
+
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
+    anchors: tuple[Span, ...] = ()
 
 
 def line_spans(text: str) -> list[Span]:
@@ -151,6 +167,49 @@ def _diff_outside(
         rejected=tuple(i for i in range(len(rejected_lines)) if i not in kept_rejected),
         chosen=tuple(j for j in range(len(chosen_lines)) if j not in kept_chosen),
         matches=tuple(matches),
+    )
+
+
+def locate_error(
+    rejected: str,
+    chosen: str,
+    diff: Callable[[str, str], LineDiff] = diff_lines,
+) -> ErrorRegion:
+    r"""Return the error region of a failing program.
+
+    For each run of inserted lines with text, the anchor is the first line with text after the place where they belong:
+    the model wrote that line instead of them, so its first token is the first wrong one. If no text follows, the anchor
+    is the last line with text. There are no anchors if only blank lines were inserted, or if the failing program has no
+    text.
+
+    Args:
+        rejected: the failing program.
+        chosen: the passing program.
+        diff: decides which lines the two programs share; `diff_ends` is the ablation `prefix_suffix` of the paper.
+
+    >>> rejected = "def f(x):\n    return x\n"
+    >>> region = locate_error(rejected, "def f(x):\n    y = x\n    return -y\n")
+    >>> [rejected[start:end] for start, end in region.rejected]
+    ['    return x']
+    >>> [rejected[start:end] for start, end in locate_error(rejected, "def f(x):\n    x += 1\n    return x\n").anchors]
+    ['    return x']
+    """
+    difference = diff(rejected, chosen)
+    counterparts = {}
+    for i, j in difference.matches:
+        counterparts[j] = i
+    positions = []
+    # The line of `rejected` that a line inserted here would come before.
+    position = 0
+    for number, line in enumerate(split_lines(chosen)):
+        if number in counterparts:
+            position = counterparts[number] + 1
+        elif line.strip():
+            positions.append(position)
+    return ErrorRegion(
+        rejected=span_lines(rejected, difference.rejected),
+        chosen=span_lines(chosen, difference.chosen),
+        anchors=anchor_lines(rejected, positions),
     )
 
 

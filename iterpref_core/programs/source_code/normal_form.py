@@ -13,11 +13,18 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source, shared_tree
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
-_NAME_FIELDS = ("id", "name", "asname", "rest", "arg")
-"""Fields of syntax trees that hold a name: of variables, definitions, `import … as`, patterns and parameters."""
+_NAME_FIELDS = {
+    "Name": "id",
+    "arg": "arg",
+    "alias": "asname",
+    "MatchMapping": "rest",
+    **dict.fromkeys(("FunctionDef", "AsyncFunctionDef", "ClassDef", "ExceptHandler", "MatchAs", "MatchStar"), "name"),
+    **dict.fromkeys(("TypeVar", "ParamSpec", "TypeVarTuple"), "name"),
+}
+"""Kind of a node → its field that holds a name: of variables, definitions, `import … as`, patterns and parameters."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that are no part of a program's size: they only hold others."""
@@ -38,71 +45,77 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     False
     """
     try:
+        tree = shared_tree(code)
+        other = shared_tree(changed)
         # Most pairs differ in something that no renaming explains, which is found at the first difference.
-        both = zip_longest(_sketch(shared_tree(code)), _sketch(shared_tree(changed)))
-        if any(part != other for part, other in both):
+        if not _same(_form(tree), _form(other)):
             return False
-        return _form(parse_source(code), entry_point) == _form(parse_source(changed), entry_point)
-    except (SyntaxError, RecursionError):
+        return _same(_form(tree, _kept(tree, entry_point)), _form(other, _kept(other, entry_point)))
+    except SyntaxError:
         return False
 
 
-def _strip(tree: ast.AST) -> None:
-    """Take out of a tree what is no part of the normal form: statements without effect, annotations of functions."""
-    # "def f(n: int):\n    'Add.'\n    return n" becomes "def f(n):\n    return n".
-    for node in ast.walk(tree):
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(node, field, None)
-            if isinstance(block, list):
-                setattr(node, field, [statement for statement in block if not _does_nothing(statement)])
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, _FUNCTIONS):
-            node.returns = None
+def _same(form: Iterator[object], other: Iterator[object]) -> bool:
+    return all(part == changed for part, changed in zip_longest(form, other))
 
 
-def _sketch(tree: ast.AST) -> Iterator[object]:
-    """Yield the kinds of a tree's nodes, and its constants: those of two programs of one form are the same."""
-    waiting = [tree]
+def _form(tree: ast.AST, kept: Container[str] = ()) -> Iterator[object]:
+    """Yield the parts of a normal form: kinds of nodes, lengths of lists, constants, and names or their numbers.
+
+    Args:
+        tree: a syntax tree.
+        kept: the names that are not numbered.
+    """
+    # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
+    numbers: dict[str, int] = {}
+    waiting: list[object] = [tree]
     while waiting:
-        node = waiting.pop()
-        yield node.value if isinstance(node, ast.Constant) else type(node)
-        # What `_strip` takes out is passed over.
-        if isinstance(node, ast.arg):
-            continue
-        returned = node.returns if isinstance(node, _FUNCTIONS) else None
-        for child in ast.iter_child_nodes(node):
-            if child is not returned and not _does_nothing(child):
-                waiting.append(child)
+        part = waiting.pop()
+        if isinstance(part, list):
+            effective = [item for item in part if not _does_nothing(item)]
+            yield len(effective)
+            waiting += effective
+        elif isinstance(part, ast.Constant):
+            # Of 1, 1.0 and True each equals the others.
+            yield type(part.value), part.value, part.kind
+        elif isinstance(part, ast.AST):
+            yield type(part)
+            if type(part).__name__ in _NAME_FIELDS:
+                name = _name(part)
+                yield name if name is None or name in kept else numbers.setdefault(name, len(numbers))
+            waiting += _below(part)
+        else:
+            yield part
 
 
-def _form(tree: ast.Module, entry_point: str) -> str:
-    _strip(tree)
-    own = _bound_by(ast.walk(tree)) - _asked_for(tree, entry_point)
-    return ast.dump(_Numbering(own).visit(tree))
+def _below(node: ast.AST) -> Iterator[object]:
+    """Yield the values of a node's fields, but for its name, annotations of functions, and reading or writing."""
+    if isinstance(node, ast.arg):
+        return
+    if isinstance(node, ast.Global | ast.Nonlocal):
+        yield [ast.Name(name) for name in node.names]
+        return
+    for field in node._fields:
+        if field not in {"ctx", "returns", _NAME_FIELDS.get(type(node).__name__)}:
+            yield getattr(node, field)
 
 
-def solution_forms(code: str) -> list[tuple[str, int]]:
+def solution_forms(code: str) -> list[tuple[object, int]]:
     """Return the normal form of each function and method of a program, all names numbered but builtins and attributes.
 
     Two solutions with a form in common are the same solution under other names.
 
     Returns:
-        Pairs of the form, a text, and its size in nodes of the syntax tree. A program without functions has one form,
-        a program that does not parse none.
+        Pairs of the form, and its size in nodes of the syntax tree. A program without functions has one form, a program
+        that does not parse none.
     """
-    forms = []
-    with suppress(SyntaxError, RecursionError):
-        tree = parse_source(code)
-        parts = list(_functions(tree.body)) or [tree]
-        for part in parts:
+    forms: list[tuple[object, int]] = []
+    with suppress(SyntaxError):
+        tree = shared_tree(code)
+        for part in list(_functions(tree.body)) or [tree]:
             nodes = list(ast.walk(part))
             size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-            used = {node.id for node in nodes if isinstance(node, ast.Name)}
-            numbered = (used - _BUILTINS) | _bound_by(nodes)
-            _strip(part)
-            normal = _Numbering(numbered).visit(part)
-            forms.append((ast.dump(normal), size))
+            forms.append((tuple(_form(part, _BUILTINS - _bound_by(nodes))), size))
     return forms
 
 
@@ -114,70 +127,48 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
             yield from _functions(node.body)
 
 
-def _names(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a node that hold a name, with the names; keywords of calls and imported modules are none."""
-    if isinstance(node, ast.keyword):
-        return
-    for field in _NAME_FIELDS:
-        name = getattr(node, field, None)
-        is_module = field == "name" and isinstance(node, ast.alias)
-        if isinstance(name, str) and not is_module:
-            yield field, name
+def _name(node: ast.AST) -> str | None:
+    """Return the name in a node, if there is one; keywords of calls and imported modules are none."""
+    name: str | None = getattr(node, _NAME_FIELDS.get(type(node).__name__, ""), None)
+    return name
 
 
 def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that any of these nodes binds."""
-    bound: set[str] = set()
+    bound = set()
     for node in nodes:
+        name = _name(node)
         only_reads = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        if not only_reads:
-            bound.update(name for _, name in _names(node))
+        if name is not None and not only_reads:
+            bound.add(name)
     return bound
 
 
-def _asked_for(tree: ast.Module, entry_point: str) -> set[str]:
-    """Return the names that other code may ask for, from outside or by keyword."""
+def _kept(tree: ast.Module, entry_point: str) -> set[str]:
+    """Return the names that are not the program's own, or that other code may ask for, from outside or by keyword."""
+    nodes = list(ast.walk(tree))
     public = _bound_by(_in_scope(tree))
     if entry_point:
-        asked = public & {entry_point}
+        kept = public & {entry_point}
     else:
-        asked = {name for name in public if not name.startswith("_")}
-    for node in ast.walk(tree):
+        kept = {name for name in public if not name.startswith("_")}
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
-            asked |= _bound_by(_in_scope(node))
+            kept |= _bound_by(_in_scope(node))
         elif isinstance(node, ast.arg):
-            asked.add(node.arg)
-    return asked
+            kept.add(node.arg)
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return kept | (used - _bound_by(nodes))
 
 
 def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes below a module or class, except those inside of its functions and classes."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            yield from _in_scope(child)
-
-
-class _Numbering(ast.NodeTransformer):
-    """A visitor that numbers names of a tree, in place."""
-
-    def __init__(self, numbered: Container[str]) -> None:
-        self._numbered = numbered
-        self._numbers: dict[str, str] = {}
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        # "m = n + 1; return m" with the parameter n becomes "·0 = n + 1; return ·0".
-        for field, name in list(_names(node)):
-            setattr(node, field, self._name(name))
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [self._name(name) for name in node.names]
-        return super().generic_visit(node)
-
-    def _name(self, name: str) -> str:
-        if name not in self._numbered:
-            return name
-        # No name of a program begins with a middle dot, so none is taken for a number.
-        return self._numbers.setdefault(name, f"·{len(self._numbers)}")
+    waiting = [node]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            yield child
+            if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+                waiting.append(child)
 
 
 def _does_nothing(node: object) -> bool:

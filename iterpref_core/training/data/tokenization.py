@@ -213,15 +213,14 @@ def encode_exchanges(
             f"{template.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a "
             "program ends; name one as eos_token in tokenizer_config.json"
         )
-    prompts = list(dict.fromkeys(each.prompt for each in rendered))
-    asked = dict(zip(prompts, encode_prompts(template, prompts), strict=True))
-    texts = [asked[each.prompt].healing_prefix + each.answer + end.text for each in rendered]
+    prompts = encode_prompts(template, [each.prompt for each in rendered])
+    texts = [asked.healing_prefix + each.answer + end.text for asked, each in zip(prompts, rendered, strict=True)]
     encodings = continuing_engine(template.tokenizer).encode_batch(texts, add_special_tokens=False)
     tokens = []
-    for exchange, each, text, encoding in zip(exchanges, rendered, texts, encodings, strict=True):
+    for exchange, each, asked, text, encoding in zip(exchanges, rendered, prompts, texts, encodings, strict=True):
         # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token
         # " def" has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
-        prefix = len(asked[each.prompt].healing_prefix)
+        prefix = len(asked.healing_prefix)
         begin = prefix + each.begin
         first = max(begin, prefix)
         last = min(begin + len(exchange.program), prefix + len(each.answer))
@@ -229,7 +228,7 @@ def encode_exchanges(
         offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
         places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin
         marks = mask_from_spans(places, exchange.region)
-        tokens.append(ExchangeTokens(asked[each.prompt].ids, encoding.ids + closing, marks))
+        tokens.append(ExchangeTokens(asked.ids, encoding.ids + closing, marks))
     return tokens
 
 

@@ -19,8 +19,10 @@ from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.nanolab.gguf_checkpoint import write_checkpoint
-from iterpref_core.training.nanolab.pretrain import Example, pretrain
+from iterpref_core.training.nanolab.pretrain import SEED, Example, pretrain
 from iterpref_core.training.nanolab.repairs import make_repairs
+
+_VOCAB_SIZE = 1024
 
 
 def build_models(
@@ -89,7 +91,7 @@ def _train_embedded(
     out: Path,
 ) -> dict[str, float]:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
-    tokenizer = train_tokenizer(_corpus(known), nanolab.vocab_size)
+    tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
     metrics: dict[str, float] = {}
     for role in roles:
         split = [problem for problem in known if problem.split == role]
@@ -97,7 +99,7 @@ def _train_embedded(
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
         if role == "debugger":
-            examples += _refinements(split, nanolab, execution)
+            examples += _refinements(split, execution)
         metrics |= _train(role, examples, tokenizer, nanolab, out)
     return metrics
 
@@ -125,7 +127,7 @@ def _train(
     return {
         f"{role}/loss": loss,
         f"{role}/examples": float(len(examples)),
-        "bf16": float(uses_bf16(nanolab.bf16, "cpu")),
+        "bf16": float(uses_bf16("auto", "cpu")),
     }
 
 
@@ -142,12 +144,11 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
 
 def _refinements(
     problems: Sequence[Problem],
-    nanolab: NanolabParams,
     execution: ExecutionParams,
 ) -> list[Example]:
     examples = []
     with open_executor(execution) as executor:
-        for repair in make_repairs(problems, nanolab.repairs_per_problem, nanolab.seed, executor):
+        for repair in make_repairs(problems, SEED, executor):
             prompt = refine_prompt(repair.problem.prompt, repair.broken, repair.feedback)
             examples.append(Example(prompt, repair.problem.reference or ""))
     return examples

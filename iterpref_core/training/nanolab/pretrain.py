@@ -27,12 +27,18 @@ from iterpref_core.storage.progress import show_progress
 
 _IGNORED = -100
 """The label of tokens that PyTorch's cross-entropy leaves out."""
+SEED = 7
+_HEADS = 4
+_WIDTH_OF_A_LAYER = 64
+"""A model has a layer for every 64 of its width, and two at least."""
 _MAX_LENGTH = 1024
 _ROWS_AT_ONCE = 4
 _WIDTH_STEP = 16
 """The widths of batches are multiples of this: PyTorch's CPU kernels keep scratch memory for every shape they meet. It
 took 1.5 GB more in 100 steps."""
 _MUON_GROUPS = 4
+_ADAM_LEARNING_RATE = 0.005
+"""Of embeddings and norms; `nanolab.muon_learning_rate` is that of the matrices."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,9 @@ def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> Llam
         vocab_size=len(tokenizer),
         hidden_size=params.hidden_size,
         intermediate_size=params.intermediate_size,
-        num_hidden_layers=params.layers,
-        num_attention_heads=params.heads,
-        num_key_value_heads=params.heads,
+        num_hidden_layers=max(2, params.hidden_size // _WIDTH_OF_A_LAYER),
+        num_attention_heads=_HEADS,
+        num_key_value_heads=_HEADS,
         max_position_embeddings=_MAX_LENGTH,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -116,7 +122,7 @@ def new_optimizers(model: torch.nn.Module, params: NanolabParams) -> list[torch.
         optimizers.append(muon)
     adam = torch.optim.AdamW(
         rest,
-        lr=params.learning_rate,
+        lr=_ADAM_LEARNING_RATE,
         betas=(0.9, 0.98),
         weight_decay=0.0,
     )
@@ -256,14 +262,14 @@ def pretrain(
     Returns:
         The model, and its mean loss over the last tenth of the steps (nats a token).
     """
-    torch.manual_seed(params.seed)
+    torch.manual_seed(SEED)
     model = new_model(tokenizer, params).train()
     model.set_attn_implementation("eager")  # faster than the fused kernel at this size, by a seventh of a step
-    bf16 = uses_bf16(params.bf16, "cpu")
+    bf16 = uses_bf16("auto", "cpu")
     encoded = [encode_example(example, tokenizer) for example in examples]
     optimizers = new_optimizers(model, params)
     schedules = [LambdaLR(optimizer, partial(_warm_cosine, steps=steps)) for optimizer in optimizers]
-    batches = shuffled_batches(len(encoded), params.batch_size, params.seed)
+    batches = shuffled_batches(len(encoded), params.batch_size, SEED)
     losses: list[float] = []
     with show_progress(label, steps, unit="steps") as advance, single_threads() as pool:
         for _ in range(steps):

@@ -109,20 +109,18 @@ def _spoil_character(reference: str, random: Random) -> str:
 
 def make_repairs(
     problems: Sequence[Problem],
-    per_problem: int,
     seed: int,
     executor: Engine,
 ) -> Iterator[Repair]:
-    """Break every problem's reference `per_problem` times, and yield the broken ones that its visible tests catch."""
+    """Break every problem's reference once, and yield the broken ones that its visible tests catch."""
     random = Random(seed)
     donors: dict[str, list[str]] = {}
     for problem in problems:
         donors.setdefault(_first_line(problem), []).append(problem.reference or "")
     broken = []
     for problem in problems:
-        for _ in range(per_problem):
-            code = break_reference(problem.reference or "", donors[_first_line(problem)], random)
-            broken.append((problem, code))
+        code = break_reference(problem.reference or "", donors[_first_line(problem)], random)
+        broken.append((problem, code))
 
     def to_program(broken_problem: tuple[Problem, str]) -> Program:
         problem, code = broken_problem

@@ -20,7 +20,7 @@ def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
 
 
 def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> RegressionGate:
-    return compare_with_baseline(before, after, names, alpha, resamples=200, seed=0)
+    return compare_with_baseline(before, after, names, alpha)
 
 
 def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNamespace) -> None:

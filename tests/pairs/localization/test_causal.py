@@ -107,7 +107,7 @@ def test_the_stage_runs_visible_tests_alone(tmp_path: Path) -> None:
     chosen = REJECTED.replace("total = 1", "total = 0").replace("total += n", "total += n  # add")
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
     write_jsonl(tmp_path / "pairs.jsonl", [pair, pair.model_copy(update={"task_id": "u"})])
-    params = section(LocalizationParams, method="causal", empty="anchor", max_executions=64, widen_lines=0)
+    params = section(LocalizationParams, method="causal", empty="anchor", widen_lines=0)
     out = tmp_path / "focal.jsonl"
     with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u' is not there; method causal needs"):
         localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)

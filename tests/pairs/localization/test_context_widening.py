@@ -34,7 +34,7 @@ def test_the_same_pair_is_widened_alike_every_time(tmp_path: Path) -> None:
     ]
     write_jsonl(tmp_path / "all.jsonl", pairs)
     write_jsonl(tmp_path / "last.jsonl", pairs[8:])
-    params = section(LocalizationParams, method="line_lcs", empty="keep", max_executions=4, widen_lines=2)
+    params = section(LocalizationParams, method="line_lcs", empty="keep", widen_lines=2)
     metrics = localize_pairs(tmp_path / "all.jsonl", params, tmp_path / "all.out")
     localize_pairs(tmp_path / "last.jsonl", params, tmp_path / "last.out")
     every = list(read_jsonl(tmp_path / "all.out", FocalSpans))

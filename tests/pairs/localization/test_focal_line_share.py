@@ -19,7 +19,7 @@ LINES = st.lists(st.sampled_from(["x = a - b - c", "x = a + b + c", "", "y = 1",
 def test_lines_with_several_spans_count_once(tmp_path_factory: object, rejected: str, chosen: str, method: str) -> None:
     folder: Path = tmp_path_factory.mktemp("share")  # type: ignore[attr-defined]
     pairs = written(folder / "p.jsonl", {"task_id": "a", "prompt": "p", "chosen": chosen, "rejected": rejected})
-    focal = section(LocalizationParams, method=method, empty="keep", max_executions=8, widen_lines=0)
+    focal = section(LocalizationParams, method=method, empty="keep", widen_lines=0)
     assert 0 <= localize_pairs(pairs, focal, folder / "f.jsonl")["focal_line_share"] <= 1
 
 
@@ -27,7 +27,7 @@ def test_two_tokens_of_the_only_changed_line_of_two_are_half(tmp_path: Path) -> 
     rejected = "def f(a, b, c, d):\n    return a - b - c - d\n"
     pair = PreferencePair(task_id="a", prompt="p", chosen=rejected.replace("-", "+"), rejected=rejected)
     pairs = written(tmp_path / "p.jsonl", pair.model_dump())
-    focal = section(LocalizationParams, method="token", empty="keep", max_executions=8, widen_lines=0)
+    focal = section(LocalizationParams, method="token", empty="keep", widen_lines=0)
     assert localize_pairs(pairs, focal, tmp_path / "f.jsonl")["focal_line_share"] == 0.5
 
 

@@ -22,7 +22,7 @@ def localize(folder: Path, empty: Literal["anchor", "drop", "keep"]) -> tuple[di
     out = folder / "focal.jsonl"
     metrics = localize_pairs(
         folder / "pairs.jsonl",
-        section(LocalizationParams, method="line_lcs", empty=empty, max_executions=8, widen_lines=0),
+        section(LocalizationParams, method="line_lcs", empty=empty, widen_lines=0),
         out,
     )
     return metrics, {spans.task_id: spans for spans in read_jsonl(out, FocalSpans)}
@@ -63,7 +63,7 @@ def test_anybodys_pairs_will_do(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text('{"prompt": "p", "chosen": "x\\n", "rejected": "y\\n", "score": 1}\n')
     localize_pairs(
         tmp_path / "pairs.jsonl",
-        section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0),
+        section(LocalizationParams, method="line_lcs", empty="keep", widen_lines=0),
         tmp_path / "focal.jsonl",
     )
     (spans,) = read_jsonl(tmp_path / "focal.jsonl", FocalSpans)
@@ -78,7 +78,7 @@ def test_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"pairs\.jsonl:4: field 'rejected': Field required"):
         localize_pairs(
             tmp_path / "pairs.jsonl",
-            section(LocalizationParams, method="line_lcs", empty="keep", max_executions=8, widen_lines=0),
+            section(LocalizationParams, method="line_lcs", empty="keep", widen_lines=0),
             tmp_path / "focal.jsonl",
         )
     assert (tmp_path / "focal.jsonl").read_bytes() == before

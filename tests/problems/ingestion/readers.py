@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.execution import Outcome
-from iterpref_core.pairs.ingestion.preference_pairs import read_pair
-from iterpref_core.problems.ingestion.columns import PROGRAMS, Columns, parse_columns
+from iterpref_core.pairs.ingestion.preference_pairs import judge, read_pair
+from iterpref_core.problems.ingestion.columns import Columns, parse_columns
 from iterpref_core.problems.ingestion.intake import read_row
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.problem_rows import ProblemReader, Selection
+from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
@@ -25,15 +25,14 @@ def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
             verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
         )
 
-    return lambda row: read_pair(row, named, PARAMS.pairs, run)[0]
+    return lambda row: judge(read_pair(row, named, repair=True), row, named, PARAMS.pairs, run)[0]
 
 
 def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[Any]:
     """The rows of a file as problems or repairs, and those that are left out."""
     items = read_items(source, nulls=True)
+    preset = PRESETS[form]
+    named = parse_columns(columns, preset.parts, preset=preset.columns, split=split)
     if form == "pairs":
-        named = parse_columns(columns, PROGRAMS, split=split)
         return [read_row(item, named, repair_reader(named)) for item in items]
-    named = parse_columns(columns, PRESETS[form].row_parts, preset=PRESETS[form].columns, split=split)
-    reader = ProblemReader(form, named, Selection(), None)
-    return [read_row(item, named, reader.read) for item in items]
+    return [read_row(item, named, lambda row: read_problem(row, preset, named, Selection())) for item in items]

@@ -98,18 +98,7 @@ def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> Non
     assert counts == {"dropped/in_mbpp_plus": 1, "problems": 1, "references/passed": 1}
     problem = next(read_jsonl(tmp_path / "out.jsonl", Problem))
     assert (problem.task_id, problem.entry_point, len(problem.tests)) == ("mbpp/601", "plus", 2)
-    assert problem.prompt == (
-        "Write a function to add one. Your code should pass these tests:\n\nassert plus(1) == 2\nassert plus(2) == 3"
-    )
-
-
-def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
-    task = MBPP | {
-        "code": "class Node: pass\ndef plus(node): return 2",
-        "test_setup_code": "root = Node()",
-        "test_list": ["assert plus(root) == 2"],
-    }
-    assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
+    assert problem.prompt == "Write a function to add one.\nassert plus(1) == 2\nassert plus(2) == 3"
 
 
 UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
@@ -122,7 +111,16 @@ UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
         "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
     ),
     ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
-    ("mbpp", [{"task_id": 601, "code": "x = 1", "text": "Add."}], "no problem to ingest (1 unknown_columns; "),
+    (
+        "mbpp",
+        [{"task_id": 601, "code": "x = 1", "text": "Add."}],
+        "in.jsonl:1: no column `test_list`; there are task_id",
+    ),
+    (
+        "opencoder",
+        [{"instruction": "Add.", "code": "x = 1", "test_list": ["assert x"]}],
+        "1 unknown_columns; {in.jsonl}:1: test_list; to read it, add --columns tests=test_list",
+    ),
     (
         "opencodeinstruct",
         [{"input": "Add.", "output": "x", "unit_tests": "[]", "tests_status": "[1]"}],
@@ -152,20 +150,19 @@ def test_where_no_record_fits_the_message_names_line_and_field(
     out.write_text("kept")
     with pytest.raises(InputError) as caught:
         ingest(_write(tmp_path / "in.jsonl", *records), form, out)
-    assert message in str(caught.value)
+    assert message.replace("{in.jsonl}", str(tmp_path / "in.jsonl")) in str(caught.value)
     assert out.read_text() == "kept"
 
 
 def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     broken = [{"task_id": str(number)} for number in range(5)]
-    source = _write(tmp_path / "in.jsonl", SOUND, *broken, SOUND)
+    source = _write(tmp_path / "in.jsonl", SOUND, *broken)
     found = ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
-    assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 6}
+    assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 5}
     assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
     assert found.dropped[0].explanation.startswith("field 'prompt': Field required")
     written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
-    assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6, 7)]
-    assert written[-1]["explanation"] == "field 'task_id': 'own/1' was already used; give every problem its own"
+    assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
 
 
 def test_reasons_are_written_when_no_row_is_taken(tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import row_tests
-from iterpref_core.problems.ingestion.columns import PROGRAMS as PROGRAMS_OF_ROWS
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source, read_row
 from iterpref_core.programs.source_code import language
 from iterpref_core.records import PreferencePair, take_name
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
@@ -55,7 +54,8 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": FIXED.replace("    x", "    # copy\n    x")}, "comments_only"),
         ({"buggy": FIXED.replace("    x", '    """Add."""\n    x')}, "cosmetic"),
         ({"buggy": FIXED.replace("a\n", "a\n\n\n")}, "cosmetic"),
-        ({"buggy": FIXED.replace("\n", "\r\n")}, "cosmetic"),
+        ({"buggy": FIXED.replace("\n", "\r\n")}, "same_program"),
+        ({"buggy": FIXED.rstrip()}, "same_program"),
         ({"buggy": "\ufeff" + FIXED}, "cosmetic"),
         ({"buggy": FIXED}, "same_program"),
         ({"buggy": "def f(a, b):\n" + "    a = b\n" * 30}, "long_error_region"),
@@ -64,8 +64,7 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": "I cannot."}, "no_code"),
         ({"buggy": json.dumps([BUGGY])}, "no_code"),
         ({"buggy": json.dumps(BUGGY)}, "no_code"),
-        ({"buggy": "print 2\n", "fixed": "print 1\n"}, "not_python"),
-        ({"buggy": "a = raw_input()\nprint a\n"}, "not_python"),
+        ({"buggy": "a = 2\nprint a\n", "fixed": "a = raw_input()\nprint a\n"}, "not_python"),
         ({"language": "ruby"}, "not_python"),
         ({"language": "PyPy 2"}, "not_python"),
         ({"prompt": " - "}, "no_prompt"),
@@ -75,7 +74,7 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"tests": "def check(g):\n    assert g(1, 2) == 3\n"}, "bad_record"),
         ({"tests": ["f(1, 2) == 3"]}, "bad_record"),
         ({"tests": "not f(1, 2) - 3"}, "bad_record"),
-        ({"tests": "def test_f():\n    assert f(1, 2) == 3\n"}, "bad_record"),
+        ({"tests": "def add_up():\n    assert f(1, 2) == 3\n"}, "bad_record"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "bad_record"),
         ({"tests": [{"input": "1", "output": ["1", "2"]}]}, "no_tests"),
         ({"tests": 3}, "bad_record"),
@@ -191,7 +190,7 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
 ) -> None:
     row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
     item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
-    named = parse_columns(None, PROGRAMS_OF_ROWS)
+    named = parse_columns(None, "programs")
     pair = read_row(item, named, repair_reader(named))
     if isinstance(pair, PreferencePair):
         assert (pair.prompt, pair.rejected, pair.chosen) == (prompt, buggy, fixed)
@@ -270,7 +269,9 @@ def test_rows_with_empty_ids_are_of_different_problems(tmp_path: Path) -> None:
     assert [pair.problem for pair in pairs] == ["pair-1", "pair-2"]
 
 
-@pytest.mark.parametrize("part", ["task_id", "problem_id", "language", "license", "entry_point"])
-def test_a_part_of_one_column_takes_no_second(part: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{part}=contest\\+index' is none of"):
-        parse_columns(f"{part}=contest+index", PROGRAMS_OF_ROWS)
+def test_every_part_may_be_put_together_of_several_columns(tmp_path: Path) -> None:
+    rows = [ROW | {"contest": 1, "index": index, "head": None} for index in ("A", "B")]
+    _, pairs = taken(written(tmp_path / "in.jsonl", *rows), columns="task_id=contest+index")
+    assert [pair.task_id for pair in pairs] == ["1A", "1B"]
+    with pytest.raises(InputError, match=r"columns contest\+head: each is a part of one text"):
+        taken(written(tmp_path / "in.jsonl", *rows), columns="task_id=contest+head")

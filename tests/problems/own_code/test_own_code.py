@@ -19,7 +19,7 @@ from tests import settings
 from tests.settings import section
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = section(OwnCodeParams, max_test_s=0.3, max_tests=5, licenses=("MIT",))
+PARAMS = section(OwnCodeParams, licenses=("MIT",))
 
 PRICES = '''
 """Prices."""
@@ -149,7 +149,7 @@ class TestSaving:
         assert (tmp_path / "file").read_text() == "3"
 
 def test_slow():
-    end = time.process_time() + 0.35
+    end = time.process_time() + 1.5
     while time.process_time() < end:
         pass
     assert prices.digits(12) == 2

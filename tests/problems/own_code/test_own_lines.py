@@ -18,7 +18,7 @@ from tests import settings
 from tests.settings import section
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
-PARAMS = section(OwnCodeParams, max_test_s=0.5, max_tests=5, licenses=("MIT", "ISC"))
+PARAMS = section(OwnCodeParams, licenses=("MIT", "ISC"))
 FUNCTION = 'def f(n):\n    """Add one.\n\nTo n.\n    """\n    return n + 1\n'
 BEFORE = ("", "\x0c\n", "A = 'a\u2028b'\n", "A = 'a\x85b\x1c'  # \x0b\n", "A = 1\r\nB = 2\r", "\ufeffA = 1\n")
 

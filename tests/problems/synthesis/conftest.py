@@ -58,9 +58,6 @@ PROGRAM = {"solution": SOLUTION, "test": TEST}
 def params() -> SynthesisParams:
     return section(
         SynthesisParams,
-        seed=1,
-        rounds=2,
         subtrees=3,
-        temperature=0.7,
         max_new_tokens=100,
     )

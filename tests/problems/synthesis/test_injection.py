@@ -106,7 +106,7 @@ def test_the_seed_decides_everything(tmp_path: Path, executor: Engine) -> None:
 
 def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path: Path, executor: Engine) -> None:
     inject(tmp_path, [ADD, LOOP], executor)
-    focal = section(LocalizationParams, method="causal", empty="anchor", max_executions=32, widen_lines=0)
+    focal = section(LocalizationParams, method="causal", empty="anchor", widen_lines=0)
     paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
     localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", EXECUTION)
     found, true = ([item.rejected for item in read_jsonl(path, FocalSpans)] for path in paths[1:])

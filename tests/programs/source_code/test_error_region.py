@@ -1,15 +1,12 @@
 """Error regions as character spans."""
 
-import doctest
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.localization import line_lcs
-from iterpref_core.pairs.localization.line_lcs import locate_error
-from iterpref_core.programs.source_code.line_diff import diff_lines, line_spans, split_lines
+from iterpref_core.programs.source_code.line_diff import diff_lines, line_spans, locate_error, split_lines
 from tests.texts import marked
 
 programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日'"]), max_size=8).flatmap(
@@ -17,10 +14,6 @@ programs = st.lists(st.sampled_from(["a", "    b", "\tc  ", "", "  ", "é = '日
         lambda end: st.sampled_from([end.join(lines), "".join(line + end for line in lines)])
     )
 )
-
-
-def test_docstring_examples() -> None:
-    assert doctest.testmod(line_lcs).failed == 0
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
