@@ -46,8 +46,8 @@ def _message(message: Any) -> Turn:
     if not isinstance(message, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
-    role = message.get("role", message.get("from"))
-    content = message.get("content", message.get("value"))
+    role = message.get("role") or message.get("from")
+    content = message["value"] if message.get("content") is None and "value" in message else message.get("content")
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, Mapping)]
         # An image is no text.
