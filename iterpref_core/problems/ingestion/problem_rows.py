@@ -152,6 +152,8 @@ def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
     Find both ends.
     <BLANKLINE>
     Write a Python class `Solution` with a method `ends`.
+    >>> ask_for_program("Model it.", "Stack").endswith("Write a Python class `Stack`.")
+    True
     """
     owner, _, name = call.rpartition(".")
     wanted = "Write a Python program that reads standard input and prints its answer."

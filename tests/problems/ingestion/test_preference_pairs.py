@@ -238,6 +238,24 @@ def test_every_shape_gives_the_same_pair(tmp_path: Path, name: str) -> None:
         assert [(pair.task_id, plain_prompt(pair.prompt), pair.chosen, pair.rejected) for pair in pairs] == expected
 
 
+def test_a_column_that_the_user_names_is_the_prompt_whatever_stands_before_the_answer(tmp_path: Path) -> None:
+    asked = chat(("user", "Add one."))
+    row = {
+        "task": "Add one to x.",
+        "chosen": [*asked, *chat(("assistant", CHOSEN))],
+        "rejected": [*asked, *chat(("assistant", REJECTED))],
+    }
+    source = written(tmp_path / "in.jsonl", row)
+    assert [taken(source, columns=named)[1][0].prompt for named in (None, "prompt=task")] == ["Add one.", row["task"]]
+
+
+def test_pairs_have_the_license_of_their_sets_card(tmp_path: Path) -> None:
+    row = {"domain": "code", "context": "Add one.", "response1": CHOSEN, "response2": REJECTED}
+    source = written(tmp_path / "in.jsonl", row | {"overall_preference": -2})
+    _, (pair,) = taken(source, form="helpsteer3")
+    assert (pair.chosen, pair.license) == (CHOSEN, "CC-BY-4.0")
+
+
 @pytest.mark.parametrize(
     "text", ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", ""]
 )

@@ -522,6 +522,15 @@ def test_a_right_program_is_found_behind_three_that_fail(tmp_path: Path) -> None
     assert [problem.reference for problem in problems.values()] == ["print(7)"]
 
 
+def test_no_program_is_looked_at_once_twenty_right_ones_are_kept(tmp_path: Path) -> None:
+    right = [f"# {number}\nprint(7)" for number in range(20)]
+    row = {"question": "Do.", "solutions": [*right, "main(){}"], "input_output": {"inputs": ["1"], "outputs": ["7"]}}
+    found, _ = problems_of(tmp_path, "apps", row)
+    assert found.counts == {"problems": 1, "references/passed": 1}
+    found, _ = problems_of(tmp_path, "apps", row | {"solutions": row["solutions"][1:]})
+    assert found.counts == {"problems": 1, "references/passed": 1, "programs_left_out/other": 1}
+
+
 TEST_CASES = [{"fn_name": None, "type": "stdin_stdout", "input": "1\n", "output": "2\n"}]
 ANSWER = "```python\nprint(int(input()) + 1)\n```"
 
