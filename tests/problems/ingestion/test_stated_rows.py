@@ -249,6 +249,12 @@ def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
     assert problem.entry_point == ("" if kind == "stdin" else "Sum" if right == OBJECT else "add")
 
 
+def test_tests_of_pytest_import_what_they_use_of_the_program(tmp_path: Path) -> None:
+    row = {"prompt": "Do.", "reference": ADD.replace("add", "_add"), "tests": PYTEST.replace(" add(", " _add(")}
+    _, problems = problems_of(tmp_path, "problems", row)
+    assert [problem.entry_point for problem in problems.values()] == ["_add"]
+
+
 @pytest.mark.parametrize(
     ("tests", "message"),
     [
