@@ -33,14 +33,14 @@ class NearDuplicates:
         import numpy as np
 
         self._similarity = similarity
-        chance = np.random.default_rng(0)
-        # A sum overflows, and so is any number of 64 bits.
-        self._factors = chance.integers(2**63, size=(_HASHES, 1), dtype=np.uint64) * 2 + 1
-        self._summands = chance.integers(2**63, size=(_HASHES, 1), dtype=np.uint64) * 2
-        # Two signatures agree at a place with the probability `similarity`, and in a band if they agree at all of its
-        # places. The longer the bands, the fewer candidates.
-        lengths = [length for length in range(1, _HASHES) if _share_missed(similarity, length) <= _MISSED]
-        self._length = max(lengths, default=1)
+        # Factor and summand of each hash function: their results overflow, and so are any numbers of 64 bits.
+        self._functions = np.random.default_rng(0).integers(2**64, size=(2, _HASHES, 1), dtype=np.uint64)
+        # A band of a signature is shared if all of its values are. The longer the bands, the fewer candidates.
+        self._length = 1
+        for length in range(1, _HASHES):
+            missed = (1 - similarity**length) ** (_HASHES // length)
+            if missed <= _MISSED:
+                self._length = length
         # Hash of a band and its place → the texts that have the band.
         self._bands: defaultdict[int, list[int]] = defaultdict(list)
         self._runs: list[ndarray] = []
@@ -53,9 +53,10 @@ class NearDuplicates:
         starts = range(max(1, len(tokens) - _RUN + 1))
         runs = {" ".join(tokens[start : start + _RUN]).encode("utf-8", "surrogatepass") for start in starts}
         hashes = np.unique(np.array([crc32(run) for run in runs], dtype=np.uint32))
-        signature = (hashes * self._factors + self._summands).min(axis=1)
-        places = range(0, _HASHES - self._length + 1, self._length)
-        bands = [hash((place, signature[place : place + self._length].tobytes())) for place in places]
+        factors, summands = self._functions
+        signature = (hashes * factors + summands).min(axis=1)
+        starts = range(0, _HASHES - self._length + 1, self._length)
+        bands = [hash((start, signature[start : start + self._length].tobytes())) for start in starts]
         for number in {number for band in bands for number in self._bands.get(band, ())}:
             known = self._runs[number]
             shared = len(np.intersect1d(hashes, known, assume_unique=True))
@@ -65,10 +66,3 @@ class NearDuplicates:
             self._bands[band].append(len(self._runs))
         self._runs.append(hashes)
         return True
-
-
-def _share_missed(similarity: float, length: int) -> float:
-    """Return the probability that two texts of a similarity have none of the bands of a length in common."""
-    bands = _HASHES // length
-    no_band: float = (1 - similarity**length) ** bands
-    return no_band
