@@ -19,7 +19,7 @@ from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.nanolab.pretrain import Example, pretrain
 
-SHAPE = {"hidden_size": 128, "intermediate_size": 256, "layers": 2, "batch_size": 16}
+SHAPE = {"hidden_size": 128, "intermediate_size": 256, "batch_size": 16}
 STEPS = 250
 PORT = 8765
 

@@ -4,7 +4,6 @@ import json
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
-from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.recorded import recorded, write_metrics
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 from tasks.stage_name import StageName
@@ -43,6 +42,5 @@ def _train(params: Params, stage: StageName) -> dict[str, float]:
         out=model_path(objective),
         curve=METRICS / "training" / f"{objective}.curve.csv",
         scratch=WORK / "training",
-        on_log=LiveCurve(stage, params),
         prompt=params.model.student_format,
     )

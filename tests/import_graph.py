@@ -26,7 +26,6 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.mlflow.live_curve",
     "tasks.mlflow.recorded",
     "tasks.paths",
     "tasks.stage_name",

@@ -177,7 +177,7 @@ async def _start(runner: "web.AppRunner") -> str:
     return f"http://{host}:{bound}/v1"
 
 
-def inference_at(url: str, attempts: int) -> InferenceParams:
+def inference_at(url: str) -> InferenceParams:
     """Return parameters with which the chat API of a server is asked, for nothing."""
     return section(
         InferenceParams,
@@ -186,7 +186,6 @@ def inference_at(url: str, attempts: int) -> InferenceParams:
         base_url=url,
         api="chat",
         timeout_s=20,
-        attempts=attempts,
         price_prompt=0,
         price_completion=0,
     )

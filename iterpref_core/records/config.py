@@ -29,7 +29,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 FinitePositive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Beta = Annotated[float, Field(gt=0, le=10)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
 TemplateUse = Literal["auto", "plain"]
@@ -56,18 +55,16 @@ else:
 
 
 _EVERY_CALL = {
-    *(
-        "model",
-        "messages",
-        "prompt",
-        "seed",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "stop",
-        "stream",
-        "n",
-    ),
+    "model",
+    "messages",
+    "prompt",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "stop",
+    "stream",
+    "n",
 }
 """Fields of a call that this project sets, or on which its reading of replies depends."""
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -103,12 +100,10 @@ class PromptFormat(Settings):
 
     Attributes:
         template: `auto`: in the model's chat template, if it has one; `plain`: as text.
-        separator: stands between a plain prompt and its answer.
         chat_template_kwargs: variables that every rendering of the chat template is given.
     """
 
     template: TemplateUse = "auto"
-    separator: str = "\n"
     chat_template_kwargs: dict[str, Any] = {}
 
     @property
@@ -116,7 +111,6 @@ class PromptFormat(Settings):
         """Return the format as parameters of the section `model`."""
         return {
             "prompt": self.template,
-            "prompt_separator": self.separator,
             "chat_template_kwargs": self.chat_template_kwargs,
         }
 
@@ -127,7 +121,6 @@ class ModelParams(Settings):
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
     prompt: TemplateUse
-    prompt_separator: str
     chat_template_kwargs: dict[str, Any]
 
     @property
@@ -135,7 +128,6 @@ class ModelParams(Settings):
         """Return the form in which the student, and every model trained from it, reads prompts."""
         return PromptFormat(
             template=self.prompt,
-            separator=self.prompt_separator,
             chat_template_kwargs=self.chat_template_kwargs,
         )
 
@@ -153,7 +145,6 @@ class InferenceParams(Settings):
     base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
     api: Api
     timeout_s: PositiveFloat
-    attempts: PositiveInt
     requests_per_minute: PositiveFloat | None
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     top_k: PositiveInt | None
@@ -232,7 +223,6 @@ class ProblemsParams(Settings):
     codeflow: Count
     validation: Count
     heldout: Count
-    two_step_share: Share
 
 
 class ValidityParams(Settings):
@@ -245,13 +235,12 @@ class ValidityParams(Settings):
 class SynthesisParams(Settings):
     """The settings of problems that a language model writes from a tree of features (`iterpref synthesize`)."""
 
-    rounds: Count
     subtrees: PositiveInt
     max_new_tokens: PositiveInt
 
 
 class OwnCodeParams(Settings):
-    """The bounds on a project's functions that become problems, and on the tests that judge them."""
+    """The licenses of code that may become problems, or reach a model on another machine."""
 
     licenses: tuple[str, ...]
 
@@ -261,7 +250,6 @@ class NanolabParams(Settings):
 
     hidden_size: PositiveInt
     intermediate_size: PositiveInt
-    layers: PositiveInt
     student_steps: PositiveInt
     debugger_steps: PositiveInt
     batch_size: PositiveInt
@@ -292,13 +280,11 @@ class CodeflowParams(Settings):
 class PairsParams(Settings):
     """The choice of the rejected version, and the quality filters."""
 
-    seed: Seed
     rejected: Literal["random", "first", "last", "all"]
     pass_hidden: bool
     max_error_lines: PositiveInt
     max_tokens: PositiveInt
     benchmarks: tuple[str, ...]
-    contaminated: Literal["drop", "keep"]
     near_duplicate: Annotated[float, Field(gt=0, lt=1)] | None
 
 
@@ -352,8 +338,6 @@ class GrpoParams(Settings):
     steps: PositiveInt
     problems: PositiveInt
     generations: Annotated[int, Field(ge=2)]
-    temperature: Annotated[float, Field(gt=0, le=2)]
-    beta: Annotated[float, Field(ge=0, le=10)]
     max_new_tokens: PositiveInt
     rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
     inside: Inside
@@ -371,12 +355,11 @@ class TrainingParams(Settings):
     learning_rate: FinitePositive
     nll_learning_rate: FinitePositive
     alpha: Alpha
-    beta: Beta
+    beta: FinitePositive
     epochs: PositiveInt
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
     warmup_ratio: Share
-    max_grad_norm: Annotated[float, Field(ge=0)]
     max_prompt_length: PositiveInt
     max_length: PositiveInt
     layout: Layout
@@ -416,14 +399,13 @@ class LiveCodeBenchParams(Settings):
 
 
 class EvaluationParams(Settings):
-    """The benchmarks and the sampling: several samples are drawn at `temperature`, and one if it is not `greedy`."""
+    """The benchmarks and the sampling; without a `temperature` one sample is greedy."""
 
     seed: Seed
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    temperature: Annotated[float, Field(gt=0, le=2)]
-    greedy: bool
+    temperature: Annotated[float, Field(gt=0, le=2)] | None
     backend: LocalBackendName
     batch_size: PositiveInt
     max_new_tokens: PositiveInt

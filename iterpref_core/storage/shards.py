@@ -92,15 +92,17 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
 
 
 def other_split(stated: object, split: str | None) -> bool:
-    """Return True if a row states a split by one of the usual words, and another one is to be read.
+    """Return True if a row states another split than the one that is read.
 
     Args:
-        stated: the value in the row's column.
+        stated: the value in the row's column; what has none of the usual words is a split if the user names such a one.
         split: the split to read, as for `find_shards`; None: `train`.
     """
-    found = _known(stated) if isinstance(stated, str) else None
+    if not isinstance(stated, str) or not stated.strip() or split in {ALL, UNNAMED}:
+        return False
     wanted = _TRAIN if split is None else _known(split) or split
-    return found is not None and wanted not in {ALL, UNNAMED, found}
+    usual = _split_of(stated)
+    return wanted not in {usual, stated.strip()} and (usual is not None or wanted not in _SPLITS.values())
 
 
 def _known(text: str) -> str | None:

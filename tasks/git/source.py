@@ -140,9 +140,11 @@ def _changed_params() -> dict[str, Any]:
     committed = _read_git("show", f"HEAD:./{PARAMS}")
     if committed is None or not PARAMS.is_file():
         return {}
-    present = PARAMS.read_text(encoding="utf-8")
+    present = PARAMS.read_bytes()
+    if present == committed:  # most often; to read YAML takes longer than all else here
+        return {}
     before = dict(flatten(parse_yaml(committed.decode("utf-8")) or {}))
-    now = dict(flatten(parse_yaml(present) or {}))
+    now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
     return {key: value for key, value in now.items() if before.get(key) != value}
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from getpass import getuser
 from typing import Any
@@ -15,7 +14,7 @@ from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
-"""Gives a stage's process the command that it belongs to, as JSON; absent under a bare `dvc repro`."""
+"""Names to a stage's process the command that records it; absent under a bare `dvc repro`."""
 
 
 class Command(BaseModel, frozen=True):
@@ -44,7 +43,7 @@ class Command(BaseModel, frozen=True):
     @property
     def variables(self) -> dict[str, str]:
         """The environment of its stages."""
-        return {COMMAND_VARIABLE: self.model_dump_json()}
+        return {COMMAND_VARIABLE: self.command}
 
 
 def describe_command(command: str, params: Params, values: Mapping[str, Any] | None = None, name: str = "") -> Command:
@@ -64,14 +63,6 @@ def describe_command(command: str, params: Params, values: Mapping[str, Any] | N
         params={key: str(value) for key, value in flatten(params.model_dump(mode="json"))},
         tags=_tags(command, source),
     )
-
-
-def own_command(params: Params) -> Command:
-    """Return the command that this process's stage belongs to: the one that started it, or else `dvc repro`."""
-    given = os.environ.get(COMMAND_VARIABLE)
-    if given:
-        return Command.model_validate_json(given)
-    return describe_command("dvc repro", params)
 
 
 def _tags(command: str, source: Source) -> dict[str, str]:

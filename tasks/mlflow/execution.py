@@ -44,11 +44,6 @@ class Execution(BaseModel):
         text = json.dumps([self.stage, artifacts, self.locked.params], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    @property
-    def live_key(self) -> str:
-        """The key of its run until all of it is there: that of the same execution without outputs."""
-        return self.model_copy(update={"locked": self.locked.model_copy(update={"outs": ()})}).key
-
 
 def read_execution(stage: str, locked: LockedStage, folder: Path, times: Times | None) -> Execution:
     """Return a stage of dvc.lock, with what this folder has of it.

@@ -12,7 +12,7 @@ from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import Times
-from tasks.mlflow.command import COMMAND_VARIABLE, own_command
+from tasks.mlflow.command import COMMAND_VARIABLE, describe_command
 from tasks.mlflow.execution import read_execution
 from tasks.mlflow.record import Record, Status, told_end
 from tasks.mlflow.server import log_defect
@@ -56,7 +56,7 @@ class _StageAlone:
     def __init__(self, stage: StageName, params: Params) -> None:
         self._stage = stage
         now = time.time()
-        self._record = Record(command=own_command(params), started=now, ended=now)
+        self._record = Record(command=describe_command("dvc repro", params), started=now, ended=now)
         self._begun = LockedStage()
         # The parameters are those of the beginning, whatever params.yaml says in the end.
         with self._spared():

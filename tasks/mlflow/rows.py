@@ -7,14 +7,13 @@ is written again is there once. Weights and data stay in DVC: a model in MLflow 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import Artifact
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
 from tasks.mlflow.record import Record
-from tasks.mlflow.server import KEY, Point, Server, safe_name
+from tasks.mlflow.server import Point, Server
 from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
@@ -32,7 +31,7 @@ def send(server: Server, record: Record, folder: Path | None) -> None:
         folder: the checkout or worktree with the command's report, if it is there.
     """
     command = record.command
-    run = open_command(server, command, record.started)
+    run = server.open_run(command.key, command.name, record.started, command.tags)
     if run.info.lifecycle_stage == "deleted":
         return
     parent = run.info.run_id
@@ -46,42 +45,20 @@ def send(server: Server, record: Record, folder: Path | None) -> None:
         server.upload(parent, folder / REPORTS, REPORTS.name)
 
 
-def open_command(server: Server, command: Command, started: float) -> Any:
-    """Return the run of a command, deleted or not; make it if there is none."""
-    return server.open_run(command.key, command.name, started, command.tags)
-
-
-def open_stage(server: Server, command: Command, execution: Execution, parent: str, started: float) -> Any:
-    """Return the run of a stage that does not have its outputs yet, deleted or not; make it if there is none."""
-    tags = command.tags | {"iterpref.stage": execution.stage, PARENT: parent}
-    return server.open_run(execution.live_key, execution.stage, started, tags)
-
-
 def _send_stage(server: Server, command: Command, execution: Execution, parent: str) -> None:
     """Write the run of a stage that was executed, in the run of its command."""
     assert execution.times is not None, "it was executed"
     started, ended = execution.times
-    run = server.find_run(execution.key) or open_stage(server, command, execution, parent, started)
+    tags = command.tags | {"iterpref.stage": execution.stage, PARENT: parent}
+    run = server.open_run(execution.key, execution.stage, started, tags)
     # The status is written last: a run that is finished has all.
     if run.info.lifecycle_stage == "deleted" or run.info.status == "FINISHED":
         return
     run_id = run.info.run_id
-    shown = _shown(server, run)
-    points = [point for point in _points(execution) if (safe_name(point[0]), point[1]) not in shown]
-    server.log(run_id, ended, params=dict(flatten(execution.locked.params)), points=points)
+    server.log(run_id, ended, params=dict(flatten(execution.locked.params)), points=_points(execution))
     _log_datasets(server, run_id, execution)
     _log_models(server, run_id, execution, command)
-    server.log(run_id, ended, tags={KEY: execution.key})
     server.client.set_terminated(run_id, "FINISHED", round(1000 * ended))
-
-
-def _shown(server: Server, run: Any) -> set[tuple[str, int]]:
-    """Return the names and steps of the points that a live curve has shown already."""
-    shown = set()
-    for name in run.data.metrics:
-        for point in server.client.get_metric_history(run.info.run_id, name):
-            shown.add((name, point.step))
-    return shown
 
 
 def _points(execution: Execution) -> Iterator[Point]:
@@ -110,12 +87,7 @@ def _send_command(server: Server, record: Record, parent: str) -> None:
         server.client.update_run(parent, "RUNNING")
         return
     server.log(parent, record.ended, tags={NOTE: record.error})
-    ended = round(1000 * record.ended)
-    # A training that failed or was killed has shown a curve, and no end.
-    unended = f"tags.`{PARENT}` = '{parent}' and attributes.status = 'RUNNING'"
-    for child in server.client.search_runs([server.experiment_id], unended):
-        server.client.set_terminated(child.info.run_id, record.status, ended)
-    server.client.set_terminated(parent, record.status, ended)
+    server.client.set_terminated(parent, record.status, round(1000 * record.ended))
 
 
 def _log_datasets(server: Server, run_id: str, execution: Execution) -> None:

@@ -72,14 +72,6 @@ class Server:
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
         self.no_files = _why_no_files(experiment.artifact_location) if experiment else ""
 
-    def find_run(self, key: str) -> Any | None:
-        """Return the run with this key, deleted or not; None if there is none."""
-        from mlflow.entities import ViewType
-
-        query = f"tags.`{KEY}` = '{key}'"
-        found = self.client.search_runs([self.experiment_id], query, ViewType.ALL, max_results=1)
-        return found[0] if found else None
-
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         """Return the run with this key, deleted or not; if there is none, make it.
 
@@ -89,7 +81,13 @@ class Server:
             started: seconds since the epoch.
             tags: of a new run.
         """
-        return self.find_run(key) or self.client.create_run(
+        from mlflow.entities import ViewType
+
+        query = f"tags.`{KEY}` = '{key}'"
+        found = self.client.search_runs([self.experiment_id], query, ViewType.ALL, max_results=1)
+        if found:
+            return found[0]
+        return self.client.create_run(
             self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
         )
 

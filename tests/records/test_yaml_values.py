@@ -72,13 +72,13 @@ def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(
     if text != text.encode("utf-8", "replace").decode("utf-8"):
         return  # half of a surrogate pair, which no file of UTF-8 has
     path = tmp_path_factory.mktemp("params") / "params.yaml"
-    path.write_text("model: {prompt_separator: x}\n", encoding="utf-8")
+    path.write_text("profile: x\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         # To read and write all other parameters takes a tenth of a second.
         patch.setattr("tasks.profiles.load_params", lambda _: PARAMS)
-        write_values({"model.prompt_separator": text}, path)
-    assert read_yaml(path)["model"]["prompt_separator"] == text
-    assert load_yaml(path)["model"]["prompt_separator"] == text
+        write_values({"profile": text}, path)
+    assert read_yaml(path)["profile"] == text
+    assert load_yaml(path)["profile"] == text
 
 
 def test_a_day_is_a_text_with_quotes_and_without(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from iterpref_core.storage.progress import show_progress
 
 logger = logging.getLogger(__name__)
 
+SEVERAL_TEMPERATURE = 0.2
+"""The temperature of several samples, if `evaluation.temperature` names none: that of LiveCodeBench."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -39,8 +41,7 @@ class Sampler:
 
     Args:
         model: keeps its answers, and is opened only for one that is not kept from earlier.
-        params: how answers are sampled; one sample of a prompt is greedy, unless `params.greedy` is false, and each of
-            several has a seed of its own.
+        params: how answers are sampled; each of several samples of a prompt has a seed of its own.
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         fields: what the user has put into the body of each call of an endpoint.
@@ -61,9 +62,9 @@ class Sampler:
     ) -> None:
         self._model = model
         temperature = params.temperature
-        if params.samples == 1 and params.greedy:
-            # So that a score has no chance in it.
-            temperature = 0.0
+        if temperature is None:
+            # One greedy sample: a score without chance.
+            temperature = 0.0 if params.samples == 1 else SEVERAL_TEMPERATURE
         self._sampling = Sampling(temperature, params.max_new_tokens)
         self._seed = params.seed
         self._samples = params.samples

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
 from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores
-from iterpref_core.evaluation.statistics.paired_tests import Comparison, compare_shares
+from iterpref_core.evaluation.statistics.comparison import Comparison
+from iterpref_core.evaluation.statistics.paired_tests import compare_shares
 from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults, ScoreRecord

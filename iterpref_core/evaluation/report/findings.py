@@ -4,7 +4,7 @@ from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, mode
 from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
 from iterpref_core.evaluation.report.score_rows import ScoreRow, compared, main_rows
 from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.evaluation.statistics.paired_tests import Comparison
+from iterpref_core.evaluation.statistics.comparison import Comparison
 
 
 def headline(summary: Summary) -> str:

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    # Every verb prints numbers, and few compare models, which needs numpy.
-    from iterpref_core.evaluation.statistics.paired_tests import Comparison
+from iterpref_core.evaluation.statistics.comparison import Comparison
 
 
 def percent(share: float) -> str:
@@ -85,6 +82,6 @@ def p_equation(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
 
 
-def difference(comparison: "Comparison") -> str:
+def difference(comparison: Comparison) -> str:
     """Format a comparison's difference in percentage points: `+2.4 [+0.3, +4.6], p = 0.031`."""
     return f"{points(comparison.difference)} {interval(comparison.ci95)}, {p_equation(comparison.p_value)}"

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
 from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.evaluation.statistics.paired_tests import Comparison
+from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.results import ScoreRecord
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from iterpref_core.evaluation.statistics.paired_tests import Comparison
+from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import GroundTruth, ScoreRecord

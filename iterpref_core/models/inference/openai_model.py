@@ -30,6 +30,8 @@ _REMEDY = (
     "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
 )
+ATTEMPTS = 10
+"""Attempts for one call, with growing pauses; then the run ends, and can be continued."""
 
 
 class OpenAIModel(Model):
@@ -40,7 +42,7 @@ class OpenAIModel(Model):
 
     Args:
         name: the name under which the model is served.
-        inference: the URL, the API, the pace, the seconds of a call, its attempts and parameters. `chat`: the server
+        inference: the URL, the API, the pace, the seconds of a call and its parameters. `chat`: the server
             puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
             request goes to the latter as it is.
         concurrency: prompts at once.
@@ -67,7 +69,6 @@ class OpenAIModel(Model):
         self.adapted = adapted
         self._api = inference.api
         self._timeout_s = inference.timeout_s
-        self._attempts = inference.attempts
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
         self._pacing = Pacing(self.base_url, inference.requests_per_minute)
@@ -107,7 +108,7 @@ class OpenAIModel(Model):
                     return Completion("", 0, 0, f"refused: {outcome.said}")
                 adapted |= {name}
                 continue
-            if attempt == self._attempts:
+            if attempt == ATTEMPTS:
                 if outcome.then == "repeat":
                     return Completion("", 0, 0, f"failed: {attempt} times, at last: {outcome.said}")
                 raise self._ending(outcome)

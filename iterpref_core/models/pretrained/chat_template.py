@@ -89,7 +89,6 @@ class ChatTemplate:
         prompt = prompt or PromptFormat()
         self.tokenizer = tokenizer
         self.plain = prompt.template == "plain" or not tokenizer.chat_template
-        self._separator = prompt.separator
         self._variables = prompt.chat_template_kwargs
 
     def render_prompt(self, prompt: Prompt, system: str = "") -> str:
@@ -100,7 +99,7 @@ class ChatTemplate:
             system: a message for the system before it. Where the template has no place for one, it begins the user's.
         """
         if self.plain:
-            text = prompt_text(prompt) + self._separator
+            text = prompt_text(prompt) + "\n"
             return f"{system}\n\n{text}" if system else text
         before, _ = self._around(self._messages(prompt, system))
         return before

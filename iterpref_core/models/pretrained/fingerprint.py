@@ -51,8 +51,7 @@ def served_fingerprint(name: str) -> str:
 def _describe(prompt: PromptFormat) -> str:
     """Return the parts of a format that change a model's prompts, as text; empty for the usual format."""
     if prompt.template == "plain":
-        separator = "" if prompt.separator == "\n" else json.dumps(prompt.separator)
-        return f"plain{separator}"
+        return "plain"
     variables = prompt.chat_template_kwargs
     return json.dumps(variables, sort_keys=True) if variables else ""
 

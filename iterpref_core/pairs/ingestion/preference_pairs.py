@@ -19,7 +19,7 @@ from iterpref_core.problems.ingestion.prompts import Turn, as_prompt, column_tur
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
 from iterpref_core.problems.ingestion.trials import Run, try_programs
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import PreferencePair, Problem, unnumbered
+from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
 from iterpref_core.records.prompt_messages import Prompt
 
@@ -107,11 +107,11 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     """
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
-    *before, chosen = _side(row, columns, "chosen")
-    *before_rejected, rejected = _side(row, columns, "rejected")
+    *before, chosen = answer_turns(row, columns, "chosen")
+    *before_rejected, rejected = answer_turns(row, columns, "rejected")
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
-    if before and before_rejected and _words(before) != _words(before_rejected):
+    if before and before_rejected and before != before_rejected:
         raise LeftOutError("different_turns")
     right, wrong = find_programs(chosen.text, rejected.text)
     tested = columns.one(row, "tested")
@@ -119,11 +119,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     if not (tested or any(columns.values(row, "tests")) or columns.languages(row) or states_python(chosen.text)):
         check_names(right)
     name = columns.name(row, "task_id")
-    problem_id = columns.name(row, "problem_id")
-    if repair and unnumbered(name) != name:
-        # The name of a repair is that of its problem. A preference set may be pairs of this project, which have their
-        # problem's name and a number.
-        problem_id = problem_id or name
+    # A repair has the name of its problem. A preference set may be pairs of this project, which have numbers.
+    problem_id = columns.name(row, "problem_id") or (name if repair else "")
     return PreferencePair(
         task_id=name,
         prompt=_prompt(row, columns, before, REPAIR_PROMPT.format(buggy=wrong.rstrip("\r\n")) if repair else ""),
@@ -164,7 +161,7 @@ def judge(
     return pair.model_copy(update={"tested": bool(readings)}), left_out
 
 
-def _side(row: Row, columns: Columns, part: str) -> list[Turn]:
+def answer_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
     """Return the turns of an answer, at least one: a text, or messages.
 
     Raises:
@@ -177,8 +174,9 @@ def _side(row: Row, columns: Columns, part: str) -> list[Turn]:
 
 
 def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> Prompt:
-    """Return the prompt: that of the row's columns, or the question before the chosen answer, or another.
+    """Return the prompt: the question before the chosen answer, or that of the row's columns, or another.
 
+    The columns count before the question if the user names them.
     A column `system` is put in front, as in the templates of sets with such a column.
 
     Raises:
@@ -186,15 +184,9 @@ def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> P
         ValueError: the row has none of them.
     """
     asked = before
-    if "prompt" in columns.stated or columns.has(row, "prompt") or not (before or otherwise):
-        stated = column_turns(row, columns, "prompt")
-        # The prompt "Add." may lack the system's message that stands before the answers.
-        asked = before if _words(before) >= _words(stated) else stated
-    elif not before:
-        return otherwise
+    if not before or "prompt" in columns.stated:
+        if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
+            return otherwise
+        asked = column_turns(row, columns, "prompt")
     system = column_turns(row, columns, "system") if columns.has(row, "system") else []
     return as_prompt([*(Turn("system", turn.text) for turn in system), *asked])
-
-
-def _words(turns: list[Turn]) -> set[str]:
-    return {"".join(turn.text.split()) for turn in turns} - {""}

@@ -5,24 +5,28 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.programs import is_program
+from iterpref_core.problems.ingestion.programs import is_no_program, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
+from iterpref_core.records.prompt_messages import statement_digest
 
 _VERDICTS: dict[str, Verdict] = {
-    r"accepted|ac|ok|pass(ed)?|correct|true|yes|1": "passed",
-    r"wrong answer|wa|fail(ed)?|incorrect|false|no|0|(wa )?presentation error|pe|challenged|hacked": "wrong_answer",
-    r"(time|idleness) limit.*|tle|timeout": "timeout",
-    r"memory limit.*|mle": "memory",
-    r"output limit.*|ole": "output_limit",
-    r"runtime error.*|re|exception|crash(ed)?": "exception",
-    r"compil(e|ation) error|ce": "syntax_error",
+    r"accepted|ac|ok|pass(ed)?|correct|success(ful)?|true|yes|1": "passed",
+    r"wrong answer.*|wa|fail(ed|ure)?\b.*|incorrect|false|no|0|(wa )?presentation error|pe|challenged|hacked|rejected"
+    r"|partial(ly accepted)?": "wrong_answer",
+    r"(time|idleness) limit.*|tle?|ile?|timeout|timed out": "timeout",
+    r"memory limit.*|mle?": "memory",
+    r"output limit.*|ole?": "output_limit",
+    r"run ?time error.*|rt?e|exception|crash(ed)?": "exception",
+    r"compil(e|ation) error.*|ce": "syntax_error",
 }
-"""The words of judges for their verdicts -> the verdict; none fits a submission that nobody has judged yet."""
+"""The words of judges for their verdicts -> the verdict; none fits a submission that nobody has judged yet. Details may
+stand behind that of a failure: `Wrong answer on test 3`."""
 
 
 class _Submission(Record):
@@ -81,27 +85,27 @@ def ingest_submissions(
 
 
 def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
-    """Return the name of the problem in a row, and its submission as JSON.
+    """Return the name of the problem in a row, made of the statement where there is none, and its submission as JSON.
 
     Raises:
         LeftOutError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
-    name = columns.name(row, "task_id")
-    code = columns.one(row, "program")
-    if not name or not isinstance(code, str):
-        raise ValueError("the name of a problem (task_id) and one program are expected; say where with --columns")
+    code = program_in(answer_turns(row, columns, "program")[-1].text)
+    verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
         raise LeftOutError("empty")
-    verdict = _verdict(columns.one(row, "passed"))
     # A program that fails may have a syntax error.
     if verdict == "passed" and not is_program(code):
         raise LeftOutError("not_python")
+    if is_no_program(code):
+        raise LeftOutError("no_code")
+    prompt = read_statement(row, columns)
+    name = columns.name(row, "task_id") or f"problem-{statement_digest(prompt)}"
     stated = read_license(columns.one(row, "license"))
-    problem = Problem(task_id=name, prompt=read_statement(row, columns), tests=(), license=stated or license)
-    submission = _Submission(problem=problem, code=code, verdict=verdict)
-    return name, submission.to_json().encode()
+    problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
+    return name, _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:

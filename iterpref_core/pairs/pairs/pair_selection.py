@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SEED = 13
+"""Of the choice of versions."""
 DROPPED = (
     "unanswered",
     "unsolved",
@@ -196,7 +198,7 @@ class _Selection:
         self.benchmarks = Decontamination(
             params.benchmarks,
             problems,
-            drop=params.contaminated == "drop",
+            drop=True,
             pass_over=True,
         )
         self._tasks = read_tasks(problems)
@@ -291,7 +293,7 @@ def make_pairs(trajectory: Trajectory, task: Task, params: PairsParams) -> list[
 
     The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
     the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
-    Random choices depend on `params.seed` and the problem alone, not on other trajectories.
+    Random choices depend on the problem alone, not on other trajectories.
     """
     passed = [attempt for attempt in trajectory.attempts if attempt.verdict == "passed"]
     if not passed:
@@ -316,7 +318,7 @@ def make_pairs(trajectory: Trajectory, task: Task, params: PairsParams) -> list[
         if "truncated" in reasons:
             return "truncated"
         return "no_program" if reasons else "solved_by_draft"
-    chance = random.Random(derive_seed(params.seed, trajectory.task_id))
+    chance = random.Random(derive_seed(_SEED, trajectory.task_id))
     # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
     drawn = chance.choice(failing)
     chosen = chance.choice(passing)

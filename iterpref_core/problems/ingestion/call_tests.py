@@ -48,9 +48,12 @@ def read_arguments(value: Any) -> list[Any]:
     Raises:
         ValueError: the text is not JSON.
     """
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value if isinstance(value, list) else [value]
+    try:
         return [parse_json(line) for line in value.split("\n") if line.strip()]
-    return value if isinstance(value, list) else [value]
+    except ValueError as error:
+        raise ValueError(f"the arguments of a call are JSON, a value a line, and not {value!r} ({error})") from None
 
 
 def json_in_text(value: Any) -> Any:

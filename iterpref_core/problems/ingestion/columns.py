@@ -14,7 +14,7 @@ from iterpref_core.problems.ingestion.values import Row, read_text_value
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import is_null
-from iterpref_core.storage.shards import ALL, other_split
+from iterpref_core.storage.shards import other_split
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {
@@ -40,6 +40,10 @@ _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts without which a row says nothing."""
 _ABSENT = object()
+_EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
+"""The values that hold nothing: of `tests=a|b`, `b` is read."""
+_NULLS = ("None", "nan", "NaN", "null")
+"""The texts that pandas and others make of nulls."""
 
 
 class LeftOutError(Exception):
@@ -83,7 +87,7 @@ class Columns:
             raise ValueError(
                 f"no column `{absent[0]}`; there are {listed(row)}: name it with --columns, such as {self.example}"
             )
-        return [value for value in found.values() if value is not _ABSENT and not is_null(value)]
+        return [value for value in found.values() if not (value is _ABSENT or is_null(value) or value in _NULLS)]
 
     def one(self, row: Row, part: str) -> Any:
         """Return the value of a part; None if the row has none. Several columns are one text.
@@ -93,8 +97,10 @@ class Columns:
         """
         values = self.values(row, part)
         columns = self.names.get(part, ())
-        if len(columns) < 2 or not values:
+        if len(columns) < 2:
             return next(iter(values), None)
+        if not self.has(row, part):
+            return None
         if len(values) < len(columns) or not all(isinstance(value, str | int) for value in values):
             raise ValueError(f"columns {'+'.join(columns)}: each is a part of one text, and must have its part")
         return "".join(map(str, values))
@@ -120,7 +126,7 @@ class Columns:
 
     def unread(self, row: Row) -> list[str]:
         """Return the names of a row's columns that hold something and that no part reads."""
-        read = {name.partition(".")[0] for columns in self.names.values() for one in columns for name in one.split("|")}
+        read = _first_names(self.names)
         return [name for name, value in row.items() if name not in read and value and not is_null(value)]
 
     def check_wanted(self, row: Row) -> None:
@@ -134,7 +140,7 @@ class Columns:
         if other_split(stated, self.split):
             raise LeftOutError(
                 "other_split",
-                f"its split is {stated!r}; --split {str(stated).strip()} reads it, --split {ALL} every row",
+                f"its split is {stated!r}; --split {str(stated).strip()} reads it, and --columns split= every row",
             )
         for language in self.languages(row):
             if not is_python_3(language):
@@ -153,12 +159,18 @@ class Columns:
         return languages
 
 
+def _first_names(columns: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the columns of a row in which parts stand, without fields."""
+    return {name.partition(".")[0] for names in columns.values() for one in names for name in one.split("|")}
+
+
 def _look_up(row: Row, column: str) -> Any:
     """Return the value of a column, or of the first of several that holds something; `_ABSENT` if all are absent."""
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
-        if value is not _ABSENT and not is_null(value) and value != "":
+        held = value.strip() if isinstance(value, str) else value
+        if not (value is _ABSENT or is_null(value) or held in _EMPTY + _NULLS):
             return value
         found = value if found is _ABSENT else found
     return found
@@ -187,6 +199,8 @@ def parse_columns(
 ) -> Columns:
     """Return the columns that `--columns` names; other parts have those of a preset, or columns of their own names.
 
+    A column that the user names for a part is no other part's, unless a preset says it.
+
     Args:
         text: such as `prompt=instruction+input,chosen=accepted`; see above.
         kind: the kind of the rows, one of `PARTS`.
@@ -199,11 +213,13 @@ def parse_columns(
     Raises:
         ConfigError: the text is not of this form.
     """
-    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind]}
+    stated = _assignments(text, kind) if text is not None else {}
+    # With `prompt=task`, the column `task` does not say if a program is asked for.
+    used = _first_names(stated)
+    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
         own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)}
-    stated = _assignments(text, kind) if text is not None else {}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
     return Columns(names, EXAMPLES[kind], frozenset(stated), split)
 

@@ -100,8 +100,12 @@ class Intake:
             read: reads a row; see `read_row`.
             executor: reads several rows at once, where programs run.
         """
-        each = executor.each if executor is not None else _one_by_one
-        for item, taken in each(self._rows, lambda item: read_row(item, self.columns, read)):
+
+        def read_one(item: Item) -> T | Dropped:
+            return read_row(item, self.columns, read)
+
+        one_by_one = ((item, read_one(item)) for item in self._rows)
+        for item, taken in one_by_one if executor is None else executor.each(self._rows, read_one):
             if isinstance(taken, Dropped):
                 self._left_out.add(taken)
             else:
@@ -172,11 +176,6 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     with open_executor(execution) as executor, closing(OutcomeStore(store, executor)) as outcomes:
         yield executor, outcomes
     store.unlink(missing_ok=True)
-
-
-def _one_by_one(items: Iterable[Item], function: Callable[[Item], T]) -> Iterator[tuple[Item, T]]:
-    for item in items:
-        yield item, function(item)
 
 
 def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:

@@ -5,12 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
-from iterpref_core.problems.ingestion.programs import MOST_RIGHT, program_in, python_programs
+from iterpref_core.problems.ingestion.programs import is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_name
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
@@ -22,12 +21,16 @@ from iterpref_core.records.input_files import is_null
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
 problems in memory at a time."""
-_SEED = 0
-"""The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
 _CODE = re.compile(r"cod(?:e|ing)|program", re.IGNORECASE)
 """Words for tasks that ask for a program: `verifiable_code`, `coding`."""
-_LIKELY = re.compile(r"test|assert|input_output|ground_truth|verif|checker", re.IGNORECASE)
-"""Words in names of columns that may hold tests."""
+_LIKELY = {
+    "tests": re.compile(r"test|assert|input_output|ground_truth|verif|checker", re.IGNORECASE),
+    "reference": re.compile(r"solution|reference|canonical|answer|ground_truth_code", re.IGNORECASE),
+}
+"""Words in names of columns that may hold tests, and right programs."""
+_MOST_RIGHT = 20
+"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
+the nearest of all is looked for."""
 _UNNAMED = "-"
 """The name of a problem whose row gives none, until its tests are known."""
 
@@ -55,7 +58,7 @@ class Selection:
     """A user's choice of tests, and of problems to hold out.
 
     Attributes:
-        max_tests: tests of a problem to keep, visible and hidden together; None for all.
+        max_tests: tests of a problem to keep, the first ones, visible and hidden together; None for all.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
     """
@@ -70,17 +73,8 @@ class Selection:
         Raises:
             LeftOutError: the problem is too large.
         """
-        every = problem.tests + problem.hidden_tests
-        first_hidden = len(problem.tests)
-        kept = list(range(len(every)))
-        if self.max_tests is not None and len(every) > self.max_tests:
-            random = Random(f"{_SEED}/{problem.task_id}")
-            kept = sorted(random.sample(kept, self.max_tests))
-            if 0 < first_hidden <= kept[0]:
-                # Only hidden tests were drawn, but a model needs feedback from a visible one.
-                kept[0] = random.randrange(first_hidden)
-        visible = sum(place < first_hidden for place in kept) if self.visible is None else self.visible
-        tests = tuple(every[place] for place in kept)
+        tests = (problem.tests + problem.hidden_tests)[: self.max_tests]
+        visible = len(problem.tests) if self.visible is None else self.visible
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
@@ -114,7 +108,7 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     columns.check_wanted(row)
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
-        raise LeftOutError("not_code", f"its task is {task}")
+        raise LeftOutError("not_code", f"its task is {task}; if that is no kind of task, add --columns task=")
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
     visible = columns.values(row, "tests")
@@ -124,7 +118,7 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
         prompt=read_statement(row, columns),
         entry_point=as_text(columns.one(row, "entry_point")),
         tests=(),
-        setup="\n".join(map(as_text, columns.values(row, "setup"))) or None,
+        setup="\n".join(filter(None, map(as_text, columns.values(row, "setup")))) or None,
         source=":".join(filter(None, [preset.name, columns.name(row, "source")])),
         time_limit_s=read_time_limit(columns.one(row, "time_limit")),
         license=read_license(columns.one(row, "license")),
@@ -134,8 +128,8 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     rules = Rules(right, starter_code, preset.ignore_case, columns.one(row, "checker"))
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
     if not readings:
-        raise _no_tests(row, columns)
-    wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
+        raise _not_there("tests", row, columns)
+    wrong = _programs(row, columns, "wrong", left_out)
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
     asking = tuple(_ask(reading, preset, rules) for reading in readings)
     return PublishedProblem(asking, right, wrong, counts + tests_left_out)
@@ -164,7 +158,7 @@ def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
     if owner:
         wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
     elif name:
-        wanted = f"Write a Python function `{name}`."
+        wanted = f"Write a Python {'class' if name[0].isupper() else 'function'} `{name}`."
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
@@ -187,9 +181,10 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
         LeftOutError: the set has right programs, but none in Python for this row.
     """
     if not columns.has(row, "reference"):
+        if columns.names.get("reference") and _likely("reference", row, columns):
+            raise _not_there("reference", row, columns)
         return ()
-    programs = filter(str.strip, _programs(row, columns, "reference", left_out))
-    kept = python_programs(programs, left_out, MOST_RIGHT)
+    kept = _programs(row, columns, "reference", left_out, _MOST_RIGHT)
     languages = sorted(set(left_out) - {"no_text"})
     if not kept and languages:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
@@ -198,30 +193,42 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     return kept
 
 
-def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> list[str]:
-    """Return the programs of a part: one, or a list of them."""
+def _programs(
+    row: Row, columns: Columns, part: str, left_out: Counter[str], most: int | None = None
+) -> tuple[str, ...]:
+    """Return the distinct Python programs of a part, one or a list of them, at most so many; count the others."""
     read = read_text_value(columns.one(row, part))
-    if read is None:
-        return []
-    texts = []
-    for item in read if isinstance(read, list) else [read]:
+    # The keys of a dictionary are a set in the order of insertion.
+    kept: dict[str, None] = {}
+    for item in read if isinstance(read, list) else [read or ""]:
+        if len(kept) == most:
+            break
         # Contests have programs of many languages, each with its own.
         language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):
             left_out["no_text"] += 1
         elif not is_python_3(language):
             left_out[language.lower()] += 1
-        else:
-            texts.append(program_in(text))
-    return texts
+        elif text.strip():
+            code = program_in(text).replace("\r\n", "\n")
+            if is_program(code):
+                kept[code] = None
+            else:
+                left_out["other"] += 1
+    return tuple(kept)
 
 
-def _no_tests(row: Row, columns: Columns) -> LeftOutError:
-    """Return the error for a row without tests: a column that nothing reads may hold them."""
-    likely = [name for name in columns.unread(row) if _LIKELY.search(name)]
+def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:
+    """Return the error for a row without tests or right programs: a column that nothing reads may hold them."""
+    likely = _likely(part, row, columns)
     # An empty list says that there are none; null and an empty text say nothing.
-    is_empty = any(value != "" for value in columns.values(row, "tests"))
-    if is_empty or (columns.has(row, "tests") and not likely):
+    is_empty = any(value != "" for value in columns.values(row, part))
+    if is_empty or (columns.has(row, part) and not likely):
         return LeftOutError("no_tests")
     found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read one of these"
-    return LeftOutError("unknown_columns", f"{found}, add --columns tests={likely[0] if likely else ''}")
+    return LeftOutError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
+
+
+def _likely(part: str, row: Row, columns: Columns) -> list[str]:
+    """Return the columns that nothing reads and that may hold a part by their names."""
+    return [name for name in columns.unread(row) if _LIKELY[part].search(name)]

@@ -1,11 +1,12 @@
-r"""Prompts and answers of rows: texts, or turns of a conversation.
+"""Prompts and answers of rows: texts, or turns of a conversation.
 
-Sets publish the same content in four shapes:
+Sets publish the same content in three shapes:
 
     "Add."                                            a text
-    {"role": "user", "content": "Add."}               a message, or a list of messages
+    {"role": "user", "content": "Add."}               a message, or a list of messages, also as JSON in a text
     {"from": "human", "value": "Add."}                a message of ShareGPT's
-    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
+
+The content of a message is a text, or a list of parts, {"type": "text", "text": "Add."}.
 """
 
 import re
@@ -13,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
-from iterpref_core.problems.ingestion.values import Row
+from iterpref_core.problems.ingestion.values import Row, read_text_value
 from iterpref_core.records.prompt_messages import Prompt, read_prompt
 
-_ROLES = {"human": "user", "Human": "user", "gpt": "assistant", "Assistant": "assistant"}
-_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
+_MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
+"""The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
 
 
 class Turn(NamedTuple):
@@ -33,12 +35,10 @@ def read_turns(value: Any) -> list[Turn]:
     Raises:
         ValueError: the value has another shape.
     """
+    if isinstance(value, str) and _MESSAGES.match(value):
+        value = read_text_value(value)
     if isinstance(value, str):
-        before, *parts = _SPEAKER.split(value)
-        if not parts or before.strip():
-            return [Turn("", value)]
-        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
-        return [Turn(_ROLES[speaker], said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
+        return [Turn("", value)]
     return [_message(message) for message in (value if isinstance(value, list) else [value])]
 
 
@@ -46,11 +46,16 @@ def _message(message: Any) -> Turn:
     if not isinstance(message, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
-    role = message.get("role", message.get("from"))
-    content = message.get("content", message.get("value"))
+    role = message.get("role") or message.get("from")
+    content = message["value"] if message.get("content") is None and "value" in message else message.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        # An image is no text.
+        content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
     if not isinstance(role, str) or not isinstance(content, str):
         raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
-    return Turn(_ROLES.get(role, role), content)
+    name = role.lower()
+    return Turn(_ROLES.get(name, name), content)
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:

@@ -16,6 +16,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from iterpref_core.problems.ingestion.call_tests import (
@@ -28,6 +29,7 @@ from iterpref_core.problems.ingestion.call_tests import (
 from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
+from iterpref_core.programs.source_code.names import unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
 
@@ -41,9 +43,6 @@ _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code",
 """The fields of an object in which tests stand, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
 _UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
-
-Examples = Sequence[tuple[Any, Any]]
-"""Inputs and outputs of a script, or arguments and results of calls."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,16 @@ class Rules:
     checker: str | None = None
 
 
-class _Found(NamedTuple):
-    """Tests as Python code, or examples of a script or of calls of a function.
+class _Example(NamedTuple):
+    """An input and the output of a script, or the arguments and the result of a call.
 
     Attributes:
-        kind: `script` or `call`, where the tests say it.
-        function: the function's name, where the tests say it.
+        kind: `script` or `call`, where the test says it.
+        function: the function's name, where the test says it.
     """
 
-    codes: Sequence[str] = ()
-    examples: Examples = ()
+    given: Any
+    expected: Any
     kind: str = ""
     function: str = ""
 
@@ -95,34 +94,48 @@ def read_tests(
         LeftOutError: no test can be used.
         ValueError: the tests have another shape, or are broken.
     """
-    rules = rules or Rules()
     shown = _find(visible)
-    others = _find(hidden)
-    if shown.codes or others.codes:
-        if shown.examples or others.examples:
-            raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
-        first = _code_tests(shown.codes, asked.entry_point)
-        return (_with_tests(asked, first + _code_tests(others.codes, asked.entry_point), len(first)),), Counter()
-    if not (shown.examples or others.examples):
+    every = [*shown, *_find(hidden)]
+    codes = [test for test in every if isinstance(test, str)]
+    examples = [test for test in every if isinstance(test, _Example)]
+    if codes and examples:
+        raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
+    if examples:
+        return _read_examples(asked, examples, len(shown), rules or Rules())
+    if not codes:
         return (), Counter()
-    kind = shown.kind or others.kind
+    tests = [_tests_of_code(code, asked.entry_point) for code in codes]
+    number = sum(map(len, tests[: len(shown)]))
+    return (_with_tests(asked, tuple(chain.from_iterable(tests)), number),), Counter()
+
+
+def _read_examples(
+    asked: Problem, examples: Sequence[_Example], shown: int, rules: Rules
+) -> tuple[tuple[Problem, ...], Counter[str]]:
+    """Return a problem with the tests of inputs and outputs, of which the first ones are visible; see `read_tests`."""
+    kinds = {example.kind for example in examples} - {""}
+    functions = {example.function for example in examples} - {""}
+    if len(kinds) > 1 or len(functions) > 1:
+        raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds | functions)}")
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
-    function = "" if kind == "script" else asked.entry_point or shown.function or others.function
-    if kind == "call" and not function:
+    function = "" if "script" in kinds else asked.entry_point or "".join(functions)
+    if "call" in kinds and not function:
         raise ValueError("field 'tests': they call a function, and nothing names it")
-    examples, number, left_out = _usable(shown.examples, others.examples, rules, script=not function)
-    if not examples:
+    places, left_out = _usable(examples, rules, script=not function)
+    if not places:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
         raise LeftOutError("no_tests", f"no test can be used ({listed})")
     left_out = Counter({f"tests_left_out/{reason}": count for reason, count in left_out.items()})
+    used = [examples[place] for place in places]
+    number = sum(place < shown for place in places)
     if not function:
         script = asked.model_copy(update={"entry_point": ""})
-        return (_with_tests(script, stdin_tests(examples, rules), number),), left_out
+        return (_with_tests(script, tuple(_stdin_test(example, rules) for example in used), number),), left_out
     # The starter code shows whether the function is a method of a class; without it the first right program does.
     in_class = "class Solution" in (rules.starter_code or "".join(rules.programs[:1])) and "." not in function
     call = f"Solution().{function}" if in_class else function
     called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
-    calls = [(read_arguments(given), result) for given, result in examples]
+    calls = [(read_arguments(example.given), example.expected) for example in used]
     return tuple(_with_tests(called, tests, number) for tests in call_readings(call, calls)), left_out
 
 
@@ -132,34 +145,30 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
     return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
 
 
-def _find(values: Sequence[Any]) -> _Found:
+def _find(values: Sequence[Any]) -> list[str | _Example]:
     """Return the tests in the columns of a row: code, a column of inputs and one of outputs, or examples of both."""
     found = [value for value in map(_unpacked, values) if value]
     if found and all(isinstance(value, str) for value in found):
-        return _Found(["\n".join(found)])
+        return ["\n".join(found)]
     if len(found) == 2 and all(map(_is_list_of_values, found)):
         found = [{"inputs": found[0], "outputs": found[1]}]
-    codes: list[str] = []
-    examples: list[tuple[Any, Any]] = []
-    stated: set[tuple[str, str]] = set()
-    for tests in found:
-        if isinstance(tests, list) and all(isinstance(test, str) for test in tests):
-            codes += filter(str.strip, tests)
+    tests: list[str | _Example] = []
+    for value in found:
+        records = value if isinstance(value, list) else [value]
+        if all(isinstance(test, str | None) for test in records):
+            tests += [test for test in records if test and test.strip()]
             continue
-        records = tests if isinstance(tests, list) else [tests]
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
-        stated |= set(map(_kind_and_function, records))
-        names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
-        read = as_rows(tests, *names)
+        read = as_rows(value, *(("inputs", "outputs") if "inputs" in records[0] else ("input", "output")))
         if records[0].get("testtype") == "functional":
             # LiveCodeBench's grader reads each result as JSON.
             read = [(given, json_in_text(output)) for given, output in read]
-        examples += read
-    if len(stated) > 1:
-        raise ValueError(f"all tests must be of one kind and call one function, not {sorted(stated)}")
-    kind, function = stated.pop() if stated else ("", "")
-    return _Found(codes, examples, kind, function)
+        # An object of two columns says for all of its rows what a record says for itself.
+        stated = [_kind_and_function(record) for record in records] * (len(read) // len(records))
+        for (given, output), (kind, function) in zip(read, stated, strict=True):
+            tests.append(_Example(given, output, kind, function))
+    return tests
 
 
 def _is_list_of_values(value: Any) -> bool:
@@ -184,13 +193,6 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
 
 
-def _code_tests(codes: Sequence[str], entry_point: str) -> tuple[Test, ...]:
-    tests: list[Test] = []
-    for code in codes:
-        tests += _tests_of_code(code, entry_point)
-    return tuple(tests)
-
-
 def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     """Return the tests in Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
 
@@ -199,25 +201,35 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
             of a comparison is not used.
     """
     try:
-        body = parse_source(code).body
+        tree = parse_source(code)
     except SyntaxError as error:
         raise ValueError(f"a test is not valid Python ({error.msg})") from None
+    body = tree.body
     classes = [node for node in body if isinstance(node, ast.ClassDef)]
     if any(ast.unparse(base).rpartition(".")[2] == "TestCase" for node in classes for base in node.bases):
         return (UnittestTest(code=code),)
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = [*functions, *(node.name for node in classes)]
     imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
-    if "solution" in imports and any(name.lower().startswith("test") for name in names):
-        return (PytestTest(code=code),)
-    if "check" in functions and entry_point:
-        return tests_of_check(code, entry_point)
+    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    defines_only = all(isinstance(node, _DEFINING) for node in body)
+    if any(name.lower().startswith("test") for name in names):
+        if "solution" in imports:
+            return (PytestTest(code=code),)
+        # What the tests read and do not define must be the program's.
+        asked = unbound_names(tree) if defines_only else []
+        if asked:
+            return (PytestTest(code=f"from solution import {', '.join(asked)}\n\n{code}"),)
+    # HumanEval-X names the function in the call alone.
+    called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
+    if "check" in functions and called:
+        return tests_of_check(code, called)
     if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
         raise ValueError("a test compares and does not use the result; write `assert` before it")
-    if functions and all(isinstance(node, _DEFINING) for node in body):
+    if functions and defines_only:
         raise ValueError(
-            "the tests define functions, and nothing calls them; those of pytest import from `solution`, and `check` "
-            "needs the column of the function's name, entry_point="
+            "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
+            "with `test` and import from `solution`, and `check` needs the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 
@@ -235,13 +247,15 @@ def tested_name(test: Test, program: str) -> str:
     if not isinstance(test, AssertTest | UnittestTest | PytestTest):
         return ""
     tree = parse_source(test.code)
-    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
+    imported = [alias.name for node in imports for alias in node.names if alias.name != "*"]
     if imported:
-        return imported[0].names[0].name
-    # A set-up may call something else before.
-    parts = [node for node in tree.body if isinstance(node, ast.Assert)] or tree.body
+        return imported[0]
+    # A set-up may call something else before; the object of a class is made there.
+    parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
-    names = [called.id for called in calls if isinstance(called, ast.Name)]
+    written = [ast.unparse(called).removeprefix("solution.") for called in calls]
+    names = [name for name in written if name.isidentifier()]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
     # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
     found = [name for name in names if name in defined or not hasattr(builtins, name)]
@@ -252,60 +266,47 @@ def tested_name(test: Test, program: str) -> str:
     return found[0] if found else ""
 
 
-def stdin_tests(examples: Examples, rules: Rules) -> tuple[StdinTest, ...]:
-    r"""Return a test for each input and output of a script, both texts or lists of lines.
-
-    A test has a tolerance if its output has a decimal number.
-
-    >>> [test.tolerance for test in stdin_tests([("1 2\n", "3\n"), ("1 3\n", "0.33\n")], Rules())]
-    [None, 1e-05]
-    """
-    tests = []
-    for given, printed in examples:
-        output = as_text(printed)
-        test = StdinTest(
-            input=as_text(given),
-            output=output,
-            tolerance=TOLERANCE if _DECIMAL.search(output) and rules.checker is None else None,
-            ignore_case=rules.ignore_case,
-            checker=rules.checker,
-        )
-        tests.append(test)
-    return tuple(tests)
+def _stdin_test(example: _Example, rules: Rules) -> StdinTest:
+    """Return the test of a script; a tolerance is allowed if the output has a decimal number."""
+    output = as_text(example.expected)
+    return StdinTest(
+        input=as_text(example.given),
+        output=output,
+        tolerance=TOLERANCE if _DECIMAL.search(output) and rules.checker is None else None,
+        ignore_case=rules.ignore_case,
+        checker=rules.checker,
+    )
 
 
-def _usable(visible: Examples, hidden: Examples, rules: Rules, *, script: bool) -> tuple[Examples, int, Counter[str]]:
-    """Return the examples that can be used, the number of the visible ones, and that of the others by reason.
+def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tuple[list[int], Counter[str]]:
+    """Return the places of the examples that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `several_outputs`: a script may print one of several texts.
     `empty`: it shall print nothing, so that one which does nothing passes. `contradictory`: another test expects
     something else of the same input; neither is used.
     """
+    as_one = as_text if script else as_source
     # A right program decides if the result null means None.
     keeps_null = bool(rules.programs) and not script
     left_out: Counter[str] = Counter()
     outputs: defaultdict[str, set[str]] = defaultdict(set)
-    kept: list[tuple[int, str, tuple[Any, Any]]] = []
-    for place, (given, expected) in enumerate([*visible, *hidden]):
+    kept: list[tuple[int, str]] = []
+    for place, (given, expected, *_) in enumerate(examples):
+        results = expected if isinstance(expected, list) and expected else [expected]
         # An input in lines has an output in lines; a list beside a text is one of texts that are all right.
-        if script and isinstance(given, str) and isinstance(expected, list) and len(expected) > 1:
+        if script and isinstance(given, str) and len(results) > 1:
             left_out["several_outputs"] += 1
             continue
-        results = expected if isinstance(expected, list) and expected else [expected]
-        is_known = any(result is not None for result in results)
-        if given is None or not (is_known or keeps_null):
+        if given is None or not (keeps_null or any(result is not None for result in results)):
             left_out["null"] += 1
             continue
-        printed = " ".join(as_text(expected).split()) if script else as_source(expected)
-        if script and not rules.checker and not printed:
+        printed = " ".join(as_one(expected).split())
+        if not printed and not rules.checker:
             left_out["empty"] += 1
             continue
-        key = as_text(given).rstrip() if script else as_source(given)
+        key = as_one(given).rstrip()
         outputs[key].add(printed.lower() if rules.ignore_case else printed)
-        kept.append((place, key, (given, expected)))
-    if not rules.checker:
-        every = len(kept)
-        kept = [each for each in kept if len(outputs[each[1]]) == 1]
-        left_out["contradictory"] += every - len(kept)
-    number = sum(place < len(visible) for place, _, _ in kept)
-    return [example for _, _, example in kept], number, +left_out
+        kept.append((place, key))
+    clear = [place for place, key in kept if rules.checker or len(outputs[key]) == 1]
+    left_out["contradictory"] += len(kept) - len(clear)
+    return clear, +left_out

@@ -2,11 +2,11 @@
 
 1. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
    gives a different answer, several answers are right, and without a checker the tests know only one of them.
-2. For a trajectory wrong programs run, those nearest to a right one first, until enough of them fail. A right program
+2. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
    and these make the trajectory: a human error and its repair.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
@@ -54,7 +54,7 @@ def try_programs(row: PublishedProblem, run: Run, *, pairs: int) -> tuple[Proble
         # Right programs may need more on this machine.
         limit_s = time_limit(limit_s, max(outcome.slowest_s for outcome in outcomes if outcome.verdict == "passed"))
     problem = reading.model_copy(update={"reference": passing[0], "time_limit_s": limit_s})
-    return problem, _try_wrong(row, problem, passing, run, pairs) if pairs else None
+    return problem, _try_wrong(row, problem, passing[0], run, pairs) if pairs else None
 
 
 def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]:
@@ -79,13 +79,11 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]
     return tried[0]
 
 
-def _try_wrong(
-    row: PublishedProblem, problem: Problem, passing: Sequence[str], run: Run, pairs: int
-) -> Trajectory | None:
+def _try_wrong(row: PublishedProblem, problem: Problem, right: str, run: Run, pairs: int) -> Trajectory | None:
     """Return the trajectory of the nearest wrong programs that fail, at most so many; None if there is none."""
     attempts: list[Attempt] = []
     # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
-    for distance, code in sorted((min(_distance(code, right) for right in passing), code) for code in row.wrong):
+    for distance, code in sorted((_distance(code, right), code) for code in row.wrong):
         # A distance of 0: the program is a right one with other line ends.
         if distance == 0 or len(attempts) == pairs:
             continue
@@ -97,7 +95,6 @@ def _try_wrong(
             attempts.append(failed)
     if not attempts:
         return None
-    right = min(passing, key=lambda code: _distance(attempts[0].code, code))
     hidden: Verdict | None = "passed" if problem.hidden_tests else None
     repaired = Attempt(iteration=len(attempts), code=right, verdict="passed", hidden=hidden)
     return Trajectory(

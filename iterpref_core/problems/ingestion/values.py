@@ -61,7 +61,7 @@ def read_list(value: Any) -> list[Any]:
 
 
 def read_license(value: Any) -> str | None:
-    """Return the license in a row's column, a text or a list of texts; None if there is none.
+    """Return the license in a row's column, a text or a list of texts, also as JSON; None if there is none.
 
     >>> read_license("mit"), read_license(["MIT OR ISC", None, "GPL-3.0"]), read_license("")
     ('mit', '(MIT OR ISC) AND GPL-3.0', None)
@@ -69,7 +69,8 @@ def read_license(value: Any) -> str | None:
     Raises:
         ValueError: the column holds something else, which may state a license all the same.
     """
-    names = value if isinstance(value, list) else [value]
+    read = read_text_value(value)
+    names = read if isinstance(read, list) else [value]
     if not all(name is None or isinstance(name, str) for name in names):
         raise ValueError(f"a license is a text or a list of texts, not {value!r}")
     stated = list(dict.fromkeys(name.strip() for name in names if name and name.strip()))
@@ -100,41 +101,52 @@ def as_rows(value: Any, *names: str) -> list[tuple[Any, ...]]:
 
     >>> as_rows({"input": [1, 2], "output": [3, 4]}, "input", "output")
     [(1, 3), (2, 4)]
-    >>> as_rows([{"input": 1, "output": 3}], "input", "output")
-    [(1, 3)]
+    >>> as_rows([{"input": 1, "output": 3}], "input", "output"), as_rows({"input": 1, "output": 3}, "input", "output")
+    ([(1, 3)], [(1, 3)])
 
     Raises:
         ValueError: a column is missing, or not as long as the others.
     """
     table = read_text_value(value)
-    if table is None:
+    if not table:
         return []
-    if isinstance(table, Mapping):
-        columns = [read_list(table.get(name)) for name in names]
+    rows = [table] if isinstance(table, Mapping) else table
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise ValueError(f"a table with {' and '.join(names)} is expected")
+    # Parquet has no field that is null, but some row has it.
+    fields = dict.fromkeys(name for row in rows for name in row)
+    absent = [name for name in names if name not in fields]
+    if absent:
+        raise ValueError(
+            f"a table has no field {absent[0]!r}, but {', '.join(fields)}; --columns can name a field, as in "
+            f"tests=COLUMN.{next(iter(fields))}"
+        )
+    if isinstance(table, Mapping) and any(isinstance(read_text_value(table[name]), list | tuple) for name in names):
+        columns = [read_list(table[name]) for name in names]
         if len(set(map(len, columns))) != 1:
             raise ValueError(f"{' and '.join(names)} are lists of one length, not of {[*map(len, columns)]}")
         # Columns become rows: [[1, 2], [3, 4]] gives (1, 3) and (2, 4).
         return list(zip(*columns, strict=True))
-    if not isinstance(table, list) or not all(isinstance(row, Mapping) for row in table):
-        raise ValueError(f"a table with {' and '.join(names)} is expected")
-    # Parquet has no field that is null, but some row has it.
-    absent = [name for name in names if table and not any(name in row for row in table)]
-    if absent:
-        raise ValueError(f"a table has no field {absent[0]!r}")
-    return [tuple(map(row.get, names)) for row in table]
+    return [tuple(map(row.get, names)) for row in rows]
 
 
 def read_time_limit(value: Any) -> float | None:
     """Return a time limit in seconds, or None if the value states none.
 
-    No problem has a limit of 100 seconds: such a number is one of milliseconds.
+    No problem has a limit of 100 seconds: such a number without a unit is one of milliseconds.
 
-    >>> [read_time_limit(value) for value in ("2.0 seconds", "1500 ms", 2, "", {"seconds": 2, "nanos": 500_000_000})]
-    [2.0, 1.5, 2.0, None, 2.5]
+    >>> [read_time_limit(value) for value in ("2,5 seconds", "50 ms", "1 minute", 1500, 2, "", -1)]
+    [2.5, 0.05, 60.0, 1.5, 2.0, None, None]
+    >>> read_time_limit({"seconds": 2, "nanos": 500_000_000})
+    2.5
     """
     if isinstance(value, Mapping):
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
         value = (value.get("seconds") or 0) + (value.get("nanos") or 0) / 1e9
-    found = re.search(r"\d+(\.\d+)?", f"{value:f}" if isinstance(value, float) else str(value))
-    limit = float(found[0]) if found else 0.0
-    return (limit / 1000 if limit >= 100 else limit) or None
+    text = f"{value:f}" if isinstance(value, float) else str(value).lower()
+    found = re.search(r"(?<![\d-])(\d+(?:[.,]\d+)?) *(ms|mil|min|s|)", text)
+    if found is None:
+        return None
+    limit = float(found[1].replace(",", "."))
+    unit = found[2] or ("ms" if limit >= 100 else "s")
+    return limit * {"s": 1, "min": 60}.get(unit, 0.001) or None

@@ -8,6 +8,8 @@ from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
 from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
+TWO_STEP_SHARE = 0.3
+"""The share of problems whose map step is a composition of two."""
 VISIBLE_TESTS = 6
 """Tests whose feedback reaches the debugger. The first three have ordinary arguments, then the edge cases follow."""
 HIDDEN_TESTS = 6
@@ -37,14 +39,14 @@ class Combination:
         return (self.kind.name, self.position.name, self.predicate.name, maps, self.reduce.name)
 
 
-def draw_combinations(random: Random, two_step_share: float) -> Iterator[Combination]:
+def draw_combinations(random: Random) -> Iterator[Combination]:
     """Yield distinct combinations in random order, kinds in turn, until nearly all of the tree is used up."""
     seen: set[tuple[str, ...]] = set()
     misses = 0
     # So many draws in a row that were all seen before mean that few or no combinations are left.
     while misses < 10_000:
         kind = KINDS[len(seen) % len(KINDS)]
-        steps = 2 if random.random() < two_step_share else 1
+        steps = 2 if random.random() < TWO_STEP_SHARE else 1
         combination = Combination(
             kind,
             random.choice(kind.positions),

@@ -25,11 +25,11 @@ def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
     """
     sizes = {split: getattr(params, split) for split in SPLITS}
     wanted = sum(sizes.values())
-    drawn = list(islice(draw_combinations(Random(params.seed), params.two_step_share), wanted))
+    drawn = list(islice(draw_combinations(Random(params.seed)), wanted))
     if len(drawn) < wanted:
         raise ConfigError(
-            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)} with "
-            f"two_step_share = {params.two_step_share:g}; lower the sizes of the splits, or change that share"
+            f"params.yaml: problems: {wanted} problems asked for in all, and the feature tree gives {len(drawn)}; "
+            "lower the sizes of the splits"
         )
     combinations = iter(drawn)
     for split, size in sizes.items():

@@ -35,6 +35,8 @@ REASONS = (
 )
 """The reasons why a requested problem is dropped."""
 _SEED = 23
+ROUNDS = 2
+"""Rounds of evolving the feature tree."""
 _TEMPERATURE = 1.0
 """Of the model's answers."""
 SEED_CHARS = 12_000
@@ -88,8 +90,8 @@ def make_tree(
         raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
     tree.save(out)
     grown = Counter[str](features=0, asked=0, asked_again=0, unreadable=0)
-    with show_progress("rounds of evolution", params.rounds) as advance:
-        for _ in range(params.rounds):
+    with show_progress("rounds of evolution", ROUNDS) as advance:
+        for _ in range(ROUNDS):
             evolve(tree, backend, params, grown)
             tree.save(out)
             advance()

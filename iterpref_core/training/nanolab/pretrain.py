@@ -29,6 +29,8 @@ _IGNORED = -100
 """The label of tokens that PyTorch's cross-entropy leaves out."""
 SEED = 7
 _HEADS = 4
+_WIDTH_OF_A_LAYER = 64
+"""A model has a layer for every 64 of its width, and two at least."""
 _MAX_LENGTH = 1024
 _ROWS_AT_ONCE = 4
 _WIDTH_STEP = 16
@@ -85,7 +87,7 @@ def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> Llam
         vocab_size=len(tokenizer),
         hidden_size=params.hidden_size,
         intermediate_size=params.intermediate_size,
-        num_hidden_layers=params.layers,
+        num_hidden_layers=max(2, params.hidden_size // _WIDTH_OF_A_LAYER),
         num_attention_heads=_HEADS,
         num_key_value_heads=_HEADS,
         max_position_embeddings=_MAX_LENGTH,

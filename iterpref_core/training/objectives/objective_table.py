@@ -237,7 +237,7 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
 
 def _effective(name: str) -> tuple[str, ...]:
     """Return the settings under `training.objectives` that change something about an objective."""
-    if name == GRPO:  # its beta is `training.grpo.beta`
+    if name == GRPO:  # its beta is `training.grpo.arguments.beta`
         return ("learning_rate",)
     row = OF_ROWS[name]
     effective = ["learning_rate", *row.options]

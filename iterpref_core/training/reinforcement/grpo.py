@@ -60,7 +60,6 @@ _SHARED = (
     "gradient_checkpointing",
     "load",
     "lora",
-    "max_grad_norm",
     "max_prompt_length",
     "merge",
     "micro_batch_size",
@@ -70,7 +69,7 @@ _SHARED = (
     "arguments",
 )
 """The settings of `training` that GRPO reads besides its own; the others are about pairs."""
-_ADVICE = "lower training.objectives.grpo.learning_rate, or raise training.grpo.beta"
+_ADVICE = "lower training.objectives.grpo.learning_rate, or raise training.grpo.arguments.beta"
 """The remedy for a training that diverged."""
 
 

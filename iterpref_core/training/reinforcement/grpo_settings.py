@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from trl import GRPOConfig
 
@@ -11,9 +11,10 @@ from iterpref_core.records.errors import ConfigError, unknown_name
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.objective_table import GRPO, find_rates
 from iterpref_core.training.training.optimizers import PLATEAU, check_schedule
-from iterpref_core.training.training.settings import check_arguments, make_arguments, shared_arguments
+from iterpref_core.training.training.settings import check_arguments, check_value, make_arguments, shared_arguments
 
 PASSED: Mapping[str, tuple[Any, ...]] = {
+    "beta": (),
     "delta": (),
     "epsilon": (),
     "epsilon_high": (),
@@ -22,6 +23,7 @@ PASSED: Mapping[str, tuple[Any, ...]] = {
     "min_p": (),
     "repetition_penalty": (),
     "scale_rewards": ("group", "batch", "none", True, False),
+    "temperature": (),
     "top_entropy_quantile": (),
     "top_k": (),
     "top_p": (),
@@ -55,17 +57,24 @@ def check_grpo_settings(params: TrainingParams, processes: int) -> int:
             f"params.yaml: training.arguments.lr_scheduler_type: {PLATEAU} follows a validation loss, which grpo has "
             "not; set another schedule"
         )
-    for name in grpo.arguments:
+    types = get_type_hints(GRPOConfig)
+    for name, value in grpo.arguments.items():
         if name not in PASSED:
             raise ConfigError(
                 f"params.yaml: training.grpo.arguments.{name}: is not passed on to TRL; remove it: another setting of "
                 "`training` or `training.grpo` decides it, or it is not known to leave checkpoints right; there are "
                 f"{', '.join(PASSED)}"
             )
-        if PASSED[name] and grpo.arguments[name] not in PASSED[name]:
+        if PASSED[name] and value not in PASSED[name]:
             known = map(str, PASSED[name])
-            message = unknown_name("value", str(grpo.arguments[name]), known)
+            message = unknown_name("value", str(value), known)
             raise ConfigError(f"params.yaml: training.grpo.arguments.{name}: {message}")
+        if not PASSED[name]:
+            check_value(f"params.yaml: training.grpo.arguments.{name}", types[name], value)
+    if grpo.arguments.get("temperature") == 0:
+        raise ConfigError(
+            "params.yaml: training.grpo.arguments.temperature: is 0, and all answers would be the same; raise it"
+        )
     answers = grpo.problems * grpo.generations
     at_once = params.micro_batch_size * processes
     if answers % at_once:
@@ -97,8 +106,6 @@ def grpo_config(params: TrainingParams, learning_rate: float, accumulation: int,
         "max_steps": grpo.steps,
         "num_generations": grpo.generations,
         "max_completion_length": grpo.max_new_tokens,
-        "temperature": grpo.temperature,
-        "beta": grpo.beta,
         "reward_weights": list(grpo.rewards.values()),
         "shuffle_dataset": False,  # the rows are drawn already
     }

@@ -26,6 +26,7 @@ PASSED = (
     "adam_beta1",
     "adam_beta2",
     "adam_epsilon",
+    "max_grad_norm",
     "max_steps",
     "logging_steps",
     "logging_first_step",
@@ -86,14 +87,9 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 "it (such as epochs, warmup_ratio, or select for the checkpoint to take), or it is not known to leave "
                 f"checkpoints, reference and batches right; there are {', '.join(PASSED)}"
             )
-        try:
-            TypeAdapter(types[name]).validate_python(value, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise ConfigError(f"{_WHERE}.{name}: is {value!r}: {reason}; correct the value, or remove it") from None
-        no_steps = name.endswith("_steps") and value == 0
-        if no_steps or (isinstance(value, int | float) and not 0 <= value < math.inf):
-            raise ConfigError(f"{_WHERE}.{name}: is {value}; give a finite number above 0 (or 0, but for steps)")
+        check_value(f"{_WHERE}.{name}", types[name], value)
+        if name.endswith("_steps") and value == 0:
+            raise ConfigError(f"{_WHERE}.{name}: is 0; give a number above 0")
     check_choices(given)
     for name in _services(given):
         try:
@@ -103,6 +99,26 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 f"{_WHERE}.report_to: {name} cannot be used ({first_line(error)}); install it, or name another of "
                 f"{', '.join(INTEGRATION_TO_CALLBACK)}"
             ) from None
+
+
+def check_value(where: str, kind: Any, value: Any) -> None:
+    """Refuse an argument's value of another type than the library has for it, and a number below 0 or without end.
+
+    Args:
+        where: the argument, for the message.
+        kind: its type.
+        value: as given.
+
+    Raises:
+        ConfigError: the value cannot be taken.
+    """
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
 
 
 def _services(given: Mapping[str, Any]) -> list[str]:
@@ -164,7 +180,7 @@ def shared_arguments(
         "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "cosine",
         "warmup_steps": int(params.warmup_ratio * steps),
-        "max_grad_norm": params.max_grad_norm,
+        "max_grad_norm": 1.0,
         "bf16": params.bf16 is True,
         "activation_checkpointing": params.gradient_checkpointing,
         "seed": params.seed,

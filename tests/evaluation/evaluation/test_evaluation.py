@@ -38,7 +38,7 @@ PARAMS = section(
     seed=1,
     benchmarks=("heldout",),
     samples=1,
-    temperature=0.2,
+    temperature=None,
     backend="transformers",
     batch_size=2,
     max_new_tokens=4,
@@ -67,7 +67,7 @@ class Bench:
         *,
         fresh: bool = False,
     ) -> dict[str, float]:
-        params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples, "temperature": 0.5})
+        params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples})
         store = self.folder / "answers.sqlite"
         mode = PromptMode(instruct=True)
         answers = AnswerStore(store, f"evaluate {identity}")
@@ -155,7 +155,7 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
-        inference = inference_at(url, attempts=2)
+        inference = inference_at(url)
 
         def evaluate(calls: int) -> dict[str, float]:
             capped = budget.model_copy(update={"calls": calls})
@@ -182,7 +182,7 @@ class Fading(FakeModel):
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
     ) -> list[Completion]:
-        assert sampling.temperature == 0.5
+        assert sampling.temperature == 0.2
         answers = []
         for place, request in enumerate(requests):
             if not self.left:
@@ -224,7 +224,7 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Ben
     assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
     assert entry["ci95"] == pytest.approx([0, right / 6])
     assert entry["pass_at_5_ci95"] == pytest.approx([0, 2 * at_5])
-    assert entry["sampling"] == {"temperature": 0.5, "max_new_tokens": 9, "seed": 1, "samples": 6}
+    assert entry["sampling"] == {"temperature": 0.2, "max_new_tokens": 9, "seed": 1, "samples": 6}
 
 
 def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -263,7 +263,7 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     bench.run(("heldout",))
     model = ReplayModel(ANSWERS)
     bench.backend = model
-    params = PARAMS.model_copy(update={"max_new_tokens": 9, "temperature": 0.5})
+    params = PARAMS.model_copy(update={"max_new_tokens": 9})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
     sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
     questions = [BenchmarkPrompt(DOUBLE), BenchmarkPrompt(SQUARE)]
@@ -290,7 +290,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     answers = tmp_path / "answers.sqlite"
     budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
     with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
-        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20, attempts=2)
+        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20)
 
         def evaluate(*, fresh: bool) -> dict[str, float]:
             setting = asking(bench.setting, inference, budget)

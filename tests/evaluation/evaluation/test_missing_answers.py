@@ -101,6 +101,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
 
     def run(mock: Ending) -> tuple[int, str, dict[str, Any]]:
         fields: dict[str, Any] = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
@@ -111,7 +112,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         with serve(mock) as url:
             arguments = ["evaluate", "--model", "m", "--backend", "openai", "--base-url", url]
             arguments += ["--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o"]
-            arguments += ["--set", "inference.attempts=2", "--set", f"evaluation.max_new_tokens={LIMIT}"]
+            arguments += ["--set", f"evaluation.max_new_tokens={LIMIT}"]
             code, _, errors = calling(main, monkeypatch, capsys)(*arguments)
         result = {}
         if Path("o/results.json").exists():

@@ -265,14 +265,14 @@ def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
     assert entry["sampling"]["protocol"] == protocol
 
 
-@pytest.mark.parametrize(("greedy", "temperature"), [("true", 0), ("false", 0.6)])
+@pytest.mark.parametrize(("stated", "temperature"), [("null", 0), ("0.6", 0.6)])
 def test_one_sample_is_drawn_where_that_is_asked_for(
-    iterpref: Iterpref, problems: Path, greedy: str, temperature: float
+    iterpref: Iterpref, problems: Path, stated: str, temperature: float
 ) -> None:
     assert problems.exists()
     mock = Recording("def f(x):\n    return x\n")
     with serve(mock) as url:
-        values = ["--set", f"evaluation.greedy={greedy}", "--set", "evaluation.temperature=0.6"]
+        values = ["--set", f"evaluation.temperature={stated}"]
         code, _, err = iterpref(*EVALUATE, "--backend", "openai", "--base-url", url, *values)
     assert code == 0, err
     assert {body["temperature"] for body in mock.bodies} == {temperature}

@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.evaluation.report.findings import findings, headline
 from iterpref_core.evaluation.report.number_formats import difference
-from iterpref_core.evaluation.statistics.paired_tests import Comparison
+from iterpref_core.evaluation.statistics.comparison import Comparison
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleN
 
 
 def test_a_card_has_one_line_a_setting_and_no_plural_of_one(experiment: SimpleNamespace) -> None:
-    settings = {"prompt_separator": "\n\n", "prefix": "a|b"}
+    settings = {"separator": "\n\n", "prefix": "a|b"}
     text = card(summary_of(experiment), TRAINED.model_copy(update={"settings": settings, "pairs": 1}))
-    assert '| prompt_separator | `"\\n\\n"` |\n| prefix | a\\|b |\n' in text
+    assert '| separator | `"\\n\\n"` |\n| prefix | a\\|b |\n' in text
     assert "1 preference pair from" in text
     assert re.search(r"(?<![\d,.])1 (problems|pairs|tasks)", text) is None
 

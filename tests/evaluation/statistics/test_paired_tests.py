@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.statistics.paired_tests import Comparison, compare_shares, holm
+from iterpref_core.evaluation.statistics.comparison import Comparison
+from iterpref_core.evaluation.statistics.paired_tests import compare_shares, holm
 
 
 def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> Comparison:

@@ -34,7 +34,6 @@ def inference(backend: BackendName, **values: Any) -> InferenceParams:
         "base_url": None,
         "api": "chat",
         "timeout_s": 20,
-        "attempts": 2,
         "bf16": False,
         "price_prompt": 1,
         "price_completion": 1,

@@ -27,6 +27,11 @@ SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 HALF = "```python\ndef add(a, b):\n    y = a"
 
 
+@pytest.fixture(autouse=True)
+def _two_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
+
+
 @pytest.fixture
 def ask() -> "Iterator[Callable[..., OpenAIModel]]":
     """Serves a mock, and opens a backend for it."""
@@ -60,7 +65,7 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
 def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(
     ask: "Callable[..., OpenAIModel]",
 ) -> None:
-    backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2), attempts=2)
+    backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2))
     assert one(backend).missing.endswith('in the reply: the answer ends with finish_reason "abort"')
 
 
@@ -168,7 +173,7 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
 ) -> None:
     from aiohttp import web
 
-    backend = ask(Scripted(*[lambda _: web.json_response(body, status=code)] * 2), attempts=2)
+    backend = ask(Scripted(*[lambda _: web.json_response(body, status=code)] * 2))
     try:
         said = one(backend).missing
     except InputError as error:

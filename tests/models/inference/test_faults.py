@@ -53,7 +53,7 @@ def test_a_quota_that_is_used_up_ends_the_run_with_the_first_call() -> None:
     mock = Scripted(status(429, "You exceeded your current quota, check your plan", code="insufficient_quota"))
     began = time.monotonic()
     with serve(mock) as url, pytest.raises(EndpointError, match=r"exceeded your current quota.*received is kept"):
-        one(opened(url, attempts=10))
+        one(opened(url))
     assert len(mock.bodies) == 1
     assert time.monotonic() - began < 5
 
@@ -117,7 +117,7 @@ def test_a_prompt_that_a_completion_repeats_is_taken_off(repeats: bool) -> None:
 def test_marks_of_a_stream_around_a_reply_that_is_none_are_passed_over(form: str) -> None:
     content = '{\n "choices": [{"message": {"content": "x = 1"},\n "finish_reason": "stop"}]}'
     with serve(Scripted(body(form.replace("{}", content)))) as url:
-        assert one(opened(url, attempts=1)).text == "x = 1"
+        assert one(opened(url)).text == "x = 1"
 
 
 def test_the_version_of_an_api_goes_with_each_call() -> None:

@@ -41,7 +41,7 @@ class Listing(MockEndpoint):
 
 
 def inference(url: str, **values: Any) -> InferenceParams:
-    return section(InferenceParams, backend="openai", base_url=url, attempts=2, **values)
+    return section(InferenceParams, backend="openai", base_url=url, **values)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
 def ask_everything(url: str, store: Path) -> tuple[list[Completion], Spent]:
-    inference = inference_at(url, attempts=9)
+    inference = inference_at(url)
     caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,

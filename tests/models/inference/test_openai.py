@@ -37,7 +37,7 @@ def opened(
 ) -> "OpenAIModel":
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
-    settings = {"api": "chat", "timeout_s": 20.0, "attempts": 4} | values
+    settings = {"api": "chat", "timeout_s": 20.0} | values
     params = section(InferenceParams, backend="openai", base_url=url, **settings)
     return (kind or OpenAIModel)("some-model", params, concurrency)
 
@@ -212,11 +212,12 @@ def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask, code: 
 
 @pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
 def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(
-    ask: Ask, code: int, error: type[Exception], tmp_path: Path
+    ask: Ask, code: int, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 1)
     mock = Scripted(*[status(code)] * 80)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
-        model = stored(ask(mock, attempts=1), "m", store, concurrency=1)
+        model = stored(ask(mock), "m", store, concurrency=1)
         with pytest.raises(error, match=f"none of 20 prompts was answered: .*: {'' if code == 400 else '.*'}{code} no"):
             ask_all(model, many(40), SAMPLING)
         assert len(mock.bodies) == 20

@@ -214,7 +214,7 @@ def _own_server(url: str, model: Path) -> "OpenAIModel":
     from iterpref_core.models.inference.openai_model import OpenAIModel
     from iterpref_core.models.inference.served_tokens import ServedTokens
 
-    params = section(InferenceParams, backend="openai", base_url=url, api="completions", attempts=1)
+    params = section(InferenceParams, backend="openai", base_url=url, api="completions")
     return OpenAIModel("m", params, 4, ServedTokens(model, PromptFormat()))
 
 
@@ -249,7 +249,7 @@ def _backend(url: str, api: Api) -> "OpenAIModel":
     from iterpref_core.models.inference.openai_model import OpenAIModel
     from iterpref_core.models.inference.vllm_server import SERVED_NAME
 
-    inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120, attempts=3)
+    inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120)
     return OpenAIModel(SERVED_NAME, inference, 8)
 
 

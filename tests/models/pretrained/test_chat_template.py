@@ -63,8 +63,8 @@ def test_the_line_that_shows_what_is_trained() -> None:
     assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"])).describe("fenced") == (
         "`… [/INST] ` | ```python\\nprogram\\n``` | ` </s>`"
     )
-    plain = PromptFormat(template="plain", separator=" ->")
-    assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`… ->` | program | `</s>`"
+    plain = PromptFormat(template="plain")
+    assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`…\\n` | program | `</s>`"
 
 
 def test_where_the_generation_prompt_disagrees_it_is_shown_with_both() -> None:

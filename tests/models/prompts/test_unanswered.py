@@ -38,7 +38,7 @@ def parsed(word: str) -> list[int | None]:
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
     with serve(Refusing(word)) as url:
-        inference = section(InferenceParams, backend="openai", base_url=url, attempts=2)
+        inference = section(InferenceParams, backend="openai", base_url=url)
         model = stored(OpenAIModel("m", inference, 4), "m", None)
         requests = [Request(f"prompt {number}", 0) for number in range(3)]
         return list(ask_parsed(model, requests, SAMPLING, int, Counter()))

@@ -38,14 +38,17 @@ def answer(prompt: str, seed: int) -> str:
     return f"def f(x):\n    return x + {int(done >= needed)}\n# {seed}\n" + "# again\n" * done
 
 
+@pytest.fixture(autouse=True)
+def _many_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 100)
+
+
 def models_at(url: str, timeout_s: float) -> Models:
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[OpenModels]:
-        inference = section(
-            InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s, attempts=100
-        )
+        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s)
         backend = OpenAIModel("mock", inference, CONCURRENCY)
         with AnswerStore(path, run) as store:
             endpoint = stored(backend, "mock", store)

@@ -14,13 +14,11 @@ from tests.settings import section
 def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: int = 100) -> str | None:
     params = section(
         PairsParams,
-        seed=1,
         rejected="random",
         pass_hidden=False,
         max_error_lines=max_error_lines,
         max_tokens=max_tokens,
         benchmarks=("heldout",),
-        contaminated="drop",
         near_duplicate=None,
     )
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)

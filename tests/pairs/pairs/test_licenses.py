@@ -44,13 +44,11 @@ def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_m
     write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
     params = section(
         PairsParams,
-        seed=13,
         rejected="all",
         pass_hidden=False,
         max_error_lines=20,
         max_tokens=300,
         benchmarks=(),
-        contaminated="drop",
         near_duplicate=None,
     )
     out = tmp_path / "pairs.jsonl"

@@ -25,16 +25,14 @@ def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory
     return Trajectory(task_id=name, solved=versions[-1][1] == "passed", attempts=attempts)
 
 
-def params(rejected: Literal["random", "first", "last", "all"] = "random", seed: int = 13) -> PairsParams:
+def params(rejected: Literal["random", "first", "last", "all"] = "random") -> PairsParams:
     return section(
         PairsParams,
-        seed=seed,
         rejected=rejected,
         pass_hidden=False,
         max_error_lines=20,
         max_tokens=30,
         benchmarks=("heldout",),
-        contaminated="drop",
         near_duplicate=None,
     )
 
@@ -138,13 +136,12 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: P
     assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
 
 
-def test_chance_depends_on_seed_and_problem_alone(tmp_path: Path, word_model: Path) -> None:
+def test_chance_depends_on_the_problem_alone(tmp_path: Path, word_model: Path) -> None:
     many = [trajectory(f"t{i}", THREE) for i in range(9)]
     _, pairs = select(tmp_path, word_model, many)
     _, backwards = select(tmp_path, word_model, reversed(many))
     assert pairs == backwards[::-1]
-    other, same = ([make_pairs(item, TASK, params(seed=seed)) for item in many] for seed in (14, 13))
-    assert other != same
+    assert len({pair.rejected for pair in pairs}) > 1
 
 
 def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(

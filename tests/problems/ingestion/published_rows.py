@@ -204,6 +204,14 @@ ROWS: dict[str, PublishedRow] = {
     "kodcode, a beginning": PublishedRow(
         "kodcode", _KODCODE | {"style": "complete", "question": ADD_HEAD}, ADD, ADD_WRONG, "add", tests=(1, 0)
     ),
+    "kodcode, all names": PublishedRow(
+        "kodcode",
+        _KODCODE | {"test": "from solution import *\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"},
+        ADD,
+        ADD_WRONG,
+        "add",
+        tests=(1, 0),
+    ),
     "acecode": PublishedRow(
         "acecode",
         {
@@ -311,6 +319,7 @@ ROWS: dict[str, PublishedRow] = {
             "question": "Both ends.",
             "inputs": json.dumps([[[3, 1, 2]]]),
             "outputs": json.dumps([[1, 3]]),
+            "starter_code": ENDS_STARTER,
             "func_name": "ends",
             "class_name": "Solution",
         },

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -152,10 +153,127 @@ def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
         pairs_of({name: [text, text] for name, text in PAIR.items()}, folder=tmp_path)
 
 
+def part(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text}]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda role, text: json.dumps([{"role": role, "content": text}]),
+        lambda role, text: str([{"content": text, "role": role}]),
+        lambda role, text: [{"role": role.upper(), "content": text}],
+        lambda role, text: [{"role": role, "content": part(text)}],
+        lambda role, text: [{"role": role, "content": part(text[:3]) + part(text[3:])}],
+        lambda role, text: [{"role": "model" if role == "assistant" else role, "content": text}],
+        lambda role, text: [{"role": None, "content": None, "from": role, "value": text}],
+        lambda role, text: {"from": "gpt" if role == "assistant" else "human", "value": text},
+    ],
+)
+def test_messages_are_read_in_every_shape(tmp_path: Path, shape: Callable[[str, str], Any]) -> None:
+    row = {name: shape("user" if name == "prompt" else "assistant", text) for name, text in PAIR.items()}
+    _, (pair,) = pairs_of(row, folder=tmp_path)
+    assert {name: getattr(pair, name) for name in PAIR} == PAIR
+
+
+def test_an_image_in_a_message_is_no_text(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": [{"type": "image"}, *part("Add one.")]}]
+    counts, _ = pairs_of(PAIR | {"prompt": asked}, PAIR, folder=tmp_path)
+    assert counts["dropped/bad_record"] == 1
+
+
+def test_ends_of_lines_are_no_difference(tmp_path: Path) -> None:
+    counts, pairs = pairs_of(PAIR | {"chosen": "x = 1\r\ny = 2\r\n", "rejected": "x = 1\ny = 2"}, PAIR, folder=tmp_path)
+    assert (len(pairs), counts["dropped/same_program"]) == (1, 1)
+
+
+ADD = "def add(a, b):\n    return a + b\n"
+ASSERTIONS = ["assert add(1, 2) == 3", "assert add(0, 5) == 5"]
+ASKED = {"prompt": "Add.", "reference": ADD, "tests": ASSERTIONS}
+
+
+def test_a_column_that_is_named_for_one_part_is_no_other_part(tmp_path: Path) -> None:
+    row = {"task": "Add a and b.", "source": ADD, "tests": ASSERTIONS}
+    _, problems = problems_of(tmp_path, "problems", row, columns="prompt=task,reference=source,hidden_tests=tests")
+    (problem,) = problems.values()
+    assert (problem.source, len(problem.tests), len(problem.hidden_tests)) == ("problems", 1, 1)
+    with pytest.raises(InputError, match="its task is sum; if that is no kind of task, add --columns task="):
+        problems_of(tmp_path, "problems", ASKED | {"task": "sum"})
+
+
+def test_a_list_and_a_text_of_code_are_both_tests(tmp_path: Path) -> None:
+    _, problems = problems_of(tmp_path, "problems", ASKED | {"more": PYTEST}, columns="tests=tests+more")
+    assert [[test.kind for test in problem.tests] for problem in problems.values()] == [["assert", "assert", "pytest"]]
+
+
+@pytest.mark.parametrize("null", ["None", "nan", None])
+def test_a_null_is_a_null_in_each_spelling_of_pandas(tmp_path: Path, null: Any) -> None:
+    parts = dict.fromkeys(("task_id", "entry_point", "license", "language", "setup", "starter_code", "source"), null)
+    _, problems = problems_of(tmp_path, "problems", ASKED | parts)
+    (problem,) = problems.values()
+    assert (problem.entry_point, problem.license, problem.setup, problem.source) == ("add", None, None, "problems")
+    assert problem.task_id.startswith("problem-")
+    found, _ = problems_of(tmp_path, "problems", ASKED | {"reference": null}, ASKED)
+    assert found.counts["dropped/no_reference"] == 1
+
+
+@pytest.mark.parametrize("empty", ["", " ", "[]", "{}", [], {}, None, "None"])
+def test_of_two_columns_the_one_that_holds_something_is_read(tmp_path: Path, empty: Any) -> None:
+    row = {"prompt": "Add.", "tests": empty, "checks": ASSERTIONS, "reference": empty, "answer": ADD}
+    _, problems = problems_of(tmp_path, "problems", row, columns="tests=tests|checks,reference=reference|answer")
+    assert [(len(problem.tests), problem.reference) for problem in problems.values()] == [(2, ADD)]
+
+
+SUM = "input()\nprint(sum(map(int, input().split())))\n"
+OBJECT = "class Sum:\n    def of(self, a, b):\n        return a + b\n"
+PYTEST = "def test_add():\n    assert add(1, 2) == 3\n"
+OF_MODULE = f"import solution\n\n{PYTEST.replace('add(1', 'solution.add(1')}"
+FIXTURE = f"import pytest\n\n@pytest.fixture\ndef one():\n    return 1\n\n{PYTEST.replace('()', '(one)')}"
+SHAPES: dict[str, tuple[Any, str, str]] = {
+    "nulls among assertions": ([ASSERTIONS[0], None, ""], ADD, "assert"),
+    "pytest without an import": (PYTEST, ADD, "pytest"),
+    "pytest with a fixture": (FIXTURE, ADD, "pytest"),
+    "pytest that imports the module": (OF_MODULE, ADD, "pytest"),
+    "one input and one output": ({"input": "2\n1 2\n", "output": "3\n"}, SUM, "stdin"),
+    "numbers": ({"input": 3, "output": 4}, "print(int(input()) + 1)\n", "stdin"),
+    "an object of a class": ("s = Sum()\nassert s.of(1, 2) == 3", OBJECT, "assert"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
+    tests, right, kind = SHAPES[name]
+    _, problems = problems_of(tmp_path, "problems", {"prompt": "Do.", "reference": right, "tests": tests})
+    (problem,) = problems.values()
+    assert [test.kind for test in problem.tests] == [kind]
+    assert problem.entry_point == ("" if kind == "stdin" else "Sum" if right == OBJECT else "add")
+
+
+@pytest.mark.parametrize(
+    ("tests", "message"),
+    [
+        ([{"code": ASSERTIONS[0]}], "has no field 'input', but code; .* as in tests=COLUMN.code"),
+        ([{"input": "1", "expected_output": "2"}], "has no field 'output', but input, expected_output;"),
+        (f"from your_module import add\n\n{PYTEST}", "those of pytest .* import from `solution`"),
+        ("def test_nothing():\n    assert True\n", "or that use nothing of the program"),
+        ({"test_list": ASSERTIONS}, "has no field 'input', but test_list;"),
+        (
+            [{"input": "a = 1, b = 2", "output": "3", "fn_name": "add"}],
+            "the arguments of a call are JSON, .* 'a = 1, b",
+        ),
+    ],
+)
+def test_tests_that_are_not_read_are_told_with_what_they_hold(tmp_path: Path, tests: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        problems_of(tmp_path, "problems", ASKED | {"tests": tests})
+
+
 def test_a_license_is_never_overwritten(tmp_path: Path) -> None:
     _, pairs = pairs_of(PAIR | {"license": "GPL-3.0-only"}, PAIR, PAIR | {"license": ["MIT", "ISC"]},
                         folder=tmp_path, license="MIT")  # fmt: skip
     assert [pair.license for pair in pairs] == ["GPL-3.0-only", "MIT", "MIT AND ISC"]
+    _, (pair,) = pairs_of(PAIR | {"license": '["MIT", "ISC"]'}, folder=tmp_path)
+    assert pair.license == "MIT AND ISC"
     row = {"question": "Do.", "solutions": ["print(2)"], "input_output": {"inputs": ["1"], "outputs": ["2"]}}
     _, problems = problems_of(tmp_path, "apps", row | {"license": "GPL-3.0-only"}, row, license="ISC")
     assert [problem.license for problem in problems.values()] == ["GPL-3.0-only", "ISC"]
@@ -172,17 +290,20 @@ def test_a_license_that_is_no_text_is_refused_and_not_passed_over(tmp_path: Path
 
 
 def test_rows_of_a_test_split_are_read_only_if_they_are_asked_for(tmp_path: Path) -> None:
-    splits = ("train", "test", "TEST", "dev", "fold-3", None, 7)
+    splits = ("train", "test", "TEST", "dev", "fold-3", None, 7, "fold-4", "test_easy")
     rows = [PAIR | {"task_id": str(place), "split": split} for place, split in enumerate(splits)]
 
     def read(**words: Any) -> str:
         _, pairs = pairs_of(*rows, folder=tmp_path, **words)
         return "".join(pair.task_id for pair in pairs)
 
-    assert [read(), read(split="train"), read(split="test"), read(split="val")] == ["0456", "0456", "12456", "3456"]
-    assert [read(split="all"), read(columns="split=")] == ["0123456", "0123456"]
+    assert [read(), read(split="train"), read(split="val")] == ["04567", "04567", "34567"]
+    assert read(split="test") == "1245678"
+    assert [read(split="all"), read(columns="split=")] == ["012345678", "012345678"]
+    # What has none of the usual words is a split if the user says so.
+    assert [read(split="fold-3"), read(split="test_easy")] == ["456", "568"]
     counts, _ = pairs_of(*rows, folder=tmp_path)
-    assert counts["dropped/other_split"] == 3
+    assert counts["dropped/other_split"] == 4
     with pytest.raises(InputError, match="its split is 'test'; --split test reads it"):
         pairs_of(PAIR | {"subset": "test"}, folder=tmp_path, columns="split=subset")
 

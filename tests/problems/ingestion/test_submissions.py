@@ -22,7 +22,10 @@ STATUS = {
     "Accepted": True, "OK": True, True: True, "AC": True, "Wrong Answer": False, "WA": False, False: False,
     "TIME_LIMIT_EXCEEDED": False, "Runtime Error (NZEC)": False, "Compile Error": False, "WJ": None, None: None,
     "SKIPPED": None, 0.5: None, "WA: Presentation Error": False, "CHALLENGED": False,
-    "IDLENESS_LIMIT_EXCEEDED": False, "Output Limit Exceeded": False,
+    "IDLENESS_LIMIT_EXCEEDED": False, "Output Limit Exceeded": False, "Wrong answer on test 3": False, "TL": False,
+    "Run Time Error": False, "RTE": False, "timed out": False, "failed: name 'x' is not defined": False,
+    "failure": False, "success": True, "REJECTED": False, "partially accepted": False, "not accepted yet": None,
+    "re-judging": None,
 }  # fmt: skip
 """What judges write -> True if the program passes, None if that does not say."""
 
@@ -75,3 +78,37 @@ def test_problems_without_tests_never_join_an_experiment(tmp_path: Path) -> None
     (tmp_path / "a.jsonl").write_text(json.dumps(json.loads(problem.to_json()) | {"tests": []}))
     with pytest.raises(InputError, match="field 'tests' of 'p' is empty; every program would pass"):
         list(read_ingested(tmp_path, set()))
+
+
+def read(folder: Path, columns: str, *rows: dict[str, object]) -> tuple[dict[str, float], list[Trajectory]]:
+    """Return the counts of rows, and their trajectories."""
+    found = ingest_submissions(Source([written(folder / "in.jsonl", *rows)]), folder / "out", folder / "t", columns)
+    return found.counts, list(read_jsonl(folder / "t", Trajectory))
+
+
+def test_without_a_name_a_problem_is_its_statement(tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": "Add."}]
+    answers = [[{"role": "assistant", "content": f"So:\n```python\nx = {number}\n```"}] for number in range(3)]
+    rows = [{"prompt": asked, "completion": answer, "label": number > 0} for number, answer in enumerate(answers)]
+    other = {"prompt": "Subtract.", "completion": "x = 4", "label": True}
+    _, found = read(tmp_path, "program=completion,passed=label", *rows, other)
+    assert [[(each.code, each.verdict) for each in one.attempts] for one in found] == [
+        [("x = 0\n", "wrong_answer"), ("x = 1\n", "passed"), ("x = 2\n", "passed")],
+        [("x = 4", "passed")],
+    ]
+
+
+def test_what_is_no_program_is_no_attempt(tmp_path: Path) -> None:
+    programs = {"int main(){ return 0; }": "OK", "I cannot do that.": "WA", " ": "WA", "x = (": "CE", "x = 1": "OK"}
+    rows = [{"prompt": "Add.", "code": code, "status": status} for code, status in programs.items()]
+    counts, (one,) = read(tmp_path, "program=code,passed=status", *rows)
+    assert [each.code for each in one.attempts] == ["x = (", "x = 1"]
+    assert {name: count for name, count in counts.items() if name.startswith("dropped/")} == {
+        "dropped/not_python": 1, "dropped/no_code": 1, "dropped/empty": 1,
+    }  # fmt: skip
+
+
+def test_a_program_may_stand_in_several_columns(tmp_path: Path) -> None:
+    row = {"prompt": "Add.", "head": "def f(x):\n", "body": "    return x\n", "status": "OK"}
+    _, (one,) = read(tmp_path, "program=head+body,passed=status", row)
+    assert one.attempts[0].code == row["head"] + row["body"]

@@ -12,6 +12,14 @@ SECONDS = st.decimals(min_value="0.1", max_value="99.9", places=3)
 UNITS = {"": 1, "s": 1, " sec": 1, " Seconds ": 1, " second": 1, "ms": 1000, " milliseconds": 1000}
 
 
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [("50 ms", 0.05), ("120 Seconds", 120), ("2 minutes", 120), ("2,5 s", 2.5), ("2.0 sec per test", 2), (-1, None)],
+)
+def test_a_unit_says_more_than_the_size_of_a_number(stated: Any, seconds: float | None) -> None:
+    assert read_time_limit(stated) == seconds
+
+
 @given(seconds=SECONDS, unit=st.sampled_from(sorted(UNITS)), number=st.booleans())
 def test_every_limit_that_is_stated_is_read(seconds: Any, unit: str, number: bool) -> None:
     stated = float(seconds) if number else f"{seconds * UNITS[unit]:f}{unit}"

@@ -11,7 +11,7 @@ from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
 
 def test_the_tree_has_enough_combinations_over_three_kinds_of_input() -> None:
     assert len(KINDS) >= 3
-    drawn = sum(1 for _ in islice(draw_combinations(Random(0), 0.3), 20_000))
+    drawn = sum(1 for _ in islice(draw_combinations(Random(0)), 20_000))
     assert drawn == 20_000
 
 

@@ -23,7 +23,6 @@ PARAMS = section(
     codeflow=20,
     validation=10,
     heldout=50,
-    two_step_share=0.3,
 )
 
 
@@ -97,9 +96,10 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
 
 
-def test_more_problems_than_the_tree_has_are_refused() -> None:
-    params = PARAMS.model_copy(update={"debugger": 17_000, "two_step_share": 0.0})
-    with pytest.raises(ConfigError, match=r"the feature tree gives \d+ with two_step_share = 0; lower the sizes"):
+def test_more_problems_than_the_tree_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iterpref_core.problems.problems.composition.TWO_STEP_SHARE", 0.0)
+    params = PARAMS.model_copy(update={"debugger": 17_000})
+    with pytest.raises(ConfigError, match=r"the feature tree gives \d+; lower the sizes"):
         next(compose_splits(params))
 
 

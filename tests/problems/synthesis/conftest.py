@@ -58,7 +58,6 @@ PROGRAM = {"solution": SOLUTION, "test": TEST}
 def params() -> SynthesisParams:
     return section(
         SynthesisParams,
-        rounds=2,
         subtrees=3,
         max_new_tokens=100,
     )

@@ -15,19 +15,16 @@ import yaml
 from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
-from iterpref_core.records.config import load_params
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
-from tasks.mlflow import live_curve, sync
+from tasks.mlflow import sync
 from tasks.mlflow.command import Command
 from tasks.mlflow.execution import Execution
-from tasks.mlflow.live_curve import LiveCurve
 from tasks.mlflow.record import Record, kept_records, records_folder
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, send_kept, write_record
-from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -105,27 +102,6 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) ->
     (read,) = run.inputs.dataset_inputs
     assert (read.dataset.name, read.dataset.digest) == ("data/pairs.jsonl", MD5)
     assert kept_records() == []
-
-
-def test_a_training_shows_its_curve_while_it_runs_and_goes_on_there_after_a_kill(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live_curve, "LIVE_AFTER_S", 0.0)
-    monkeypatch.setenv("ITERPREF_COMMAND", command().model_dump_json())
-    monkeypatch.setattr(live_curve, "observe_stage", lambda _, outs: TRAINED.model_copy(update={"outs": ()}))
-    LiveCurve(StageName("training", "sft"), load_params())({"loss": 3.0}, 1)  # and its process is killed
-    found = runs()
-    assert (found["training@sft"].info.status, found["training@sft"].data.metrics) == ("RUNNING", {"loss": 3.0})
-    write(execution("problems"), status="KILLED", error="it was told to end")
-    assert runs()["training@sft"].info.status == "KILLED"
-    LiveCurve(StageName("training", "sft"), load_params())({"loss": 2.5}, 2)
-    assert runs()["training@sft"].info.status == "RUNNING"
-    write(execution("training@sft", TRAINED, curve=[*CURVE, {"step": "3", "loss": "1.0"}]))
-    found = runs()
-    assert found["training@sft"].info.status == "FINISHED"
-    assert points(found["training@sft"], "loss") == [(1, 3.0), (2, 2.5), (3, 1.0)]
-    write(execution("training@sft", TRAINED, curve=CURVE))
-    assert len(points(runs()["training@sft"], "loss")) == 3
 
 
 def test_a_record_is_kept_while_another_process_sends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,6 @@ PARAMS = section(
     NanolabParams,
     hidden_size=32,
     intermediate_size=64,
-    layers=2,
     student_steps=6,
     debugger_steps=6,
     batch_size=4,

@@ -25,8 +25,6 @@ def settings(**grpo: object) -> TrainingParams:
         steps=8,
         problems=2,
         generations=8,
-        temperature=1.0,
-        beta=0.0,
         max_new_tokens=24,
         rewards={"passes_tests": 1.0},
         inside="refuse",

@@ -83,7 +83,7 @@ def test_the_trained_weights_are_those_of_trl_s_own_trainer(
     from iterpref_core.training.reinforcement.rewards import Rewards
 
     monkeypatch.setattr(GRPOTrainer, "_send_telemetry", lambda _: None)
-    params = settings(steps=3, beta=0.1)
+    params = settings(steps=3, arguments={"beta": 0.1})
     train("run", params)
     template = load_chat_template(coin)
     policy = load_model(coin)
@@ -147,7 +147,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(
 
     from iterpref_core.training.training.checkpoint import last_checkpoint
 
-    params = settings(beta=0.1, steps=6).model_copy(update={"lora": {"r": 4}, "micro_batch_size": 8})
+    params = settings(arguments={"beta": 0.1}, steps=6).model_copy(update={"lora": {"r": 4}, "micro_batch_size": 8})
     uninterrupted = train("whole", params)
     killed = tmp_path / "killed"
     _train_and_die(killed, problems_file, coin, params, last_step=4)
@@ -192,7 +192,7 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
     params = settings(steps=32)
     rate = params.objectives["grpo"].model_copy(update={"learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"training diverged: .* lower training.objectives.grpo.learning_rate"):
-        train("run", params.model_copy(update={"objectives": {"grpo": rate}, "max_grad_norm": 0.0}))
+        train("run", params.model_copy(update={"objectives": {"grpo": rate}, "arguments": {"max_grad_norm": 0.0}}))
     assert not (tmp_path / "run" / "out").exists()
 
 
@@ -201,7 +201,18 @@ def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_p
     [
         ({"arguments": {"los_type": "dr_grpo"}}, {}, "grpo.arguments.los_type: is not passed on to TRL"),
         ({"arguments": {"loss_type": "drgrpo"}}, {}, "loss_type: no value 'drgrpo'; did you mean 'dr_grpo'"),
-        ({"arguments": {"beta": 0.1}}, {}, "training.grpo.arguments.beta: is not passed on to TRL"),
+        ({"arguments": {"num_generations": 2}}, {}, "training.grpo.arguments.num_generations: is not passed on to TRL"),
+        (
+            {"arguments": {"temperature": 0.0}},
+            {},
+            "training.grpo.arguments.temperature: is 0, and all answers would be",
+        ),
+        ({"arguments": {"beta": -0.1}}, {}, "training.grpo.arguments.beta: is -0.1; give a finite number, 0 or more"),
+        (
+            {"arguments": {"top_p": "high"}},
+            {},
+            "training.grpo.arguments.top_p: is 'high': Input should be a valid number",
+        ),
         ({"arguments": {"optim": "sgd"}}, {}, "grpo.arguments.optim: is not passed on"),
         ({}, {"arguments": {"max_steps": 3}}, "training.arguments.max_steps: with grpo, training.grpo.steps says"),
         ({}, {"arguments": {"optm": "sgd"}}, "training.arguments.optm: is not passed on"),

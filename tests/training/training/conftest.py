@@ -53,7 +53,6 @@ def params() -> TrainingParams:
         batch_size=4,
         micro_batch_size=4,
         warmup_ratio=0.1,
-        max_grad_norm=1.0,
         max_prompt_length=64,
         max_length=256,
         layout="fork",

@@ -40,7 +40,7 @@ def test_the_page_has_the_arguments() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"max_steps": 0}, ".max_steps: is 0; give a finite number above 0"),
+        ({"max_steps": 0}, ".max_steps: is 0; give a number above 0"),
         ({"max_steps": 2.5}, ".max_steps: is 2.5: Input should be a valid integer"),
         ({"logging_steps": 1.5}, ": "),
         ({"save_steps": 0}, ".save_steps: is 0; give"),

@@ -192,7 +192,7 @@ def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: 
     from iterpref_core.models.inference.transformers_model import TransformersModel
 
     reads = fitted.family.prompt_format
-    inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60, attempts=1)
+    inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60)
     served = OpenAIModel("iterpref", inference, 1, tokens=ServedTokens(fitted.folder, reads))
     requests = [Request(prompt, 0) for prompt, _ in ASKED[:2]]
     sampling = Sampling(0.0, 60)

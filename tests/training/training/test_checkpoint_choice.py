@@ -193,10 +193,10 @@ def test_choosing_without_pairs_to_choose_by_is_refused(train: Train) -> None:
 def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
     tmp_path: Path, train: Train, params: TrainingParams
 ) -> None:
-    train("run", "target-rpo", max_grad_norm=0.0)
+    train("run", "target-rpo", arguments={"max_grad_norm": 0.0})
     rows = read_curve(tmp_path / "run")
     assert all(row["rewards/margins"] for row in rows)
-    wild = train("wild", "target-rpo", max_grad_norm=0.0, objectives=_rate(params, 1e30))
+    wild = train("wild", "target-rpo", arguments={"max_grad_norm": 0.0}, objectives=_rate(params, 1e30))
     assert any(name.startswith("stopped/") for name in wild)
 
 

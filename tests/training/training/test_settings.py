@@ -47,7 +47,7 @@ def test_optim_makes_the_step(
 
     before = load_file(inputs[2] / "model.safetensors")
     _, own = trained("sft", arguments=one_step)
-    train("sgd", "sft", arguments={**one_step, "optim": "sgd"}, max_grad_norm=0.01)
+    train("sgd", "sft", arguments={**one_step, "optim": "sgd", "max_grad_norm": 0.01})
     # SGD moves the weights by rate x gradient, which is clipped to 0.01. Adam moves nearly each of them by the rate.
     assert _norm(_change(tmp_path / "sgd", before)) == pytest.approx(RATE * 0.01, rel=0.01)
     assert _norm(_change(own, before)) > 10 * RATE

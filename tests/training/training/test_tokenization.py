@@ -115,21 +115,3 @@ def test_nothing_to_train_on_and_no_room_are_refused(
     short = params.model_copy(update={"max_length": 64})
     with pytest.raises(InputError, match="no room for a program"):
         next(PairReader(pairs_file, tmp_path / "x").tokenize(ChatTemplate(tokenizer), short))
-
-
-@pytest.mark.parametrize(
-    ("prompt", "program"),
-    [("total = ", "x + 1"), ("<fim>x = 1\n<hole>print(y)\n<middle>", "y = x\n")],
-    ids=["in the middle of a line", "fill in the middle"],
-)
-def test_a_plain_answer_may_go_on_without_a_line_break(
-    prompt: str, program: str, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> None:
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
-    pair = PreferencePair(task_id="p", prompt=prompt, chosen=program, rejected=program + "#")
-    unmarked = FocalSpans(task_id="p", method="none", rejected=(), chosen=())
-    template = ChatTemplate(tokenizer, PromptFormat(template="plain", separator=""))
-    (row,) = tokenize_pairs([(pair, unmarked)], template, params)
-    together = tokenizer(prompt + program, add_special_tokens=False)["input_ids"]
-    assert row.prompt_ids + row.chosen_ids == [*together, tokenizer.eos_token_id]

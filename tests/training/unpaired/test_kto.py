@@ -301,7 +301,7 @@ def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path: Path,
 def test_a_training_that_diverges_before_its_first_checkpoint_has_no_model(tmp_path: Path, train: Train) -> None:
     objectives = {"kto": {"learning_rate": 1e30}}
     with pytest.raises(TrainingError, match=r"training diverged: .* lower the learning rate"):
-        train("run", epochs=16, objectives=objectives, max_grad_norm=0.0)
+        train("run", epochs=16, objectives=objectives, arguments={"max_grad_norm": 0.0})
     assert not (tmp_path / "run" / "out").exists()
 
 

@@ -1,0 +1,44 @@
+"""Comparison: what the tests of two models found. They need numpy; those who show the numbers do not."""
+
+from pydantic import BaseModel
+
+SIGNIFICANT = 0.05
+"""The p-value below which a model is called better or worse."""
+
+
+class Comparison(BaseModel, frozen=True):
+    """One model against another on the same tasks.
+
+    Attributes:
+        n: the number of tasks.
+        gained: the tasks that the model solves more often than the other.
+        lost: the tasks that it solves less often.
+        difference: the difference of pass@1, as a share of 1.
+        ci95: the 95% interval of the difference: a bootstrap's, or exact where no task tells the models apart.
+        p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
+            each task, a sign-flip test with several.
+        p_worse: the p-value of the same test's one-sided form, small where the model is worse.
+        tasks_gained: the names of the tasks that the model solves more often.
+        tasks_lost: the names of the tasks that it solves less often.
+        both: the number of tasks that both solve, equally often.
+        neither: the number of tasks that neither solves.
+    """
+
+    n: int
+    gained: int
+    lost: int
+    difference: float
+    ci95: tuple[float, float]
+    p_value: float
+    p_worse: float
+    tasks_gained: tuple[str, ...]
+    tasks_lost: tuple[str, ...]
+    both: int
+    neither: int
+
+    @property
+    def effect(self) -> int:
+        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
+        if self.p_value >= SIGNIFICANT:
+            return 0
+        return 1 if self.difference > 0 else -1
