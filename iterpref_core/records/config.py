@@ -29,7 +29,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
 FinitePositive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Beta = Annotated[float, Field(gt=0, le=10)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
 TemplateUse = Literal["auto", "plain"]
@@ -56,18 +55,16 @@ else:
 
 
 _EVERY_CALL = {
-    *(
-        "model",
-        "messages",
-        "prompt",
-        "seed",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "stop",
-        "stream",
-        "n",
-    ),
+    "model",
+    "messages",
+    "prompt",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "stop",
+    "stream",
+    "n",
 }
 """Fields of a call that this project sets, or on which its reading of replies depends."""
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -243,7 +240,7 @@ class SynthesisParams(Settings):
 
 
 class OwnCodeParams(Settings):
-    """The bounds on a project's functions that become problems, and on the tests that judge them."""
+    """The licenses of code that may become problems, or reach a model on another machine."""
 
     licenses: tuple[str, ...]
 
@@ -358,7 +355,7 @@ class TrainingParams(Settings):
     learning_rate: FinitePositive
     nll_learning_rate: FinitePositive
     alpha: Alpha
-    beta: Beta
+    beta: FinitePositive
     epochs: PositiveInt
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
