@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
-from iterpref_core.problems.ingestion.programs import MOST_RIGHT, program_in, python_programs
+from iterpref_core.problems.ingestion.programs import is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_name
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
@@ -28,6 +28,9 @@ _LIKELY = {
     "reference": re.compile(r"solution|reference|canonical|answer|ground_truth_code", re.IGNORECASE),
 }
 """Words in names of columns that may hold tests, and right programs."""
+_MOST_RIGHT = 20
+"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
+the nearest of all is looked for."""
 _UNNAMED = "-"
 """The name of a problem whose row gives none, until its tests are known."""
 
@@ -126,7 +129,7 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
     if not readings:
         raise _not_there("tests", row, columns)
-    wrong = python_programs(_programs(row, columns, "wrong", left_out), left_out)
+    wrong = _programs(row, columns, "wrong", left_out)
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
     asking = tuple(_ask(reading, preset, rules) for reading in readings)
     return PublishedProblem(asking, right, wrong, counts + tests_left_out)
@@ -181,8 +184,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)
         return ()
-    programs = filter(str.strip, _programs(row, columns, "reference", left_out))
-    kept = python_programs(programs, left_out, MOST_RIGHT)
+    kept = _programs(row, columns, "reference", left_out, _MOST_RIGHT)
     languages = sorted(set(left_out) - {"no_text"})
     if not kept and languages:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
@@ -191,22 +193,29 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     return kept
 
 
-def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> list[str]:
-    """Return the programs of a part: one, or a list of them."""
+def _programs(
+    row: Row, columns: Columns, part: str, left_out: Counter[str], most: int | None = None
+) -> tuple[str, ...]:
+    """Return the distinct Python programs of a part, one or a list of them, at most so many; count the others."""
     read = read_text_value(columns.one(row, part))
-    if read is None:
-        return []
-    texts = []
-    for item in read if isinstance(read, list) else [read]:
+    # The keys of a dictionary are a set in the order of insertion.
+    kept: dict[str, None] = {}
+    for item in read if isinstance(read, list) else [read or ""]:
+        if len(kept) == most:
+            break
         # Contests have programs of many languages, each with its own.
         language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):
             left_out["no_text"] += 1
         elif not is_python_3(language):
             left_out[language.lower()] += 1
-        else:
-            texts.append(program_in(text))
-    return texts
+        elif text.strip():
+            code = program_in(text).replace("\r\n", "\n")
+            if is_program(code):
+                kept[code] = None
+            else:
+                left_out["other"] += 1
+    return tuple(kept)
 
 
 def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:

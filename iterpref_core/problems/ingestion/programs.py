@@ -6,17 +6,11 @@ last character, or its row is left out: nothing guesses where a program begins o
 
 import ast
 import re
-from collections import Counter
-from collections.abc import Iterable
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
-
-MOST_RIGHT = 20
-"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
-the nearest of all is looked for."""
 
 _MARK = re.compile(
     r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
@@ -121,18 +115,3 @@ def _does_something(node: ast.stmt) -> bool:
         return node.value is not None
     calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
     return not isinstance(node, ast.Expr) or any(isinstance(inner, calls) for inner in ast.walk(node))
-
-
-def python_programs(programs: Iterable[str], left_out: Counter[str], most: int | None = None) -> tuple[str, ...]:
-    """Return the distinct programs that are Python 3, at most so many, and count the others as `other`."""
-    # The keys of a dictionary are a set in the order of insertion.
-    kept: dict[str, None] = {}
-    for program in programs:
-        if len(kept) == most:
-            break
-        code = program.replace("\r\n", "\n")
-        if _body(code):
-            kept[code] = None
-        else:
-            left_out["other"] += 1
-    return tuple(kept)

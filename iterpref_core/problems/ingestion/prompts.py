@@ -46,20 +46,16 @@ def _message(message: Any) -> Turn:
     if not isinstance(message, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
-    role = message.get("role", message.get("from"))
-    content = message.get("content", message.get("value"))
+    role = message.get("role") or message.get("from")
+    content = message["value"] if message.get("content") is None and "value" in message else message.get("content")
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, Mapping)]
         # An image is no text.
         content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
     if not isinstance(role, str) or not isinstance(content, str):
         raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
-    return _turn(role, content)
-
-
-def _turn(role: str, text: str) -> Turn:
     name = role.lower()
-    return Turn(_ROLES.get(name, name), text)
+    return Turn(_ROLES.get(name, name), content)
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:

@@ -29,6 +29,7 @@ from iterpref_core.problems.ingestion.call_tests import (
 from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
+from iterpref_core.programs.source_code.names import unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
 
@@ -200,9 +201,10 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
             of a comparison is not used.
     """
     try:
-        body = parse_source(code).body
+        tree = parse_source(code)
     except SyntaxError as error:
         raise ValueError(f"a test is not valid Python ({error.msg})") from None
+    body = tree.body
     classes = [node for node in body if isinstance(node, ast.ClassDef)]
     if any(ast.unparse(base).rpartition(".")[2] == "TestCase" for node in classes for base in node.bases):
         return (UnittestTest(code=code),)
@@ -210,10 +212,14 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     names = [*functions, *(node.name for node in classes)]
     imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
     imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
-    has_solution = "solution" in imports
     defines_only = all(isinstance(node, _DEFINING) for node in body)
-    if any(name.lower().startswith("test") for name in names) and (has_solution or defines_only):
-        return (PytestTest(code=code if has_solution else f"from solution import *\n\n{code}"),)
+    if any(name.lower().startswith("test") for name in names):
+        if "solution" in imports:
+            return (PytestTest(code=code),)
+        # What the tests read and do not define must be the program's.
+        asked = unbound_names(tree) if defines_only else []
+        if asked:
+            return (PytestTest(code=f"from solution import {', '.join(asked)}\n\n{code}"),)
     # HumanEval-X names the function in the call alone.
     called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
     if "check" in functions and called:
@@ -222,8 +228,8 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
         raise ValueError("a test compares and does not use the result; write `assert` before it")
     if functions and defines_only:
         raise ValueError(
-            "the tests define functions, and nothing calls them; those of pytest begin with `test`, and `check` needs "
-            "the column of the function's name, entry_point="
+            "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
+            "with `test` and import from `solution`, and `check` needs the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 
@@ -248,7 +254,8 @@ def tested_name(test: Test, program: str) -> str:
     # A set-up may call something else before; the object of a class is made there.
     parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
-    names = [called.id for called in calls if isinstance(called, ast.Name)]
+    written = [ast.unparse(called).removeprefix("solution.") for called in calls]
+    names = [name for name in written if name.isidentifier()]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
     # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
     found = [name for name in names if name in defined or not hasattr(builtins, name)]

@@ -1,7 +1,6 @@
 """Python texts in answers: their syntax trees, the names that they define, and their rank as the program."""
 
 import ast
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,15 +74,8 @@ class Rank(IntEnum):
     SCRIPT = 1
     TESTS = 2
     DEFINITION = 3
-    FAKE = 4
-    METHOD = 5
-    ASSIGNED = 6
-    ENTRY_POINT = 7
-
-    @property
-    def answers(self) -> bool:
-        """Return True if the text has the name that the task asks for, in whatever form."""
-        return self >= Rank.FAKE
+    ALIAS = 4
+    ENTRY_POINT = 5
 
 
 def rank(tree: ast.Module, entry_point: str | None) -> Rank:
@@ -91,9 +83,8 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
 
     `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
-    `ENTRY_POINT`: it defines the name. `ASSIGNED`: the name is another function's: `f = solve`. `METHOD`: a class has a
-    method of this name, though a function is asked for; for `Adder.add` that is the entry point. `FAKE`: what has the
-    name looks at no argument, or the text imports the name: it is code that uses or tests the program.
+    `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or a method's where
+    a function is asked for; for `Adder.add` that is the entry point.
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
@@ -117,11 +108,6 @@ def entry_name(entry_point: str) -> str:
     """
     names: list[str] = re.findall(r"\w+", entry_point)
     return names[-1] if names else ""
-
-
-def lines_of(text: str) -> list[str]:
-    """Return the lines of a text with their ends, counted as Python counts them."""
-    return list(io.StringIO(text, newline="\n"))
 
 
 def is_prose(statement: ast.stmt) -> bool:
@@ -173,28 +159,21 @@ def _rank_of_name(
         of_class: the entry point is a class's, such as `Adder.add`, so that a method is what is asked for.
     """
     found = []
-    only_stubs = False
     methods = _methods(definitions)
-    nodes = _outer_nodes(tree)
-    uses = any(isinstance(node, ast.ImportFrom) and name in {each.name for each in node.names} for node in nodes)
     for node in definitions:
         if node.name != name:
             continue
         if _is_stub(node):
-            only_stubs = True
+            found.append(Rank.NOTHING)
         else:
-            is_method = node in methods and not of_class
-            is_fake = uses or _ignores_arguments(node)
-            found.append(Rank.METHOD if is_method else Rank.FAKE if is_fake else Rank.ENTRY_POINT)
-    for statement in nodes:
+            found.append(Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT)
+    for statement in _outer_nodes(tree):
         value = _assigned_value(statement, name)
         if isinstance(value, ast.Lambda):
-            found.append(Rank.FAKE if uses or _ignores_arguments(value) else Rank.ENTRY_POINT)
+            found.append(Rank.ENTRY_POINT)
         elif value is not None and _may_be_function(value, name):
-            found.append(Rank.ASSIGNED)
-    if found:
-        return max(found)
-    return Rank.NOTHING if only_stubs else None
+            found.append(Rank.ALIAS)
+    return max(found, default=None)
 
 
 def _methods(definitions: Sequence[_Definition]) -> set[ast.AST]:
@@ -225,16 +204,6 @@ def _may_be_function(value: ast.expr, name: str) -> bool:
     return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
 
 
-def _ignores_arguments(definition: _Definition | ast.Lambda) -> bool:
-    """Return True for a function with arguments that looks at none, such as `lambda *_: 0`."""
-    if isinstance(definition, ast.ClassDef):
-        return False
-    names = {node.arg for node in ast.walk(definition.args) if isinstance(node, ast.arg)} - {"self", "cls"}
-    body = definition.body if isinstance(definition.body, list) else [definition.body]
-    read = {node.id for statement in body for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    return bool(names) and names.isdisjoint(read)
-
-
 def _is_test(definition: _Definition) -> bool:
     return definition.name == "main" or definition.name.lower().startswith("test")
 
@@ -243,9 +212,7 @@ def _is_stub(definition: _Definition) -> bool:
     """Return True if a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
     if isinstance(definition, ast.ClassDef):
         methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-        if methods:
-            return all(map(_is_stub, methods))
-        return all(_is_ellipsis(statement) for statement in definition.body)
+        return bool(methods) and all(map(_is_stub, methods))
     return all(_holds_place(statement) for statement in definition.body)
 
 
@@ -255,9 +222,3 @@ def _holds_place(statement: ast.stmt) -> bool:
         return statement.exc is not None and "NotImplemented" in ast.unparse(statement.exc)
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return is_text or isinstance(statement, ast.Pass)
-
-
-def _is_ellipsis(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
-        return False
-    return statement.value.value is Ellipsis

@@ -9,15 +9,8 @@ Python. The line numbers of syntax trees and tracebacks would then be those of o
 import io
 import re
 import tokenize
-from collections.abc import Iterator
 
 _INDENTATION = re.compile(r"[ \t\f]*")
-# Since Python 3.12 an f-string is several tokens, and since 3.14 a t-string; before, an f-string is a STRING.
-_OPENING = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")}
-_CLOSING = {getattr(tokenize, name, None) for name in ("FSTRING_END", "TSTRING_END")}
-
-Position = tuple[int, int]
-"""A line, from 1, and a column, from 0."""
 
 
 def whole_lines(text: str) -> list[str]:
@@ -28,30 +21,6 @@ def whole_lines(text: str) -> list[str]:
     """
     # An empty `newline` ends lines at all three, and leaves the ends as they are.
     return list(io.StringIO(text, newline=""))
-
-
-def _literal_positions(source: str) -> Iterator[tuple[Position, Position]]:
-    """Yield the beginning and the end of each string literal of a program, an f-string as a whole.
-
-    Args:
-        source: a whole program whose lines end with LF.
-
-    Raises:
-        SyntaxError: Python's tokenizer cannot read the program.
-    """
-    opened: list[Position] = []
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
-            if token.type in _OPENING:
-                opened.append(token.start)
-            elif token.type in _CLOSING:
-                start = opened.pop()
-                if not opened:
-                    yield start, token.end
-            elif not opened and token.type == tokenize.STRING:
-                yield token.start, token.end
-    except tokenize.TokenError as error:
-        raise SyntaxError(str(error.args[0])) from None
 
 
 def lines_in_strings(source: str) -> frozenset[int]:
@@ -67,8 +36,12 @@ def lines_in_strings(source: str) -> frozenset[int]:
     [2, 3]
     """
     inside: set[int] = set()
-    for (first, _), (last, _) in _literal_positions(source):
-        inside.update(range(first + 1, last + 1))
+    try:
+        # No token but a string's, or a part of an f-string's, is longer than a line.
+        for token in tokenize.generate_tokens(io.StringIO(source, newline="\n").readline):
+            inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    except tokenize.TokenError as error:
+        raise SyntaxError(str(error.args[0])) from None
     return frozenset(inside)
 
 

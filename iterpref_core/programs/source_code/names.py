@@ -40,18 +40,24 @@ def undefined_names(code: str) -> list[str]:
         tree = shared_tree(code)
     except SyntaxError:
         return []
-    if any(isinstance(statement, _BLOCKS) for statement in tree.body):
+    has_blocks = any(isinstance(statement, _BLOCKS) for statement in tree.body)
+    if has_blocks or any(isinstance(node, ast.Lambda) for node in ast.walk(tree)):
         return []
+    return unbound_names(tree)
+
+
+def unbound_names(tree: ast.Module) -> list[str]:
+    """Return the names that code reads and that neither it nor Python defines; none beside an import of everything."""
     defined = set(_GIVEN)
     read: dict[str, None] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda):
-            return []
         if isinstance(node, ast.alias):
             # `import os.path` defines `os`.
             defined.add((node.asname or node.name).partition(".")[0])
         elif isinstance(node, ast.arg):
             defined.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler):
+            defined.add(node.name or "")
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             read[node.id] = None
         elif isinstance(node, ast.Name):

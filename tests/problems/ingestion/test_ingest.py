@@ -123,7 +123,7 @@ UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
     ),
     (
         "opencodeinstruct",
-        [{"input": "Add.", "output": "x", "unit_tests": "[]", "tests_status": "[1]"}],
+        [{"input": "Add.", "output": "x = 1", "unit_tests": "[]", "tests_status": "[1]"}],
         "no problem to ingest (1 no_tests; ",
     ),
     ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: a test is not valid Python"),

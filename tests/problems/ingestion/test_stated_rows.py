@@ -166,6 +166,7 @@ def part(text: str) -> list[dict[str, Any]]:
         lambda role, text: [{"role": role, "content": part(text)}],
         lambda role, text: [{"role": role, "content": part(text[:3]) + part(text[3:])}],
         lambda role, text: [{"role": "model" if role == "assistant" else role, "content": text}],
+        lambda role, text: [{"role": None, "content": None, "from": role, "value": text}],
         lambda role, text: {"from": "gpt" if role == "assistant" else "human", "value": text},
     ],
 )
@@ -243,7 +244,9 @@ SHAPES: dict[str, tuple[Any, str, str]] = {
 def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
     tests, right, kind = SHAPES[name]
     _, problems = problems_of(tmp_path, "problems", {"prompt": "Do.", "reference": right, "tests": tests})
-    assert [[test.kind for test in problem.tests] for problem in problems.values()] == [[kind]]
+    (problem,) = problems.values()
+    assert [test.kind for test in problem.tests] == [kind]
+    assert problem.entry_point == ("" if kind == "stdin" else "Sum" if right == OBJECT else "add")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +254,8 @@ def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
     [
         ([{"code": ASSERTIONS[0]}], "has no field 'input', but code; .* as in tests=COLUMN.code"),
         ([{"input": "1", "expected_output": "2"}], "has no field 'output', but input, expected_output;"),
+        (f"from your_module import add\n\n{PYTEST}", "those of pytest .* import from `solution`"),
+        ("def test_nothing():\n    assert True\n", "or that use nothing of the program"),
         ({"test_list": ASSERTIONS}, "has no field 'input', but test_list;"),
         (
             [{"input": "a = 1, b = 2", "output": "3", "fn_name": "add"}],

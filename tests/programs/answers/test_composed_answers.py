@@ -1,6 +1,5 @@
 """Answers composed of heads, fences and tails as they were met, around a program whose `f` adds one."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,13 +73,13 @@ TAILS = (
     "\nNote that `def f(x): return x` would be wrong.\n",
     "\nA helper alone would be wrong:\n```python\ndef g(x):\n    return x - 1\n```\n",
 )
-MARGINS = ("", "> ", "   ")
-"""What stands before each line of a block within a quotation, or a list."""
+MARGINS = ("", "   ")
+"""What stands before each line of a block within a list."""
 
 
 def with_margin(text: str, margin: str) -> str:
-    """The text as a quotation or a list has it."""
-    return "".join(f"{margin}{line}" if line.strip() or ">" in margin else line for line in text.splitlines(True))
+    """The text as a list has it."""
+    return "".join(f"{margin}{line}" if line.strip() else line for line in text.splitlines(True))
 
 
 @given(
@@ -102,11 +101,6 @@ def test_the_program_is_found_between_any_head_and_tail(
     if windows:
         answer = answer.replace("\n", "\r\n")
     assert adds_one(extract_program(answer, "f")), answer
-
-
-@pytest.mark.parametrize("tail", ["", "It is short.\n", "\n```python\nprint(f(1))\n```\n"])
-def test_code_within_a_line_is_the_program_where_no_other_code_has_the_name(tail: str) -> None:
-    assert extract_program(f"The answer is `def f(x): return x + 1`.\n{tail}", "f") == "def f(x): return x + 1\n"
 
 
 TAGS = (

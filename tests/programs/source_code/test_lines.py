@@ -24,8 +24,8 @@ OF_MESSAGES = {
     "iterpref_core/problems/own_code/sandboxed/project_tests.py",
 }
 """Files that split messages of libraries, and no programs."""
-OF_MARKDOWN = {"iterpref_core/programs/answers/fenced_blocks.py", "iterpref_core/programs/answers/reasoning.py"}
-"""Files that take the indentation of a Markdown list from all lines of a block."""
+OF_MARKDOWN = {"iterpref_core/programs/answers/extraction.py"}
+"""A file that takes the indentation of a Markdown list from all lines of a block."""
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 

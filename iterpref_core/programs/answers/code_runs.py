@@ -1,0 +1,215 @@
+"""Code runs: the lines of an answer that are Python, between prose, fences and tags, which are none."""
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
+from iterpref_core.programs.source_code.lines import whole_lines
+
+_BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
+"""A line with which code may begin: also an assignment, if Python can parse it."""
+_OPENING_MARK = re.compile(
+    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<(?:python|code|answer|solution)>)[ \t]*",
+    re.IGNORECASE,
+)
+"""A mark before code, which begins behind it or in the next line."""
+_CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[DONE\]|<(?:fim_|file_sep>|repo_name>)")
+"""A mark behind code, mostly in a line of its own; but also `return x</code>`."""
+_FENCE_LINE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)*(?P<fence>```|~~~)[`~]*+(?P<info>[^`^\n]*+)$")
+_PYTHON_TAG = re.compile(r"\{?\.?(?:i?python|py|cpython|pycon)[\d.]*+(?![\w+#])|\S+\.py\b", re.IGNORECASE)
+_MAX_FENCES = 8
+"""Fences that a docstring may show."""
+_NO_LANGUAGE = {
+    "text",
+    "txt",
+    "plain",
+    "plaintext",
+    "code",
+    "none",
+    "raw",
+    "answer",
+    "solution",
+    "markdown",
+    "md",
+}
+"""Tags of fences that name no language, or one that holds blocks."""
+
+
+def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
+    r"""Return the runs of lines that are Python, each as long as it can be, and the text without them.
+
+    A run begins behind a mark, or with a line that is Python and no prose. It ends before the line that the parser
+    names as the first wrong one, and before words that do nothing. No run begins in a block of another language.
+
+    Args:
+        text: the answer.
+        parser: parses.
+
+    Returns:
+        the runs, in order, and a text of the same length with blanks in their place and in that of other languages.
+
+    Examples:
+        >>> read_code("Here it is.\n\ndef f(x):\n    return x + 1\n\nDone\n", Parser())[0][0].code
+        'def f(x):\n    return x + 1\n'
+    """
+    lines = whole_lines(text)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    foreign = _foreign_lines(lines)
+    read: set[int] = set(foreign)
+    runs: list[Excerpt] = []
+    for number, beginning in _beginnings(lines):
+        if number in read or not parser.affords(MAX_PROGRAM):
+            continue
+        run = _longest_run(lines, number, beginning, parser)
+        if run is None:
+            continue
+        kept, tree = run
+        end = number + len(kept)
+        read.update(range(number, end))
+        # The last line may go on behind a mark: "return x</code> adds".
+        last = kept[-1].strip()
+        run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
+        code = "".join(kept).rstrip() + "\n"
+        runs.append(Excerpt(starts[number], run_end, code, tree))
+    runs.sort(key=lambda excerpt: excerpt.start)
+    spans = [(starts[number], starts[number + 1]) for number in foreign]
+    return runs, _blanked(text, [*spans, *((run.start, run.end) for run in runs)])
+
+
+def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines with which code may begin, each with its number.
+
+    Marked code comes first, and the last of it before all else, since the last program counts: in an answer that costs
+    more than the parser affords, such as one with 5,000 drafts, the rest is not read.
+    """
+    for number in reversed(range(len(lines))):
+        line = lines[number]
+        mark = _OPENING_MARK.search(line)
+        if mark is None:
+            continue
+        rest = line[mark.end() :]
+        if STATEMENT.match(rest) and not line[: mark.start()].strip():
+            yield number, rest
+            continue
+        following = range(number + 1, len(lines))
+        yield from itertools.islice(((place, lines[place]) for place in following if lines[place].strip()), 1)
+    for number, line in enumerate(lines):
+        if _BEGINNING.match(line):
+            yield number, line
+
+
+def _foreign_lines(lines: Sequence[str]) -> set[int]:
+    """Return the numbers of the lines of blocks in other languages, which end at their next fence."""
+    foreign = set()
+    opened = ""
+    for number, line in enumerate(lines):
+        fence = _FENCE_LINE.match(line)
+        if fence and opened in ("", fence["fence"]):
+            if opened and not fence["info"].strip():
+                foreign.add(number)
+            opened = fence["fence"] if _is_foreign(fence["info"]) else ""
+        if opened:
+            foreign.add(number)
+    return foreign
+
+
+def _is_foreign(info: str) -> bool:
+    """Return True if the words behind a fence name another language than Python."""
+    info = info.strip()
+    words = info.split()
+    if not words or STATEMENT.match(info) or _PYTHON_TAG.match(info):
+        return False
+    is_tag = len(words) == 1 or "=" in info or "{" in info
+    return is_tag and words[0].lower() not in _NO_LANGUAGE
+
+
+def _longest_run(
+    lines: Sequence[str],
+    number: int,
+    beginning: str,
+    parser: Parser,
+) -> tuple[list[str], ast.Module] | None:
+    """Return the lines that are Python, from a beginning on, and their tree; None where none are."""
+    fences = 1
+    kept = _lines_from(lines, number, beginning, fences)
+    while kept:
+        parsed = parser.parse("".join(kept))
+        if not isinstance(parsed, SyntaxError):
+            behind = itertools.islice(lines, number + len(kept), None)
+            wrong = _first_wrong(parsed, next((line for line in behind if line.strip()), ""), _margin(beginning))
+            if not wrong:
+                return kept, parsed
+            kept = kept[: wrong - 1]
+        elif "triple-quoted" in parsed.msg and fences < _MAX_FENCES:
+            fences += 1
+            kept = _lines_from(lines, number, beginning, fences)
+        else:
+            # "x = 1\nThen we print it.\nprint(x)": the parser names line 2, and the run is tried with line 1 alone.
+            wrong = min(parsed.lineno or 1, len(kept))
+            line = kept[wrong - 1]
+            mark = _CLOSING_MARK.search(line)
+            before = line[: mark.start()] if mark else ""
+            kept = [*kept[: wrong - 1], before] if before.strip() else kept[: wrong - 1]
+    return None
+
+
+def _lines_from(lines: Sequence[str], number: int, beginning: str, fences: int) -> list[str]:
+    """Return lines from a beginning on up to its first fence, or to a later one, since docstrings may show fences.
+
+    They are those that are indented as far as the beginning, without that indentation.
+    """
+    margin = _margin(beginning)
+    kept = [beginning.removeprefix(margin)]
+    characters = len(beginning)
+    for place in range(number + 1, len(lines)):
+        line = lines[place]
+        characters += len(line)
+        fences -= _FENCE_LINE.match(line) is not None
+        if not fences or characters > MAX_PROGRAM or (line.strip() and not line.startswith(margin)):
+            break
+        kept.append(line.removeprefix(margin))
+    return kept
+
+
+def _margin(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
+    r"""Return the number of the first line that is no code of a program; 0 if there is none.
+
+    In "def f(x):\n    y = 1\n    z = (]\n    return y" the first two lines can be parsed. They are not the program:
+    its third line is wrong, and the program is all of the text.
+
+    Args:
+        tree: the program.
+        following: the line behind it.
+        margin: its indentation in the answer.
+    """
+    for statement in tree.body:
+        if is_prose(statement):
+            return statement.lineno
+    if not tree.body:
+        return 1
+    last = tree.body[-1]
+    goes_on = following.startswith((f"{margin} ", f"{margin}\t")) and not _FENCE_LINE.match(following)
+    if not goes_on or not hasattr(last, "body"):
+        return 0
+    decorators: list[ast.expr] = getattr(last, "decorator_list", [])
+    return min([last.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return a text of the same length and lines in which these spans are blank."""
+    kept = []
+    at = 0
+    for start, end in sorted(spans):
+        begin = max(start, at)
+        kept.append(text[at:begin])
+        kept.append(re.sub(r"[^\n]", " ", text[begin:end]))
+        at = max(end, at)
+    return "".join((*kept, text[at:]))
