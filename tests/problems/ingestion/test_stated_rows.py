@@ -254,7 +254,8 @@ def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
     [
         ([{"code": ASSERTIONS[0]}], "has no field 'input', but code; .* as in tests=COLUMN.code"),
         ([{"input": "1", "expected_output": "2"}], "has no field 'output', but input, expected_output;"),
-        ("def test_nothing():\n    assert True\n", "nothing calls them, or they call nothing"),
+        (f"from your_module import add\n\n{PYTEST}", "those of pytest .* import from `solution`"),
+        ("def test_nothing():\n    assert True\n", "or that use nothing of the program"),
         ({"test_list": ASSERTIONS}, "has no field 'input', but test_list;"),
         (
             [{"input": "a = 1, b = 2", "output": "3", "fn_name": "add"}],
