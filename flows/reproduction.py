@@ -7,6 +7,7 @@ cache.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -87,13 +88,15 @@ def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Termi
         if times:
             record.ran = True
             record.add([name], times)
-            record.write()
+            recorder.submit(record.write)
         return bool(times)
 
     def work(name: str, share: dict[str, str]) -> bool:
         return display.show(name, graph[name].upstream, partial(reproduce, name, share))
 
-    futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
+    # To import MLflow and to make its tables takes seconds: the stages that come next do not wait for that.
+    with ThreadPoolExecutor(1) as recorder:
+        futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
     record.add((name for name, future in futures.items() if future.exception() is None), {})
     for future in futures.values():
         future.result()

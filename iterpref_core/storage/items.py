@@ -21,7 +21,8 @@ _HEAD = 4096
 _BLANK = " \t\r\n"
 _OPENS_VALUES = re.compile(rb"\s*(?:\[|\{[ \t\r]*\n)")
 """The beginning of a JSON array, or of an object of several lines, as `json.dump(..., indent=2)` writes objects."""
-_BLANKS = re.compile(f"[{_BLANK},]*")
+_VALUE = re.compile(rf"[^{_BLANK},\[\]]")
+"""The beginning of a value. Between two of them are blanks, commas, and the brackets of one or more arrays."""
 
 
 class Item(NamedTuple):
@@ -66,7 +67,7 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
 
 
 def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
-    """Yield the values of a JSON array, or the objects that stand one behind the other."""
+    """Yield the values of JSON arrays, or the objects that stand one behind the other."""
     try:
         text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -74,31 +75,21 @@ def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
     # Only the end of each value is looked for: numbers of any length are left as they are.
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)
     place = LinePlace(path, 1)
-    behind = 0
-    begin = _behind_blanks(text, 0)
-    is_array = text[begin] == "["
-    if is_array:
-        begin = _behind_blanks(text, begin + 1)
+    begin = 0
+    found = _VALUE.search(text)
     number = 0
-    # The end of an array is its bracket; objects go on to the end of the file.
-    while text[begin : begin + 1] != ("]" if is_array else ""):
-        place = place.after(text[behind:begin])
-        behind = begin
+    while found:
+        number += 1
+        place = place.after(text[begin : found.start()])
+        begin = found.start()
         try:
             _, end = decoder.raw_decode(text, begin)
         except (ValueError, RecursionError) as error:
-            where = place.after(text[behind : getattr(error, "pos", behind)])
+            where = place.after(text[begin : getattr(error, "pos", begin)])
             reason = getattr(error, "msg", "nested too deeply")
             raise RecordError(f"{where}: not valid JSON ({reason}); correct it, or fetch the file again") from None
-        number += 1
         yield Item(place, number, text[begin:end])
-        begin = _behind_blanks(text, end)
-    if text[begin + 1 :].strip():
-        where = place.after(text[behind:begin])
-        raise RecordError(f"{where}: more stands behind the JSON array; give every array a file of its own")
-
-
-def _behind_blanks(text: str, start: int) -> int:
-    """Return the place of the next value, behind blanks and commas."""
-    found = _BLANKS.match(text, start)
-    return found.end() if found else start
+        found = _VALUE.search(text, end)
+    if text.lstrip().startswith("[") and not text.rstrip().endswith("]"):
+        where = place.after(text[begin:])
+        raise RecordError(f"{where}: not valid JSON (the array does not end); correct it, or fetch the file again")

@@ -1,14 +1,12 @@
 """Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
 
-import fcntl
-import glob
 import io
 import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,6 +16,7 @@ from iterpref_core.records import FocalSpans, PreferencePair, Record
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.storage.items import read_items
+from iterpref_core.storage.new_folder import new_path
 
 R = TypeVar("R", bound=Record)
 
@@ -146,61 +145,39 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
 
 
 class _NamedFile(io.FileIO):
-    """A partial file whose errors name the whole one: of a full disk the system says only that it is full."""
-
-    def __init__(self, partial: Path, path: Path) -> None:
-        self._path = path
-        with _naming(path):
-            super().__init__(partial, "w")
+    """A file that its errors name: of a full disk the system says only that it is full."""
 
     def write(self, data: Any) -> int:
-        with _naming(self._path):
+        with self._named():
             return super().write(data)
 
+    def sync(self) -> None:
+        """Wait until the disk has what was written."""
+        with self._named():
+            os.fsync(self.fileno())
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        error.filename = str(path)
-        raise
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = str(self.name)
+            raise
 
 
 @contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
     path = Path(path)
-    # In the same folder, since a file cannot be renamed to another file system; with the process's number, since two
-    # processes may write the same file.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
-    try:
-        raw = io.BufferedWriter(_NamedFile(partial, path))
-        with io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
-            # A file system without locks keeps what a killed process leaves.
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # The block may meet a full disk elsewhere.
+    with new_path(path, unnamed="") as partial:
+        raw = _NamedFile(partial, "w")
+        with io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             # Else a machine that crashes after the renaming could leave the new name with an empty file.
-            with _naming(path):
-                os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        # A folder without write permission refuses the removal too; no partial file was made there.
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove the partial files of processes that were killed while they wrote the same file."""
-    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        # Who writes a partial file holds its lock, which ends with the process.
-        with suppress(OSError), partial.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            partial.unlink()
+            raw.sync()
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

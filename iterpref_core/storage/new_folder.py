@@ -1,5 +1,7 @@
 """New folder: a folder that appears under its name whole or not at all, for all to read whom the umask allows to."""
 
+import glob
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,15 +31,23 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def new_path(path: Path) -> Iterator[Path]:
+def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
     """Yield a temporary path, at which the block makes a file or folder; after an error nothing is left there.
+
+    Args:
+        path: the file or folder, which gets its name when the block ends.
+        unnamed: the place that the message about a full disk names, if the error names none. By default, `path`.
 
     Raises:
         StorageError: the disk is full, or must not be written; the message names `path`.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    # A process that was killed may have left a part.
-    _remove(partial)
+    # In the same folder, since nothing can be renamed to another file system; with the process's number, since two
+    # processes may write the same file.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        process = left.suffixes[-2][1:]
+        if left == partial or (process.isdecimal() and not _is_running(int(process))):
+            _remove(left)
     try:
         yield partial
         if path.is_dir():
@@ -46,12 +56,22 @@ def new_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except Exception as error:
         # Writers of models, of Arrow and of Parquet name no file.
-        explained = storage_error(error, str(path))
+        explained = storage_error(error, str(path) if unnamed is None else unnamed)
         if explained is None:
             raise
         raise StorageError(str(explained).replace(partial.name, path.name)) from None
     finally:
         _remove(partial)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return True
 
 
 def _remove(path: Path) -> None:

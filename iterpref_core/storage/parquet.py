@@ -1,8 +1,7 @@
 """Parquet: the rows of a file as JSON texts.
 
-Arrow's maps are mappings, and its dates, times and decimal numbers are texts. In this project's own files a mapping
-from text to text is stored as a list of `key` and `value`, since `datasets` has no map type. Null values are left out
-of a row's JSON, as in this project's JSONL files.
+Arrow's maps are mappings, and its dates, times and decimal numbers are texts. Null values are left out of a row's JSON,
+as in this project's JSONL files.
 """
 
 import json
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
-_MAPPING = "files"
-"""The field of script tests that is a mapping; lists of `key` and `value` under other names are lists."""
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
 
@@ -62,21 +59,12 @@ def _batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
             yield from rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group])
 
 
-def _plain(value: Any, name: str = "") -> Any:
-    """Return a value for JSON: without nulls, and with the mappings of this project's own records as mappings.
-
-    Args:
-        value: the value.
-        name: the field that holds the value.
-    """
+def _plain(value: Any) -> Any:
+    """Return a value for JSON, without nulls."""
     if isinstance(value, dict):
         # The keys of a map may be numbers.
-        return {str(key): _plain(inner, key) for key, inner in value.items() if inner is not None}
+        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
-        items = [_plain(item) for item in value]
-        # [{"key": "a", "value": 1}, {"key": "b", "value": 2}] is the mapping {"a": 1, "b": 2}.
-        if name == _MAPPING and all(isinstance(item, dict) and list(item) == ["key", "value"] for item in items):
-            return {item["key"]: item["value"] for item in items}
-        return items
+        return [_plain(item) for item in value]
     # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value

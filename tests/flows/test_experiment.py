@@ -96,8 +96,18 @@ def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
     from flows.cli import run_verbs
 
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
+    noted: list[str] = []
+
+    def write_record(*_: object) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and "left" not in (toy / "ran").read_text(encoding="utf-8"):
+            time.sleep(0.05)
+        noted.append((toy / "ran").read_text(encoding="utf-8"))
+
+    monkeypatch.setattr("tasks.mlflow.recorded_command.write_record", write_record)
     run_verbs.run()
     assert ran(toy)[0] == "first"
+    assert "left" in noted[0], "a stage does not wait until MLflow has the one before"
     told = capsys.readouterr()
     assert "first: Running stage 'first':" in told.err
     assert not re.search(r"lock file|git add", told.err), "of DVC's own lines only that one"

@@ -3,8 +3,7 @@
 import base64
 import logging
 import os
-import subprocess
-import sys
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +16,6 @@ from flows.prefect_session import leave_out_tracebacks, prefect_session
 from iterpref_core.records.errors import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import announced, prefect_server, running_prefect
-from tests.settings import ROOT
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 
@@ -144,14 +142,13 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
         url = ServerDatabaseSettings().connection_url
         assert url is not None
         assert str(tmp_path / ".iterpref/prefect/prefect.db") in url.get_secret_value()
-    monkeypatch.setenv("PREFECT_FLOWS_DEFAULT_RETRIES", "2")
-    program = (
-        "from flows.experiment import experiment; from flows.sweep import sweep; "
-        "print(experiment.retries, sweep.retries)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout == "0 0\n"
+    from prefect import flow
+    from prefect.settings import PREFECT_FLOWS_DEFAULT_RETRIES, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_DEFAULT_RETRIES: 2}):
+        assert flow(print).retries == 2
+        for name in ("experiment", "sweep"):
+            assert runpy.run_module(f"flows.{name}")[name].retries == 0
 
 
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:

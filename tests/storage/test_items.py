@@ -37,6 +37,7 @@ LAYOUTS: dict[str, Callable[[Path], bytes]] = {
     "a.jsonl.gz": lambda _: gzip.compress(LINES),
     "a.jsonl.zst": lambda _: _zstandard(LINES),
     "frames.jsonl.zst": lambda _: _zstandard(LINES[: len(LINES) // 2]) + _zstandard(LINES[len(LINES) // 2 :]),
+    "arrays.json": lambda _: (json.dumps(ROWS[:2]) + "\n" + json.dumps(ROWS[2:])).encode(),
     "a.json": lambda _: json.dumps(ROWS, indent=2, ensure_ascii=False).encode(),
     "one_line.json": lambda _: ("\ufeff" + json.dumps(ROWS)).encode(),
     "indented.json": lambda _: "".join(json.dumps(row, indent=2) + "\n" for row in ROWS).encode(),
@@ -86,11 +87,7 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
         ("open.json", b'[{"a": 1},\n ', r"open.json:2:2: not valid JSON"),
         ("indented.json", b'{\n "a": 1\n}\n{\n "a": \n', r"indented.json:6: not valid JSON \(Expecting value\)"),
         ("latin.json", b'[{"a": "\xe9"}]', r"latin.json: not UTF-8"),
-        (
-            "two.json",
-            b'[{"a": 1}]\n[{"a": 2}]',
-            r"two.json:1:10: more stands behind the JSON array; give every array a file",
-        ),
+        ("more.json", b'[{"a": 1}]\n{"a": 2}', r"more.json:2:9: not valid JSON \(the array does not end\)"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tmp_path: Path, name: str, data: bytes | None, message: str) -> None:
@@ -140,7 +137,7 @@ def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_
             list(read_items(path))
 
 
-@given(st.lists(st.sampled_from(["[", "]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
+@given(st.lists(st.sampled_from(["]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
 def test_an_array_gives_all_its_values(parts: list[str]) -> None:
     text = "".join(["[", *parts])
     try:

@@ -9,6 +9,8 @@ import pytest
 from iterpref_core.records.errors import StorageError
 from iterpref_core.storage.make_once import make_once
 
+NO_PROCESS = 2**22 + 1  # Linux has no higher number
+
 
 def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
     def fail(out: Path) -> None:
@@ -32,14 +34,16 @@ def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path: Path) -> None
 
 
 def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path: Path) -> None:
-    (tmp_path / ".made.partial").mkdir()
-    (tmp_path / ".made.partial" / "half").touch()
+    left = tmp_path / f".made.{NO_PROCESS}.partial"
+    left.mkdir()
+    (left / "half").touch()
 
     def make(out: Path) -> None:
         out.mkdir()
         (out / "whole").touch()
 
     assert [path.name for path in make_once(tmp_path / "made", make).iterdir()] == ["whole"]
+    assert not left.exists()
 
 
 def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:

@@ -54,12 +54,8 @@ def _message(message: Any) -> Turn:
         content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
     if not isinstance(role, str) or not isinstance(content, str):
         raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
-    return _turn(role, content)
-
-
-def _turn(role: str, text: str) -> Turn:
     name = role.lower()
-    return Turn(_ROLES.get(name, name), text)
+    return Turn(_ROLES.get(name, name), content)
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:

@@ -228,8 +228,8 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
         raise ValueError("a test compares and does not use the result; write `assert` before it")
     if functions and defines_only:
         raise ValueError(
-            "the tests define functions, and nothing calls them, or they call nothing; those of pytest begin with "
-            "`test`, and `check` needs the column of the function's name, entry_point="
+            "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
+            "with `test` and import from `solution`, and `check` needs the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 

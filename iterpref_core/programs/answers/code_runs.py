@@ -83,9 +83,11 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
 def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield the lines with which code may begin, each with its number.
 
-    Marked code comes first, so that it is read in an answer that costs more than the parser affords.
+    Marked code comes first, and the last of it before all else, since the last program counts: in an answer that costs
+    more than the parser affords, such as one with 5,000 drafts, the rest is not read.
     """
-    for number, line in enumerate(lines):
+    for number in reversed(range(len(lines))):
+        line = lines[number]
         mark = _OPENING_MARK.search(line)
         if mark is None:
             continue

@@ -28,8 +28,6 @@ from iterpref_core.programs.answers.python_text import (
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
 
-_TAILS = (1 << 14, 1 << 17)
-"""Characters of the ends of a long answer that are searched, one after the other, until one has the program."""
 _WITHOUT_WIDTH = "\ufeff\u200b\u2060"
 """A byte order mark and the like, which some servers put before a text."""
 _TURN_END = re.compile(
@@ -62,42 +60,17 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         'def f(x): return x\n'
     """
     text = without_reasoning(re.sub(r"\r\n?", "\n", answer.lstrip(_WITHOUT_WIDTH)))
-    program = None
-    for tail in _tails(text):
-        program, is_found = _read(tail, entry_point)
-        if is_found:
-            break
-    return program
-
-
-def _tails(text: str) -> Iterator[str]:
-    """Yield the texts to search: an answer that is not long is one; of a long one its end, and then more of it.
-
-    The last program counts, so that of 200 drafts the first ones need not be read. The time that is spent on an answer
-    is bounded by the longest of these texts.
-    """
-    for length in _TAILS:
-        if len(text) <= length:
-            yield text
-            return
-        # A line that is cut in two would not be what the model wrote.
-        begin = text.find("\n", len(text) - length) + 1
-        yield text[begin:] if begin else text[-length:]
-
-
-def _read(text: str, entry_point: str | None) -> tuple[str | None, bool]:
-    """Return the program in a text without reasoning, and whether it is surely the one that is asked for."""
     parser = Parser()
     if _is_program(text, entry_point, parser):
-        return text, True
+        return text
     runs, outside = read_code(text, parser)
     best = _best(_until_turn_end(text, runs, entry_point), entry_point)
     if best is not None and _is_wanted(best, entry_point) and not _is_cut(best, outside, entry_point):
-        return best.code, not entry_point or rank(best.tree, entry_point) is Rank.ENTRY_POINT
+        return best.code
     cut = _cut_program(text, outside, entry_point)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
-        return cut, False
-    return best.code, False
+        return cut
+    return best.code
 
 
 def _is_wanted(excerpt: Excerpt, entry_point: str | None) -> bool:
@@ -156,7 +129,8 @@ def _until_turn_end(text: str, runs: Iterable[Excerpt], entry_point: str | None)
             break
         kept.append(run)
         if program_end is not None or rank(run.tree, entry_point) >= least:
-            program_end = run.end
+            # Code in a docstring is a run within another one.
+            program_end = max(program_end or 0, run.end)
     return kept
 
 

@@ -249,12 +249,19 @@ def test_tests_are_read_in_every_shape(tmp_path: Path, name: str) -> None:
     assert problem.entry_point == ("" if kind == "stdin" else "Sum" if right == OBJECT else "add")
 
 
+def test_tests_of_pytest_import_what_they_use_of_the_program(tmp_path: Path) -> None:
+    row = {"prompt": "Do.", "reference": ADD.replace("add", "_add"), "tests": PYTEST.replace(" add(", " _add(")}
+    _, problems = problems_of(tmp_path, "problems", row)
+    assert [problem.entry_point for problem in problems.values()] == ["_add"]
+
+
 @pytest.mark.parametrize(
     ("tests", "message"),
     [
         ([{"code": ASSERTIONS[0]}], "has no field 'input', but code; .* as in tests=COLUMN.code"),
         ([{"input": "1", "expected_output": "2"}], "has no field 'output', but input, expected_output;"),
-        ("def test_nothing():\n    assert True\n", "nothing calls them, or they call nothing"),
+        (f"from your_module import add\n\n{PYTEST}", "those of pytest .* import from `solution`"),
+        ("def test_nothing():\n    assert True\n", "or that use nothing of the program"),
         ({"test_list": ASSERTIONS}, "has no field 'input', but test_list;"),
         (
             [{"input": "a = 1, b = 2", "output": "3", "fn_name": "add"}],

@@ -18,6 +18,11 @@ RIGHT = {
     "end tokens are listed": f"The tokens are <s> </s> <|im_start|> <|im_end|> and so on.\n{FIX}",
     "an end token is named behind a draft": f"{DRAFT}This forgets the <|endoftext|>\ntoken. Fixed:\n{FIX}",
     "an end token ends a line before the program": f"Each list ends with </s>\n{FIX}",
+    "an end token in the docstring of a draft that shows code": (
+        '```python\ndef f(x):\n    """Add.\n\n```python\nprint(f(1))\n```\n<|im_end|>\n"""\n    return x\n```\n'
+        f"Fixed:\n{FIX}"
+    ),
+    "an opening tag of reasoning is named": f"The text begins with <think> here.\n{FIX}",
     "the next file": f"{PROGRAM}<|file_sep|>other.py\n{BUG}",
     "the next file, in StarCoder's first form": f"{PROGRAM}\n<file_sep>other.py\n{BUG}",
     "the next middle, behind the last line of code": f"{PROGRAM.rstrip()}<|fim_pad|>\n{BUG}",

@@ -267,6 +267,7 @@ CUT = {
     "bare": ("def f(x):\n    return x +", "def f(x):\n    return x +"),
     "bare, behind an import": ("import math\n\ndef f(x):\n    return x +", "import math\n\ndef f(x):\n    return x +"),
     "behind reasoning": ("<think>a</think>```python\ndef f(x):\n    if", "def f(x):\n    if"),
+    "in a list item": ("1. Write\n   ```python\n   def f(x):\n       return x +", "def f(x):\n    return x +"),
     "in the middle of a text": ("```python\ndef f(x):\n    return 'a", "def f(x):\n    return 'a"),
 }
 
@@ -391,7 +392,7 @@ def test_no_answer_takes_long(piece: str) -> None:
         for beginning in ("```", "<think>"):
             answer = beginning + piece * (size // len(piece))
             program = extract_program(answer, "f")
-            assert program is None or len(program) <= min(len(answer), 1 << 17), "a longer answer is not searched"
+            assert program is None or len(program) <= len(answer)
 
 
 @pytest.mark.parametrize("entry_point", ["f", None])

@@ -86,6 +86,14 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
         assert sorted(next(batches) + next(batches)) == list(range(10))
 
 
+@pytest.mark.parametrize(("width", "layers"), [(32, 2), (128, 2), (256, 4)])
+def test_the_layers_follow_from_the_width(width: int, layers: int) -> None:
+    from iterpref_core.training.nanolab.pretrain import new_model
+
+    model = new_model(tokenizer(), PARAMS.model_copy(update={"hidden_size": width}))
+    assert model.config.num_hidden_layers == layers
+
+
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
     import torch
