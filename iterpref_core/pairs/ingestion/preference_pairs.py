@@ -14,7 +14,7 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
-from iterpref_core.problems.ingestion.programs import check_names, find_programs, states_python
+from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
 from iterpref_core.problems.ingestion.prompts import Turn, as_prompt, column_turns, read_turns
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
 from iterpref_core.problems.ingestion.trials import Run, try_programs
@@ -141,6 +141,9 @@ def judge(
         LeftOutError: a filter drops the pair, or the tests do not tell the programs apart.
         ValueError: a column holds something else.
     """
+    # A buggy program may have a syntax error, but not the syntax of another language.
+    if is_python_2(pair.rejected):
+        raise LeftOutError("not_python")
     entry_point = columns.name(row, "entry_point")
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
     drop = drop_reason(pair, params, lambda _: 0, entry_point)

@@ -101,11 +101,17 @@ def _example(given: Any, printed: Any) -> str:
 
 
 def prepare_humaneval(row: Row) -> Row:
-    """Leave out the tasks in other languages."""
+    """Complete the programs, which continue the prompt or a declaration; those of EvoEval are whole."""
     language = str(row.get("task_id")).partition("/")[0]
     if language in _OTHER_LANGUAGES:
         raise LeftOutError("not_python", f"its language is {language}")
-    return row
+    prepared = dict(row)
+    for column in ("canonical_solution", "buggy_solution"):
+        program = as_text(row.get(column))
+        # The body of a function is indented.
+        if program.lstrip("\r\n")[:1].isspace():
+            prepared[column] = as_text(row.get("declaration") or row.get("prompt")) + program
+    return prepared
 
 
 def prepare_livecodebench(row: Row) -> Row:

@@ -3,15 +3,16 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
 from iterpref_core.problems.ingestion.programs import is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
-from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_name
+from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_names
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.problems.problems.problems import hold_out, own_split
 from iterpref_core.programs.source_code.language import is_python_3
@@ -21,6 +22,8 @@ from iterpref_core.records.input_files import is_null
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
 problems in memory at a time."""
+_SEED = 0
+"""The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
 _CODE = re.compile(r"cod(?:e|ing)|program", re.IGNORECASE)
 """Words for tasks that ask for a program: `verifiable_code`, `coding`."""
 _LIKELY = {
@@ -58,7 +61,7 @@ class Selection:
     """A user's choice of tests, and of problems to hold out.
 
     Attributes:
-        max_tests: tests of a problem to keep, the first ones, visible and hidden together; None for all.
+        max_tests: tests of a problem to keep, visible and hidden together; None for all.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
     """
@@ -73,8 +76,14 @@ class Selection:
         Raises:
             LeftOutError: the problem is too large.
         """
-        tests = (problem.tests + problem.hidden_tests)[: self.max_tests]
-        visible = len(problem.tests) if self.visible is None else self.visible
+        every = problem.tests + problem.hidden_tests
+        places: Sequence[int] = range(len(every))
+        if self.max_tests is not None and len(every) > self.max_tests:
+            # The first test is a visible one. The others are drawn, since contests begin with small tests.
+            drawn = Random(f"{_SEED}/{problem.task_id}").sample(places[1:], self.max_tests - 1)
+            places = [0, *sorted(drawn)]
+        tests = tuple(every[place] for place in places)
+        visible = sum(place < len(problem.tests) for place in places) if self.visible is None else self.visible
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
@@ -138,29 +147,34 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
 def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
     """Return a problem with its entry point, and a prompt that says what is wanted if the statement does not."""
     first = problem.tests[0]
-    entry_point = problem.entry_point or tested_name(first, "".join(rules.programs[:1]))
+    names = [problem.entry_point] if problem.entry_point else tested_names(first, "".join(rules.programs[:1]))
     prompt = problem.prompt
-    if preset.asks and isinstance(prompt, str) and (entry_point or isinstance(first, StdinTest)):
-        prompt = ask_for_program(prompt, entry_point, rules.starter_code)
-    return problem.model_copy(update={"entry_point": entry_point, "prompt": prompt})
+    if preset.asks and isinstance(prompt, str) and (names or isinstance(first, StdinTest)):
+        prompt = ask_for_program(prompt, names, rules.starter_code)
+    return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt})
 
 
-def ask_for_program(question: str, call: str, starter_code: str = "") -> str:
-    r"""Return the prompt for a function, or for a class with a method, that tests call; without a call for a script.
+def ask_for_program(question: str, names: Sequence[str], starter_code: str = "") -> str:
+    r"""Return the prompt for functions, or for a class with a method, that tests name; without a name for a script.
 
-    >>> print(ask_for_program("Find both ends.", "Solution().ends"))
+    >>> print(ask_for_program("Find both ends.", ["Solution().ends"]))
     Find both ends.
     <BLANKLINE>
     Write a Python class `Solution` with a method `ends`.
-    >>> ask_for_program("Model it.", "Stack").endswith("Write a Python class `Stack`.")
-    True
+    >>> print(ask_for_program("Model it.", ["Stack", "empty"]))
+    Model it.
+    <BLANKLINE>
+    Write a Python class `Stack`. Also define `empty`.
     """
-    owner, _, name = call.rpartition(".")
+    first, *others = names or [""]
+    owner, _, name = first.rpartition(".")
     wanted = "Write a Python program that reads standard input and prints its answer."
     if owner:
         wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
     elif name:
         wanted = f"Write a Python {'class' if name[0].isupper() else 'function'} `{name}`."
+    if others:
+        wanted += f" Also define {', '.join(f'`{each}`' for each in others)}."
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
         prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"

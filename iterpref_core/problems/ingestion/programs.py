@@ -21,6 +21,8 @@ _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
 
+_PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
+
 
 def program_in(text: str, name: str | None = None) -> str:
     r"""Return the program in an answer that marks it; any other text as it is.
@@ -99,6 +101,11 @@ def is_no_program(text: str) -> bool:
 def is_program(text: str) -> bool:
     """Return True if a text is Python to the last character; a word, a number or a list of texts alone is none."""
     return any(map(_does_something, _body(text)))
+
+
+def is_python_2(code: str) -> bool:
+    """Return True for a program that Python 3 cannot parse, and that prints or reads as in Python 2."""
+    return not _body(code) and _PYTHON_2.search(code) is not None
 
 
 def _body(text: str) -> list[ast.stmt]:

@@ -1,10 +1,11 @@
-"""Prompts and answers of rows: texts, or turns of a conversation.
+r"""Prompts and answers of rows: texts, or turns of a conversation.
 
-Sets publish the same content in three shapes:
+Sets publish the same content in four shapes:
 
     "Add."                                            a text
     {"role": "user", "content": "Add."}               a message, or a list of messages, also as JSON in a text
     {"from": "human", "value": "Add."}                a message of ShareGPT's
+    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
 
 The content of a message is a text, or a list of parts, {"type": "text", "text": "Add."}.
 """
@@ -20,6 +21,8 @@ from iterpref_core.records.prompt_messages import Prompt, read_prompt
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
+
+_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
 class Turn(NamedTuple):
@@ -38,7 +41,11 @@ def read_turns(value: Any) -> list[Turn]:
     if isinstance(value, str) and _MESSAGES.match(value):
         value = read_text_value(value)
     if isinstance(value, str):
-        return [Turn("", value)]
+        before, *parts = _SPEAKER.split(value)
+        if not parts or before.strip():
+            return [Turn("", value)]
+        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
+        return [_turn(speaker, said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
     return [_message(message) for message in (value if isinstance(value, list) else [value])]
 
 
@@ -54,8 +61,12 @@ def _message(message: Any) -> Turn:
         content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
     if not isinstance(role, str) or not isinstance(content, str):
         raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
-    name = role.lower()
-    return Turn(_ROLES.get(name, name), content)
+    return _turn(role, content)
+
+
+def _turn(speaker: str, text: str) -> Turn:
+    name = speaker.lower()
+    return Turn(_ROLES.get(name, name), text)
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:

@@ -234,23 +234,23 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     return (AssertTest(code=code),)
 
 
-def tested_name(test: Test, program: str) -> str:
-    """Return the function of a program that a test calls first, or imports from the solution.
+def tested_names(test: Test, program: str) -> list[str]:
+    """Return the names of a program that a test imports from the solution, else the function that it calls first.
 
     Raises:
         ValueError: an assertion calls no function by name.
 
     >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
-    >>> tested_name(test, "def similar(a, b): ...")
-    'similar'
+    >>> tested_names(test, "def similar(a, b): ...")
+    ['similar']
     """
     if not isinstance(test, AssertTest | UnittestTest | PytestTest):
-        return ""
+        return []
     tree = parse_source(test.code)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
     imported = [alias.name for node in imports for alias in node.names if alias.name != "*"]
     if imported:
-        return imported[0]
+        return list(dict.fromkeys(imported))
     # A set-up may call something else before; the object of a class is made there.
     parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
@@ -263,7 +263,7 @@ def tested_name(test: Test, program: str) -> str:
         raise ValueError(
             f"the test {test.code.strip()!r} calls no function by name; name it with --columns entry_point="
         )
-    return found[0] if found else ""
+    return found[:1]
 
 
 def _stdin_test(example: _Example, rules: Rules) -> StdinTest:

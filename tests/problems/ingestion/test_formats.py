@@ -165,11 +165,17 @@ def calls(count: int) -> PublishedRow:
     return PublishedRow("apps", ROWS["apps, a call"].row | {"input_output": tests}, ADD, ADD_WRONG)
 
 
-def test_the_first_tests_are_kept_and_the_first_of_these_stay_visible(tmp_path: Path) -> None:
-    source = written(tmp_path / "in.jsonl", calls(20).row)
-    (every,) = taken(source, "apps")[1]
-    (problem,) = taken(source, "apps", max_tests=5, visible=2)[1]
-    assert (problem.tests, problem.hidden_tests) == (every.tests[:2], every.tests[2:5])
+def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path: Path) -> None:
+    rows = [calls(20).row | {"problem_id": number} for number in range(3)]
+    whole = taken(written(tmp_path / "whole.jsonl", *rows), "apps", max_tests=5, visible=2)[1]
+    last = taken(written(tmp_path / "last.jsonl", rows[2]), "apps", max_tests=5, visible=2)[1]
+    assert last == whole[2:]
+    assert [(len(problem.tests), len(problem.hidden_tests)) for problem in whole] == [(2, 3)] * 3
+    assert whole[0].tests != whole[1].tests
+    every = taken(written(tmp_path / "all.jsonl", rows[0]), "apps")[1][0].tests
+    places = [every.index(test) for test in whole[0].tests + whole[0].hidden_tests]
+    assert places == sorted(places)
+    assert places[0] == 0
 
 
 def test_hidden_tests_follow_the_visible_ones(tmp_path: Path) -> None:
@@ -209,6 +215,13 @@ def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) ->
         "Write a Python class `Solution` with a method `ends`. Begin with:\n"
         "```python\nclass Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n```"
     )
+    row = ROWS["kodcode"].row
+    both = {
+        "solution": f"{ADD}\nsubtract = add\n",
+        "test": row["test"].replace("import add", "import add, subtract, add"),
+    }
+    (problem,) = taken(written(tmp_path / "in.jsonl", row | both), "kodcode")[1]
+    assert problem.prompt.endswith("Write a Python function `add`. Also define `subtract`.")
     assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
 
 

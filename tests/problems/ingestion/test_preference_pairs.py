@@ -115,6 +115,8 @@ def test_answers_with_earlier_answers_before_them_are_left_out(tmp_path: Path) -
     for before in (TURNS, TURNS[1:]):
         row = {"chosen": [*before, *chat(("assistant", CHOSEN))], "rejected": [*before, *chat(("assistant", REJECTED))]}
         rows += [row | {"prompt": "Hi."}, row | {"prompt": TURNS[:1]}]
+    text = "\n\nHuman: Hi.\n\nAssistant: Hi.\n\nHuman: Add one.\n\nAssistant: "
+    rows.append({"chosen": text + fenced(CHOSEN), "rejected": text + fenced(REJECTED)})
     found = ingest_pairs(Source([written(tmp_path / "in.jsonl", *rows, PAIR)]), tmp_path / "pairs.jsonl")
     assert found.counts == {"pairs": 1, "dropped/several_turns": len(rows)}
 
@@ -224,6 +226,14 @@ SHAPES: dict[str, tuple[dict[str, Any], str | None, Any]] = {
         None,
         chat(("system", "Be brief."), ("user", "Add one.\n")),
     ),
+    "conversations in a text": (
+        {
+            "chosen": f"\n\nHuman: Add one.\n\nAssistant: {fenced(CHOSEN)}",
+            "rejected": f"\n\nHuman: Add one.\n\nAssistant: {fenced(REJECTED)}",
+        },
+        None,
+        "Add one.",
+    ),
 }
 
 
@@ -319,6 +329,7 @@ PUBLIC = {
     "p_acecodepair": "prompt=instruction+input",
     "p_codesteer_multiturn": None,
     "p_cuf_bin": "prompt=instruction",
+    "p_hh": None,
     "p_intel_orca": "prompt=question",
     "p_lf_alpaca": "prompt=instruction+input",
     "p_lf_sharegpt": "prompt=conversations",

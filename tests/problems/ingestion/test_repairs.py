@@ -65,6 +65,7 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
         ({"buggy": json.dumps([BUGGY])}, "no_code"),
         ({"buggy": json.dumps(BUGGY)}, "no_code"),
         ({"buggy": "a = 2\nprint a\n", "fixed": "a = raw_input()\nprint a\n"}, "not_python"),
+        ({"buggy": "a = 2\nprint a\n"}, "not_python"),
         ({"language": "ruby"}, "not_python"),
         ({"language": "PyPy 2"}, "not_python"),
         ({"prompt": " - "}, "no_prompt"),
