@@ -3,13 +3,14 @@
 A preparation adds columns to a row, or raises `LeftOutError`.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.prompts import says_something
-from iterpref_core.problems.ingestion.values import Row, as_rows, as_text
+from iterpref_core.problems.ingestion.values import Row, as_rows, as_text, read_list
 from iterpref_core.storage.packed_text import unpack_text
 
 _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
@@ -72,8 +73,7 @@ def prepare_codeforces(row: Row) -> Row:
     """Put a statement together from its sections, and make a function of the set's checker."""
     if row.get("interaction_format") or row.get("input_mode") not in {None, "stdio"}:
         raise LeftOutError("not_stdin", "it is interactive, or reads a file")
-    if not says_something(as_text(row.get("description"))):
-        raise LeftOutError("no_prompt", "its statement says nothing")
+    _check_statement(row.get("description"))
     examples = as_rows(row.get("examples"), "input", "output")
     official = as_rows(row.get("official_tests"), "input", "output")
     hidden = [{"input": given, "output": printed} for given, printed in official if (given, printed) not in examples]
@@ -114,6 +114,31 @@ def prepare_humaneval(row: Row) -> Row:
     return prepared
 
 
+def prepare_kodcode(row: Row) -> Row:
+    """Show the declarations that the tests rely on; with the style `complete`, the question begins the program."""
+    question = as_text(row.get("question"))
+    _check_statement(question)
+    functions = [each for each in read_list(row.get("test_info")) if isinstance(each, Mapping)]
+    names = [as_text(each.get("function_name")) for each in functions if each.get("function_name")]
+    wanted = "\n".join(filter(None, (as_text(each.get("function_declaration")).strip() for each in functions)))
+    prompt = question
+    if row.get("style") == "complete":
+        prompt = f"Complete this Python code:\n```python\n{question.rstrip()}\n```"
+    elif wanted:
+        prompt = f"{question.strip()}\n\nWrite Python code that defines:\n```python\n{wanted}\n```"
+    return {**row, "statement": prompt, "entry_point": names[0] if names else None}
+
+
+def _check_statement(statement: Any) -> None:
+    """Check that a statement says something, before words are added to it.
+
+    Raises:
+        LeftOutError: it says nothing.
+    """
+    if not says_something(as_text(statement)):
+        raise LeftOutError("no_prompt", f"its statement is {statement!r}")
+
+
 def prepare_livecodebench(row: Row) -> Row:
     """Unpack the private tests."""
     private = row.get("private_test_cases")
@@ -132,10 +157,29 @@ def mbpp_plus_ids() -> frozenset[int]:
 
 
 def prepare_mbpp(row: Row) -> Row:
-    """Leave out the tasks that MBPP+ evaluates on."""
+    """Show a task's assertions, which tell the function's name, as MBPP's authors do (Austin et al. 2021, section 3).
+
+    Imports and set-up stand before each test: MBPP runs the set-up after the program, whose names it may use.
+    """
     if row.get("task_id") in mbpp_plus_ids():
         raise LeftOutError("in_mbpp_plus")
-    return row
+    question = row.get("text") or row.get("prompt")
+    _check_statement(question)
+    lines = [as_text(line) for line in read_list(row.get("test_imports"))]
+    lines.append(as_text(row.get("test_setup_code")).replace("\r\n", "\n"))
+    setup = "".join(f"{line}\n" for line in lines if line)
+    prepared = dict(row)
+    for column in ("test_list", "challenge_test_list"):
+        if column in row:
+            prepared[column] = [setup + as_text(test) for test in read_list(row[column])]
+    listed = "\n".join(map(as_text, read_list(row.get("test_list"))))
+    prepared["statement"] = f"{question} Your code should pass these tests:\n\n{listed}"
+    return prepared
+
+
+def prepare_rstar(row: Row) -> Row:
+    """Name the method of a class by the expression that calls it."""
+    return {**row, "func_name": f"{row['class_name']}().{row.get('func_name')}"} if row.get("class_name") else row
 
 
 def prepare_helpsteer3(row: Row) -> Row:

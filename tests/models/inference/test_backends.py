@@ -91,7 +91,7 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
     assert answer.startswith("```python\n")
     assert answer.endswith("\n```")
     if "`" not in program:
-        assert (extract_program(answer) or "").rstrip("\n") == program.replace("\r\n", "\n").rstrip("\n")
+        assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
 
 
 def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:

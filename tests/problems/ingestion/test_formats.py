@@ -215,12 +215,9 @@ def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) ->
         "Write a Python class `Solution` with a method `ends`. Begin with:\n"
         "```python\nclass Solution:\n    def ends(self, xs: List[int]) -> List[int]:\n```"
     )
-    row = ROWS["kodcode"].row
-    both = {
-        "solution": f"{ADD}\nsubtract = add\n",
-        "test": row["test"].replace("import add", "import add, subtract, add"),
-    }
-    (problem,) = taken(written(tmp_path / "in.jsonl", row | both), "kodcode")[1]
+    tests = ROWS["kodcode"].row["test"].replace("import add", "import add, subtract, add")
+    row = {"prompt": "Add.", "tests": tests, "reference": f"{ADD}\nsubtract = add\n"}
+    (problem,) = taken(written(tmp_path / "in.jsonl", row), "problems")[1]
     assert problem.prompt.endswith("Write a Python function `add`. Also define `subtract`.")
     assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
 

@@ -98,7 +98,18 @@ def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> Non
     assert counts == {"dropped/in_mbpp_plus": 1, "problems": 1, "references/passed": 1}
     problem = next(read_jsonl(tmp_path / "out.jsonl", Problem))
     assert (problem.task_id, problem.entry_point, len(problem.tests)) == ("mbpp/601", "plus", 2)
-    assert problem.prompt == "Write a function to add one.\nassert plus(1) == 2\nassert plus(2) == 3"
+    assert problem.prompt == (
+        "Write a function to add one. Your code should pass these tests:\n\nassert plus(1) == 2\nassert plus(2) == 3"
+    )
+
+
+def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
+    task = MBPP | {
+        "code": "class Node: pass\ndef plus(node): return 2",
+        "test_setup_code": "root = Node()",
+        "test_list": ["assert plus(root) == 2"],
+    }
+    assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
 
 
 UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
@@ -111,11 +122,7 @@ UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
         "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
     ),
     ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
-    (
-        "mbpp",
-        [{"task_id": 601, "code": "x = 1", "text": "Add."}],
-        "in.jsonl:1: no column `test_list`; there are task_id",
-    ),
+    ("mbpp", [{"task_id": 601, "code": "x = 1", "text": "Add."}], "no problem to ingest (1 unknown_columns; "),
     (
         "opencoder",
         [{"instruction": "Add.", "code": "x = 1", "test_list": ["assert x"]}],
