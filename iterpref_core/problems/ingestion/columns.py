@@ -42,8 +42,8 @@ _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 _ABSENT = object()
 _EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
 """The values that hold nothing: of `tests=a|b`, `b` is read."""
-_NULLS = ("None", "nan", "NaN", "null")
-"""The texts that pandas and others make of nulls."""
+_NULLS = ("None", "nan", "NaN")
+"""The texts that pandas makes of nulls. A row may be called `null`."""
 
 
 class LeftOutError(Exception):

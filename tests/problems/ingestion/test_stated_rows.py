@@ -213,6 +213,7 @@ def test_a_null_is_a_null_in_each_spelling_of_pandas(tmp_path: Path, null: Any) 
     (problem,) = problems.values()
     assert (problem.entry_point, problem.license, problem.setup, problem.source) == ("add", None, None, "problems")
     assert problem.task_id.startswith("problem-")
+    assert list(problems_of(tmp_path, "problems", ASKED | {"task_id": "null"})[1]) == ["null"]
     found, _ = problems_of(tmp_path, "problems", ASKED | {"reference": null}, ASKED)
     assert found.counts["dropped/no_reference"] == 1
 
