@@ -412,6 +412,12 @@ class EvaluationParams(Settings):
     livecodebench: LiveCodeBenchParams
 
 
+class ReportParams(Settings):
+    """The settings of the report."""
+
+    pairs_shown: PositiveInt
+
+
 class Params(Settings):
     """The whole of `params.yaml`."""
 
@@ -430,6 +436,7 @@ class Params(Settings):
     localization: LocalizationParams
     training: TrainingParams
     evaluation: EvaluationParams
+    report: ReportParams
 
 
 _DELIVERED = Path(__file__).with_name("params.yaml")

@@ -14,8 +14,6 @@ from iterpref_core.records.config import Params
 from iterpref_core.records.results import metric_name
 from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
-PAIRS_SHOWN = 10
-
 
 def build_report(
     results: Path,
@@ -62,7 +60,7 @@ def build_report(
         contamination=contamination,
         names=names,
     )
-    shown = choose_pairs(pairs, spans)
+    shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     files = Explored(trajectories, problems, pairs, spans, dropped)
     write_explorer(files, params.codeflow, out / "explorer.html")
     write_summary(summary, out / "summary.json")
@@ -83,6 +81,7 @@ def build_report(
 def choose_pairs(
     pairs: Path,
     spans: Path,
+    count: int,
 ) -> list[tuple[PreferencePair, FocalSpans]]:
     """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
 
@@ -92,7 +91,7 @@ def choose_pairs(
         RecordError: a line of either file is broken, or a span lies outside of its program.
     """
     drawn = heapq.nsmallest(
-        PAIRS_SHOWN,
+        count,
         read_jsonl(spans, FocalSpans),
         key=lambda item: text_hash(item.task_id),
     )

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.evaluation.report.report import PAIRS_SHOWN
 from tests.evaluation.report.conftest import mark_inside
 
 
@@ -96,5 +95,5 @@ def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNa
         "target-rpo",
     ):
         assert expected in text
-    assert page.count('<article class="pair">') == PAIRS_SHOWN
+    assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
     assert page.count("<script") == 0
