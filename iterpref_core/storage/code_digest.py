@@ -20,8 +20,11 @@ def code_digest(*packages: str) -> str:
     for package in sorted(packages):
         folder = Path(import_module(package).__path__[0])
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                name = f"{package}/{path.relative_to(folder)}"
+            inside = path.relative_to(folder)
+            # Tools leave caches beside the code, such as `.ruff_cache`.
+            is_left = any(part.startswith((".", "__pycache__")) for part in inside.parts)
+            if path.is_file() and not is_left:
+                name = f"{package}/{inside}"
                 digest.update(name.encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

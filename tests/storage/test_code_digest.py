@@ -23,8 +23,9 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
 
     try:
         found = [digest()]
-        (folder / "__pycache__").mkdir()
-        (folder / "__pycache__" / "x.pyc").write_text("x")
+        for left in ("__pycache__", ".ruff_cache"):
+            (folder / left).mkdir()
+            (folder / left / "x").write_text("x")
         assert digest() == found[0]
         (folder / "prompt.txt").write_text("two")
         found.append(digest())

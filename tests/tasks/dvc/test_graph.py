@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError
@@ -35,6 +36,12 @@ def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg
         load_graph(ROOT, ("traning",))
     with pytest.raises(InputError, match=r"no stage 'elsewhere/dvc\.yaml:report'"):
         load_graph(ROOT, ("elsewhere/dvc.yaml:report",))
+
+
+@pytest.mark.parametrize("left", ["__pycache__", ".ruff_cache", ".mypy_cache"])
+def test_what_tools_leave_beside_the_code_makes_no_stage_stale(left: str) -> None:
+    with Repo(str(ROOT)) as repo:
+        assert repo.dvcignore.is_ignored_dir(str(ROOT / "iterpref_core/execution/kinds" / left))
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
