@@ -6,13 +6,10 @@ from statistics import mean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
+from iterpref_core.evaluation.statistics.paired_tests import RESAMPLES, SEED
 from iterpref_core.records import Record
 
 Matrix = NDArray[np.float64]
-RESAMPLES = 2000
-"""The number of bootstrap resamples."""
-SEED = 19
-"""Of the resampling."""
 
 
 class PointScore(Record):

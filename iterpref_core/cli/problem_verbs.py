@@ -49,7 +49,9 @@ def ingest(
     ],
     form: Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
-    max_tests: Annotated[int | None, typer.Option(min=1, help="Tests of a problem to keep, the first ones.")] = None,
+    max_tests: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
+    ] = None,
     visible: Annotated[
         int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
     ] = None,

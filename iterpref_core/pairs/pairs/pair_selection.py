@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SEED = 13
-"""Of the choice of versions."""
+"""The seed of the choice of versions."""
 DROPPED = (
     "unanswered",
     "unsolved",

@@ -20,7 +20,6 @@ _MARK = re.compile(
 _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
-
 _PYTHON_2 = re.compile(r"^\s*print\s+[^=(\s]|\braw_input\s*\(|\bxrange\s*\(", re.MULTILINE)
 
 

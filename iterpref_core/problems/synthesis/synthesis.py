@@ -38,7 +38,7 @@ _SEED = 23
 ROUNDS = 2
 """Rounds of evolving the feature tree."""
 _TEMPERATURE = 1.0
-"""Of the model's answers."""
+"""The temperature of the model's answers."""
 SEED_CHARS = 12_000
 """Characters of each seed program that the model reads, at most."""
 BREADTH = (5, 2, 1, 1)

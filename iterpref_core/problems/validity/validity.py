@@ -19,9 +19,9 @@ from iterpref_core.storage.progress import show_progress
 
 SPLIT = "codeflow"
 _SEED = 29
-"""Of the choice of problems, and of mutants."""
+"""The seed of the choice of problems, and of mutants."""
 _MUTANTS = 6
-"""Mutants of each reference, at most."""
+"""The largest number of mutants of a reference."""
 _MEANS = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
 """Field of `ProblemQuality` → metric that is its mean."""
 

@@ -38,7 +38,7 @@ _WIDTH_STEP = 16
 took 1.5 GB more in 100 steps."""
 _MUON_GROUPS = 4
 _ADAM_LEARNING_RATE = 0.005
-"""Of embeddings and norms; `nanolab.muon_learning_rate` is that of the matrices."""
+"""The learning rate of embeddings and norms; `nanolab.muon_learning_rate` is that of the matrices."""
 
 
 @dataclass(frozen=True)
