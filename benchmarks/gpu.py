@@ -12,7 +12,7 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 `recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
 `recipe-7b`  the same of a model of 7B, held in bfloat16.
 `mask`       the mask of flex attention, made step by step and by a compiled function.
-`fsdp`       a training by accelerate_configs/fsdp2.yaml in one process, and the same without: losses and weights.
+`fsdp`       a training by config/accelerate/fsdp2.yaml in one process, and the same without: losses and weights.
 `qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
 `qlora-72b`  the same of a model of 72B, made and quantized layer by layer, since it fits nowhere whole.
 """
@@ -278,7 +278,7 @@ def fsdp(bench: Bench) -> dict[str, Any]:
         tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs), vocab_size=512)
         model_of(bench.sizes(small)).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
-        configuration = yaml.safe_load((ROOT / "accelerate_configs/fsdp2.yaml").read_text(encoding="utf-8"))
+        configuration = yaml.safe_load((ROOT / "config/accelerate/fsdp2.yaml").read_text(encoding="utf-8"))
         configuration |= {
             "num_processes": 1,
             "use_cpu": DEVICE.type == "cpu",

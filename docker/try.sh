@@ -17,7 +17,7 @@ import yaml
 
 from tasks.dotted_keys import flatten
 
-with open("profiles/tiny.yaml") as profile:
+with open("config/profiles/tiny.yaml") as profile:
     values = dict(flatten(yaml.safe_load(profile)))
 del values["base"]
 print(json.dumps(values))

@@ -121,7 +121,7 @@ def run_sweep(
     Finished points come from DVC's cache. If a point fails, the others still run.
 
     Args:
-        preset: a grid of ablations.yaml.
+        preset: a grid of config/ablations.yaml.
         objectives: objectives to train; none: the preset's, or those that the experiment trains.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on.

@@ -43,7 +43,7 @@ def sweep(
     Finished points come from DVC's cache. If a point fails, the others still run.
 
     Args:
-        preset: a grid of ablations.yaml: `rates`, `tune`, or one of the paper's ablations.
+        preset: a grid of config/ablations.yaml: `rates`, `tune`, or one of the paper's ablations.
         objectives: objectives to train; none: the preset's, or those that the experiment trains.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.

@@ -23,7 +23,7 @@ from tasks.paths import GRAPH
 from tasks.prefect.server import running_prefect
 
 CHECKOUT = Path(__file__).parents[1]
-LOCK = CHECKOUT / "requirements.lock"
+LOCK = CHECKOUT / "config/environments/requirements.lock"
 
 Status = Literal["ok", "absent", "missing"]
 

@@ -1,4 +1,4 @@
-"""Grid: the points of a sweep, from a preset of ablations.yaml or from values on a command line."""
+"""Grid: the points of a sweep, from a preset of config/ablations.yaml or from values on a command line."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from iterpref_core.training.objectives.objective_table import find_objective, fi
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH
 
-PRESETS = Path("ablations.yaml")
+PRESETS = Path("config/ablations.yaml")
 BASE = "base"
 """Stands for no training."""
 CHOSEN_ON = "validation"
@@ -118,7 +118,7 @@ def plan_rows(
 
 
 def _read_preset(name: str) -> Any:
-    """Return a preset of ablations.yaml.
+    """Return a preset of config/ablations.yaml.
 
     Raises:
         ConfigError: there is none of this name.

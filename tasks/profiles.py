@@ -20,7 +20,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS
 
-PROFILES = Path("profiles")
+PROFILES = Path("config/profiles")
 
 
 class _Representer(RoundTripRepresenter):

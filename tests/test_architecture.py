@@ -220,7 +220,7 @@ def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     missing = {f"docs/{stage}.md" for stage in stages() if f"{stage}.md" not in pages}
-    assert not missing, f"write {sorted(missing)}, and name it in docs/README.md and in `nav` of mkdocs.yml"
+    assert not missing, f"write {sorted(missing)}, and name it in docs/README.md and in `nav` of config/mkdocs.yml"
     unnamed = {page for page in pages if f"]({page})" not in index}
     assert not unnamed, f"name {sorted(unnamed)} in docs/README.md"
 

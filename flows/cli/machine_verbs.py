@@ -13,7 +13,7 @@ from iterpref_core.records.config import load_params
 def init(
     profile: Annotated[
         str | None,
-        typer.Option(help="A file of profiles/. Default: the present one; `own` if --model replaces nanolab."),
+        typer.Option(help="A file of config/profiles/. Default: the present one; `own` if --model replaces nanolab."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model to train: a folder or hub id.")] = None,
     debugger: Annotated[

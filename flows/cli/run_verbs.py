@@ -81,7 +81,8 @@ def _pull(targets: tuple[str, ...]) -> None:
 
 def sweep(
     preset: Annotated[
-        str | None, typer.Argument(help="A grid of ablations.yaml: `rates`, `tune`, or an ablation of the paper.")
+        str | None,
+        typer.Argument(help="A grid of config/ablations.yaml: `rates`, `tune`, or an ablation of the paper."),
     ] = None,
     objective: Annotated[
         list[Objective] | None,

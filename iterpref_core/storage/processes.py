@@ -41,7 +41,7 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     """
     if not Path(configuration).is_file():
         raise ConfigError(
-            f"params.yaml: training.accelerate: {configuration} is not there; name one of accelerate_configs/*.yaml, "
+            f"params.yaml: training.accelerate: {configuration} is not there; name one of config/accelerate/*.yaml, "
             "or null for one process"
         )
     from accelerate.commands.launch import launch_command, launch_command_parser

@@ -33,7 +33,7 @@ def test_the_page_of_problems_has_the_table_of_presets() -> None:
     assert table_of_sets() in page, f"put this table into docs/problems.md:\n{table_of_sets()}"
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize("page", [".github/CONTRIBUTING.md", "docs/architecture.md"])
 def test_files_and_names_of_the_code_that_a_page_shows_are_there(page: str) -> None:
     """CONTRIBUTING asked for a row of `_OF_A_CHECKOUT`, which was gone."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -22,7 +22,7 @@ def test_init_prints_the_line_that_the_page_shows(page: str, iterpref: Iterpref)
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     (command,) = re.findall(r"(?m)^iterpref (init .+)$", text)
     (shown,) = re.findall(r"(?m)^params\.yaml: profile .*$", text)
-    Path("profiles").symlink_to(ROOT / "profiles")
+    Path("config").symlink_to(ROOT / "config")
     shutil.copy2(ROOT / "params.yaml", ".")
     code, printed, err = iterpref(*Template(command).substitute(VARIABLES).split())
     assert code == 0, err

@@ -258,7 +258,8 @@ def test_a_bad_grid_is_refused_before_anything_starts(
     monkeypatch.chdir(toy / "checkout")
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
-    shutil.copy2(ROOT / "ablations.yaml", ".")
+    Path("config").mkdir()
+    shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (
         (("--set", "training.betta=1"), "did you mean 'beta'"),
         (("nonsense",), "no preset 'nonsense'"),

@@ -18,7 +18,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(folder: Path) -> None:
         source = folder / "source"
         shutil.copytree(ROOT / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
-        texts = ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "MANIFEST.in")
+        texts = ("README.md", "LICENSE")
         for name in ("iterpref_cli.py", "pyproject.toml", *texts):
             shutil.copy2(ROOT / name, source)
         for kind in ("sdist", "wheel"):

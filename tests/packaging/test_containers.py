@@ -34,7 +34,7 @@ def test_services_are_pinned_and_reachable_from_this_machine_only() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert not [key for key in service.get("environment", {}) if re.search("PASSWORD$|SECRET|KEY$", key)]
-    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
     for name, image in re.findall(r"image: \S*/(prefect|mlflow):v?([\d.]+\d)", (DOCKER / "compose.yaml").read_text()):
         assert f"\n{name}=={image}\n" in locked, "the server's version is the client's"
 
@@ -50,7 +50,7 @@ def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     subprocess.run(["sh", "-euc", step], cwd=folder, env=environment, check=True)
     variables = COMPOSE["services"]["project"]["environment"]
-    steps = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    steps = yaml.safe_load((DOCKER / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
     clone = next(step for name in steps for key, step in name.items() if key.endswith("git_clone"))
     assert clone["repository"] == "{{ $ITERPREF_REPOSITORY }}"
     repository = variables["ITERPREF_REPOSITORY"].replace("/srv/iterpref", str(folder))

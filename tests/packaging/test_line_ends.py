@@ -8,7 +8,8 @@ import pytest
 
 from tests.settings import ROOT
 
-FILES = (".gitattributes", "params.yaml", "environments/install.sh", "docs/study/gains.svg", "problems/README.md")
+SCRIPT = "config/environments/install.sh"
+FILES = (".gitattributes", "params.yaml", SCRIPT, "docs/study/gains.svg", "problems/README.md")
 
 
 def git(*arguments: object, folder: Path) -> bytes:

@@ -12,16 +12,16 @@ from tests.settings import ROOT
 MACOS = """
 import platform, runpy, sys
 sys.platform, platform.system = "darwin", lambda: "Darwin"
-runpy.run_path("environments/check_isolation.py", run_name="__main__")
+runpy.run_path("config/environments/check_isolation.py", run_name="__main__")
 """
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What `make demo` looks at before it installs, and a PATH without bubblewrap."""
-    for name in ("Makefile", "params.yaml", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "params.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("environments", "iterpref_core"):
+    for name in ("config", "iterpref_core"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "bin").mkdir()
     for name in ("make", "sh", "grep"):

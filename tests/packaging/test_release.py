@@ -18,7 +18,7 @@ CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 
 def check(folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, ROOT / "environments/check_release.py", folder]
+    command = [sys.executable, ROOT / "config/environments/check_release.py", folder]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -184,7 +184,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout(target)
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
-    write_params("tiny", SMALLER, target / "params.yaml", target / "profiles")
+    write_params("tiny", SMALLER, target / "params.yaml", target / "config/profiles")
     give_known_problems(target)
     for objective in ("sft", "dpo", "rpo", "target-dpo"):
         checkout.leave_out(objective)

@@ -80,7 +80,7 @@ def test_init_writes_a_profile_with_models_and_values(
     iterpref: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
+    (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
     assert (code, "params.yaml: profile own" in out) == (0, True)

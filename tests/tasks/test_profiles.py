@@ -16,7 +16,7 @@ from tests.settings import ROOT
 
 Rates = tuple[float, float]
 """Learning rate and alpha."""
-PROFILES = ROOT / "profiles"
+PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 

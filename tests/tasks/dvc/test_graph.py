@@ -46,15 +46,16 @@ def test_what_tools_leave_beside_the_code_makes_no_stage_stale(left: str) -> Non
 
 def test_versions_of_libraries_are_dependencies() -> None:
     """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
-    versions = yaml.safe_load((ROOT / "environments/versions.yaml").read_text(encoding="utf-8"))
-    lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8")))
+    versions = yaml.safe_load((ROOT / "config/environments/versions.yaml").read_text(encoding="utf-8"))
+    locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
+    lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)$", locked))
     assert versions == {name: lock[name] for name in versions}, "make lock"
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     used = {
         stage: libraries
         for stage, described in content.items()
         for entry in described.get("do", described).get("params", ())
-        if isinstance(entry, dict) and (libraries := entry.get("environments/versions.yaml"))
+        if isinstance(entry, dict) and (libraries := entry.get("config/environments/versions.yaml"))
     }
     assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
     assert {name for names in used.values() for name in names} == set(versions)

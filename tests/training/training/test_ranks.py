@@ -32,7 +32,7 @@ from .conftest import Inputs, files_of, read_weights
 if TYPE_CHECKING:
     import torch
 
-CONFIGURATIONS = ROOT / "accelerate_configs"
+CONFIGURATIONS = ROOT / "config/accelerate"
 MACHINES = CONFIGURATIONS / "machines.sh"
 TWO_PROCESSES = {
     "compute_environment": "LOCAL_MACHINE",

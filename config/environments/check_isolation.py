@@ -1,7 +1,7 @@
 """Isolation check, by the standard library alone, before anything is installed.
 
-`python environments/check_isolation.py` ends with 2, and one message, where a model's programs could not be executed,
-unless params.yaml allows that.
+`python config/environments/check_isolation.py` ends with 2, and one message, where a model's programs could not be
+executed, unless params.yaml allows that.
 """
 
 import re
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))

@@ -1,8 +1,8 @@
 """Release check: the wheel and the sdist have all of the packages and nothing else, and the wheel can be installed.
 
-`python environments/check_release.py FOLDER` looks at the wheel and sdist in a folder, by the standard library alone,
-compares them to the files of this repository, installs the wheel in a fresh environment without what it depends on,
-and ends with 2, and one message for each fault.
+`python config/environments/check_release.py FOLDER` looks at the wheel and sdist in a folder, by the standard library
+alone, compares them to the files of this repository, installs the wheel in a fresh environment without what it depends
+on, and ends with 2, and one message for each fault.
 """
 
 import subprocess
@@ -15,14 +15,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("iterpref_cli.py", "iterpref_core")
 """A wheel has these: the command and the library."""
 BESIDE = {
-    "CHANGELOG.md",
-    "CITATION.cff",
     "LICENSE",
-    "MANIFEST.in",
     "PKG-INFO",
     "README.md",
     "pyproject.toml",

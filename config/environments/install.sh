@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install locked requirements into .venv, made where there is none: sh environments/install.sh LOCK
+# Install locked requirements into .venv, made where there is none: sh config/environments/install.sh LOCK
 # uv does it in a quarter of pip's time; where uv, or what it asks, cannot be had, pip does it. uv reads nothing of pip's
 # configuration, so what that says of places to look at is passed on.
 set -eu
