@@ -13,23 +13,19 @@ def run(params: Params, model: str) -> None:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+    from iterpref_core.records.results import metric_name, metrics_of
 
     setting = EvaluationSetting(params, PROBLEMS, WORK / "evaluation")
     with recorded(StageName("evaluation", model), params) as metrics:
-        metrics.update(
-            evaluate_model(
-                name=model,
-                model=model_path(model),
-                setting=setting,
-                out=RESULTS / model,
-                answers=ANSWERS,
-                prompt=prompt_format(model, params),
-            )
+        results = evaluate_model(
+            name=model,
+            model=model_path(model),
+            setting=setting,
+            out=RESULTS / model,
+            answers=ANSWERS,
+            prompt=prompt_format(model, params),
         )
-        scores = {}
-        for name, value in metrics.items():
-            benchmark, _, measure = name.rpartition("/")
-            if measure == "pass_at_1":
-                scores[benchmark] = value
+        metrics.update(metrics_of(results))
+        scores = {metric_name(name): result.pass_at_1 for name, result in results.measured.items()}
         with atomic_writer(pass_at_1_path(model)) as file:
             json.dump(scores, file, indent=2)

@@ -71,6 +71,7 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
+    from iterpref_core.records.results import metrics_of
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
@@ -82,7 +83,7 @@ def evaluate(
     if (fresh or backend or base_url) and model is None:
         raise InputError("--fresh, --backend and --base-url are about a model that is asked; give one with --model")
     if model is not None:
-        result = evaluate_model(
+        results = evaluate_model(
             name=Path(model).name,
             model=model,
             setting=setting,
@@ -93,10 +94,10 @@ def evaluate(
         )
     else:
         # Without samples, the benchmarks' canonical solutions are scored.
-        result = score_samples(samples, setting, out, extract=extract, partial=partial)
-    warn_of_absent_benchmarks(out)
-    show_result(result, json_)
-    if any(name.endswith("/missing") for name in result):
+        results = score_samples(samples, setting, out, extract=extract, partial=partial)
+    warn_of_absent_benchmarks(results)
+    show_result(metrics_of(results), json_)
+    if results.incomplete:
         raise typer.Exit(1)
 
 

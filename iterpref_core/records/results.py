@@ -185,3 +185,32 @@ class ModelResults(ResultRecord):
     def unavailable(self) -> dict[str, str]:
         """The reasons why benchmarks have no score, by benchmark."""
         return {name: result.reason for name, result in self.benchmarks.items() if isinstance(result, Unavailable)}
+
+    @property
+    def incomplete(self) -> dict[str, Incomplete]:
+        """The benchmarks in which answers are missing."""
+        return {name: result for name, result in self.benchmarks.items() if isinstance(result, Incomplete)}
+
+
+def metrics_of(results: ModelResults) -> dict[str, float]:
+    """Return a model's scores under names that DVC, MLflow and scripts know, which have `_plus` for `+`.
+
+    Of a benchmark with missing answers: their number, and the bounds of the score.
+
+    Returns:
+        `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`, and others, of each benchmark that ran.
+    """
+    metrics: dict[str, float] = {}
+    for benchmark, result in results.benchmarks.items():
+        if not isinstance(result, Measured | Incomplete):
+            continue
+        low, high = result.ci95
+        numbers = {"ci95_low": low, "ci95_high": high, "n": float(result.n)}
+        if isinstance(result, Incomplete):
+            numbers["missing"] = float(sum(result.missing.values()))
+            numbers["pass_at_1_low"], numbers["pass_at_1_high"] = result.pass_at_1_bounds
+        else:
+            numbers |= {"pass_at_1": result.pass_at_1, **result.of_other_k}
+        name = metric_name(benchmark)
+        metrics |= {f"{name}/{key}": value for key, value in numbers.items()}
+    return metrics

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K
@@ -137,7 +136,8 @@ class Benchmark(ABC, Generic[T]):
         harness: the name of the judge in results.json.
         limits: the limits of each program in results.json.
         protocol: the origin of the prompts in results.json; empty for this project's own.
-        about: further fields of results.json.
+        window: the release and dates of tasks, where a suite has these.
+        limit: the number of tasks, where only the first ones are asked; None for all.
         k: the values of k for which pass@k is given.
         canonical: task_id → run of the canonical solution, once these have run.
         identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
@@ -150,7 +150,8 @@ class Benchmark(ABC, Generic[T]):
     protocol = ""
     sanitizer: Sanitizer | None = None
     identity: Sequence[object] = ()
-    about: Mapping[str, object] = MappingProxyType({})
+    window: dict[str, Any] | None = None
+    limit: int | None = None
     preload: tuple[str, ...] = ()
 
     def __init__(

@@ -20,5 +20,6 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
     benchmark: Benchmark[Any] = suite.open_suite(name, setting)
     first_tasks = islice(benchmark.tasks.items(), setting.limit)
     benchmark.tasks = dict(first_tasks)
+    benchmark.limit = setting.limit
     benchmark.k = setting.params.evaluation.k
     return benchmark

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
+from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
+from iterpref_core.evaluation.evaluation.sampler import Answers
 from iterpref_core.evaluation.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion
 from iterpref_core.programs.answers.extraction import defines, lacks_program
 from iterpref_core.programs.answers.reasoning import without_reasoning
-from iterpref_core.records.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +21,12 @@ _NO_PYTHON = ("syntax_error", "truncated")
 
 @dataclass(frozen=True)
 class ReadAnswers:
-    """The programs in answers, in order.
+    """The programs in texts, in order.
 
     Attributes:
-        programs: one for each answer; empty for an answer without a program.
-        reasoned: answers from which reasoning was removed, before a benchmark's own sanitizer saw them.
-        not_sanitized: answers that were too long for that sanitizer.
+        programs: one for each text; empty for a text without a program.
+        reasoned: texts from which reasoning was removed, before a benchmark's own sanitizer saw them.
+        not_sanitized: texts that were too long for that sanitizer.
     """
 
     programs: tuple[str, ...]
@@ -39,31 +40,70 @@ class ReadAnswers:
         return {name: count for name, count in counted.items() if count}
 
 
-def read_answers(
+def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
+    """Return the programs in a model's answers to a benchmark."""
+    mode = answers.mode
+    answered = []
+    missing = []
+    for task, answer in answers.by_task:
+        if answer.missing:
+            missing.append((task, answer.missing))
+        else:
+            answered.append((task, answer))
+    texts = [(task, answer.text) for task, answer in answered]
+    read = read_texts(benchmark, texts, mode)
+    truncated = []
+    for (_, answer), program in zip(answered, read.programs, strict=True):
+        truncated.append(_is_cut(benchmark, answer, program, mode))
+    return FoundPrograms(
+        tasks=[task for task, _ in answered],
+        texts=[text for _, text in texts],
+        programs=read.programs,
+        truncated=truncated,
+        missing=missing,
+        counts=read.counts,
+        sampling=_describe_sampling(benchmark, answers, read),
+        tokens=answers.tokens,
+        cost_usd=answers.cost_usd,
+    )
+
+
+def _describe_sampling(benchmark: Benchmark[Any], answers: Answers, read: ReadAnswers) -> dict[str, Any]:
+    """Return how the model was asked, as it stands in results.json."""
+    if not benchmark.protocol:
+        return dict(answers.sampling)
+    notes = [benchmark.protocol, benchmark.mode_name(answers.mode)]
+    if read.reasoned:
+        notes.append("reasoning removed")
+    notes += [f"{name} {value}" for name, value in answers.sampling.get("request", {}).items()]
+    notes += answers.sampling.get("adaptations", ())
+    form = "instruct" if answers.mode.instruct else "completion"
+    return {**answers.sampling, "prompt": form, "protocol": ", ".join(notes)}
+
+
+def read_texts(
     benchmark: Benchmark[Any],
-    answers: Sequence[tuple[Any, str]],
+    texts: Sequence[tuple[Any, str]],
     mode: PromptMode,
 ) -> ReadAnswers:
-    """Return the programs in answers.
+    """Return the programs in texts that answer a benchmark's tasks.
 
     If the benchmark has a sanitizer of its own, a chat model's reasoning is removed first.
 
     Args:
         benchmark: the suite.
-        answers: (task, text).
+        texts: (task, text).
         mode: the mode in which the model was asked.
     """
-    tasks = [task for task, _ in answers]
-    original = [text for _, text in answers]
-    texts = original
-    if benchmark.sanitizer is not None and mode.instruct:
-        # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
-        texts = [without_reasoning(text) for text in original]
-    reasoned = sum(text != before for text, before in zip(texts, original, strict=True))
-    programs = [benchmark.program(task, text, mode) for task, text in zip(tasks, texts, strict=True)]
     if benchmark.sanitizer is None:
-        return ReadAnswers(tuple(programs))
-    named = [(program, task.entry_point) for task, program in zip(tasks, programs, strict=True)]
+        return ReadAnswers(tuple(benchmark.program(task, text, mode) for task, text in texts))
+    reasoned = 0
+    named = []
+    for task, text in texts:
+        # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
+        answer = without_reasoning(text) if mode.instruct else text
+        reasoned += answer != text
+        named.append((benchmark.program(task, answer, mode), task.entry_point))
     sanitized = sanitize_all(
         named,
         benchmark.execution,
@@ -75,14 +115,14 @@ def read_answers(
             "%s: %s of %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout",
             benchmark.name,
             f"{sanitized.not_sanitized:,}",
-            f"{len(programs):,}",
+            f"{len(named):,}",
             MAX_LINES,
             benchmark.sanitizer.module,
         )
     return ReadAnswers(sanitized.programs, reasoned, sanitized.not_sanitized)
 
 
-def is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
+def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
     """Return True if a limit of tokens has cut the program, and not what a base model writes behind it.
 
     A base model goes on behind its program up to the limit. A sanitizer may leave out the line that was cut: where
@@ -93,30 +133,16 @@ def is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: Pr
     return answer.text.rstrip().endswith(program.rstrip())
 
 
-def count_tokens(answers: Sequence[Completion]) -> TokenCounts:
-    """Return the tokens of answers."""
-    completion = sum(answer.completion_tokens for answer in answers)
-    return TokenCounts(
-        prompt=sum(answer.prompt_tokens for answer in answers),
-        completion=completion,
-        per_answer=completion / len(answers),
-    )
-
-
 def count_without_program(
     benchmark: Benchmark[Any],
-    tasks: Sequence[Any],
-    texts: Sequence[str],
-    programs: Sequence[str],
+    found: FoundPrograms,
     runs: Sequence[ProgramRun],
 ) -> dict[str, int]:
     """Return how many programs failed because there was none, or not the one asked for; say so where they are many.
 
     Args:
         benchmark: the suite.
-        tasks: the task of each answer, or sample.
-        texts: each of them as it came.
-        programs: the program in each.
+        found: the texts, and the program in each.
         runs: the outcome of each program.
 
     Returns:
@@ -124,7 +150,7 @@ def count_without_program(
         not define the function or class that their task asks for.
     """
     counts = {"empty": 0, "no_program": 0, "no_entry_point": 0}
-    for task, text, program, run in zip(tasks, texts, programs, runs, strict=True):
+    for task, text, program, run in zip(found.tasks, found.texts, found.programs, runs, strict=True):
         if run.verdict == "passed":
             continue
         entry_point = benchmark.entry_point(task)
@@ -136,13 +162,13 @@ def count_without_program(
     _say(
         benchmark.name,
         counts["no_program"],
-        len(programs),
+        len(runs),
         f"hold no program ({counts['empty']:,} are empty)",
     )
     _say(
         benchmark.name,
         counts["no_entry_point"],
-        len(programs),
+        len(runs),
         "do not define the function that their task asks for",
     )
     return counts

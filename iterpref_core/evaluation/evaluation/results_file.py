@@ -3,13 +3,14 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from iterpref_core.records import Sample
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import DataUnavailableError, InputError, UnansweredError
 from iterpref_core.records.results import Incomplete, Measured, ModelResults, Unavailable
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
 
@@ -17,6 +18,60 @@ logger = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 SAMPLES = "samples"
+
+
+class ResultsFolder:
+    """The folder of one model's results, written benchmark by benchmark: results.json, and samples/<benchmark>.jsonl.
+
+    It keeps the results of other benchmarks of the same model; those of another model are removed.
+
+    Args:
+        out: the folder.
+        model: the model's name.
+        weights: the fingerprint of the model's weights, where it has any.
+    """
+
+    def __init__(self, out: Path, model: str, weights: str | None = None) -> None:
+        self._out = out
+        self._model = model
+        self._weights = weights
+        self._measured: dict[str, Measured | Incomplete] = {}
+        self._absent: dict[str, Unavailable] = {}
+        self._unanswered: list[str] = []
+
+    @contextmanager
+    def entry(self, benchmark: str) -> Iterator[None]:
+        """Note the reason, and go on, where the block finds that a benchmark has no data here, or no answer."""
+        try:
+            yield
+        except DataUnavailableError as error:
+            self._absent[benchmark] = Unavailable(available=False, reason=str(error))
+        except UnansweredError as error:
+            self._unanswered.append(str(error))
+
+    def write(self, benchmark: str, result: Measured | Incomplete, samples: Sequence[Sample]) -> None:
+        """Write a benchmark's result and programs, at once: what was measured is there, however the next one ends."""
+        self._measured[benchmark] = result
+        write_results(self._out, self._record({benchmark: result}), {benchmark: samples})
+
+    def of_this_run(self) -> ModelResults:
+        """Write the reasons why benchmarks have no data here, and return what was found in this run.
+
+        Raises:
+            UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
+            DataUnavailableError: nothing can be had.
+        """
+        if self._measured and self._absent:
+            write_results(self._out, self._record(self._absent), {})
+        if self._unanswered:
+            raise UnansweredError("; ".join(dict.fromkeys(self._unanswered)))
+        if not self._measured:
+            reasons = [result.reason for result in self._absent.values()]
+            raise DataUnavailableError("; ".join(dict.fromkeys(reasons)))
+        return self._record({**self._measured, **self._absent})
+
+    def _record(self, benchmarks: Mapping[str, Measured | Incomplete | Unavailable]) -> ModelResults:
+        return ModelResults(model=self._model, weights=self._weights, benchmarks=dict(benchmarks))
 
 
 def write_results(
@@ -49,12 +104,11 @@ def write_results(
     _write(out, results.model_copy(update={"benchmarks": results.benchmarks | kept}))
 
 
-def warn_of_absent_benchmarks(out: Path) -> None:
-    """Name the benchmarks of a results file that have no score, once for each reason.
+def warn_of_absent_benchmarks(results: ModelResults) -> None:
+    """Name the benchmarks that have no score, once for each reason.
 
     The experiment does not call this for each of its models: its report names them once.
     """
-    results = ModelResults.model_validate_json((out / RESULTS).read_bytes())
     by_reason: dict[str, list[str]] = {}
     for name, reason in results.unavailable.items():
         by_reason.setdefault(reason, []).append(name)

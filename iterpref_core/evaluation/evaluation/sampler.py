@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
 from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all
@@ -24,7 +24,7 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
-from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.results import TokenCounts
 from iterpref_core.records.seeds import derive_seed
 from iterpref_core.storage.progress import show_progress
@@ -34,6 +34,25 @@ logger = logging.getLogger(__name__)
 SEVERAL_TEMPERATURE = 0.2
 """The temperature of several samples, if `evaluation.temperature` names none: that of LiveCodeBench."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers to a benchmark.
+
+    Attributes:
+        by_task: (task, answer), in order: one for each sample of each task. Answers may be missing.
+        mode: the mode in which the model was asked.
+        sampling: how the model was asked, as it stands in results.json.
+        tokens: the tokens of all answers.
+        cost_usd: the price of these; None for a model of this machine, and where no price is known.
+    """
+
+    by_task: Sequence[tuple[Any, Completion]]
+    mode: PromptMode
+    sampling: Mapping[str, Any]
+    tokens: TokenCounts
+    cost_usd: float | None
 
 
 class Sampler:
@@ -75,8 +94,7 @@ class Sampler:
         self._asked: set[tuple[Request, Sampling]] = set()
         self.mode = mode
 
-    @property
-    def sampling(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
         """Return the sampling as it stands in results.json."""
         asked = self._sampling
         described: dict[str, Any] = {
@@ -93,16 +111,12 @@ class Sampler:
             described["precision"] = self._precision
         if self._fields:
             described["request"] = dict(self._fields)
-        if self.adaptations:
-            described["adaptations"] = self.adaptations
+        adaptations = notes_of(self._model.adapted)
+        if adaptations:
+            described["adaptations"] = adaptations
         return described
 
-    @property
-    def adaptations(self) -> list[str]:
-        """Return what an endpoint refused, as the way in which it is asked in place of that."""
-        return notes_of(self._model.adapted)
-
-    def cost_usd(self, tokens: TokenCounts) -> float | None:
+    def _cost_usd(self, tokens: TokenCounts) -> float | None:
         """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
         if self._prices is None or not (self._prices.price_prompt or self._prices.price_completion):
             return None
@@ -113,61 +127,42 @@ class Sampler:
             self._prices.price_completion,
         )
 
-    def answer(
-        self,
-        benchmark: str,
-        prompts: Sequence[BenchmarkPrompt],
-        stops: tuple[str, ...] = (),
-    ) -> list[list[Completion]]:
-        """Return the answers to each prompt, in order: one for each sample. Some may be missing.
+    def answer(self, benchmark: Benchmark[Any]) -> Answers:
+        """Return the answers to a benchmark's tasks. Some may be missing.
 
         If more than `QUIET_SHARE` of them ended at `max_new_tokens`, a warning names the parameter to raise. Where a
         prompt opens reasoning, the answer begins with the tag that opens it.
 
-        Args:
-            benchmark: for the progress bar.
-            prompts: one for each task.
-            stops: the end strings of an answer. A chat model behind an endpoint ends its answer by itself.
-
         Raises:
+            DataUnavailableError: the benchmark has nothing to ask such a model.
             UnansweredError: no prompt was answered.
             EndpointError: none was, since all calls failed.
         """
-        wanted: list[Request] = []
-        for asked in prompts:
+        asked = []
+        for task in benchmark.tasks.values():
+            prompt = benchmark.prompt(task, self.mode)
             for number in range(self._samples):
-                request = Request(
-                    asked.text,
-                    self._seed_of(asked.text, number),
-                    asked.private,
-                    asked.system,
-                    asked.raw,
-                )
-                wanted.append(request)
+                asked.append((task, prompt, self._request(prompt, number)))
+        # A chat model behind an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
-        sampling = replace(self._sampling, stops=() if is_chat_endpoint else stops)
-        answered = self._ask(benchmark, wanted, sampling)
-        answers = [answered[request] for request in wanted]
-        missing = [answer.missing for answer in answers if answer.missing]
-        check_answered(missing, len(answers), benchmark)
-        if missing:
-            logger.warning(
-                "%s: %s; the same command asks for them again", benchmark, describe_missing(missing, len(answers))
-            )
-        truncated = sum(answer.truncated for answer in answers)
-        if truncated > QUIET_SHARE * len(answers):
-            logger.warning(
-                "%s: %s of %s answers were cut: raise evaluation.max_new_tokens",
-                benchmark,
-                f"{truncated:,}",
-                f"{len(answers):,}",
-            )
-        by_prompt = []
-        for number, asked in enumerate(prompts):
-            start = number * self._samples
-            own = answers[start : start + self._samples]
-            by_prompt.append([replace(answer, text=asked.opened + answer.text) for answer in own])
-        return by_prompt
+        stops = () if is_chat_endpoint else benchmark.stops(self.mode)
+        sampling = replace(self._sampling, stops=stops)
+        answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
+        by_task = []
+        for task, prompt, request in asked:
+            answer = answered[request]
+            by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
+        answers = [answer for _, answer in by_task]
+        _tell(benchmark.name, answers)
+        tokens = _count_tokens(answers)
+        return Answers(by_task, self.mode, self._describe(), tokens, self._cost_usd(tokens))
+
+    def _request(self, prompt: BenchmarkPrompt, number: int) -> Request:
+        """Return the request for a sample. Its seed depends on no other sample, so that a set of samples can grow."""
+        seed = self._seed
+        if self._samples > 1:
+            seed = derive_seed(self._seed, prompt_text(prompt.text), number)
+        return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
     def _ask(
         self,
@@ -210,11 +205,37 @@ class Sampler:
             )
         return answered
 
-    def _seed_of(self, prompt: Prompt, number: int) -> int:
-        """Return the seed of a sample. It depends on no other sample, so that a set of samples can grow."""
-        if self._samples == 1:
-            return self._seed
-        return derive_seed(self._seed, prompt_text(prompt), number)
+
+def _count_tokens(answers: Sequence[Completion]) -> TokenCounts:
+    """Return the tokens of answers."""
+    completion = sum(answer.completion_tokens for answer in answers)
+    return TokenCounts(
+        prompt=sum(answer.prompt_tokens for answer in answers),
+        completion=completion,
+        per_answer=completion / len(answers),
+    )
+
+
+def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
+    """Say how many answers are missing, and how many were cut where they are many.
+
+    Raises:
+        UnansweredError: no prompt was answered.
+        EndpointError: none was, since all calls failed.
+    """
+    total = len(answers)
+    missing = [answer.missing for answer in answers if answer.missing]
+    check_answered(missing, total, benchmark)
+    if missing:
+        logger.warning("%s: %s; the same command asks for them again", benchmark, describe_missing(missing, total))
+    truncated = sum(answer.truncated for answer in answers)
+    if truncated > QUIET_SHARE * total:
+        logger.warning(
+            "%s: %s of %s answers were cut: raise evaluation.max_new_tokens",
+            benchmark,
+            f"{truncated:,}",
+            f"{total:,}",
+        )
 
 
 @contextmanager

@@ -96,35 +96,47 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
     iterations = sorted(int(name.removeprefix("pass_rate/")) for name in codeflow if name.startswith("pass_rate/"))
     # A model that runs on this machine has no bill.
     cost = codeflow.get("cost_usd", 0.0)
-    accepted = pairs["pairs"]
-    return CodeflowSummary.model_validate(
-        codeflow
-        | {
-            "pass_rate_by_iteration": [codeflow[f"pass_rate/{iteration}"] for iteration in iterations],
-            "pairs": accepted,
-            "further_pairs": pairs.get("further_pairs"),
-            "dropped": group(pairs, "dropped"),
-            "verdicts": group(codeflow, "verdicts"),
-            "tokens": codeflow["prompt_tokens"] + codeflow["completion_tokens"],
-            "cost_usd": cost,
-            "calls_per_pair": codeflow["llm_calls"] / accepted if accepted else None,
-            "cost_usd_per_pair": cost / accepted if accepted else None,
-        }
+    accepted = int(pairs["pairs"])
+    prompt_tokens = int(codeflow["prompt_tokens"])
+    completion_tokens = int(codeflow["completion_tokens"])
+    calls = int(codeflow["llm_calls"])
+    return CodeflowSummary(
+        problems=int(codeflow["problems"]),
+        pass_rate_by_iteration=tuple(codeflow[f"pass_rate/{iteration}"] for iteration in iterations),
+        pairs=accepted,
+        judged_inside=_count(codeflow, "judged_inside"),
+        further_pairs=_count(pairs, "further_pairs"),
+        dropped=group(pairs, "dropped"),
+        verdicts=group(codeflow, "verdicts"),
+        llm_calls=calls,
+        tokens=prompt_tokens + completion_tokens,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost,
+        calls_per_pair=calls / accepted if accepted else None,
+        cost_usd_per_pair=cost / accepted if accepted else None,
     )
 
 
 def _validity(metrics: dict[str, float]) -> ValiditySummary:
     scores = {name: metrics[f"{name}/mean"] for name in CRITERIA if f"{name}/mean" in metrics}
-    # The other names are the metrics' own; those that were not measured are absent.
-    return ValiditySummary.model_validate(
-        metrics
-        | {
-            "references": group(metrics, "reference"),
-            "coverage": metrics.get("coverage/mean"),
-            "judge": group(metrics, "judge") or None,
-            "judge_scores": scores or None,
-        }
+    # What was not measured is absent.
+    return ValiditySummary(
+        problems=int(metrics["problems"]),
+        mutants=_count(metrics, "mutants"),
+        killed=_count(metrics, "killed"),
+        references=group(metrics, "reference"),
+        line_coverage=metrics.get("line_coverage"),
+        branch_coverage=metrics.get("branch_coverage"),
+        coverage=metrics.get("coverage/mean"),
+        mutation_score=metrics.get("mutation_score"),
+        judge=group(metrics, "judge") or None,
+        judge_scores=scores or None,
     )
+
+
+def _count(metrics: dict[str, float], name: str) -> int | None:
+    return int(metrics[name]) if name in metrics else None
 
 
 def _ground_truth(models: Iterable[ModelResults]) -> dict[str, GroundTruth]:

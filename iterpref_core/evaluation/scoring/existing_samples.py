@@ -1,33 +1,26 @@
 """Existing samples: programs of a file, or a benchmark's solutions, scored without a model."""
 
-import functools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples, run_canonical_solutions
-from iterpref_core.evaluation.evaluation.answer_reading import read_answers
-from iterpref_core.evaluation.evaluation.evaluation import Programs, measure, run_benchmarks
-from iterpref_core.evaluation.evaluation.scores import Evaluated, make_result
+from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.answer_reading import ReadAnswers, read_texts
+from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
+from iterpref_core.evaluation.evaluation.harness import open_harness
+from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
+from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.execution import whole_program
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import InputError, UnansweredError
+from iterpref_core.records.results import ModelResults
 from iterpref_core.storage.jsonl import read_jsonl
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SamplesFile:
-    """A file of samples, and how it is read: as `score_samples` says."""
-
-    path: Path
-    extract: bool
-    partial: bool
 
 
 def score_samples(
@@ -37,7 +30,7 @@ def score_samples(
     *,
     extract: bool = False,
     partial: bool = False,
-) -> dict[str, float]:
+) -> ModelResults:
     """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
     Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
@@ -55,58 +48,83 @@ def score_samples(
         DataUnavailableError: no benchmark's data can be had here.
     """
     if path is None:
-        return run_benchmarks(
-            "ground-truth", None, functools.partial(score_canonical, cache=setting.cache), setting, out
-        )
-    file = SamplesFile(path, extract=extract, partial=partial)
+        return _score_canonical(setting, ResultsFolder(out, "ground-truth"))
+    results = ResultsFolder(out, path.stem)
+    for name in setting.params.evaluation.benchmarks:
+        with results.entry(name):
+            benchmark = open_benchmark(name, setting)
+            found = read_samples(benchmark, path, extract=extract, partial=partial)
+            with open_harness(benchmark, setting.cache) as harness:
+                runs = harness.run(found)
+            results.write(name, summarize(benchmark, found, runs), found.samples)
+    return results.of_this_run()
 
-    def score(benchmark: Benchmark[Any]) -> Evaluated:
-        return score_file(benchmark, file, setting.cache)
 
-    return run_benchmarks(path.stem, None, score, setting, out)
-
-
-def score_canonical(benchmark: Benchmark[Any], cache: Path) -> Evaluated:
-    """Score a benchmark's canonical solutions; see `run_canonical_solutions`.
+def _score_canonical(setting: EvaluationSetting, results: ResultsFolder) -> ModelResults:
+    """Score benchmarks' canonical solutions.
 
     Raises:
         InputError: some task has no solution.
     """
-    samples = canonical_samples(benchmark)
-    _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
-    with benchmark.open_executor() as executor:
-        runs = run_canonical_solutions(benchmark, executor, cache)
-    names = list(runs)
-    outcomes = list(runs.values())
-    result = make_result(benchmark, names, outcomes, runs, executor.isolation)
-    return Evaluated(result, tuple(samples))
+    for name in setting.params.evaluation.benchmarks:
+        with results.entry(name):
+            benchmark = open_benchmark(name, setting)
+            samples = canonical_samples(benchmark)
+            _check_complete(benchmark, samples, f"{name}: no solution (field 'reference')")
+            programs = [sample.solution or "" for sample in samples]
+            found = FoundPrograms(list(benchmark.tasks.values()), programs, programs)
+            with open_harness(benchmark, setting.cache) as harness:
+                runs = harness.canonical_runs()
+            results.write(name, summarize(benchmark, found, runs), samples)
+    return results.of_this_run()
 
 
-def score_file(benchmark: Benchmark[Any], file: SamplesFile, cache: Path) -> Evaluated:
-    """Score the samples that a file has for a benchmark.
+def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partial: bool) -> FoundPrograms:
+    """Return the programs that a file has for a benchmark.
+
+    A `completion` goes on with its task's prompt, if that is the prefix of a program, also where the program has to be
+    found in it. An answer is read as that of a model behind an endpoint, which answers a chat.
+
+    Args:
+        benchmark: the suite. With `partial` it keeps the tasks that have a sample.
+        path: JSONL of samples.
+        extract: the samples are answers.
+        partial: some tasks may be without a sample.
 
     Raises:
         UnansweredError: no task has a sample.
         InputError: the file is broken, or some task has no sample.
     """
     # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
-    known = [sample for sample in read_jsonl(file.path, Sample) if sample.task_id in benchmark.tasks]
+    samples = [sample for sample in read_jsonl(path, Sample) if sample.task_id in benchmark.tasks]
     total = len(benchmark.tasks)
-    if not known:
-        raise UnansweredError(
-            f"{file.path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id"
-        )
-    if file.partial:
-        sampled = {sample.task_id for sample in known}
+    if not samples:
+        raise UnansweredError(f"{path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id")
+    if partial:
+        sampled = {sample.task_id for sample in samples}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
-    remedy = "add them" if file.partial else "add them, or score the others alone with --partial"
-    _check_complete(benchmark, known, f"{file.path}: no sample", remedy)
-    programs = read_samples(benchmark, known, file)
-    scored = len(benchmark.tasks)
-    if scored < total:
-        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, scored, total)
-        programs = replace(programs, about={**programs.about, "partial": {"tasks": total}})
-    return measure(benchmark, lambda: programs, cache)
+    remedy = "add them" if partial else "add them, or score the others alone with --partial"
+    _check_complete(benchmark, samples, f"{path}: no sample", remedy)
+    left_out = total - len(benchmark.tasks)
+    if left_out:
+        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, total - left_out, total)
+    tasks = [benchmark.tasks[sample.task_id] for sample in samples]
+    texts = []
+    for task, sample in zip(tasks, samples, strict=True):
+        texts.append((task, whole_program(benchmark.completion_prefix(task), sample)))
+    if extract:
+        read = read_texts(benchmark, texts, PromptMode(instruct=True))
+    else:
+        _warn_of_answers(benchmark, path, texts)
+        read = ReadAnswers(tuple(text for _, text in texts))
+    return FoundPrograms(
+        tasks=tasks,
+        texts=[sample.solution or sample.completion or "" for sample in samples],
+        programs=read.programs,
+        counts=read.counts,
+        extracted=extract or None,
+        partial=total if left_out else None,
+    )
 
 
 def _check_complete(
@@ -120,30 +138,6 @@ def _check_complete(
             f"{lacking} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "
             f"{missing[0]}; {remedy}"
         )
-
-
-def read_samples(benchmark: Benchmark[Any], samples: Sequence[Sample], file: SamplesFile) -> Programs:
-    """Return the programs in a file's samples.
-
-    A `completion` goes on with its task's prompt, if that is the prefix of a program, also where the program has to be
-    found in it. An answer is read as that of a model behind an endpoint, which answers a chat.
-
-    Args:
-        benchmark: the suite.
-        samples: the file's samples, for tasks of the suite.
-        file: the file, and how it is read.
-    """
-    tasks = [benchmark.tasks[sample.task_id] for sample in samples]
-    originals = [sample.solution or sample.completion or "" for sample in samples]
-    texts = []
-    for task, sample in zip(tasks, samples, strict=True):
-        texts.append(whole_program(benchmark.completion_prefix(task), sample))
-    answers = list(zip(tasks, texts, strict=True))
-    if file.extract:
-        read = read_answers(benchmark, answers, PromptMode(instruct=True))
-        return Programs(tasks, originals, read.programs, counts=read.counts, about={"extracted": True})
-    _warn_of_answers(benchmark, file.path, answers)
-    return Programs(tasks, originals, texts)
 
 
 def _warn_of_answers(

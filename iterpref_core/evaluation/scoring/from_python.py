@@ -7,6 +7,7 @@ from typing import Any
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
 from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.results import metrics_of
 
 
 def evaluate(
@@ -45,7 +46,7 @@ def evaluate(
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
     state = Path(".iterpref")
     setting = EvaluationSetting(params, Path(problems), state / "work" / "evaluation", limit)
-    return evaluate_model(
+    results = evaluate_model(
         name=Path(model).name,
         model=model,
         setting=setting,
@@ -53,3 +54,4 @@ def evaluate(
         answers=state / "answers.sqlite",
         prompt=params.model.student_format,
     )
+    return metrics_of(results)

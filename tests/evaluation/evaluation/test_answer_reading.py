@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation import sanitizing
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.records.config import Benchmark
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
+from tests.evaluation.evaluation.scoring import asked
 
 from .conftest import EvalPlusSlice
 
@@ -23,7 +22,7 @@ def measured(
 ) -> dict[str, Any]:
     """The entry of a model behind an endpoint that gives the same answer to each task."""
     sampler = sampler_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
-    return ask_and_measure(open_benchmark(benchmark, setting), sampler, setting.cache).result.to_json()
+    return asked(benchmark, sampler, setting)
 
 
 @pytest.fixture
@@ -48,9 +47,7 @@ def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
 ) -> None:
     model = RecordedModel(lambda _: RIGHT)
     model.adapted = frozenset({"temperature"})
-    benchmark = open_benchmark("humaneval", setting)
-    asked = sampler_of(model, tmp_path, instruct=True)
-    entry = ask_and_measure(benchmark, asked, setting.cache).result.to_json()
+    entry = asked("humaneval", sampler_of(model, tmp_path, instruct=True), setting)
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 
 

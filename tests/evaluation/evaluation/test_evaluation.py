@@ -3,15 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from math import comb
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure, evaluate_model, run_benchmarks
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.evaluation.evaluation.evaluation import ask_benchmarks, evaluate_model
+from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.models.inference.answer_store import AnswerStore
@@ -27,6 +28,7 @@ from iterpref_core.records.config import (
     LiveCodeBenchParams,
 )
 from iterpref_core.records.errors import BudgetError, DataUnavailableError, InputError
+from iterpref_core.records.results import metrics_of
 from tests.evaluation.evaluation.recorded_model import kept
 from tests.evaluation.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
@@ -50,7 +52,7 @@ ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["de
 
 
 class Bench:
-    """`run_benchmarks` on small inputs; counts how often the model is opened."""
+    """`ask_benchmarks` on small inputs; counts how often the model is opened."""
 
     def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
         self.setting = setting
@@ -73,8 +75,8 @@ class Bench:
         answers = AnswerStore(store, f"evaluate {identity}")
         model = StoredModel(self._open, identity, answers, in_process=True)
         sampler = Sampler(model, params, mode, fresh=fresh)
-        measured = partial(ask_and_measure, sampler=sampler, cache=self.setting.cache)
-        return run_benchmarks("base", None, measured, measuring(self.setting, *benchmarks), self.folder / out)
+        setting = measuring(self.setting, *benchmarks)
+        return metrics_of(ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")))
 
     def _open(self) -> Model:
         self.opened += 1
@@ -139,12 +141,12 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
         score_samples(samples, measuring(bench.setting, "heldout"), out)
     samples.write_text("\n".join(map(json.dumps, [*lines, {"task_id": "h/square", "solution": "def f(x): return x"}])))
-    metrics = score_samples(samples, measuring(bench.setting, "heldout", "validation"), out)
+    metrics = metrics_of(score_samples(samples, measuring(bench.setting, "heldout", "validation"), out))
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
     assert json.loads((out / "results.json").read_text())["model"] == "mine"
     assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]
     capsys.readouterr()
-    assert score_samples(None, measuring(bench.setting, "heldout"), out)["heldout/pass_at_1"] == 1.0
+    assert score_samples(None, measuring(bench.setting, "heldout"), out).measured["heldout"].pass_at_1 == 1.0
     shown = capsys.readouterr().err
     assert "heldout: " not in shown, "they have run for the samples before"
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
@@ -160,8 +162,10 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
         def evaluate(calls: int) -> dict[str, float]:
             capped = budget.model_copy(update={"calls": calls})
             setting = asking(bench.setting, inference, capped)
-            return evaluate_model(
-                "debugger", tmp_path / "debugger", setting, tmp_path / "out", tmp_path / "answers.sqlite"
+            return metrics_of(
+                evaluate_model(
+                    "debugger", tmp_path / "debugger", setting, tmp_path / "out", tmp_path / "answers.sqlite"
+                )
             )
 
         with pytest.raises(BudgetError):
@@ -266,8 +270,8 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     params = PARAMS.model_copy(update={"max_new_tokens": 9})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
     sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
-    questions = [BenchmarkPrompt(DOUBLE), BenchmarkPrompt(SQUARE)]
-    assert sampler.answer("humaneval", questions) == sampler.answer("humaneval+", questions)
+    benchmark = open_benchmark("heldout", bench.setting)
+    assert sampler.answer(benchmark) == sampler.answer(benchmark)
     assert len(model.requests) == 2
 
 
@@ -294,7 +298,8 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
 
         def evaluate(*, fresh: bool) -> dict[str, float]:
             setting = asking(bench.setting, inference, budget)
-            return evaluate_model("debugger", tmp_path / "debugger", setting, tmp_path / "out", answers, fresh=fresh)
+            folder = tmp_path / "debugger"
+            return metrics_of(evaluate_model("debugger", folder, setting, tmp_path / "out", answers, fresh=fresh))
 
         first = evaluate(fresh=False)
         refused = sum("temperature" in body for body in asked)

@@ -39,10 +39,10 @@ def test_answers_are_said_and_read_where_that_is_asked_for(
     samples: Path, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    assert score_samples(samples, measuring(setting, "heldout"), out)["heldout/pass_at_1"] == 0
+    assert score_samples(samples, measuring(setting, "heldout"), out).measured["heldout"].pass_at_1 == 0
     assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
     caplog.clear()
-    assert score_samples(samples, measuring(setting, "heldout"), out, extract=True)["heldout/pass_at_1"] == 1
+    assert score_samples(samples, measuring(setting, "heldout"), out, extract=True).measured["heldout"].pass_at_1 == 1
     assert results(out)["heldout"]["extracted"]
     assert "in a fence" not in caplog.text
     written = (out / "samples/heldout.jsonl").read_text().splitlines()
@@ -54,7 +54,7 @@ def test_a_program_with_fences_in_a_string_is_no_answer(
 ) -> None:
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
     path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
-    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out")["heldout/pass_at_1"] == 1
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out").measured["heldout"].pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
@@ -65,8 +65,9 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
     with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout, such as h/square; .*--partial"):
         score_samples(path, measuring(setting, "heldout"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    metrics = score_samples(path, measuring(setting, "heldout"), tmp_path / "out", partial=True)
-    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (1, 1)
+    scores = score_samples(path, measuring(setting, "heldout"), tmp_path / "out", partial=True)
+    score = scores.measured["heldout"]
+    assert (score.pass_at_1, score.n) == (1, 1)
     entry = results(tmp_path / "out")["heldout"]
     assert (entry["n"], entry["partial"], entry["ground_truth"]["n"]) == (1, {"tasks": 2}, 1)
     assert "heldout: the score is of 1 tasks of 2 (--partial)" in caplog.text
@@ -77,7 +78,7 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
 
 def test_a_completion_of_prose_is_not_glued_to_it(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
     path = write(tmp_path, RIGHT, "completion")
-    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out")["heldout/pass_at_1"] == 1
+    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out").measured["heldout"].pass_at_1 == 1
 
 
 def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
@@ -87,9 +88,9 @@ def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
     path = tmp_path / "rows.jsonl"
     row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}
     path.write_text(json.dumps(row))
-    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out")["humaneval/pass_at_1"] == 1
+    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out").measured["humaneval"].pass_at_1 == 1
     path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
-    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out")["humaneval/pass_at_1"] == 0
+    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out").measured["humaneval"].pass_at_1 == 0
 
 
 def test_samples_without_a_program_are_counted(

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.models.inference.backend import Request
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
-from tests.evaluation.evaluation.scoring import measuring
+from tests.evaluation.evaluation.scoring import asked, measuring
 
 from .conftest import EvalPlusSlice
 
@@ -28,7 +26,7 @@ def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(
     rows = [{"task_id": task_id, "completion": text} for task_id, text in COMPLETIONS.items()]
     path.write_text("\n".join(map(json.dumps, rows)))
     scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
-    assert scores["humaneval/pass_at_1"] == 1
+    assert scores.measured["humaneval"].pass_at_1 == 1
 
 
 ANSWERS = {
@@ -50,13 +48,12 @@ def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(
     path = tmp_path / "answers.jsonl"
     path.write_text("\n".join(json.dumps({"task_id": name, "solution": text}) for name, text in answers.items()))
     scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
-    assert scores["humaneval/pass_at_1"] == 1
+    assert scores.measured["humaneval"].pass_at_1 == 1
 
     def answer(request: Request) -> str:
         return next(text for name, text in answers.items() if ANSWERS[name].split("(")[0] in str(request.prompt))
 
-    asked = sampler_of(RecordedModel(answer), tmp_path, instruct=True)
-    result = ask_and_measure(open_benchmark("humaneval", setting), asked, setting.cache).result.to_json()
+    result = asked("humaneval", sampler_of(RecordedModel(answer), tmp_path, instruct=True), setting)
     by_file = json.loads((tmp_path / "out/results.json").read_text())["benchmarks"]["humaneval"]
     assert result["verdicts"] == by_file["verdicts"]
 
@@ -67,4 +64,7 @@ def test_a_completion_of_prose_is_read_alone(setting: EvaluationSetting, problem
     path = tmp_path / "rows.jsonl"
     rows = [{"task_id": name, "completion": f"Sure:\n```python\n{code}```\n"} for name, code in right.items()]
     path.write_text("\n".join(map(json.dumps, rows)))
-    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out", extract=True)["heldout/pass_at_1"] == 1
+    assert (
+        score_samples(path, measuring(setting, "heldout"), tmp_path / "out", extract=True).measured["heldout"].pass_at_1
+        == 1
+    )

@@ -7,12 +7,11 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from tests.chat_templates import FAMILIES
 from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
-from tests.evaluation.evaluation.scoring import measuring
+from tests.evaluation.evaluation.scoring import ask, measuring
 
 from .conftest import EvalPlusSlice
 
@@ -71,7 +70,7 @@ def test_only_what_stands_behind_the_reasoning_is_the_program(
     verdict: str,
 ) -> None:
     sampler = Sampler(kept(RecordedModel(lambda _: answer), tmp_path / "a"), SAMPLING, PromptMode(True, template))
-    result = ask_and_measure(humaneval, sampler, tmp_path).result
+    result, _ = ask(humaneval, sampler, tmp_path)
     assert result.verdicts == {"HumanEval/53": (verdict,)}
     assert result.sampling is not None
     assert result.sampling["protocol"] == "evalplus 0.3.1, chat, reasoning, reasoning removed"

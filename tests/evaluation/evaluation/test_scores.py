@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
-from iterpref_core.evaluation.evaluation.scores import make_result, mark_truncated
+from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
+from iterpref_core.evaluation.evaluation.harness import Runs
+from iterpref_core.evaluation.evaluation.scores import mark_truncated, summarize
 from iterpref_core.records import Problem, Verdict
 from iterpref_core.records.errors import ExecutionError
 from tests.settings import EXECUTION
@@ -18,10 +20,12 @@ def run_of(verdict: Verdict, feedback: str = "", exception: str = "") -> Program
 
 def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> dict[str, Any]:
     """Of a benchmark whose canonical solutions pass, but for `failed`."""
-    tasks = [task_id for task_id, _ in verdicts]
+    letters = Letters()
+    programs = ["x = 1"] * len(verdicts)
+    found = FoundPrograms([letters.tasks[task_id] for task_id, _ in verdicts], programs, programs)
     runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
     own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
-    return make_result(Letters(), tasks, runs, own, "none").to_json()
+    return summarize(letters, found, Runs(runs, own, "none")).to_json()
 
 
 class Letters(Benchmark[Problem]):

@@ -124,8 +124,8 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     all_params = load_params(ROOT / "params.yaml").model_copy(update=sections)
     setting = EvaluationSetting(all_params, problems, tmp_path / "cache")
     files = (tmp_path / "results", tmp_path / "answers.sqlite")
-    metrics = evaluate_model("fitted", fitted.folder, setting, *files, reads)
-    assert metrics["heldout/pass_at_1"] == 1.0
+    results = evaluate_model("fitted", fitted.folder, setting, *files, reads)
+    assert results.measured["heldout"].pass_at_1 == 1.0
 
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, concurrency=4, max_iterations=1)
     models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)

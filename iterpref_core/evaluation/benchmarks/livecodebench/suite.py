@@ -60,7 +60,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
             tasks,
             execution.model_copy(update=LIMITS),
         )
-        self.about = {"window": params.model_dump(mode="json")}
+        self.window = params.model_dump(mode="json")
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
     def prompt(self, task: LiveTask, mode: PromptMode) -> BenchmarkPrompt:

@@ -55,8 +55,8 @@ def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dic
 def test_ground_truth_runs_and_names_the_missing_library(
     two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
 ) -> None:
-    metrics = score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "out")
-    assert metrics["bigcodebench-full-complete/pass_at_1"] == 0.5
+    scores = score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "out")
+    assert scores.measured["bigcodebench-full-complete"].pass_at_1 == 0.5
     entry = entry_of(tmp_path / "out")
     assert entry["passed"] == ["BigCodeBench/0"]  # and so the other class of its tests was not run
     assert entry["ground_truth"] == {

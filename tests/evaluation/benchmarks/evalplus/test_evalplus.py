@@ -9,7 +9,6 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
 from iterpref_core.records.config import Benchmark
@@ -71,12 +70,12 @@ def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: Evaluati
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{canonical_solution(setting)}\nprint(truncate_number(3.5))\n```"
     sampler = sampler_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
-    evaluated = ask_and_measure(open_benchmark("humaneval+", setting), sampler, setting.cache)
-    assert evaluated.result.to_json()["pass_at_1"] == 1.0
-    assert "print" not in str(evaluated.samples[0].solution)
-    assert evaluated.result.to_json()["harness"] == f"evalplus-0.3.1 in {ENGINE}"
-    assert evaluated.result.to_json()["sampling"]["prompt"] == "instruct"
-    assert evaluated.result.to_json()["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
+    result, samples = scoring.ask(open_benchmark("humaneval+", setting), sampler, setting.cache)
+    assert result.to_json()["pass_at_1"] == 1.0
+    assert "print" not in str(samples[0].solution)
+    assert result.to_json()["harness"] == f"evalplus-0.3.1 in {ENGINE}"
+    assert result.to_json()["sampling"]["prompt"] == "instruct"
+    assert result.to_json()["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
 
 
 def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(

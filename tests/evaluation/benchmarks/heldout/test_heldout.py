@@ -4,14 +4,13 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
-from iterpref_core.evaluation.evaluation.evaluation import ask_and_measure
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
 from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
-from tests.evaluation.evaluation.scoring import score
+from tests.evaluation.evaluation.scoring import ask, score
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
@@ -70,7 +69,7 @@ def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence
     sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptMode(instruct=False))
     heldout = Heldout("heldout", path, EXECUTION)
     for _ in range(2):
-        samples = ask_and_measure(heldout, sampler, tmp_path).samples
+        _, samples = ask(heldout, sampler, tmp_path)
         assert [sample.solution for sample in samples] == ["ok = 1"]
     assert [request.prompt for request, _ in server.asked] == ["?"]
     assert "heldout: 1 of 2 answers are missing" in caplog.text

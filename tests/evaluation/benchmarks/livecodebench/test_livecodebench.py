@@ -82,7 +82,7 @@ def score(setting: EvaluationSetting, programs: dict[str, list[str]]) -> dict[st
         for task_id in bench.tasks
         for code in programs[task_id.removeprefix("LiveCodeBench/")]
     ]
-    return scoring.score(bench, samples, setting.cache) | dict(bench.about)
+    return scoring.score(bench, samples, setting.cache)
 
 
 RIGHT = {
