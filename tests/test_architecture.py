@@ -51,7 +51,6 @@ ROOMS = {
         "training",
         "nanolab",
         "estimate",
-        "reinforcement",
         "library",
     ),
     "evaluation": ("statistics", "benchmarks", "evaluation", "report", "inspection", "scoring", "sharing"),

@@ -30,13 +30,10 @@ def pair(
         str | None,
         typer.Option(help="Folder or hub id of the model to train, for its tokenizer; default: model.student."),
     ] = None,
-    unpaired: Annotated[
-        bool, typer.Option("--unpaired", help="Write single programs with a label each, for train --objective kto.")
-    ] = False,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Choose preference pairs from trajectories, and filter them; or single programs that pass or fail."""
+    """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
@@ -47,12 +44,7 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    if unpaired:
-        from iterpref_core.pairs.pairs.program_selection import select_programs
-
-        metrics = select_programs(trajectories, problems, student, settings, out)
-    else:
-        metrics = select_pairs(trajectories, problems, student, screened_params(settings), out)
+    metrics = select_pairs(trajectories, problems, student, screened_params(settings), out)
     show_result(metrics, json_)
 
 

@@ -24,9 +24,9 @@ from iterpref_core.cli.state_folder import WORK
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.objectives.objective_table import GRPO, LABELS, UNPAIRED
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
-Objective = Enum("Objective", {name: name for name in LABELS})  # type: ignore[misc]
+Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
 
 def check(
@@ -191,14 +191,8 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
 def train(
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
-    pairs: Annotated[
-        Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected; not for grpo and kto.")
-    ] = None,
-    spans: Annotated[Path | None, input_file(help="JSONL of spans; not for grpo and kto.")] = None,
-    problems: Annotated[Path | None, input_file(help="JSONL of problems, whose tests are the reward of grpo.")] = None,
-    programs: Annotated[
-        Path | None, input_file(help="JSONL of prompt, completion and label, for kto and target-kto.")
-    ] = None,
+    pairs: Annotated[Path, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")],
+    spans: Annotated[Path, input_file(help="JSONL of spans.")],
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
     scratch: Annotated[
@@ -210,22 +204,15 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train a model on pairs (focal preference training), on single programs (kto), or with tests as the reward (grpo).
-
-    After a kill, it continues from its last checkpoint.
-    """
+    """Train a model on pairs; after a kill, it continues from its last checkpoint."""
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
-    given = {"pairs": pairs, "spans": spans, "problems": problems, "programs": programs}
-    inputs = _inputs_of(name, {option: path for option, path in given.items() if path is not None})
-    if estimate and "pairs" not in inputs:
-        raise InputError(f"--estimate counts trainings on pairs; there is none for {name}")
     if estimate:
         _show_estimate(
             objective=name,
             model=model,
-            pairs=inputs["pairs"],
-            spans=inputs["spans"],
+            pairs=pairs,
+            spans=spans,
             params=params,
             gpus=gpus,
             as_json=json_,
@@ -235,74 +222,24 @@ def train(
         raise InputError("--out is missing: name a folder for the trained model")
     from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
 
-    if params.training.accelerate and name not in UNPAIRED and not is_launched():
+    if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)
         return
     curve = curve or out.with_name(f"{out.name}.curve.csv")
-    result = _train_here(name, inputs, model, params, out, curve, scratch)
-    if is_main_process():
-        show_result(result, json_)
-
-
-def _train_here(
-    objective: str,
-    inputs: Mapping[str, Path],
-    model: str,
-    params: Params,
-    out: Path,
-    curve: Path,
-    scratch: Path,
-) -> Mapping[str, float]:
-    """Train in this process; return the training's result."""
-    if objective == GRPO:
-        from iterpref_core.training.reinforcement.grpo import train_grpo
-
-        return train_grpo(
-            problems=inputs["problems"],
-            model=model,
-            params=params.training,
-            execution=params.execution,
-            out=out,
-            curve=curve,
-            scratch=scratch,
-            prompt=params.model.student_format,
-        )
     from iterpref_core.training.training.training import train_objective
 
-    return train_objective(
-        files=inputs,
+    result = train_objective(
+        files={"pairs": pairs, "spans": spans},
         model=model,
-        objective=objective,
+        objective=name,
         params=params.training,
         out=out,
         curve=curve,
         scratch=scratch,
         prompt=params.model.student_format,
     )
-
-
-def _inputs_of(objective: str, given: dict[str, Path]) -> dict[str, Path]:
-    """Return the files that a training reads, by the names of their options.
-
-    Args:
-        objective: its name.
-        given: option → file.
-
-    Raises:
-        InputError: a file is missing, or another one is given.
-    """
-    needed = ["pairs", "spans"]
-    use = "is trained on pairs and their error regions"
-    if objective == GRPO:
-        needed = ["problems"]
-        use = "is trained on problems, whose tests are the reward"
-    elif objective in UNPAIRED:
-        needed = ["programs"]
-        use = "is trained on single programs (`iterpref pair --unpaired` writes some)"
-    if given.keys() != set(needed):
-        options = " and ".join(f"--{name}" for name in needed)
-        raise InputError(f"{objective} {use}: give {options}, and none of the other files")
-    return given
+    if is_main_process():
+        show_result(result, json_)
 
 
 def _show_estimate(

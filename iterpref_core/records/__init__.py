@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import Attempt as Attempt
     from iterpref_core.records.artifacts import FocalSpans as FocalSpans
     from iterpref_core.records.artifacts import IoTest as IoTest
-    from iterpref_core.records.artifacts import LabeledProgram as LabeledProgram
     from iterpref_core.records.artifacts import ModelLineage as ModelLineage
     from iterpref_core.records.artifacts import PreferencePair as PreferencePair
     from iterpref_core.records.artifacts import Problem as Problem
@@ -42,7 +41,6 @@ __all__ = [  # the records, and the modules of this room that others import
     "Attempt",
     "FocalSpans",
     "IoTest",
-    "LabeledProgram",
     "ModelLineage",
     "PreferencePair",
     "Problem",

@@ -10,9 +10,9 @@ import json
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from iterpref_core.records.prompt_messages import Prompt, read_answer, statement_digest
+from iterpref_core.records.prompt_messages import Prompt, statement_digest
 
 UNDECIDED = ("passed", "infra_error")
 """Verdicts that show no failure."""
@@ -166,7 +166,7 @@ class Problem(Record, extra="forbid"):
         prompt: the task, as the model reads it: a text, or messages.
         entry_point: name that the tests call; empty if the program is a script.
         tests: visible tests; their feedback reaches the model during CodeFlow.
-        hidden_tests: tests for scoring alone; no model reads anything about them. GRPO's reward is a score.
+        hidden_tests: tests for scoring alone; no model reads anything about them.
         reference: a right program.
         setup: code that runs before the program, such as imports that every program finds.
         source: the set that the problem is from, `COMPOSED`, or `OWN_CODE` and a project's name.
@@ -369,45 +369,6 @@ class PreferencePair(Record):
         return unnumbered(self.task_id) if self.problem_id is None else self.problem_id
 
 
-class LabeledProgram(Record, extra="allow"):
-    """A program that passes its tests, or one that fails them: a row of TRL's KTO, which needs no pairs.
-
-    Further columns, such as those of an exported data set of pairs, are kept and have no effect.
-
-    Attributes:
-        prompt: the task, as the model reads it: a text, or messages.
-        completion: the program; in TRL's form of conversations, one message of the assistant.
-        label: True: the program passes.
-        rejected_spans: the error region of a failing program, as characters of it; without effect where it passes.
-        problem_id: the `task_id` of the program's problem, if the file says so.
-        license: an SPDX expression: that of the problem.
-    """
-
-    example: ClassVar[str] = '{"prompt": "Add 1 to n.", "completion": "def f(n): return n + 1", "label": true}'
-
-    prompt: Prompt
-    completion: Annotated[str, BeforeValidator(read_answer)]
-    label: StrictBool
-    rejected_spans: tuple[Span, ...] | None = None
-    problem_id: str | None = None
-    license: str | None = None
-
-    @model_validator(mode="after")
-    def _has_texts(self) -> Self:
-        if not self.prompt:
-            raise ValueError("the prompt is empty")
-        if not self.completion.strip():
-            raise ValueError("the program (completion) is empty")
-        if not self.label:
-            for start, end in self.rejected_spans or ():
-                if not 0 <= start <= end <= len(self.completion):
-                    raise ValueError(
-                        f"the span [{start}, {end}] of rejected_spans lies outside of the program, which has "
-                        f"{len(self.completion)} characters"
-                    )
-        return self
-
-
 class ModelLineage(Record):
     """The origin of a checkpoint: the record that is written beside its weights.
 
@@ -420,12 +381,10 @@ class ModelLineage(Record):
         objective: name in the table of objectives; None: no preference training.
         settings: settings of the training, the objective's row among them.
         pairs: number of pairs trained on, without those kept for validation.
-        problems: number of problems trained on, with tests in place of pairs.
-        programs: number of programs trained on, each with a label in place of a partner.
         steps: number of optimizer steps that training took.
         model_step: the step whose weights were kept.
         localization: methods named in the spans.
-        data: MD5 of the files of pairs and spans, of problems or of programs, by which DVC knows them.
+        data: MD5 of the files of pairs and spans, by which DVC knows them.
         versions: versions of Python and packages.
         surviving_change: share of the weights' change that is left after rounding to the written precision.
         before: the base's own lineage, if the base has one.
@@ -438,8 +397,6 @@ class ModelLineage(Record):
     objective: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     pairs: int | None = None
-    problems: int | None = None
-    programs: int | None = None
     steps: int
     model_step: int | None = None
     localization: tuple[str, ...] = ()

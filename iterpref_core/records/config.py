@@ -310,8 +310,6 @@ class ObjectiveParams(Settings):
         label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
         gamma: the margin of `simpo`.
         reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
-        desirable_weight: of passing programs in the loss of `kto`.
-        undesirable_weight: of failing programs there.
     """
 
     learning_rate: FinitePositive | None = None
@@ -320,8 +318,6 @@ class ObjectiveParams(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
     gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     reference_free: bool | None = None
-    desirable_weight: FinitePositive | None = None
-    undesirable_weight: FinitePositive | None = None
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -329,23 +325,8 @@ class ObjectiveParams(Settings):
         return {name: value for name, value in write(self).items() if value is not None}
 
 
-class GrpoParams(Settings):
-    """The settings of GRPO, which trains on a model's own answers with their tests as the reward.
-
-    The names in `rewards` are checked by `own_rewards.load_own_rewards`, before the model is loaded.
-    """
-
-    steps: PositiveInt
-    problems: PositiveInt
-    generations: Annotated[int, Field(ge=2)]
-    max_new_tokens: PositiveInt
-    rewards: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
-    inside: Inside
-    arguments: dict[str, Any]
-
-
 class TrainingParams(Settings):
-    """The settings of training: shared by all objectives, but for those in `objectives` and `grpo`.
+    """The settings of training: shared by all objectives, but for those in `objectives`.
 
     The names in `objectives` are checked by `objectives.find_objective`, which has the table of all objectives.
     """
@@ -377,7 +358,6 @@ class TrainingParams(Settings):
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     arguments: dict[str, Any]
-    grpo: GrpoParams
     objectives: dict[str, ObjectiveParams]
 
 

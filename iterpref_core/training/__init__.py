@@ -2,8 +2,8 @@
 
 In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
 `training.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `training` (the run), `nanolab`, `estimate`, `reinforcement` (GRPO), `library` (for scripts). Other rooms
-import the names of `__all__` alone.
+reference), `training` (the run), `nanolab`, `estimate`, `library` (for scripts). Other rooms import the
+names of `__all__` alone.
 """
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "model",
     "nanolab",
     "objectives",
-    "reinforcement",
     "training",
 ]

@@ -9,7 +9,7 @@ import typer.main
 import yaml
 
 from flows.cli.app import app
-from iterpref_core.training.objectives.objective_table import LABELS
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
@@ -61,7 +61,7 @@ def test_stages_are_there_and_forced_alone() -> None:
 def test_parameters_are_there() -> None:
     params = PARAMS.model_dump()
     objectives = params["training"]["objectives"]
-    params["training"]["objectives"] = {name: objectives.get(name, {}) for name in LABELS}
+    params["training"]["objectives"] = {name: objectives.get(name, {}) for name in OBJECTIVES}
     for page in PAGES:
         for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
             found: Any = params

@@ -20,10 +20,8 @@ PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
 TRAIN = ["train", "--model", "m", "--objective"]
 PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
-PROGRAMS = ["--programs", "pairs.jsonl"]
 SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
-OWN_REWARD = ["--out", "o", "--set", 'training.grpo.rewards={"absent:f": 1.0}']
 
 
 @pytest.fixture(autouse=True)
@@ -66,24 +64,10 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
     [
         (["trian"], "No such command"),
         (["train", "--objectiv", "dpo"], "--objective"),
-        ([*TRAIN, "dpo"], "give --pairs and --spans, and none"),
+        ([*TRAIN, "dpo"], "Missing option '--pairs'"),
+        ([*TRAIN, "dpo", *PAIRS], "--out is missing"),
         ([*TRAIN, "grop"], "'grop' is not one of"),
-        ([*TRAIN, "grpo"], "give --problems, and none"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl"], "--out is missing"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--estimate"], "--estimate counts trainings on pairs"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--pairs", "pairs.jsonl"], "give --problems, and none"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", "--set", "training.grpo.step=1"], "did you mean 'steps'"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *OWN_REWARD], "rewards: absent:f: absent cannot be imported"),
-        ([*TRAIN, "kto"], "kto is trained on single programs (`iterpref pair --unpaired`"),
-        ([*TRAIN, "target-kto", *PAIRS], "give --programs, and none"),
-        ([*TRAIN, "kto", *PROGRAMS, *PAIRS], "give --programs, and none"),
-        ([*TRAIN, "dpo", *PAIRS, *PROGRAMS], "give --pairs and --spans, and none"),
-        ([*TRAIN, "grpo", *PROGRAMS], "give --problems, and none"),
-        ([*TRAIN, "kto", *PROGRAMS], "--out is missing"),
-        ([*TRAIN, "kto", *PROGRAMS, "--estimate"], "--estimate counts trainings on pairs; there is none for kto"),
-        ([*TRAIN, "kto", *PROGRAMS, *SEVERAL], "training.accelerate: kto is trained in one process"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
-        ([*TRAIN, "grpo", "--problems", "pairs.jsonl", *SEVERAL], "training.accelerate: absent.yaml is not there"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
         (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),

@@ -1,12 +1,11 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.training.objectives.objective_table import GRPO, OF_ROWS
-from iterpref_core.training.objectives.objective_table import LABELS as OBJECTIVE_LABELS
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 MODELS = {
     "base": "base",
-    **OBJECTIVE_LABELS,
+    **{name: row.label for name, row in OBJECTIVES.items()},
     "debugger": "debugger (ceiling)",
 }
 """Every model there can be, in the order of the results table."""
@@ -23,13 +22,13 @@ MAIN_BENCHMARK = "heldout"
 OWN_BENCHMARKS = tuple(name for name, row in BENCHMARK_ROWS.items() if row.data is None)
 """The benchmarks of this project's own problems, whose prompts are in `data/problems.jsonl`."""
 
-FOCAL = {name for name, row in OF_ROWS.items() if row.focal}
+FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""
 
-BASELINES = (*(name for name, row in OF_ROWS.items() if not row.regional), GRPO)
+BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
 """Objectives that know nothing of error regions. A focal objective has to beat the best of them."""
 
-COUNTERPARTS = {name: row.counterpart for name, row in OF_ROWS.items() if row.counterpart}
+COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
 
 PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)

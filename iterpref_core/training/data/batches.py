@@ -125,8 +125,7 @@ class Collator:
     else `visible`, (R, N, 3); see `attention.mask_function`.
 
     `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
-    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,). Of
-    labeled programs `label` is (B,), 1 for one that passes, else 0.
+    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,).
 
     >>> from iterpref_core.training.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -173,13 +172,10 @@ class Collator:
         else:
             lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
-        if self.objective.labeled:
-            batch["label"] = torch.tensor([float(row.label) for row in rows])
         rejected_counted = 0.0
         rejected_tokens = 0
-        for row, of_pair in zip(rows, labels, strict=True):
-            is_own = not (self.objective.labeled and row.label)  # else y- is another row's program
-            if is_own and of_pair.chosen is not None and of_pair.rejected is not None:
+        for of_pair in labels:
+            if of_pair.chosen is not None and of_pair.rejected is not None:
                 rejected_counted += float(of_pair.rejected["w_rejected"].sum())
                 rejected_tokens += len(of_pair.rejected)
         counts = [
@@ -227,7 +223,7 @@ class Collator:
             ref_chosen = row.ref_chosen
             ref_rejected = row.ref_rejected
         return PairLabels(
-            chosen=labels_of(row.chosen_ids, w_chosen=plus, w_nll=row.label, ref=ref_chosen),
+            chosen=labels_of(row.chosen_ids, w_chosen=plus, w_nll=1, ref=ref_chosen),
             rejected=labels_of(row.rejected_ids, w_rejected=minus, ref=ref_rejected),
         )
 

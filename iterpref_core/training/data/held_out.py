@@ -37,7 +37,7 @@ def _is_statement(name: str) -> tuple[bool, str]:
     return name.startswith("?"), name
 
 
-def held_out(problems: Sequence[str], params: TrainingParams, processes: int, *, rows: str = "pairs") -> list[bool]:
+def held_out(problems: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:
     """Return for every pair whether it is kept from training.
 
     Each problem is drawn by itself, from the seed and its name: it stays on its side when others come or go, and all
@@ -47,7 +47,6 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int, *,
         problems: of all pairs, as `problems_of` gives them.
         params: `validation_share`, `seed`, and `select` and `early_stopping_patience`, which need such pairs.
         processes: how many score them; each needs a pair.
-        rows: the noun for them in messages, if they are no pairs.
 
     Raises:
         ConfigError: there is nothing to choose by, or nothing left to train on.
@@ -56,19 +55,19 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int, *,
     if not share:
         if params.select == "best":
             raise ConfigError(
-                f"params.yaml: training.select: best needs {rows} to choose by; set training.validation_share, "
+                "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
                 "such as 0.05"
             )
         if params.early_stopping_patience:
             raise ConfigError(
-                f"params.yaml: training.early_stopping_patience: needs {rows} whose loss it waits for; set "
+                "params.yaml: training.early_stopping_patience: needs pairs whose loss it waits for; set "
                 "training.validation_share, such as 0.05"
             )
         return [False] * len(problems)
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):
         raise ConfigError(
-            f"params.yaml: training.validation_share: {share:g} of {len(held)} {rows} holds {sum(held)} out; "
+            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs holds {sum(held)} out; "
             f"it must hold out at least {processes} and leave at least one to train on; change it"
         )
     return held

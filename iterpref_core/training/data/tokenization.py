@@ -12,6 +12,7 @@ neither:
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, islice
 from operator import eq
 from pathlib import Path
@@ -26,8 +27,8 @@ from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
 from iterpref_core.records.prompt_messages import Prompt, statement_digest
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
-from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _BATCH = 64
@@ -43,16 +44,24 @@ class PairForm:
     answer: AnswerFormat
 
 
-class PairReader(RowReader):
-    """A reader of the pairs that have spans."""
+class PairReader:
+    """A reader of the pairs that have spans.
 
-    noun = "pairs"
+    Attributes:
+        without_spans: number of pairs without a record of their error region, once all are read.
+        methods: names of the methods of localization, once all are read.
+    """
 
     def __init__(self, pairs: Path, spans: Path) -> None:
-        self.files = {"pairs": pairs, "spans": spans}
         self.methods: set[str] = set()
+        self.without_spans = 0
         self._pairs = pairs
         self._spans = spans
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """MD5 of each file, by which DVC knows it."""
+        return {"pairs": file_digest(self._pairs, "md5"), "spans": file_digest(self._spans, "md5")}
 
     def __iter__(self) -> Iterator[tuple[PreferencePair, FocalSpans]]:
         """Yield each pair with its spans, in the order of the spans, which follow the order of the pairs.

@@ -24,7 +24,7 @@ from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.held_out import problems_of
-from iterpref_core.training.data.row_files import RowReader
+from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _ROWS = 64
@@ -39,7 +39,7 @@ _TOKENS = Features(
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
     | {name: Value("string") for name in ("task_id", "problem_id", "statement")}
     | {f"{part}_truncated": Value("int32") for part in ("prompt", "chosen", "rejected", "focal")}
-    | {name: Value("int32") for name in ("blank", "label")}
+    | {name: Value("int32") for name in ("blank",)}
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
@@ -53,7 +53,6 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         checks: of all pairs.
         methods: names of the methods of localization.
         problems: of all rows, a name for each problem.
-        labels: (rows,) of labeled programs true where they pass; true for pairs.
         totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
         starts: (2 pairs + 1,) where these programs begin in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
@@ -61,13 +60,12 @@ class TokenizedDataset(Sequence[TokenizedPair]):
 
     def __init__(self, folder: Path) -> None:
         dataset = Dataset.from_file(str(folder / _PAIRS))
-        columns = {name: dataset.data[name].to_pylist() for name in ("problem_id", "statement", "label", *_MEASURED)}
+        columns = {name: dataset.data[name].to_pylist() for name in ("problem_id", "statement", *_MEASURED)}
         read = json.loads((folder / _READ).read_text())
         self._rows = dataset.select_columns(list(_TOKENS))
         self.checks = PairChecks(columns, read["without_spans"])
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
-        self.labels = np.array(columns["label"], bool)
         # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
         # In the reference they start at 0 3 8 12, and it ends at 18.
         lengths = np.concatenate([self.checks["chosen_tokens"], self.checks["rejected_tokens"]])
@@ -94,7 +92,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
 
 
 def open_tokenized_dataset(
-    reader: RowReader,
+    reader: PairReader,
     template: ChatTemplate,
     fingerprint: str,
     params: TrainingParams,
@@ -106,7 +104,7 @@ def open_tokenized_dataset(
         reader: reads the rows from their files.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
-        params: settings, some of which decide the rows (`RowReader.form`).
+        params: settings, some of which decide the rows (`PairReader.form`).
         folder: where tokenized rows are kept, each under a digest of all that decides it.
 
     Raises:
@@ -125,7 +123,7 @@ def open_tokenized_dataset(
         partial.mkdir()
         rows = reader.tokenize(template, params)
         with (
-            show_progress("tokenize", None, unit=reader.noun) as advance,
+            show_progress("tokenize", None, unit="pairs") as advance,
             ArrowWriter(features=Features(_TOKENS | _MEASURED), path=str(partial / _PAIRS)) as writer,
         ):
             while batch := list(islice(rows, _ROWS)):

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 class TokenizedPair:
     """A row of training: token ids of prompt, y+ and y-, each program as it is to be answered, closed by the end token.
 
-    A labeled program is y+ where it passes and y- where it fails; the other one is then another row's program.
-
     Attributes:
         focal: marks the tokens of D- in y-.
         focal_chosen: those of its counterpart D+ in y+.
@@ -21,7 +19,6 @@ class TokenizedPair:
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
-        label: of a labeled program 1 where it passes, else 0.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
@@ -40,7 +37,6 @@ class TokenizedPair:
     chosen_truncated: int = 0
     rejected_truncated: int = 0
     focal_truncated: int = 0
-    label: int = 1
     half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()

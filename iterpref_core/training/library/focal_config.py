@@ -81,19 +81,12 @@ def check_choices(settings: Mapping[str, Any]) -> None:
 
 
 def objective_of_pairs(objective: Objective | str) -> Objective:
-    """Return a row of the table of objectives that learns from pairs.
+    """Return a row of the table of objectives.
 
     Raises:
         ConfigError: there is no such name.
-        InputError: it learns from labeled programs: of pairs it would take every program for a passing one.
     """
-    row = find_objective(objective, {}) if isinstance(objective, str) else objective
-    if row.labeled:
-        raise InputError(
-            f"{row.label} learns from labeled programs, not from pairs; run `iterpref train --objective kto (or "
-            "target-kto) --programs FILE`, or use TRL's KTOTrainer"
-        )
-    return row
+    return find_objective(objective, {}) if isinstance(objective, str) else objective
 
 
 def check_fields(args: TrainingArguments) -> None:

@@ -100,8 +100,8 @@ def focal_dataset(
             it), and a `FocalDPOConfig` also `max_prompt_length` (half of that without it) and `answer`.
 
     Raises:
-        InputError: the objective learns from labeled programs, a column is missing or neither text nor messages, a span
-            lies outside of its program, nothing of a pair's error region is left, or the lengths leave no room.
+        InputError: a column is missing or neither text nor messages, a span lies outside of its program, nothing of a
+            pair's error region is left, or the lengths leave no room.
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
 

@@ -30,7 +30,7 @@ from iterpref_core.training.training.trainer import Pairs, PairTrainer
 
 
 class FocalDPOTrainer(PairTrainer):
-    r"""A trainer for any objective that learns from pairs, which is called as TRL's `DPOTrainer` is.
+    r"""A trainer for any objective, which is called as TRL's `DPOTrainer` is.
 
     Args:
         model: the policy, or its name: a folder or hub id, which is loaded in float32 unless
@@ -52,8 +52,7 @@ class FocalDPOTrainer(PairTrainer):
 
     Raises:
         ConfigError: there is no such objective, or several GPUs are given to one process.
-        InputError: a setting is missing, a data set was made with other settings, the objective learns from labeled
-            programs, or training would have noise.
+        InputError: a setting is missing, a data set was made with other settings, or training would have noise.
         ModelError: there is no such model, or it cannot be read.
 
     >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}

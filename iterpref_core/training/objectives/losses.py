@@ -1,4 +1,4 @@
-"""Losses on pairs and on labeled programs: the preference terms, the sum over tokens that they compare, and the NLL.
+"""Losses on pairs: the preference terms, the sum over tokens that they compare, and the NLL.
 
 All are pure functions on tensors. PyTorch is imported where it is computed with, because command lines, forms and the
 report read the table of objectives, and start without it.
@@ -180,44 +180,6 @@ def orpo_loss(chosen_logp: "Tensor", rejected_logp: "Tensor", beta: float) -> "T
     return -beta * logsigmoid(_log_odds(chosen_logp) - _log_odds(rejected_logp))
 
 
-def kto_loss(
-    chosen_logratio: "Tensor",
-    rejected_logratio: "Tensor",
-    beta: float,
-    label: "Tensor",
-    desirable_weight: float,
-    undesirable_weight: float,
-) -> "Tensor":
-    """Return KTO's loss of each program (arXiv 2402.01306, equations 7 and 8).
-
-    With K that of the row's own program, and z the divergence of the policy from the reference, not below 0, it is
-    1 - sigmoid(beta (K - z)) for a program that passes, and 1 - sigmoid(beta (z - K)) for one that fails. As in TRL, z
-    is estimated by the mean K of the other programs, and has no gradient.
-
-    Args:
-        chosen_logratio: (batch,) K+: of a row's program that passes, or of another row's.
-        rejected_logratio: (batch,) K-: of a row's program that fails, or of another row's.
-        beta: strength of the implicit KL penalty.
-        label: (batch,) 1 where the row's own program passes, else 0.
-        desirable_weight: of programs that pass.
-        undesirable_weight: of programs that fail.
-
-    Returns:
-        (batch,)
-    """
-    passes = label > 0
-    z = kto_divergence(chosen_logratio, rejected_logratio, label)
-    gain = (chosen_logratio - z).where(passes, z - rejected_logratio)
-    weight = desirable_weight * label + undesirable_weight * (1 - label)
-    return weight * (1 - (beta * gain).sigmoid())
-
-
-def kto_divergence(chosen_logratio: "Tensor", rejected_logratio: "Tensor", label: "Tensor") -> "Tensor":
-    """Return KTO's z, a scalar, from the programs under other rows' prompts; arguments as for `kto_loss`."""
-    others = rejected_logratio.where(label > 0, chosen_logratio)
-    return others.mean().clamp(min=0).detach()
-
-
 def _log_odds(logp: "Tensor") -> "Tensor":
     """Return log(p / (1 - p)) of p = exp(logp)."""
     from torch import expm1, log
@@ -237,7 +199,7 @@ def preference_losses(
     averaged: bool,
     options: Mapping[str, float],
 ) -> "tuple[Tensor, Tensor, Tensor]":
-    """Return K+, K- and the preference term of each pair, or of each labeled program: (pairs,) each.
+    """Return K+, K- and the preference term of each pair: (pairs,) each.
 
     Args:
         logps: (labels,) log-probabilities under the model in training, nats.
@@ -252,8 +214,7 @@ def preference_losses(
         sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs, averaged=averaged)
         for weights in ("w_chosen", "w_rejected")
     )
-    labels = {"label": batch["label"]} if "label" in batch else {}
-    return chosen, rejected, loss(chosen, rejected, beta, **labels, **options)
+    return chosen, rejected, loss(chosen, rejected, beta, **options)
 
 
 def sequence_logratio(

@@ -8,11 +8,8 @@ IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in whic
 DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
 paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only the part that the fix changed
 (Symmetric).
-
-KTO learns from single programs. A row then has one program of its own, and another row's in the place of the other one.
 """
 
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
@@ -27,7 +24,6 @@ from iterpref_core.training.objectives.losses import (
     cautious_loss,
     hinge_loss,
     ipo_loss,
-    kto_loss,
     orpo_loss,
     robust_loss,
     sigmoid_loss,
@@ -53,7 +49,6 @@ class Objective:
         nll_of: the program in the NLL; None for an objective without NLL.
         averaged: true if K+ and K- are means over the tokens that count; else they are sums.
         referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
-        labeled: true if it learns from single programs with a label each, and not from pairs.
         counterpart: the same objective over all of y-, which the report compares it to.
         options: further arguments of the loss, with the values that hold where `training.objectives` states none.
     """
@@ -65,7 +60,6 @@ class Objective:
     nll_of: Literal["chosen", "rejected"] | None = None
     averaged: bool = False
     referenced: bool = True
-    labeled: bool = False
     counterpart: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
 
@@ -158,27 +152,6 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 """
 
 
-_WEIGHTS = {"desirable_weight": 1.0, "undesirable_weight": 1.0}
-"""Weights of programs that pass and of those that fail; the names are TRL's."""
-
-UNPAIRED: dict[str, Objective] = {
-    "kto": Objective("KTO", kto_loss, labeled=True, options=_WEIGHTS),
-    "target-kto": Objective(
-        "Target-KTO", kto_loss, rejected="focal", labeled=True, counterpart="kto", options=_WEIGHTS
-    ),
-}
-"""The objectives on single programs, each of which passes or fails."""
-
-GRPO = "grpo"
-"""The objective that has tests in place of pairs; TRL's trainer computes its loss (`reinforcement`)."""
-
-OF_ROWS = ChainMap(UNPAIRED, OBJECTIVES)
-"""The objectives on rows of a file."""
-
-LABELS = {**{name: row.label for name, row in OF_ROWS.items()}, GRPO: "GRPO"}
-"""Every objective that a model can be trained with → its name for readers."""
-
-
 def _known(name: str) -> str:
     if name not in OBJECTIVES:
         raise ValueError(unknown_name("objective", name, OBJECTIVES))
@@ -200,10 +173,10 @@ def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objectiv
         ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml states something
             that has no effect on the objective.
     """
-    if name not in OF_ROWS:
+    if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(stated)
-    row = OF_ROWS[name]
+    row = OBJECTIVES[name]
     given = stated.get(name, ObjectiveParams())
     own = given.model_dump()
     options = {option: own.get(option, usual) for option, usual in row.options.items()}
@@ -224,8 +197,8 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
     The latter is a mistake that would not show in the loss.
     """
     for name, given in stated.items():
-        if name not in LABELS:
-            raise ConfigError("training.objectives: " + unknown_name("objective", name, LABELS))
+        if name not in OBJECTIVES:
+            raise ConfigError("training.objectives: " + unknown_name("objective", name, OBJECTIVES))
         effective = _effective(name)
         for setting, value in given.model_dump().items():
             if value and setting not in effective:  # an alpha of 0 says what is true
@@ -237,15 +210,13 @@ def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
 
 def _effective(name: str) -> tuple[str, ...]:
     """Return the settings under `training.objectives` that change something about an objective."""
-    if name == GRPO:  # its beta is `training.grpo.arguments.beta`
-        return ("learning_rate",)
-    row = OF_ROWS[name]
+    row = OBJECTIVES[name]
     effective = ["learning_rate", *row.options]
     if row.nll_of is not None:
         effective.append("alpha")
     if row.preference:
         effective.append("beta")
-    if row.scores_reference and not row.labeled:
+    if row.scores_reference:
         effective.append("reference_free")
     return tuple(effective)
 
@@ -279,6 +250,6 @@ def settings_of_all(name: str) -> dict[str, str]:
     >>> settings_of_all("dpo"), settings_of_all("rpo")
     ({'learning_rate': 'learning_rate'}, {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha'})
     """
-    if name in OBJECTIVES and OBJECTIVES[name].nll_of is not None:
+    if OBJECTIVES[name].nll_of is not None:
         return {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
     return {"learning_rate": "learning_rate"}

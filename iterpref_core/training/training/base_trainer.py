@@ -1,6 +1,5 @@
-"""Base of all trainers, of pairs, of programs and of GRPO: whole checkpoints, an end at divergence, freed memory."""
+"""Base of the trainer: whole checkpoints, an end at divergence, freed memory."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +39,6 @@ class BaseTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
-
-
-class StopAtDivergence(TrainerCallback):
-    """A callback that ends training where a loss or the gradient is no number, before that is saved."""
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Look at what was logged."""
-        for reason, name in (("loss", "loss"), ("gradient", "grad_norm"), ("validation_loss", "eval_loss")):
-            value = float((logs or {}).get(name, 0.0))
-            if not math.isfinite(value):
-                raise DivergedError(reason, state.global_step, value)
 
 
 class ReleaseMemory(TrainerCallback):

@@ -35,7 +35,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
-    settings = params.model_dump(exclude={"accelerate", "grpo", "start", *RATES})
+    settings = params.model_dump(exclude={"accelerate", "start", *RATES})
     row = [
         find_objective(objective, params.objectives).values(),
         find_rates(objective, params),

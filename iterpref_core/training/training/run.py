@@ -1,4 +1,4 @@
-"""Run of a training, of pairs or of GRPO: it is set up, trains from its last checkpoint, and writes model and curve."""
+"""Run of a training: it is set up, trains from its last checkpoint, and writes model and curve."""
 
 import shutil
 from collections.abc import Mapping
@@ -168,7 +168,7 @@ def set_up_run(
     paths: OutputPaths,
     prompt: PromptFormat | None,
 ) -> Run:
-    """Check what both kinds of training are given, meet the other processes, and return the run.
+    """Check what a training is given, meet the other processes, and return the run.
 
     Raises:
         ConfigError: quantization or adapters cannot be trained so, or `accelerate` is set and this process is alone.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -15,8 +15,6 @@ from iterpref_core.records.errors import ConfigError, first_line
 from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.training.optimizers import PLATEAU, check_choices
-
-Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 PASSED = (
     "lr_scheduler_type",
@@ -148,32 +146,9 @@ def training_arguments(
         ConfigError: transformers refuses a value.
     """
     best = params.select == "best"
-    shared = shared_arguments(params, learning_rate, accumulation, training_steps(params, rows), folder)
-    own = {
-        "num_train_epochs": params.epochs,
-        "eval_strategy": "steps" if params.validation_share else "no",
-        "eval_steps": shared["save_steps"],
-        "per_device_eval_batch_size": params.micro_batch_size,
-        "metric_for_best_model": "loss" if best else None,
-        "greater_is_better": False if best else None,
-    }
-    return make_arguments(TrainingArguments, shared | own)
-
-
-def shared_arguments(
-    params: TrainingParams, learning_rate: float, accumulation: int, steps: int, folder: Path
-) -> dict[str, Any]:
-    """Return the arguments of every trainer, for pairs and for GRPO: the project's own, and `training.arguments`.
-
-    Args:
-        params: settings, with `bf16` decided.
-        learning_rate: the objective's.
-        accumulation: micro-batches that this process computes for one batch.
-        steps: optimizer steps of the training.
-        folder: for checkpoints.
-    """
+    steps = training_steps(params, rows)
     log_every = max(1, steps // _POINTS)
-    own = {
+    values = {
         "output_dir": str(folder),
         "learning_rate": learning_rate,
         "per_device_train_batch_size": params.micro_batch_size,
@@ -198,21 +173,16 @@ def shared_arguments(
         # state knows no other process: 2 processes would each train as if alone, with twice the micro-batches.
         "use_cpu": not torch.cuda.is_available(),
     }
-    return own | params.arguments
-
-
-def make_arguments(kind: type[Arguments], values: Mapping[str, Any]) -> Arguments:
-    """Return a library's arguments.
-
-    Args:
-        kind: their class.
-        values: by name.
-
-    Raises:
-        ConfigError: the library refuses a value.
-    """
+    values |= params.arguments
+    values |= {
+        "num_train_epochs": params.epochs,
+        "eval_strategy": "steps" if params.validation_share else "no",
+        "eval_steps": values["save_steps"],
+        "per_device_eval_batch_size": params.micro_batch_size,
+        "metric_for_best_model": "loss" if best else None,
+        "greater_is_better": False if best else None,
+    }
     try:
-        made: Arguments = kind(**values)
+        return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
-    return made

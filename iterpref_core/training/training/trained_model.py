@@ -1,7 +1,6 @@
 """Trained model and its curve: a plain checkpoint or adapters, and the numbers that training tells as it goes."""
 
 import csv
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -44,27 +43,13 @@ REWARDS = (
     "rewards/accuracies",
 )
 _SCORES = ("loss", "nll", *REWARDS)
-_TESTED = (
-    "reward",
-    "reward_std",
-    "frac_reward_zero_std",
-    "kl",
-    "entropy",
-    "completions/mean_length",
-    "completions/clipped_ratio",
-    "unjudged",
-)
-"""TRL's names for the numbers of answers that tests reward, and those of what this project adds."""
 CURVE = (
     *_PROGRESS,
     *REWARDS,
     "focal_fraction",
-    *_TESTED,
     *(f"validation/{name}" for name in _SCORES),
 )
 """Columns of the training curve; a run has those that its objective and settings give it."""
-_ONE_REWARD = re.compile(r"rewards/.+/mean")
-"""TRL's names for the means of the single rewards of answers, of which `reward` is the weighted sum."""
 
 OnLog = Callable[[dict[str, float], int], None]
 """Called with (metrics, step) while training runs."""
@@ -208,8 +193,7 @@ def curve_entry(logs: Entry) -> dict[str, float]:
     if "loss" not in logs and "eval_loss" not in logs:
         return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
-    kept = {name: value for name, value in named.items() if name in CURVE or _ONE_REWARD.fullmatch(name)}
-    return {name: float(value) for name, value in kept.items() if value is not None}
+    return {name: float(value) for name, value in named.items() if name in CURVE and value is not None}
 
 
 def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
@@ -230,7 +214,6 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None)
             row |= numbers | {"step": step}
     named = set(chain.from_iterable(rows.values()))
     columns = [name for name in CURVE if name in named]
-    columns += sorted(named.difference(CURVE))
     if "validation/loss" in columns and chosen is not None:
         columns.append("chosen")
         for step, row in rows.items():
@@ -295,9 +278,7 @@ class TellProgress(TrainerCallback):
     ) -> None:
         """Remember the loss, to show it beside the next steps; write and hand on the curve's new point."""
         if logs and "loss" in logs:
-            # The loss of GRPO is near 0 whatever the model does.
-            name = "reward" if logs.get("reward") is not None else "loss"
-            self._note = f"{name} {logs[name]:.3f}"
+            self._note = f"loss {logs['loss']:.3f}"
         if state.is_world_process_zero and (point := curve_entry(logs or {})):
             write_curve(self._curve, state.log_history)
             if self._on_log:

@@ -10,7 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
-from torch.utils.data import Sampler, SequentialSampler, Subset
+from torch.utils.data import Sampler, Subset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -46,7 +46,7 @@ from iterpref_core.training.model.parity import (
     silent,
 )
 from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.objectives.losses import kto_divergence, nll_loss, preference_losses
+from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
 
@@ -171,8 +171,6 @@ class PairTrainer(BaseTrainer):
         return BothHalves(rows) if self._objective.rejected == HALF else rows
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
-        if self._objective.labeled:  # the rows are in random order, and beside those that they are compared with
-            return SequentialSampler(train_dataset or self.train_dataset)
         if self._objective.rejected != HALF:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
@@ -219,7 +217,7 @@ class PairTrainer(BaseTrainer):
             return self._alpha * nll * share[per]
         chosen, rejected, losses = preference
         self._count("preference", losses.sum(), counts[PAIRS])
-        self._count_rewards(chosen, rejected, inputs.get("label"))
+        self._count_rewards(chosen, rejected)
         self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
         loss = losses.mean() * share[PAIRS]
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
@@ -227,17 +225,9 @@ class PairTrainer(BaseTrainer):
             return loss
         return loss + self._alpha * nll * share[per]
 
-    def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor, label: torch.Tensor | None) -> None:
-        """Add to the means of rewards: beta K+ and beta K- of each pair, and of labeled programs their own K alone."""
+    def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
+        """Add to the means of rewards: beta K+ and beta K- of each pair."""
         pairs = chosen.new_tensor(len(chosen))
-        if label is not None:
-            # As in TRL, a step's mean is that of its micro-batches' means.
-            one = torch.ones_like(pairs)
-            for name, own in (("rewards/chosen", chosen[label > 0]), ("rewards/rejected", rejected[label == 0])):
-                if len(own):
-                    self._count(name, self._beta * own.mean(), one)
-            self._count("kl", kto_divergence(chosen, rejected, label), one)
-            return
         of_pairs = {
             "rewards/chosen": self._beta * chosen,
             "rewards/rejected": self._beta * rejected,
@@ -263,8 +253,6 @@ class PairTrainer(BaseTrainer):
             if count:
                 means[name] = total / count
         self._sums.clear()
-        if self._objective.labeled and {"rewards/chosen", "rewards/rejected"} <= means.keys():
-            means["rewards/margins"] = means["rewards/chosen"] - means["rewards/rejected"]
         loss = means.pop("preference", 0.0)
         if self._alpha:
             loss += self._alpha * means["nll"]

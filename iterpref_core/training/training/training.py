@@ -1,4 +1,4 @@
-"""Stage `training`: training with one objective, on pairs or on labeled programs."""
+"""Stage `training`: training with one objective."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,8 @@ from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
-from iterpref_core.records.errors import ConfigError
-from iterpref_core.storage.processes import is_launched
-from iterpref_core.training.data.checks import Finding, report_findings
+from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
-from iterpref_core.training.data.labeled_programs import ProgramReader
-from iterpref_core.training.data.row_files import RowReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
@@ -79,8 +75,7 @@ def train_objective(
     Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
-        files: `pairs` and their error regions, `spans`: pairs without a record there take no part. Or `programs`, for
-            an objective that learns from labeled ones.
+        files: `pairs` and their error regions, `spans`: pairs without a record there take no part.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` this has to be one of several processes.
@@ -91,12 +86,11 @@ def train_objective(
         prompt: the form in which the model reads prompts; the trained model keeps to it.
 
     Returns:
-        `pairs` or `programs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last
-        values of the rewards and `focal_token_share` (of the failing programs' tokens). Of pairs also
-        `pairs_without_focal_tokens`, `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of
-        `checks.PairChecks`; of programs how many are `passing` and `failing`, and `kl`, KTO's z. `surviving_change` is
+        `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
+        rewards, `focal_token_share` (of the failing programs' tokens), `pairs_without_focal_tokens`,
+        `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is
         the share of the weights' change that rounding to the written precision left. With validation
-        `validation_pairs` or `validation_programs`, and `validation/loss` (of the weights that were written). Where
+        `validation_pairs`, and `validation/loss` (of the weights that were written). Where
         training diverged `stopped/<reason>`: the step that showed it. Where `early_stopping_patience` ended it,
         `stopped/patience`: its last step.
 
@@ -109,14 +103,12 @@ def train_objective(
     """
     row = find_objective(objective, params.objectives)
     params = with_own_beta(objective, params)
-    if row.labeled:
-        _check_labeled(objective, params)
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
     learning_rate, alpha = find_rates(objective, params)
     check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
-    reader = _reader(files, row)
+    reader = PairReader(files["pairs"], files["spans"])
     data = _read_data(run, row, reader)
     checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
     arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
@@ -130,7 +122,7 @@ def train_objective(
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE, best)
-    metrics = _metrics(data, row, trainer, step, diverged)
+    metrics = _metrics(data, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
     return run.finish(trainer, checkpoints, step, _lineage(run, row, data, trainer, metrics), metrics)
@@ -147,7 +139,7 @@ class _Data:
         held: (rows,) true for those that are held out for validation.
     """
 
-    reader: RowReader
+    reader: PairReader
     tokenizer: PreTrainedTokenizerBase
     rows: TokenizedDataset
     held: np.ndarray
@@ -157,38 +149,8 @@ class _Data:
         """The number of rows to train on."""
         return int(np.sum(~self.held))
 
-    @property
-    def passing(self) -> int:
-        """The number of labeled programs to train on that pass."""
-        return int(np.sum(self.rows.labels & ~self.held))
 
-
-def _reader(files: Mapping[str, Path], objective: Objective) -> RowReader:
-    """Return the reader of an objective's rows."""
-    if objective.labeled:
-        return ProgramReader(files["programs"], focal=objective.regional)
-    return PairReader(files["pairs"], files["spans"])
-
-
-def _check_labeled(objective: str, params: TrainingParams) -> None:
-    """Refuse settings in which the programs of a micro-batch say nothing about KTO's z.
-
-    Raises:
-        ConfigError: micro-batches are of one program, or in several processes.
-    """
-    if params.accelerate or is_launched():
-        raise ConfigError(
-            f"params.yaml: training.accelerate: {objective} is trained in one process; set null, and start it without "
-            "`accelerate launch`"
-        )
-    if params.micro_batch_size < 2:
-        raise ConfigError(
-            f"params.yaml: training.micro_batch_size: is {params.micro_batch_size}, and {objective} compares each "
-            "prompt with another program of its micro-batch; set 2 or more"
-        )
-
-
-def _read_data(run: Run, objective: Objective, reader: RowReader) -> _Data:
+def _read_data(run: Run, objective: Objective, reader: PairReader) -> _Data:
     """Return the tokenized rows, checked against the model's limits and the objective's needs.
 
     Raises:
@@ -199,26 +161,12 @@ def _read_data(run: Run, objective: Objective, reader: RowReader) -> _Data:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
-    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes, rows=reader.noun))
+    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     data = _Data(reader, tokenizer, rows, held)
     limits = limit_findings(run.model, longest_pair(rows), int(rows.checks["largest_id"].max()))
     report_findings(limits, needs_focal=True)
-    findings = _balance(data, objective) if objective.labeled else rows.checks.findings(run.params)
-    report_findings(findings, needs_focal=objective.regional)
+    report_findings(rows.checks.findings(run.params), needs_focal=objective.regional)
     return data
-
-
-def _balance(data: _Data, objective: Objective) -> list[Finding]:
-    """Return advice on the weights of programs, if they are not those of the KTO paper's equation 8."""
-    failing = data.trained - data.passing
-    desirable_weight = objective.options["desirable_weight"]
-    least = objective.options["undesirable_weight"] * failing / data.passing
-    most = least * 4 / 3
-    if least <= desirable_weight <= most:
-        return []
-    counted = f"{data.passing:,} programs pass and {failing:,} fail"
-    advice = f"KTO is best with a desirable_weight of {least:.3g} to {most:.3g} (now {desirable_weight:g})"
-    return [Finding(stops=False, text=f"{counted}: {advice}")]
 
 
 def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
@@ -291,7 +239,7 @@ def _lineage(
     run: Run, objective: Objective, data: _Data, trainer: PairTrainer, metrics: Mapping[str, float]
 ) -> ModelLineage:
     learning_rate, alpha = find_rates(run.objective, run.params)
-    settings = run.params.model_dump(mode="json", exclude={"accelerate", "grpo", "start", *RATES})
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RATES})
     settings |= objective.values()
     settings["layout"] = trainer.data_collator.layout
     settings["learning_rate"] = learning_rate
@@ -300,7 +248,7 @@ def _lineage(
         **describe_origin(run.model),
         objective=run.objective,
         settings=settings | run.prompt.parameters,
-        **{data.reader.noun: data.trained},
+        pairs=data.trained,
         steps=int(metrics["steps"]),
         model_step=int(metrics["model_step"]),
         localization=data.rows.methods,
@@ -311,7 +259,6 @@ def _lineage(
 
 def _metrics(
     data: _Data,
-    objective: Objective,
     trainer: PairTrainer,
     step: int,
     diverged: DivergedError | None,
@@ -320,36 +267,31 @@ def _metrics(
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == step]
-    noun = data.reader.noun
-    metrics = {noun: float(data.trained)}
-    if objective.labeled:
-        metrics |= {"passing": float(data.passing), "failing": float(data.trained - data.passing)}
-    metrics |= {
+    metrics = {
+        "pairs": float(data.trained),
         "steps": float(trainer.state.global_step),
         "model_step": float(step),
         "loss": mean_loss(history),
     }
-    for name in (*REWARDS, "kl"):
+    for name in REWARDS:
         if name in last:
             metrics[name] = float(last[name])
-    metrics |= _token_shares(data, objective)
+    metrics |= _token_shares(data)
     if scored:
-        metrics[f"validation_{noun}"] = float(data.held.sum())
+        metrics["validation_pairs"] = float(data.held.sum())
         metrics["validation/loss"] = float(scored[-1]["eval_loss"])
     if diverged:
         metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
     return metrics
 
 
-def _token_shares(data: _Data, objective: Objective) -> dict[str, float]:
+def _token_shares(data: _Data) -> dict[str, float]:
     """Return the metrics of tokens: how many of the failing programs' count, and the numbers of the checks."""
     checks = data.rows.checks
-    fails = ~data.rows.labels if objective.labeled else np.ones(len(checks), bool)
-    focal = checks["focal_tokens"][fails].sum()
-    metrics = {"focal_token_share": float(focal / checks["rejected_tokens"][fails].sum())}
-    if objective.labeled:
-        return metrics
     counts = checks.counts()
-    metrics["pairs_without_focal_tokens"] = float(counts["focal_empty"] + counts["focal_lost"])
-    metrics["focal_tokens_cut"] = float(checks["focal_truncated"].sum())
+    metrics = {
+        "focal_token_share": float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum()),
+        "pairs_without_focal_tokens": float(counts["focal_empty"] + counts["focal_lost"]),
+        "focal_tokens_cut": float(checks["focal_truncated"].sum()),
+    }
     return metrics | {f"data/{name}": value for name, value in checks.numbers().items()}

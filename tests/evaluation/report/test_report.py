@@ -42,17 +42,15 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
 
 
-def test_a_model_trained_with_tests_as_the_reward_stands_beside_the_others(
-    experiment: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment: SimpleNamespace, tmp_path: Path) -> None:
     """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
-    experiment.write_results("grpo", 155)
-    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "grpo"])
-    assert metrics["heldout/grpo"] == 155 / 200
+    experiment.write_results("ipo", 155)
+    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "ipo"])
+    assert metrics["heldout/ipo"] == 155 / 200
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
-    assert summary["comparisons"]["target-rpo"]["grpo"]["heldout"]["difference"] == pytest.approx(5 / 200)
+    assert summary["comparisons"]["target-rpo"]["ipo"]["heldout"]["difference"] == pytest.approx(5 / 200)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "GRPO" in page
+    assert "IPO" in page
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:

@@ -123,14 +123,6 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
 
 
-def test_a_model_that_tests_have_rewarded_names_its_problems_and_no_pairs() -> None:
-    lineage = ModelLineage(base="org/start", objective="grpo", problems=1200, steps=9, versions={})
-    card = model_card(None, "A model", lineage, "weights", license=None, sources={})
-    assert "Trained with GRPO (grpo) from `org/start`" in card
-    assert "1,200 problems. The model answered them itself" in card
-    assert "preference pairs" not in card
-
-
 def test_tasks_that_were_judged_inside_are_counted(experiment: SimpleNamespace) -> None:
     assert "judged inside" not in card(summary_of(experiment))
     mark_inside(experiment)

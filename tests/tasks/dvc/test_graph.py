@@ -108,8 +108,8 @@ def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(checkout)
-    models = {"--base": "models/student", "--grpo": "models/trained/grpo"}
-    with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/grpo"):
+    models = {"--base": "models/student", "--ipo": "models/trained/ipo"}
+    with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/ipo"):
         report.run(load_params(), *(word for option in models.items() for word in option))
 
 
@@ -120,12 +120,12 @@ def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) ->
     row = "      base: models/student\n"
     text = path.read_text(encoding="utf-8")
     assert text.count(row) == 1
-    path.write_text(text.replace(row, f"{row}      grpo: models/trained/grpo\n"), encoding="utf-8")
-    assert " --grpo models/trained/grpo" in commands(checkout)["report"]
+    path.write_text(text.replace(row, f"{row}      ipo: models/trained/ipo\n"), encoding="utf-8")
+    assert " --ipo models/trained/ipo" in commands(checkout)["report"]
     with Repo(str(checkout)) as repo:
-        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@grpo")
-        assert "models/trained/grpo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
-    assert "training@grpo" not in commands(checkout)
+        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@ipo")
+        assert "models/trained/ipo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
+    assert "training@ipo" not in commands(checkout)
 
 
 def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.training.objectives.objective_table import GRPO, LABELS, OBJECTIVES, find_objective, find_rates
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, find_objective, find_rates
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -109,16 +109,15 @@ def test_a_rate_of_its_own_comes_before_the_one_of_all() -> None:
     }  # fmt: skip
     params = section(TrainingParams, learning_rate=0.1, nll_learning_rate=0.2, alpha=7.0, objectives=stated)
     assert stated["rpo"].model_dump() == {"alpha": 0.0}
-    resolved = {name: find_rates(name, params) for name in ("sft", "dpo", "rpo", "target-dpo", "kto", GRPO)}
+    resolved = {name: find_rates(name, params) for name in ("sft", "dpo", "rpo", "target-dpo")}
     assert resolved == {
-        "sft": (0.2, 7.0), "dpo": (0.5, 0.0), "rpo": (0.2, 0.0), "target-dpo": (0.1, 0.0), "kto": (0.1, 0.0),
-        GRPO: (0.1, 0.0),
+        "sft": (0.2, 7.0), "dpo": (0.5, 0.0), "rpo": (0.2, 0.0), "target-dpo": (0.1, 0.0),
     }  # fmt: skip
 
 
 def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
     params = section(TrainingParams)
-    assert params.objectives.keys() <= LABELS.keys()
+    assert params.objectives.keys() <= OBJECTIVES.keys()
     for name, row in OBJECTIVES.items():
         assert (find_rates(name, params)[1] > 0) == (row.nll_of is not None)
 
@@ -131,11 +130,6 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
         ("dpo", {"dop": {}}, "^training.objectives: no objective 'dop'; did you mean 'dpo'?"),
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: has no effect on dpo; remove it"),
         ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: has no effect on sft"),
-        (
-            "dpo",
-            {"grpo": {"beta": 2}},
-            "^training.objectives.grpo.beta: has no effect on grpo; .* there are learning_rate$",
-        ),
         ("dpo", {"dpo": {"gamma": 2}}, "^training.objectives.dpo.gamma: has no effect on dpo; remove it"),
         (
             "simpo",
@@ -161,7 +155,7 @@ def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
         ObjectiveParams(label_smoothing=0.5)
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta", "gamma", "desirable_weight", "undesirable_weight"])
+@pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta", "gamma"])
 @pytest.mark.parametrize("value", [math.inf, math.nan, -1.0])
 def test_a_number_of_an_objective_is_finite_and_not_negative(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):

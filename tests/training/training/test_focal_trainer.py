@@ -14,7 +14,7 @@ import pytest
 
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, UNPAIRED
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -305,23 +305,6 @@ def test_arguments_come_before_the_configuration(
         config(objective="target")
     own = replace(OBJECTIVES["ipo"], rejected="focal")
     assert FocalDPOTrainer(model, config(), pairs, tokenizer, objective=own).data_collator.objective == own
-
-
-@pytest.mark.parametrize("name", UNPAIRED)
-def test_an_objective_of_labeled_programs_is_refused_on_pairs(
-    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig
-) -> None:
-    """It would take the chosen program of each pair for a passing one, and learn from no failing one."""
-    from iterpref_core import FocalDPOTrainer, focal_dataset
-
-    said = "learns from labeled programs, not from pairs; run `iterpref train --objective kto"
-    own = replace(UNPAIRED[name], label="Mine")
-    with pytest.raises(InputError, match=f"^{UNPAIRED[name].label} {said}"):
-        config(objective=name)
-    with pytest.raises(InputError, match=f"^Mine {said}"):
-        FocalDPOTrainer(model, config(), pairs, tokenizer, objective=own)
-    with pytest.raises(InputError, match=f"^{UNPAIRED[name].label} {said}"):
-        focal_dataset(pairs, model, tokenizer, name, config())
 
 
 def test_data_made_with_other_settings_are_refused(

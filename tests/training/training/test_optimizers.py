@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError
 from tests.training.training.conftest import Train, read_weights
 
@@ -243,11 +242,3 @@ def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
         warmup_steps=int(warmup * steps), use_cpu=True, report_to="none",
     )  # fmt: skip
     check_schedule(arguments, steps)
-
-
-def test_grpo_has_no_validation_loss_to_follow(params: TrainingParams) -> None:
-    from iterpref_core.training.reinforcement.grpo_settings import check_grpo_settings
-
-    changed = params.model_copy(update={"arguments": {"lr_scheduler_type": "reduce_lr_on_plateau"}})
-    with pytest.raises(ConfigError, match="follows a validation loss, which grpo has not"):
-        check_grpo_settings(changed, 1)
