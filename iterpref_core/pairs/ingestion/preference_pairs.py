@@ -17,7 +17,7 @@ from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
 from iterpref_core.problems.ingestion.prompts import Turn, as_prompt, column_turns, read_turns
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
-from iterpref_core.problems.ingestion.trials import Run, try_programs
+from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
@@ -152,16 +152,16 @@ def judge(
     asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
     readings, left_out = read_tests(asked, columns.values(row, "tests"), rules=Rules(programs=(pair.chosen,)))
-    if readings:
-        check_tests(readings[0], asked.task_id, visible=True)
-        tried = PublishedProblem(readings, (pair.chosen,), (pair.rejected,))
+    plainest = next(readings, None)
+    if plainest is not None:
+        check_tests(plainest, asked.task_id, visible=True)
         try:
-            _, trajectory = try_programs(tried, run, pairs=1)
+            problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
         except LeftOutError as error:
             raise LeftOutError("fixed_fails", str(error)) from None
-        if trajectory is None:
+        if find_failures(problem, (pair.rejected,), run, pairs=1) is None:
             raise LeftOutError("buggy_passes")
-    return pair.model_copy(update={"tested": bool(readings)}), left_out
+    return pair.model_copy(update={"tested": plainest is not None}), left_out
 
 
 def answer_turns(row: Row, columns: Columns, part: str) -> list[Turn]:

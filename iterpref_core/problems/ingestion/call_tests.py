@@ -1,15 +1,16 @@
 r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
 
-JSON has no tuples, so a tuple is right where a list is expected. Four more things can be read in two ways:
+JSON has no tuples, so a tuple is right where a list is expected. Three more things can be read in two ways:
 
 - A mapping's keys are texts in JSON: `{"1": 2}` may mean `{1: 2}`.
 - APPS and its descendants put a function's result into a list in some problems, and not in others: `[[1, 3]]` is
   either the result `[[1, 3]]` or the result `[1, 3]`.
 - A result that is a text stays a text: `"101"` is a text of digits. Some sets put a result's JSON into a text instead.
-- A result `null` may mean None, or that the result is not known.
 
 Each combination is a reading of the problem. The reading that a right program passes is the one that is meant. Without
-a right program the plainest reading alone counts, and a test whose result is null is none.
+a right program, a problem whose keys or lists can be read in two ways is left out.
+
+Arguments in a text are JSON, a value a line, and so are their results: LiveCodeBench's grader has one reading of these.
 """
 
 import math
@@ -63,31 +64,62 @@ def json_in_text(value: Any) -> Any:
     return value
 
 
-def call_readings(call: str, examples: Sequence[Example]) -> Iterator[tuple[IoTest, ...]]:
-    """Yield the tests of calls, once for each reading of them, the plainest first.
+def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = False) -> Iterator[tuple[IoTest, ...]]:
+    """Yield the tests of calls, once for each reading of them, the plainest first. Each is made when it is asked for.
 
     Args:
         call: the expression that is called.
         examples: arguments and result of each test.
+        in_texts: the arguments were JSON in texts, so that a result in a text is JSON first.
 
     Raises:
         ValueError: the plainest reading cannot be written in Python.
     """
-    known = [(arguments, result) for arguments, result in examples if result is not None]
-    in_texts = [(arguments, _json_inside(result)) for arguments, result in examples]
-    found: list[list[Example]] = []
-    # For the example ([{"1": 2}], [3]) there are four readings: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
-    for results in (list(examples), known, in_texts):
-        readings = [results, [(_number_keys(arguments), _number_keys(result)) for arguments, result in results]]
-        if all(isinstance(result, list) and len(result) == 1 for _, result in results):
-            readings += [[(arguments, result[0]) for arguments, result in reading] for reading in readings]
-        found += [reading for reading in readings if reading and reading not in found]
-    plainest, *others = found
-    yield _tests(call, plainest)
-    for reading in others:
-        # The text "NaN" is no number that could be expected, so that it is not read as JSON.
-        with suppress(ValueError):
-            yield _tests(call, reading)
+    made: list[Sequence[Example]] = []
+    for results in _result_readings(examples, in_texts=in_texts):
+        for reading in _json_readings(results):
+            if reading in made:
+                continue
+            made.append(reading)
+            try:
+                tests = _tests(call, reading)
+            except ValueError:
+                # The text "NaN" is no number that could be expected, so that it is not read as JSON.
+                if len(made) > 1:
+                    continue
+                raise
+            yield tests
+
+
+def is_ambiguous(examples: Sequence[Example]) -> bool:
+    """Return True if official graders read the examples in several ways: APPS's takes `[1]` for 1, and "1" as a key."""
+    return any(reading != examples for reading in _json_readings(examples))
+
+
+def _result_readings(examples: Sequence[Example], *, in_texts: bool) -> Iterator[Sequence[Example]]:
+    """Yield the examples: as they are, and with results as JSON in texts; that comes first if the arguments were."""
+    if in_texts:
+        yield _json_results(examples)
+    yield examples
+    if not in_texts:
+        yield _json_results(examples)
+
+
+def _json_results(examples: Sequence[Example]) -> Sequence[Example]:
+    return [(arguments, _json_inside(result)) for arguments, result in examples]
+
+
+def _json_readings(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
+    """Yield the readings of examples as they are: with numbers as keys, and with results taken out of their lists.
+
+    For the example ([{"1": 2}], [3]) there are four: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
+    """
+    numbered = [(_number_keys(arguments), _number_keys(result)) for arguments, result in examples]
+    yield examples
+    yield numbered
+    if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
+        for reading in (examples, numbered):
+            yield [(arguments, result[0]) for arguments, result in reading]
 
 
 def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:

@@ -4,10 +4,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.problems.ingestion.demands import DEMANDS_NOTHING, keep_demanding
 from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
-from iterpref_core.problems.ingestion.trials import try_programs
+from iterpref_core.problems.ingestion.trials import find_failures, find_reference
 from iterpref_core.records.config import ExecutionParams
 
 
@@ -55,9 +56,14 @@ def ingest(
     ):
 
         def take(row: dict[str, Any]) -> Taken:
-            read = read_problem(row, preset, intake.columns, selection)
-            problem, trajectory = try_programs(read, outcomes.run, pairs=pairs_per_problem if trajectories else 0)
+            read = read_problem(row, preset, intake.columns, selection, wrong=trajectories is not None)
+            problem = find_reference(read, outcomes.run)
+            problem, demand_nothing = keep_demanding(problem, outcomes.run, selection.visible)
+            trajectory = None
+            if trajectories and problem.reference is not None:
+                trajectory = find_failures(problem, read.wrong, outcomes.run, pairs_per_problem)
             counts = Counter(read.left_out)
+            counts[f"tests_left_out/{DEMANDS_NOTHING}"] = demand_nothing
             counts["problems"] += 1
             counts["heldout"] += problem.split == "heldout"
             counts["references/none" if problem.reference is None else "references/passed"] += 1

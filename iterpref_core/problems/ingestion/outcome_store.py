@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,29 +25,30 @@ class OutcomeStore:
         self._data = Database(path, _SCHEMA)
         self._executor = executor
 
-    def run(self, problem: Problem, code: str) -> Outcome:
-        """Return the outcome of a program with all tests of a problem; may be called from any thread.
+    def run(self, problem: Problem) -> Callable[[str], Outcome]:
+        """Return a function that runs a program with all tests of a problem; it may be called from any thread.
 
-        Raises:
-            ExecutionError: the engine failed.
+        The function raises an ExecutionError if the engine failed.
         """
-        key = self._key(problem, code)
-        known = self._data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
-        if known is not None:
-            fields = json.loads(known[0])
-            return Outcome(**fields)
-        outcome = self._executor.run_one(program_of(problem, code))
-        # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
-        if outcome.verdict != "infra_error":
-            text = json.dumps(asdict(outcome))
-            self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, text))
-        return outcome
+        # The digest of many tests takes long, and is made once for all programs.
+        tests = [problem.tests_digest, problem.inside, problem.time_limit_s]
+
+        def judge(code: str) -> Outcome:
+            decisive = [ENGINE, *tests, code, repr(self._executor.limits)]
+            key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+            known = self._data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
+            if known is not None:
+                fields = json.loads(known[0])
+                return Outcome(**fields)
+            outcome = self._executor.run_one(program_of(problem, code))
+            # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
+            if outcome.verdict != "infra_error":
+                text = json.dumps(asdict(outcome))
+                self._data.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?)", (key, text))
+            return outcome
+
+        return judge
 
     def close(self) -> None:
         """Close the file."""
         self._data.close()
-
-    def _key(self, problem: Problem, code: str) -> str:
-        tests = [problem.tests_digest, problem.inside, problem.time_limit_s]
-        decisive = [ENGINE, *tests, code, repr(self._executor.limits)]
-        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()

@@ -3,14 +3,15 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
-from iterpref_core.problems.ingestion.programs import is_program, program_in
+from iterpref_core.problems.ingestion.programs import defined_names, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_names
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
@@ -43,14 +44,16 @@ class PublishedProblem:
     """A row as a problem with programs, none of which has run.
 
     Attributes:
-        readings: the problem, without a reference, once for each reading of its tests; the first one that a right
+        problem: the problem, without a reference, with the plainest reading of its tests.
+        others: the problem with the other readings, each made when it is asked for. The first reading that a right
             program passes is taken.
         right: programs that the set calls right, best first. Empty if the set has no right programs.
         wrong: programs that the set does not call right; the tests decide.
         left_out: number of `programs_left_out/<language>` and of `tests_left_out/<reason>`.
     """
 
-    readings: tuple[Problem, ...]
+    problem: Problem
+    others: Iterable[Problem] = ()
     right: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
@@ -93,26 +96,60 @@ class Selection:
         return hold_out(chosen, self.heldout)
 
 
-def read_problem(row: Row, preset: Preset, columns: Columns, selection: Selection) -> PublishedProblem:
+def read_problem(
+    row: Row, preset: Preset, columns: Columns, selection: Selection, *, wrong: bool = False
+) -> PublishedProblem:
     """Return a row as a problem, with its name, and with the chosen tests.
+
+    Args:
+        row: the row.
+        preset: the row's layout.
+        columns: where the parts of a row stand.
+        selection: choice of tests.
+        wrong: read wrong programs, too: there may be hundreds.
 
     Raises:
         LeftOutError: the row has none.
         ValueError: the row does not fit the format.
     """
-    published = _own_problem(row) if preset.name == OWN_RECORDS else _published(row, preset, columns)
-    readings = []
-    for reading in published.readings:
-        name = preset.prefix + reading.task_id
-        if reading.task_id == _UNNAMED:
-            name = (preset.prefix or "problem-") + published.readings[0].identity
-        readings.append(selection.apply(reading.model_copy(update={"task_id": name})))
-    own_split(readings[0], readings[0].task_id)
-    check_tests(readings[0], readings[0].task_id, visible=True)
-    return replace(published, readings=tuple(readings))
+    published = _own_problem(row) if preset.name == OWN_RECORDS else _published(row, preset, columns, wrong=wrong)
+    plainest = published.problem
+    name = preset.prefix + plainest.task_id
+    if plainest.task_id == _UNNAMED:
+        name = (preset.prefix or "problem-") + plainest.identity
+
+    def select(reading: Problem) -> Problem:
+        return selection.apply(reading.model_copy(update={"task_id": name}))
+
+    chosen = select(plainest)
+    own_split(chosen, chosen.task_id)
+    check_tests(chosen, chosen.task_id, visible=True)
+    _check_names(chosen, published.right)
+    return replace(published, problem=chosen, others=map(select, published.others))
 
 
-def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
+def _check_names(problem: Problem, right: Sequence[str]) -> None:
+    """Check that the entry point and the checkers are there.
+
+    Raises:
+        LeftOutError: a checker is no Python function `check`, or nothing calls or defines the entry point.
+    """
+    tests = problem.tests + problem.hidden_tests
+    for checker in {test.checker for test in tests if isinstance(test, StdinTest)} - {None}:
+        if "check" not in defined_names(checker or ""):
+            raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
+    # A script has no entry point.
+    *_, name = ["", *re.findall(r"\w+", "" if isinstance(tests[0], StdinTest) else problem.entry_point)]
+    # In JSON, a line begins behind `\n`.
+    in_tests = (test.to_json().replace(r"\n", " ") for test in tests)
+    texts = chain([*right[:1], problem.setup or ""], in_tests)
+    if name and not any(re.search(rf"\b{name}\b", text) for text in texts):
+        raise LeftOutError(
+            "unknown_entry_point", f"no test calls {name!r}, and no right program defines it; correct entry_point="
+        )
+
+
+def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> PublishedProblem:
     """Return the problem in a row of a published set, with its tests in every reading."""
     columns.check_wanted(row)
     task = columns.one(row, "task")
@@ -134,14 +171,19 @@ def _published(row: Row, preset: Preset, columns: Columns) -> PublishedProblem:
     )
     right = _right(row, columns, left_out) if visible or hidden else ()
     starter_code = as_text(columns.one(row, "starter_code"))
-    rules = Rules(right, starter_code, preset.ignore_case, columns.one(row, "checker"))
+    checker = as_text(columns.one(row, "checker"))
+    rules = Rules(right, starter_code, preset.ignore_case, checker if checker.strip() else None)
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
-    if not readings:
+    plainest = next(readings, None)
+    if plainest is None:
         raise _not_there("tests", row, columns)
-    wrong = _programs(row, columns, "wrong", left_out)
+    failing = _programs(row, columns, "wrong", left_out) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-    asking = tuple(_ask(reading, preset, rules) for reading in readings)
-    return PublishedProblem(asking, right, wrong, counts + tests_left_out)
+
+    def ask(reading: Problem) -> Problem:
+        return _ask(reading, preset, rules)
+
+    return PublishedProblem(ask(plainest), map(ask, readings), right, failing, counts + tests_left_out)
 
 
 def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
@@ -187,7 +229,7 @@ def _own_problem(row: Row) -> PublishedProblem:
     fields = {name: value for name, value in row.items() if not is_null(value)}
     # JSON's lists are the tuples of a record.
     problem = Problem.model_validate_json(json.dumps(fields))
-    return PublishedProblem((problem,), right=() if problem.reference is None else (problem.reference,))
+    return PublishedProblem(problem, right=() if problem.reference is None else (problem.reference,))
 
 
 def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...]:
@@ -196,6 +238,8 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     Raises:
         LeftOutError: the set has right programs, but none in Python for this row.
     """
+    # A column that the user names must be there.
+    columns.values(row, "reference")
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)

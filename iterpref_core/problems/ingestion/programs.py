@@ -53,8 +53,8 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     wrong = program_in(rejected)
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
     if right != chosen or wrong != rejected:
-        wrong = program_in(rejected, next(iter(_defined(right)), None))
-        right = program_in(chosen, next(iter(_defined(wrong)), None))
+        wrong = program_in(rejected, next(iter(defined_names(right)), None))
+        right = program_in(chosen, next(iter(defined_names(wrong)), None))
     if is_no_program(right) or is_no_program(wrong):
         raise LeftOutError("no_code")
     if not is_program(right):
@@ -65,7 +65,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     return right, wrong
 
 
-def _defined(program: str) -> list[str]:
+def defined_names(program: str) -> list[str]:
     """Return the names of the functions and classes that a program defines, the last one first."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     return [node.name for node in reversed(_body(program)) if isinstance(node, kinds)]

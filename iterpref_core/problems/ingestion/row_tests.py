@@ -14,7 +14,7 @@ import ast
 import builtins
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from iterpref_core.problems.ingestion.call_tests import (
     CONTEST_SETUP,
     as_source,
     call_readings,
-    json_in_text,
+    is_ambiguous,
     read_arguments,
 )
 from iterpref_core.problems.ingestion.check_function import tests_of_check
@@ -41,7 +41,6 @@ _KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", 
 """The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
 _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code", "pytest")
 """The fields of an object in which tests stand, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
-_UNUSED = ast.Compare | ast.BoolOp | ast.UnaryOp
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
 
 
@@ -78,8 +77,10 @@ class _Example(NamedTuple):
 
 def read_tests(
     asked: Problem, visible: Sequence[Any], hidden: Sequence[Any] = (), rules: Rules | None = None
-) -> tuple[tuple[Problem, ...], Counter[str]]:
+) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with the tests of a row, once for each reading of them, and the tests that are not used.
+
+    A reading is made when it is asked for: there may be eight of thousands of calls, and mostly the first is meant.
 
     Args:
         asked: the problem without tests; its entry point is called if the tests name no function.
@@ -103,15 +104,15 @@ def read_tests(
     if examples:
         return _read_examples(asked, examples, len(shown), rules or Rules())
     if not codes:
-        return (), Counter()
+        return iter(()), Counter()
     tests = [_tests_of_code(code, asked.entry_point) for code in codes]
     number = sum(map(len, tests[: len(shown)]))
-    return (_with_tests(asked, tuple(chain.from_iterable(tests)), number),), Counter()
+    return iter([_with_tests(asked, tuple(chain.from_iterable(tests)), number)]), Counter()
 
 
 def _read_examples(
     asked: Problem, examples: Sequence[_Example], shown: int, rules: Rules
-) -> tuple[tuple[Problem, ...], Counter[str]]:
+) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with the tests of inputs and outputs, of which the first ones are visible; see `read_tests`."""
     kinds = {example.kind for example in examples} - {""}
     functions = {example.function for example in examples} - {""}
@@ -130,13 +131,20 @@ def _read_examples(
     number = sum(place < shown for place in places)
     if not function:
         script = asked.model_copy(update={"entry_point": ""})
-        return (_with_tests(script, tuple(_stdin_test(example, rules) for example in used), number),), left_out
+        return iter([_with_tests(script, tuple(_stdin_test(example, rules) for example in used), number)]), left_out
     # The starter code shows whether the function is a method of a class; without it the first right program does.
     in_class = "class Solution" in (rules.starter_code or "".join(rules.programs[:1])) and "." not in function
     call = f"Solution().{function}" if in_class else function
     called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
     calls = [(read_arguments(example.given), example.expected) for example in used]
-    return tuple(_with_tests(called, tests, number) for tests in call_readings(call, calls)), left_out
+    in_texts = all(isinstance(example.given, str) for example in used)
+    if not (rules.programs or in_texts) and is_ambiguous(calls):
+        raise LeftOutError(
+            "reading_unknown",
+            'a result `[1]` may mean 1, and a key "1" the number; a column with right programs, reference=, decides',
+        )
+    readings = call_readings(call, calls, in_texts=in_texts)
+    return (_with_tests(called, tests, number) for tests in readings), left_out
 
 
 def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Problem:
@@ -161,9 +169,6 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
         read = as_rows(value, *(("inputs", "outputs") if "inputs" in records[0] else ("input", "output")))
-        if records[0].get("testtype") == "functional":
-            # LiveCodeBench's grader reads each result as JSON.
-            read = [(given, json_in_text(output)) for given, output in read]
         # An object of two columns says for all of its rows what a record says for itself.
         stated = [_kind_and_function(record) for record in records] * (len(read) // len(records))
         for (given, output), (kind, function) in zip(read, stated, strict=True):
@@ -197,8 +202,7 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     """Return the tests in Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
 
     Raises:
-        ValueError: the code is no Python, or demands nothing of a program: nothing calls its functions, or the result
-            of a comparison is not used.
+        ValueError: the code is no Python, or nothing calls its functions.
     """
     try:
         tree = parse_source(code)
@@ -224,8 +228,6 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
     if "check" in functions and called:
         return tests_of_check(code, called)
-    if any(isinstance(node, ast.Expr) and isinstance(node.value, _UNUSED) for node in body):
-        raise ValueError("a test compares and does not use the result; write `assert` before it")
     if functions and defines_only:
         raise ValueError(
             "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
@@ -282,11 +284,11 @@ def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tupl
     """Return the places of the examples that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `several_outputs`: a script may print one of several texts.
-    `empty`: it shall print nothing, so that one which does nothing passes. `contradictory`: another test expects
+    `contradictory`: another test expects
     something else of the same input; neither is used.
     """
     as_one = as_text if script else as_source
-    # A right program decides if the result null means None.
+    # A right program decides if the result `[null]` means `[None]`.
     keeps_null = bool(rules.programs) and not script
     left_out: Counter[str] = Counter()
     outputs: defaultdict[str, set[str]] = defaultdict(set)
@@ -297,13 +299,10 @@ def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tupl
         if script and isinstance(given, str) and len(results) > 1:
             left_out["several_outputs"] += 1
             continue
-        if given is None or not (keeps_null or any(result is not None for result in results)):
+        if given is None or expected is None or not (keeps_null or any(result is not None for result in results)):
             left_out["null"] += 1
             continue
         printed = " ".join(as_one(expected).split())
-        if not printed and not rules.checker:
-            left_out["empty"] += 1
-            continue
         key = as_one(given).rstrip()
         outputs[key].add(printed.lower() if rules.ignore_case else printed)
         kept.append((place, key))

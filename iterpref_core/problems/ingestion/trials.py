@@ -2,12 +2,14 @@
 
 1. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
    gives a different answer, several answers are right, and without a checker the tests know only one of them.
-2. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
+2. A program that does nothing runs (demands.py): tests that it passes are left out.
+3. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
    and these make the trajectory: a human error and its repair.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import itemgetter
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
 from iterpref_core.problems.ingestion.columns import LeftOutError
@@ -18,24 +20,23 @@ from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajec
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed."""
 
-Run = Callable[[Problem, str], Outcome]
-"""A function that runs a program with all tests of a problem."""
+Run = Callable[[Problem], Callable[[str], Outcome]]
+"""A function that makes one for a problem, which runs a program with all of its tests."""
 
 
-def try_programs(row: PublishedProblem, run: Run, *, pairs: int) -> tuple[Problem, Trajectory | None]:
-    """Run a row's programs as far as needed; return the problem with its reference, and a trajectory if there is one.
+def find_reference(row: PublishedProblem, run: Run) -> Problem:
+    """Run a row's right programs as far as needed; return the problem with the first that passes, if there are some.
 
     Args:
         row: the row.
-        run: runs a program.
-        pairs: number of wrong programs that a trajectory shall have; wrong programs are run until so many fail.
+        run: runs programs.
 
     Raises:
         LeftOutError: no right program passes, or several answers are right.
         ExecutionError: the engine failed.
     """
     if not row.right:
-        return row.readings[0], None
+        return row.problem
     reading, outcomes = _try_right(row, run)
     passing = [code for code, outcome in zip(row.right, outcomes, strict=False) if outcome.verdict == "passed"]
     first = outcomes[0]
@@ -53,42 +54,68 @@ def try_programs(row: PublishedProblem, run: Run, *, pairs: int) -> tuple[Proble
     if limit_s is not None:
         # Right programs may need more on this machine.
         limit_s = time_limit(limit_s, max(outcome.slowest_s for outcome in outcomes if outcome.verdict == "passed"))
-    problem = reading.model_copy(update={"reference": passing[0], "time_limit_s": limit_s})
-    return problem, _try_wrong(row, problem, passing[0], run, pairs) if pairs else None
+    return reading.model_copy(update={"reference": passing[0], "time_limit_s": limit_s})
 
 
 def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]:
-    """Return the first reading that a right program passes, with the outcomes; if there is none, the first reading."""
-    tried: list[tuple[Problem, list[Outcome]]] = []
+    """Return the first reading that a right program passes, with the outcomes; if there is none, the closest reading.
+
+    The closest one passes the most tests. Of three programs and more each reading runs three, the closest one all.
+    """
+    tried: list[tuple[int, Problem, list[Outcome]]] = []
     # Where no right program passes beside a judge, the tests may need its own process.
-    for reading in chain(row.readings, filter(None, map(moved_inside, row.readings))):
-        # The set's limit may be meant for a faster language or machine: right programs get more time.
-        limit_s = reading.time_limit_s and reading.time_limit_s * REFERENCE_FACTOR
-        patient = reading.model_copy(update={"time_limit_s": limit_s})
-        outcomes: list[Outcome] = []
-        passed = False
-        for code in row.right:
-            # Sets call some programs right that are not: the others are tried until one passes.
-            if len(outcomes) >= MOST_TRIED and passed:
-                break
-            outcomes.append(run(patient, code))
-            passed = passed or outcomes[-1].verdict == "passed"
-        tried.append((reading, outcomes))
-        if passed:
+    inside = filter(None, (moved_inside(reading) for _, reading, _ in tried))
+    for reading in chain([row.problem], row.others, inside):
+        judge = run(_patient(reading))
+        outcomes = [judge(code) for code in row.right[:MOST_TRIED]]
+        if _has_passed(outcomes):
             return reading, outcomes
-    return tried[0]
+        tried.append((sum(outcome.tests_passed for outcome in outcomes), reading, outcomes))
+    _, reading, outcomes = max(tried, key=itemgetter(0))
+    judge = run(_patient(reading))
+    # Sets call some programs right that are not: the others are tried until one passes.
+    for code in row.right[MOST_TRIED:]:
+        outcomes.append(judge(code))
+        if _has_passed(outcomes):
+            break
+    return reading, outcomes
 
 
-def _try_wrong(row: PublishedProblem, problem: Problem, right: str, run: Run, pairs: int) -> Trajectory | None:
-    """Return the trajectory of the nearest wrong programs that fail, at most so many; None if there is none."""
+def _patient(reading: Problem) -> Problem:
+    """Return a problem with more time: its limit may be meant for a faster language or machine."""
+    limit_s = reading.time_limit_s and reading.time_limit_s * REFERENCE_FACTOR
+    return reading.model_copy(update={"time_limit_s": limit_s})
+
+
+def _has_passed(outcomes: list[Outcome]) -> bool:
+    return any(outcome.verdict == "passed" for outcome in outcomes)
+
+
+def find_failures(problem: Problem, wrong: Sequence[str], run: Run, pairs: int) -> Trajectory | None:
+    """Run wrong programs, those nearest to the reference first; return the trajectory of those that fail.
+
+    Args:
+        problem: the problem with its reference.
+        wrong: programs that may be wrong.
+        run: runs programs.
+        pairs: number of wrong programs that a trajectory shall have; programs are run until so many fail.
+
+    Returns:
+        the failing programs and the reference; None if no program fails.
+
+    Raises:
+        ExecutionError: the engine failed.
+    """
+    right = problem.reference or ""
+    judge = run(problem)
     attempts: list[Attempt] = []
     # Nearest first: a pair teaches the most if the wrong program differs from the right one in few lines.
-    for distance, code in sorted((_distance(code, right), code) for code in row.wrong):
+    for distance, code in sorted((_distance(code, right), code) for code in wrong):
         # A distance of 0: the program is a right one with other line ends.
         if distance == 0 or len(attempts) == pairs:
             continue
-        outcome = run(problem, code)
-        if outcome.verdict != "passed" and outcome.verdict not in UNDECIDED:
+        outcome = judge(code)
+        if outcome.verdict not in UNDECIDED:
             # Feedback from hidden tests stays out: a model may read the trajectory.
             feedback = outcome.feedback if outcome.tests_passed < len(problem.tests) else ""
             failed = Attempt(iteration=len(attempts), code=code, verdict=outcome.verdict, feedback=feedback)

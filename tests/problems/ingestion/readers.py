@@ -19,11 +19,14 @@ def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
     """A reader of repairs whose fixed program passes all tests, and whose buggy one fails."""
     fixed: list[str] = []
 
-    def run(_: Problem, code: str) -> Outcome:
-        fixed.append(code)
-        return Outcome(
-            verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
-        )
+    def run(_: Problem) -> Callable[[str], Outcome]:
+        def judge(code: str) -> Outcome:
+            fixed.append(code)
+            return Outcome(
+                verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
+            )
+
+        return judge
 
     return lambda row: judge(read_pair(row, named, repair=True), row, named, PARAMS.pairs, run)[0]
 
@@ -35,4 +38,6 @@ def read_rows(form: str, source: Path, columns: str | None = None, split: str | 
     named = parse_columns(columns, preset.parts, preset=preset.columns, split=split)
     if form == "pairs":
         return [read_row(item, named, repair_reader(named)) for item in items]
-    return [read_row(item, named, lambda row: read_problem(row, preset, named, Selection())) for item in items]
+    return [
+        read_row(item, named, lambda row: read_problem(row, preset, named, Selection(), wrong=True)) for item in items
+    ]

@@ -82,7 +82,6 @@ def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
         {"tests": [{"kind": "assert", "code": "from solution import f as g\nassert g(1) == 2"}], "reference": None},
         {"entry_point": "", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
         {"entry_point": "main", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
-        {"tests": [{"kind": "assert", "code": "assert True"}]},
     ],
 )  # fmt: skip
 def test_an_entry_point_that_a_test_calls_or_the_reference_defines_is_taken(

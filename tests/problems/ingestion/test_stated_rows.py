@@ -468,7 +468,7 @@ def test_tests_that_say_nothing_or_contradict_each_other_are_left_out_and_counte
         "references/none": 5,
         "tests_left_out/null": 2,
         "tests_left_out/contradictory": 2,
-        "tests_left_out/empty": 1,
+        "tests_left_out/demands_nothing": 1,
         "dropped/no_tests": 2,
     }
 
@@ -491,11 +491,12 @@ def test_a_script_reads_no_object_and_no_null(tmp_path: Path, given: Any) -> Non
         assert "tests" in found.dropped[0].explanation
 
 
-def test_null_is_none_if_a_reference_returns_none(tmp_path: Path) -> None:
+def test_a_result_null_is_no_test(tmp_path: Path) -> None:
     rows = [calls((1, None), (2, 3), code=f"def f(n):\n    return {code}\n")
             for code in ("None if n == 1 else 3", "n + 1")]  # fmt: skip
-    _, problems = problems_of(tmp_path, "apps", *rows)
-    assert [len(problem.tests) for problem in problems.values()] == [2, 1]
+    found, problems = problems_of(tmp_path, "apps", *rows)
+    assert [len(problem.tests) for problem in problems.values()] == [1, 1]
+    assert found.counts["tests_left_out/null"] == 2
 
 
 def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path: Path) -> None:

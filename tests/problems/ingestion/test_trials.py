@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
-from iterpref_core.problems.ingestion.trials import try_programs
+from iterpref_core.problems.ingestion.trials import find_failures, find_reference
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import read_jsonl
@@ -46,17 +47,21 @@ class Judge:
         self.run: Counter[str] = Counter()
         self.limits: list[float | None] = []
 
-    def __call__(self, problem: Problem, code: str) -> Outcome:
-        self.run[code] += 1
-        self.limits.append(problem.time_limit_s)
-        verdict, passed = self.verdicts.get(code, ("passed", 2))
-        return Outcome(verdict, "" if verdict == "passed" else "it fails", passed, 2, slowest_s=1.0)
+    def __call__(self, problem: Problem) -> Callable[[str], Outcome]:
+        def judge(code: str) -> Outcome:
+            self.run[code] += 1
+            self.limits.append(problem.time_limit_s)
+            verdict, passed = self.verdicts.get(code, ("passed", 2))
+            return Outcome(verdict, "" if verdict == "passed" else "it fails", passed, 2, slowest_s=1.0)
+
+        return judge
 
 
 def tried(
-    judge: Judge, *, pairs: bool = True, problem: Problem = PROBLEM, **programs: Any
+    judge: Judge, *, problem: Problem = PROBLEM, wrong: Sequence[str] = (), right: Sequence[str]
 ) -> tuple[Problem, Trajectory | None]:
-    return try_programs(PublishedProblem((problem,), **programs), judge, pairs=int(pairs))
+    found = find_reference(PublishedProblem(problem, right=tuple(right)), judge)
+    return found, find_failures(found, wrong, judge, 1)
 
 
 def test_the_first_right_program_that_passes_is_the_reference() -> None:
@@ -100,13 +105,28 @@ def test_no_right_program_that_passes_is_a_failing_reference() -> None:
 def test_the_reading_counts_that_a_right_program_passes() -> None:
     other = PROBLEM.model_copy(update={"tests": (IoTest(call="f(1)", expected="[2]"),)})
 
-    def judge(problem: Problem, code: str) -> Outcome:
-        del code
-        return Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
+    def judge(problem: Problem) -> Callable[[str], Outcome]:
+        return lambda _: Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
 
-    row = PublishedProblem((PROBLEM, other), right=(RIGHT,))
-    found, _ = try_programs(row, judge, pairs=0)
-    assert found.tests == other.tests
+    row = PublishedProblem(PROBLEM, iter([other]), right=(RIGHT,))
+    assert find_reference(row, judge).tests == other.tests
+
+
+def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone() -> None:
+    readings = [PROBLEM.model_copy(update={"entry_point": f"f{number}"}) for number in range(8)]
+    run: Counter[str] = Counter()
+
+    def judge(problem: Problem) -> Callable[[str], Outcome]:
+        def fail(_: str) -> Outcome:
+            run[problem.entry_point] += 1
+            return Outcome("wrong_answer", "", int(problem.entry_point == "f5"), 2)
+
+        return fail
+
+    right = tuple(f"{RIGHT}# {number}\n" for number in range(20))
+    with pytest.raises(LeftOutError):
+        find_reference(PublishedProblem(readings[0], iter(readings[1:]), right), judge)
+    assert run == {f"f{number}": 20 if number == 5 else 3 for number in range(8)}
 
 
 def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
@@ -157,7 +177,7 @@ def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path
 def test_programs_in_other_languages_are_counted(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(ROWS["code_contests"].row))
-    counts = ingested(source, "code_contests").counts
+    counts = ingested(source, "code_contests", trajectories=tmp_path / "trajectories.jsonl").counts
     assert (counts["programs_left_out/c++"], counts["programs_left_out/python2"]) == (2, 1)
 
 

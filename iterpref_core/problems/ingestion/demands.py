@@ -1,0 +1,101 @@
+r"""Demands: a program that does nothing must fail each test that stays.
+
+Sets have tests that every program passes: `assert True`, calls whose result is not looked at, `assert f(2) or True`. A
+stub shows them: each function that the tests ask for takes anything and returns None, each class takes anything and has
+such methods, and a script is empty.
+"""
+
+import ast
+import re
+from collections.abc import Callable
+
+from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.trials import Run
+from iterpref_core.programs.source_code.names import unbound_names
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+from iterpref_core.records import IoTest, Problem, ScriptTest, StdinTest, Test
+
+DEMANDS_NOTHING = "demands_nothing"
+"""The reason for tests that are left out, and for problems without another one."""
+_FUNCTION = "def {name}(*given, **named): return None\n"
+_CLASS = """\
+class {name}:
+    def __init__(self, *given, **named): return None
+    def __getattr__(self, name): return lambda *given, **named: None
+"""
+
+
+def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Problem, int]:
+    """Return a problem without the tests that a stub passes, and the number of these.
+
+    Args:
+        problem: the problem.
+        run: runs programs.
+        visible: number of tests to show; None: those that were shown, or else the first.
+
+    Raises:
+        LeftOutError: the stub passes every test.
+        ExecutionError: the engine failed.
+    """
+    tests = problem.tests + problem.hidden_tests
+    passes = _stub_runner(problem, run)
+    # A call of the stub returns None, as one run shows for all calls: those that expect something else fail.
+    calls = [test.model_copy(update={"expected": "None"}) for test in tests if isinstance(test, IoTest)]
+    calls_return_none = bool(calls) and passes(*calls)
+
+    def demands(test: Test) -> bool:
+        if isinstance(test, IoTest) and calls_return_none:
+            return test.expected != "None"
+        if isinstance(test, StdinTest) and test.checker is None:
+            # An empty script prints nothing.
+            return bool(test.output.split())
+        return not passes(test)
+
+    kept = [place for place, test in enumerate(tests) if demands(test)]
+    if not kept:
+        raise LeftOutError(
+            DEMANDS_NOTHING,
+            "a program that does nothing passes its tests; a test needs an output, or `assert` with a result",
+        )
+    if visible is None:
+        visible = max(1, sum(place < len(problem.tests) for place in kept))
+    staying = tuple(tests[place] for place in kept)
+    update = {"tests": staying[:visible], "hidden_tests": staying[visible:]}
+    return problem.model_copy(update=update), len(tests) - len(kept)
+
+
+def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
+    """Return a function that runs the stub of a problem with some tests, and returns True if the stub passes."""
+    # `Solution().add` is called of the class `Solution`.
+    called = re.findall(r"^\w+", problem.entry_point)
+    names = dict.fromkeys(called)
+    for test in problem.tests + problem.hidden_tests:
+        names |= dict.fromkeys(_asked_names(test))
+    # The setup may have `math`, which the tests use as well.
+    given = {*re.findall(r"\w+", problem.setup or "")} - {*called}
+    stub = "".join(
+        (_CLASS if name[:1].isupper() else _FUNCTION).format(name=name) for name in names if name not in given
+    )
+
+    def passes(*tests: Test) -> bool:
+        return run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub).verdict == "passed"
+
+    return passes
+
+
+def _asked_names(test: Test) -> list[str]:
+    """Return the names that a test imports from the program, and those that it reads and does not define.
+
+    Calls ask for the problem's entry point.
+    """
+    if isinstance(test, IoTest | StdinTest):
+        return []
+    module = test.module if isinstance(test, ScriptTest) else "solution"
+    tree = parse_source(test.files[test.run] if isinstance(test, ScriptTest) else test.code)
+    imported = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            imported += [alias.name for alias in node.names if alias.name != "*"]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module:
+            imported.append(node.attr)
+    return imported + unbound_names(tree)
