@@ -48,9 +48,13 @@ class ScoreRecord(ResultRecord, extra="allow"):
         return scores
 
     @property
-    def of_other_k(self) -> dict[str, float]:
-        """Return the scores of other k than 1, by field."""
-        return {name: score for name, score in self.beyond.items() if not name.endswith("_ci95")}
+    def of_other_k(self) -> dict[int, float]:
+        """Return k → pass@k, of other k than 1, in their order."""
+        scores = {}
+        for name, score in self.beyond.items():
+            if not name.endswith("_ci95"):
+                scores[int(name.removeprefix("pass_at_"))] = score
+        return dict(sorted(scores.items()))
 
 
 class DifficultyRecord(ScoreRecord):
@@ -210,7 +214,8 @@ def metrics_of(results: ModelResults) -> dict[str, float]:
             numbers["missing"] = float(sum(result.missing.values()))
             numbers["pass_at_1_low"], numbers["pass_at_1_high"] = result.pass_at_1_bounds
         else:
-            numbers |= {"pass_at_1": result.pass_at_1, **result.of_other_k}
+            scores = {1: result.pass_at_1} | result.of_other_k
+            numbers |= {f"pass_at_{k}": score for k, score in scores.items()}
         name = metric_name(benchmark)
         metrics |= {f"{name}/{key}": value for key, value in numbers.items()}
     return metrics

@@ -107,7 +107,7 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
 
 def _tell_missing_k(benchmark: Benchmark[Any], score: ScoreRecord) -> None:
     for k in benchmark.k:
-        if k not in DEFAULT_K and f"pass_at_{k}" not in score.of_other_k:
+        if k not in DEFAULT_K and k not in score.of_other_k:
             logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", benchmark.name, k, k)
 
 

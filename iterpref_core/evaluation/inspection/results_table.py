@@ -66,8 +66,12 @@ def pairs_line(summary: Summary) -> str:
 
 
 def results_notes(summary: Summary) -> Text:
-    """Return the notes below the table: benchmarks that could not be measured and why, and models without results."""
+    """Return the notes below the table: pass@k of further k, benchmarks and models without a score, and why."""
     lines = []
+    for row in score_rows(summary):
+        if row.of_other_k and not row.part:
+            scores = ", ".join(f"pass@{k} {share(score)}" for k, score in row.of_other_k.items())
+            lines.append(f"{benchmark_name(row.benchmark)}, {_name(row.model)}: {scores}")
     if "debugger" in summary.models:
         lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
     for reason, benchmarks in unavailable_by_reason(summary).items():

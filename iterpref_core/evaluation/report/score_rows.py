@@ -21,7 +21,7 @@ class ScoreRow:
         n: the number of tasks.
         score: pass@1.
         interval: the 95% interval of `score`.
-        score_at_5: pass@5 if several samples were drawn.
+        of_other_k: k → pass@k, for other k than 1, if several samples were drawn.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
         compared: the number of tasks of the comparison; None if there is no first model to compare with.
@@ -36,7 +36,7 @@ class ScoreRow:
     n: int
     score: float
     interval: tuple[float, float]
-    score_at_5: float | None
+    of_other_k: dict[int, float]
     comparison: Comparison | None = None
     compared: int | None = None
     judged_inside: int = 0
@@ -53,7 +53,7 @@ class ScoreRow:
             n=scores.n,
             score=scores.pass_at_1,
             interval=scores.ci95,
-            score_at_5=scores.beyond.get("pass_at_5"),
+            of_other_k=scores.of_other_k,
             **further,
         )
 

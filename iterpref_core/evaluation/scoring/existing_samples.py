@@ -1,6 +1,7 @@
 """Existing samples: programs of a file, or a benchmark's solutions, scored without a model."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def score_samples(
 ) -> ModelResults:
     """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
-    Rows of other tasks are passed over. In the results the model is called as the file, or `ground-truth`.
+    Rows of other tasks are counted and said. In the results the model is called as the file, or `ground-truth`.
 
     Args:
         path: JSONL of samples.
@@ -50,13 +51,23 @@ def score_samples(
     if path is None:
         return _score_canonical(setting, ResultsFolder(out, "ground-truth"))
     results = ResultsFolder(out, path.stem)
+    unknown = Counter(sample.task_id for sample in read_jsonl(path, Sample))
     for name in setting.params.evaluation.benchmarks:
         with results.entry(name):
             benchmark = open_benchmark(name, setting)
+            for task_id in benchmark.tasks:
+                unknown.pop(task_id, None)
             found = read_samples(benchmark, path, extract=extract, partial=partial)
             with open_harness(benchmark, setting.cache) as harness:
                 runs = harness.run(found)
             results.write(name, summarize(benchmark, found, runs), found.samples)
+    if unknown:
+        logger.warning(
+            "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id",
+            path,
+            f"{unknown.total():,}",
+            next(iter(unknown)),
+        )
     return results.of_this_run()
 
 

@@ -1,7 +1,7 @@
 """Standings of a leaderboard: scores of several models, each compared with the first one on the same tasks."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from iterpref_core.records.results import Incomplete, ModelResults
 from iterpref_core.storage.jsonl import atomic_writer
 
 HEADINGS = ("benchmark", "model", "tasks", "pass@1", "95% interval", "points against {}", "p", "tokens", "dollars")
+"""The columns of the table for people. Behind the interval stands one more for each further k."""
 
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "pass_at_1": row.score,
         "ci95_low": row.interval[0],
         "ci95_high": row.interval[1],
+        **{f"pass_at_{k}": score for k, score in row.of_other_k.items()},
         "difference": paired and paired.difference,
         "difference_low": paired and paired.ci95[0],
         "difference_high": paired and paired.ci95[1],
@@ -37,8 +39,8 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
     }
 
 
-def cells_of(row: ScoreRow) -> tuple[str, ...]:
-    """Return a row as texts for people, below `HEADINGS`."""
+def cells_of(row: ScoreRow, further: Sequence[int]) -> list[str]:
+    """Return a row as texts for people, below `HEADINGS`, with pass@k for each further k."""
     low, high = row.interval
     against, p = "–", "–"
     if row.comparison is not None:
@@ -46,17 +48,18 @@ def cells_of(row: ScoreRow) -> tuple[str, ...]:
         p = p_value(row.comparison.p_value)
     if row.compared is not None and row.compared < row.n:
         against += f" on {row.compared:,}"
-    return (
+    return [
         benchmark_name(row.benchmark),
         row.model,
         f"{row.n:,}",
         share(row.score),
         f"[{share(low)}, {share(high)}]",
+        *("–" if k not in row.of_other_k else share(row.of_other_k[k]) for k in further),
         against,
         p,
         "–" if row.tokens is None else readable(round(row.tokens)),
         "–" if row.dollars is None else readable(row.dollars),
-    )
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,11 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return the table as Markdown, with columns that are straight in a terminal, too."""
-        rows = [[heading.format(self.first) for heading in HEADINGS]]
+        further = sorted({k for standing in self.standings for k in standing.of_other_k})
+        names = [heading.format(self.first) for heading in HEADINGS]
+        rows = [[*names[:5], *(f"pass@{k}" for k in further), *names[5:]]]
         for standing in self.standings:
-            cells = cells_of(standing)
+            cells = cells_of(standing, further)
             rows.append([cell.replace("|", "\\|") for cell in cells])
         columns = zip(*rows, strict=True)
         widths = [max(map(len, column)) for column in columns]
@@ -117,7 +122,8 @@ def write_leaderboard(board: Leaderboard, out: Path) -> None:
         file.write(board.markdown())
     with atomic_writer(out / "leaderboard.csv") as file:
         rows = [row_to_json(row) for row in board.standings]
-        table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        columns = dict.fromkeys(name for row in rows for name in row)
+        table = csv.DictWriter(file, list(columns), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
 

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 
 from iterpref_core.evaluation.statistics.comparison import Comparison
-from iterpref_core.evaluation.statistics.pass_at_k import mean_interval
 
 RESAMPLES = 2000
 """The number of bootstrap resamples, and of random sign flips."""
@@ -57,7 +56,7 @@ def compare_shares(
         low, high = _resample_counts(gained, lost, n, resamples, random)
         p_value, p_worse = _mcnemar(gained, lost)
     else:
-        low, high = mean_interval(effects.tolist(), resamples, random)
+        low, high = _resample_tasks(effects, resamples, random)
         p_value, p_worse = _flip_signs(effects, resamples, random)
     if gained == lost == 0:
         # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
@@ -86,6 +85,16 @@ def _resample_counts(
     counts = random.multinomial(n, shares, size=resamples)
     differences = (counts[:, 0] - counts[:, 1]) / n
     low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _resample_tasks(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
+    """Return the 95% bootstrap interval of the mean of tasks' differences."""
+    means = []
+    for _ in range(resamples):
+        drawn = random.integers(len(effects), size=len(effects))
+        means.append(effects[drawn].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 

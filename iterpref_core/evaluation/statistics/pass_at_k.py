@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import comb
+from typing import Any
 
 import numpy as np
 
@@ -23,20 +24,33 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1.0 - comb(n - correct, k) / comb(n, k)
 
 
-def mean_interval(
-    values: Sequence[float],
-    resamples: int = 10_000,
-    random: np.random.Generator | None = None,
-) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of a mean; tasks are drawn with replacement, with a fixed seed."""
-    random = random or np.random.default_rng(0)
-    tasks = np.asarray(values)
-    means = []
-    for _ in range(resamples):
-        drawn = random.integers(len(tasks), size=len(tasks))
-        means.append(tasks[drawn].mean())
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+_Z95 = 1.959963984540054
+"""The standard normal distribution's quantile of 0.975."""
+
+
+def share_interval(shares: Sequence[float]) -> tuple[float, float]:
+    """Return Wilson's 95% interval (1927, equation 3) of a mean over tasks, with the effective number of tasks.
+
+    Wilson's interval is for tasks that are solved or not: of a score p they spread by p (1 - p). Shares of several
+    samples spread less, and say as much as a larger number of such tasks: the number of tasks by the ratio of both
+    spreads (Kish's design effect, 1965). To both spreads a task that is always solved and one that never is are added.
+    Without them 50 samples that all failed would say nothing of their spread, and few that passed too much.
+
+    Args:
+        shares: a number from 0 to 1 for each task, such as the share of its samples that passed.
+
+    >>> [round(end, 3) for end in share_interval([0.0] * 10)]
+    [0.0, 0.278]
+    """
+    tasks = np.asarray(shares, dtype=float)
+    with_two = np.append(tasks, [0.0, 1.0])
+    score = with_two.mean()
+    n = len(tasks) * score * (1 - score) / with_two.var()
+    p = tasks.mean()
+    center = p + _Z95**2 / (2 * n)
+    half = _Z95 * np.sqrt(p * (1 - p) / n + _Z95**2 / (4 * n**2))
+    scale = 1 + _Z95**2 / n
+    return max(0.0, float((center - half) / scale)), min(1.0, float((center + half) / scale))
 
 
 def shares_passed(verdicts: Verdicts) -> dict[str, float]:
@@ -54,7 +68,7 @@ def score_tasks(
 ) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
-    The interval is Wilson's (1927, equation 3), sound at 0% and 100%; with several samples of a task a bootstrap's.
+    Intervals are those of `share_interval`.
 
     Args:
         verdicts: of each task's samples.
@@ -66,26 +80,16 @@ def score_tasks(
     if not tasks:
         return None
     shares = _scores(tasks, 1)
-    one_sample_each = all(len(passed) == 1 for passed in tasks)
-    if one_sample_each:
-        # The import takes half a second, which those who only read a summary do not wait for.
-        from scipy.stats import binomtest  # type: ignore[import-untyped]
-
-        solved = sum(passed[0] for passed in tasks)
-        wilson = binomtest(solved, len(tasks)).proportion_ci(method="wilson")
-        ci95 = float(wilson.low), float(wilson.high)
-    else:
-        ci95 = mean_interval(shares)
-    fields = {
+    fields: dict[str, Any] = {
         "n": len(tasks),
         "pass_at_1": sum(shares) / len(shares),
-        "ci95": ci95,
+        "ci95": share_interval(shares),
     }
     for number in sorted(set(k) - {1}):
         scores = _scores(tasks, number)
         if scores:
             fields[f"pass_at_{number}"] = sum(scores) / len(scores)
-            fields[f"pass_at_{number}_ci95"] = mean_interval(scores)
+            fields[f"pass_at_{number}_ci95"] = share_interval(scores)
             fields[f"pass_at_{number}_n"] = len(scores)
     return ScoreRecord.model_validate(fields)
 

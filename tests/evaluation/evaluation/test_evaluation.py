@@ -15,6 +15,7 @@ from iterpref_core.evaluation.evaluation.evaluation import ask_benchmarks, evalu
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
 from iterpref_core.models.inference.ends import CUT
@@ -226,8 +227,8 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Ben
     assert entry["pass_at_1"] == pytest.approx(right / 6 / 2)
     at_5 = (1 - comb(6 - right, 5) / comb(6, 5)) / 2
     assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
-    assert entry["ci95"] == pytest.approx([0, right / 6])
-    assert entry["pass_at_5_ci95"] == pytest.approx([0, 2 * at_5])
+    assert entry["ci95"] == pytest.approx(share_interval([right / 6, 0]))
+    assert entry["pass_at_5_ci95"] == pytest.approx(share_interval([2 * at_5, 0]))
     assert entry["sampling"] == {"temperature": 0.2, "max_new_tokens": 9, "seed": 1, "samples": 6}
 
 

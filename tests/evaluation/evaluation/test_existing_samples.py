@@ -45,6 +45,7 @@ def test_answers_are_said_and_read_where_that_is_asked_for(
     assert score_samples(samples, measuring(setting, "heldout"), out, extract=True).measured["heldout"].pass_at_1 == 1
     assert results(out)["heldout"]["extracted"]
     assert "in a fence" not in caplog.text
+    assert "of no task" not in caplog.text
     written = (out / "samples/heldout.jsonl").read_text().splitlines()
     assert json.loads(written[0]) == {"task_id": "h/double", "solution": RIGHT["h/double"]}
 
@@ -71,6 +72,7 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
     entry = results(tmp_path / "out")["heldout"]
     assert (entry["n"], entry["partial"], entry["ground_truth"]["n"]) == (1, {"tasks": 2}, 1)
     assert "heldout: the score is of 1 tasks of 2 (--partial)" in caplog.text
+    assert "mine.jsonl: 1 samples are of no task that is scored, such as other" in caplog.text
     nothing = write(tmp_path, {"other": "pass"})
     with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout; check their task_id"):
         score_samples(nothing, measuring(setting, "heldout"), tmp_path / "out", partial=True)

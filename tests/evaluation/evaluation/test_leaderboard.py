@@ -70,6 +70,17 @@ def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref: Iterpr
     assert [row["difference"] for row in json.loads(out)["standings"]] == [None, -0.5]
 
 
+def test_every_k_that_was_asked_for_is_a_column(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    Path("twice.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows * 2))
+    code, out, err = iterpref(*board(samples, "twice.jsonl"), "--set", "evaluation.k=[1,2]")
+    assert code == 0, err
+    assert [row["pass_at_2"] for row in standings()] == ["", "0.5"]
+    cells = [[cell.strip() for cell in line.split("|")] for line in out.splitlines() if line.startswith("|")]
+    place = cells[0].index("pass@2")
+    assert [row[place] for row in cells if row[1] == "held-out"] == ["–", "50.0"]
+
+
 def test_a_failing_model_leaves_the_others_in_the_table_and_the_same_call_asks_nothing_twice(
     iterpref: Iterpref,  # noqa: F811
     samples: Path,

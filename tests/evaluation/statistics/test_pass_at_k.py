@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from iterpref_core.evaluation.statistics.pass_at_k import pass_at_k, score_tasks, shares_passed
+from iterpref_core.evaluation.statistics.pass_at_k import pass_at_k, score_tasks, share_interval, shares_passed
 
 COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1, n + 1)]
 
@@ -59,3 +59,47 @@ def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
     assert (fields["pass_at_2_n"], fields["pass_at_6_n"], fields["pass_at_6"]) == (2, 1, 1.0)
     assert not {"pass_at_5", "pass_at_7"} & fields.keys()
     assert shares_passed(verdicts) == {"a": pytest.approx(1 / 3), "b": 0.0, "c": 1.0}
+
+
+@pytest.mark.parametrize("samples", [1, 5, 50])
+@pytest.mark.parametrize("verdict", ["passed", "timeout"])
+def test_samples_that_all_end_alike_are_no_proof(samples: int, verdict: str) -> None:
+    """How often others of a task's samples would end otherwise is not known: they say as much as one."""
+    score = score_tasks({str(task): [verdict] * samples for task in range(10)})
+    assert score is not None
+    assert score.ci95 == pytest.approx((0.722, 1) if verdict == "passed" else (0, 0.278), abs=0.001)
+    lone = score_tasks({"only": ["passed", "timeout"]})
+    assert lone is not None
+    assert lone.ci95 == pytest.approx((0.076, 0.924), abs=0.001)
+
+
+def test_one_more_sample_that_passes_moves_the_interval_a_little() -> None:
+    ends = np.array([share_interval([passed / 50] + [0.0] * 9) for passed in range(51)])
+    assert np.abs(np.diff(ends, axis=0)).max() < 0.01
+    assert ends[50] == pytest.approx(share_interval([1.0] + [0.0] * 9))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tasks", [20, 164])
+@pytest.mark.parametrize("samples", [1, 5, 10])
+@pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
+def test_intervals_hold_the_score_of_nine_in_ten_simulated_models(tasks: int, samples: int, near: float) -> None:
+    """The shares of tasks are of a beta distribution, whose mean is the model's: alike, spread, or all or nothing."""
+    random = np.random.default_rng(tasks)
+    models = 400
+    for alike in (9.0, 1.0, 0.1):
+        within = {1: 0, 5: 0}
+        for _ in range(models):
+            mean = abs(near - random.uniform(0.005, 0.05))
+            a, b = mean * alike, (1 - mean) * alike
+            # The mean of (1 - share)^k over the distribution.
+            true = {k: 1 - np.prod([(b + drawn) / (a + b + drawn) for drawn in range(k)]) for k in (1, 5)}
+            passed = random.random((tasks, samples)) < random.beta(a, b, (tasks, 1))
+            verdicts = {str(task): ["passed" if each else "timeout" for each in row] for task, row in enumerate(passed)}
+            score = score_tasks(verdicts)
+            assert score is not None
+            low, high = score.ci95
+            within[1] += int(low <= true[1] <= high)
+            low, high = score.beyond.get("pass_at_5_ci95", (0, 1))
+            within[5] += int(low <= true[5] <= high)
+        assert min(within.values()) >= 0.9 * models, (alike, within)
