@@ -1,5 +1,6 @@
 """Engine: tasks in the order of a graph, as many at the same time as there are jobs."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -10,6 +11,8 @@ from typing import TypeVar
 from iterpref_core.storage.cores import usable_cores
 
 R = TypeVar("R")
+_THREADS = "OMP_NUM_THREADS"
+"""Names the number of threads to PyTorch and other libraries."""
 
 
 def run_graph(
@@ -21,7 +24,7 @@ def run_graph(
     """Run the tasks of a graph, those with the longest chain after them first, and wait until nothing runs any more.
 
     A task starts when those before it have ended well. One that has company gets its share of the cores, so that tasks
-    do not crowd each other out; one that runs alone gets all.
+    do not crowd each other out; one that runs alone gets all. A number that the user has set stays.
 
     Args:
         upstream: task → the tasks that it waits for, in an order in which they can run.
@@ -34,6 +37,7 @@ def run_graph(
     """
     graph = TopologicalSorter(upstream)
     graph.prepare()
+    chosen = _THREADS in os.environ
     depth = _depths(upstream)
     ended: SimpleQueue[str] = SimpleQueue()
     futures: dict[str, Future[R]] = {}
@@ -47,7 +51,7 @@ def run_graph(
                 company = min(jobs, running + len(ready))
                 while ready and running < jobs:
                     name = ready.pop(0)
-                    share = {"OMP_NUM_THREADS": str(max(1, usable_cores() // company))}
+                    share = {} if chosen else {_THREADS: str(max(1, usable_cores() // company))}
                     futures[name] = pool.submit(copy_context().run, work, name, share)
                     futures[name].add_done_callback(lambda _, name=name: ended.put(name))  # type: ignore[misc]
                     running += 1

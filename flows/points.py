@@ -23,6 +23,7 @@ from iterpref_core.records.results import Unavailable
 from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
+from tasks.git.command import check_identity
 from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, check_choice, plan_rows
@@ -130,9 +131,10 @@ def run_sweep(
         display: where the run is shown.
 
     Raises:
-        InputError: points failed, each because of its input or parameters.
+        InputError: points failed, each because of its input or parameters; or git does not know the user.
         StageError: a point failed otherwise.
     """
+    check_identity()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values)
     check_choice(preset, benchmark, params, INGESTED)
@@ -140,9 +142,12 @@ def run_sweep(
     if frozen := frozen_line(load_graph()):
         display.say(frozen)
     state = observe_source().state
+    snapshot = take_snapshot(Path.cwd())
+    if snapshot.left_behind:
+        display.say(snapshot.left_behind)
     trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, state) for row in rows}
     points = {name: row for group in trainings.values() for name, row in group.items()}
-    outcomes = run_points(points, take_snapshot(Path.cwd()), jobs, params, display)
+    outcomes = run_points(points, snapshot, jobs, params, display)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     for label, group in trainings.items():

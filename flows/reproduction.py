@@ -18,7 +18,7 @@ from flows.engine import run_graph
 from iterpref_core.records.config import load_params, with_values
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
-from tasks.git.worktree import entered_worktree
+from tasks.git.worktree import entered_worktree, take_snapshot
 from tasks.lock import only_run
 from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
 from tasks.profiles import write_values
@@ -43,7 +43,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
     """
     # The record is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), values)
-    with recorded_command(COMMAND, params, values) as record, entered(values) as folder:
+    with recorded_command(COMMAND, params, values) as record, entered(values, display) as folder:
         with only_run():
             found = survey(stages)
             if line := frozen_line(found.graph):
@@ -56,13 +56,16 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
 
 
 @contextmanager
-def entered(values: Mapping[str, Any]) -> Iterator[Path]:
+def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
     """Make the folder in which these values hold the present one: this one, or a worktree of it."""
     if not values:
         yield Path.cwd()
         return
     digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
-    with entered_worktree(digest) as folder:
+    snapshot = take_snapshot(Path.cwd())
+    if snapshot.left_behind:
+        display.say(snapshot.left_behind)
+    with entered_worktree(snapshot, digest) as folder:
         write_values(values)
         yield folder
 

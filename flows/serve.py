@@ -32,7 +32,9 @@ def serve_pages() -> None:
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
         use_prefect(prefect)
-        os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+        # The runs that the pages start import the flows from here, whatever else the user has them import.
+        places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         create_automations()
         stack.enter_context(announced(prefect))
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")

@@ -1,7 +1,9 @@
 """Addresses: URLs as they may be shown, in messages and in files."""
 
 import re
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import AfterValidator
 
@@ -17,6 +19,15 @@ def without_passwords(text: str) -> str:
     # Up to the last @ before the path: a password may have one, too.
     text = re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
     return re.sub(r"(?i)(?<=[?&])(\w*(?:password|token|secret|key))=[^&\s'\"]+", r"\1=…", text)
+
+
+def database_url(path: Path, driver: str = "sqlite") -> str:
+    """Return the address of a data base in a file, for SQLAlchemy.
+
+    >>> database_url(Path("/ci/main%2Ffix?/mlflow.db"))
+    'sqlite:////ci/main%252Ffix%3F/mlflow.db'
+    """
+    return f"{driver}:///{quote(str(path))}"
 
 
 ShownText = Annotated[str, AfterValidator(without_passwords)]

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -55,10 +55,21 @@ def own_cards(*, every: bool = False) -> Iterator[None]:
         yield
 
 
+def _folder() -> Path:
+    """Return the folder of the locks. Another user may have made the one in /tmp, whose name anyone can guess."""
+    user = os.getuid()
+    folder = Path(gettempdir()) / f"iterpref-cards-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.lstat().st_uid != user:
+        folder = Path.home() / ".cache/iterpref-cards"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def _take(cards: tuple[str, ...], taken: ExitStack) -> str:
     """Return the first of these cards that is free, which stays taken until the stack is closed."""
-    folder = Path(gettempdir()) / f"iterpref-cards-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _folder()
     said = False
     while True:
         for card in cards:

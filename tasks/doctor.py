@@ -15,14 +15,13 @@ from iterpref_core.records.config import InferenceParams, Params, PromptFormat
 from iterpref_core.records.errors import IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
-from tasks.dvc.graph import load_graph
+from tasks.dvc.graph import check_root, load_graph
 from tasks.local_server import answers
 from tasks.mlflow.record import kept_records, records_folder
 from tasks.mlflow.server import check_server
-from tasks.paths import GRAPH
+from tasks.paths import CHECKOUT, GRAPH
 from tasks.prefect.server import running_prefect
 
-CHECKOUT = Path(__file__).parents[1]
 LOCK = CHECKOUT / "config/environments/requirements.lock"
 
 Status = Literal["ok", "absent", "missing"]
@@ -58,14 +57,16 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
 def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
+    found.append(_probe("experiment", _find_experiment))
     if GRAPH.is_file():
-        found.append(_probe("experiment", lambda: f"{len(load_graph())} stages"))
         found += examine_services()
-    else:
-        remedy = f"cd {CHECKOUT}; here the verbs of the library work, and none of the experiment's"
-        found.append(_diagnose("experiment", f"no {GRAPH} in {Path.cwd()}: {remedy}", "missing"))
     found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
+
+
+def _find_experiment() -> str:
+    check_root()
+    return f"{len(load_graph())} stages"
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:

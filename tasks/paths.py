@@ -7,6 +7,8 @@ from iterpref_core.cli import state_folder
 from iterpref_core.records.config import Params, PromptFormat
 from tasks.stage_name import StageName
 
+CHECKOUT = Path(__file__).parents[1]
+"""The checkout that has this code."""
 PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
@@ -34,11 +36,18 @@ HOME_VARIABLE = "DVC_ROOT"
 STATE = state_folder.STATE
 WORK = state_folder.WORK
 ANSWERS = state_folder.ANSWERS
+WORKTREES = STATE / "worktrees"
 
 
 def home() -> Path:
-    """Return the root of the user's checkout, also for a run that happens in a worktree of it."""
-    return Path(os.environ.get(HOME_VARIABLE, "."))
+    """Return the root of the user's checkout, also for a run that happens in a worktree of it.
+
+    DVC sets the variable for every stage. In a stage of a project around this one it names that other project, so it
+    counts only where runs of the named checkout happen: in its worktrees, and in the folders of `dvc exp run --temp`.
+    """
+    root = Path(os.environ.get(HOME_VARIABLE, "."))
+    places = [(root / place).resolve() for place in (WORKTREES, ".dvc/tmp")]
+    return root if any(Path.cwd().is_relative_to(place) for place in places) else Path()
 
 
 def model_path(name: str) -> Path:

@@ -249,7 +249,7 @@ def test_every_stage_of_dvc_is_one_that_runs() -> None:
     only_in_dvc = stages().keys() - STAGES.keys()
     assert not only_in_dvc, f"add rows for {sorted(only_in_dvc)} to STAGES of flows/stage.py"
     only_here = STAGES.keys() - stages().keys()
-    assert not only_here, f"add {sorted(only_here)} to dvc.yaml, with the command `flows.stage NAME`"
+    assert not only_here, f"add {sorted(only_here)} to dvc.yaml, with the command `sh flows/stage.sh NAME`"
 
 
 def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other() -> None:

@@ -13,6 +13,7 @@ import typer
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records.config import Benchmark, load_params
+from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def run(
     started = time.monotonic()
     values = parse_assignments(set_)
     targets = tuple(stages or ())
+    check_root()
     if pull:
         _pull(targets)
     with _shown_in_prefect() as shown:
@@ -71,7 +73,6 @@ def _shown_in_prefect() -> Iterator[bool]:
 
 def _pull(targets: tuple[str, ...]) -> None:
     """Fetch what DVC's remote has of the stages, and of all that they need."""
-    from tasks.dvc.graph import load_graph
     from tasks.dvc.remote import pull_outputs
     from tasks.lock import only_run
 
@@ -102,6 +103,7 @@ def sweep(
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     objectives = tuple(item.value for item in objective or ())
     values = _parse_grid(set_)
+    check_root()
     with _shown_in_prefect() as shown:
         if shown:
             from flows.sweep import sweep as sweep_flow
@@ -122,10 +124,10 @@ def sweep(
 def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     from flows.serve import serve_pages
-    from tasks.dvc.graph import load_graph
 
+    check_root()
     load_params()
-    load_graph()  # what the pages start needs a checkout
+    load_graph()  # what the pages start needs it
     serve_pages()
 
 

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configura
 
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any
 
 _INTERRUPTED = 130
@@ -42,6 +43,9 @@ def exit_code(work: Callable[[], Any]) -> int:
     """
     from iterpref_core.storage.processes import leave_error
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of ASCII alone shows `?` in place of ✓
+            stream.reconfigure(errors="replace")
     try:
         code = int(work() or 0)
         # Typer catches Ctrl-C itself, and returns this code.

@@ -2,9 +2,8 @@
 
 import logging
 import os
-
-_GIT_IDENTITY = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_")
-"""The variables for the user's identity and git's configuration. Git's other variables name a repository."""
+import subprocess
+from contextlib import suppress
 
 
 def set_up_libraries() -> None:
@@ -12,8 +11,9 @@ def set_up_libraries() -> None:
 
     Idle threads that sleep, instead of spinning, turned 24 s into 5 s on two cores that other processes used too. On
     idle cores nothing is lost.
-    A git hook that starts a command exports its own repository (GIT_DIR and others). These variables are removed, so
-    that a command works on the checkout in which it is started.
+    A git hook that starts a command exports its own repository (GIT_DIR and others). The variables that git calls local
+    to a repository are removed, so that a command works on the checkout in which it is started. Among them git's
+    configuration stays: a user sets it, too, such as GIT_CONFIG_COUNT for a folder of another owner.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -27,6 +27,10 @@ def set_up_libraries() -> None:
             direct.append(name)
     os.environ["no_proxy"] = ",".join(direct)
     os.environ["NO_PROXY"] = ",".join(direct)
-    for name in list(os.environ):
-        if name.startswith("GIT_") and not name.startswith(_GIT_IDENTITY):
-            del os.environ[name]
+    if any(name.startswith("GIT_") for name in os.environ):
+        with suppress(OSError):  # no git
+            command = ["git", "rev-parse", "--local-env-vars"]
+            asked = subprocess.run(command, capture_output=True, text=True, check=False)
+            for name in asked.stdout.split():
+                if not name.startswith("GIT_CONFIG"):
+                    os.environ.pop(name, None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
-from tasks.paths import GRAPH
+from tasks.paths import CHECKOUT, GRAPH
 from tasks.stage_name import StageName
 
 
@@ -29,6 +29,20 @@ class Stage(NamedTuple):
     def group(self) -> str:
         """The stage's name in dvc.yaml, such as `training`."""
         return StageName.parse(self.name).group
+
+
+def check_root() -> None:
+    """Refuse a folder that is not the root of a checkout, before anything is written there.
+
+    Raises:
+        InputError: it has no dvc.yaml; the message says which folder has one.
+    """
+    here = Path.cwd()
+    roots = [folder for folder in (here, *here.parents, CHECKOUT) if (folder / GRAPH).is_file()]
+    if roots[0] != here:
+        raise InputError(
+            f"no {GRAPH} in {here}: cd {roots[0]}; here the verbs of the library work, and none of the experiment's"
+        )
 
 
 def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> dict[str, Stage]:
@@ -116,12 +130,20 @@ def opened_repo(root: Path) -> Iterator[Any]:
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo, lock_repo
+    from dvc.scm import SCMError
 
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+            if Path(repo.root_dir) != root.resolve():
+                raise InputError(f"{root.resolve()}: no `dvc init` has run here; cd {repo.root_dir}")
             yield repo
     except NotDvcRepoError as error:
         raise InputError(f"{GRAPH}: {error}; run from the repository's root, in which `dvc init` has run") from None
+    except SCMError as error:
+        raise InputError(
+            f"{error}, and DVC needs one; work in a copy that `git clone` makes, or run `git init`, `git add .` and "
+            "`git commit` here"
+        ) from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
         raise InputError(f"{GRAPH}: {error}; `dvc status` says where") from None
@@ -130,9 +152,14 @@ def opened_repo(root: Path) -> Iterator[Any]:
 def name_of(stage: Any) -> str:
     """Return the name of a stage of DVC, or the path of a file such as `problems/mine.jsonl.dvc`.
 
-    DVC's own `addressing` depends on the present folder, and a sweep looks at its worktrees from outside.
+    A stage of another dvc.yaml has its path, too: `extra/dvc.yaml:report`. DVC's own `addressing` depends on the
+    present folder, and a sweep looks at its worktrees from outside.
     """
-    return str(getattr(stage, "name", None) or stage.path_in_repo)
+    path = str(stage.path_in_repo)
+    name = getattr(stage, "name", None)
+    if not name:
+        return path
+    return str(name) if path == str(GRAPH) else f"{path}:{name}"
 
 
 def _describe(stage: Any, graph: Any) -> Stage:

@@ -19,7 +19,7 @@ _STARTED = re.compile(r"Running stage '(.+)':")
 # each stage, which does not apply, since dvc.lock changes again with the next one; and a warning of a frozen stage, at
 # each point of a sweep: the command has said it once.
 _NOTHING_NEW = re.compile(
-    r"> PATH=|(?:Generating|Updating) lock file|To track the changes|\s*git add|To enable auto staging"
+    r"> sh flows/stage|(?:Generating|Updating) lock file|To track the changes|\s*git add|To enable auto staging"
     r"|\s*dvc config core|Use `dvc push`|WARNING: .* is frozen\."
 )
 

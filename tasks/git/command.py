@@ -25,13 +25,16 @@ class GitError(InputError):
     """An error of git, in git's own words."""
 
 
-def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None) -> bytes:
+def git(
+    *arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> bytes:
     """Run a git command and return its output: bytes, because a file's name need not be UTF-8.
 
     Args:
         arguments: the command and its arguments.
         folder: where the command runs.
         variables: added to the environment, such as `GIT_INDEX_FILE`.
+        stdin: read by the command.
 
     Raises:
         GitError: the command failed, or git is not installed.
@@ -45,7 +48,7 @@ def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | N
             [*command, *arguments],
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             check=False,
         )
@@ -55,6 +58,22 @@ def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] | N
         words = " ".join(done.stderr.decode("utf-8", "replace").split())
         raise GitError(f"{folder.resolve()}: git {arguments[0]}: {words}")
     return done.stdout
+
+
+def check_identity() -> None:
+    """Refuse to go on where git does not know the user, for DVC cannot save an experiment there.
+
+    Raises:
+        InputError: name or address is not set.
+    """
+    try:
+        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+            git("-c", "user.useConfigOnly=true", "var", name)
+    except GitError:
+        raise InputError(
+            "git does not know who you are, and an experiment is a commit; run `git config --global user.name NAME` "
+            "and `git config --global user.email ADDRESS`"
+        ) from None
 
 
 def git_path(*arguments: str, folder: Path) -> Path:

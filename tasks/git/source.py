@@ -12,9 +12,12 @@ from pydantic import BaseModel
 from iterpref_core.records.input_files import parse_yaml
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
+from tasks.git.files import new_files, own_index
 from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"
+REMOVED = "removed"
+"""Stands for the value of a parameter that the commit has, and the present file does not."""
 _NAME_CHARS = 80
 """Characters of a run's name; what follows is in the run's parameters."""
 
@@ -57,29 +60,37 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
     Args:
         values: parameters that the run sets itself, by dotted key.
     """
-    # DVC writes its lock while stages run, so a changed lock is no change by the user.
-    files = ("--", ".", _excluded(LOCK))
-    state = _read_git("status", "-z", "--porcelain=v2", "--branch", "--untracked-files=all", *files)
-    if state is None:
-        return Source(changes=dict(values or {}))
+    given = dict(values or {})
+    try:
+        with own_index(Path()) as index:
+            # DVC writes its lock while stages run, so a changed lock is no change by the user.
+            files = ("--", ".", _excluded(LOCK))
+            asked = ("status", "-z", "--porcelain=v2", "--branch", "--untracked-files=no", *files)
+            state = git(*asked, variables=index)
+            added = [name for name in new_files(Path())[0] if name != os.fsencode(LOCK)]
+            edits = _digest_of_edits(added, index)
+    except GitError:
+        return Source(changes=given)
     headers = {}
-    changed = []
+    is_changed = bool(added)
     # Between NUL: # branch.oid a1b2c3d4…, # branch.head main, 1 .M N... 100644 100644 100644 e69de29… e69de29… code.py
     for entry in state.split(b"\0"):
         if entry.startswith(b"# branch."):
             name, _, value = entry.decode("utf-8", "replace").removeprefix("# branch.").partition(" ")
             headers[name] = value
         elif entry and not entry.startswith(b"#"):
-            changed.append(entry)
+            is_changed = True
     commit = headers.get("oid", UNKNOWN)
     if commit == "(initial)":
         commit = UNKNOWN
+    # The run's own values come first, as its name may be cut.
+    own = {key: value for key, value in _changed_params().items() if key not in given}
     return Source(
         commit=commit,
         branch=headers.get("head", UNKNOWN),
-        dirty=str(bool(changed)).lower(),
-        edits=_digest_of_edits(changed),
-        changes=_changed_params() | dict(values or {}),
+        dirty=str(is_changed).lower(),
+        edits=edits,
+        changes=given | own,
     )
 
 
@@ -107,23 +118,21 @@ def _excluded(path: Path) -> str:
     return f":(exclude,literal){path}"
 
 
-def _digest_of_edits(changed: list[bytes]) -> str:
+def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
     """Return a digest of the changed files without params.yaml, whose values count, and not its comments.
 
     Args:
-        changed: lines of `git status`; `? new.py` is a file that git does not know.
+        added: new files that count.
+        index: variables for git.
     """
-    if not changed:
-        return ""
     files = ("--", ".", _excluded(LOCK), _excluded(PARAMS))
-    edits = hashlib.sha256(_read_git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files) or b"")
-    top = _read_git("rev-parse", "--show-toplevel") or b""
-    for entry in changed:
-        if entry.startswith(b"? "):
-            name = entry.removeprefix(b"? ")
-            edits.update(name + _stamp(Path(os.fsdecode(top.removesuffix(b"\n"))) / os.fsdecode(name)))
-    empty = hashlib.sha256().digest()
-    return "" if edits.digest() == empty else edits.hexdigest()[:32]
+    try:
+        changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files, variables=index)
+    except GitError:  # there is no commit yet
+        changed = b""
+    for name in added:
+        changed += name + _stamp(Path(os.fsdecode(name)))
+    return hashlib.sha256(changed).hexdigest()[:32] if changed else ""
 
 
 def _stamp(path: Path) -> bytes:
@@ -136,21 +145,17 @@ def _stamp(path: Path) -> bytes:
 
 
 def _changed_params() -> dict[str, Any]:
-    """Return the parameters of params.yaml that differ from the commit's, by dotted key."""
-    committed = _read_git("show", f"HEAD:./{PARAMS}")
-    if committed is None or not PARAMS.is_file():
+    """Return the parameters of params.yaml that differ from the commit's, by dotted key; a removed one as `REMOVED`."""
+    try:
+        committed = git("show", f"HEAD:./{PARAMS}")
+    except GitError:  # no commit, or none with this file
         return {}
-    present = PARAMS.read_bytes()
+    present = PARAMS.read_bytes() if PARAMS.is_file() else committed
     if present == committed:  # most often; to read YAML takes longer than all else here
         return {}
     before = dict(flatten(parse_yaml(committed.decode("utf-8")) or {}))
     now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
-    return {key: value for key, value in now.items() if before.get(key) != value}
-
-
-def _read_git(*arguments: str) -> bytes | None:
-    """Return git's output in the present folder; None where git is missing or refuses."""
-    try:
-        return git(*arguments)
-    except GitError:
-        return None
+    changes = {key: value for key, value in now.items() if key not in before or before[key] != value}
+    # `sft: {}` that becomes `sft: {alpha: 5.0}` has lost nothing.
+    sections = {key.rpartition(".")[0] for key in now}
+    return changes | {key: REMOVED for key in before if key not in now and key not in sections}

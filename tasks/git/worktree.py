@@ -1,18 +1,17 @@
 """Worktrees: a run with other values happens in a git worktree, so that nobody's files change under their feet.
 
-A worktree holds the checkout's files as they were when the run began, committed or not. It shares DVC's cache and the
+A worktree holds the checkout's files as they were when the run began: what git tracks, with all edits, and the new
+files that the pipeline names. It shares DVC's cache and the
 answers of models with the checkout, so that neither computes, nor pays for, a result of the other. The worktree of a
 killed run stays, so that the next one continues there.
 """
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from filelock import FileLock
@@ -23,10 +22,9 @@ from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.git.command import GitError, git, git_path
+from tasks.git.files import left_behind, new_files, own_index
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, RESULTS, STATE, home
-
-WORKTREES = STATE / "worktrees"
+from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, RESULTS, STATE, WORKTREES, home
 
 _SUBMODULE = b"160000"
 """The mode of a repository inside of another one, as git lists it."""
@@ -39,13 +37,15 @@ class Snapshot(NamedTuple):
         origin: the checkout; in a repository of several projects a folder of it.
         prefix: path of the checkout inside the repository.
         head: the commit that is checked out.
-        tree: that commit's files with all changes and new files of the checkout, but without ignored files.
+        tree: that commit's files with the changes of tracked files, and the new files that the pipeline names.
+        left_behind: a sentence about other new files; empty if there are none.
     """
 
     origin: Path
     prefix: Path
     head: str
     tree: str
+    left_behind: str
 
 
 def take_snapshot(origin: Path) -> Snapshot:
@@ -61,14 +61,13 @@ def take_snapshot(origin: Path) -> Snapshot:
         head = git("rev-parse", "--verify", "--quiet", "HEAD", folder=origin).decode().strip()
     except GitError:
         raise InputError(f"{origin}: git has no commit here; run `git add .` and `git commit`") from None
-    with TemporaryDirectory(prefix="iterpref-") as folder:
-        index = Path(folder) / "index"
-        known = git_path("rev-parse", "--git-path", "index", folder=origin)
-        if known.is_file():
-            # The copy knows which files have not changed, so git need not read them all.
-            shutil.copy2(known, index)
-        variables = {"GIT_INDEX_FILE": str(index)}
-        git("add", "--all", ".", folder=origin, variables=variables)
+    named, others = new_files(origin)
+    with own_index(origin) as variables:
+        git("add", "--update", ".", folder=origin, variables=variables)
+        if named:
+            literally = variables | {"GIT_LITERAL_PATHSPECS": "1"}
+            adding = ("add", "--pathspec-from-file=-", "--pathspec-file-nul")
+            git(*adding, folder=origin, variables=literally, stdin=b"\0".join(named))
         tree = git("write-tree", folder=origin, variables=variables).decode().strip()
     for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
         description, _, name = entry.partition(b"\t")
@@ -78,7 +77,7 @@ def take_snapshot(origin: Path) -> Snapshot:
                 "move it out of the checkout, or let .gitignore name it"
             )
     check_given_files(origin)
-    return Snapshot(origin, prefix, head, tree)
+    return Snapshot(origin, prefix, head, tree, left_behind(others))
 
 
 @contextmanager
@@ -111,20 +110,21 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def entered_worktree(name: str) -> Iterator[Path]:
-    """Make a worktree with the present folder's files the present folder.
+def entered_worktree(snapshot: Snapshot, name: str) -> Iterator[Path]:
+    """Make a worktree with a snapshot's files the present folder.
 
     Args:
+        snapshot: the files that the worktree gets.
         name: of the worktree, which stays for the next run that asks for it.
 
     Yields:
         The worktree.
 
     Raises:
-        InputError: the present folder is no git repository with a commit, or another process is in this worktree.
+        InputError: another process is in this worktree.
     """
     before = os.environ.get(HOME_VARIABLE)
-    with worktree_of(take_snapshot(Path.cwd()), name) as folder:
+    with worktree_of(snapshot, name) as folder:
         os.environ[HOME_VARIABLE] = str(home().resolve())
         try:
             with chdir(folder):

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from iterpref_core.records.errors import IterPrefError
-from tasks.addresses import without_passwords
+from tasks.addresses import database_url, without_passwords
 from tasks.dvc.lock import Artifact
 from tasks.local_server import LOOPBACK
 from tasks.paths import home
@@ -176,7 +176,7 @@ def tracking_uri() -> str:
         return _checkout_database()
     # Three slashes begin a relative path, four an absolute one: sqlite:///runs.db, sqlite:////data/runs.db.
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
-        return f"sqlite:///{(home() / uri.removeprefix('sqlite:///')).resolve()}"
+        return f"{database_url(home().resolve())}/{uri.removeprefix('sqlite:///')}"
     if re.match(r"[a-z0-9+]+:", uri) or uri.startswith("databricks"):
         return uri
     return (home() / uri).resolve().as_uri()
@@ -238,7 +238,7 @@ def safe_name(name: str) -> str:
 
 
 def _checkout_database() -> str:
-    return f"sqlite:///{(home() / 'mlflow.db').resolve()}"
+    return database_url((home() / "mlflow.db").resolve())
 
 
 def is_in_checkout() -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.addresses import without_passwords
+from tasks.addresses import database_url, without_passwords
 from tasks.local_server import LOOPBACK, served
 from tasks.paths import STATE, home
 
@@ -39,7 +39,7 @@ def prefect_server(port: int) -> Iterator[str]:
         ServerError: the server did not start.
     """
     folder = (home() / STATE / "prefect").resolve()
-    database = f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
+    database = database_url(folder / "prefect.db", "sqlite+aiosqlite")
     settings = {
         "PREFECT_HOME": str(folder),
         # Both names: a user's own setting may have either, and is meant for another server.

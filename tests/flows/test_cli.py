@@ -4,11 +4,13 @@ import errno
 import json
 import os
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from flows.cli.app import app
+from iterpref_core.cli import exit_code
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
 from iterpref_core.records.errors import ConfigError
@@ -95,6 +97,25 @@ def test_a_mistake_is_one_message(
     code, _, err = iterpref(*arguments)
     assert (code, message in err, "Traceback" in err) == (2, True, False), err
     assert arguments[0] == "run" or sorted(Path().iterdir()) == before, "nothing is written"
+
+
+@pytest.mark.parametrize("verb", ["run", "sweep", "ui"])
+def test_below_the_root_a_verb_says_where_to_stand(
+    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """It said that all stages are up to date, whatever had been edited."""
+    monkeypatch.chdir(ROOT / "docs")
+    code, _, err = iterpref(verb)
+    assert (code, err.count("\n"), f"cd {ROOT};" in err) == (2, 1, True), err
+    assert not Path(".iterpref").exists()
+
+
+def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert exit_code(lambda: print("✓ y−")) == 0
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"? y?\n"  # type: ignore[attr-defined]
 
 
 def test_values_on_the_command_line_are_yaml_and_checked() -> None:

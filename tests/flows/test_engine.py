@@ -8,6 +8,11 @@ import pytest
 from flows.engine import run_graph
 
 
+@pytest.fixture(autouse=True)
+def _no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
 def run(
     upstream: dict[str, tuple[str, ...]], jobs: int, failing: str = "", together: int = 1
 ) -> tuple[list[str], dict[str, str], dict[str, "Future[str]"]]:
@@ -18,7 +23,7 @@ def run(
 
     def work(name: str, share: dict[str, str]) -> str:
         order.append(name)
-        cores[name] = share["OMP_NUM_THREADS"]
+        cores[name] = share.get("OMP_NUM_THREADS", "")
         if name[0] == "t":
             met.wait(30)
         if name == failing:
@@ -46,6 +51,12 @@ def test_what_has_company_shares_the_cores_and_what_is_behind_a_failure_does_not
     _, _, futures = run(graph, 2, failing="t1", together=2)
     assert set(futures) == {"problems", "t1", "t2"}
     assert isinstance(futures["t1"].exception(), ValueError)
+
+
+def test_a_number_of_threads_that_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    _, cores, _ = run({"problems": ()}, 1)
+    assert cores == {"problems": ""}, "the stage inherits the user's"
 
 
 def test_an_interrupt_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:

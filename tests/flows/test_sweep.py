@@ -252,6 +252,15 @@ def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
     assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1", "0.1"]
 
 
+def test_who_git_does_not_know_is_told_before_anything_is_trained(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(toy / "absent"))
+    with pytest.raises(InputError, match="git does not know who you are"):
+        run([0.1])
+    assert not (toy / "notes").exists()
+
+
 def test_a_bad_grid_is_refused_before_anything_starts(
     iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

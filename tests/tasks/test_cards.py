@@ -59,6 +59,21 @@ def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third
     assert (has("third") in {"3", "5"}, has("every")) == (True, "3,5")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to somebody else")
+def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    theirs = tmp_path / f"iterpref-cards-{os.getuid()}"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with own_cards():
+        assert list(theirs.iterdir()) == []
+        other = start("other", cards="3,5")
+        assert has("other") == "5", "both look into one folder"
+        Path("block").unlink()
+        assert other.wait(60) == 0
+
+
 def test_without_a_card_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with own_cards(), own_cards(every=True):

@@ -43,7 +43,7 @@ def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_wri
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, told = iterpref("ui")
-    assert (code, "run from the repository's root, in which `dvc init` has run" in told) == (2, True)
+    assert (code, f"no dvc.yaml in {tmp_path}: cd {ROOT};" in told) == (2, True)
     found = {item.name: item for item in doctor.examine(PARAMS)}
     assert [name for name, item in found.items() if item.status == "missing"] == ["experiment"]
     assert f"cd {ROOT}" in found["experiment"].detail

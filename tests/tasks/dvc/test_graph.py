@@ -12,9 +12,10 @@ from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
-from tasks.dvc.graph import frozen_line, load_graph
+from tasks.dvc.graph import frozen_line, load_graph, survey
+from tasks.dvc.lock import read_lock
 from tasks.dvc.remote import pull_outputs
-from tasks.dvc.reproduction import StageError
+from tasks.dvc.reproduction import Commands, StageError
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
 from tests.dvc_repository import ToyCheckout, reproduce
@@ -199,6 +200,40 @@ def test_a_broken_graph_is_told_by_its_place(checkout: Path, text: str, told: st
         load_graph(checkout)
     assert told in str(refused.value)
     assert "dvc init" not in str(refused.value)
+
+
+def test_stages_of_two_graphs_may_have_one_name(toy_checkout: ToyCheckout, tmp_path: Path) -> None:
+    """The second one was never run, without a word."""
+    folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
+    (folder / "extra").mkdir()
+    stages = {"stages": {"report": {"cmd": "cat ../a > b", "deps": ["../a"], "outs": ["b"]}}}
+    (folder / "extra/dvc.yaml").write_text(yaml.safe_dump(stages), encoding="utf-8")
+    graph = load_graph()
+    assert {name: stage.upstream for name, stage in graph.items()} == {
+        "report": (),
+        "extra/dvc.yaml:report": ("report",),
+    }
+    for name in graph:
+        assert name in survey().stale
+        lines: list[str] = []
+        assert set(Commands().run(name, ("repro", "--single-item", name), {}, lines.append)) == {name}, lines
+    assert set(survey().graph) - survey().stale == set(read_lock()) == set(graph)
+    assert load_graph(folder) == graph, "from elsewhere"
+
+
+def test_a_folder_of_the_checkout_and_one_without_git_say_what_to_do(
+    toy_checkout: ToyCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
+    (folder / "extra").mkdir()
+    shutil.copy2("dvc.yaml", "extra")
+    monkeypatch.chdir("extra")
+    with pytest.raises(InputError, match=f"cd {folder}$"):
+        survey()
+    monkeypatch.chdir(folder)
+    shutil.rmtree(".git")
+    with pytest.raises(InputError, match=r"`git clone` makes, or run `git init`, `git add .` and `git commit`"):
+        survey()
 
 
 def test_a_pull_says_how_much_the_remote_had(toy_checkout: ToyCheckout, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,9 @@ from tests.dvc_repository import ToyCheckout
 
 @pytest.fixture
 def repository(toy_checkout: ToyCheckout) -> Path:
-    """A commit with the parameters and one file of code."""
-    return toy_checkout({}, {"code.py": "1\n"})
+    """A commit with the parameters, one file of code, and a stage that depends on it, and on one that is not there."""
+    stage = {"cmd": "touch out", "deps": ["code.py", "new.py"], "outs": ["out"]}
+    return toy_checkout({"only": stage}, {"code.py": "1\n", ".gitignore": "out\n"})
 
 
 def git(*arguments: str) -> str:
@@ -75,12 +76,43 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
     assert observe_source().edits == ""
 
 
+def test_a_new_file_that_no_stage_names_is_no_edit(repository: Path) -> None:
+    Path("notes.txt").write_text("notes\n", encoding="utf-8")
+    assert (observe_source().dirty, observe_source().edits) == ("false", "")
+    git("add", "notes.txt")
+    assert observe_source().edits
+
+
+@pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
+def test_no_flag_of_git_hides_an_edit(repository: Path, flag: str) -> None:
+    git("update-index", flag, "code.py", "params.yaml")
+    before = Path(".git/index").read_bytes()
+    replace("code.py", "1", "2")
+    assert (observe_source().dirty, bool(observe_source().edits)) == ("true", True)
+    assert Path(".git/index").read_bytes() == before
+
+
+def test_a_parameter_that_is_removed_is_a_change(repository: Path) -> None:
+    """Two states had one name, and a sweep replaced the experiments of the other state."""
+    replace("params.yaml", "    sft: {}\n", "    sft: {alpha: 5.0}\n")
+    assert observe_source().changes == {"training.objectives.sft.alpha": 5.0}
+    git("commit", "--quiet", "--all", "--message", "an alpha")
+    whole = observe_source().state
+    replace("params.yaml", "{alpha: 5.0}", "{}")
+    assert observe_source().changes == {
+        "training.objectives.sft": {},
+        "training.objectives.sft.alpha": "removed",
+    }
+    assert observe_source().state != whole
+
+
 def test_the_name_says_what_is_different(repository: Path) -> None:
     params = load_params()
     assert describe_command("iterpref run", params, {}).name == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
     assert describe_command("dvc repro", params, {}).name == "beta=0.3"
-    assert describe_command("iterpref run", params, {"training.epochs": 4}).name == "beta=0.3 epochs=4"
+    # The command's own value comes first.
+    assert describe_command("iterpref run", params, {"training.epochs": 4}).name == "epochs=4 beta=0.3"
     assert describe_command("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
 
 

@@ -87,9 +87,11 @@ def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path("later.txt").write_bytes(b"one\n")
     Path(".gitattributes").write_text("*.bin diff=upper\n", encoding="utf-8")
     Path("gone.bin").write_bytes(b"\0gone")
+    Path("hidden.txt").write_bytes(b"one\n")
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "more")
     Path("gone.bin").unlink()
+    Path("hidden.txt").write_bytes(b"two\n")
     Path("data.bin").write_bytes(b"\0\r\n\xff")
     Path("later.txt").write_bytes(b"two\r\nlines\n")
     Path("run me.sh").write_bytes(b"exit 0\n")
@@ -97,6 +99,8 @@ def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path("link").symlink_to("run me.sh")
     Path(os.fsdecode(b"a folder/\xff\n.txt")).parent.mkdir()
     Path(os.fsdecode(b"a folder/\xff\n.txt")).write_bytes(b"name\n")
+    run("git", "add", "data.bin", "run me.sh", "link", "a folder")
+    run("git", "update-index", "--skip-worktree", "hidden.txt")
     run("git", "add", "later.txt")  # in part staged
     Path("later.txt").write_bytes(b"three\n")
     hooks, other = tmp_path / "hooks", tmp_path / "other"
@@ -122,7 +126,7 @@ def test_nobodys_taste_reaches_a_worktree(checkout: Path, hostile: Path) -> None
     before = [path.read_bytes() for path in places]
     mine, theirs = files(checkout), files(hostile)
     for _ in range(2):  # a new worktree, and one that is there
-        with entered_worktree("other") as folder:
+        with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
             assert files(folder) == mine
             assert load_params().training.epochs == 4
         assert (files(checkout), files(hostile)) == (mine, theirs)
@@ -142,6 +146,45 @@ def test_what_is_edited_after_a_run_began_is_not_in_it(checkout: Path) -> None:
             assert not (folder / "newer.txt").exists()
 
 
+def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(checkout: Path) -> None:
+    """A model of 15 GB that was written into the checkout went into `.git`, and into each worktree."""
+    Path("my-model").mkdir()
+    for number in range(4):
+        Path(f"my-model/{number}").write_bytes(os.urandom(1 << 20))
+    Path("notes.txt").write_text("notes\n", encoding="utf-8")
+
+    def stored() -> int:
+        return sum(path.stat().st_size for path in Path(".git/objects").rglob("*") if path.is_file())
+
+    before = stored()
+    snapshot = take_snapshot(checkout)
+    assert stored() - before < 1 << 19
+    assert snapshot.left_behind == (
+        "5 new files are not taken along: my-model/0, my-model/1, my-model/2, … (`git add FILE` takes one along)"
+    )
+    with worktree_of(snapshot, "other") as folder:
+        assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
+        assert not (folder / "my-model").exists()
+    run("git", "add", "notes.txt")
+    Path("my-model").rename(".iterpref/my-model")
+    snapshot = take_snapshot(checkout)
+    assert snapshot.left_behind == ""
+    with worktree_of(snapshot, "other") as folder:
+        assert (folder / "notes.txt").is_file()
+
+
+def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout: Path) -> None:
+    for name in ("here", "there"):
+        Path(name).mkdir()
+        (Path(name) / "file").write_text(name, encoding="utf-8")
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "two folders")
+    run("git", "sparse-checkout", "set", "--no-cone", "/*", "!/there")
+    assert not Path("there").exists()
+    tree = take_snapshot(checkout).tree
+    assert run("git", "ls-tree", "-r", "--name-only", tree) == run("git", "ls-tree", "-r", "--name-only", "HEAD")
+
+
 def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tmp_path / "mono"
     project = top / "some team" / "project"
@@ -158,13 +201,18 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch:
     reproduce()
     submodule_elsewhere = top / "vendor"
     run("git", "init", "--quiet", str(submodule_elsewhere))
-    with entered_worktree("other") as folder:
+    with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
         assert folder == project / ".iterpref/worktrees/other/some team/project"
         assert files(folder) == files(project)
         assert (folder.parents[1] / "elsewhere.txt").is_file()
 
 
-def test_a_repository_inside_is_refused_for_its_files_would_be_missing(checkout: Path) -> None:
+def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout: Path) -> None:
+    run("git", "init", "--quiet", "nobody/asks")
+    run("git", "-C", "nobody/asks", "commit", "--quiet", "--allow-empty", "--message", "for it")
+    assert take_snapshot(checkout).left_behind.startswith("1 new files are not taken along: nobody/asks/")
+    stage = {**STAGE, "deps": ["new.txt", "vendor"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "init", "--quiet", "vendor/library")
     run("git", "-C", "vendor/library", "commit", "--quiet", "--allow-empty", "--message", "library")
     before = sorted(Path(".iterpref").rglob("*"))
@@ -200,7 +248,7 @@ def test_git_says_in_its_own_words_why_it_refuses(checkout: Path) -> None:
 def test_make_gc_keeps_what_a_run_with_other_values_made(checkout: Path) -> None:
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "with its lock")
-    with entered_worktree("other"):
+    with entered_worktree(take_snapshot(Path.cwd()), "other"):
         write_values({"training.beta": 0.3})
         reproduce()
     write_values({"training.beta": 0.5})
@@ -224,21 +272,21 @@ def test_a_shallow_clone_with_a_detached_head_has_worktrees(
     run("git", "clone", "--quiet", "--depth", "1", checkout.as_uri(), str(clone))
     monkeypatch.chdir(clone)
     run("git", "checkout", "--quiet", "--detach")
-    with entered_worktree("other") as folder:
+    with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
         assert files(folder) == files(clone)
 
 
 def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with entered_worktree("other") as folder:
+    with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
         lock = Path(run("git", "rev-parse", "--git-path", "index.lock").strip())
         lock.write_bytes(b"")
         Path(".iterpref/work").mkdir()
         Path(".iterpref/work/checkpoint").touch()
     moved = checkout.rename(checkout.parent / "moved")
     monkeypatch.chdir(moved)
-    with entered_worktree("other") as folder:
+    with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
         assert folder == moved / ".iterpref/worktrees/other"
         assert Path("out").is_file()
         assert Path(".iterpref/work/checkpoint").is_file(), "the next run goes on"
@@ -248,7 +296,7 @@ def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
 def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
     before = {path: path.read_bytes() for path in map(Path, ("params.yaml", "dvc.yaml", "dvc.lock", "new.txt"))}
     status = run("git", "status", "--porcelain")
-    with entered_worktree("other") as folder:
+    with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
         assert Path.cwd() == folder != checkout
         assert home() == checkout
         assert (Path("new.txt").read_text(encoding="utf-8"), load_params().training.epochs) == ("new\n", 4)
@@ -269,7 +317,7 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
 def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout: Path) -> None:
     from dvc.repo import Repo
 
-    with entered_worktree("other"), Repo(".") as repo:
+    with entered_worktree(take_snapshot(Path.cwd()), "other"), Repo(".") as repo:
         assert not repo.config["core"]["check_update"]
 
 
@@ -289,7 +337,7 @@ def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout: Path
     add_to_dvc("problems/mine.jsonl", "base model")
     if not is_locked:  # nothing has run yet
         Path("dvc.lock").unlink()
-    with entered_worktree("other"):
+    with entered_worktree(take_snapshot(Path.cwd()), "other"):
         assert Path("problems/mine.jsonl").read_text(encoding="utf-8") == "mine\n"
         assert Path("base model/weights").read_bytes() == b"\0weights"
     with worktree_of(take_snapshot(checkout), "point") as folder:
@@ -322,16 +370,17 @@ def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(
     """There were two lines for each of their outputs, about a hundred for the first stage of the experiment."""
     later = {"cmd": "touch later", "outs": ["later"]}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": STAGE, "later": later}}), encoding="utf-8")
-    with entered_worktree("point"):
+    with entered_worktree(take_snapshot(Path.cwd()), "point"):
         assert Path("out").exists()
     assert "No file hash info" not in caplog.text
 
 
 def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
-    with entered_worktree("other"):
+    with entered_worktree(take_snapshot(Path.cwd()), "other"):
         Path("new.txt").write_text("changed here", encoding="utf-8")
-    Path("new.txt").rename("newer.txt")
-    with entered_worktree("other"):
+    run("git", "add", "new.txt")
+    run("git", "mv", "new.txt", "newer.txt")
+    with entered_worktree(take_snapshot(Path.cwd()), "other"):
         assert not Path("new.txt").exists()
         assert Path("newer.txt").read_text(encoding="utf-8") == "new\n"
 
@@ -339,7 +388,7 @@ def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
 def test_a_folder_without_a_commit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("git", "init", "--quiet")
-    with pytest.raises(InputError, match="git commit"), entered_worktree("x"):
+    with pytest.raises(InputError, match="git commit"), entered_worktree(take_snapshot(Path.cwd()), "x"):
         pass
 
 

@@ -305,8 +305,9 @@ def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None
 
 def test_relative_addresses_are_of_the_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(checkout))
-    Path("worktree").mkdir()
-    with chdir("worktree"):
+    worktree = Path(".iterpref/worktrees/other")
+    worktree.mkdir(parents=True)
+    with chdir(worktree):
         for given, meant in (
             ("", f"sqlite:///{checkout}/mlflow.db"),
             ("sqlite:///here/my.db", f"sqlite:///{checkout}/here/my.db"),

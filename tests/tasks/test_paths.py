@@ -1,0 +1,41 @@
+"""Paths: the checkout to which a run belongs, whatever DVC says in the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.mlflow.server import Server, tracking_uri
+from tasks.paths import home
+
+
+def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC tells each stage its project. Records, and answers that were paid for, went there."""
+    places = {
+        "outer/inner": False,
+        "outer": False,
+        "outer/.iterpref/worktrees/0123abc": True,
+        "outer/.iterpref/worktrees/0123abc/team/project": True,
+        "outer/.dvc/tmp/exps/tmp1": True,
+        "elsewhere": False,
+    }
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "outer"))
+    for place, is_of_outer in places.items():
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(tmp_path / place)
+        assert home().resolve() == (tmp_path / "outer" if is_of_outer else tmp_path / place), place
+
+
+@pytest.mark.parametrize("name", ["feature%2Fx", "100%20 & b#1", "what?", "Größe"])
+def test_records_stand_in_the_checkout_however_its_path_is_spelled(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    assert Server().experiment_id
+    assert [path.name for path in tmp_path.rglob("*.db")] == ["mlflow.db"]
+    assert Path("mlflow.db").is_file()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert Server(create=False).experiment_id, tracking_uri()
