@@ -71,7 +71,7 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks
 	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
 		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > config/environments/requirements.lock
 	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
-		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers)==' config/environments/requirements.lock \
+		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==' config/environments/requirements.lock \
 		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > config/environments/versions.yaml
 	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
 		--output-file build/tests.lock

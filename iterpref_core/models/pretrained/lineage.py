@@ -49,7 +49,7 @@ def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
 
 def training_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide trained weights."""
-    packages = ("peft", "tokenizers", "torch", "transformers")
+    packages = ("peft", "tokenizers", "torch", "transformers", "trl")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
