@@ -10,7 +10,7 @@ from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
 from iterpref_core.evaluation.evaluation.sampler import Answers
 from iterpref_core.evaluation.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion
-from iterpref_core.programs.answers.extraction import defines, lacks_program
+from iterpref_core.programs.answers.extraction import before_end_token, defines, lacks_program
 from iterpref_core.programs.answers.reasoning import without_reasoning
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,8 @@ def read_texts(
         # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
         answer = without_reasoning(text) if mode.instruct else text
         reasoned += answer != text
-        named.append((benchmark.program(task, answer, mode), task.entry_point))
+        program = benchmark.program(task, answer, mode)
+        named.append((before_end_token(program, task.entry_point), task.entry_point))
     sanitized = sanitize_all(
         named,
         benchmark.execution,

@@ -15,7 +15,8 @@ from iterpref_core.evaluation.evaluation.harness import open_harness
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.execution import whole_program
-from iterpref_core.programs.answers.extraction import extract_program, lacks_program
+from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program
+from iterpref_core.programs.answers.python_text import STATEMENT
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import InputError, UnansweredError
 from iterpref_core.records.results import ModelResults
@@ -93,8 +94,8 @@ def _score_canonical(setting: EvaluationSetting, results: ResultsFolder) -> Mode
 def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partial: bool) -> FoundPrograms:
     """Return the programs that a file has for a benchmark.
 
-    A `completion` goes on with its task's prompt, if that is the prefix of a program, also where the program has to be
-    found in it. An answer is read as that of a model behind an endpoint, which answers a chat.
+    A `completion` goes on with its task's prompt, if that is the prefix of a program. An answer is read as that of a
+    model behind an endpoint, which answers a chat.
 
     Args:
         benchmark: the suite. With `partial` it keeps the tasks that have a sample.
@@ -122,7 +123,10 @@ def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partia
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     texts = []
     for task, sample in zip(tasks, samples, strict=True):
-        texts.append((task, whole_program(benchmark.completion_prefix(task), sample)))
+        text = whole_program(benchmark.completion_prefix(task), sample)
+        if extract and sample.solution is None:
+            text = _answer(benchmark, task, sample.completion or "", text)
+        texts.append((task, text))
     if extract:
         read = read_texts(benchmark, texts, PromptMode(instruct=True))
     else:
@@ -149,6 +153,26 @@ def _check_complete(
             f"{lacking} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "
             f"{missing[0]}; {remedy}"
         )
+
+
+def _answer(benchmark: Benchmark[Any], task: Any, completion: str, continued: str) -> str:
+    r"""Return the text in which the program of a completion is found.
+
+    It is the prompt with the completion, unless this is no body but holds the whole function, such as in a fence:
+    "Sure:\n```python\ndef f(x): …". Then it is the prompt, which may import what the function needs, and the function.
+
+    Args:
+        benchmark: the suite.
+        task: the task.
+        completion: the completion.
+        continued: the prompt with the completion.
+    """
+    is_body = completion.lstrip("\n").startswith((" ", "\t")) and not STATEMENT.match(completion.lstrip())
+    entry_point = benchmark.entry_point(task)
+    function = None if is_body or not entry_point else extract_program(completion, entry_point)
+    if function is None or continued == completion or not defines(function, entry_point):
+        return continued
+    return f"{benchmark.completion_prefix(task).rstrip()}\n\n\n{function}"
 
 
 def _warn_of_answers(

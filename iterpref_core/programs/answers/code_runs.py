@@ -136,10 +136,12 @@ def _longest_run(
     """Return the lines that are Python, from a beginning on, and their tree; None where none are."""
     fences = 1
     kept = _lines_from(lines, number, beginning, fences)
+    is_marked = False
     while kept:
         parsed = parser.parse("".join(kept))
         if not isinstance(parsed, SyntaxError):
-            behind = itertools.islice(lines, number + len(kept), None)
+            # Behind "return x<|im_end|>def g():" an indented line does not go on with the program.
+            behind = () if is_marked else itertools.islice(lines, number + len(kept), None)
             wrong = _first_wrong(parsed, next((line for line in behind if line.strip()), ""), _margin(beginning))
             if not wrong:
                 return kept, parsed
@@ -152,6 +154,7 @@ def _longest_run(
             wrong = min(parsed.lineno or 1, len(kept))
             line = kept[wrong - 1]
             mark = _CLOSING_MARK.search(line)
+            is_marked = mark is not None
             before = line[: mark.start()] if mark else ""
             kept = [*kept[: wrong - 1], before] if before.strip() else kept[: wrong - 1]
     return None

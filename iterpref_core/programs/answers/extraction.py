@@ -8,7 +8,7 @@ reward. docs/models.md says it in words:
 3. Of the runs of lines that are Python, within fences or not, the last one that defines the entry point is the program;
    if none does, the last one that gives its name to another function, or to a method; then the last one with a
    definition; if none has one, the last script. Other languages are never it, nor is a stub.
-4. An end token behind a program ends the answer.
+4. An end token behind a program ends the answer, wherever it stands.
 5. If no run is wanted, a block that was meant as Python is the program as it came. It may have been cut.
 """
 
@@ -30,16 +30,16 @@ from iterpref_core.programs.answers.reasoning import without_reasoning
 
 _WITHOUT_WIDTH = "\ufeff\u200b\u2060"
 """A byte order mark and the like, which some servers put before a text."""
-_TURN_END = re.compile(
-    r"""(?<![ \t('"`])(?:
+_END_TOKEN = re.compile(
+    r"""(?:^[ \t]+|(?<![ \t('"`]))(?:
       <\|[\w ]{1,40}\|>
     | <｜[^｜<>\n]{1,40}｜>
     | </s> | <(?:end_of_turn|start_of_turn|turn\||eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
     | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]
     )""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-"""End tokens, of which a sentence names one behind a blank: `the </s> marks`."""
+"""End tokens; not those that a sentence names behind a blank: `the </s> marks`."""
 _FENCE = re.compile(r"```|~~~")
 _PYTHON_FENCE = re.compile(r"(?:```|~~~)[ \t]*(?:python|py)", re.IGNORECASE)
 _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
@@ -63,14 +63,38 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     parser = Parser()
     if _is_program(text, entry_point, parser):
         return text
+    text = before_end_token(text, entry_point)
     runs, outside = read_code(text, parser)
-    best = _best(_until_turn_end(text, runs, entry_point), entry_point)
+    best = _best(runs, entry_point)
     if best is not None and _is_wanted(best, entry_point) and not _is_cut(best, outside, entry_point):
         return best.code
     cut = _cut_program(text, outside, entry_point)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
         return cut
     return best.code
+
+
+def before_end_token(text: str, entry_point: str | None = None) -> str:
+    r"""Return an answer up to the first end token behind a program: then the model talks to itself, or writes a file.
+
+    A token within a program, such as in a string, is part of the program.
+
+    >>> before_end_token("def f(x):\n    return x<|im_end|>def g(x): pass", "f")
+    'def f(x):\n    return x'
+    """
+    if _END_TOKEN.search(text) is None:
+        return text
+    runs, _ = read_code(text, Parser())
+    least = Rank.ALIAS if entry_point else Rank.SCRIPT
+    program_end = None
+    for run in runs:
+        if program_end is not None and (token := _END_TOKEN.search(text, program_end, run.start)):
+            return text[: token.start()]
+        if program_end is not None or rank(run.tree, entry_point) >= least:
+            # Code in a docstring is a run within another one.
+            program_end = max(program_end or 0, run.end)
+    token = None if program_end is None else _END_TOKEN.search(text, program_end)
+    return text if token is None else text[: token.start()]
 
 
 def _is_wanted(excerpt: Excerpt, entry_point: str | None) -> bool:
@@ -117,21 +141,6 @@ def _best(runs: Iterable[Excerpt], entry_point: str | None) -> Excerpt | None:
             best = run
             best_rank = run_rank
     return best
-
-
-def _until_turn_end(text: str, runs: Iterable[Excerpt], entry_point: str | None) -> list[Excerpt]:
-    """Return the runs up to an end token behind a program: the model has talked to itself, or begun another file."""
-    kept: list[Excerpt] = []
-    least = Rank.ALIAS if entry_point else Rank.SCRIPT
-    program_end = None
-    for run in runs:
-        if program_end is not None and _TURN_END.search(text, program_end, run.start):
-            break
-        kept.append(run)
-        if program_end is not None or rank(run.tree, entry_point) >= least:
-            # Code in a docstring is a run within another one.
-            program_end = max(program_end or 0, run.end)
-    return kept
 
 
 def _is_cut(best: Excerpt, outside: str, entry_point: str | None) -> bool:

@@ -83,8 +83,8 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
 
     `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
-    `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or a method's where
-    a function is asked for; for `Adder.add` that is the entry point.
+    `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or an
+    example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
     """
     definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
@@ -169,7 +169,7 @@ def _rank_of_name(
             found.append(Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT)
     for statement in _outer_nodes(tree):
         value = _assigned_value(statement, name)
-        if isinstance(value, ast.Lambda):
+        if isinstance(value, ast.Lambda) and not _is_example(value, tree, name):
             found.append(Rank.ENTRY_POINT)
         elif value is not None and _may_be_function(value, name):
             found.append(Rank.ALIAS)
@@ -198,10 +198,20 @@ def _assigned_value(node: ast.AST, name: str) -> ast.expr | None:
 
 
 def _may_be_function(value: ast.expr, name: str) -> bool:
-    """Return True if a value may be a function: `solve`, `math.floor`, `cache(solve)`; not `[]`, and not `f([])`."""
-    if not isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
+    """Return True if a value may be a function: a lambda, `solve`, `cache(solve)`; not `[]`, and not `f([])`."""
+    if not isinstance(value, ast.Lambda | ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
         return False
     return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+
+
+def _is_example(value: ast.Lambda, tree: ast.Module, name: str) -> bool:
+    """Return True for a lambda that reads none of its arguments, as `lambda a, b: 0`, or that its own text calls."""
+    arguments = {argument.arg for argument in ast.walk(value.args) if isinstance(argument, ast.arg)}
+    read = {node.id for node in ast.walk(value.body) if isinstance(node, ast.Name)}
+    if arguments and not arguments & read:
+        return True
+    calls = [node for node in _outer_nodes(tree) if isinstance(node, ast.Call)]
+    return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
 
 
 def _is_test(definition: _Definition) -> bool:

@@ -15,6 +15,15 @@ COMPLETIONS = {
     "HumanEval/2": "\n\n    return number - int(number)\n\n",
     "HumanEval/23": "    return len(string)\n\n\nprint(strlen('abc'))\n",
     "HumanEval/53": "    return x + y\n```\nThis adds the two.\n",
+    # Whole functions, of which the third needs what the prompt imports.
+    "HumanEval/13": "    def greatest_common_divisor(a, b):\n        import math\n\n        return math.gcd(a, b)\n",
+    "HumanEval/34": "Sure:\n```python\ndef unique(l: list):\n    return sorted({*l})\n```\nIt sorts.\n",
+    "HumanEval/8": (
+        "```python\ndef sum_product(numbers: List[int]) -> Tuple[int, int]:\n    product = 1\n"
+        "    for number in numbers:\n        product *= number\n    return sum(numbers), product\n```\n"
+    ),
+    "HumanEval/45": "    return a * h / 2<|endoftext|>def other(x):\n    return x\n",
+    "HumanEval/41": "    return n ** 2<|fim_pad|>and so on\ndef car_race_collision(n):\n    return 0\n",
 }
 
 
