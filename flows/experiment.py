@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, typed_name
 from flows.reproduction import COMMAND, bring_up_to_date
 from iterpref_core.cli.libraries import set_up_libraries
 from tasks.git.source import name_run, observe_source
@@ -15,7 +15,7 @@ from tasks.git.source import name_run, observe_source
 
 def _name_run() -> str:
     """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
-    return name_run(COMMAND, observe_source(flow_run.parameters["values"]))
+    return typed_name() or name_run(COMMAND, observe_source(flow_run.parameters["values"]))
 
 
 @flow(
@@ -25,7 +25,9 @@ def _name_run() -> str:
     persist_result=False,
 )
 def experiment(
-    stages: tuple[str, ...] = (), values: dict[str, Any] | None = None, jobs: Annotated[int, Field(ge=1, le=64)] = 2
+    stages: tuple[str, ...] = (),
+    values: dict[str, Any] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
+    jobs: Annotated[int, Field(ge=1, le=64)] = 2,
 ) -> str:
     """Bring stages, and all that they need, up to date.
 
@@ -41,4 +43,4 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
-    return str(bring_up_to_date(stages, values or {}, jobs, PrefectPages()))
+    return str(bring_up_to_date(stages, values, jobs, PrefectPages()))

@@ -40,6 +40,22 @@ class SweepResult(Record):
     experiments: list[str]
 
 
+class FailedPointsError(StageError):
+    """The end of a sweep of which points failed.
+
+    Attributes:
+        result: the scores of the others.
+    """
+
+    def __init__(self, message: str, result: SweepResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class RefusedPointsError(FailedPointsError, InputError):
+    """The end of a sweep of which points failed, each because of its input or parameters. Exit code 2."""
+
+
 class Sweep(NamedTuple):
     """The common ground of a sweep's points.
 
@@ -131,8 +147,9 @@ def run_sweep(
         display: where the run is shown.
 
     Raises:
-        InputError: points failed, each because of its input or parameters; or git does not know the user.
-        StageError: a point failed otherwise.
+        RefusedPointsError: points failed, each because of its input or parameters.
+        FailedPointsError: a point failed otherwise.
+        InputError: the grid is wrong, or git does not know the user.
     """
     check_identity()
     params = load_params()
@@ -150,20 +167,26 @@ def run_sweep(
     outcomes = run_points(points, snapshot, jobs, params, display)
     scores: dict[str, list[PointScore]] = {}
     failed = []
+    experiments = []
     for label, group in trainings.items():
         for name in group:
             try:
                 scores.setdefault(label, []).append(outcomes[name].result())
+                experiments.append(name)
             except IterPrefError as error:
                 failed.append(error)
                 display.say(f"{label}: {error}")
     compared = compare_rows({label: found for label, found in scores.items() if found})
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     display.table("sweep", table, f"pass@1 of {benchmark}, compared to the first row")
+    result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
-        kind = InputError if all(isinstance(error, InputError) for error in failed) else StageError
-        raise kind(f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}")
-    return SweepResult(benchmark=benchmark, rows=compared, experiments=list(points))
+        kind = FailedPointsError
+        if all(isinstance(error, InputError) for error in failed):
+            kind = RefusedPointsError
+        message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
+        raise kind(message, result)
+    return result
 
 
 def run_points(

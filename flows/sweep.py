@@ -8,7 +8,7 @@ from pydantic import Field
 
 from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks
+from flows.prefect_session import leave_out_tracebacks, typed_name
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Benchmark
 from iterpref_core.training.objectives.objective_table import ObjectiveName
@@ -20,8 +20,8 @@ def _name_sweep() -> str:
     """Return the name of the present flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
     given = flow_run.parameters
     subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
-    listed = {key: ",".join(map(str, values)) for key, values in (given["values"] or {}).items()}
-    return " ".join([subject, *describe_values(listed)])
+    listed = {key: ",".join(map(str, values)) for key, values in given["values"].items()}
+    return typed_name() or " ".join([subject, *describe_values(listed)])
 
 
 @flow(
@@ -33,7 +33,7 @@ def _name_sweep() -> str:
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
-    values: dict[str, list[Any]] | None = None,
+    values: dict[str, list[Any]] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
     benchmark: Benchmark = "validation",
     seeds: int = 1,
     jobs: Annotated[int, Field(ge=1, le=64)] = 1,
@@ -51,9 +51,10 @@ def sweep(
         jobs: number of points at the same time; with GPUs each has one of its own.
 
     Raises:
-        InputError: points failed, each because of its input or parameters.
-        StageError: a point failed otherwise.
+        RefusedPointsError: points failed, each because of its input or parameters.
+        FailedPointsError: a point failed otherwise.
+        InputError: the grid is wrong, or git does not know the user.
     """
     set_up_libraries()
     leave_out_tracebacks()
-    return run_sweep(preset, objectives, values or {}, benchmark, seeds, jobs, PrefectPages())
+    return run_sweep(preset, objectives, values, benchmark, seeds, jobs, PrefectPages())

@@ -91,7 +91,7 @@ def sweep(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values; repeatable."),
+        typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values, in YAML; repeatable."),
     ] = None,
     benchmark: Annotated[Benchmark, typer.Option(help="Benchmark to score each point on.")] = "validation",
     seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
@@ -104,21 +104,22 @@ def sweep(
     objectives = tuple(item.value for item in objective or ())
     values = _parse_grid(set_)
     check_root()
-    with _shown_in_prefect() as shown:
-        if shown:
-            from flows.sweep import sweep as sweep_flow
+    from flows.points import FailedPointsError, run_sweep
 
-            result = sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
-        else:
-            from flows.display import Terminal
-            from flows.points import run_sweep
+    try:
+        with _shown_in_prefect() as shown:
+            if shown:
+                from flows.sweep import sweep as sweep_flow
 
-            result = run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
-    if json_:
-        typer.echo(result.model_dump_json(indent=2))
-        return
-    _print_sweep(result)
-    typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
+                result = sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
+            else:
+                from flows.display import Terminal
+
+                result = run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
+    except FailedPointsError as failure:
+        _print_sweep(failure.result, json_)
+        raise
+    _print_sweep(result, json_)
 
 
 def ui() -> None:
@@ -132,15 +133,17 @@ def ui() -> None:
 
 
 def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
-    """Return the values of each parameter: `training.beta=0.1,0.3` is {"training.beta": [0.1, 0.3]}."""
+    """Return the values of each parameter, as YAML reads them in brackets.
+
+    >>> _parse_grid(["training.beta=0.1,0.3", "evaluation.k=[1, 5],[1, 10]", "training.lora={r: 16, lora_alpha: 32}"])
+    {'training.beta': [0.1, 0.3], 'evaluation.k': [[1, 5], [1, 10]], 'training.lora': [{'r': 16, 'lora_alpha': 32}]}
+    """
     grid: dict[str, list[Any]] = {}
     for text in assignments or ():
-        key, _, values = text.partition("=")
-        # A list is one value, whose commas are its own.
-        parts = [values] if values.startswith("[") else values.split(",")
-        for part in parts:
-            for name, value in parse_assignments([f"{key}={part}"]).items():
-                grid.setdefault(name, []).append(value)
+        key, equals, values = text.partition("=")
+        listed = f"{key}=[{values or 'null'}]" if equals else text
+        for name, several in parse_assignments([listed]).items():
+            grid.setdefault(name, []).extend(several)
     return grid
 
 
@@ -158,7 +161,11 @@ def _print_results(folder: Path) -> None:
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 
-def _print_sweep(result: "SweepResult") -> None:
+def _print_sweep(result: "SweepResult", as_json: bool) -> None:
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+    if as_json or not result.rows:
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -186,3 +193,4 @@ def _print_sweep(result: "SweepResult") -> None:
             ]
         table.add_row(*cells)
     Console().print(table)
+    typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")

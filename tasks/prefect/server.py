@@ -4,8 +4,10 @@ Prefect's import takes a second and a half, so it stands in functions.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from iterpref_core.records.errors import InputError
@@ -19,6 +21,9 @@ PREFECT_PORT = 4200
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
+_SETTINGS_FILES = (".env", "prefect.toml", "pyproject.toml")
+"""Files of the present folder that Prefect reads beside its profiles (docs.prefect.io, settings and profiles)."""
+_NAMES_SERVER = re.compile(r"PREFECT_API_URL|\[(tool\.prefect\.)?api\]")
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 
@@ -45,12 +50,15 @@ def prefect_server(port: int) -> Iterator[str]:
         # Both names: a user's own setting may have either, and is meant for another server.
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
+        "PREFECT_SERVER_API_BASE_PATH": "/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # The second version of the pages asks a service of its makers for settings.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "DO_NOT_TRACK": "1",
     }
+    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
@@ -61,14 +69,20 @@ def prefect_server(port: int) -> Iterator[str]:
 
 @contextmanager
 def announced(url: str) -> Iterator[None]:
-    """Let runs of this checkout show on the pages of `iterpref ui`."""
+    """Let runs of this checkout show on the pages of `iterpref ui`; of two of them on those of the later one."""
     path = _ADDRESS.resolve()
+    shown = without_passwords(url)
+    earlier = path.read_text(encoding="utf-8") if path.is_file() else ""
     with atomic_writer(path) as file:
-        file.write(without_passwords(url))
+        file.write(shown)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        # Another one may have come since, whose runs show there.
+        if path.is_file() and path.read_text(encoding="utf-8") == shown:
+            path.unlink()
+            if earlier:
+                path.write_text(earlier, encoding="utf-8")
 
 
 def running_prefect() -> str | None:
@@ -80,10 +94,9 @@ def running_prefect() -> str | None:
     if named := named_prefect():
         return named
     address = home() / _ADDRESS
-    # An `iterpref ui` that was killed leaves the file.
-    if address.is_file() and not _ask_prefect(url := address.read_text(encoding="utf-8")):
-        return url
-    return None
+    url = address.read_text(encoding="utf-8") if address.is_file() else ""
+    # An `iterpref ui` that was killed leaves its address, where another program may answer by now.
+    return url if url and not _ask_prefect(url) else None
 
 
 def use_prefect(url: str) -> None:
@@ -96,20 +109,35 @@ def use_prefect(url: str) -> None:
 
 
 def named_prefect() -> str | None:
-    """Return the address of the server that PREFECT_API_URL names.
+    """Return the address of the server that PREFECT_API_URL names, in the environment or in Prefect's own settings.
 
     Raises:
         InputError: the server does not answer, or refuses the key.
     """
-    named = os.environ.get("PREFECT_API_URL")
+    named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
     if named and (problem := _ask_prefect(named)):
         if not named.rstrip("/").endswith("/api"):
             problem += "; the address of Prefect's interface for programs ends in /api"
         raise InputError(
             f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
-            "unset PREFECT_API_URL"
+            "unset PREFECT_API_URL (`prefect config view` says where it is set)"
         )
     return named or None
+
+
+def _named_in_settings() -> str | None:
+    """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
+
+    To ask Prefect takes a second, which is spared where none of the files names a server.
+    """
+    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
+    files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]
+    if not any(_NAMES_SERVER.search(path.read_text(encoding="utf-8", errors="replace")) for path in files):
+        return None
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url
 
 
 def is_healthy(url: str) -> bool:
@@ -132,6 +160,8 @@ def _ask_prefect(url: str) -> str:
             return f"answers {code}: {remedy}"
         except HTTPError as error:
             return f"does not answer ({without_passwords(str(error))}): start it"
+        except ValueError:  # an answer that is no JSON, or of another form
+            return "is another program: correct the address"
     return ""
 
 

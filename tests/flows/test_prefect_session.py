@@ -16,6 +16,7 @@ from flows.prefect_session import leave_out_tracebacks, prefect_session
 from iterpref_core.records.errors import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import announced, prefect_server, running_prefect
+from tests.http_server import serving
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 
@@ -99,6 +100,51 @@ def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pyte
     with announced(locked):
         assert running_prefect() == locked
     assert running_prefect() is None
+
+
+def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed `iterpref ui` leaves the address of its port, which other programs take, too."""
+    Path(".iterpref").mkdir()
+    with serving(lambda *_: 200, b"<html>") as url:
+        Path(".iterpref/prefect.url").write_text(f"{url}/api", encoding="utf-8")
+        assert running_prefect() is None
+        monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
+        with pytest.raises(InputError, match="is another program"):
+            running_prefect()
+
+
+def test_the_end_of_a_second_ui_gives_the_runs_back_to_the_first(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".iterpref").mkdir()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    with announced(locked):
+        with announced("http://127.0.0.1:9/api"):
+            assert running_prefect() is None
+        assert running_prefect() == locked
+    assert running_prefect() is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("prefect/profiles.toml", 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{}"\n'),
+        (".env", "PREFECT_API_URL={}\n"),
+        ("prefect.toml", '[api]\nurl = "{}"\n'),
+        ("pyproject.toml", '[tool.prefect.api]\nurl = "{}"\n'),
+    ],
+)
+def test_a_server_is_named_in_all_ways_of_prefect(
+    locked: str, file: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.context import refresh_global_settings_context
+
+    Path("prefect").mkdir(exist_ok=True)
+    Path(file).write_text(text.format(locked), encoding="utf-8")
+    refresh_global_settings_context()
+    with pytest.raises(InputError, match="answers 401"):
+        running_prefect()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    refresh_global_settings_context()
+    assert running_prefect() == locked
 
 
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:

@@ -237,6 +237,20 @@ def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: 
     assert len(set(names)) == 4, toy
 
 
+def test_the_scores_of_the_other_points_are_shown_where_one_fails(
+    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy / "checkout")
+    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
+    (toy / "0.1.code").write_text("2", encoding="utf-8")
+    grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
+    code, out, err = iterpref("sweep", *grid, "--json")
+    assert (code, "1 of 2 trainings failed" in err) == (2, True), err
+    result = json.loads(out[out.index("{\n") :])
+    assert [row["label"] for row in result["rows"]] == ["target-dpo beta=0.2"]
+    assert len(result["experiments"]) == 1
+
+
 @pytest.mark.slow
 def test_a_point_that_fails_ends_no_other(toy: Path) -> None:
     (toy / "0.1.code").write_text("2", encoding="utf-8")
@@ -275,6 +289,8 @@ def test_a_bad_grid_is_refused_before_anything_starts(
         (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),
         (("--jobs", "0"), "--jobs"),
+        (("--set", "training.beta"), "not KEY=VALUE"),
+        (("--set", "training.lora={r: 16"), "not valid YAML"),
     ):
         code, _, err = iterpref("sweep", *arguments)
         assert (code, message in err) == (2, True), err

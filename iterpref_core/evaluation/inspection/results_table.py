@@ -73,7 +73,7 @@ def results_notes(summary: Summary) -> Text:
             scores = ", ".join(f"pass@{k} {share(score)}" for k, score in row.of_other_k.items())
             lines.append(f"{benchmark_name(row.benchmark)}, {_name(row.model)}: {scores}")
     if "debugger" in summary.models:
-        lines.append("* wrote the repairs in the pairs: an upper bound, not a competitor")
+        lines.append("* wrote the repairs in the pairs: no competitor")
     for reason, benchmarks in unavailable_by_reason(summary).items():
         names = ", ".join(map(benchmark_name, benchmarks))
         lines.append(f"{names} not measured: {reason}")
