@@ -41,6 +41,7 @@ def exit_code(work: Callable[[], Any]) -> int:
     Args:
         work: returns an exit code, or None.
     """
+    from iterpref_core.records.errors import printable_text
     from iterpref_core.storage.processes import leave_error
 
     for stream in (sys.stdout, sys.stderr):
@@ -61,7 +62,7 @@ def exit_code(work: Callable[[], Any]) -> int:
             leave_error(error)
             raise
         if message and not leave_error(error):
-            print(f"error: {message}", file=sys.stderr, flush=True)
+            print(printable_text(f"error: {message}"), file=sys.stderr, flush=True)
         return code
 
 

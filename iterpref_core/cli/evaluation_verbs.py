@@ -20,7 +20,7 @@ from iterpref_core.cli.options import (
     output_folder,
     read_params,
 )
-from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.errors import InputError
@@ -138,7 +138,7 @@ def leaderboard(
         partial=partial,
         fresh=fresh,
     )
-    typer.echo(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
+    print_text(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
     if board.incomplete:
         raise typer.Exit(1)
 
@@ -177,6 +177,6 @@ def gate(
     if json_:
         typer.echo(comparison.model_dump_json(indent=2))
     else:
-        typer.echo("\n".join(comparison.lines()))
+        print_text("\n".join(comparison.lines()))
     if comparison.worse:
         raise typer.Exit(1)

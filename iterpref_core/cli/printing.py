@@ -8,8 +8,14 @@ from typing import Any
 import typer
 
 from iterpref_core.evaluation.report.number_formats import readable
+from iterpref_core.records.errors import printable_text
 
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print a text, in which models and users may have written control characters."""
+    typer.echo(printable_text(text), err=err)
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:
@@ -31,4 +37,4 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
             shown[key] = value
     width = max((len(key) for key in shown), default=0)
     for key, value in shown.items():
-        typer.echo(f"{key:<{width}}  {readable(value)}")
+        print_text(f"{key:<{width}}  {readable(value)}")

@@ -16,7 +16,7 @@ from iterpref_core.cli.options import (
     output_file,
     read_params,
 )
-from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
 from iterpref_core.records.config import Params
@@ -206,7 +206,7 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
-        typer.echo(f"dropped: {row.where}{name}: {reason}", err=True)
+        print_text(f"dropped: {row.where}{name}: {reason}", err=True)
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:

@@ -19,7 +19,7 @@ from iterpref_core.cli.options import (
     output_folder,
     read_params,
 )
-from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import WORK
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Params
@@ -117,7 +117,7 @@ def _check_pair_file(
             typer.echo(f"trained: {trained}")
         show_result(result, as_json=False)
         for finding in findings:
-            typer.echo(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
+            print_text(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
     if any(finding.stops for finding in findings):
         raise typer.Exit(1)
 
@@ -139,7 +139,7 @@ def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: P
     else:
         show_result(found.counts, as_json=False)
         for finding in found.findings:
-            typer.echo(f"look: {finding}")
+            print_text(f"look: {finding}")
     if found.counts.get("contaminated") and out is None:
         raise typer.Exit(1)
 

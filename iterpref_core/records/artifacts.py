@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from iterpref_core.records.prompt_messages import Prompt, statement_digest
+from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records.statement import statement_digest
 
 UNDECIDED = ("passed", "infra_error")
 """Verdicts that show no failure."""

@@ -5,11 +5,15 @@ Library code raises these for users' mistakes and uses `assert` for its own inva
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but tabs and line feeds."""
 
 
 class IterPrefError(Exception):
@@ -140,6 +144,15 @@ def storage_message(number: int, where: str = "") -> str:
     """Return one line for the user about an error of storage. Without a path it names the folders in question."""
     where = where or f"{Path.cwd()} or {tempfile.gettempdir()}"
     return f"{where}: {os.strerror(number)}; {_STORAGE[number]}"
+
+
+def printable_text(text: str) -> str:
+    r"""Return a text for a terminal, with control characters as Python writes them: they could clear the screen.
+
+    >>> print(printable_text("a\x1b[2J"))
+    a\x1b[2J
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def first_line(error: BaseException) -> str:

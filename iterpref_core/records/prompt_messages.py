@@ -1,13 +1,10 @@
 """Prompts: a text, or the messages of a conversation whose next answer is asked for."""
 
-import hashlib
 import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-_EDGES = ".,;:!?\"'`*_"
-"""Marks at the ends of words that do not make another statement; `>` and `-1` do."""
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 Role = Literal["system", "user", "assistant"]
 
@@ -103,22 +100,6 @@ def prompt_text(prompt: Prompt) -> str:
     'Be brief.\n\nAdd.'
     """
     return prompt if isinstance(prompt, str) else "\n\n".join(message.content for message in prompt)
-
-
-def statement_digest(prompt: Prompt) -> str:
-    """Return a digest of what is asked, without the words of a system: equal statements are one problem.
-
-    Case, blanks, and marks at the ends of words do not count.
-
-    >>> statement_digest("Add a  and b.") == statement_digest("add `a` and b")
-    True
-    >>> statement_digest("Is n > 0?") == statement_digest("Is n < 0?")
-    False
-    """
-    texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
-    words = [word.strip(_EDGES) for text in texts for word in text.casefold().split()]
-    normal = " ".join(word for word in words if word)
-    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def labeled_text(prompt: Prompt) -> str:

@@ -39,20 +39,24 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
         unnamed: the place that the message about a full disk names, if the error names none. By default, `path`.
 
     Raises:
+        InputError: `path` is a device or a pipe.
         StorageError: the disk is full, or must not be written; the message names `path`.
     """
+    # A symbolic link stays one: its target is written.
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: is a device or a pipe; name a file")
+    _put_right(path)
     # In the same folder, since nothing can be renamed to another file system; with the process's number, since two
     # processes may write the same file.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        process = left.suffixes[-2][1:]
-        if left == partial or (process.isdecimal() and not _is_running(int(process))):
-            _remove(left)
+    partial = _beside(path, os.getpid(), "partial")
+    earlier = _beside(path, os.getpid(), "earlier")
+    _remove(partial)
     try:
         yield partial
         if path.is_dir():
-            # A folder takes the place of an empty one alone.
-            shutil.rmtree(path)
+            # A folder takes no other one's place: that is renamed first, so that a kill leaves both whole.
+            path.rename(earlier)
         partial.replace(path)
     except Exception as error:
         # Writers of models, of Arrow and of Parquet name no file.
@@ -62,6 +66,29 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
         raise StorageError(str(explained).replace(partial.name, path.name)) from None
     finally:
         _remove(partial)
+        _restore(earlier, path)
+
+
+def _beside(path: Path, process: int | str, kind: str) -> Path:
+    """Return the hidden path for a process's unfinished or earlier file or folder of a name."""
+    return path.with_name(f".{path.name}.{process}.{kind}")
+
+
+def _put_right(path: Path) -> None:
+    """Remove what killed processes left beside a path; a folder that one has moved away gets its name back."""
+    hidden = glob.escape(path.name)
+    for kind in ("earlier", "partial"):
+        for left in path.parent.glob(f".{hidden}.*.{kind}"):
+            process = left.suffixes[-2][1:]
+            if process.isdecimal() and not _is_running(int(process)):
+                _restore(left, path)
+
+
+def _restore(left: Path, path: Path) -> None:
+    """Give an earlier folder its name back if nothing has this name; else remove what is left."""
+    if left.suffix == ".earlier" and left.exists() and not path.exists():
+        left.rename(path)
+    _remove(left)
 
 
 def _is_running(process: int) -> bool:

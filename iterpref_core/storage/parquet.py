@@ -5,6 +5,7 @@ as in this project's JSONL files.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
         raise InputError(f"{path}: Parquet needs pyarrow; install iterpref[training], or give JSONL") from None
     try:
         with open_input(path) as file:
-            for batch in _batches(file):
+            for batch in _batches(file, path):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     plain = _plain(row)
                     whole = {name: plain.get(name) for name in row} if nulls else plain
@@ -50,10 +51,13 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
         ) from None
 
 
-def _batches(file: IO[bytes]) -> Iterator["RecordBatch"]:
+def _batches(file: IO[bytes], path: Path) -> Iterator["RecordBatch"]:
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(file, buffer_size=_BUFFER_BYTES) as rows:
+        for name, number in Counter(rows.schema_arrow.names).items():
+            if number > 1:
+                raise InputError(f"{path}: {number} columns are called {name!r}; leave one of them")
         # All groups at once would be in memory together.
         for group in range(rows.num_row_groups):
             yield from rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group])

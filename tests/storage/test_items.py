@@ -164,3 +164,10 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
         find_shards([tmp_path / "empty"])
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], names=["code", "code"]), path)
+    with pytest.raises(InputError, match=r"a\.parquet: 2 columns are called 'code'; leave one of them"):
+        list(read_items(path))

@@ -1,13 +1,19 @@
 """What is made once appears whole, and is made by one of those that want it."""
 
 import errno
+import os
+import shutil
+import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import StorageError
+from iterpref_core.records.errors import InputError, StorageError
+from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
+from iterpref_core.storage.new_folder import new_folder
 
 NO_PROCESS = 2**22 + 1  # Linux has no higher number
 
@@ -61,3 +67,52 @@ def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path: Path) ->
     make_once(tmp_path / "made", make)
     other.join()
     assert len(made) == 1
+
+
+def fill(folder: Path, name: str) -> None:
+    with new_folder(folder, replace=True) as partial:
+        (partial / name).touch()
+
+
+@pytest.mark.parametrize("call", [2, 3, 4])
+def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path: Path, call: int) -> None:
+    """A process is killed at one of the two renamings, or at the removal behind them."""
+    fill(tmp_path / "model", "old")
+    process = os.fork()
+    if process == 0:
+        steps = iter(range(1, 9))
+
+        def kill(step: Callable[..., object]) -> Callable[..., object]:
+            def wrapped(*given: object, **named: object) -> object:
+                if next(steps) == call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return step(*given, **named)
+
+            return wrapped
+
+        Path.rename = kill(Path.rename)  # type: ignore[method-assign]
+        Path.replace = kill(Path.replace)  # type: ignore[method-assign]
+        shutil.rmtree = kill(shutil.rmtree)  # type: ignore[assignment]
+        fill(tmp_path / "model", "new")
+        os._exit(1)
+    _, status = os.waitpid(process, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "model", replace=True):
+        raise RuntimeError
+    assert [[path.name for path in folder.iterdir()] for folder in tmp_path.iterdir()] == [
+        ["new" if call == 4 else "old"]
+    ]
+
+
+def test_a_symbolic_link_is_written_through_and_a_pipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "other" / "target")
+    with atomic_writer(link) as file:
+        file.write("new")
+    assert link.is_symlink()
+    assert (tmp_path / "other" / "target").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: is a device or a pipe; name a file"), atomic_writer(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()

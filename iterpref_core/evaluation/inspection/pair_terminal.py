@@ -10,6 +10,7 @@ from rich.text import Text
 from iterpref_core.evaluation.report.pair_view import pair_titles
 from iterpref_core.evaluation.report.program_lines import ProgramLine, cut_lines
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.errors import printable_text
 from iterpref_core.records.prompt_messages import labeled_text
 
 
@@ -17,8 +18,8 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans) -> RenderableType:
     """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen."""
     rejected_title, chosen_title = pair_titles(spans)
     return Group(
-        Text(pair.task_id, style="bold"),
-        Text(labeled_text(pair.prompt), style="italic"),
+        Text(printable_text(pair.task_id), style="bold"),
+        Text(printable_text(labeled_text(pair.prompt)), style="italic"),
         _panel(rejected_title, cut_lines(pair.rejected, spans.rejected), "−", "red"),
         _panel(chosen_title, cut_lines(pair.chosen, spans.chosen), "+", "green"),
     )
@@ -36,7 +37,7 @@ def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str) -> P
         source = Text()
         for piece in line.pieces:
             # A table's cells have no tab stops.
-            text = piece.text.replace("\t", "    ")
+            text = printable_text(piece.text).replace("\t", "    ")
             source.append(text, style=f"{color} reverse" if piece.marked else "")
         grid.add_row(margin, source)
     return Panel(grid, title=Text(title), title_align="left", border_style=color)

@@ -21,7 +21,7 @@ from iterpref_core.problems.ingestion.trials import Run, find_failures, find_ref
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records.prompt_messages import Prompt, question, read_answer, read_prompt
 
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
 """The task of a buggy program without a statement: the program itself."""
@@ -105,6 +105,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         LeftOutError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
+    if not repair and not columns.stated and PreferencePair.model_fields.keys() <= row.keys():
+        return _own_pair(row)
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     *before, chosen = answer_turns(row, columns, "chosen")
@@ -130,6 +132,24 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         license=read_license(columns.one(row, "license")),
         tested=tested,
     )
+
+
+def _own_pair(row: Row) -> PreferencePair:
+    """Return a pair that this project has exported, as it was: its texts are no rows of somebody else's shapes.
+
+    Where a pair of the set has messages, an exported text is one message.
+
+    Raises:
+        ValueError: the row is no pair.
+    """
+    prompt = read_prompt(row["prompt"])
+    is_text = len(prompt) == 1 and not isinstance(prompt, str)
+    texts = {
+        "prompt": question(prompt) if is_text else prompt,
+        "chosen": read_answer(row["chosen"]),
+        "rejected": read_answer(row["rejected"]),
+    }
+    return PreferencePair.model_validate({**row, **texts})
 
 
 def judge(
@@ -191,5 +211,5 @@ def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> P
         if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
             return otherwise
         asked = column_turns(row, columns, "prompt")
-    system = column_turns(row, columns, "system") if columns.has(row, "system") else []
+    system = column_turns(row, columns, "system")
     return as_prompt([*(Turn("system", turn.text) for turn in system), *asked])

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict
-from iterpref_core.records.prompt_messages import statement_digest
+from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict, take_name
+from iterpref_core.records.statement import statement_digest
 
 _VERDICTS: dict[str, Verdict] = {
     r"accepted|ac|ok|pass(ed)?|correct|success(ful)?|true|yes|1": "passed",
@@ -59,14 +60,16 @@ def ingest_submissions(
         InputError: a file is absent, or there is no program.
     """
     # Programs are kept in a temporary file until all have come; only their places are in memory.
-    places: dict[str, list[int]] = {}
+    places: dict[tuple[str, str], list[int]] = {}
+    names: Counter[str] = Counter()
     with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for _, (name, line) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
-            places.setdefault(name, []).append(kept.tell())
+        for _, (problem_key, line) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
+            places.setdefault(problem_key, []).append(kept.tell())
             kept.write(line + b"\n")
-        for name, offsets in places.items():
+        for (task_id, _), offsets in places.items():
+            name = take_name(task_id, names)
             submissions = []
             for offset in offsets:
                 kept.seek(offset)
@@ -76,7 +79,10 @@ def ingest_submissions(
                 attempts.append(Attempt(iteration=iteration, code=each.code, verdict=each.verdict))
             solved = any(attempt.verdict == "passed" for attempt in attempts)
             trajectory = Trajectory(task_id=name, solved=solved, attempts=tuple(attempts))
-            problem_file.write(submissions[0].problem.to_json() + "\n")
+            # Any two of the programs may become a pair.
+            licenses = read_license([each.problem.license for each in submissions])
+            problem = submissions[0].problem.model_copy(update={"task_id": name, "license": licenses})
+            problem_file.write(problem.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
             intake.counts["problems"] += 1
             intake.counts["solved"] += solved
@@ -84,8 +90,10 @@ def ingest_submissions(
     return intake.result
 
 
-def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
-    """Return the name of the problem in a row, made of the statement where there is none, and its submission as JSON.
+def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], bytes]:
+    """Return name and statement's digest of the problem in a row, and the submission as JSON.
+
+    Both tell problems apart: two files may count their problems from 1, each its own.
 
     Raises:
         LeftOutError: the row has none.
@@ -102,10 +110,11 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, bytes]:
     if is_no_program(code):
         raise LeftOutError("no_code")
     prompt = read_statement(row, columns)
-    name = columns.name(row, "task_id") or f"problem-{statement_digest(prompt)}"
+    digest = statement_digest(prompt)
+    name = columns.name(row, "task_id") or f"problem-{digest}"
     stated = read_license(columns.one(row, "license"))
     problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-    return name, _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
+    return (name, digest), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:

@@ -1,11 +1,13 @@
 """Pair filters: reasons to drop pairs that are not worth learning from; first the paper's, in its order, then ours."""
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.programs.source_code.line_diff import diff_lines, split_lines
 from iterpref_core.programs.source_code.normal_form import same_form
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import PairsParams
 
@@ -39,7 +41,7 @@ def drop_reason(
     lines = split_lines(pair.rejected)
     error_lines = diff_lines(pair.rejected, pair.chosen).rejected
     error_text = "\n".join(map(lines.__getitem__, error_lines))
-    if ONLY_COMMENTS.fullmatch(error_text):
+    if ONLY_COMMENTS.fullmatch(error_text) and not _in_text(pair.rejected, error_lines):
         return "comments_only"
     if len(error_lines) > params.max_error_lines:
         return "long_error_region"
@@ -51,3 +53,13 @@ def drop_reason(
     if same_form(pair.rejected, pair.chosen, entry_point):
         return "cosmetic"
     return None
+
+
+def _in_text(code: str, lines: Sequence[int]) -> bool:
+    """Return True if one of a program's lines, numbered from 0, begins inside of a text, where `#` is no comment."""
+    try:
+        nodes = ast.walk(shared_tree(code))
+    except SyntaxError:
+        return False
+    texts = [node for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr)]
+    return any(text.lineno <= line < (text.end_lineno or 0) for text in texts for line in lines)

@@ -4,6 +4,7 @@ prompt=instruction+input        texts of two columns, one after the other
 prompt=problem|question         the first of these columns that holds something
 tests=reward_model.ground_truth   a field of a column, which may be JSON in a text; of a list, of each of its items
 language=                       there is no such column
+reference?=solution             some rows have this column
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ class Columns:
     Attributes:
         names: part → columns, in the order in which they are joined; a part that is left out has none.
         example: an assignment of columns, for messages.
-        stated: parts that the user names.
+        stated: parts that the user names, and whose columns every row must have.
         split: the split to read of rows that state theirs; None: `train`.
     """
 
@@ -213,28 +214,37 @@ def parse_columns(
     Raises:
         ConfigError: the text is not of this form.
     """
-    stated = _assignments(text, kind) if text is not None else {}
+    stated, optional = _assignments(text, kind) if text is not None else ({}, set())
     # With `prompt=task`, the column `task` does not say if a program is asked for.
     used = _first_names(stated)
     own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)}
+        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
-    return Columns(names, EXAMPLES[kind], frozenset(stated), split)
+    return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split)
 
 
-def _assignments(text: str, kind: str) -> dict[str, Sequence[str]]:
+def _assignments(text: str, kind: str) -> tuple[dict[str, Sequence[str]], set[str]]:
+    """Return the columns that a text names for each part, and the parts that a row may lack.
+
+    Raises:
+        ConfigError: the text is not of this form.
+    """
     columns: dict[str, Sequence[str]] = {}
+    optional = set()
     for assignment in text.split(","):
         part, equals, stated = (word.strip() for word in assignment.partition("="))
+        if part.endswith("?"):
+            part = part.removesuffix("?").strip()
+            optional.add(part)
         # `language=` leaves a part out.
         names = [name.strip() for name in stated.split("+")] if stated else []
         known = bool(equals) and part in PARTS[kind] and part not in columns and all(names)
-        if not known or (part in _NEEDED and not names):
+        if not known or (part in _NEEDED and (part in optional or not names)):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(PARTS[kind])} = a column; write it as "
                 f"{EXAMPLES[kind]}"
             )
         columns[part] = names
-    return columns
+    return columns, optional

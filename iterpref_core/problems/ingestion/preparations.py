@@ -11,6 +11,7 @@ from typing import Any
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.prompts import says_something
 from iterpref_core.problems.ingestion.values import Row, as_rows, as_text, read_list
+from iterpref_core.records.statement import ASKED_DECLARATIONS, ASKED_TESTS
 from iterpref_core.storage.packed_text import unpack_text
 
 _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
@@ -125,7 +126,7 @@ def prepare_kodcode(row: Row) -> Row:
     if row.get("style") == "complete":
         prompt = f"Complete this Python code:\n```python\n{question.rstrip()}\n```"
     elif wanted:
-        prompt = f"{question.strip()}\n\nWrite Python code that defines:\n```python\n{wanted}\n```"
+        prompt = f"{question.strip()}\n\n{ASKED_DECLARATIONS}```python\n{wanted}\n```"
     return {**row, "statement": prompt, "entry_point": names[0] if names else None}
 
 
@@ -173,7 +174,7 @@ def prepare_mbpp(row: Row) -> Row:
         if column in row:
             prepared[column] = [setup + as_text(test) for test in read_list(row[column])]
     listed = "\n".join(map(as_text, read_list(row.get("test_list"))))
-    prepared["statement"] = f"{question} Your code should pass these tests:\n\n{listed}"
+    prepared["statement"] = f"{question} {ASKED_TESTS}{listed}"
     return prepared
 
 

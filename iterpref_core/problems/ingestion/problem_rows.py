@@ -19,6 +19,7 @@ from iterpref_core.problems.problems.problems import hold_out, own_split
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records import Problem, StdinTest
 from iterpref_core.records.input_files import is_null
+from iterpref_core.records.statement import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT
 
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
@@ -157,6 +158,9 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
         raise LeftOutError("not_code", f"its task is {task}; if that is no kind of task, add --columns task=")
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
+    # Columns that the user names must be there, even if they are not read.
+    for part in ("reference", "wrong"):
+        columns.values(row, part)
     visible = columns.values(row, "tests")
     hidden = columns.values(row, "hidden_tests")
     asked = Problem(
@@ -210,16 +214,16 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
     """
     first, *others = names or [""]
     owner, _, name = first.rpartition(".")
-    wanted = "Write a Python program that reads standard input and prints its answer."
+    wanted = ASKED_SCRIPT
     if owner:
-        wanted = f"Write a Python class `{owner.removesuffix('()')}` with a method `{name}`."
+        wanted = f"{ASKED_DEFINITION}class `{owner.removesuffix('()')}` with a method `{name}`."
     elif name:
-        wanted = f"Write a Python {'class' if name[0].isupper() else 'function'} `{name}`."
+        wanted = f"{ASKED_DEFINITION}{'class' if name[0].isupper() else 'function'} `{name}`."
     if others:
         wanted += f" Also define {', '.join(f'`{each}`' for each in others)}."
     prompt = f"{question.strip()}\n\n{wanted}"
     if starter_code.strip():
-        prompt += f" Begin with:\n```python\n{starter_code.rstrip()}\n```"
+        prompt += f"{ASKED_BEGINNING}{starter_code.rstrip()}\n```"
     return prompt
 
 
@@ -238,8 +242,6 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     Raises:
         LeftOutError: the set has right programs, but none in Python for this row.
     """
-    # A column that the user names must be there.
-    columns.values(row, "reference")
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)

@@ -50,6 +50,8 @@ def read_turns(value: Any) -> list[Turn]:
 
 
 def _message(message: Any) -> Turn:
+    if isinstance(message, str):
+        raise ValueError("a text or messages are expected, not a list of texts; give a row for each of them")
     if not isinstance(message, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
     # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.

@@ -158,7 +158,7 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
     found = [value for value in map(_unpacked, values) if value]
     if found and all(isinstance(value, str) for value in found):
         return ["\n".join(found)]
-    if len(found) == 2 and all(map(_is_list_of_values, found)):
+    if len(found) == 2 and all(map(_is_list_of_values, found)) and not all(map(_has_assertions, found)):
         found = [{"inputs": found[0], "outputs": found[1]}]
     tests: list[str | _Example] = []
     for value in found:
@@ -174,6 +174,11 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
         for (given, output), (kind, function) in zip(read, stated, strict=True):
             tests.append(_Example(given, output, kind, function))
     return tests
+
+
+def _has_assertions(values: list[Any]) -> bool:
+    """Return True for a list of Python code with assertions, which is no list of inputs or outputs."""
+    return all(isinstance(value, str) and re.search(r"^\s*assert\b", value, re.MULTILINE) for value in values)
 
 
 def _is_list_of_values(value: Any) -> bool:

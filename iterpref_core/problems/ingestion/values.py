@@ -15,6 +15,13 @@ from typing import Any
 
 from iterpref_core.records.input_files import RepeatedKeyError, parse_json
 
+_SECONDS = {
+    r"ms|msecs?|mil\w*": 0.001,
+    r"s|secs?|seconds?": 1,
+    r"m|mins?|minutes?": 60,
+    r"h|hrs?|hours?": 3600,
+}
+"""The units of time limits → their seconds."""
 Row = Mapping[str, Any]
 """A row of a set: name of a column -> its value."""
 
@@ -135,18 +142,28 @@ def read_time_limit(value: Any) -> float | None:
 
     No problem has a limit of 100 seconds: such a number without a unit is one of milliseconds.
 
-    >>> [read_time_limit(value) for value in ("2,5 seconds", "50 ms", "1 minute", 1500, 2, "", -1)]
-    [2.5, 0.05, 60.0, 1.5, 2.0, None, None]
+    >>> [read_time_limit(value) for value in ("2,5 seconds", "1,000 ms", "1 minute", 1500, 2, "", -1)]
+    [2.5, 1.0, 60.0, 1.5, 2.0, None, None]
     >>> read_time_limit({"seconds": 2, "nanos": 500_000_000})
     2.5
+
+    Raises:
+        ValueError: the unit is unknown.
     """
     if isinstance(value, Mapping):
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
         value = (value.get("seconds") or 0) + (value.get("nanos") or 0) / 1e9
     text = f"{value:f}" if isinstance(value, float) else str(value).lower()
-    found = re.search(r"(?<![\d-])(\d+(?:[.,]\d+)?) *(ms|mil|min|s|)", text)
+    found = re.search(r"(?<![\d-])(\d+(?:[.,]\d+)*)[ -]*([a-z]*)", text)
     if found is None:
         return None
-    limit = float(found[1].replace(",", "."))
-    unit = found[2] or ("ms" if limit >= 100 else "s")
-    return limit * {"s": 1, "min": 60}.get(unit, 0.001) or None
+    number, unit = found.groups()
+    factors = [factor for names, factor in _SECONDS.items() if re.fullmatch(names, unit)]
+    if unit and not factors:
+        raise ValueError(f"time_limit: the unit of {value!r} is unknown; give seconds, or leave the column out")
+    if factors != [1]:
+        # "1,000 ms" has a separator of thousands, and "2,500 s" a decimal comma.
+        number = re.sub(r",(?=\d{3}\b)", "", number)
+    limit = float(number.replace(",", "."))
+    factor = factors[0] if factors else 0.001 if limit >= 100 else 1
+    return limit * factor or None

@@ -9,7 +9,7 @@ from iterpref_core.problems.problems.composition import compose_problem, draw_co
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ProblemsParams
 from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name
-from iterpref_core.records.prompt_messages import statement_digest
+from iterpref_core.records.statement import statement_digest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")

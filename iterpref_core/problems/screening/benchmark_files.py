@@ -1,5 +1,6 @@
 """Benchmark files: the published tasks of each benchmark, for scoring models and for screening pairs."""
 
+import gzip
 import os
 import urllib.request
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from iterpref_core.records.benchmark_table import Published
 from iterpref_core.records.errors import DataUnavailableError, first_line
+from iterpref_core.records.input_files import parse_json
 from iterpref_core.storage.make_once import make_once
 
 TIMEOUT_S = 8.0
@@ -100,11 +102,16 @@ def _download(data: Published, file: str) -> Path:
         )
         return Path(downloaded)
 
+    suffix = "".join(Path(file).suffixes)
+
     def fetch(partial: Path) -> None:
         with urllib.request.urlopen(f"{data.location}/{file}", timeout=TIMEOUT_S) as answer:
             partial.write_bytes(answer.read())
+        # A proxy's page in the file's place must not get its name, under which nothing would be fetched again.
+        with partial.open("rb") as packed:
+            for line in gzip.GzipFile(fileobj=packed) if suffix.endswith(".gz") else packed:
+                parse_json(line.decode())
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    suffix = "".join(Path(file).suffixes)
     path = cache / "iterpref" / f"{data.name}{suffix}"
     return make_once(path, fetch)

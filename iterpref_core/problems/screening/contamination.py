@@ -2,7 +2,7 @@
 
 There are four kinds of evidence, for each pair and task:
 
-- `prompt`: the prompts are the same but for case, punctuation and blanks;
+- `prompt`: the statements are the same, in their exact form (`records.statement`);
 - `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
 - `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a prompt (with or without its
   examples) or of a solution of the task. A run that stands in more than ten tasks does not count: the benchmark's
@@ -32,6 +32,7 @@ from iterpref_core.records import PreferencePair
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import DataUnavailableError, InputError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.statement import exact_form, loose_words
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -52,7 +53,6 @@ FORM = 20
 share one of 15."""
 SHOWN = 5
 """The number of contaminated pairs that are kept as examples for each benchmark."""
-_WORD = re.compile(r"\w+")
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
 
@@ -119,7 +119,8 @@ class Decontamination:
             elif name in PUBLISHED:
                 self._read_published(name)
             else:
-                self._read(Path(name).name, Path(name))
+                file = Path(name)
+                self._read(name if file.name in self.overlaps else file.name, file)
         if self._absent and not pass_over:
             raise InputError(f"cannot check contamination against: {self._reasons()}; say where these tasks are")
         if self._absent:
@@ -159,27 +160,27 @@ class Decontamination:
             owner = (benchmark, task.name)
             # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
-            prompts = [" ".join(_words(prompt)) for prompt in task.prompts]
+            prompts = [exact_form(prompt) for prompt in task.prompts]
             forms = [form for program in programs for form in long_forms(program)]
             wholes: list[str | int] = [*prompts, *forms]
             for whole in wholes:
                 self._wholes[whole][owner] = None
             if not task.composed:
-                self._add_words(owner, task, runs)
+                self._addloose_words(owner, task, runs)
         for run, places in runs.items():
             owners = {self._texts[text][0] for text, _ in places}
             if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
-    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+    def _addloose_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
         for prompt in task.prompts:
             for line in _EXAMPLE_LINE.findall(prompt):
-                words = _words(line)
+                words = loose_words(line)
                 if len(words) >= EXAMPLE:
                     self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
         for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
-            words = _words(text)
+            words = loose_words(text)
             for position, run in enumerate(_runs(words)):
                 runs[run].append((len(self._texts), position))
             self._texts.append((owner, len(words)))
@@ -195,11 +196,11 @@ class Decontamination:
         Returns:
             benchmark → task → kinds of evidence.
         """
-        asked = _words(prompt_text(prompt))
+        asked = loose_words(prompt_text(prompt))
         evidence: dict[Evidence, Iterable[Owner]] = {
-            "prompt": self._wholes.get(" ".join(asked), ()),
+            "prompt": self._wholes.get(exact_form(prompt), ()),
             "example": self._shared_examples(asked),
-            "ngram": self._covered([asked, _words(program)]),
+            "ngram": self._covered([asked, loose_words(program)]),
             "ast": [owner for form in long_forms(program) for owner in self._wholes.get(form, ())],
         }
         shared: dict[str, dict[str, set[Evidence]]] = {}
@@ -270,10 +271,6 @@ class Decontamination:
         """Write the report as JSON."""
         with atomic_writer(path) as file:
             file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
 
 
 def _runs(words: Sequence[str]) -> Iterator[int]:

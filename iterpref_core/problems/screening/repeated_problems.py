@@ -2,8 +2,8 @@
 
 Sets of problems are collections of one another. A problem repeats an earlier one for the first of these reasons:
 
-- `prompt`: the statements are the same but for case, blanks, and marks at the ends of words;
-- `program`: a function of the reference is one of the other's, up to all names and layout, and no short one;
+- `prompt`: the statements are the same, in their exact form (`records.statement`);
+- `program`: the function that the tests call, or the script, is the other's, up to all names and layout, and not short;
 - `near_prompt`: the statements are nearly the same. A sentence that more than three statements share is an instruction,
   and no part of the task.
 
@@ -13,15 +13,17 @@ A name is no reason: two problems of one name get different ones.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.problems.screening.contamination import Decontamination, long_forms
+from iterpref_core.problems.screening.contamination import FORM, Decontamination
 from iterpref_core.problems.screening.near_duplicates import NearDuplicates
+from iterpref_core.programs.source_code.normal_form import entry_form
 from iterpref_core.records import COMPOSED, Problem, take_name
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import prompt_text, statement_digest
+from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records.statement import loose_words, statement_digest
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 NEAR = 0.8
@@ -117,7 +119,7 @@ def _sentences(problem: Problem) -> list[str]:
 
 def _key(sentence: str) -> int | None:
     """Return the hash of a sentence, which never leaves the process; None for a short one."""
-    words = sentence.lower().split()
+    words = loose_words(sentence)
     return hash(" ".join(words)) if len(words) >= _LONG else None
 
 
@@ -143,7 +145,7 @@ class _Earlier:
         is_near = False
         # Composed problems are all made of the same phrases, and of the same lines.
         if problem.source != COMPOSED:
-            reasons |= dict.fromkeys(long_forms(problem.reference or ""), "program")
+            reasons |= dict.fromkeys(_long_form(problem), "program")
             sentences = _sentences(problem)
             task = [sentence for sentence in sentences if _key(sentence) not in self._instructions]
             is_near = not self._near.add(" ".join(task or sentences))
@@ -151,3 +153,14 @@ class _Earlier:
         for key in reasons:
             self._first.setdefault(key, where)
         return next(iter(repeated), ("near_prompt" if is_near else "", ""))
+
+
+def _long_form(problem: Problem) -> list[int]:
+    """Return the hash of the form of what a problem's tests call, or of its script; none for a short one, or none.
+
+    A helper that two references share, such as `is_prime`, makes them no one problem.
+    """
+    with suppress(SyntaxError):
+        form, size = entry_form(problem.reference or "", problem.entry_point)
+        return [hash(form)] if size >= FORM else []
+    return []

@@ -9,6 +9,7 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
+import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
@@ -109,14 +110,33 @@ def solution_forms(code: str) -> list[tuple[object, int]]:
         Pairs of the form, and its size in nodes of the syntax tree. A program without functions has one form, a program
         that does not parse none.
     """
-    forms: list[tuple[object, int]] = []
     with suppress(SyntaxError):
         tree = shared_tree(code)
-        for part in list(_functions(tree.body)) or [tree]:
-            nodes = list(ast.walk(part))
-            size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-            forms.append((tuple(_form(part, _BUILTINS - _bound_by(nodes))), size))
-    return forms
+        return list(map(_sized_form, list(_functions(tree.body)) or [tree]))
+    return []
+
+
+def entry_form(code: str, entry_point: str) -> tuple[object, int]:
+    """Return the form and size of the function or class that tests call, as `solution_forms` does; else of the script.
+
+    Args:
+        code: the program.
+        entry_point: an expression for the function, such as `Solution().add`; empty for a script.
+
+    Raises:
+        SyntaxError: the program does not parse.
+    """
+    tree = shared_tree(code)
+    *_, name = ["", *re.findall(r"\w+", entry_point)]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    named = [node for node in (*_functions(tree.body), *classes) if _name(node) == name]
+    return _sized_form((named or [tree])[-1])
+
+
+def _sized_form(part: ast.AST) -> tuple[object, int]:
+    nodes = list(ast.walk(part))
+    size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
+    return tuple(_form(part, _BUILTINS - _bound_by(nodes))), size
 
 
 def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:

@@ -26,7 +26,8 @@ from iterpref_core.models.pretrained.tokenizers import continuing_engine, readin
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
-from iterpref_core.records.prompt_messages import Prompt, statement_digest
+from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records.statement import statement_digest
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair

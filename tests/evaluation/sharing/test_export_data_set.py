@@ -98,6 +98,21 @@ def test_exports_can_be_concatenated_whatever_their_pairs_state(tmp_path: Path, 
     assert both["rejected_spans"] == [None, [[4, 8]]]
 
 
+def test_texts_that_look_like_something_else_come_back_as_they_were(tmp_path: Path) -> None:
+    odd = [
+        PreferencePair(
+            task_id="j", prompt='[{"role": "user", "content": "x"}]', chosen="x = 1\n", rejected="```\nx =\n```\ny"
+        ),
+        PreferencePair(task_id="h", prompt="\n\nHuman: Add.", chosen="x = 1\n", rejected="x = 2\n"),
+        PreferencePair(task_id="n", prompt="None", chosen="x = 1\n", rejected="x = 2\n"),
+    ]
+    pairs = written(tmp_path / "pairs.jsonl", odd)
+    export_pairs(pairs, None, None, tmp_path / "set", describe)
+    again = tmp_path / "again.jsonl"
+    ingest_pairs(Source([tmp_path / "set/data/train.parquet"]), again)
+    assert again.read_bytes() == pairs.read_bytes()
+
+
 def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Path, load: Any) -> None:
     turns = read_prompt(
         [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "?"}, {"role": "user", "content": "1."}]

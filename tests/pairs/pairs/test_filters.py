@@ -76,5 +76,11 @@ def test_half_a_program_and_any_line_end_have_comments_and_blank_lines_are_none(
     assert reason("x = 1\n\n", "x = 1\ny = 2\n") is None
 
 
+def test_a_number_sign_inside_of_a_text_begins_no_comment() -> None:
+    code = 'x = """\n# {}\n"""\n'
+    assert reason(code.format("Titel"), code.format("Title")) is None
+    assert reason(f"{code}# a\n", f"{code}# b\n") == "comments_only"
+
+
 def test_many_marks_in_one_line_take_no_time() -> None:
     assert not ONLY_COMMENTS.fullmatch("# " * 10_000 + "\nx")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import call_tests
-from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.columns import PARTS, LeftOutError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.problems.ingestion.programs import find_programs
 from iterpref_core.records import PreferencePair, Problem, Trajectory
@@ -141,13 +142,13 @@ def test_columns_of_lists_are_joined_or_refused_by_name(tmp_path: Path) -> None:
     row = PAIR | {"examples": ["1 -> 2", "2 -> 3"], "notes": "n > 0"}
     _, (pair,) = pairs_of(row, folder=tmp_path, columns="prompt=prompt+examples+notes")
     assert pair.prompt == "Add one.\n1 -> 2\n2 -> 3\nn > 0"
-    with pytest.raises(InputError, match="a text or messages are expected, not str"):
+    with pytest.raises(InputError, match="a text or messages are expected, not a list of texts; give a row for each"):
         pairs_of(PAIR | {"chosen": ["x = 1\n", "x = 3\n"]}, folder=tmp_path)
     chat = [{"role": "user", "content": "Add."}]
     with pytest.raises(InputError, match=r"prompt: texts and other values cannot be joined"):
         pairs_of(PAIR | {"chat": chat}, folder=tmp_path, columns="prompt=prompt+chat")
     # A conversation whose roles nobody states.
-    with pytest.raises(InputError, match="a text or messages are expected, not str"):
+    with pytest.raises(InputError, match="a text or messages are expected, not a list of texts; give a row for each"):
         pairs_of(PAIR | {"prompt": [["Hi.", "Hello."], ["Add.", "Sure."]]}, folder=tmp_path)
     with pytest.raises(InputError, match="a text or messages are expected"):
         pairs_of({name: [text, text] for name, text in PAIR.items()}, folder=tmp_path)
@@ -653,3 +654,33 @@ def test_rows_of_any_values_are_taken_or_counted(
 def test_any_prompt_comes_back_unchanged_or_is_refused(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
     _, pairs = pairs_of(PAIR, PAIR | {"prompt": prompt}, folder=tmp_path_factory.mktemp("prompt"))
     assert [pair.prompt for pair in pairs[1:]] in ([], [prompt])
+
+
+@pytest.mark.parametrize(
+    ("form", "part"),
+    [(form, part) for form in ("problems", "trl", "pairs") for part in PARTS[PRESETS[form].parts]],
+)
+def test_a_column_that_is_named_must_be_there_unless_it_is_optional(tmp_path: Path, form: str, part: str) -> None:
+    programs = {"buggy": "print(2)\n", "fixed": "print(1)\n", "tests": [{"input": "", "output": "1"}]}
+    row = {"problems": {"prompt": "Add.", "tests": ASSERTIONS}, "trl": PAIR, "pairs": {"prompt": "Add."} | programs}[
+        form
+    ]
+    source = written(tmp_path / "in.jsonl", row)
+
+    def take(columns: str) -> Ingested:
+        if form == "problems":
+            return problems_of(tmp_path, form, row, columns=columns)[0]
+        judging = Judging(PARAMS.pairs, EXECUTION, tmp_path / "store") if form == "pairs" else None
+        return ingest_pairs(Source([source]), tmp_path / "out.jsonl", judging, form=form, columns=columns)
+
+    with pytest.raises(InputError, match="no column `coed`; there are prompt, "):
+        take(f"{part}=coed")
+    if part not in {"prompt", "chosen", "rejected", "buggy", "fixed", "tests"}:
+        assert take(f"{part}?=coed").counts
+
+
+def test_two_columns_of_assertions_are_tests_of_one_function(tmp_path: Path) -> None:
+    row = {"prompt": "Add.", "reference": ADD, "a": ASSERTIONS[:1], "b": ASSERTIONS[1:2]}
+    _, problems = problems_of(tmp_path, "problems", row, columns="tests=a+b")
+    (problem,) = problems.values()
+    assert [test.model_dump()["code"] for test in problem.tests] == ASSERTIONS[:2]

@@ -14,10 +14,16 @@ UNITS = {"": 1, "s": 1, " sec": 1, " Seconds ": 1, " second": 1, "ms": 1000, " m
 
 @pytest.mark.parametrize(
     ("stated", "seconds"),
-    [("50 ms", 0.05), ("120 Seconds", 120), ("2 minutes", 120), ("2,5 s", 2.5), ("2.0 sec per test", 2), (-1, None)],
-)
+    [("50 ms", 0.05), ("120 Seconds", 120), ("2 minutes", 120), ("2,5 s", 2.5), ("2.0 sec per test", 2), (-1, None),
+     ("1,000 ms", 1), ("1,000", 1), ("2,000 milliseconds", 2), ("2 hours", 7200), ("1-second", 1)],
+)  # fmt: skip
 def test_a_unit_says_more_than_the_size_of_a_number(stated: Any, seconds: float | None) -> None:
     assert read_time_limit(stated) == seconds
+
+
+def test_a_unit_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="the unit of '2 days' is unknown"):
+        read_time_limit("2 days")
 
 
 @given(seconds=SECONDS, unit=st.sampled_from(sorted(UNITS)), number=st.booleans())

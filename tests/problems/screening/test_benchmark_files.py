@@ -67,10 +67,19 @@ def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
     source = HUMANEVAL._replace(location=f"file://{tmp_path}")
     with pytest.raises(DataUnavailableError, match="is not on this machine"):
         find_benchmark(source)
-    published.write_bytes(b"whole")
-    assert find_benchmark(source).files[0].read_bytes() == b"whole"
+    for page in (
+        b"<!DOCTYPE html><title>Log in</title>",
+        gzip.compress(b"<html>\n"),
+        gzip.compress(b"{}\n" * 999)[:-9],
+    ):
+        published.write_bytes(page)
+        with pytest.raises(DataUnavailableError, match="cannot be downloaded"):
+            find_benchmark(source)
+    whole = gzip.compress(json.dumps(TASK).encode())
+    published.write_bytes(whole)
+    assert find_benchmark(source).files[0].read_bytes() == whole
     published.unlink()
-    assert find_benchmark(source).files[0].read_bytes() == b"whole"
+    assert find_benchmark(source).files[0].read_bytes() == whole
 
 
 def test_a_folder_stands_for_the_files_of_livecodebench_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

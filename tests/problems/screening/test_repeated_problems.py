@@ -131,3 +131,18 @@ def test_no_verb_writes_over_a_file_that_it_reads(
     assert done.exception is not None
     assert f"{places} are the same path; change one" in str(done.exception)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == before
+
+
+def test_a_helper_that_references_share_makes_them_no_one_problem(tmp_path: Path) -> None:
+    uses = [
+        "def f(n):\n    return total(range(n))",
+        "def f(n):\n    return [total([d]) for d in n]",
+        "print(total([1]))",
+    ]
+    rows = [
+        problem(str(number), f"Task {number}.", reference=f"{PROGRAM}\n\n{use}\n", entry_point="f" * ("def" in use))
+        for number, use in enumerate(uses)
+    ]
+    again = problem("again", "The same script.", reference=f"{PROGRAM}\n\n{uses[2]}\n".replace("result", "r"))
+    _, found = checked("--problems", written(tmp_path / "a.jsonl", *rows, again), "--out", tmp_path / "out.jsonl")
+    assert (found["kept"], found["repeated/program"]) == (3, 1)

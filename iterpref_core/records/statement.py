@@ -1,0 +1,68 @@
+r"""Statements: what a prompt asks, in two forms.
+
+- The exact form tells statements apart: for identity, for splits, for repetitions. Case, blanks, and marks at the ends
+  of words do not count; neither does what an ingestion has added, nor the words of a system.
+- The loose form, the words alone, is for overlap.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+from iterpref_core.records.prompt_messages import Prompt
+
+_EDGES = ".,;:!?\"'`*_"
+"""Marks at the ends of words that do not make another statement; `>` and `-1` do."""
+_AFTER_QUOTE = re.compile(r"(?<=[\"'`])[.,;:!?]+\Z")
+ASKED_TESTS = "Your code should pass these tests:\n\n"
+ASKED_DECLARATIONS = "Write Python code that defines:\n"
+ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
+ASKED_DEFINITION = "Write a Python "
+ASKED_BEGINNING = " Begin with:\n```python\n"
+"""The words with which an ingestion asks for a program, behind the statement that it has read."""
+_NAME = r"`[^`\n]+`"
+_ADDED = re.compile(
+    rf"""\s+(?:
+        {re.escape(ASKED_TESTS)}.*
+        | {re.escape(ASKED_DECLARATIONS)}```.*```
+        | (?:
+              {re.escape(ASKED_SCRIPT)}
+              | {re.escape(ASKED_DEFINITION)}(?:class|function)\ {_NAME}(?:\ with\ a\ method\ {_NAME})?\.
+          )
+          (?:\ Also\ define\ {_NAME}(?:,\ {_NAME})*\.)?
+          (?:{re.escape(ASKED_BEGINNING)}.*```)?
+    )\s*\Z""",
+    re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"\w+")
+
+
+def exact_form(prompt: Prompt) -> str:
+    """Return what a prompt asks, so that equal statements are equal texts.
+
+    >>> exact_form("Add a  and b.") == exact_form("add `a` and b")
+    True
+    >>> exact_form("Split at ','") == exact_form("Split at ';'"), exact_form("Is n > 0?") == exact_form("Is n < 0?")
+    (False, False)
+    """
+    texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
+    statement = "\n".join(texts)
+    # A prompt of nothing but such words is a statement all the same.
+    statement = _ADDED.sub("", statement) or statement
+    words = unicodedata.normalize("NFC", statement.casefold()).split()
+    # In "Split at ','.", the mark in its quotes is the word.
+    return " ".join(word.strip(_EDGES) or _AFTER_QUOTE.sub("", word) for word in words)
+
+
+def statement_digest(prompt: Prompt) -> str:
+    """Return a digest of the exact form: equal statements are one problem."""
+    return hashlib.sha256(exact_form(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def loose_words(text: str) -> list[str]:
+    """Return the loose form: the words of a text in small letters, without marks.
+
+    >>> loose_words("Split at ',', then add.")
+    ['split', 'at', 'then', 'add']
+    """
+    return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
