@@ -20,7 +20,7 @@ LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 
 GROUND = tuple(
     f"iterpref_core.records.{name}"
-    for name in ("artifacts", "config", "errors", "input_files", "prompt_messages", "results")
+    for name in ("artifacts", "config", "errors", "input_files", "prompt_messages", "results", "statement")
 )
 CONTRACTS = (
     *GROUND,
