@@ -377,7 +377,7 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
             peft_config=lora_config(params),
             callbacks=[Clock()],
         )
-        scored = score_pairs(trainer.model, rows, batch_size=2)
+        scored = score_pairs(trainer.model, rows, size=1)
         trainer.train_dataset = scored
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

@@ -121,7 +121,8 @@ def estimate(folder: Path, size: int) -> Told:
     with tempfile.TemporaryDirectory() as scratch:
         rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
-        tokens = float(rows.totals.mean())
+        programs = (rows.checks["chosen_tokens"] + rows.checks["rejected_tokens"]) / 2
+        tokens = float((rows.checks["prompt_tokens"] + programs).mean())
     return {"estimate": found.peak_bytes, "cpu": found.cpu_bytes, "tokens": tokens}
 
 

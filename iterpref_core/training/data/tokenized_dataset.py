@@ -53,8 +53,8 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         checks: of all pairs.
         methods: names of the methods of localization.
         problems: of all rows, a name for each problem.
-        totals: (2 pairs,) tokens of each chosen program, then of each rejected one, with its prompt.
-        starts: (2 pairs + 1,) where these programs begin in the reference.
+        lengths: (pairs,) tokens of each prompt with its longer program.
+        starts: (2 pairs + 1,) where each chosen program, then each rejected one, begins in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
     """
 
@@ -68,10 +68,9 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
         # In the reference they start at 0 3 8 12, and it ends at 18.
-        lengths = np.concatenate([self.checks["chosen_tokens"], self.checks["rejected_tokens"]])
-        prompts = self.checks["prompt_tokens"]
-        self.totals = np.concatenate([prompts, prompts]) + lengths
-        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        programs = [self.checks["chosen_tokens"], self.checks["rejected_tokens"]]
+        self.lengths: np.ndarray = self.checks["prompt_tokens"] + np.maximum(*programs)
+        self.starts = np.concatenate([[0], np.cumsum(np.concatenate(programs))])
         self.reference: np.ndarray | None = None
 
     def __len__(self) -> int:

@@ -153,11 +153,11 @@ def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args
     """
     whole = base_of(model).to(args.device)
     add_label_head(whole)
-    batch = 2 * args.per_device_train_batch_size
+    size = args.per_device_train_batch_size
     if isinstance(args, DPOConfig) and args.precompute_ref_batch_size is not None:
-        batch = 2 * args.precompute_ref_batch_size  # TRL counts pairs
+        size = args.precompute_ref_batch_size
     with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=bool(args.bf16)):
-        rows = score_pairs(whole, data, batch_size=batch)
+        rows = score_pairs(whole, data, size=size)
     return FocalDataset(rows, replace(data.form, scored=True))
 
 

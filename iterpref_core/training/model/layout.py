@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from torch.utils.data import Subset
 from transformers import PreTrainedConfig
 
@@ -29,10 +30,15 @@ def narrow_window(config: PreTrainedConfig, longest: int) -> str:
     return ""
 
 
-def longest_pair(rows: Sequence[TokenizedPair] | Subset[TokenizedPair] | Any) -> int:
-    """Return the tokens of the longest prompt and program among all pairs; of a subset on disk, in all of its file."""
+def lengths(rows: Sequence[TokenizedPair] | Subset[TokenizedPair] | Any) -> np.ndarray:
+    """Return the tokens of each prompt with its longer program, (pairs,); of a subset, of all that it is of."""
     if isinstance(rows, Subset):
-        return longest_pair(rows.dataset)
+        return lengths(rows.dataset)
     if isinstance(rows, TokenizedDataset):
-        return int(rows.totals.max())
-    return max((row.length for row in rows), default=0)
+        return rows.lengths
+    return np.array([row.length for row in rows], np.int64)
+
+
+def longest_pair(rows: Sequence[TokenizedPair] | Subset[TokenizedPair] | Any) -> int:
+    """Return the tokens of the longest prompt and program among all pairs; of a subset, among all that it is of."""
+    return int(lengths(rows).max(initial=0))

@@ -2,17 +2,15 @@
 
 The reference term of any objective is a weighted sum of these. They are kept outside of DVC's
 outputs under a key of everything that decides them (model, adapters, token ids, precision and more), in a memory-mapped
-array that all processes and objectives share. The model before training scores them as it is prepared for training,
-sharded or not: no process holds a whole copy besides.
+array that all processes and objectives share. The model before training scores them in training's own batches, as it
+is prepared for training, sharded or not: no process holds a whole copy besides.
 """
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +20,26 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from filelock import FileLock
 from peft import PeftModel
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
-from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.progress import show_progress
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.label_head import batch_logps
+from iterpref_core.training.model.layout import lengths
 from iterpref_core.training.model.parity import silent
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
-Program = tuple[list[int], list[int]]
-"""Prompt ids, completion ids."""
+_EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
+"""The objective by whose batches the reference is scored: all tokens of both programs count."""
+
+Scores = tuple[int, np.ndarray, np.ndarray]
+"""The number of a pair, and the log-probabilities of the tokens of y+ and of y-, float32 nats."""
 
 
 _DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
@@ -48,6 +53,7 @@ def reference_path(
     params: TrainingParams,
     model: PreTrainedModel | PeftModel,
     processes: str,
+    layout: Layout,
 ) -> Path:
     """Return the path of the log-probabilities: its name is a digest of all that decides them, which masks do not.
 
@@ -58,6 +64,7 @@ def reference_path(
         params: settings; the seed counts where adapters are drawn with it.
         model: the policy, whose precision, attention and device count.
         processes: their number, and how they share the weights; see `ranks.sharding`.
+        layout: how pairs are laid out in rows.
     """
     decided = {*_DECISIVE, "seed"} if params.lora is not None else {*_DECISIVE}
     settings = params.model_dump(mode="json", include=decided)
@@ -70,6 +77,7 @@ def reference_path(
         model.config._attn_implementation,  # noqa: SLF001 - transformers offers no other way to ask
         model.device.type,
         processes,
+        layout,
         code,
         training_versions(),
     ]
@@ -78,10 +86,12 @@ def reference_path(
 
 def reference_logps(
     model: Any,
+    config: PreTrainedConfig,
     rows: TokenizedDataset,
     path: Path,
     *,
-    batch_size: int,
+    collator: Collator,
+    size: int,
     processes: PartialState,
 ) -> np.ndarray:
     """Return the log-probabilities on disk, (tokens,) of all chosen programs and then all rejected.
@@ -93,27 +103,25 @@ def reference_logps(
 
     Args:
         model: before training, with a label head, as it is prepared for training in this process.
+        config: of the model itself.
         rows: the tokenized pairs.
         path: from `reference_path`.
-        batch_size: sequences scored at once.
+        collator: training's.
+        size: pairs of a forward pass.
         processes: those that train together.
     """
-
-    def program(number: int) -> Program:
-        rejected, index = divmod(number, len(rows))
-        row = rows[index]
-        return row.prompt_ids, row.rejected_ids if rejected else row.chosen_ids
-
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
         processes.wait_for_everyone()  # all who wait here find the file that the lock's last holder wrote
         if not path.exists():
             starts = rows.starts
             scores = np.empty(int(starts[-1]) if processes.is_main_process else 0, np.float32)
-            for batch in score_programs(model, program, rows.totals, batch_size, processes):
-                for number, score in gather_object(batch):
+            for batch in score_rows(model, config, rows, collator, size, processes):
+                for number, chosen, rejected in gather_object(batch):
                     if processes.is_main_process:
-                        scores[starts[number] : starts[number + 1]] = score
+                        scores[starts[number] : starts[number + 1]] = chosen
+                        other = len(rows) + number
+                        scores[starts[other] : starts[other + 1]] = rejected
             if processes.is_main_process:
                 partial = path.with_suffix(".partial")
                 # In a memory-mapped file a full disk would be a signal, which ends the process, and no error.
@@ -126,88 +134,81 @@ def reference_logps(
 
 
 @torch.no_grad()  # and not inference mode, in which sharded weights cannot be gathered
-def score_programs(
+def score_rows(
     model: Any,
-    program: Callable[[int], Program],
-    totals: np.ndarray,
-    batch_size: int,
+    config: PreTrainedConfig,
+    rows: TokenizedDataset | Sequence[TokenizedPair],
+    collator: Collator,
+    size: int,
     processes: PartialState | None = None,
-) -> Iterator[list[tuple[int, np.ndarray]]]:
-    """Score every completion token given all before it.
+) -> Iterator[list[Scores]]:
+    """Score every token of both programs given all before it, and yield the scores of each forward pass.
+
+    The longest pairs come first: what does not fit into memory ends the run in its first seconds.
 
     Args:
         model: a causal language model with a label head.
-        program: prompt ids and completion ids of each, by its number.
-        totals: (programs,) tokens of each with its prompt; similar lengths go together, the shortest first.
-        batch_size: sequences scored at once.
-        processes: score every n-th program each, in as many forward passes each; None for one process.
-
-    Yields:
-        For each pass the numbers of its programs, each with float32 nats, as many as its completion has tokens.
+        config: of the model itself.
+        rows: the pairs.
+        collator: training's; its objective does not count.
+        size: pairs of a forward pass.
+        processes: score a share of the pairs each, in as many forward passes each; None for one process.
     """
     model.eval()
     rank = processes.process_index if processes else 0
     world = processes.num_processes if processes else 1
-    share = np.arange(len(totals))[rank::world]
-    order = share[np.argsort(totals[share], kind="stable")]
-    passes = math.ceil(math.ceil(len(totals) / world) / batch_size)
+    collate = replace(collator, objective=_EVERY_TOKEN)
+    longest_first = np.argsort(-lengths(rows), kind="stable").tolist()
+    at_once = size * world
     freed_memory = FreedMemory()
-    with show_progress("reference log-probabilities", len(order), unit="programs") as advance:
-        for turn in range(passes):
-            batch = order[turn * batch_size : (turn + 1) * batch_size].tolist()
+    device = next(model.parameters()).device
+    with show_progress("reference log-probabilities", len(rows), unit="pairs") as advance:
+        for start in range(0, len(rows), at_once):
+            first = start + rank * size
+            numbers = longest_first[first : first + size]
             # A process that is done takes part in the others' passes, where weights are sharded.
+            pairs = [rows[number] for number in numbers or longest_first[:1]]
+            batch = {name: values.to(device) for name, values in collate(pairs).items()}
             # Phi-MoE's router reads the number of its noise where it evaluates, too; it trains without.
             with silent(model):
-                scores = score_batch(model, [program(number) for number in batch or [0]])
-            yield [(number, score.numpy()) for number, score in zip(batch, scores, strict=False)]
-            # Each pass is longer than all before it, so none finds its memory among the blocks that these freed.
-            freed_memory.after_pass(next(model.parameters()).device)
-            advance(len(batch))
+                logps = batch_logps(model, batch, config).cpu().numpy()
+            yield list(_scores_of(numbers, pairs, batch, logps))
+            freed_memory.after_pass(device)
+            advance(min(at_once, len(rows) - start))
 
 
-def score_pairs(model: Any, rows: Sequence[TokenizedPair], *, batch_size: int) -> list[TokenizedPair]:
-    """Return pairs with log-probabilities of a model in this process, which has a label head."""
-    programs: list[Program] = []
-    for row in rows:
-        programs.append((row.prompt_ids, row.chosen_ids))
-        programs.append((row.prompt_ids, row.rejected_ids))
-    totals = np.array([len(prompt) + len(completion) for prompt, completion in programs])
-    scores = dict(chain.from_iterable(score_programs(model, programs.__getitem__, totals, batch_size)))
-    scored = []
-    for number, row in enumerate(rows):
-        chosen = scores[2 * number].tolist()
-        rejected = scores[2 * number + 1].tolist()
-        scored.append(replace(row, ref_chosen=chosen, ref_rejected=rejected))
+def _scores_of(
+    numbers: Sequence[int], pairs: Sequence[TokenizedPair], batch: Batch, logps: np.ndarray
+) -> Iterator[Scores]:
+    """Yield the scores of the pairs of a batch."""
+    pair_of_label = batch["pair"].cpu().numpy()
+    counts = {name: batch[name].cpu().numpy() > 0 for name in ("w_chosen", "w_rejected")}
+    for place, (number, pair) in enumerate(zip(numbers, pairs, strict=False)):
+        own = pair_of_label == place
+        chosen = _padded(logps[own & counts["w_chosen"]], len(pair.chosen_ids))
+        rejected = _padded(logps[own & counts["w_rejected"]], len(pair.rejected_ids))
+        yield number, chosen, rejected
+
+
+def _padded(scores: np.ndarray, tokens: int) -> np.ndarray:
+    """Return 0 for the first token of a row without a prompt, which nothing predicts, and the scores behind it."""
+    return np.pad(scores, (tokens - len(scores), 0))
+
+
+def score_pairs(
+    model: PreTrainedModel | PeftModel, rows: Sequence[TokenizedPair], *, size: int, layout: Layout = "padded"
+) -> list[TokenizedPair]:
+    """Return pairs with log-probabilities of a model in this process, which has a label head.
+
+    Args:
+        model: the reference.
+        rows: the pairs.
+        size: pairs of a forward pass.
+        layout: how pairs are laid out in rows.
+    """
+    collator = Collator(_EVERY_TOKEN, layout, pad_token_id=0, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)
+    scored = list(rows)
+    for batch in score_rows(model, model.config, rows, collator, size):
+        for number, chosen, rejected in batch:
+            scored[number] = replace(rows[number], ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
     return scored
-
-
-@torch.no_grad()
-def score_batch(model: Any, batch: Sequence[Program]) -> list[torch.Tensor]:
-    """Return the log-probabilities of a few programs' tokens, in nats; their rows are padded on the right."""
-    device = next(model.parameters()).device
-    rows = [torch.tensor(prompt + completion, device=device) for prompt, completion in batch]
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    # Prompt "p q" and completion "a b" in the second row, of five positions: p q a b are at the positions 5 6 7 8. The
-    # labels a and b are at 7 and 8, and are predicted at 6 and 7. The first token of a row without a prompt is
-    # predicted from nothing: it has no label, and 0 for its log-probability.
-    width = ids.shape[1]
-    places: list[list[int]] = []
-    for number, (prompt, completion) in enumerate(batch):
-        first = number * width + max(len(prompt), 1)
-        end = number * width + len(prompt) + len(completion)
-        places.append(list(range(first, end)))
-    positions = torch.tensor(list(chain.from_iterable(places)), dtype=torch.long, device=device)
-    logps = model(
-        input_ids=ids,
-        attention_mask=(torch.arange(ids.shape[1], device=device) < lengths[:, None]).long(),
-        label_positions=positions - 1,
-        label_targets=ids.flatten()[positions],
-        use_cache=False,
-    )
-    counts = [len(row_places) for row_places in places]
-    scores = []
-    for score, (_, completion) in zip(logps.cpu().split(counts), batch, strict=True):
-        unpredicted = len(completion) - len(score)
-        scores.append(torch.nn.functional.pad(score, (unpredicted, 0)))
-    return scores

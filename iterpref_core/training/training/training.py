@@ -180,6 +180,7 @@ def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTr
         params=run.params,
         model=trainer.model,
         processes=sharding(run.processes),
+        layout=trainer.data_collator.layout,
     )
 
 
@@ -187,9 +188,11 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) ->
     """Score the rows with the weights to train."""
     data.rows.reference = reference_logps(
         trainer.model_wrapped,
+        trainer.model.config,
         data.rows,
         path,
-        batch_size=2 * run.params.micro_batch_size,
+        collator=trainer.data_collator,
+        size=run.params.micro_batch_size,
         processes=run.processes,
     )
 

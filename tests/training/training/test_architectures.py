@@ -88,7 +88,7 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
 
     add_label_head(base)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        rows = score_pairs(base, pairs, batch_size=4)
+        rows = score_pairs(base, pairs, size=4)
     batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
     model.train()
     with silent(model), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):

@@ -95,7 +95,7 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
     rows = list(tokenize_pairs([(pair, unmarked) for pair in pairs()], template, form))
     add_label_head(fitted.model)
-    seen = [-logp for row in score_pairs(fitted.model, rows, batch_size=4) for logp in row.ref_chosen]
+    seen = [-logp for row in score_pairs(fitted.model, rows, size=4) for logp in row.ref_chosen]
     own = own_losses(fitted)
     assert len(seen) == len(own)
     assert sum(own) / len(own) < 0.1, "fitted"

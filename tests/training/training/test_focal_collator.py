@@ -118,7 +118,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         chosen = [0] * len(example["chosen_ids"])
         rows.append(TokenizedPair(example["prompt_ids"], example["chosen_ids"], example["rejected_ids"], focal, chosen))
     add_label_head(reference)
-    scored = score_pairs(reference, rows, batch_size=4)
+    scored = score_pairs(reference, rows, size=4)
     ours = PairTrainer(policy, theirs.args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
 
     expected = ours.compute_loss(ours.model, ours.data_collator(scored))

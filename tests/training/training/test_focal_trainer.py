@@ -278,13 +278,11 @@ def test_lengths_beta_and_batch_of_the_configuration_are_used(
 
     sizes = []
     score = module.score_pairs
-    monkeypatch.setattr(
-        module, "score_pairs", lambda *args, batch_size: sizes.append(batch_size) or score(*args, batch_size=batch_size)
-    )
+    monkeypatch.setattr(module, "score_pairs", lambda *args, size: sizes.append(size) or score(*args, size=size))
     args = config(objective="dpo", beta=0.7, max_length=30, precompute_ref_batch_size=3)
     trainer = FocalDPOTrainer(model, args, plain, tokenizer)
     assert max(row.length for row in trainer.train_dataset) == 30
-    assert sizes == [6]
+    assert sizes == [3]
     no_limit = FocalDPOTrainer(model, config(objective="dpo", max_length=None), plain, tokenizer)
     assert not any(row.chosen_truncated or row.prompt_truncated for row in no_limit.train_dataset)
 

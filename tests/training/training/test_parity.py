@@ -242,7 +242,7 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
         save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
     )  # fmt: skip
     add_label_head(model)
-    rows = score_pairs(model, _pairs(4, tokens), batch_size=4)
+    rows = score_pairs(model, _pairs(4, tokens), size=4)
     trainer = PairTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
     trainer.train()
     return float(trainer.state.log_history[0]["loss"])

@@ -226,7 +226,7 @@ if os.environ.get("RANK") == "1":
     from iterpref_core.training.model import reference
     def fail(*args, **options):
         raise InputError("pairs.jsonl: this process cannot go on")
-    reference.score_batch = fail
+    reference.score_rows = fail
 """
 
 

@@ -52,7 +52,7 @@ def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
     table, counted = open_dataset(), PairChecks.of(rows)
     assert list(table) == rows
     assert (len(table), table.problems) == (len(rows), [row.task_id for row in rows])
-    assert max(table.totals) == max(row.length for row in rows)
+    assert max(table.lengths) == max(row.length for row in rows)
     assert (table.checks.counts(), table.checks.numbers()) == (counted.counts(), counted.numbers())
     assert list(table.checks.findings(params)) == list(counted.findings(params))
 

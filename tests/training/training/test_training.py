@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
 
 def _scorer(model_folder: Path) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
@@ -48,8 +50,8 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
     from iterpref_core.training.model.reference import score_pairs
 
     model, marks = _scorer(model_folder), [0] * 3
-    rows = [TokenizedPair(prompt, [8, 9, 10], [3], marks, marks) for prompt in ([5, 6, 7], [], [4])]
-    for row in score_pairs(model, rows, batch_size=2):
+    rows = [TokenizedPair(prompt, [8, 9, 10], [3], [0], marks) for prompt in ([5, 6, 7], [], [4])]
+    for row in score_pairs(model, rows, size=2):
         for completion, score in ((row.chosen_ids, row.ref_chosen), (row.rejected_ids, row.ref_rejected)):
             tokens = torch.tensor([row.prompt_ids + completion])
             logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
@@ -63,6 +65,7 @@ def test_reference_is_computed_once_and_read_back(
 ) -> None:
     from accelerate import PartialState
 
+    from iterpref_core.training.data.batches import Collator
     from iterpref_core.training.data.tokenization import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.reference import reference_logps, score_pairs
@@ -71,14 +74,34 @@ def test_reference_is_computed_once_and_read_back(
         PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
     )
     model, path = _scorer(inputs[2]), tmp_path / "key.npy"
+    collator = Collator(OBJECTIVES["sft"], "fork", pad_token_id=0)
     first, again = (
-        reference_logps(scorer, table, path, batch_size=5, processes=PartialState()) for scorer in (model, None)
+        reference_logps(scorer, model.config, table, path, collator=collator, size=5, processes=PartialState())
+        for scorer in (model, None)
     )
     assert (first == again).all()
     table.reference = again
-    for row, alone in zip(table, score_pairs(model, list(table), batch_size=1), strict=True):
+    for row, alone in zip(table, score_pairs(model, list(table), size=1), strict=True):
         assert row.ref_chosen == pytest.approx(alone.ref_chosen, abs=1e-4)
         assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
+
+
+@pytest.mark.parametrize("layout", ["padded", "fork"])
+def test_the_longest_pairs_are_scored_first(layout: Layout, model_folder: Path, rows: list[TokenizedPair]) -> None:
+    """What does not fit into a card's memory ends a run in its first seconds."""
+    from iterpref_core.training.data.batches import Collator
+    from iterpref_core.training.model.reference import score_rows
+
+    model = _scorer(model_folder)
+    pairs = []
+    for number, row in enumerate(rows):
+        ids = row.chosen_ids[: 4 * (number + 1)]
+        marks = [0] * len(ids)
+        pairs.append(replace(row, chosen_ids=ids, rejected_ids=ids, focal=marks, focal_chosen=marks))
+    batches = score_rows(model, model.config, pairs, Collator(OBJECTIVES["sft"], layout, 0), 5)
+    lengths = [pairs[number].length for batch in batches for number, *_ in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(lengths) == len(pairs)
 
 
 QUICK = ("sft", "rpo", "target-dpo", "target-rpo", "hybrid-rpo", "symmetric-dpo", "simpo", "target-orpo")
@@ -332,7 +355,7 @@ def key_of_reference(policy: PreTrainedModel, params: TrainingParams) -> Callabl
 
     def key(tokens: str = "tokens", fingerprint: str = "model", processes: str = "", **settings: object) -> str:
         stated = params.model_copy(update=settings)
-        return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes).name
+        return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes, stated.layout).name
 
     return key
 
@@ -354,7 +377,8 @@ def test_reference_log_probabilities_belong_to_all_that_makes_the_model(
     lora: dict[str, object] = {"r": 4}
     changes: list[dict[str, object]] = [
         {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
-        {"micro_batch_size": 2}, {"arguments": {"tf32": True}}, {"lora": lora}, {"lora": lora, "seed": 4},
+        {"micro_batch_size": 2}, {"layout": "padded"}, {"arguments": {"tf32": True}}, {"lora": lora},
+        {"lora": lora, "seed": 4},
         *({"lora": lora | more} for more in (
             {"init_lora_weights": False}, {"init_lora_weights": "pissa_niter_4"}, {"r": 8}, {"use_dora": True},
             {"layer_replication": [[0, 2], [1, 2]]}, {"target_modules": ["q_proj"]},
@@ -372,7 +396,7 @@ def test_reference_log_probabilities_belong_to_all_that_makes_the_model(
 def test_objectives_seeds_and_rates_share_one_reference(
     key_of_reference: Callable[..., str], params: TrainingParams
 ) -> None:
-    changes = {"beta": 0.5, "epochs": 9, "seed": 9, "objectives": {}, "layout": "padded", "max_margin": 1.0}
+    changes = {"beta": 0.5, "epochs": 9, "seed": 9, "objectives": {}, "max_margin": 1.0}
     changes |= {"batch_size": 8, "warmup_ratio": 0.5, "validation_share": 0.5, "merge": False, "save_dtype": "float32"}
     assert len({key_of_reference(), *(key_of_reference(**{name: value}) for name, value in changes.items())}) == 1
 
