@@ -1,4 +1,4 @@
-"""Running untrusted, model-written programs: isolated, fast, judged from outside.
+"""Running untrusted, model-written programs: isolated and fast.
 
 In: programs as text, the tests of problems, limits. Out: verdicts with feedback, in the order of the programs
 (`Executor`, `execute_samples`). Other rooms import the names of `__all__` alone.
@@ -11,17 +11,16 @@ from iterpref_core.execution.problem_programs import (
     Admission,
     decide,
     decided,
-    is_judged_inside,
+    is_open,
     make_program,
-    moved_inside,
     program_of,
     reference_outcomes,
     run_right_program,
+    tests_inside,
     whole_program,
 )
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
-    UNCHECKED,
     Comparator,
     Limits,
     Outcome,
@@ -39,7 +38,6 @@ from iterpref_core.execution.samples import check_tests, execute_samples
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
-    "UNCHECKED",
     "Admission",
     "Comparator",
     "Engine",
@@ -52,10 +50,9 @@ __all__ = [
     "decide",
     "decided",
     "execute_samples",
-    "is_judged_inside",
+    "is_open",
     "limits_of",
     "make_program",
-    "moved_inside",
     "open_executor",
     "probe_isolation",
     "program_of",
@@ -63,6 +60,7 @@ __all__ = [
     "run_right_program",
     "shown_call",
     "shown_input",
+    "tests_inside",
     "time_limit",
     "whole_program",
 ]

@@ -1,18 +1,17 @@
 """Frames: bytes with their length before them. All processes of the engine talk in them.
 
-    supervisor -> zygote     the configuration (JSON), then for each job:
+    supervisor -> zygote     the settings (JSON), then for each job:
                                its head (`JobHead`), all that the zygote reads of a job
                                standard input and a pickle, read by the program's process alone
-                               a pickle of the tests, read by the judge's process alone, if there is one
     zygote -> supervisor     that it is ready (JSON), then for each job:
                                the head of the answer (`AnswerHead`)
                                the beginning of the output
                                the reports
-    judge <-> program        a header and values (JSON), see `sandbox.judge.wire`
 
 Only the supervisor's pickles are unpickled, in a process that is restricted by then.
 """
 
+import json
 import os
 import struct
 from collections.abc import Callable
@@ -20,15 +19,48 @@ from typing import NamedTuple
 
 LENGTH = struct.Struct("=I")
 """The length before a frame."""
-_JOB = struct.Struct("=dddqq??")
-_ANSWER = struct.Struct("=bqdqq?")
+_JOB = struct.Struct("=dddqq?")
+_ANSWER = struct.Struct("=bqdq?")
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 _write = os.write  # a test, and a program, may put a function of its own in its place
 
 
-class FrameTooLongError(ValueError):
-    """A frame that is longer than a reader takes."""
+class Settings(NamedTuple):
+    """The settings of a zygote, which hold for all of its programs.
+
+    Attributes:
+        root: folder that programs may write in.
+        layers: of the isolation.
+        readable: paths that programs may read.
+        executable: the value of `sys.executable` in programs.
+        site: folders of installed packages.
+        preload: modules to import once.
+        processes: programs may have processes of their own.
+        memory_mb: MiB of address space on top of the interpreter's.
+        file_mb: MiB in any one file.
+        disk_mb: MiB in all files together.
+    """
+
+    root: str
+    layers: list[str]
+    readable: list[str]
+    executable: str
+    site: list[str]
+    preload: list[str]
+    processes: bool
+    memory_mb: int
+    file_mb: int
+    disk_mb: int
+
+    def pack(self) -> bytes:
+        """Return the settings as a frame's bytes."""
+        return json.dumps(self).encode()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Settings":
+        """Return the settings in a frame's bytes."""
+        return cls(*json.loads(data))
 
 
 class JobHead(NamedTuple):
@@ -40,7 +72,6 @@ class JobHead(NamedTuple):
         test_cpu_s: CPU seconds for each test.
         keep: for a script, the bytes of standard output to return; else -1.
         stdin_bytes: the size of standard input.
-        is_judged: a judge is beside the program.
         pytest: the tests may need pytest.
     """
 
@@ -49,7 +80,6 @@ class JobHead(NamedTuple):
     test_cpu_s: float
     keep: int
     stdin_bytes: int
-    is_judged: bool
     pytest: bool
 
     def pack(self) -> bytes:
@@ -70,7 +100,6 @@ class AnswerHead(NamedTuple):
         exit: its exit status, negative for a signal.
         cpu_s: CPU seconds.
         printed: bytes printed.
-        judge: exit status of the judge beside it; 0 where there was none.
         worn: the zygote takes no further job.
     """
 
@@ -78,7 +107,6 @@ class AnswerHead(NamedTuple):
     exit: int
     cpu_s: float
     printed: int
-    judge: int
     worn: bool
 
     def pack(self) -> bytes:
@@ -126,18 +154,14 @@ def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
     return b"".join(parts)
 
 
-def read_frame(read: Callable[[int], bytes], most: int | None = None) -> bytes:
+def read_frame(read: Callable[[int], bytes]) -> bytes:
     """Return the bytes of the next frame.
 
     Args:
         read: see `read_exactly`.
-        most: bytes that a frame may have; nothing of a longer one is read.
 
     Raises:
         EOFError: the other side is gone.
-        FrameTooLongError: as it says.
     """
     (size,) = LENGTH.unpack(read_exactly(read, LENGTH.size))
-    if most is not None and size > most:
-        raise FrameTooLongError(f"{size} bytes")
     return read_exactly(read, size)

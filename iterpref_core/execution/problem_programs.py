@@ -1,11 +1,11 @@
-"""Programs for problems: candidates with tests, and references, which decide where these are judged."""
+"""Programs for problems: candidates with tests, and references, which decide where these run."""
 
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.execution.protocol.programs import Outcome, Program
-from iterpref_core.execution.ruling.routing import need_a_judge, runs_inside, steps_of
+from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import Problem, Sample, StdinTest, Test
@@ -58,46 +58,44 @@ def program_of(problem: Problem, code: str) -> Program:
     return make_program(problem, code, problem.tests + problem.hidden_tests)
 
 
-def is_judged_inside(problem: Problem) -> bool:
-    """Tell whether a problem's tests run in the process of the program that they test, which can lie to them."""
-    if problem.inside is not None:
-        return problem.inside
-    program = program_of(problem, "")
-    return runs_inside(program, steps_of(program))
+def tests_inside(problem: Problem) -> int:
+    """Return how many tests of a problem run inside, in the process of the program, which can lie to them."""
+    return len(plan_of(program_of(problem, "")).inside) if _has_sources(problem) else 0
+
+
+def _has_sources(problem: Problem) -> bool:
+    return not any(isinstance(test, StdinTest) for test in problem.tests + problem.hidden_tests)
 
 
 def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:
-    """Run a right program, and return its problem, which says from then on where its tests are judged.
+    """Run a right program, and return its problem, which says from then on where its tests run.
 
-    They are judged inside of the program's process if a right program passes nowhere else. No other program decides
-    that: a candidate that fails where the right program passed is wrong.
+    Tests that are read as checks run inside if the right program passes them there alone. If it passes them as they
+    were read, no other program may return what they cannot compare.
     """
     outcome = executor.run_one(program_of(problem, code))
-    inside = moved_inside(problem) if outcome.verdict != "passed" else None
-    if inside is None:
+    if not is_open(problem):
         return problem, outcome
+    planned = len(plan_of(program_of(problem, code)).inside)
+    if outcome.verdict == "passed":
+        return problem.model_copy(update={"inside": outcome.inside > planned}), outcome
+    inside = problem.model_copy(update={"inside": True})
     outcome_inside = executor.run_one(program_of(inside, code))
     return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
 
 
-def moved_inside(problem: Problem) -> Problem | None:
-    """Return a problem whose tests a judge runs as one that is judged inside; None if that is decided, or none does."""
-    if problem.inside is not None:
-        return None
-    program = program_of(problem, "")
-    steps = steps_of(program)
-    if not need_a_judge(steps) or runs_inside(program, steps):
-        return None
-    return problem.model_copy(update={"inside": True})
+def is_open(problem: Problem) -> bool:
+    """Tell whether a right program has to decide where a problem's tests run: some of them are read as checks."""
+    return problem.inside is None and _has_sources(problem) and bool(plan_of(program_of(problem, "")).read)
 
 
 def decide(problem: Problem, executor: Engine) -> Problem:
-    """Return a problem that says where its tests are judged, if its reference has to decide that: see `moved_inside`.
+    """Return a problem that says where its tests run, if its reference has to decide that: see `run_right_program`.
 
     Raises:
         ExecutionError: the engine failed.
     """
-    if problem.reference is None or moved_inside(problem) is None:
+    if problem.reference is None or not is_open(problem):
         return problem
     return run_right_program(problem, problem.reference, executor)[0]
 
@@ -127,13 +125,13 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
 
 
 class Admission:
-    """The problems that take part where those that are judged inside are marked, or refused.
+    """The problems that take part where those with tests that run inside are marked, or refused.
 
     Args:
         policy: `execution.inside`.
 
     Attributes:
-        inside: `task_id` of the problems that are judged inside, of those that came so far.
+        inside: `task_id` of the problems with such tests, of those that came so far.
     """
 
     def __init__(self, policy: Inside) -> None:
@@ -150,14 +148,14 @@ class Admission:
         """Yield those of some problems that take part, in their order. They are `decided`."""
         for problem in problems:
             self._total += 1
-            if is_judged_inside(problem):
+            if tests_inside(problem):
                 self.inside.append(problem.task_id)
                 if self._policy == "refuse":
                     continue
             yield problem
 
     def tell(self, path: Path) -> dict[str, float]:
-        """Say how many problems of a file are judged inside, and return that as a metric; nothing if none is.
+        """Say how many problems of a file have tests that run inside, and return that as a metric; nothing if none has.
 
         Raises:
             InputError: none takes part.
@@ -166,10 +164,10 @@ class Admission:
             return {}
         done = "are left out" if self.refused else "take part"
         told = (
-            f"{path}: judged inside: {len(self.inside):,} of {self._total:,} problems, such as {self.inside[0]}, "
-            f"{done}; a program can deceive their tests (docs/execution.md)"
+            f"{path}: tests run inside: {len(self.inside):,} of {self._total:,} problems, such as {self.inside[0]}, "
+            f"{done}; a program can deceive such tests (docs/execution.md)"
         )
         if len(self.refused) == self._total:
             raise InputError(f"{told}: no problem is left")
         logger.warning("%s", told)
-        return {"left_out/judged_inside" if self.refused else "judged_inside": float(len(self.inside))}
+        return {"left_out/inside" if self.refused else "inside": float(len(self.inside))}

@@ -175,8 +175,8 @@ class Problem(Record, extra="forbid"):
         split: the problem's part of the experiment, such as `codeflow` or `heldout`.
         time_limit_s: CPU seconds for each test, if the source limits them.
         license: an SPDX expression.
-        inside: True: its tests are judged in the program's own process, since the reference passes there alone; False:
-            by a judge. None: by a judge, unless the source of the tests says that they need the program's process.
+        inside: True: the tests run inside, in the program's own process, since the reference passes there alone. False:
+            the reference passes tests that are read as checks. None: nobody has tried; see `execution.ruling.steps`.
     """
 
     example: ClassVar[str] = (
@@ -212,10 +212,10 @@ class Problem(Record, extra="forbid"):
 
     @property
     def tests_digest(self) -> str:
-        """Return a digest of setup, visible and hidden tests: equal digests judge programs alike."""
+        """Return a digest of setup, visible and hidden tests: equal digests test programs alike."""
         # Without fields that are None: a field that a later version adds changes no digest of a problem without it.
-        judges = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
-        return hashlib.sha256(json.dumps(judges, sort_keys=True).encode()).hexdigest()[:16]
+        tested = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(tested, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def identity(self) -> str:
@@ -249,7 +249,7 @@ class Sample(Record):
 
 
 class Result(Record):
-    """The verdict on one sample; `sample` numbers the samples of a task from 0."""
+    """The verdict on one sample; `sample` numbers the samples of a task from 0, `inside` counts tests that ran inside."""
 
     task_id: str
     sample: int
@@ -258,6 +258,7 @@ class Result(Record):
     tests_passed: int
     tests_total: int
     isolation: str
+    inside: int = 0
 
 
 class Attempt(Record):

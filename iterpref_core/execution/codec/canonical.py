@@ -1,8 +1,14 @@
-"""Canonical text of values with exact types, for the way out of the sandbox.
+"""Canonical text of plain values, with their exact types, for the way out of the sandbox.
 
-The text is the JSON of a tree (`plain`), on one line. Equal values of equal types have equal texts: sets are sorted,
-dictionaries are sorted by key. Other types are never encoded as they are: they may lie about themselves. Where the
-comparison is Python's `==`, some are encoded by the value that they hold (`lenient`).
+The text is the JSON of a tree, on one line. None, truth values, texts, lists and most numbers are themselves; the rest
+is an object with one key that names its type:
+
+    t  tuple    s  set    f  frozenset    d  dictionary, as pairs    b  bytes    c  complex number
+    i  an integer with more digits than JSON can hold
+
+Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
+never encoded as they are: they may lie about themselves. Where the comparison is Python's `==`, some are encoded by the
+plain value that they hold (`lenient`). Types are told apart by identity: a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
 '{"t":[1,2.0,{"s":["a"]}]}'
@@ -10,23 +16,32 @@ comparison is Python's `==`, some are encoded by the value that they hold (`leni
 {1: frozenset({b'x'})}
 """
 
+import collections
 import decimal
 import fractions
+import json
 import sys
 from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from .plain import Tree, Trees, UnencodableError, type_name
-
+Tree = Any
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
-
+_BIG = 10**sys.int_info.str_digits_check_threshold
+"""Python writes smaller integers as decimals whatever limit a program or a test has set."""
+_MAX_COLLISIONS = 300
+"""Items of a set with one hash, beyond which making the set would take long."""
+_SCALARS = frozenset(map(id, (type(None), bool, str, float)))
+"""Types whose values are their own trees."""
+_NUMBERS = (int, float, complex, bool)
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another one, as in Python
 _mro_of = type.__dict__["__mro__"].__get__
+
 _HELD: dict[int, Callable[[Any], Any]] = {
     id(int): int.__int__,
     id(float): float.__float__,
-    id(complex): lambda value: complex(complex.real.__get__(value), complex.imag.__get__(value)),
     id(str): str.__str__,
     id(bytes): bytes.__bytes__,
     id(bytearray): lambda value: bytes(bytearray.__getitem__(value, slice(None))),
@@ -35,18 +50,39 @@ _HELD: dict[int, Callable[[Any], Any]] = {
     id(dict): lambda value: dict(dict.items(value)),
     id(set): lambda value: set(set.__iter__(value)),
     id(frozenset): lambda value: frozenset(frozenset.__iter__(value)),
-    id(memoryview): bytes,
     id(type({}.keys())): set,
     id(type({}.items())): set,
 }
 """Readers of the plain value in an object of a subclass, or in another object that equals a plain value.
 
-They ask the plain type, never the object, which may lie about itself. Where the comparison is Python's `==`, this value
-is compared."""
+They ask the plain type, never the object."""
+_LIKE_DICT = frozenset(map(id, (collections.Counter, collections.OrderedDict, collections.defaultdict)))
+"""Classes that equal a dictionary as a dictionary does."""
+_HARMLESS = frozenset(
+    ["__annotations__", "__dict__", "__doc__", "__firstlineno__", "__getnewargs__", "__init__", "__match_args__"]
+    + ["__module__", "__new__", "__orig_bases__", "__replace__", "__repr__", "__slots__", "__static_attributes__"]
+    + ["__str__", "__weakref__"]
+)
+"""Special names that a subclass may define without another meaning of `==`, `len`, `in` and their like."""
 
 
-def held_by(value: Any) -> Any:
-    """Return the plain value that an object of a subclass holds; of a scalar of numpy the number.
+class UnencodableError(Exception):
+    """A value (or a part of it) is not of an exact plain type; the message names the type."""
+
+
+def type_name(kind: type) -> str:
+    """Return a class's name as the interpreter knows it, whatever its metaclass says."""
+    return str(type.__dict__["__name__"].__get__(kind))
+
+
+def _behaves_as_its_base(kind: type) -> bool:
+    """Tell whether a class defines no special method of its own."""
+    own = type.__dict__["__dict__"].__get__(kind)
+    return id(kind) in _LIKE_DICT or all(name in _HARMLESS or name[:2] != "__" for name in own)
+
+
+def _held_by(value: Any) -> Any:
+    """Return the plain value that an object holds, and behaves as: that of a named tuple, or of a number of a library.
 
     Raises:
         UnencodableError: it holds none.
@@ -55,27 +91,61 @@ def held_by(value: Any) -> Any:
     for base in _mro_of(kind):
         if id(base) in _HELD:
             return _HELD[id(base)](value)
-    held = None
+        if not _behaves_as_its_base(base):
+            break
+    number = None
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic):
-        held = value.item()
-    if type(held) not in (int, float, complex, bool, str, bytes):
+    if kind in (decimal.Decimal, fractions.Fraction):
+        number = _exactly(fractions.Fraction(value))
+    elif numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
+        number = numpy.generic.item(value)
+    if type(number) not in _NUMBERS:
         raise UnencodableError(type_name(kind))
-    return held
+    return number
 
 
-class _Lenient(Trees):
-    """The trees of objects by the plain values that they hold, too."""
-
-    def other(self, value: Any) -> Tree:
-        """Return the tree of a value that is no plain value."""
-        if type(value) in (decimal.Decimal, fractions.Fraction):
-            return self.parts(value)
-        return self.tree(held_by(value))
+def _exactly(value: fractions.Fraction) -> Any:
+    """Return the integer or float that a fraction equals; None if it equals none."""
+    if value.denominator == 1:
+        return value.numerator
+    return float(value) if fractions.Fraction(float(value)) == value else None
 
 
-_strict = Trees()
-_lenient = _Lenient()
+def _tree(value: Any, lenient: bool) -> Tree:
+    """Return the tree of a value.
+
+    Raises:
+        UnencodableError: it has none.
+    """
+    kind = type(value)
+    if id(kind) in _SCALARS:
+        return value
+    if kind is int:
+        return value if -_BIG < value < _BIG else {"i": hex(value)}
+    if kind is list:
+        return _trees(value, lenient)
+    if kind is tuple:
+        return {"t": _trees(value, lenient)}
+    if kind is dict:
+        pairs = [_trees(pair, lenient) for pair in value.items()]
+        return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
+    if kind is set or kind is frozenset:
+        return {"s" if kind is set else "f": sorted(_trees(value, lenient), key=_to_json)}
+    if kind is bytes:
+        return {"b": value.hex()}
+    if kind is complex:
+        return {"c": [value.real, value.imag]}
+    if lenient:
+        return _tree(_held_by(value), lenient)
+    raise UnencodableError(type_name(kind))
+
+
+def _trees(values: Collection[Any], lenient: bool) -> list[Tree]:
+    """Return the trees of values."""
+    kinds = set(map(id, map(type, values)))
+    if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
+        return list(values)
+    return [_tree(value, lenient) for value in values]
 
 
 def encode(value: Any, *, lenient: bool = False) -> str:
@@ -83,14 +153,14 @@ def encode(value: Any, *, lenient: bool = False) -> str:
 
     Args:
         value: anything.
-        lenient: take an object that may equal a plain value for the value that it holds: members of enumerations, named
-            tuples, `Counter`, views of dictionaries, numpy's scalars; `Fraction` and `Decimal` cross as their parts.
+        lenient: take an object that behaves as a plain value for that value: named tuples, `Counter`, `OrderedDict`,
+            `defaultdict`, views of dictionaries, numpy's numbers, `Fraction` and `Decimal` that equal a float.
 
     Raises:
-        UnencodableError: the value, or a part of it, has no exact plain type, or is nested too deeply.
+        UnencodableError: the value, or a part of it, has no plain type, or is nested too deeply.
     """
     try:
-        return (_lenient if lenient else _strict).text(value)
+        return _to_json(_tree(value, lenient))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
 
@@ -113,11 +183,51 @@ def summarize(value: Any, *, lenient: bool = False) -> str:
     return Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
 
 
+def _hashable(items: list[Any]) -> list[Any]:
+    """Return the items of a set, or the keys of a dictionary.
+
+    Raises:
+        ValueError: so many have one hash that making the set would take long.
+    """
+    if len(items) > _MAX_COLLISIONS and len(items) - len(set(map(hash, items))) > _MAX_COLLISIONS:
+        raise ValueError("too many items with one hash")
+    return items
+
+
+def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
+    """Return the dictionary of some pairs of trees."""
+    # [[1, "a"], [2, "b"]]: all keys first, so that they are looked at before one of them is put into a table
+    keys = _value([key for key, _ in pairs])
+    values = _value([value for _, value in pairs])
+    return dict(zip(_hashable(keys), values, strict=True))
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "b": bytes.fromhex,
+    "c": lambda body: complex(*body),
+    "i": lambda body: int(body, 16),
+    "t": lambda body: tuple(_value(body)),
+    "s": lambda body: set(_hashable(_value(body))),
+    "f": lambda body: frozenset(_hashable(_value(body))),
+    "d": _dictionary,
+}
+_NESTED = frozenset({list, dict})
+"""Types of trees that are not the value itself."""
+
+
+def _value(tree: Tree) -> Any:
+    """Return the value of a tree."""
+    if type(tree) is list:
+        return tree if _NESTED.isdisjoint(map(type, tree)) else [_value(item) for item in tree]
+    if type(tree) is not dict:
+        return tree
+    ((tag, body),) = tree.items()
+    return _READERS[tag](body)
+
+
 def decode(text: str) -> Any:
     """Return the value of a canonical text; a digest stays one.
 
     A text that `encode` does not write raises one of `verdicts.MALFORMED`.
     """
-    if text.startswith("#"):
-        return Digest(text)
-    return _strict.read(text)
+    return Digest(text) if text.startswith("#") else _value(_parse(text))

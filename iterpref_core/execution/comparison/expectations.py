@@ -1,56 +1,17 @@
 """Expectations: the values that returned ones are compared with, out of the program's reach."""
 
-import ast
-import copy
 import functools
 import math
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import summarize
-from iterpref_core.execution.codec.plain import UnencodableError
+from iterpref_core.execution.codec.canonical import UnencodableError, summarize
+from iterpref_core.execution.reading.literals import literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
 """Relative tolerance, as a share of the expected number, besides the absolute one: EvalPlus's."""
-
-_NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
-"""Errors by which Python says that an expression is no literal."""
-
-
-class _Constants(ast.NodeTransformer):
-    """`nan`, `inf`, `float("inf")`, `frozenset({1})` as the constants that they are."""
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in ("nan", "inf"):
-            return ast.Constant(float(node.id))
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        match node:
-            case ast.Call(func=ast.Name("float"), args=[ast.Constant(str() as text)], keywords=[]):
-                return ast.Constant(float(text))
-            case ast.Call(func=ast.Name("frozenset"), args=[] | [_], keywords=[]):
-                items: Iterable[Any] = literal(node.args[0]) if node.args else ()
-                return ast.Constant(frozenset(items))  # type: ignore[arg-type]
-        return node
-
-
-def literal(node: ast.expr) -> Any:
-    """Return the value of a literal; `nan`, `inf`, `float("inf")`, `set()` and `frozenset({...})` are literals too.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    with suppress(*_NO_LITERAL):  # most are Python's own, and a copy takes ten times as long
-        return ast.literal_eval(node)
-    try:
-        return ast.literal_eval(_Constants().visit(copy.deepcopy(node)))
-    except _NO_LITERAL:
-        raise ValueError("no literal") from None
-
 
 @dataclass(frozen=True)
 class Expected:

@@ -12,7 +12,8 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import NamedTuple
 
 _SPACE = re.compile(r"[ \t\n\r\v\f]+")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+# Each digit is read in one way: with `\d+\.?\d*`, a long token that is no number takes the square of its length.
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 # The range is wide, since a program may print `1e999999999`; the default context would raise an error.
 _ARITHMETIC = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])

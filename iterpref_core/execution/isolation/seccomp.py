@@ -173,7 +173,7 @@ def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
     return program + _no_truncating_read(numbers["openat"], 2)
 
 
-def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
+def _by_arguments_alone(numbers: dict[str, int], *, metadata: bool) -> list[Instruction]:
     """Return the instructions for a program that must stay one process."""
     # The first argument of clone holds flags. With CLONE_THREAD it makes a thread, which is allowed; fork() calls it
     # without, and is refused.
@@ -190,8 +190,9 @@ def _by_arguments_alone(numbers: dict[str, int]) -> list[Instruction]:
     program += _one_of(numbers["sendto"], 5, (0,))
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
         program += _one_of(number, 0, (0, _PLACEHOLDER))
-    for number in syscalls.numbers(syscalls.PRETENDED).values():
-        program += _always(number, _PRETEND)
+    if not metadata:
+        for number in syscalls.numbers(syscalls.METADATA).values():
+            program += _always(number, _PRETEND)
     return program
 
 
@@ -229,7 +230,7 @@ def _ordinary_socket(number: int) -> list[Instruction]:
     return _call(number, [*family, *kind, *protocol, (_RETURN, 0, 0, _ALLOW)])
 
 
-def _compile(*, processes: bool) -> bytes:
+def _compile(*, processes: bool, metadata: bool) -> bytes:
     """Return the filter, as an array of `struct sock_filter`."""
     # The kernel runs it from the top at each system call:
     #   1. another machine's numbering: killed
@@ -239,8 +240,10 @@ def _compile(*, processes: bool) -> bytes:
     #   5. all others: ENOSYS for those that came late, of which libraries know another way; else EPERM
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
+    if metadata:
+        allowed |= syscalls.numbers(syscalls.METADATA)
     if processes:
-        for table in (syscalls.PROCESSES, syscalls.PRETENDED, syscalls.ABOUT_ITSELF):
+        for table in (syscalls.PROCESSES, syscalls.ABOUT_ITSELF):
             allowed |= syscalls.numbers(table)
     by_arguments = syscalls.numbers(syscalls.BY_ARGUMENTS)
     program: list[Instruction] = [
@@ -257,7 +260,7 @@ def _compile(*, processes: bool) -> bytes:
     program += tree
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
     program += _by_arguments(by_arguments)
-    program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments)
+    program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments, metadata=metadata)
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
     program.append((_RETURN, 0, 0, _EPERM))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
@@ -268,13 +271,14 @@ class Filter:
 
     Args:
         processes: the wider filter, with a listener.
+        metadata: modes and times of files change for real: only where nothing but the program's folder can be written.
 
     Raises:
         KeyError: this machine's system call numbers are not known.
     """
 
-    def __init__(self, *, processes: bool = False) -> None:
-        template = _compile(processes=processes)
+    def __init__(self, *, processes: bool = False, metadata: bool = False) -> None:
+        template = _compile(processes=processes, metadata=metadata)
         self._flags = _NEW_LISTENER if processes else 0
         # An instruction is 8 bytes: code (2), jumps (1 and 1), value (4). A value that is the placeholder is a hole,
         # into which each child writes its own process id before the kernel reads the filter.

@@ -20,7 +20,6 @@ from pathlib import Path
 from iterpref_core.execution.isolation.interpreters import Runtime, own_runtime
 from iterpref_core.records.errors import IsolationError
 
-_JUDGE = "/judge"
 CODE = Path(__file__).resolve().parents[1]
 """The folder of this package: all code of ours that a sandbox sees."""
 PACKAGE = "execution"
@@ -92,8 +91,6 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     command += ["--proc", "/proc"]
     command += ["--dev", "/dev", "--remount-ro", "/dev"]
     command += [*memory_disk, root]
-    # Nobody may list the folders of judges; whoever knows the name of one may enter it.
-    command += ["--perms", "0300", *memory_disk, _JUDGE]
     if runtime.processes:
         command += [*memory_disk, "/dev/shm"]
         command += ["--remount-ro", "/proc", "--as-pid-1"]
@@ -102,15 +99,6 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
         command += ["--symlink", f"{root}/tmp", "/tmp"]
     return [*command, "--remount-ro", "/", "--chdir", "/", "--"]
-
-
-def judge_root(plan: Plan, root: str) -> str:
-    """Return the folder that judges have theirs in, beside the programs' `root`.
-
-    Landlock keeps programs out of it. In tier A it cannot be listed either, and the folders in it have names that
-    cannot be guessed.
-    """
-    return _JUDGE if "bwrap" in plan.layers else f"{root}-judge"
 
 
 def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) -> list[str]:

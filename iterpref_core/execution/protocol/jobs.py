@@ -24,18 +24,16 @@ class Job:
     """One thing for a zygote to run.
 
     Attributes:
-        program: the message to the program's process; see `sandbox.child` and `sandbox.judge.program`.
-        judge: the message to the judge beside it; None where there is none. See `sandbox.judge.session`.
+        program: the message to the program's process; see `protocol.steps.packed`.
+        key: begins each report of that process.
         pytest: the tests need pytest, which the zygote imports once.
         console: of a script.
-        key: of the judge's reports, which are signed; it is not sent apart.
     """
 
     program: bytes
-    judge: bytes | None = None
+    key: str
     pytest: bool = False
     console: Console = Console()
-    key: bytes = b""
 
 
 @dataclass(frozen=True)

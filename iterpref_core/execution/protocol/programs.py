@@ -15,10 +15,6 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 """
 
 
-INSIDE = "judged inside"
-"""The mark of an outcome whose tests ran in the program's own process; it follows the isolation."""
-UNCHECKED = f"{INSIDE} unchecked"
-"""The mark where the program has passed such tests, and they have no counter-test."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 
@@ -112,8 +108,8 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the first that a test names; None for this one.
-        inside: its tests run in its own process (True), or in a judge beside it (False); None: as the tests' source
-            says, see `kinds.outside`.
+        inside: True: all tests but calls run inside, see `sandbox.runners`. False: those that are read as checks never
+            do. None: they do if the program returns what no check can compare.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -158,8 +154,8 @@ class Outcome:
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
         exception: name of the raised exception's type, without its module; empty if there was none.
-        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`; `INSIDE` or `UNCHECKED` follows where
-            the tests ran in the program's own process.
+        isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
+        inside: the number of tests that ran inside, where a program can lie to them.
         cpu_s: CPU seconds used.
         slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
     """
@@ -170,10 +166,6 @@ class Outcome:
     tests_total: int
     exception: str = ""
     isolation: str = ""
+    inside: int = 0
     cpu_s: float = 0.0
     slowest_s: float = 0.0
-
-    @property
-    def inside(self) -> str:
-        """Return the mark of tests that ran in the program's own process, or ""."""
-        return self.isolation.partition(" ")[2]

@@ -56,34 +56,18 @@ def error_text(facts: dict[str, Any], code: str) -> str:
     return text
 
 
-def failed_check(source: str, facts: dict[str, Any]) -> tuple[str, bool]:
-    """Return the feedback on a failed assertion, and whether the type of the returned value is wrong.
-
-    It is `f(2) returned 3, expected 4` for `assert f(2) == 4`; else the statement and its message.
+def failed_check(source: str, facts: dict[str, Any]) -> str:
+    """Return the feedback on an assertion that failed in the program's process: the statement and its message.
 
     Args:
         source: of the test.
-        facts: the judge's report: `call` and `returned` are the last call of the program, `object` the type of its
-            result if that is no plain value, `test_line` the statement.
+        facts: of the error; `test_line` is that of the statement.
     """
     statement = _statement_at(source, facts["test_line"])
-    call = facts.get("call")
-    returned = facts.get("returned")
-    if isinstance(statement, ast.Assert) and call and returned is not None:
-        expected = _expectation(statement.test, source)
-        kind = facts.get("object")
-        # Of `assert f(2) == 4` the expectation is `4`, and an object is of a wrong type. Of `assert f(2)` it is the
-        # whole condition, which an object of any type may meet.
-        compares = expected != _source_of(statement.test, source)
-        if kind and compares:
-            return wrong_type(str(call), str(kind), expected), True
-        return wrong_value(str(call), str(returned), expected), False
     shown = source if statement is None else _source_of(statement, source).partition("\n")[0]
     text = f"{clean(shown, _MAX_CALL)} failed"
     message = clean(str(facts["message"]), _MAX_MESSAGE)
-    if message:
-        text += f": {message}"
-    return text, False
+    return f"{text}: {message}" if message else text
 
 
 def _statement_at(source: str, line: Any) -> ast.stmt | None:
@@ -108,16 +92,6 @@ def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
         return ast.unparse(node)
     except ValueError:  # `0xfff...` with more digits than a decimal number may have
         return ast.get_source_segment(source, node) or ""
-
-
-def _expectation(condition: ast.expr, source: str) -> str:
-    """Return the expected value as source: the other side of `==`, or the whole condition."""
-    match condition:
-        case ast.Compare(left=ast.Call(), ops=[ast.Eq() | ast.Is()], comparators=[expected]):
-            return _source_of(expected, source)
-        case ast.Compare(left=expected, ops=[ast.Eq()], comparators=[ast.Call()]):
-            return _source_of(expected, source)
-    return _source_of(condition, source)
 
 
 def with_printed(text: str, printed: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 
 from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.kinds.kind import Step
-from iterpref_core.execution.kinds.reports import NOT_JUDGED, UNREADABLE, signature
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.protocol.steps import RunStep
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
+from iterpref_core.execution.ruling.steps import Step
 from iterpref_core.records import Verdict
 
 logger = logging.getLogger(__name__)
@@ -31,16 +31,16 @@ Report = tuple[int, str, int, str]
 """One line of the channel: index of the step, kind, bytes printed so far, payload."""
 
 
-def parse_channel(channel: bytes, key: bytes = b"") -> Iterator[Report]:
+def parse_channel(channel: bytes, key: str) -> Iterator[Report]:
     """Yield the reports of a channel; an unfinished last line is left out.
 
     Args:
         channel: its bytes.
-        key: of a judge, which signs its reports.
+        key: that each report of the process begins with.
 
     Raises:
-        ValueError: a line is longer than any report, or not the judge's. Decoded, `[[],[],...]` takes thirty times its
-            size.
+        ValueError: a line is longer than any report, or not the process's own. Decoded, `[[],[],...]` takes thirty
+            times its size.
     """
     start = 0
     end = channel.find(b"\n")
@@ -48,12 +48,10 @@ def parse_channel(channel: bytes, key: bytes = b"") -> Iterator[Report]:
         if end - start > MAX_REPORT:
             raise ValueError("a line that is longer than a report")
         line = channel[start:end].decode("utf-8")
-        # `0 value 17 [1, 2]`: a payload may have blanks of its own.
-        index, kind, printed, payload = line.split(" ", 3)
-        if key:
-            signed, _, payload = payload.partition(" ")
-            if signed != signature(key, int(index), kind, payload):
-                raise ValueError("a report that the judge has not signed")
+        # `5f0c2a 0 value 17 [1, 2]`: a payload may have blanks of its own.
+        said, index, kind, printed, payload = line.split(" ", 4)
+        if said != key:
+            raise ValueError("a report without its key")
         yield int(index), kind, int(printed), payload
         start = end + 1
         end = channel.find(b"\n", start)
@@ -62,13 +60,13 @@ def parse_channel(channel: bytes, key: bytes = b"") -> Iterator[Report]:
 class Trial:
     """One program, its steps and the zygote's answer; each method rules on one kind of evidence."""
 
-    def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer) -> None:
+    def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: str) -> None:
         self.program = program
         self.steps = steps
         self.limits = limits
         self.answer = answer
+        self.key = key
         self.printed = 0
-        self.call = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
@@ -95,10 +93,7 @@ class Trial:
         """Return the place of an end in the midst of a step, such as ` in f([1, 2])`."""
         if not 0 <= index < len(self.steps):
             return " while the program was loaded" if index < 0 else " after the last test"
-        step = self.steps[index]
-        if self.call:
-            return f" in {feedback.call_text(self.call)}"
-        return f" in {feedback.call_text(step.kind.place(step))}"
+        return f" in {feedback.call_text(self.steps[index].place)}"
 
     def value(self, index: int, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right."""
@@ -123,7 +118,6 @@ class Trial:
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
         step = self.steps[index] if index >= 0 else None
-        self.call = str(facts.get("call") or "") if step is None else step.kind.failing_call(step, facts)
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
@@ -132,9 +126,7 @@ class Trial:
             raised = clean(str(facts["suite"]["raised"]), 60)
             return self.fail(index, "wrong_answer", text, raised)
         if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
-            text, of_type = feedback.failed_check(step.source, facts)
-            verdict: Verdict = "bad_return_type" if of_type else "wrong_answer"
-            return self.fail(index, verdict, text)
+            return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
         text = feedback.error_text(facts, self.program.code)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
@@ -142,10 +134,9 @@ class Trial:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        if step is not None and step.kind.is_told_by_call:
+        is_told = step is not None and (step.is_call or (facts["line"] and not isinstance(step.sent, RunStep)))
+        if step is not None and is_told:
             text = f"{feedback.call_text(step.source)} raised {text}"
-        elif self.call and facts["line"]:
-            text = f"{feedback.call_text(self.call)} raised {text}"
         return self.fail(index, "exception", text, kind)
 
     def ended(self, index: int) -> Outcome:
@@ -157,10 +148,7 @@ class Trial:
         if answer.killed == "processes":
             text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
             return self.fail(index, "crash", text)
-        killed = answer.killed
-        # The kernel's own limit on CPU time ends whichever of the two processes reaches it.
-        if -signal.SIGXCPU in (answer.exit, answer.judge):
-            killed = "cpu"
+        killed = "cpu" if answer.exit == -signal.SIGXCPU else answer.killed
         if killed:
             return self.fail(index, "timeout", self._over_time(killed) + where)
         if answer.exit < 0:
@@ -177,10 +165,10 @@ class Trial:
             return f"time limit of {self.program.test_cpu_s:g} s for one test exceeded"
         return f"time limit of {self.limits.cpu_s:g} s exceeded"
 
-    def rule(self, key: bytes) -> Outcome:
-        """Return the first failure in the order of the steps, or that all passed; see `parse_channel` for the key."""
+    def rule(self) -> Outcome:
+        """Return the first failure in the order of the steps, or that all passed."""
         seen = -1
-        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, key)):
+        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, self.key)):
             self.printed = printed
             if index != seen - 1:
                 raise ValueError("a report out of order")
@@ -188,50 +176,40 @@ class Trial:
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):
                 return self.outcome("passed", "", len(self.program.tests))
-            if key and kind in ("unfit", "lost"):
-                return self.stopped(index, kind, payload)
             if not (kind == "loaded" and index == -1):
                 failure = self.report(index, kind, payload)
                 if failure is not None:
                     return failure
         return self.ended(seen)
 
-    def stopped(self, index: int, kind: str, payload: str) -> Outcome:
-        """Rule on a judge's report that it could not go on."""
-        if kind == "unfit":
-            reason = self.answer.paths.hide(payload)
-            return self.outcome("infra_error", clean(reason, feedback.MAX_FEEDBACK), 0)
-        facts = json.loads(payload)
-        self.call = str(facts["call"])
-        why = clean(facts["why"], feedback.MAX_FEEDBACK)
-        if self.answer.seen.killed:
-            return self.ended(index)
-        if why.startswith(NOT_JUDGED):
-            return self.outcome("infra_error", why, 0)
-        if why.startswith(UNREADABLE):
-            return self.fail(index, "bad_return_type", f"{feedback.call_text(self.call)} {why}")
-        if why == "tampered":
-            return self.outcome("tampered", TAMPERED, 0)
-        return self.ended(index)
-
     def report(self, index: int, kind: str, payload: str) -> Outcome | None:
         """Rule on a report other than an error; return None if it is right."""
         if not 0 <= index < len(self.steps):
             raise ValueError("a report about no test")
         step = self.steps[index]
-        returns = step.kind.returns
-        if kind == "value" and returns:
+        if step.raises and kind in ("raised", "returned"):
+            return self.raised(index, payload)
+        if kind == "value" and step.expected:
             return self.value(index, payload)
-        if kind == "type" and returns:
-            source = step.expected.source if step.expected else None
+        if kind == "type" and step.expected:
             name = self.answer.paths.hide(payload)
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, source))
-        if kind == "passed" and not returns:
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, step.expected.source))
+        if kind == "passed" and isinstance(step.sent, RunStep):
             return None
-        raise ValueError(f"a report of kind {kind!r} about a test of kind {step.kind.name!r}")
+        raise ValueError(f"a report of kind {kind!r} about the test {step.test}")
+
+    def raised(self, index: int, payload: str) -> Outcome | None:
+        """Rule on what a call raised that has to raise; return None if it is right."""
+        step = self.steps[index]
+        found = [str(name) for name in json.loads(payload)] if payload else []
+        if set(step.raises) & set(found):
+            return None
+        said = f"raised {clean(found[0], 60)}" if found else "returned a value"
+        text = f"{feedback.call_text(step.source)} {said}, expected {' or '.join(step.raises)}"
+        return self.fail(index, "wrong_answer", text, found[0] if found else "")
 
 
-def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: bytes) -> Outcome:
+def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: str) -> Outcome:
     """Return the verdict on a program.
 
     Args:
@@ -239,11 +217,11 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         steps: its steps, as they were sent.
         limits: the limits in force.
         answer: the zygote's.
-        key: of the judge beside the program; empty if there is none.
+        key: of the reports.
     """
-    trial = Trial(program, steps, limits, answer)
+    trial = Trial(program, steps, limits, answer, key)
     try:
-        outcome = trial.rule(key)
+        outcome = trial.rule()
     except MALFORMED:
         return trial.outcome("tampered", TAMPERED, 0)
     exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict

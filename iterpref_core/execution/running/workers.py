@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
-from iterpref_core.execution.frames import LENGTH, AnswerHead, JobHead, framed
+from iterpref_core.execution.frames import LENGTH, AnswerHead, JobHead, Settings, framed
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
 from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
@@ -38,6 +38,9 @@ GRACE_S = 15.0
 """Seconds beyond twice a program's limit of real time after which its zygote counts as dead."""
 DISK_FILES = 4
 """All files of a program together may hold this many times `Limits.file_mb`."""
+
+
+CLOSED = "the executor is closed; run programs inside its `with` block"
 
 
 class WorkerDiedError(Exception):
@@ -61,7 +64,6 @@ class Worker:
 
     def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime) -> None:
         self._root = "/job"
-        self._plan = plan
         self._own_folder: str | None = None
         if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
             self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
@@ -95,15 +97,21 @@ class Worker:
             theirs.close()
         self.pid = self._process.pid
         """Process id, of bubblewrap in tier A."""
-        config = {**vars(runtime), **vars(limits)} | {
-            "root": self._root,
-            "judge_root": tiers.judge_root(plan, self._root),
-            "disk_mb": DISK_FILES * limits.file_mb,
-            "layers": plan.layers,
-        }
+        settings = Settings(
+            root=self._root,
+            layers=list(plan.layers),
+            readable=list(runtime.readable),
+            executable=runtime.executable,
+            site=list(runtime.site),
+            preload=list(runtime.preload),
+            processes=runtime.processes,
+            memory_mb=limits.memory_mb,
+            file_mb=limits.file_mb,
+            disk_mb=DISK_FILES * limits.file_mb,
+        )
         try:
             with self._patient(START_S):
-                self._socket.sendall(framed(json.dumps(config).encode()))
+                self._socket.sendall(framed(settings.pack()))
                 problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
@@ -150,13 +158,11 @@ class Worker:
             test_cpu_s or math.inf,
             job.console.keep,
             len(job.console.stdin),
-            is_judged=job.judge is not None,
             pytest=job.pytest,
         )
         with self._patient(patience_s):
-            for frame in (job_head.pack(), job.console.stdin + job.program, job.judge):
-                if frame is not None:
-                    self._socket.sendall(framed(frame))
+            for frame in (job_head.pack(), job.console.stdin + job.program):
+                self._socket.sendall(framed(frame))
             seen = AnswerHead.unpack(self._receive())
             printed, channel = self._receive(), self._receive()
         self.usable = not seen.worn
@@ -178,7 +184,6 @@ class Worker:
                 self._process.wait()
             if self._own_folder:
                 remove_folder(self._own_folder)
-                remove_folder(tiers.judge_root(self._plan, self._own_folder))
 
     def close(self) -> None:
         """End the zygote, for which nobody waits."""
@@ -240,7 +245,7 @@ class WorkerPool:
     def _take(self, environment: str | None) -> Worker:
         with self._lock:
             if self.closed:
-                raise ExecutionError("the executor is closed; run programs inside its `with` block")
+                raise ExecutionError(CLOSED)
             idle = self._idle[environment]
             if idle:
                 return idle.pop()
@@ -248,7 +253,11 @@ class WorkerPool:
         worker = Worker(self.plan, self.limits, runtime)
         with self._lock:
             self.workers.add(worker)
-        return worker
+            if not self.closed:
+                return worker
+            self.workers.discard(worker)
+        worker.close()  # the pool was closed while the worker started
+        raise ExecutionError(CLOSED)
 
     def _give_back(self, worker: Worker, environment: str | None) -> None:
         with self._lock:
@@ -267,11 +276,6 @@ class WorkerPool:
                 "name it there with its interpreter, as `iterpref ingest` printed it"
             )
         return runtime_of(self.environments[environment], namespaces=self.plan.tier == "A")
-
-    def has_processes(self, environment: str | None) -> bool:
-        """Tell whether programs of an environment may have processes, so that no judge is safe beside them."""
-        found = self.environments.get(environment or "")
-        return found is not None and found.processes and self.plan.tier == "A"
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
         """Return the first package that an environment lacks; empty if it has all of them."""

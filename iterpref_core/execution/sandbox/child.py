@@ -1,64 +1,113 @@
-"""Child: runs one program and its tests in a child that is restricted, and reports over a private channel.
+"""Child: runs one program and its tests in a process that is restricted, and reports over a private channel.
 
-Here are the tests that need no judge beside the program: calls whose values are compared by the supervisor, tests that
-a benchmark's own runner runs, and the tests that must share a process with the program (`judged inside`).
-
-A job is a pickled dictionary: `setup`, `code`, and `steps`, a list of `(kind, body)`: see `kinds.kind.Step`. A report
-is a line `index kind printed payload`, `printed` being the bytes printed so far. A program can write some of its own:
-they are claims, to be judged outside. Only the process that was started with a job reports: a copy of it that the
-program has forked ends where it would. Kinds: `loaded`, `value`, `passed`, `type` (of a value that cannot be encoded),
-`error`, `unfit` (a test that cannot be run), `lost` (the program is), `done`. No report is repeated, and the supervisor
-accepts them only in order.
+All tests of a program share the process, in their order: what the program or a test changes, the next test finds
+changed, as in Python itself. See `protocol.steps` for what is run, and `sandbox.reports` for what is said of it.
 """
 
+import json
 import os
-import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
-from ..frames import write_all
-from ..kinds.reports import TEST, describe
-from ..kinds.table import KINDS
-from ..solution.loading import file_of, load
+from ..protocol.steps import SandboxStep, ValueStep, unpacked
+from ..solution.console import run_script
+from ..solution.loading import file_of, load, write_files
+from .reports import Report, compiled, describe, exceptions_of, open_channel, printed, returned
+from .runners.table import RUNNERS
+from .test_names import SharedNames, new_module, own_names
 
-
-def _printed() -> int:
-    """Return the bytes on standard output and standard error so far; 0 if the program has closed or replaced them."""
-    try:
-        sys.stdout.flush()
-        return os.lseek(1, 0, os.SEEK_CUR)
-    except BaseException:  # noqa: BLE001 - a stream of the program's own may raise anything
-        return 0
-
-
-def open_channel(descriptor: int) -> Callable[[int, str, int, str], None]:
-    """Return a function that writes reports to a file descriptor."""
-    process_id = os.getpid
-    end = os._exit
-    started = process_id()
-
-    def report(index: int, kind: str, printed: int, payload: str) -> None:
-        if process_id() != started:
-            end(0)  # a forked copy that has come back from the program's code
-        write_all(descriptor, f"{index} {kind} {printed} {payload}\n".encode("utf-8", "backslashreplace"))
-
-    return report
+OWN_CALLS = 2
+"""Calls of this project's between `run_job` and a test: those of `Child.run` and of `_computed` or a runner."""
 
 
 class Child:
     """The process of a program, in which its tests run.
 
-    Attributes:
-        setup: source to run before the program.
+    Args:
+        setup: source to run before the program; may be empty.
         code: the program.
-        namespace: the names of the program's module, once it is loaded.
+        steps: of its tests.
+
+    Attributes:
+        folder: in which it works; the program may remove it.
     """
 
-    def __init__(self, setup: str, code: str) -> None:
-        self.setup = setup
-        self.code = code
-        self.namespace: dict[str, Any] = {}
+    def __init__(self, setup: str, code: str, steps: Sequence[SandboxStep]) -> None:
+        self.folder = os.getcwd()
+        self._setup = setup
+        self._code = code
+        self._steps = steps
+        self._solution: dict[str, Any] = {}
+        self._shared: SharedNames | None = None
+        self._modules: dict[int, ModuleType] = {}
+
+    def load(self) -> None:
+        """Put the program where tests import it from, and run it, but for those tests that import it themselves.
+
+        Its file is there for whoever asks for a function's source, or the line of an error.
+        """
+        sys.path.insert(0, self.folder)
+        whole = f"{self._setup}\n{self._code}" if self._setup else self._code
+        for name in {step.module for step in self._steps}:
+            write_files("", {file_of(name): self._code if name == "solution" else whole})
+        if any(step.runner != "script" for step in self._steps):
+            write_files("", {file_of("solution"): self._code})
+            self._solution = vars(load(self._setup, self._code))
+
+    def names(self, step: SandboxStep) -> dict[str, Any]:
+        """Return the names that a test sees; see `protocol.steps.Runner`."""
+        if step.runner == "io":
+            return self._solution
+        if step.runner == "assert":
+            self._shared = self._shared or SharedNames(self._solution)
+            return self._shared.refreshed()
+        if step.test not in self._modules:
+            module = new_module("__main__" if step.runner == "script" else "test_solution", self.path(step))
+            if step.runner == "unittest":
+                vars(module).update(own_names(self._solution))
+            self._modules[step.test] = module
+        return vars(self._modules[step.test])
+
+    def path(self, step: SandboxStep) -> str:
+        """Return the path of a test's own file."""
+        return f"{self.folder}/{'test_solution.py' if isinstance(step, ValueStep) else step.path}"
+
+    def run(self, step: SandboxStep) -> Report:
+        """Return the report of a step; an error of the program, or of the test, is raised."""
+        if not isinstance(step, ValueStep):
+            RUNNERS[step.runner](step, self.path(step), self.names(step))
+            return "passed", ""
+        try:
+            if step.before:
+                exec(compiled(step.before, self.path(step)), self.names(step))
+            value = _computed(step, self.names(step), self.path(step))
+        except BaseException as error:  # noqa: BLE001 - the test asks for it
+            if not step.catches:
+                raise
+            return "raised", json.dumps(exceptions_of(error))
+        if step.catches:
+            return "returned", ""
+        return returned(value, lenient=step.lenient)
+
+
+def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
+    value = eval(compiled(step.expression, path, "eval"), names)
+    if step.arguments is not None:
+        value = value(*step.arguments)
+    if step.then:
+        value = eval(compiled(step.then, path, "eval"), names)(value)
+    return value
+
+
+def _depth() -> int:
+    frame: Any = sys._getframe()
+    depth = 0
+    while frame:
+        frame = frame.f_back
+        depth += 1
+    return depth
 
 
 def run_job(raw: memoryview, descriptor: int) -> int:
@@ -66,26 +115,22 @@ def run_job(raw: memoryview, descriptor: int) -> int:
 
     It returns whatever the program did, short of ending the process.
     """
-    job = pickle.loads(raw)
-    report = open_channel(descriptor)
-    child = Child(job["setup"], job["code"])
-    steps = [(KINDS[name], body) for name, body in job["steps"]]
-    first, _ = steps[0]
-    if first.takes_process:
-        return first.run_process(child.setup, child.code, report)
+    setup, code, steps, key = unpacked(raw)
+    report = open_channel(descriptor, key)
+    # A program may call itself as deeply as in Python: this project's own calls are none of the program's.
+    sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + OWN_CALLS)
+    if not steps:
+        return run_script(setup, code, lambda error, path: report(0, "error", 0, describe(error, path, "")))
+    child = Child(setup, code, steps)
     index = -1
-    folder = os.getcwd()  # the program may remove it
-    module = "solution"
-    test = TEST
+    step = steps[0]
     try:
-        if not all(kind.loads_itself for kind, _ in steps):
-            child.namespace = vars(load(child.setup, child.code))
-        report(-1, "loaded", _printed(), "")
-        for index, (kind, body) in enumerate(steps):
-            module, test = kind.files(body)
-            kind_said, said = kind.run(body, child)
-            report(index, kind_said, _printed(), said)
-        report(len(steps), "done", _printed(), "")
+        child.load()
+        report(-1, "loaded", printed(), "")
+        for index, step in enumerate(steps):  # noqa: B007 - the last one is told with an error
+            kind, said = child.run(step)
+            report(index, kind, printed(), said)
+        report(len(steps), "done", printed(), "")
     except BaseException as error:  # noqa: BLE001 - as above
-        report(index, "error", _printed(), describe(error, f"{folder}/{file_of(module)}", test))
+        report(index, "error", printed(), describe(error, f"{child.folder}/{file_of(step.module)}", child.path(step)))
     return 0

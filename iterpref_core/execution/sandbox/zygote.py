@@ -17,7 +17,6 @@ import gc
 import importlib
 import json
 import os
-import pickle
 import resource
 import select
 import signal
@@ -26,27 +25,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..frames import LENGTH, AnswerHead, JobHead, framed, read_frame, write_all
+from ..frames import LENGTH, AnswerHead, JobHead, Settings, framed, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
 from ..isolation.pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener
 from ..isolation.process_limits import MAX_THREADS
-from ..kinds.call import body_of
-from ..kinds.pytest_file import prepare_pytest
+from ..protocol.steps import ValueStep, packed
 from ..solution.loading import seed
 from . import child
+from .runners.pytest_runner import prepare_pytest
 
-JUDGE_CPU = 2
-"""CPU time of a judge as a multiple of its program's."""
-JUDGE_CPU_S = 5.0
-"""CPU seconds that a judge has besides."""
-JUDGE_BYTES = 512 << 20
-"""Memory that a judge has besides its program's."""
-JUDGE_GRACE_S = 5.0
-"""Real seconds in which a judge ends whose program has."""
-LAST_WORDS_S = 0.1
-"""Real seconds in which a program ends whose judge has."""
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on, where no more are wanted."""
 MAX_CHANNEL = 64 << 20
@@ -100,13 +89,13 @@ def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
 class Files:
     """The files that a program has from its start, in memory: standard input, output and error, and its channel.
 
-    Standard output and standard error are one file, but for a script on a console and a program that is judged.
+    Standard output and standard error are one file, but for a script on a console.
     """
 
-    def __init__(self, *, console: bool, judged: bool) -> None:
+    def __init__(self, *, console: bool) -> None:
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
-        self.stdout = os.memfd_create("stdout") if console or judged else self.output
+        self.stdout = os.memfd_create("stdout") if console else self.output
         self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
 
     def fill_stdin(self, text: memoryview) -> None:
@@ -162,15 +151,14 @@ class OneProcess:
 class Zygote:
     """State that all children of one zygote share; see `run_job` for the life of a child."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.root: str = config["root"]
-        self.folder = os.path.join(self.root, "w")
+    def __init__(self, settings: Settings) -> None:
+        self.folder = os.path.join(settings.root, "w")
         self.pid = os.getpid()
-        self.disk_bytes: int = config["disk_mb"] * 2**20
+        self.disk_bytes = settings.disk_mb * 2**20
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
-        self.processes: bool = config["processes"]
-        self.writable = [self.root]
+        self.processes = settings.processes
+        self.writable = [settings.root]
         if self.processes:
             self.writable.append(SHARED_MEMORY)
         limits.drop_capabilities()
@@ -179,30 +167,18 @@ class Zygote:
         if self.processes:
             # Without a handler, no signal of a program's gets through.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        self.judge_root: str = config["judge_root"]
-        self.judge_ruleset: int | None = None
-        if not os.path.exists(self.judge_root):
-            os.mkdir(self.judge_root, 0o700)
-        if "landlock" in config["layers"]:
-            self._create_rulesets(config["readable"])
-        if "seccomp" in config["layers"]:
-            self.filter = seccomp.Filter(processes=self.processes)
+        if "landlock" in settings.layers:
+            readable = [*settings.readable, *(_NAMESPACES if self.processes else ())]
+            self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
+        if "seccomp" in settings.layers:
+            self.filter = seccomp.Filter(processes=self.processes, metadata="bwrap" in settings.layers)
         # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
-        self._memory_mb: int = config["memory_mb"]
+        self._memory_bytes = settings.memory_mb * 2**20
         self.memory_bytes = 0
         self._has_pytest = False
-        self.program_side: Any = None
-        self.judge_side: Any = None
-        self._own: dict[str, Any] = {name: sys.modules[name] for name in own_modules()}
-        self.file_bytes: int = config["file_mb"] * 2**20
-
-    def _create_rulesets(self, readable: list[str]) -> None:
-        if self.processes:
-            readable = [*readable, *_NAMESPACES]
-        self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
-        self.judge_ruleset = landlock.create_ruleset(readable, [self.root, self.judge_root], _DEVICES)
+        self.file_bytes = settings.file_mb * 2**20
 
     def start(self, run: Callable[[bytes], int]) -> int:
         """Fork a child, which reads its own frame from the supervisor; return its process id when it has.
@@ -243,7 +219,7 @@ class Zygote:
         Args:
             head: of the job.
             files: of the program.
-            connection: leads to the zygote, for a listener, or to the judge that the program is to serve.
+            connection: leads to the zygote, for a listener; None for a program without processes.
             frame: standard input, then the job.
         """
         content = memoryview(frame)
@@ -256,22 +232,10 @@ class Zygote:
         listener = self.restrict(wanted, files.channel, self.ruleset, head.cpu_s, self.memory_bytes)
         if listener:
             send_listener(3, listener)
-        if head.is_judged:
-            os.close(self.channel)
-            self.program_side.serve_program(pickle.loads(job), 3)
         status = child.run_job(job, self.channel)
         _flush(sys.stdout)
         _flush(sys.stderr)
         return status
-
-    def judge(self, cpu_s: float, files: Files, connection: int, folder: str, raw: bytes) -> int:
-        """Restrict this process for good and judge the program at the other end of a connection."""
-        null = os.open("/dev/null", os.O_RDWR)
-        wanted = [null, null, null, connection, files.stdout, files.output]
-        longer_s = JUDGE_CPU * cpu_s + JUDGE_CPU_S
-        self.restrict(wanted, files.channel, self.judge_ruleset, longer_s, self.memory_bytes + JUDGE_BYTES)
-        self.judge_side.run_judge(raw, child.open_channel(self.channel), 3, (4, 5), folder)
-        return 0
 
     def restrict(self, wanted: list[int], channel: int, ruleset: int | None, cpu_s: float, memory_bytes: int) -> int:
         """Restrict this process for good.
@@ -298,23 +262,13 @@ class Zygote:
         limits.set_limits(cpu_s, memory_bytes, self.file_bytes)
         return 0 if self.filter is None else self.filter.install()
 
-    def need_judge(self) -> None:
-        """Import the modules of a judge and of a judged program, once: programs that need none fork faster."""
-        if self.judge_side is not None:
-            return
-        sys.modules.update(self._own)
-        self.program_side = importlib.import_module(".judge.program", __package__)
-        self.judge_side = importlib.import_module(".judge.session", __package__)
-        hide_own_modules()
-        self.settle()
-
     def settle(self) -> None:
         """Make ready for forks after imports: seed, measure memory, and keep the collector from imported objects.
 
         A collection in a child would write to them, and so copy their pages.
         """
         seed()
-        self.memory_bytes = limits.address_space() + self._memory_mb * 2**20
+        self.memory_bytes = limits.address_space() + self._memory_bytes
         gc.collect()
         gc.freeze()
 
@@ -333,23 +287,19 @@ class Zygote:
             head: of the job, see `JobHead`.
         """
         job = JobHead.unpack(head)
-        if job.is_judged:
-            self.need_judge()
         if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
-        files = Files(console=job.keep >= 0, judged=job.is_judged)
-        pid, program, judge, folder = self.start_job(job, files)
+        files = Files(console=job.keep >= 0)
+        pid, program = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
-        killed = self.watch(pid, left, program, judge)
-        alive = job.is_judged and not killed and not _ends(pid, LAST_WORDS_S)
+        killed = self.watch(pid, left, program)
         status, cpu = program.end()
         seen = AnswerHead(
             killed,
-            exit=0 if alive else os.waitstatus_to_exitcode(status),
+            exit=os.waitstatus_to_exitcode(status),
             cpu_s=cpu,
             printed=files.printed(),
-            judge=self.end_judge(judge, folder) if job.is_judged else 0,
             worn=self.processes and leaves_connections(),
         )
         send(seen, files.parts(job.keep))
@@ -357,49 +307,32 @@ class Zygote:
         for each in self.writable:
             empty_folder(each)
 
-    def start_job(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes, int, str]:
-        """Fork a child for the program of a job, and one for its judge where it has one.
+    def start_job(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes]:
+        """Fork a child for the program of a job.
 
         Args:
             job: its head.
             files: of the program.
 
         Returns:
-            The process id of the program; all its processes; the process id of its judge, or -1; the judge's folder.
+            The process id of the program, and all its processes.
         """
-        if not (self.processes or job.is_judged):
+        if not self.processes:
             pid = self.start(functools.partial(self.child, job, files, None))
-            return pid, OneProcess(pid), -1, ""
-        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote; a
-        # judged program has one end and its judge the other, and the zygote closes both.
+            return pid, OneProcess(pid)
+        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote.
         ours, theirs = connect()
         pid = self.start(functools.partial(self.child, job, files, theirs))
         os.close(theirs)
-        if not job.is_judged:
-            return pid, Processes(pid, receive_listener(ours)), -1, ""
-        folder = os.path.join(self.judge_root, os.urandom(16).hex())
-        judge = self.start(functools.partial(self.judge, job.cpu_s, files, ours, folder))
-        os.close(ours)
-        return pid, OneProcess(pid), judge, folder
+        return pid, Processes(pid, receive_listener(ours))
 
-    def end_judge(self, pid: int, folder: str) -> int:
-        """Wait for a judge whose program has ended, and end it if it goes on; return its exit status."""
-        if not _ends(pid, JUDGE_GRACE_S):
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        remove_folder(folder)
-        return os.waitstatus_to_exitcode(status)
-
-    def watch(  # noqa: C901 - one thing after the other
-        self, pid: int, left: Deadlines, program: OneProcess | Processes, judge: int
-    ) -> str:
-        """Wait until a child or its judge ends, or it and its processes reach a limit.
+    def watch(self, pid: int, left: Deadlines, program: OneProcess | Processes) -> str:
+        """Wait until a child ends, or it and its processes reach a limit.
 
         Args:
             pid: of the child.
             left: its limits.
             program: all its processes.
-            judge: process id of its judge, or -1.
 
         Returns:
             The limit that was hit, or "".
@@ -408,9 +341,8 @@ class Zygote:
             EOFError: the supervisor is gone; so is the child.
         """
         process = os.pidfd_open(pid)
-        beside = os.pidfd_open(judge) if judge >= 0 else None
         poll = select.poll()
-        for descriptor in (process, 0, program.listener, beside):
+        for descriptor in (process, 0, program.listener):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         looked = time.monotonic()
@@ -424,7 +356,7 @@ class Zygote:
                 cpu_s = min(left_s["cpu"], left_s["test"]) / program.cpus
                 wait = min(left_s["wall"], max(cpu_s, 0.002), LOOK_S)
                 events = dict(poll.poll(wait * 1000 + 1))
-                if process in events or beside in events:
+                if process in events:
                     return ""
                 if 0 in events:
                     program.end()
@@ -438,8 +370,6 @@ class Zygote:
                 looked = time.monotonic()
         finally:
             os.close(process)
-            if beside is not None:
-                os.close(beside)
 
 
 def _flush(stream: Any) -> None:
@@ -448,17 +378,6 @@ def _flush(stream: Any) -> None:
         stream.flush()
     except (OSError, ValueError, AttributeError):
         return
-
-
-def _ends(pid: int, patience_s: float) -> bool:
-    """Tell whether a child has ended, or does so within some seconds of real time; it is not reaped."""
-    process = os.pidfd_open(pid)
-    try:
-        poll = select.poll()
-        poll.register(process, select.POLLIN)
-        return bool(poll.poll(patience_s * 1000))
-    finally:
-        os.close(process)
 
 
 def own_modules() -> list[str]:
@@ -498,47 +417,56 @@ def main() -> None:
     """Serve jobs until the supervisor closes the socket or is gone; leave no folder behind."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     with contextlib.suppress(EOFError):
-        config = json.loads(read_frame(from_supervisor))
-        own = "bwrap" not in config["layers"]  # else the folder is on a memory disk, and there already
+        settings = Settings.unpack(read_frame(from_supervisor))
+        own = "bwrap" not in settings.layers  # else the folder is on a memory disk, and there already
         if own:
-            os.mkdir(config["root"], 0o700)
+            os.mkdir(settings.root, 0o700)
         try:
-            serve(config)
+            serve(settings)
         finally:
             if own:
-                remove_folder(config["root"])
-                remove_folder(config["judge_root"])
+                remove_folder(settings.root)
     os._exit(0)  # taking the interpreter down takes longer, and does nothing more
 
 
-def rehearse() -> None:
+def rehearse(folder: str) -> None:
     """Run a program of this module's own in this process, as children run theirs.
 
     The interpreter keeps what it learns of code that runs: the types of values, where attributes are found. Each child
     would learn it anew, and copy the pages on which it writes it down.
+
+    Args:
+        folder: of the programs; it is not there yet.
     """
-    job = {"setup": "", "code": REHEARSED, "steps": [("io", body_of("f([1, 2])")), ("io", body_of("f(1)"))]}
-    raw = memoryview(pickle.dumps(job))
+    steps = [ValueStep("io", 0, "f([1, 2])"), ValueStep("io", 1, "f(1)")]
+    raw = memoryview(packed("", REHEARSED, steps, ""))
     channel = os.memfd_create("channel")
+    path, limit = list(sys.path), sys.getrecursionlimit()
+    os.mkdir(folder)
+    os.chdir(folder)
     for _ in range(REHEARSALS):
         child.run_job(raw, channel)
         _flush(sys.stdout)
         _flush(sys.stderr)
+    os.chdir("/")
+    remove_folder(folder)
+    sys.path[:] = path
+    sys.setrecursionlimit(limit)
     os.close(channel)
     del sys.modules["solution"]
 
 
-def serve(config: dict[str, Any]) -> None:
+def serve(settings: Settings) -> None:
     """Serve jobs.
 
     Raises:
         EOFError: the supervisor is gone.
     """
-    sys.executable = config["executable"]
+    sys.executable = settings.executable
     try:
-        preload(config["preload"], config["site"])
-        zygote = Zygote(config)
-        if not zygote.processes:
+        preload(settings.preload, settings.site)
+        zygote = Zygote(settings)
+        if "bwrap" not in settings.layers:
             ask_before_times()
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         say({"error": f"{type(error).__name__}: {error}"})
@@ -547,7 +475,7 @@ def serve(config: dict[str, Any]) -> None:
     hide_own_modules()
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
-    rehearse()
+    rehearse(zygote.folder)
     zygote.settle()
     say({"ready": True})
     while True:

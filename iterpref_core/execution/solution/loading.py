@@ -7,7 +7,7 @@ import traceback
 import types
 from typing import Any
 
-from ..codec.plain import type_name
+from ..codec.canonical import type_name
 
 MAX_MESSAGE = 2000
 SETUP = "<setup>"

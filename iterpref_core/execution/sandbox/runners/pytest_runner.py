@@ -1,18 +1,21 @@
-"""`pytest` tests: a file that imports the solution, which pytest runs."""
+"""The runner of pytest's files.
+
+Such a test has passed when at least one test ran, each test that pytest has found is over and has not failed, and none
+was skipped but by the file itself.
+"""
 
 import contextlib
 import importlib
+import io
 import os
-import sys
+import unittest
 from typing import Any
 
-from ..solution.loading import write_files
-from .kind import Child, Judge, Step
-from .module_names import forget, modules_of
-from .python_source import PythonSource
-from .reports import PASSED, PASSED_ANYWAY, TEST, Report, TestFailedError, compiled
+from ...protocol.steps import RunStep
+from ...solution.loading import file_of, line_in, write_files
+from ..reports import TestFailedError
+from .script_runner import forget
 
-FILE = "test_solution.py"
 _OPTIONS = (
     "-q", "--capture=sys", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:faulthandler",
 )  # fmt: skip
@@ -20,45 +23,31 @@ _NO_TESTS = 5
 """Exit status of pytest that has found no tests."""
 
 
-class PytestFile(PythonSource):
-    """The kind `pytest`. The body is the source of the file."""
-
-    name = "pytest"
-    imports_solution = True
-
-    def uses_pytest(self, step: Step) -> bool:
-        """Return True."""
-        del step
-        return True
-
-    def place(self, step: Step) -> str:
-        """Return the name of all tests of a file."""
-        del step
-        return "the unit tests"
-
-    def run(self, body: Any, child: Child) -> Report:
-        """Run the file beside the solution, which is loaded."""
-        del child
-        write_files("", {FILE: body})
-        sys.path.insert(0, os.getcwd())
-        run_pytest(os.path.abspath(FILE))
-        return PASSED
-
-    def judge(self, body: Any, judge: Judge) -> Report:
-        """Run the file in the judge's own folder."""
-        compiled(body, TEST)
-        judge.write({FILE: body})
-        run_pytest(os.path.join(judge.folder, FILE))
-        return PASSED
-
-
 class _Reports:
-    """A plugin of pytest that keeps the outcomes of its reports."""
+    """A plugin of pytest that keeps the outcomes of its reports.
 
-    def __init__(self) -> None:
+    Args:
+        solution: path of the program: a test that is skipped in there has been skipped by the program.
+    """
+
+    def __init__(self, solution: str) -> None:
         self.ran = 0
         self.failed: list[tuple[str, str]] = []
         self.raised: list[str] = []
+        self.found: set[str] = set()
+        self.over: set[str] = set()
+        self._solution = solution
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self.found = {item.nodeid for item in session.items}
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        if call.excinfo is None:
+            return
+        outcomes = importlib.import_module("_pytest.outcomes")
+        if isinstance(call.excinfo.value, outcomes.OutcomeException | unittest.SkipTest):
+            if line_in(call.excinfo.value, self._solution) is not None:
+                self.failed.append((item.name, "the program skipped the test"))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
@@ -66,6 +55,7 @@ class _Reports:
             _, _, name = report.nodeid.partition("::")
             self.failed.append((name, _crash(report)))
             return
+        self.over.add(report.nodeid)
         as_expected = report.passed or hasattr(report, "wasxfail")
         if report.when == "call" and as_expected:
             self.ran += 1
@@ -126,17 +116,21 @@ def _pytest_main(arguments: list[str], plugins: list[Any]) -> Any:
     return pytest.main(arguments, plugins=plugins)
 
 
-def run_pytest(path: str) -> None:
+def run_pytest_file(step: RunStep, path: str, names: dict[str, Any]) -> None:
     """Run a file of tests by pytest.
 
     Raises:
         TestFailedError: a test failed, or none ran.
     """
+    del names  # pytest makes the module of its file
+    write_files("", {step.path: step.source})
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    reports = _Reports()
+    folder = os.path.dirname(path)
+    reports = _Reports(f"{folder}/{file_of(step.module)}")
     # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
-    forget(modules_of([os.path.basename(path)]))
-    status = _pytest_main([*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path], [reports])
+    forget(["test_solution"])
+    with contextlib.redirect_stdout(io.StringIO()):  # pytest's own words are none of the program's output
+        status = _pytest_main([*_OPTIONS, f"--rootdir={folder}", path], [reports])
     if reports.failed:
         name, message = reports.failed[0]
         error = getattr(reports, "error", None)
@@ -144,8 +138,6 @@ def run_pytest(path: str) -> None:
         if not name and isinstance(error, Exception):
             raise error
         raised = reports.raised[0] if reports.raised else ""
-        if PASSED_ANYWAY in reports.raised:
-            raised = PASSED_ANYWAY
         if raised in ("AssertionError", "Failed"):
             raised = ""
         raise TestFailedError(f"{name}: {message}" if name else message, raised)
@@ -153,3 +145,5 @@ def run_pytest(path: str) -> None:
         raise TestFailedError(f"pytest ended with {status!r}")
     if status == _NO_TESTS or not reports.ran:
         raise TestFailedError("all tests were skipped, or none ran")
+    if left := sorted(reports.found - reports.over):
+        raise TestFailedError(f"{left[0].partition('::')[2]} did not run to its end")

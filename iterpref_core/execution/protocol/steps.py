@@ -1,0 +1,87 @@
+"""Steps: what the sandbox does for the tests of a program, one after the other; a report follows each.
+
+These modules are loaded into interpreters that have the standard library alone, on both sides.
+"""
+
+import pickle
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+Runner = Literal["io", "assert", "unittest", "pytest", "script"]
+"""What runs a test, and so the names that the test sees:
+
+    io         those of the solution's module
+    assert     a copy of them, which all `assert` tests of a program share
+    unittest   a copy of them, of one test
+    pytest     a module of its own, which imports the solution
+    script     the same, as `__main__`
+"""
+
+
+class ValueStep(NamedTuple):
+    """An expression whose value leaves the sandbox.
+
+    Attributes:
+        runner: of the test that the expression is from.
+        test: index of the test.
+        before: statements that run before; may be empty.
+        expression: source.
+        arguments: the values with which the expression's value is called, if it is.
+        then: an expression for a function of the result; may be empty.
+        lenient: an object counts as the plain value that it holds; see `codec.canonical`.
+        catches: an exception leaves the sandbox in the place of the value.
+        module: name that the test imports the solution by.
+    """
+
+    runner: Runner
+    test: int
+    expression: str
+    before: str = ""
+    arguments: tuple[Any, ...] | None = None
+    then: str = ""
+    lenient: bool = False
+    catches: bool = False
+    module: str = "solution"
+
+
+class RunStep(NamedTuple):
+    """A test that runs inside: in the process of the program, as its runner runs it.
+
+    Attributes:
+        runner: runs the test.
+        test: index of the test.
+        source: of the test.
+        files: path and text of the files of a script's test.
+        path: of the test's own file.
+        module: name that the test imports the solution by.
+    """
+
+    runner: Runner
+    test: int
+    source: str
+    files: tuple[tuple[str, str], ...] = ()
+    path: str = "test_solution.py"
+    module: str = "solution"
+
+
+SandboxStep = ValueStep | RunStep
+
+
+def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> bytes:
+    """Return the message to the process of a program.
+
+    Args:
+        setup: source to run before the program; may be empty.
+        code: the program.
+        steps: in order; none for a script on a console.
+        key: begins each report of the process. A program that writes reports does not know the key.
+    """
+    # Tuples: no class of this project's has to be imported, from its files, where the message is read.
+    return pickle.dumps((setup, code, [(type(step).__name__, tuple(step)) for step in steps], key))
+
+
+def unpacked(message: bytes | memoryview) -> tuple[str, str, list[SandboxStep], str]:
+    """Return what `packed` was given."""
+    setup, code, steps, key = pickle.loads(message)
+    kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
+    return setup, code, [kinds[name]._make(fields) for name, fields in steps], key

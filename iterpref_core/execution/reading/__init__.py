@@ -1,0 +1,1 @@
+"""Reading: which tests the supervisor can judge by itself, told from their sources alone, without running anything."""

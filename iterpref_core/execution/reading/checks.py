@@ -1,0 +1,461 @@
+"""Checks: the values that a test asks for, each with the comparison that the supervisor makes by itself.
+
+A test is read from its source, without being run:
+
+    xs = [3, 1, 2]                 runs in the program's process, before
+    assert f(xs) == [1, 2, 3]      the value of f(xs) leaves that process, and is compared with [1, 2, 3]
+    assert xs == [3, 1, 2]         the value of xs leaves that process, and is compared with [3, 1, 2]
+
+All but the comparisons is run by Python itself, so that a list that the program has changed is a list that has changed.
+The expected values never enter the program's process. What may stand in such a test is a closed list: a test with
+anything else runs inside, as a whole; see `sandbox.runners`.
+"""
+
+import ast
+import builtins
+import functools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from iterpref_core.execution.reading.assertions import read_method
+from iterpref_core.execution.reading.conditions import Condition, ConditionReader
+from iterpref_core.execution.reading.literals import is_literal, literal
+from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin
+from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, library_names, packages_of, parsed
+
+_MAX_SOURCE = 100_000
+"""Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
+_MAX_SHOWN = 80
+"""Length of a literal that is shown in place of its name."""
+
+
+class Check(NamedTuple):
+    """One value that a test asks for.
+
+    Attributes:
+        before: statements that run before; may be empty.
+        expression: has the value.
+        shown: the expression, for people.
+        condition: of the value; None for an expression that has to raise.
+        raises: names of builtin exceptions, one of which the expression has to raise.
+    """
+
+    before: str
+    expression: str
+    shown: str
+    condition: Condition | None
+    raises: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """A test that was read.
+
+    Attributes:
+        checks: what takes the place of the test, in order; none where it runs inside.
+        why_inside: the part of the test that is on no list; empty if it is read as checks.
+        packages: that the test cannot do without.
+        problem: why the test cannot be compiled; empty if it can.
+    """
+
+    checks: tuple[Check, ...] = ()
+    why_inside: str = ""
+    packages: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class _Statement(NamedTuple):
+    """A statement that runs before a check, if one of its names is used, or it has none.
+
+    Attributes:
+        text: its source.
+        names: that it binds, where it does nothing else.
+    """
+
+    text: str
+    names: frozenset[str] = frozenset()
+
+
+class _Draft(NamedTuple):
+    """A check whose statements are not chosen yet."""
+
+    before: tuple[_Statement, ...]
+    check: Check
+
+
+@functools.lru_cache(maxsize=256)
+def read_expression(source: str, setup: str) -> bool:
+    """Tell whether the value of an expression is the solution's, rather than one that the test makes of it.
+
+    >>> read_expression("sorted(f(2))", ""), read_expression("f(2) == 4", "")
+    (True, False)
+    """
+    names = Names(shared=True)
+    _bind_setup(names, setup)
+    try:
+        ConditionReader(names).directness(parsed(source.strip()).body[0].value)  # type: ignore[attr-defined]
+    except (InsideError, AttributeError, IndexError, *UNREADABLE):
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def read_asserts(sources: tuple[str, ...], setup: str) -> tuple[Reading, ...]:
+    r"""Return the readings of `assert` tests, which share their names.
+
+    >>> first, second = read_asserts(("xs = [2, 1]\nassert f(xs) == [1, 2]", "assert f(xs) is xs"), "")
+    >>> [(check.before, check.expression) for check in first.checks], second.why_inside
+    ([('xs = [2, 1]', 'f(xs)')], 'two calls in an assertion')
+
+    Args:
+        sources: of the tests.
+        setup: source that runs before the program.
+    """
+    return _read(sources, setup, "assert", "solution")
+
+
+@functools.lru_cache(maxsize=256)
+def read_file(source: str, setup: str, runner: str, module: str) -> Reading:
+    """Return the reading of a test that has a module of its own.
+
+    Args:
+        source: of the test.
+        setup: source that runs before the program.
+        runner: `unittest`, `pytest` or `script`.
+        module: name that the solution is imported by.
+    """
+    (reading,) = _read((source,), setup, runner, module)
+    return reading
+
+
+def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple[Reading, ...]:
+    trees: list[ast.Module] = []
+    for source in sources:
+        try:
+            trees.append(parsed(source))
+        except UNREADABLE as error:
+            return tuple(Reading(problem=compile_problem(error)) for _ in sources)
+    packages = [packages_of(tree, frozenset({module})) for tree in trees]
+    if sum(map(len, sources)) > _MAX_SOURCE:
+        return tuple(Reading((), "the length", needed) for needed in packages)
+    refused: frozenset[str] = frozenset()
+    while True:
+        names = Names(shared=runner in ("assert", "unittest"), refused=refused)
+        _bind_setup(names, setup)
+        readers = [_TestReader(names, runner, module) for _ in trees]
+        for reader, tree in zip(readers, trees, strict=True):
+            reader.read(tree)
+        used = frozenset().union(*(reader.used for reader in readers))
+        # A list that the program may have changed is no expected value any more.
+        changed = names.changing & used
+        if not changed:
+            break
+        refused |= changed
+    return tuple(
+        Reading(reader.checks(used), reader.why_inside, needed)
+        for reader, needed in zip(readers, packages, strict=True)
+    )
+
+
+def _bind_setup(names: Names, setup: str) -> None:
+    """Take the names of a setup for a library's, or the test's own: a program may not decide by them."""
+    try:
+        statements = parsed(setup).body
+    except UNREADABLE:
+        return  # the program's process says why
+    for node in statements:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names.bind_import(node)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.bound[node.name] = Name(Origin.OWN)
+
+
+def _stored(tree: ast.AST) -> set[str]:
+    """Return all names that a tree binds."""
+    stored = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(name, ast.Store() | ast.Del()):
+                stored.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                stored.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                stored.update(alias.asname or alias.name.partition(".")[0] for alias in aliases)
+    return stored
+
+
+def _loaded(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+class _TestReader:
+    """A reader of one test.
+
+    Args:
+        names: of the test; `assert` tests share them.
+        runner: of the test, `assert`, `unittest`, `pytest` or `script`.
+        module: name that the solution is imported by.
+
+    Attributes:
+        used: names that the program's process reads.
+        why_inside: see `Reading`.
+    """
+
+    def __init__(self, names: Names, runner: str, module: str) -> None:
+        self.used: set[str] = set()
+        self.why_inside = ""
+        self._names = names
+        self._runner = runner
+        self._module = module
+        self._pending: list[_Statement] = []
+        self._drafts: list[_Draft] = []
+        self._functions: dict[str, ast.FunctionDef] = {}
+        self._tests: list[ast.FunctionDef] = []
+        self._classes: list[ast.ClassDef] = []
+        if runner == "unittest":
+            names.bound["unittest"] = Name(Origin.LIBRARY, path="unittest")
+
+    def read(self, tree: ast.Module) -> None:
+        """Read a test; see `checks` and `why_inside`."""
+        before = dict(self._names.bound)
+        try:
+            self._block(tree.body)
+            self._run_tests()
+            if not any(draft.check.condition or draft.check.raises for draft in self._drafts):
+                raise InsideError("no call")
+        except (InsideError, *UNREADABLE) as error:
+            self.why_inside = str(error) or type(error).__name__
+            self._drafts = []
+            self._pending = []
+            self.used = _loaded(tree)
+            self._names.bound = before | dict.fromkeys(_stored(tree), Name(Origin.OWN))
+
+    def checks(self, used: frozenset[str]) -> tuple[Check, ...]:
+        """Return the checks of the test; statements that bind nothing but names which nobody uses are left out."""
+        drafts = list(self._drafts)
+        if drafts and self._pending:  # what follows the last comparison may still raise
+            drafts.append(_Draft(tuple(self._pending), Check("", "None", "None", _NOTHING)))
+        found = []
+        for draft in drafts:
+            kept = [each.text for each in draft.before if not each.names or each.names & used]
+            if kept or draft.check.condition is not _NOTHING:
+                found.append(draft.check._replace(before="\n".join(kept)))
+        return tuple(found)
+
+    def _block(self, statements: Iterable[ast.stmt]) -> None:
+        for node in statements:
+            self._statement(node)
+
+    def _statement(self, node: ast.stmt) -> None:  # noqa: C901 - the closed list, a line each
+        match node:
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                return
+            case ast.Import() | ast.ImportFrom():
+                self._import(node)
+            case ast.FunctionDef(decorator_list=[]):
+                self._define(node)
+            case ast.ClassDef(bases=[base]) if self._names.path(base) == "unittest.TestCase":
+                self._classes.append(node)
+            case ast.ClassDef(decorator_list=[]) if self._runner != "pytest" or not node.name.startswith("Test"):
+                self._execute(node)
+                self._names.bound[node.name] = Name(Origin.OWN)
+            case ast.Assign(targets=[target], value=value):
+                self._assign(target, value, node)
+            case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
+                self._assign(target, value, ast.Assign([target], value, lineno=1))
+            case ast.Assert(test=ast.Constant(True)):
+                return
+            case ast.Assert(test=test):
+                self._check(ConditionReader(self._names).read(test))
+            case ast.Expr(value=ast.Call() as call):
+                self._call(call, node)
+            case ast.With(items=[ast.withitem(ast.Call() as context, None)], body=[ast.Expr() | ast.Assign() as body]):
+                self._raises(context, body.value)
+            case ast.If(test=ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()]), body=body, orelse=[]):
+                if self._runner == "script":
+                    self._block(body)
+            case _:
+                raise InsideError(f"the statement {type(node).__name__}")
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            return
+        bound = self._names.bind_import(node, self._module)
+        self._pending.append(_Statement(ast.unparse(node), bound))
+
+    def _define(self, node: ast.FunctionDef) -> None:
+        if self._runner == "pytest" and node.name.startswith("test"):
+            self._tests.append(node)
+            return
+        try:
+            self._names.check_used(node)
+        except InsideError:
+            self._functions[node.name] = node  # it asserts: its body is read where it is called
+        else:
+            self._execute(node)
+        self._names.bound[node.name] = Name(Origin.OWN)
+
+    def _execute(self, node: ast.stmt) -> None:
+        """Have a statement run in the program's process."""
+        self._use(node)
+        self._pending.append(_Statement(ast.unparse(node)))
+
+    def _use(self, node: ast.AST) -> None:
+        self._names.check_used(node)
+        loaded = _loaded(node)
+        if inlined := sorted(loaded & self._functions.keys()):
+            raise InsideError(f"the function {inlined[0]}, which asserts")
+        self.used |= loaded
+
+    def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
+        if isinstance(target, ast.Name) and is_literal(value):
+            self._pending.append(_Statement(ast.unparse(node), frozenset({target.id})))
+            self._names.bound[target.id] = Name(Origin.LITERAL, literal(value))
+            return
+        self._execute(node)
+        match target:
+            case ast.Name(name):
+                self._names.bound[name] = Name(self._origin(value), ast.unparse(value))
+            case ast.Tuple(elts=parts) if all(isinstance(part, ast.Name) for part in parts):
+                origin = self._origin(value)
+                for part in parts:
+                    self._names.bound[part.id] = Name(origin)  # type: ignore[attr-defined]
+            case ast.Subscript() | ast.Attribute() if self._names.origin(target) not in (Origin.OWN, Origin.LIBRARY):
+                pass
+            case _:
+                raise InsideError("the target of an assignment")
+
+    def _origin(self, value: ast.expr) -> Origin:
+        """Return where the value of an expression comes from."""
+        match value:
+            case ast.Name(name) if self._names.of(name).origin is Origin.SOLUTION:
+                return Origin.SOLUTION
+            # `candidate = Solution().f`
+            case ast.Attribute(value=ast.Call(func=ast.Name(name))) if self._names.of(name).origin is Origin.SOLUTION:
+                return Origin.SOLUTION
+            case ast.Call(func=ast.Name(name)) if self._names.of(name).origin is Origin.SOLUTION and name[:1].isupper():
+                return Origin.OBJECT
+        try:
+            ConditionReader(self._names).directness(value)
+        except InsideError:
+            return Origin.OWN
+        return Origin.RESULT
+
+    def _call(self, call: ast.Call, node: ast.stmt) -> None:
+        """Read a call that is a statement."""
+        match call.func:
+            case ast.Attribute(ast.Name("self"), name):
+                self._assertion(name, call)
+                return
+            case ast.Name(name) if name in self._functions:
+                self._inline(self._functions[name], call.args, call.keywords)
+                return
+            case ast.Name("print") if "print" not in self._names.bound:
+                self._execute(node)
+                return
+        if self._runner == "script" and self._names.path(call.func) == "unittest.main":
+            return  # the classes run in any case
+        if self._names.origin(call.func) in (Origin.OWN, Origin.LIBRARY):
+            raise InsideError("a call that is no assertion")
+        self._execute(node)
+
+    def _assertion(self, name: str, call: ast.Call) -> None:
+        if name != "assertRaises":
+            self._check(read_method(self._names, name, call))
+            return
+        match call:
+            case ast.Call(args=[kinds, function, *args]):
+                self._raise(kinds, ast.Call(function, args, call.keywords))
+            case _:
+                raise InsideError("the assertion assertRaises")
+
+    def _raises(self, context: ast.Call, body: ast.expr) -> None:
+        is_method = isinstance(context.func, ast.Attribute) and ast.unparse(context.func) == "self.assertRaises"
+        if not is_method and self._names.path(context.func) != "pytest.raises":
+            raise InsideError("the statement With")
+        match context:
+            case ast.Call(args=[kinds], keywords=[]):
+                self._raise(kinds, body)
+            case _:
+                raise InsideError("an option of raises")
+
+    def _raise(self, kinds: ast.expr, call: ast.expr) -> None:
+        nodes = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+        names = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in self._names.bound]
+        known = [name for name in names if _is_exception(name)]
+        if not known or len(known) < len(nodes):
+            raise InsideError("an exception that is not Python's")
+        self._use(call)
+        self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(known)))
+
+    def _check(self, condition: Condition) -> None:
+        self._use(condition.value)
+        self._draft(Check("", ast.unparse(condition.value), self._shown(condition.value), condition))
+
+    def _draft(self, check: Check) -> None:
+        self._drafts.append(_Draft(tuple(self._pending), check))
+        self._pending = []
+
+    def _shown(self, node: ast.expr) -> str:
+        """Return an expression for people: with short literals, and functions, in the place of names for them."""
+        bound = self._names.bound
+
+        class Literals(ast.NodeTransformer):
+            def visit_Name(self, name: ast.Name) -> ast.expr:
+                found = bound.get(name.id)
+                if found is None or found.origin not in (Origin.LITERAL, Origin.SOLUTION) or found.value is None:
+                    return name
+                text = repr(found.value) if found.origin is Origin.LITERAL else str(found.value)
+                return ast.Name(text, name.ctx) if len(text) <= _MAX_SHOWN else name
+
+        if isinstance(node, ast.Name):
+            return node.id
+        return ast.unparse(Literals().visit(ast.parse(ast.unparse(node), mode="eval").body))
+
+    def _inline(
+        self, function: ast.FunctionDef, args: Sequence[ast.expr] = (), keywords: Sequence[ast.keyword] = ()
+    ) -> None:
+        """Read the body of a function where it is called; its local names are gone afterwards."""
+        parameters = [parameter.arg for parameter in function.args.args]
+        plain = ast.unparse(function.args) == ", ".join(ast.unparse(each) for each in function.args.args)
+        if not plain or keywords or len(args) != len(parameters) or function.decorator_list:
+            raise InsideError(f"the parameters of {function.name}")
+        before = dict(self._names.bound)
+        for parameter, arg in zip(parameters, args, strict=True):
+            target = ast.Name(parameter, ast.Store())
+            self._assign(target, arg, ast.Assign([target], arg, lineno=1))
+        self._block(function.body)
+        after = self._names.bound
+        gone = {name: Name(Origin.GONE) for name, bound in after.items() if before.get(name) is not bound}
+        self._names.bound = before | gone
+
+    def _run_tests(self) -> None:
+        """Read the test functions, and the methods of test classes, in the order in which their runner runs them."""
+        for function in self._tests:
+            self._inline(function)
+        if self._runner == "assert":
+            return
+        for node in sorted(self._classes, key=lambda each: each.name):
+            if node.decorator_list or node.keywords:
+                raise InsideError("a decorated class of tests")
+            methods = [each for each in node.body if not isinstance(each, ast.Pass | ast.Expr)]
+            tests = [each for each in methods if isinstance(each, ast.FunctionDef) and each.name.startswith("test")]
+            if len(tests) < len(methods):
+                raise InsideError("a class with more than tests")
+            for test in sorted(tests, key=lambda each: each.name):
+                self._names.bound["self"] = Name(Origin.GONE)
+                self._inline(_without_self(test))
+
+
+_NOTHING = Condition(ast.Constant(None), lambda value: value is None, "None", exact=True)
+
+
+def _without_self(method: ast.FunctionDef) -> ast.FunctionDef:
+    match method.args.args:
+        case [ast.arg("self")]:
+            return ast.FunctionDef(method.name, ast.parse("lambda: 0", mode="eval").body.args, method.body, method.decorator_list)  # type: ignore[attr-defined] # fmt: skip
+    raise InsideError(f"the parameters of {method.name}")
+
+
+def _is_exception(name: str) -> bool:
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, BaseException)

@@ -1,0 +1,64 @@
+"""Sources of tests: their syntax trees, the packages that they import, and why one cannot be compiled."""
+
+import ast
+import importlib
+import sys
+
+from iterpref_core.programs.source_code.syntax_tree import parse
+
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""Errors of a source that is no Python."""
+
+
+def parsed(source: str) -> ast.Module:
+    """Return the tree of a test's source.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: there is none.
+    """
+    tree: ast.Module = parse(source.removeprefix("\ufeff"))
+    return tree
+
+
+def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
+    r"""Return the packages that a test cannot do without: it imports them, not in a `try` or an `if`.
+
+    >>> test = "import os, numpy.linalg\nfrom solution import f\nif f(1):\n    import pandas"
+    >>> packages_of(parsed(test), frozenset({"solution"}))
+    ('numpy',)
+
+    Args:
+        tree: of the test.
+        modules: names that the solution and the test's own files are imported by.
+    """
+    nodes: list[ast.AST] = [tree]
+    names: list[str] = []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(str(node.module))
+        if not isinstance(node, ast.Try | ast.If):
+            nodes += ast.iter_child_nodes(node)
+    own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
+    return tuple(sorted({name.partition(".")[0] for name in names} - own))
+
+
+def library_names(module: str) -> list[str]:
+    """Return the names that `from module import *` brings, of a module of the standard library; of others none."""
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return []
+    known = vars(importlib.import_module(module))
+    listed = known.get("__all__", [name for name in known if not name.startswith("_")])
+    return [str(name) for name in listed]
+
+
+def compile_problem(error: BaseException) -> str:
+    """Return why a test's source is no Python, for people."""
+    reason = str(error)
+    line = ""
+    if isinstance(error, SyntaxError):
+        reason = error.msg
+        line = f", line {error.lineno}" if error.lineno else ""
+    return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
