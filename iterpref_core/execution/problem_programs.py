@@ -74,19 +74,20 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
     were read, no other program may return what they cannot compare.
     """
     outcome = executor.run_one(program_of(problem, code))
-    if not is_open(problem):
+    inside = moved_inside(problem)
+    if inside is None:
         return problem, outcome
-    planned = len(plan_of(program_of(problem, code)).inside)
     if outcome.verdict == "passed":
-        return problem.model_copy(update={"inside": outcome.inside > planned}), outcome
-    inside = problem.model_copy(update={"inside": True})
+        return problem.model_copy(update={"inside": outcome.inside > tests_inside(problem)}), outcome
     outcome_inside = executor.run_one(program_of(inside, code))
     return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
 
 
-def is_open(problem: Problem) -> bool:
-    """Tell whether a right program has to decide where a problem's tests run: some of them are read as checks."""
-    return problem.inside is None and _has_sources(problem) and bool(plan_of(program_of(problem, "")).read)
+def moved_inside(problem: Problem) -> Problem | None:
+    """Return a problem whose tests run inside that are read as checks; None if that is decided, or none is read."""
+    if problem.inside is not None or not _has_sources(problem) or not plan_of(program_of(problem, "")).read:
+        return None
+    return problem.model_copy(update={"inside": True})
 
 
 def decide(problem: Problem, executor: Engine) -> Problem:
@@ -95,7 +96,7 @@ def decide(problem: Problem, executor: Engine) -> Problem:
     Raises:
         ExecutionError: the engine failed.
     """
-    if problem.reference is None or not is_open(problem):
+    if problem.reference is None or moved_inside(problem) is None:
         return problem
     return run_right_program(problem, problem.reference, executor)[0]
 

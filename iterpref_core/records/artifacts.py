@@ -249,7 +249,10 @@ class Sample(Record):
 
 
 class Result(Record):
-    """The verdict on one sample; `sample` numbers the samples of a task from 0, `inside` counts tests that ran inside."""
+    """The verdict on one sample; `sample` numbers the samples of a task from 0.
+
+    `inside` is the number of its tests that ran inside, in the process of the program, which can lie to them.
+    """
 
     task_id: str
     sample: int

@@ -100,11 +100,10 @@ class Measurement(ResultRecord):
         verdicts: task_id → the verdict on each of its samples.
         feedback: task_id → the feedback on each of its samples, for tasks with one that failed.
         data: the benchmark's data.
-        harness: the name of the judge.
+        harness: the name of the engine that ran the programs.
         limits: the limits of each program.
         isolation: the isolation under which programs ran.
-        judged_inside: the number of tasks whose tests ran in the program's own process, if there are any.
-        unchecked: the number of programs that passed such tests, and for which these had no counter-test.
+        inside: the number of tasks with tests that ran inside, in the program's own process, if there are any.
         ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
         without_failed_truth: the score without the tasks whose canonical solution fails here.
         by_difficulty: the scores by the difficulty of tasks, if they have one.
@@ -128,8 +127,7 @@ class Measurement(ResultRecord):
     harness: str
     limits: dict[str, Any]
     isolation: str
-    judged_inside: int | None = None
-    unchecked: int | None = None
+    inside: int | None = None
     ground_truth: GroundTruth | None = None
     without_failed_truth: ScoreRecord | None = None
     by_difficulty: dict[str, DifficultyRecord] | None = None

@@ -10,7 +10,6 @@ from iterpref_core.evaluation.evaluation.answer_reading import count_without_pro
 from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
 from iterpref_core.evaluation.evaluation.harness import Runs
 from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K, score_tasks
-from iterpref_core.execution import UNCHECKED
 from iterpref_core.models.inference.ends import count_reasons, describe_missing
 from iterpref_core.records import UNDECIDED
 from iterpref_core.records.errors import ExecutionError
@@ -77,8 +76,7 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
         harness=benchmark.harness,
         limits=benchmark.limits,
         isolation=runs.isolation,
-        judged_inside=len({task for task, run in zip(tasks, outcomes, strict=True) if run.inside}) or None,
-        unchecked=sum(run.inside == UNCHECKED for run in outcomes) or None,
+        inside=len({task for task, run in zip(tasks, outcomes, strict=True) if run.inside}) or None,
         ground_truth=_ground_truth(runs.canonical),
         truncated=None if found.truncated is None else sum(found.truncated),
         sampling=found.sampling,

@@ -23,7 +23,7 @@ def scores_of(result: Measured) -> BenchmarkScores:
         ci95=result.ci95,
         errors=result.errors,
         exceptions=result.exceptions,
-        judged_inside=result.judged_inside,
+        inside=result.inside,
         samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
         parts=parts or None,
         **result.beyond,

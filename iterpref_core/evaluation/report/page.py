@@ -21,7 +21,7 @@ from iterpref_core.evaluation.report.labels import (
     model_name,
 )
 from iterpref_core.evaluation.report.pair_view import pair_context, template_text, templates
-from iterpref_core.evaluation.report.score_rows import judged_inside, main_rows, unavailable_by_reason
+from iterpref_core.evaluation.report.score_rows import main_rows, tests_inside, unavailable_by_reason
 from iterpref_core.evaluation.report.score_table import score_table
 from iterpref_core.evaluation.report.summary import problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary
@@ -53,7 +53,7 @@ def write_page(
         scores=score_table(summary),
         main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
-        judged_inside=[(benchmark_name(name), inside, n) for name, inside, n in judged_inside(summary)],
+        tests_inside=[(benchmark_name(name), inside, n) for name, inside, n in tests_inside(summary)],
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
         sampled=sampled,

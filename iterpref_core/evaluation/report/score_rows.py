@@ -25,7 +25,7 @@ class ScoreRow:
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
         compared: the number of tasks of the comparison; None if there is no first model to compare with.
-        judged_inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
+        inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
         tokens: of an answer, on average; None if not known.
         dollars: the price of all answers; None if not known.
     """
@@ -39,7 +39,7 @@ class ScoreRow:
     of_other_k: dict[int, float]
     comparison: Comparison | None = None
     compared: int | None = None
-    judged_inside: int = 0
+    inside: int = 0
     tokens: float | None = None
     dollars: float | None = None
 
@@ -78,12 +78,12 @@ def main_rows(summary: Summary) -> dict[str, ScoreRow]:
     return rows
 
 
-def judged_inside(summary: Summary) -> list[tuple[str, int, int]]:
+def tests_inside(summary: Summary) -> list[tuple[str, int, int]]:
     """Return the benchmarks with tasks whose tests ran in the program's own process: name, such tasks, all tasks."""
     found = {}
     for row in score_rows(summary):
-        if row.judged_inside:
-            found[row.benchmark] = (row.benchmark, row.judged_inside, row.n)
+        if row.inside:
+            found[row.benchmark] = (row.benchmark, row.inside, row.n)
     return list(found.values())
 
 
@@ -109,8 +109,8 @@ def compared(
 def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
     scores = summary.models[model][benchmark]
     against_base = compared(summary, model, "base", benchmark)
-    inside = scores.judged_inside or 0
-    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, judged_inside=inside)
+    inside = scores.inside or 0
+    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, inside=inside)
     parts = scores.parts or {}
     for part in in_order(set(parts), DIFFICULTIES):
         yield ScoreRow.of(model, benchmark, parts[part], part)

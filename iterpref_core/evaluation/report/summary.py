@@ -104,7 +104,7 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
         problems=int(codeflow["problems"]),
         pass_rate_by_iteration=tuple(codeflow[f"pass_rate/{iteration}"] for iteration in iterations),
         pairs=accepted,
-        judged_inside=_count(codeflow, "judged_inside"),
+        inside=_count(codeflow, "inside"),
         further_pairs=_count(pairs, "further_pairs"),
         dropped=group(pairs, "dropped"),
         verdicts=group(codeflow, "verdicts"),

@@ -29,7 +29,7 @@ class CodeflowSummary(SummaryRecord):
         problems: the number of problems.
         pass_rate_by_iteration: the share of problems solved up to each iteration.
         pairs: the number of pairs.
-        judged_inside: problems of these whose tests run in the program's own process.
+        inside: problems of these whose tests run in the program's own process.
         further_pairs: the second and later pairs of a problem.
         dropped: reason → the number of problems without a pair.
         verdicts: verdict → the number of attempts.
@@ -45,7 +45,7 @@ class CodeflowSummary(SummaryRecord):
     problems: int
     pass_rate_by_iteration: tuple[float, ...]
     pairs: int
-    judged_inside: int | None = None
+    inside: int | None = None
     further_pairs: int | None = None
     dropped: dict[str, int]
     verdicts: dict[str, int]
@@ -114,14 +114,14 @@ class BenchmarkScores(ScoreRecord):
         samples: the number of programs.
         errors: verdict → the number of failed programs.
         exceptions: name of an exception's type → the number of programs that failed with it.
-        judged_inside: the tasks whose tests ran in the program's own process.
+        inside: the tasks whose tests ran in the program's own process.
         parts: difficulty → the score on its tasks.
     """
 
     samples: int
     errors: dict[str, int]
     exceptions: dict[str, int] | None = None
-    judged_inside: int | None = None
+    inside: int | None = None
     parts: dict[str, ScoreRecord] | None = None
 
 

@@ -58,11 +58,11 @@ _HELD: dict[int, Callable[[Any], Any]] = {
 They ask the plain type, never the object."""
 _LIKE_DICT = frozenset(map(id, (collections.Counter, collections.OrderedDict, collections.defaultdict)))
 """Classes that equal a dictionary as a dictionary does."""
-_HARMLESS = frozenset(
-    ["__annotations__", "__dict__", "__doc__", "__firstlineno__", "__getnewargs__", "__init__", "__match_args__"]
-    + ["__module__", "__new__", "__orig_bases__", "__replace__", "__repr__", "__slots__", "__static_attributes__"]
-    + ["__str__", "__weakref__"]
-)
+_SPECIAL_NAMES = """
+    __annotations__ __dict__ __doc__ __firstlineno__ __getnewargs__ __init__ __match_args__ __module__ __new__
+    __orig_bases__ __replace__ __repr__ __slots__ __static_attributes__ __str__ __weakref__
+"""
+_HARMLESS = frozenset(_SPECIAL_NAMES.split())
 """Special names that a subclass may define without another meaning of `==`, `len`, `in` and their like."""
 
 

@@ -13,6 +13,7 @@ from iterpref_core.programs.source_code.syntax_tree import parse
 _RELATIVE = 1e-07
 """Relative tolerance, as a share of the expected number, besides the absolute one: EvalPlus's."""
 
+
 @dataclass(frozen=True)
 class Expected:
     """The expectation of a value.

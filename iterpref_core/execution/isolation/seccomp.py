@@ -260,7 +260,9 @@ def _compile(*, processes: bool, metadata: bool) -> bytes:
     program += tree
     program += [(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
     program += _by_arguments(by_arguments)
-    program += _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments, metadata=metadata)
+    program += (
+        _by_arguments_of_processes(by_arguments) if processes else _by_arguments_alone(by_arguments, metadata=metadata)
+    )
     program += [(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)]
     program.append((_RETURN, 0, 0, _EPERM))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)

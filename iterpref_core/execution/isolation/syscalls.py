@@ -38,8 +38,8 @@ METADATA = """
 chmod 90 -; chown 92 -; fchmod 91 52; fchmodat 268 53; fchown 93 55; fchownat 260 54; futimesat 261 -; lchown 94 -;
 utime 132 -; utimensat 280 88; utimes 235 -
 """
-"""Calls that change files' metadata. Landlock does not guard it: in tier B they report success and do nothing. In tier A
-the only files that can be changed are the program's own."""
+"""Calls that change files' metadata, which Landlock does not guard: in tier B they report success and do nothing. In
+tier A the only files that can be changed are the program's own."""
 
 BY_ARGUMENTS = """
 clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; kill 62 129; open 2 -; openat 257 56; openat2 437 437;
@@ -48,8 +48,8 @@ prctl 157 167; prlimit64 302 261; sendto 44 206; socketpair 53 199; tgkill 234 1
 """Calls that are allowed for some arguments."""
 
 PROCESSES = """
-accept 43 202; accept4 288 242; bind 49 200; connect 42 203; execve 59 221; getpriority 140 141; listen 50 201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg
-46 211; setpgid 109 154; setsid 112 157
+accept 43 202; accept4 288 242; bind 49 200; connect 42 203; execve 59 221; getpriority 140 141; listen 50
+201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg 46 211; setpgid 109 154; setsid 112 157
 """
 """Calls that programs with processes of their own may make besides."""
 

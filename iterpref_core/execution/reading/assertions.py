@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from iterpref_core.execution.reading.conditions import Condition, ConditionReader
+from iterpref_core.execution.reading.conditions import MAX_DIGITS, Condition, ConditionReader
 from iterpref_core.execution.reading.names import InsideError, Names
 
 _COMPARISONS: dict[str, type[ast.cmpop]] = {
@@ -74,15 +74,17 @@ def _almost(reader: ConditionReader, name: str, args: Sequence[ast.expr], option
     """Return the condition of `assertAlmostEqual`: equal, within `delta`, or to so many decimal places."""
     if len(args) > 2:
         options = {"places": args[2], **options}
-    match args, options:
-        case [left, right, *_], {"delta": ast.Constant(int() | float() as delta)}:
-            pass
-        case [left, right, *_], {"places": ast.Constant(int() as places)} if places <= 20:
-            delta = None
-        case [left, right], {}:
-            places, delta = 7, None
-        case _:
+    places, delta = 7, None
+    match options:
+        case {"delta": ast.Constant(int() | float() as stated)}:
+            delta = stated
+        case {"places": ast.Constant(int() as stated)} if stated <= MAX_DIGITS:
+            places = stated
+        case _ if options:
             raise InsideError(f"an option of {name}")
+    if len(args) < 2:
+        raise InsideError(f"the arguments of {name}")
+    left, right = args[:2]
     condition = reader.read(ast.Compare(left, [ast.Eq()], [right]))
     one, other = reader.sides
 

@@ -21,7 +21,7 @@ from iterpref_core.execution.reading.assertions import read_method
 from iterpref_core.execution.reading.conditions import Condition, ConditionReader
 from iterpref_core.execution.reading.literals import is_literal, literal
 from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin
-from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, library_names, packages_of, parsed
+from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
 
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
@@ -245,7 +245,7 @@ class _TestReader:
         for node in statements:
             self._statement(node)
 
-    def _statement(self, node: ast.stmt) -> None:  # noqa: C901 - the closed list, a line each
+    def _statement(self, node: ast.stmt) -> None:  # noqa: C901, PLR0912 - the closed list, a line each
         match node:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 return
@@ -347,7 +347,9 @@ class _TestReader:
                 self._assertion(name, call)
                 return
             case ast.Name(name) if name in self._functions:
-                self._inline(self._functions[name], call.args, call.keywords)
+                if call.keywords:
+                    raise InsideError(f"the arguments of {name}")
+                self._inline(self._functions[name], call.args)
                 return
             case ast.Name("print") if "print" not in self._names.bound:
                 self._execute(node)
@@ -411,15 +413,24 @@ class _TestReader:
             return node.id
         return ast.unparse(Literals().visit(ast.parse(ast.unparse(node), mode="eval").body))
 
-    def _inline(
-        self, function: ast.FunctionDef, args: Sequence[ast.expr] = (), keywords: Sequence[ast.keyword] = ()
-    ) -> None:
-        """Read the body of a function where it is called; its local names are gone afterwards."""
-        parameters = [parameter.arg for parameter in function.args.args]
-        plain = ast.unparse(function.args) == ", ".join(ast.unparse(each) for each in function.args.args)
-        if not plain or keywords or len(args) != len(parameters) or function.decorator_list:
+    def _inline(self, function: ast.FunctionDef, args: Sequence[ast.expr] = (), *, method: bool = False) -> None:
+        """Read the body of a function where it is called; its local names are gone afterwards.
+
+        Args:
+            function: its definition.
+            args: of the call.
+            method: the first parameter is the object, which its body may use for assertions alone.
+        """
+        declared = function.args.args
+        if method and not declared:
+            raise InsideError(f"the parameters of {function.name}")
+        is_plain = ast.unparse(function.args) == ", ".join(map(ast.unparse, declared))
+        parameters = [parameter.arg for parameter in declared[method:]]
+        if not is_plain or len(args) != len(parameters) or function.decorator_list:
             raise InsideError(f"the parameters of {function.name}")
         before = dict(self._names.bound)
+        if method:
+            self._names.bound[declared[0].arg] = Name(Origin.GONE)
         for parameter, arg in zip(parameters, args, strict=True):
             target = ast.Name(parameter, ast.Store())
             self._assign(target, arg, ast.Assign([target], arg, lineno=1))
@@ -442,18 +453,10 @@ class _TestReader:
             if len(tests) < len(methods):
                 raise InsideError("a class with more than tests")
             for test in sorted(tests, key=lambda each: each.name):
-                self._names.bound["self"] = Name(Origin.GONE)
-                self._inline(_without_self(test))
+                self._inline(test, method=True)
 
 
 _NOTHING = Condition(ast.Constant(None), lambda value: value is None, "None", exact=True)
-
-
-def _without_self(method: ast.FunctionDef) -> ast.FunctionDef:
-    match method.args.args:
-        case [ast.arg("self")]:
-            return ast.FunctionDef(method.name, ast.parse("lambda: 0", mode="eval").body.args, method.body, method.decorator_list)  # type: ignore[attr-defined] # fmt: skip
-    raise InsideError(f"the parameters of {method.name}")
 
 
 def _is_exception(name: str) -> bool:

@@ -20,8 +20,8 @@ from iterpref_core.execution.reading.names import InsideError, Names, Origin
 Compute = Callable[[Any], Any]
 """A function of the value that the program has computed."""
 _OF_A_VALUE = frozenset(
-    ["abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"]
-    + ["sorted", "str", "sum", "tuple"]
+    ["abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr"]
+    + ["round", "set", "sorted", "str", "sum", "tuple"]
 )
 """Builtins that the program may apply: none of them knows what is expected."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
@@ -37,7 +37,7 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.In: lambda left, right: left in right,
     ast.NotIn: lambda left, right: left not in right,
 }
-_MAX_DIGITS = 20
+MAX_DIGITS = 20
 """`round(x, -10**9)` would compute a power of ten that fills the memory."""
 
 
@@ -120,14 +120,12 @@ class ConditionReader:
             self.exact = True
         states_truth = any(isinstance(side, ast.Constant) and isinstance(side.value, bool) for side in sides)
         if all(self._states(side) for side in sides):
-            # `xs = [3, 1]; f(xs); assert xs == [1, 3]`: of two stated sides, a name is what the program may have changed.
+            # `xs = [3, 1]; f(xs); assert xs == [1, 3]`: of two stated sides, the program may have changed a name's.
             named = [side for side in sides if isinstance(side, ast.Name)]
             if named and self.value is None:
                 self._value(named[0], always=True, decides=False)
         # Of `a < b < c` Python evaluates `c` only if `a < b`.
-        terms = [
-            self.term(side, always=always and index < 2, decides=states_truth) for index, side in enumerate(sides)
-        ]
+        terms = [self.term(side, always=always and index < 2, decides=states_truth) for index, side in enumerate(sides)]
         self.sides = terms
         operators = [_OPERATORS[type(each)] for each in node.ops]
 
@@ -237,7 +235,7 @@ class ConditionReader:
         self.directness(arguments[0])
         match name, arguments[1:]:
             case "round", [ast.Constant(int() as digits)]:
-                return digits <= _MAX_DIGITS
+                return digits <= MAX_DIGITS
             case _, []:
                 return True
         return False
@@ -264,7 +262,7 @@ class ConditionReader:
         return any(self._names.of(name).origin in theirs for name in loaded - stored)
 
     def _hands_over_results(self, node: ast.Call) -> bool:
-        """Tell whether results are among the arguments of a call: it may then be a comparison, as in `same(f(2), 4)`."""
+        """Tell whether results are among the arguments of a call: it may be a comparison, as in `same(f(2), 4)`."""
         return self._has_results(*node.args, *(keyword.value for keyword in node.keywords))
 
     def _types(self, node: ast.expr) -> tuple[type, ...]:
@@ -296,7 +294,7 @@ class ConditionReader:
             raise InsideError("approx of no literal")
         settings = self._settings(node.keywords)
         try:
-            import pytest  # noqa: PT013 - its own comparison, of a test that asks for it
+            import pytest
         except ImportError:
             raise InsideError("pytest.approx, without pytest") from None
         near = pytest.approx(self._stated(node.args[0]), **settings)

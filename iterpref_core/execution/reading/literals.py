@@ -36,7 +36,7 @@ def literal(node: ast.expr) -> Any:
         raise ValueError("no literal") from None
 
 
-def _value(node: ast.expr) -> Any:
+def _value(node: ast.expr) -> Any:  # noqa: C901 - a form a line
     match node:
         case ast.Constant():
             return node.value

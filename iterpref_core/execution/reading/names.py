@@ -158,6 +158,8 @@ class Names:
             raise InsideError(f"the name {name} of two functions")
         if found is None and name not in BUILTINS and not self.shared:
             local = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
-            local |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+            local |= {
+                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            }
             if name not in local:
                 raise InsideError(f"the unknown name {name}")

@@ -1,8 +1,6 @@
 """Steps of a program's tests: what the sandbox does for each test, and what the supervisor makes of the reports."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +8,7 @@ from iterpref_core.execution.comparison.expectations import Expected, expect
 from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
 from iterpref_core.execution.reading.checks import Check, Reading, read_asserts, read_expression, read_file
-from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, StdinTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
 from iterpref_core.records.errors import RecordError
 
 

@@ -101,7 +101,9 @@ class Executor(Engine):
         """Run the steps of a program, and return the verdict."""
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
-        pytest = any(isinstance(step, RunStep) and (step.runner == "pytest" or "pytest" in step.source) for step in sent)
+        pytest = any(
+            isinstance(step, RunStep) and (step.runner == "pytest" or "pytest" in step.source) for step in sent
+        )
         answer = self._observe(program, Job(packed(program.setup, program.code, sent, key), key, pytest=pytest))
         outcome = rule(program, plan.steps, program.limits(self.limits), answer, key)
         return replace(outcome, isolation=self.isolation, inside=len(plan.inside))

@@ -251,13 +251,17 @@ class WorkerPool:
                 return idle.pop()
         runtime = self._runtime(environment)
         worker = Worker(self.plan, self.limits, runtime)
-        with self._lock:
-            self.workers.add(worker)
-            if not self.closed:
-                return worker
-            self.workers.discard(worker)
+        if self._admit(worker):
+            return worker
         worker.close()  # the pool was closed while the worker started
         raise ExecutionError(CLOSED)
+
+    def _admit(self, worker: Worker) -> bool:
+        """Add a worker to those that are alive, unless the pool is closed; tell whether that is done."""
+        with self._lock:
+            if not self.closed:
+                self.workers.add(worker)
+            return not self.closed
 
     def _give_back(self, worker: Worker, environment: str | None) -> None:
         with self._lock:

@@ -83,7 +83,7 @@ class Child:
             if step.before:
                 exec(compiled(step.before, self.path(step)), self.names(step))
             value = _computed(step, self.names(step), self.path(step))
-        except BaseException as error:  # noqa: BLE001 - the test asks for it
+        except BaseException as error:
             if not step.catches:
                 raise
             return "raised", json.dumps(exceptions_of(error))
@@ -102,7 +102,7 @@ def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
 
 
 def _depth() -> int:
-    frame: Any = sys._getframe()
+    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to it
     depth = 0
     while frame:
         frame = frame.f_back
@@ -127,7 +127,7 @@ def run_job(raw: memoryview, descriptor: int) -> int:
     try:
         child.load()
         report(-1, "loaded", printed(), "")
-        for index, step in enumerate(steps):  # noqa: B007 - the last one is told with an error
+        for index, step in enumerate(steps):
             kind, said = child.run(step)
             report(index, kind, printed(), said)
         report(len(steps), "done", printed(), "")

@@ -1,10 +1,9 @@
 """Reports: what the process of a program says about its tests, a line each.
 
-A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled on
-outside: a program inside of the same process may come to write some. Kinds: `loaded`, `value` (its canonical text),
-`type` (of a value that has no such text), `raised` and `returned` (where an exception was asked for), `passed`, `error`,
-`done`. No
-report is repeated, and the supervisor accepts them only in order.
+A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
+on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `value` (its canonical text),
+`type` (of a value that has no such text), `raised` and `returned` (where an exception was asked for), `passed`,
+`error`, `done`. No report is repeated, and the supervisor accepts them only in order.
 """
 
 import builtins

@@ -153,6 +153,8 @@ class Zygote:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = os.path.join(settings.root, "w")
+        # What `/tmp` leads to in tier A; in tier B it is the machine's own, and closed.
+        self.temporary = os.path.join(settings.root, "tmp") if "bwrap" in settings.layers else ""
         self.pid = os.getpid()
         self.disk_bytes = settings.disk_mb * 2**20
         self.ruleset: int | None = None
@@ -290,6 +292,8 @@ class Zygote:
         if job.pytest:
             self.need_pytest()
         os.mkdir(self.folder)
+        if self.temporary:
+            os.mkdir(self.temporary)
         files = Files(console=job.keep >= 0)
         pid, program = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)

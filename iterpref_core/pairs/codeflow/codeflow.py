@@ -58,7 +58,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
 
     Returns:
         The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; with sampling also
-        `mixed`: problems with samples of both kinds; and `judged_inside` of `Admission.tell`.
+        `mixed`: problems with samples of both kinds; and `inside` of `Admission.tell`.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.

@@ -63,7 +63,7 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]
     The closest one passes the most tests. Of three programs and more each reading runs three, the closest one all.
     """
     tried: list[tuple[int, Problem, list[Outcome]]] = []
-    # Where no right program passes beside a judge, the tests may need its own process.
+    # Where no right program passes the tests as checks, they may have to run in its own process.
     inside = filter(None, (moved_inside(reading) for _, reading, _ in tried))
     for reading in chain([row.problem], row.others, inside):
         judge = run(_patient(reading))

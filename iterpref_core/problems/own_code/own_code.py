@@ -1,24 +1,19 @@
 """Own code as problems: functions with reliable tests that a model may see."""
 
-import ast
 import hashlib
-import inspect
 import logging
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
-from iterpref_core.execution.kinds import counter_test
 from iterpref_core.problems.own_code.function_prompt import prompt_of
-from iterpref_core.problems.own_code.functions import Definition, Function, find_functions, read_module, source_files
+from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.problems.problems.problems import hold_out
 from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
-from iterpref_core.programs.source_code.syntax_tree import PARSE_LOCK
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest
 from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
 from iterpref_core.records.errors import InputError
@@ -162,7 +157,6 @@ def _problem(
     files = {
         "own_code_replacement.py": sandboxed_source("replacement.py"),
         "own_code_tests.py": sandboxed_source("project_tests.py"),
-        "own_code_counter.py": inspect.getsource(counter_test),
         _RUN: _script(function, test_ids, project),
     }
     return Problem(
@@ -180,11 +174,6 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
     files = {node.partition("::")[0] for node in tests}
     files.add(str(function.module.path.relative_to(project.folder)))
-    deciding = []
-    for node in tests:
-        file, *_, name = node.partition("[")[0].split("::")
-        if _decides(project.folder / file, name):
-            deciding.append(node)
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in sorted(files)}
     lines = [
         "from own_code_replacement import Replacement",
@@ -195,22 +184,10 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
         "TESTS = [",
         *(f"    {node!r}," for node in tests),
         "]",
-        f"DECIDING = {deciding!r}",
-        f"{counter_test.OWN} = {False if deciding else None}",
-        f"failure = failure_of(candidate, FILES, TESTS, DECIDING if {counter_test.OWN} else ())",
+        "failure = failure_of(candidate, FILES, TESTS)",
         "assert not failure, failure",
     ]
     return "\n".join(lines) + "\n"
-
-
-@cache
-def _decides(file: Path, test: str) -> bool:
-    """Tell whether a test is a function with an expectation that its counter-test changes."""
-    with PARSE_LOCK:
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, Definition) and node.name == test:
-                return counter_test.counter_test(ast.unparse(node)).decides
-    return False
 
 
 def _sound(

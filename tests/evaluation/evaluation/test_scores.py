@@ -65,11 +65,11 @@ def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails(
 
 
 def test_tasks_whose_tests_ran_in_the_programs_own_process_are_counted() -> None:
-    inside = run_of("passed")._replace(inside="judged inside")
-    unchecked = inside._replace(inside="judged inside unchecked")
+    inside = run_of("passed")._replace(inside="run inside")
+    unchecked = inside._replace(inside="run inside unchecked")
     entry = entry_of([("a", "passed"), ("b", inside), ("b", unchecked), ("c", unchecked)])
-    assert (entry["judged_inside"], entry["unchecked"]) == (2, 2)
-    assert not {"judged_inside", "unchecked"} & entry_of([("a", "passed")]).keys()
+    assert (entry["inside"], entry["unchecked"]) == (2, 2)
+    assert not {"inside", "unchecked"} & entry_of([("a", "passed")]).keys()
 
 
 def test_failures_are_counted_by_what_was_raised() -> None:

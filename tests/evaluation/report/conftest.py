@@ -55,13 +55,13 @@ def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
 
 
 def mark_inside(experiment: SimpleNamespace) -> None:
-    """Let some held-out problems, and some of CodeFlow's, be judged inside."""
+    """Let some held-out problems, and some of CodeFlow's, be run inside."""
     for file in experiment.results.glob("*/results.json"):
         results = json.loads(file.read_text(encoding="utf-8"))
-        results["benchmarks"]["heldout"]["judged_inside"] = 12
+        results["benchmarks"]["heldout"]["inside"] = 12
         file.write_text(json.dumps(results), encoding="utf-8")
     codeflow = experiment.metrics / "codeflow.json"
-    codeflow.write_text(json.dumps(json.loads(codeflow.read_text()) | {"judged_inside": 7}), encoding="utf-8")
+    codeflow.write_text(json.dumps(json.loads(codeflow.read_text()) | {"inside": 7}), encoding="utf-8")
 
 
 def write_results(folder: Path, model: str, passed: int, data: str = "heldout-1") -> None:

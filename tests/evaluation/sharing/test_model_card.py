@@ -123,7 +123,7 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
 
 
-def test_tasks_that_were_judged_inside_are_counted(experiment: SimpleNamespace) -> None:
-    assert "judged inside" not in card(summary_of(experiment))
+def test_tasks_that_were_inside_are_counted(experiment: SimpleNamespace) -> None:
+    assert "run inside" not in card(summary_of(experiment))
     mark_inside(experiment)
-    assert "- held-out: judged inside 12 of 200 tasks;" in card(summary_of(experiment))
+    assert "- held-out: run inside 12 of 200 tasks;" in card(summary_of(experiment))

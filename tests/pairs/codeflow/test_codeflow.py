@@ -124,7 +124,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> N
     run = CodeflowRun(path, models_of(Patient()), PARAMS, execution, tmp_path / "answers.sqlite")
     metrics = run_codeflow(run, tmp_path / "out.jsonl")
     written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert (written, metrics["left_out/judged_inside"]) == (["t0", "t2", "t3"], 1)
+    assert (written, metrics["left_out/inside"]) == (["t0", "t2", "t3"], 1)
 
 
 @pytest.mark.parametrize("killed", [False, True])

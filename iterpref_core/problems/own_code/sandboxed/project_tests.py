@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from types import CodeType
 from typing import Any
 
 import pytest
@@ -44,7 +43,6 @@ class _Plugin:
         self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
-        self.lied = False
         self.passed: dict[str, bool] = {}
         self.watched: dict[str, tuple[float, list[str]]] = {}
 
@@ -82,7 +80,6 @@ class _Plugin:
         # A test whose setup passed has not passed yet.
         if report.when == "call" or not passed:
             self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
-        self.lied = self.lied or "PassedAnyway" in str(report.longrepr)
         if not passed and not self.failure:
             crash = getattr(report.longrepr, "reprcrash", None)
             text = crash.message if crash is not None else f"{report.outcome} {report.longrepr}"
@@ -152,37 +149,18 @@ def _sha256(path: str) -> str:
         return ""
 
 
-def _counter_code(path: str) -> CodeType:
-    """Return the code of a test file with other expectations."""
-    from own_code_counter import counter_test  # type: ignore[import-not-found]  # lies beside the script
-
-    with open(path, encoding="utf-8") as file:
-        return compile(counter_test(file.read()).source, path, "exec")
-
-
-def failure_of(
-    replacement: Any, files: Mapping[str, str], nodes: Sequence[str], counter_nodes: Sequence[str] = ()
-) -> str:
+def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str]) -> str:
     """Return the first failure of a function's tests with a candidate in the function's place, or an empty text.
 
     Args:
         replacement: the candidate, not yet installed.
         files: the files of the function and of the tests, with their SHA-256.
         nodes: the ids of the tests.
-        counter_nodes: tests to run in the place of `nodes`, with other expectations: each of them has to fail.
     """
     root = _root_of(files)
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
-    tests = sorted({node.partition("::")[0] for node in nodes})
-    plugin = _Plugin(counter_nodes or nodes)
-    if not counter_nodes:
-        _run_pytest(root, tests, plugin, "--maxfail=1")
-        return plugin.verdict()
-    from own_code_replacement import OtherCode  # type: ignore[import-not-found]  # lies beside the script
-
-    paths = [os.path.join(root, name) for name in tests]
-    sys.meta_path.insert(0, OtherCode(lambda _name, path: path in paths, _counter_code))
-    _run_pytest(root, tests, plugin, "--assert=plain")  # which leaves importing to Python
-    return "" if plugin.lied or any(plugin.passed.values()) else plugin.failure or "no test ran"
+    plugin = _Plugin(nodes)
+    _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugin, "--maxfail=1")
+    return plugin.verdict()
