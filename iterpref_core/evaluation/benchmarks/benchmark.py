@@ -106,14 +106,14 @@ class ProgramRun(NamedTuple):
 
     `unanswered` stands for that of a sample whose answer is missing. `exception` is the name of the type that this
     program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
-    `inside` is "" for tests that a judge ran, or the mark of those that ran in the program's own process.
+    `inside` is the number of tests that ran inside, in the process of the program, which can lie to them.
     """
 
     verdict: Verdict | Literal["unanswered"]
     feedback: str
     exception: str
     cpu_s: float
-    inside: str = ""
+    inside: int = 0
 
 
 class CanonicalRun(NamedTuple):
