@@ -19,10 +19,10 @@ from iterpref_core.execution.reading.names import InsideError, Names, Origin
 
 Compute = Callable[[Any], Any]
 """A function of the value that the program has computed."""
-_OF_A_VALUE = frozenset(
-    ["abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr"]
-    + ["round", "set", "sorted", "str", "sum", "tuple"]
-)
+_BUILTINS = """
+    abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
+"""
+_OF_A_VALUE = frozenset(_BUILTINS.split())
 """Builtins that the program may apply: none of them knows what is expected."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {

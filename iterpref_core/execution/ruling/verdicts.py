@@ -103,11 +103,14 @@ class Trial:
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
-        try:  # what cannot be compared is not right; a comparator that fails has an error of its own
+        try:
             right = bool(expected.holds(actual))
-        except Exception:
-            if self.program.comparator is not None:
+        except Exception as error:  # what cannot be compared is not right
+            if self.program.comparator is not None:  # a comparator that fails has an error of its own
                 logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
+            if not step.is_call:  # Python would have raised it in the test
+                text = f"{type(error).__name__}: {clean(str(error), feedback.MAX_FEEDBACK)}"
+                return self.fail(index, "exception", text, type(error).__name__)
             right = False
         if right:
             return None

@@ -49,11 +49,11 @@ class Child:
         Its file is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path.insert(0, self.folder)
-        whole = f"{self._setup}\n{self._code}" if self._setup else self._code
+        is_called = any(step.runner != "script" for step in self._steps)
         for name in {step.module for step in self._steps}:
-            write_files("", {file_of(name): self._code if name == "solution" else whole})
-        if any(step.runner != "script" for step in self._steps):
-            write_files("", {file_of("solution"): self._code})
+            is_loaded = not self._setup or (is_called and name == "solution")
+            write_files({file_of(name): self._code if is_loaded else f"{self._setup}\n{self._code}"})
+        if is_called:
             self._solution = vars(load(self._setup, self._code))
 
     def names(self, step: SandboxStep) -> dict[str, Any]:

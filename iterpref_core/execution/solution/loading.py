@@ -8,6 +8,7 @@ import types
 from typing import Any
 
 from ..codec.canonical import type_name
+from ..frames import write_all
 
 MAX_MESSAGE = 2000
 SETUP = "<setup>"
@@ -34,15 +35,16 @@ def file_of(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def write_files(folder: str, files: dict[str, str]) -> None:
-    """Write texts into files of a folder, by their names; an empty one is the current folder."""
-    for name, text in files.items():
-        path = os.path.join(folder, name)
+def write_files(files: dict[str, str]) -> None:
+    """Write texts into files, by their paths."""
+    for path, text in files.items():
         parent = os.path.dirname(path)
         if parent:
             os.makedirs(parent, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        # Not `open`: each child would make its objects anew, and copy the pages that they lie on.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        write_all(descriptor, text.encode("utf-8", "surrogatepass"))
+        os.close(descriptor)
 
 
 def compile_solution(source: str | bytes, filename: str) -> types.CodeType:

@@ -123,7 +123,7 @@ def run_pytest_file(step: RunStep, path: str, names: dict[str, Any]) -> None:
         TestFailedError: a test failed, or none ran.
     """
     del names  # pytest makes the module of its file
-    write_files("", {step.path: step.source})
+    write_files({step.path: step.source})
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     folder = os.path.dirname(path)
     reports = _Reports(f"{folder}/{file_of(step.module)}")

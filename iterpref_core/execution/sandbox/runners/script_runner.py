@@ -19,7 +19,7 @@ def run_script_test(step: RunStep, path: str, names: dict[str, Any]) -> None:
         TestFailedError: the script says that the program is wrong.
     """
     files = dict(step.files)
-    write_files("", {name: text for name, text in files.items() if name != step.path})
+    write_files({name: text for name, text in files.items() if name != step.path})
     forget(modules_of(files))
     sys.argv = [path]
     folder = path.removesuffix(step.path).rstrip("/")

@@ -24,7 +24,7 @@ def run_unittest(step: RunStep, path: str, names: dict[str, Any]) -> None:
     Raises:
         TestFailedError: a case failed, or none ran.
     """
-    write_files("", {step.path: step.source})
+    write_files({step.path: step.source})
     names.setdefault("unittest", unittest)
     run_as_main(
         compiled(step.source, path), names, path.rpartition("/")[0] + "/" + file_of(step.module), has_cases=True
