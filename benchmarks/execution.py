@@ -2,7 +2,7 @@
 
 `cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
 isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` has the CPU seconds of other tests as
-multiples of a call's: `assert` compares a call with a literal, all others take a judge beside the program. Each way of
+multiples of a call's: the unit test has a `setUp` and runs inside, all others are read. Each way of
 running programs has a process of its own that holds nothing else: the larger a process, the slower it forks.
 """
 

@@ -133,7 +133,7 @@ class Benchmark(ABC, Generic[T]):
         execution: limits and workers.
 
     Attributes:
-        harness: the name of the judge in results.json.
+        harness: the name of the harness in results.json.
         limits: the limits of each program in results.json.
         protocol: the origin of the prompts in results.json; empty for this project's own.
         window: the release and dates of tasks, where a suite has these.

@@ -29,7 +29,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Harness:
-    """A benchmark's judge, with the outcomes of its canonical solutions, by task_id."""
+    """A benchmark's harness, with the outcomes of its canonical solutions, by task_id."""
 
     benchmark: Benchmark[Any]
     executor: Engine

@@ -1,1 +1,1 @@
-"""Reading: which tests the supervisor can judge by itself, told from their sources alone, without running anything."""
+"""Reading: which tests the supervisor can decide by itself, told from their sources alone, without running anything."""

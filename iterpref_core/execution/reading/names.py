@@ -12,7 +12,7 @@ BUILTINS = frozenset(dir(builtins))
 
 
 class InsideError(Exception):
-    """A test that the supervisor cannot judge by itself; the message says which part of the test it cannot read."""
+    """A test that the supervisor cannot decide by itself; the message says which part of the test it cannot read."""
 
 
 class Origin(Enum):

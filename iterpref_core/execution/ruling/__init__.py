@@ -1,4 +1,1 @@
-"""Ruling by the supervisor: the steps of tests and the processes they need, and the verdicts on what is reported.
-
-The judge, a process that runs tests beside a program, is in `sandbox.judge`.
-"""
+"""Ruling by the supervisor: the steps of tests, and the verdicts on what is reported of them."""

@@ -3,6 +3,5 @@
 These modules are loaded twice: by the zygote, under a name of its own, and (the encoding, for one) by the supervisor.
 The zygote shares no memory with the supervisor.
 
-`zygote` is started as a program. `child` runs the tests that need no judge beside the program; `judge` has the
-others.
+`zygote` is started as a program. `child` runs a program and its tests; `runners` has those that run inside.
 """

@@ -55,7 +55,7 @@ def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
 
 
 def mark_inside(experiment: SimpleNamespace) -> None:
-    """Let some held-out problems, and some of CodeFlow's, be run inside."""
+    """Let some held-out problems, and some of CodeFlow's, have tests that run inside."""
     for file in experiment.results.glob("*/results.json"):
         results = json.loads(file.read_text(encoding="utf-8"))
         results["benchmarks"]["heldout"]["inside"] = 12
