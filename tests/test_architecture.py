@@ -31,10 +31,10 @@ ROOMS = {
         "frames",
         "isolation",
         "codec",
+        "reading",
         "comparison",
         "solution",
         "protocol",
-        "kinds",
         "sandbox",
         "ruling",
         "running",
@@ -186,10 +186,10 @@ def test_packages_of_a_room_import_downwards(name: str) -> None:
 def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
     """It runs in interpreters that have nothing else; what it loads imports the rest in functions of the supervisor."""
     execution = "iterpref_core.execution"
-    started = ("sandbox.zygote", "sandbox.judge.program", "sandbox.judge.session", "isolation.probes")
+    started = ("sandbox.zygote", "isolation.probes")
     loaded = loaded_with(f"{execution}.{name}" for name in started)
     rooms = {name.removeprefix(f"{execution}.").partition(".")[0] for name in loaded}
-    assert rooms == {"frames", "isolation", "codec", "solution", "kinds", "sandbox"}
+    assert rooms == {"frames", "isolation", "codec", "solution", "protocol", "sandbox"}
     foreign = {
         f"{name} imports {other}"
         for name in loaded

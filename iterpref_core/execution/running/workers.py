@@ -70,6 +70,7 @@ class Worker:
         own = [
             (self._root, "."),
             (f"{self._root}/w", "."),
+            (f"{self._root}/code", "."),
             (str(tiers.CODE), tiers.PACKAGE),
         ]
         self._paths = MachinePaths([*runtime.names, *own])

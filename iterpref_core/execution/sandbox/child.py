@@ -15,6 +15,7 @@ from ..protocol.steps import SandboxStep, ValueStep, unpacked
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
 from .reports import Report, compiled, describe, exceptions_of, open_channel, printed, returned
+from .runners.places import Places
 from .runners.table import RUNNERS
 from .test_names import SharedNames, new_module, own_names
 
@@ -31,11 +32,13 @@ class Child:
         steps: of its tests.
 
     Attributes:
-        folder: in which it works; the program may remove it.
+        folder: in which it works, and scripts and their files are; the program may remove it.
+        code_folder: beside it, with the files of the program and of its other tests.
     """
 
     def __init__(self, setup: str, code: str, steps: Sequence[SandboxStep]) -> None:
         self.folder = os.getcwd()
+        self.code_folder = f"{os.path.dirname(self.folder)}/code"
         self._setup = setup
         self._code = code
         self._steps = steps
@@ -48,13 +51,15 @@ class Child:
 
         Its file is there for whoever asks for a function's source, or the line of an error.
         """
-        sys.path.insert(0, self.folder)
-        is_called = any(step.runner != "script" for step in self._steps)
-        for name in {step.module for step in self._steps}:
-            is_loaded = not self._setup or (is_called and name == "solution")
-            write_files({file_of(name): self._code if is_loaded else f"{self._setup}\n{self._code}"})
-        if is_called:
-            self._solution = vars(load(self._setup, self._code))
+        sys.path[:0] = [self.folder, self.code_folder]
+        for step in self._steps:
+            if step.runner == "script":
+                write_files({self.solution(step): f"{self._setup}\n{self._code}" if self._setup else self._code})
+            elif not self._solution:
+                os.mkdir(self.code_folder)
+                path = self.solution(step)
+                write_files({path: self._code})
+                self._solution = vars(load(self._setup, self._code, path))
 
     def names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""
@@ -72,12 +77,18 @@ class Child:
 
     def path(self, step: SandboxStep) -> str:
         """Return the path of a test's own file."""
+        if step.runner != "script":
+            return f"{self.code_folder}/test_solution.py"
         return f"{self.folder}/{'test_solution.py' if isinstance(step, ValueStep) else step.path}"
+
+    def solution(self, step: SandboxStep) -> str:
+        """Return the path of the program's file for a test."""
+        return f"{self.folder if step.runner == 'script' else self.code_folder}/{file_of(step.module)}"
 
     def run(self, step: SandboxStep) -> Report:
         """Return the report of a step; an error of the program, or of the test, is raised."""
         if not isinstance(step, ValueStep):
-            RUNNERS[step.runner](step, self.path(step), self.names(step))
+            RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
         try:
             if step.before:
@@ -132,5 +143,5 @@ def run_job(raw: memoryview, descriptor: int) -> int:
             report(index, kind, printed(), said)
         report(len(steps), "done", printed(), "")
     except BaseException as error:  # noqa: BLE001 - as above
-        report(index, "error", printed(), describe(error, f"{child.folder}/{file_of(step.module)}", child.path(step)))
+        report(index, "error", printed(), describe(error, child.solution(step), child.path(step)))
     return 0

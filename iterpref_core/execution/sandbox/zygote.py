@@ -450,10 +450,11 @@ def rehearse(folder: str) -> None:
     os.chdir(folder)
     for _ in range(REHEARSALS):
         child.run_job(raw, channel)
+        remove_folder(os.path.join(os.path.dirname(folder), "code"))
         _flush(sys.stdout)
         _flush(sys.stderr)
     os.chdir("/")
-    remove_folder(folder)
+    empty_folder(os.path.dirname(folder))
     sys.path[:] = path
     sys.setrecursionlimit(limit)
     os.close(channel)

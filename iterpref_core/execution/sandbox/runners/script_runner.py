@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...protocol.steps import RunStep
-from ...solution.loading import file_of, write_files
+from ...solution.loading import write_files
 from ..reports import compiled
+from .places import Places
 from .unittest_runner import run_as_main
 
 
-def run_script_test(step: RunStep, path: str, names: dict[str, Any]) -> None:
+def run_script_test(step: RunStep, places: Places, names: dict[str, Any]) -> None:
     """Run a script as `__main__`, beside its other files and the solution, which it imports or reads.
 
     The script itself is not among the files: the program could read what is expected there.
@@ -21,9 +22,8 @@ def run_script_test(step: RunStep, path: str, names: dict[str, Any]) -> None:
     files = dict(step.files)
     write_files({name: text for name, text in files.items() if name != step.path})
     forget(modules_of(files))
-    sys.argv = [path]
-    folder = path.removesuffix(step.path).rstrip("/")
-    run_as_main(compiled(step.source, path), names, f"{folder}/{file_of(step.module)}")
+    sys.argv = [places.test]
+    run_as_main(compiled(step.source, places.test), names, places.solution)
 
 
 def modules_of(files: Iterable[str]) -> set[str]:

@@ -12,23 +12,22 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ...protocol.steps import RunStep
-from ...solution.loading import file_of, line_in, text_of, write_files
+from ...solution.loading import line_in, text_of, write_files
 from ..reports import TestFailedError, compiled
+from .places import Places
 
 _RECORDED = ("__init__", "addFailure", "addError", "addSubTest", "addSkip", "addSuccess", "addExpectedFailure")
 
 
-def run_unittest(step: RunStep, path: str, names: dict[str, Any]) -> None:
+def run_unittest(step: RunStep, places: Places, names: dict[str, Any]) -> None:
     """Run the classes of a test.
 
     Raises:
         TestFailedError: a case failed, or none ran.
     """
-    write_files({step.path: step.source})
+    write_files({places.test: step.source})
     names.setdefault("unittest", unittest)
-    run_as_main(
-        compiled(step.source, path), names, path.rpartition("/")[0] + "/" + file_of(step.module), has_cases=True
-    )
+    run_as_main(compiled(step.source, places.test), names, places.solution, has_cases=True)
 
 
 class Recorder:

@@ -54,7 +54,7 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
         "import os\nos._exit(0)": "exited_early",
         KILL_PARENT: "exception",
         KILL_GROUP: "exception",
-        LIAR: "wrong_answer",
+        LIAR: "bad_return_type",
         "import numpy as np\ndef truncate_number(x):\n    return np.float64(x % 1.0)\n": "passed",
         right + "\n": "passed",
     }
