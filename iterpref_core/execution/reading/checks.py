@@ -145,8 +145,8 @@ def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple
         for reader, tree in zip(readers, trees, strict=True):
             reader.read(tree)
         used = frozenset().union(*(reader.used for reader in readers))
-        # A list that the program may have changed is no expected value any more.
-        changed = names.changing & used
+        # What the program has seen, or may have changed, is no expected value any more.
+        changed = names.withheld & used
         if not changed:
             break
         refused |= changed
@@ -289,7 +289,7 @@ class _TestReader:
         try:
             self._names.check_used(node)
         except InsideError:
-            self._functions[node.name] = node  # it asserts: its body is read where it is called
+            self._functions[node.name] = node  # it asserts, or compares: its body is read where it is called
         else:
             self._execute(node)
         self._names.bound[node.name] = Name(Origin.OWN)
@@ -303,10 +303,15 @@ class _TestReader:
         self._names.check_used(node)
         loaded = _loaded(node)
         if inlined := sorted(loaded & self._functions.keys()):
-            raise InsideError(f"the function {inlined[0]}, which asserts")
+            raise InsideError(f"the function {inlined[0]}, which asserts or compares")
+        self._names.touch(node)
         self.used |= loaded
 
     def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
+        self._bind(target, value, node)
+        self._names.touched -= _stored(target)
+
+    def _bind(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
         if isinstance(target, ast.Name) and is_literal(value):
             self._pending.append(_Statement(ast.unparse(node), frozenset({target.id})))
             self._names.bound[target.id] = Name(Origin.LITERAL, literal(value))
@@ -391,6 +396,9 @@ class _TestReader:
 
     def _check(self, condition: Condition) -> None:
         self._use(condition.value)
+        # `assert f(n) == n`: the program is told `n` in any case.
+        self._names.withheld |= self._names.stated - _loaded(condition.value)
+        self._names.stated.clear()
         self._draft(Check("", ast.unparse(condition.value), self._shown(condition.value), condition))
 
     def _draft(self, check: Check) -> None:

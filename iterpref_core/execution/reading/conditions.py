@@ -15,15 +15,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import InsideError, Names, Origin
+from iterpref_core.execution.reading.names import OF_A_VALUE, InsideError, Names, Origin
 
 Compute = Callable[[Any], Any]
 """A function of the value that the program has computed."""
-_BUILTINS = """
-    abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
-"""
-_OF_A_VALUE = frozenset(_BUILTINS.split())
-"""Builtins that the program may apply: none of them knows what is expected."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -206,9 +201,9 @@ class ConditionReader:
                 if self._names.of(name).origin is Origin.SOLUTION:
                     return not self._hands_over_results(node)
                 # A task may have a builtin's name: `assert sum([1, [2]]) == 3`
-                if name not in self._names.bound and not self._has_results(node):
+                if name not in self._names.bound and not self._names.has_results(node):
                     return False
-                if self._names.path(function) in _OF_A_VALUE and self._is_of_a_value(name, arguments, keywords):
+                if self._names.path(function) in OF_A_VALUE and self._is_of_a_value(name, arguments, keywords):
                     return False
             case ast.Call(func=ast.Attribute(value=owner)):
                 return self._is_method(owner, node)
@@ -224,7 +219,7 @@ class ConditionReader:
 
     def _is_direct_name(self, node: ast.Name) -> bool:
         origin = self._names.of(node.id).origin
-        if origin in (Origin.OWN, Origin.LIBRARY):
+        if origin in (Origin.OWN, Origin.LIBRARY) or node.id in self._names.touched:
             raise InsideError("a value that the test computes")
         return True
 
@@ -252,18 +247,9 @@ class ConditionReader:
         self.directness(owner)
         return False
 
-    def _has_results(self, *nodes: ast.AST) -> bool:
-        """Tell whether a part of an expression is the solution's, or comes from it."""
-        theirs = (Origin.SOLUTION, Origin.RESULT, Origin.OBJECT, Origin.OWN)
-        parts = [part for node in nodes for part in ast.walk(node)]
-        stored = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-        stored |= {part.arg for part in parts if isinstance(part, ast.arg)}
-        loaded = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
-        return any(self._names.of(name).origin in theirs for name in loaded - stored)
-
     def _hands_over_results(self, node: ast.Call) -> bool:
         """Tell whether results are among the arguments of a call: it may be a comparison, as in `same(f(2), 4)`."""
-        return self._has_results(*node.args, *(keyword.value for keyword in node.keywords))
+        return self._names.has_results(*node.args, *(keyword.value for keyword in node.keywords))
 
     def _types(self, node: ast.expr) -> tuple[type, ...]:
         nodes = node.elts if isinstance(node, ast.Tuple) else [node]

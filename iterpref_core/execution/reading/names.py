@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+from collections.abc import Set
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -9,6 +10,13 @@ from iterpref_core.execution.reading.literals import is_mutable
 from iterpref_core.execution.reading.sources import library_names
 
 BUILTINS = frozenset(dir(builtins))
+_OF_A_VALUE = """
+    abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
+"""
+OF_A_VALUE = frozenset(_OF_A_VALUE.split())
+"""Builtins that the program may apply to one value: none of them knows what is expected."""
+_CODE = ast.FunctionDef | ast.Lambda | ast.ClassDef
+_SCOPES = _CODE | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 class InsideError(Exception):
@@ -50,13 +58,17 @@ class Names:
 
     Attributes:
         bound: what each bound name stands for.
-        changing: names that were read as expected values that can change, such as lists.
+        withheld: names of expected values that the program may not see, or may not change, such as those of lists.
+        stated: names of the other expected values of the assertion that is read.
+        touched: names whose values a function of the test's may have changed.
     """
 
     def __init__(self, *, shared: bool, refused: frozenset[str] = frozenset()) -> None:
         self.shared = shared
         self.bound: dict[str, Name] = {}
-        self.changing: set[str] = set()
+        self.withheld: set[str] = set()
+        self.stated: set[str] = set()
+        self.touched: set[str] = set()
         self._refused = refused
 
     def of(self, name: str) -> Name:
@@ -133,16 +145,47 @@ class Names:
         found = self.of(name)
         if found.origin is not Origin.LITERAL or name in self._refused:
             raise InsideError(f"the expected value {name}")
-        if is_mutable(found.value):
-            self.changing.add(name)
+        (self.withheld if is_mutable(found.value) else self.stated).add(name)
         return found.value
+
+    def has_results(self, *nodes: ast.AST, local: Set[str] = frozenset()) -> bool:
+        """Tell whether a part of some expressions is the solution's, or comes from it.
+
+        Args:
+            nodes: the expressions.
+            local: names of a function around them.
+        """
+        theirs = (Origin.SOLUTION, Origin.RESULT, Origin.OBJECT, Origin.OWN)
+        parts = [part for node in nodes for part in ast.walk(node)]
+        stored = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        stored |= {part.arg for part in parts if isinstance(part, ast.arg)}
+        loaded = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+        return any(self.of(name).origin in theirs for name in loaded - stored - local)
+
+    def touch(self, node: ast.AST) -> None:
+        """Note that an expression or a statement runs: with functions of the test's, it may change any value.
+
+        `seen = []; f(lambda x: seen.append(x == 4))`: what equals 4 was decided in the program's process.
+        """
+        for part in ast.walk(node):
+            named = self.bound.get(part.id) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) else None
+            if isinstance(part, _CODE) or (named is not None and named.origin is Origin.OWN):
+                self.touched |= self.bound.keys()
 
     def check_used(self, node: ast.AST) -> None:
         """See that an expression or a statement can run before a comparison and decides nothing by itself.
 
         Raises:
-            InsideError: it asserts, or has a name of which nobody can say what it is.
+            InsideError: it asserts, or may compare a result, or has a name of which nobody can say what it is.
         """
+        scopes = [part for part in ast.walk(node) if isinstance(part, _SCOPES)]
+        local = {part.arg for scope in scopes for part in ast.walk(scope) if isinstance(part, ast.arg)}
+        local |= {
+            part.id
+            for scope in scopes
+            for part in ast.walk(scope)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
         for part in ast.walk(node):
             if isinstance(part, ast.Assert | ast.Raise | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
                 raise InsideError(f"{type(part).__name__} in a part of the test")
@@ -151,6 +194,31 @@ class Names:
                 raise InsideError(f"the assertion {word}")
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
                 self._check_name(part.id, node)
+            if self._decides(part, local):
+                raise InsideError(f"{type(part).__name__} of a result, in a part of the test")
+
+    def _decides(self, part: ast.AST, local: Set[str]) -> bool:
+        """Tell whether a part of the test may compare a result: an object of the program's may equal anything."""
+        match part:
+            case ast.Compare() | ast.BinOp() | ast.BoolOp() | ast.UnaryOp() | ast.IfExp():
+                return self.has_results(part, local=local)
+            case ast.Subscript(slice=index):
+                return self.has_results(index, local=local)
+            case ast.Call(func=ast.Name("round"), args=[_, ast.Constant()]):
+                return False
+            case ast.Call(func=ast.Name(name), args=[ast.Name() | ast.Call() | ast.Attribute() | ast.Subscript()]):
+                if name in OF_A_VALUE or name == "print":
+                    return False
+        if not isinstance(part, ast.Call) or self._is_theirs(part.func):
+            return False
+        return self.has_results(*part.args, *(keyword.value for keyword in part.keywords), local=local)
+
+    def _is_theirs(self, function: ast.expr) -> bool:
+        """Tell whether a function is the solution's, or a method of an object of the solution's."""
+        match function:
+            case ast.Attribute(value=ast.Call(func=ast.Name(name))):
+                return self.of(name).origin is Origin.SOLUTION and name[:1].isupper()
+        return self.origin(function) in (Origin.SOLUTION, Origin.OBJECT)
 
     def _check_name(self, name: str, node: ast.AST) -> None:
         found = self.bound.get(name)
