@@ -20,11 +20,15 @@ from typing import NamedTuple
 from iterpref_core.execution.reading.assertions import read_method
 from iterpref_core.execution.reading.conditions import Condition, ConditionReader
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin
+from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin, free_names
 from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
 
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
+_MOST_READINGS = 5
+"""Each reading finds names that are no expected values, and changes what the next one finds."""
+_MOST_STATEMENTS = 10_000
+"""Statements that are read: functions that call others twice would have no end."""
 _MAX_SHOWN = 80
 """Length of a literal that is shown in place of its name."""
 
@@ -138,26 +142,25 @@ def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple
     if sum(map(len, sources)) > _MAX_SOURCE:
         return tuple(Reading((), "the length", needed) for needed in packages)
     refused: frozenset[str] = frozenset()
-    while True:
+    for _ in range(_MOST_READINGS):
         names = Names(shared=runner in ("assert", "unittest"), refused=refused)
         _bind_setup(names, setup)
         readers = [_TestReader(names, runner, module) for _ in trees]
         for reader, tree in zip(readers, trees, strict=True):
             reader.read(tree)
         used = frozenset().union(*(reader.used for reader in readers))
-        # What the program has seen, or may have changed, is no expected value any more.
-        changed = names.withheld & used
-        if not changed:
-            break
-        refused |= changed
-    return tuple(
-        Reading(reader.checks(used), reader.why_inside, needed)
-        for reader, needed in zip(readers, packages, strict=True)
-    )
+        # What the program has seen, or may have changed, is no expected value.
+        if not names.expected & used:
+            return tuple(
+                Reading(reader.checks(used), reader.why_inside, needed)
+                for reader, needed in zip(readers, packages, strict=True)
+            )
+        refused |= names.expected & used
+    return tuple(Reading((), "expected values that the program is told", needed) for needed in packages)
 
 
 def _bind_setup(names: Names, setup: str) -> None:
-    """Take the names of a setup for a library's, or the test's own: a program may not decide by them."""
+    """Take the names of a setup for a library's, or for unknown ones: no program decides by them."""
     try:
         statements = parsed(setup).body
     except UNREADABLE:
@@ -166,7 +169,7 @@ def _bind_setup(names: Names, setup: str) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.bind_import(node)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.bound[node.name] = Name(Origin.OWN)
+            names.bound[node.name] = Name(Origin.UNKNOWN)
 
 
 def _stored(tree: ast.AST) -> set[str]:
@@ -206,6 +209,7 @@ class _TestReader:
         self._names = names
         self._runner = runner
         self._module = module
+        self._statements = 0
         self._pending: list[_Statement] = []
         self._drafts: list[_Draft] = []
         self._functions: dict[str, ast.FunctionDef] = {}
@@ -227,7 +231,7 @@ class _TestReader:
             self._drafts = []
             self._pending = []
             self.used = _loaded(tree)
-            self._names.bound = before | dict.fromkeys(_stored(tree), Name(Origin.OWN))
+            self._names.bound = before | dict.fromkeys(_stored(tree), Name(Origin.UNKNOWN))
 
     def checks(self, used: frozenset[str]) -> tuple[Check, ...]:
         """Return the checks of the test; statements that bind nothing but names which nobody uses are left out."""
@@ -246,6 +250,9 @@ class _TestReader:
             self._statement(node)
 
     def _statement(self, node: ast.stmt) -> None:  # noqa: C901, PLR0912 - the closed list, a line each
+        self._statements += 1
+        if self._statements > _MOST_STATEMENTS:
+            raise InsideError("the length")
         match node:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 return
@@ -255,9 +262,6 @@ class _TestReader:
                 self._define(node)
             case ast.ClassDef(bases=[base]) if self._names.path(base) == "unittest.TestCase":
                 self._classes.append(node)
-            case ast.ClassDef(decorator_list=[]) if self._runner != "pytest" or not node.name.startswith("Test"):
-                self._execute(node)
-                self._names.bound[node.name] = Name(Origin.OWN)
             case ast.Assign(targets=[target], value=value):
                 self._assign(target, value, node)
             case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
@@ -286,64 +290,48 @@ class _TestReader:
         if self._runner == "pytest" and node.name.startswith("test"):
             self._tests.append(node)
             return
-        try:
-            self._names.check_used(node)
-        except InsideError:
-            self._functions[node.name] = node  # it asserts, or compares: its body is read where it is called
-        else:
-            self._execute(node)
-        self._names.bound[node.name] = Name(Origin.OWN)
+        self._functions[node.name] = node  # its body is read where it is called
+        self._names.bound[node.name] = Name(Origin.UNKNOWN)
 
-    def _execute(self, node: ast.stmt) -> None:
-        """Have a statement run in the program's process."""
-        self._use(node)
+    def _execute(self, node: ast.stmt, runs: ast.expr) -> None:
+        """Have a statement run in the program's process.
+
+        Args:
+            node: the statement.
+            runs: the expression in it that may decide nothing.
+        """
+        self._names.check_runs(runs)
+        self.used |= free_names(runs)
         self._pending.append(_Statement(ast.unparse(node)))
 
-    def _use(self, node: ast.AST) -> None:
-        self._names.check_used(node)
-        loaded = _loaded(node)
-        if inlined := sorted(loaded & self._functions.keys()):
-            raise InsideError(f"the function {inlined[0]}, which asserts or compares")
-        self._names.touch(node)
-        self.used |= loaded
-
     def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
-        self._bind(target, value, node)
-        self._names.touched -= _stored(target)
-
-    def _bind(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
-        if isinstance(target, ast.Name) and is_literal(value):
-            self._pending.append(_Statement(ast.unparse(node), frozenset({target.id})))
-            self._names.bound[target.id] = Name(Origin.LITERAL, literal(value))
-            return
-        self._execute(node)
         match target:
+            case ast.Name(name) if is_literal(value):
+                self._pending.append(_Statement(ast.unparse(node), frozenset({name})))
+                self._names.bound[name] = Name(Origin.LITERAL, literal(value))
             case ast.Name(name):
+                self._execute(node, value)
                 self._names.bound[name] = Name(self._origin(value), ast.unparse(value))
             case ast.Tuple(elts=parts) if all(isinstance(part, ast.Name) for part in parts):
-                origin = self._origin(value)
-                for part in parts:
-                    self._names.bound[part.id] = Name(origin)  # type: ignore[attr-defined]
-            case ast.Subscript() | ast.Attribute() if self._names.origin(target) not in (Origin.OWN, Origin.LIBRARY):
-                pass
+                self._execute(node, value)
+                bound = Name(self._origin(value))
+                self._names.bound |= {part.id: bound for part in parts}  # type: ignore[attr-defined]
             case _:
                 raise InsideError("the target of an assignment")
 
     def _origin(self, value: ast.expr) -> Origin:
-        """Return where the value of an expression comes from."""
+        """Return where the value of an expression comes from that runs."""
         match value:
-            case ast.Name(name) if self._names.of(name).origin is Origin.SOLUTION:
-                return Origin.SOLUTION
-            # `candidate = Solution().f`
-            case ast.Attribute(value=ast.Call(func=ast.Name(name))) if self._names.of(name).origin is Origin.SOLUTION:
-                return Origin.SOLUTION
-            case ast.Call(func=ast.Name(name)) if self._names.of(name).origin is Origin.SOLUTION and name[:1].isupper():
+            case ast.Name(name):
+                return self._names.of(name).origin
+            case ast.Attribute(value=ast.Call(func=made)) if self._names.is_class(made):
+                return Origin.SOLUTION  # `candidate = Solution().f`
+            case ast.Call(func=function) if self._names.is_class(function):
                 return Origin.OBJECT
-        try:
-            ConditionReader(self._names).directness(value)
-        except InsideError:
-            return Origin.OWN
-        return Origin.RESULT
+            case ast.Call(func=function) if self._names.is_theirs(function):
+                # What such a call was told by the test may decide its truth value: `ok = same(f(2), 4)`
+                return Origin.RESULT if ConditionReader(self._names).directness(value) else Origin.MADE
+        return Origin.MADE
 
     def _call(self, call: ast.Call, node: ast.stmt) -> None:
         """Read a call that is a statement."""
@@ -356,14 +344,23 @@ class _TestReader:
                     raise InsideError(f"the arguments of {name}")
                 self._inline(self._functions[name], call.args)
                 return
-            case ast.Name("print") if "print" not in self._names.bound:
-                self._execute(node)
-                return
         if self._runner == "script" and self._names.path(call.func) == "unittest.main":
             return  # the classes run in any case
-        if self._names.origin(call.func) in (Origin.OWN, Origin.LIBRARY):
+        if self._names.is_theirs(call.func):
+            self._execute(node, call)
+        elif self._changes_a_list(call):
+            self.used |= free_names(call)
+            self._pending.append(_Statement(ast.unparse(node)))
+        else:
             raise InsideError("a call that is no assertion")
-        self._execute(node)
+
+    def _changes_a_list(self, call: ast.Call) -> bool:
+        """Tell whether a call is of a method of a stated value, or of a result's method that is told nothing."""
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name(name)), args=args, keywords=[]):
+                told_nothing = (Origin.LITERAL, Origin.RESULT) if not args else (Origin.LITERAL,)
+                return self._names.of(name).origin in told_nothing and all(map(is_literal, args))
+        return False
 
     def _assertion(self, name: str, call: ast.Call) -> None:
         if name != "assertRaises":
@@ -391,14 +388,12 @@ class _TestReader:
         known = [name for name in names if _is_exception(name)]
         if not known or len(known) < len(nodes):
             raise InsideError("an exception that is not Python's")
-        self._use(call)
+        self._names.check_runs(call)
+        self.used |= free_names(call)
         self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(known)))
 
     def _check(self, condition: Condition) -> None:
-        self._use(condition.value)
-        # `assert f(n) == n`: the program is told `n` in any case.
-        self._names.withheld |= self._names.stated - _loaded(condition.value)
-        self._names.stated.clear()
+        self.used |= free_names(condition.value)
         self._draft(Check("", ast.unparse(condition.value), self._shown(condition.value), condition))
 
     def _draft(self, check: Check) -> None:
@@ -438,13 +433,13 @@ class _TestReader:
             raise InsideError(f"the parameters of {function.name}")
         before = dict(self._names.bound)
         if method:
-            self._names.bound[declared[0].arg] = Name(Origin.GONE)
+            self._names.bound[declared[0].arg] = Name(Origin.UNKNOWN)
         for parameter, arg in zip(parameters, args, strict=True):
             target = ast.Name(parameter, ast.Store())
             self._assign(target, arg, ast.Assign([target], arg, lineno=1))
         self._block(function.body)
         after = self._names.bound
-        gone = {name: Name(Origin.GONE) for name, bound in after.items() if before.get(name) is not bound}
+        gone = {name: Name(Origin.UNKNOWN) for name, bound in after.items() if before.get(name) is not bound}
         self._names.bound = before | gone
 
     def _run_tests(self) -> None:

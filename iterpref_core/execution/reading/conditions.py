@@ -15,10 +15,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import OF_A_VALUE, InsideError, Names, Origin
+from iterpref_core.execution.reading.names import InsideError, Names, Origin
 
 Compute = Callable[[Any], Any]
 """A function of the value that the program has computed."""
+_BUILTINS = """
+    abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
+"""
+_OF_A_VALUE = frozenset(_BUILTINS.split())
+"""Builtins that the program may apply: none of them knows what is expected."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -184,7 +189,6 @@ class ConditionReader:
         is_direct = self.directness(node)
         if decides and not is_direct:
             raise InsideError("a truth value that the test computes")
-        self._names.check_used(node)
         self.value = node
         return _itself
 
@@ -195,61 +199,28 @@ class ConditionReader:
             InsideError: it is neither.
         """
         match node:
-            case ast.Name():
-                return self._is_direct_name(node)
-            case ast.Call(func=ast.Name(name) as function, args=arguments, keywords=keywords):
-                if self._names.of(name).origin is Origin.SOLUTION:
-                    return not self._hands_over_results(node)
-                # A task may have a builtin's name: `assert sum([1, [2]]) == 3`
-                if name not in self._names.bound and not self._names.has_results(node):
+            case ast.Name(name) if self._names.of(name).origin not in (Origin.LIBRARY, Origin.MADE):
+                return True
+            case ast.Call(func=function, args=args, keywords=keywords) if self._names.is_theirs(function):
+                self._names.check_runs(node)
+                # `same(f(2), 4)` may be a comparison.
+                return not self._names.are_theirs([*args, *keywords])
+            case ast.Call(func=ast.Name(name), args=[inner, *digits], keywords=[]) if name not in self._names.bound:
+                if not self._names.are_theirs([node]):  # a task may have a builtin's name: `sum([1, [2]])`
                     return False
-                if self._names.path(function) in OF_A_VALUE and self._is_of_a_value(name, arguments, keywords):
+                is_short = not digits or (name == "round" and all(_is_short(each) for each in digits))
+                if name in _OF_A_VALUE and is_short:
+                    self.directness(inner)
                     return False
-            case ast.Call(func=ast.Attribute(value=owner)):
-                return self._is_method(owner, node)
-            case ast.Attribute(value=owner):
-                if self._names.origin(owner) in (Origin.OBJECT, Origin.SOLUTION):
-                    return True
+            case ast.Call(func=ast.Attribute(value=owner), args=[], keywords=[]):
                 self.directness(owner)
                 return False
-            case ast.Subscript(value=owner, slice=index) if self._states(index):
+            case ast.Attribute(value=owner):
+                return self.directness(owner) and isinstance(owner, ast.Name | ast.Attribute)
+            case ast.Subscript(value=owner, slice=index) if is_literal(index):
                 self.directness(owner)
                 return False
         raise InsideError(f"the form {type(node).__name__}")
-
-    def _is_direct_name(self, node: ast.Name) -> bool:
-        origin = self._names.of(node.id).origin
-        if origin in (Origin.OWN, Origin.LIBRARY) or node.id in self._names.touched:
-            raise InsideError("a value that the test computes")
-        return True
-
-    def _is_of_a_value(self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> bool:
-        """Tell whether a builtin is applied to one value of the solution, and to nothing else."""
-        if not arguments or keywords:
-            return False
-        self.directness(arguments[0])
-        match name, arguments[1:]:
-            case "round", [ast.Constant(int() as digits)]:
-                return digits <= MAX_DIGITS
-            case _, []:
-                return True
-        return False
-
-    def _is_method(self, owner: ast.expr, node: ast.Call) -> bool:
-        """Tell whether a method's value is the solution's as such; of a result it may be asked without arguments."""
-        match owner:
-            case ast.Call(func=ast.Name(name)) if self._names.of(name).origin is Origin.SOLUTION and name[:1].isupper():
-                return not self._hands_over_results(node)
-        if self._names.origin(owner) in (Origin.OBJECT, Origin.SOLUTION):
-            return not self._hands_over_results(node)
-        if node.args or node.keywords:
-            raise InsideError("a method of a result, with arguments")
-        self.directness(owner)
-        return False
-
-    def _hands_over_results(self, node: ast.Call) -> bool:
-        """Tell whether results are among the arguments of a call: it may be a comparison, as in `same(f(2), 4)`."""
-        return self._names.has_results(*node.args, *(keyword.value for keyword in node.keywords))
 
     def _types(self, node: ast.expr) -> tuple[type, ...]:
         nodes = node.elts if isinstance(node, ast.Tuple) else [node]
@@ -285,6 +256,10 @@ class ConditionReader:
             raise InsideError("pytest.approx, without pytest") from None
         near = pytest.approx(self._stated(node.args[0]), **settings)
         return lambda _: near
+
+
+def _is_short(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= MAX_DIGITS
 
 
 def _itself(value: Any) -> Any:

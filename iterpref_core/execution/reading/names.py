@@ -2,21 +2,15 @@
 
 import ast
 import builtins
-from collections.abc import Set
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from iterpref_core.execution.reading.literals import is_mutable
+from iterpref_core.execution.reading.literals import is_literal
 from iterpref_core.execution.reading.sources import library_names
 
 BUILTINS = frozenset(dir(builtins))
-_OF_A_VALUE = """
-    abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
-"""
-OF_A_VALUE = frozenset(_OF_A_VALUE.split())
-"""Builtins that the program may apply to one value: none of them knows what is expected."""
-_CODE = ast.FunctionDef | ast.Lambda | ast.ClassDef
-_SCOPES = _CODE | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 class InsideError(Exception):
@@ -30,9 +24,13 @@ class Origin(Enum):
     OBJECT = auto()  # made by a class of the solution
     RESULT = auto()  # returned by a function of the solution
     LITERAL = auto()  # stated by the test
-    LIBRARY = auto()  # imported
-    OWN = auto()  # defined or computed by the test
-    GONE = auto()  # a local name of a function that has been read
+    LIBRARY = auto()  # imported, or a builtin
+    MADE = auto()  # put together by the test, to be handed over
+    UNKNOWN = auto()  # nobody can say
+
+
+THEIRS = frozenset({Origin.SOLUTION, Origin.OBJECT, Origin.RESULT, Origin.MADE})
+"""Origins of what may be an object of the solution's."""
 
 
 class Name(NamedTuple):
@@ -58,17 +56,13 @@ class Names:
 
     Attributes:
         bound: what each bound name stands for.
-        withheld: names of expected values that the program may not see, or may not change, such as those of lists.
-        stated: names of the other expected values of the assertion that is read.
-        touched: names whose values a function of the test's may have changed.
+        expected: names that were read as expected values.
     """
 
     def __init__(self, *, shared: bool, refused: frozenset[str] = frozenset()) -> None:
         self.shared = shared
         self.bound: dict[str, Name] = {}
-        self.withheld: set[str] = set()
-        self.stated: set[str] = set()
-        self.touched: set[str] = set()
+        self.expected: set[str] = set()
         self._refused = refused
 
     def of(self, name: str) -> Name:
@@ -78,15 +72,13 @@ class Names:
             InsideError: nobody can say.
         """
         found = self.bound.get(name)
-        if found is not None:
-            if found.origin is Origin.GONE:
-                raise InsideError(f"the name {name} of two functions")
-            return found
-        if name in BUILTINS:
+        if found is None and name in BUILTINS:
             return Name(Origin.LIBRARY, path=name)
-        if self.shared:
+        if found is None and self.shared:
             return Name(Origin.SOLUTION)
-        raise InsideError(f"the unknown name {name}")
+        if found is None or found.origin is Origin.UNKNOWN:
+            raise InsideError(f"the name {name}")
+        return found
 
     def bind_import(self, node: ast.Import | ast.ImportFrom, solution: str = "") -> frozenset[str]:
         """Bind the names of an import; return those, or none where the import has to run in any case.
@@ -94,9 +86,6 @@ class Names:
         Args:
             node: the import.
             solution: name of the solution's module.
-
-        Raises:
-            InsideError: nobody can say which names there are.
         """
         bound: dict[str, Name] = {}
         for alias in node.names:
@@ -130,12 +119,6 @@ class Names:
             return found.path
         return ""
 
-    def origin(self, node: ast.expr) -> Origin:
-        """Return where an expression's outermost name comes from: of `s.items[0]` that of `s`."""
-        while isinstance(node, ast.Attribute | ast.Subscript):
-            node = node.value
-        return self.of(node.id).origin if isinstance(node, ast.Name) else Origin.OWN
-
     def expect(self, name: str) -> Any:
         """Return the value of a name that is read as an expected value.
 
@@ -145,89 +128,64 @@ class Names:
         found = self.of(name)
         if found.origin is not Origin.LITERAL or name in self._refused:
             raise InsideError(f"the expected value {name}")
-        (self.withheld if is_mutable(found.value) else self.stated).add(name)
+        self.expected.add(name)
         return found.value
 
-    def has_results(self, *nodes: ast.AST, local: Set[str] = frozenset()) -> bool:
-        """Tell whether a part of some expressions is the solution's, or comes from it.
+    def is_class(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a class of the solution, by its name: `Solution`."""
+        return isinstance(node, ast.Name) and node.id[:1].isupper() and self.of(node.id).origin is Origin.SOLUTION
 
-        Args:
-            nodes: the expressions.
-            local: names of a function around them.
-        """
-        theirs = (Origin.SOLUTION, Origin.RESULT, Origin.OBJECT, Origin.OWN)
-        parts = [part for node in nodes for part in ast.walk(node)]
-        stored = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-        stored |= {part.arg for part in parts if isinstance(part, ast.arg)}
-        loaded = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
-        return any(self.of(name).origin in theirs for name in loaded - stored - local)
+    def is_theirs(self, function: ast.expr) -> bool:
+        """Tell whether a function is the solution's: `f`, `solution.f`, `Stack().push`, `stack.push`."""
+        match function:
+            case ast.Name(name):
+                return self.of(name).origin is Origin.SOLUTION
+            case ast.Attribute(value=ast.Call() as made) if self.is_class(made.func):
+                self.check_runs(made)
+                return True
+            case ast.Attribute(value=owner):
+                while isinstance(owner, ast.Attribute):
+                    owner = owner.value
+                return isinstance(owner, ast.Name) and self.of(owner.id).origin in (Origin.SOLUTION, Origin.OBJECT)
+        return False
 
-    def touch(self, node: ast.AST) -> None:
-        """Note that an expression or a statement runs: with functions of the test's, it may change any value.
+    def are_theirs(self, nodes: Iterable[ast.AST]) -> bool:
+        """Tell whether a part of some expressions may be an object of the solution's."""
+        return any(self.of(name).origin in THEIRS for node in nodes for name in free_names(node))
 
-        `seen = []; f(lambda x: seen.append(x == 4))`: what equals 4 was decided in the program's process.
-        """
-        for part in ast.walk(node):
-            named = self.bound.get(part.id) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) else None
-            if isinstance(part, _CODE) or (named is not None and named.origin is Origin.OWN):
-                self.touched |= self.bound.keys()
+    def check_runs(self, node: ast.AST) -> None:
+        """See that an expression of the test may run in the program's process: it decides nothing there.
 
-    def check_used(self, node: ast.AST) -> None:
-        """See that an expression or a statement can run before a comparison and decides nothing by itself.
+        An object of the solution's may equal anything. So it is handed to functions of the solution alone, and nothing
+        is computed with it.
 
         Raises:
-            InsideError: it asserts, or may compare a result, or has a name of which nobody can say what it is.
+            InsideError: it may decide something, or nobody can say what a name in it is.
         """
-        scopes = [part for part in ast.walk(node) if isinstance(part, _SCOPES)]
-        local = {part.arg for scope in scopes for part in ast.walk(scope) if isinstance(part, ast.arg)}
-        local |= {
-            part.id
-            for scope in scopes
-            for part in ast.walk(scope)
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-        }
-        for part in ast.walk(node):
-            if isinstance(part, ast.Assert | ast.Raise | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
-                raise InsideError(f"{type(part).__name__} in a part of the test")
-            word = part.attr if isinstance(part, ast.Attribute) else part.id if isinstance(part, ast.Name) else ""
-            if word.startswith(("assert", "_assert")):
-                raise InsideError(f"the assertion {word}")
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
-                self._check_name(part.id, node)
-            if self._decides(part, local):
-                raise InsideError(f"{type(part).__name__} of a result, in a part of the test")
+        match node:
+            case ast.Name(name):
+                self.of(name)
+                return
+            case ast.Call() if self.is_theirs(node.func):
+                for part in (*node.args, *node.keywords):
+                    self.check_runs(part)
+                return
+            case ast.keyword(value=value) | ast.Starred(value=value):
+                self.check_runs(value)
+                return
+            case ast.List() | ast.Tuple():
+                for part in node.elts:
+                    self.check_runs(part)
+                return
+        has_code = any(isinstance(part, _SCOPES | ast.NamedExpr | ast.Await | ast.Yield) for part in ast.walk(node))
+        own = {name for name in free_names(node) if name in self.bound and self.of(name).origin is not Origin.LIBRARY}
+        if not (isinstance(node, ast.expr) and is_literal(node)) and (self.are_theirs([node]) or (has_code and own)):
+            raise InsideError(f"{type(node).__name__} in a part that runs before")
 
-    def _decides(self, part: ast.AST, local: Set[str]) -> bool:
-        """Tell whether a part of the test may compare a result: an object of the program's may equal anything."""
-        match part:
-            case ast.Compare() | ast.BinOp() | ast.BoolOp() | ast.UnaryOp() | ast.IfExp():
-                return self.has_results(part, local=local)
-            case ast.Subscript(slice=index):
-                return self.has_results(index, local=local)
-            case ast.Call(func=ast.Name("round"), args=[_, ast.Constant()]):
-                return False
-            case ast.Call(func=ast.Name(name), args=[ast.Name() | ast.Call() | ast.Attribute() | ast.Subscript()]):
-                if name in OF_A_VALUE or name == "print":
-                    return False
-        if not isinstance(part, ast.Call) or self._is_theirs(part.func):
-            return False
-        return self.has_results(*part.args, *(keyword.value for keyword in part.keywords), local=local)
 
-    def _is_theirs(self, function: ast.expr) -> bool:
-        """Tell whether a function is the solution's, or a method of an object of the solution's."""
-        match function:
-            case ast.Attribute(value=ast.Call(func=ast.Name(name))):
-                return self.of(name).origin is Origin.SOLUTION and name[:1].isupper()
-        return self.origin(function) in (Origin.SOLUTION, Origin.OBJECT)
-
-    def _check_name(self, name: str, node: ast.AST) -> None:
-        found = self.bound.get(name)
-        if found is not None and found.origin is Origin.GONE:
-            raise InsideError(f"the name {name} of two functions")
-        if found is None and name not in BUILTINS and not self.shared:
-            local = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
-            local |= {
-                part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-            }
-            if name not in local:
-                raise InsideError(f"the unknown name {name}")
+def free_names(node: ast.AST) -> set[str]:
+    """Return the names that an expression reads and does not bind itself."""
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    local = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
+    local |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)} - local
