@@ -129,7 +129,7 @@ def run_pytest_file(step: RunStep, places: Places, names: dict[str, Any]) -> Non
     reports = _Reports(places.solution)
     # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
     forget(["test_solution"])
-    with contextlib.redirect_stdout(io.StringIO()):  # pytest's own words are none of the program's output
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # pytest's own words are none of the program's output
         status = _pytest_main([*_OPTIONS, f"--rootdir={os.path.dirname(places.test)}", places.test], [reports])
     if reports.failed:
         name, message = reports.failed[0]
@@ -142,7 +142,7 @@ def run_pytest_file(step: RunStep, places: Places, names: dict[str, Any]) -> Non
             raised = ""
         raise TestFailedError(f"{name}: {message}" if name else message, raised)
     if status not in (0, _NO_TESTS):
-        raise TestFailedError(f"pytest ended with {status!r}")
+        raise TestFailedError(f"pytest ended with {status!r}: {said.getvalue().strip()[-200:]}")
     if status == _NO_TESTS or not reports.ran:
         raise TestFailedError("all tests were skipped, or none ran")
     if left := sorted(reports.found - reports.over):
