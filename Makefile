@@ -33,8 +33,9 @@ test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/rep
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, the whole experiment and a real model run, too
 	$(PYTEST)
 
-graph: $(TOOLS) ## write what each stage depends on into dvc.yaml and docs/edits.md, by the imports
-	$(BIN)/python -m tests.import_graph
+graph: $(TOOLS) ## write what is made from the code: what each stage depends on (dvc.yaml, docs/edits.md), tables of pages
+	$(BIN)/python -m docs.import_graph
+	$(BIN)/python -m docs.tables
 
 check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .

@@ -12,9 +12,7 @@ paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, WithJsonSchema
+from typing import Any, Literal
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError, unknown_name
@@ -152,26 +150,15 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 """
 
 
-def _known(name: str) -> str:
-    if name not in OBJECTIVES:
-        raise ValueError(unknown_name("objective", name, OBJECTIVES))
-    return name
-
-
-ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(OBJECTIVES)})]
-"""A name in the table, so that pairs can be trained on. Forms offer them in a list."""
-
-
 def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
     """Return a row of the table, with the options of its loss that params.yaml states.
 
     Args:
         name: the objective's name.
-        stated: `training.objectives`, whose names are checked.
+        stated: `training.objectives`.
 
     Raises:
-        ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml states something
-            that has no effect on the objective.
+        ConfigError: this objective is not in the table, or params.yaml states something that has no effect on one.
     """
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
@@ -192,13 +179,8 @@ def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse names in `training.objectives` that no objective has, and what changes nothing about an objective.
-
-    The latter is a mistake that would not show in the loss.
-    """
+    """Refuse what changes nothing about an objective: a mistake that would not show in the loss."""
     for name, given in stated.items():
-        if name not in OBJECTIVES:
-            raise ConfigError("training.objectives: " + unknown_name("objective", name, OBJECTIVES))
         effective = _effective(name)
         for setting, value in given.model_dump().items():
             if value and setting not in effective:  # an alpha of 0 says what is true
