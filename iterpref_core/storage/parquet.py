@@ -35,7 +35,7 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
     try:
         import pyarrow as pa
     except ModuleNotFoundError:
-        raise InputError(f"{path}: Parquet needs pyarrow; install iterpref[training], or give JSONL") from None
+        raise InputError(f"{path}: Parquet needs pyarrow; install 'iterpref[data]', or give JSONL") from None
     try:
         with open_input(path) as file:
             for batch in _batches(file, path):
