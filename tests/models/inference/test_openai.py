@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -171,6 +172,70 @@ def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask: Ask, kind: str) -> 
     mock = MockEndpoint(echo, Behavior(faults={kind: 1.0}))
     assert one(ask(mock)).missing.startswith("failed: 4 times, at last: ")
     assert mock.asked.total() == 4
+
+
+class TwoPlaces(MockEndpoint):
+    """A healthy server that answers two calls at a time, and refuses the others."""
+
+    def __init__(self, refusal: int) -> None:
+        super().__init__(echo, Behavior(median_s=0.05, sigma=0.0))
+        self.refusal = refusal
+        self.refused = 0
+
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
+        if self.in_flight > 2:
+            self.refused += 1
+            message = "server busy, please try again. maximum pending requests exceeded"
+            return web.json_response({"error": {"message": message}}, status=self.refusal)
+        return await super()._respond(request, body, digest)
+
+
+@pytest.mark.parametrize("refusal", [503, 429])
+def test_a_busy_server_answers_every_prompt_in_its_own_time(ask: Ask, refusal: int) -> None:
+    mock = TwoPlaces(refusal)
+    answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
+    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(100)]
+    assert mock.refused < 110, "62 at once, and then hardly any"
+
+
+def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.REFUSALS", 5)
+
+    class Poison(MockEndpoint):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            from aiohttp import web
+
+            if b"prompt 7" in body:
+                return web.json_response({"error": "busy"}, status=503)
+            return await super()._respond(request, body, digest)
+
+    answers = ask_all(ask(Poison(echo, Behavior(median_s=0.01)), concurrency=4), many(60), SAMPLING)
+    assert [number for number, answer in enumerate(answers) if answer.missing] == [7]
+    assert answers[7].missing.startswith("failed: ")
+
+
+def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask: Ask) -> None:
+    from aiohttp import web
+
+    class Trickling(Scripted):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            if self.bodies:
+                return await super()._respond(request, body, digest)
+            self.bodies.append({})
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for _ in range(400):
+                await response.write(b": keep-alive\n\n")
+                await asyncio.sleep(0.05)
+            return response
+
+    began = time.monotonic()
+    assert one(ask(Trickling(), timeout_s=0.5)).text == "a prompt with 3"
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_that_was_cut_short_says_so(ask: Ask) -> None:
