@@ -317,9 +317,8 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
     "a text of completions": ({"text": "TEXT"}, "TEXT"),
     "no content": ({"message": {"role": "assistant"}}, ""),
     "no message": ({"finish_reason": "length"}, ""),
-    "a null message": ({"message": None}, ""),
-    "a null text": ({"text": None}, ""),
-    "nothing": ({}, ""),
+    "an empty text": ({"text": ""}, ""),
+    "a null message, cut": ({"message": None, "finish_reason": "length"}, ""),
     "a refusal": ({"message": {"content": None, "refusal": "I cannot."}}, ""),
     "a tool": ({"message": {"content": None, "tool_calls": [{"function": {"name": "run"}}]}}, ""),
     "reasoning alone": ({"message": {"content": None, "reasoning_content": "hm" * 60}}, ""),
@@ -348,6 +347,8 @@ def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
         ({"prompt_tokens": None, "completion_tokens": None}, (3, 2)),
         ({"prompt_tokens": 5, "completion_tokens": None, "total_tokens": 12}, (5, 7)),
         ({"prompt_tokens": 5, "total_tokens": 5}, (5, 0)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}, (5, 7)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 110}, (5, 105)),
         ({"prompt_tokens": 5.0, "completion_tokens": 7.0}, (5, 7)),
         ({"prompt_tokens": -1, "completion_tokens": "seven"}, (3, 2)),
     ],
@@ -358,6 +359,42 @@ def test_counts_that_lack_are_estimated(ask: Ask, usage: Any, counted: tuple[int
     choice = {"message": {"content": "héllo"}, "finish_reason": "stop"}
     answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))), "abcdefg")
     assert (answer.prompt_tokens, answer.completion_tokens) == counted
+
+
+def test_reasoning_beside_an_answer_is_paid_and_does_not_cut_it(ask: Ask) -> None:
+    """Gemini counts it in the total alone."""
+    from aiohttp import web
+
+    choice = {"message": {"content": "x = 1"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 20 - 1, "total_tokens": 110}
+    answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))))
+    assert (answer.completion_tokens, answer.truncated) == (100, False)
+
+
+PIECES = [
+    [
+        rb'{"choices":[{"delta":{"content":"\ud83c"}}]}',
+        rb'{"choices":[{"delta":{"content":"\udf89"},"finish_reason":"stop"}]}',
+    ],
+    [b'{"choices":[{"delta":{"content":"\xf0\x9f"}}]}', b'{"choices":[{"text":"\x8e\x89","finish_reason":"stop"}]}'],
+    [b'{"choices":[{"index":1,"text":"no"},{"index":0,"text":"\xf0\x9f\x8e\x89"}]}', b"[DONE]"],
+]
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_a_character_may_stand_in_two_events(ask: Ask, pieces: list[bytes]) -> None:
+    from aiohttp import web
+
+    stream = b"\xef\xbb\xbf" + b"".join(b"data: " + piece + b"\n\n" for piece in pieces)
+    assert one(ask(Scripted(lambda _: web.Response(body=stream, content_type="text/event-stream")))).text == "🎉"
+
+
+def test_a_mark_of_the_byte_order_and_the_order_of_choices_change_nothing(ask: Ask) -> None:
+    from aiohttp import web
+
+    choices = [{"index": 1, "message": {"content": "no"}}, {"index": 0, "message": {"content": "yes"}}]
+    body = b"\xef\xbb\xbf" + json.dumps({"choices": choices}).encode()
+    assert one(ask(Scripted(lambda _: web.Response(body=body)))).text == "yes"
 
 
 def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
@@ -374,6 +411,9 @@ def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
         ({"id": "x"}, "field 'choices': a list with an answer is expected, not null"),
         ({"error": {"message": "model is loading"}}, "field 'error': .*model is loading"),
         ([], r"no JSON object but \[\]"),
+        ({"choices": [{"message": None, "finish_reason": "stop"}]}, "fields 'message' and 'text': one with an answer"),
+        ({"choices": [{"text": None, "finish_reason": "stop"}]}, "fields 'message' and 'text': one with an answer"),
+        ({"choices": [{}]}, "fields 'message' and 'text': one with an answer"),
     ],
 )
 def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, said: str) -> None:
