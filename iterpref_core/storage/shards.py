@@ -116,7 +116,7 @@ def _told(source: object) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
+    except (InputError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
         raise InputError(
