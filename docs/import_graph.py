@@ -25,7 +25,7 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.mlflow.recorded",
+    "tasks.mlflow.logged",
     "tasks.paths",
     "tasks.stage_name",
 )

@@ -18,7 +18,7 @@ from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc.graph import check_root, load_graph
 from tasks.local_server import answers
-from tasks.mlflow.record import kept_records, records_folder
+from tasks.mlflow.entry import entries_folder, kept_entries
 from tasks.mlflow.server import check_server
 from tasks.paths import CHECKOUT, GRAPH
 from tasks.prefect.server import running_prefect
@@ -158,17 +158,17 @@ def _benchmark_data(data: Published) -> Diagnosis:
 
 
 def examine_services() -> Iterator[Diagnosis]:
-    """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
+    """Look at the servers of Prefect and MLflow, and at the entries that MLflow does not have yet."""
     none = "none: MLflow alone has the runs"
     yield _probe("Prefect", lambda: without_passwords(running_prefect() or none))
     if problem := check_server():
-        yield _diagnose("MLflow", f"{problem}; runs continue, and record what is missing once it is back", "absent")
+        yield _diagnose("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
     else:
         yield _diagnose("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
-    if waiting := kept_records():
+    if waiting := kept_entries():
         names = ", ".join(path.name for path in waiting)
-        detail = f"not there: {names} in {records_folder()}; the next run sends them; or remove the files"
-        yield _diagnose("MLflow: records", detail, "absent")
+        detail = f"not there: {names} in {entries_folder()}; the next run sends them; or remove the files"
+        yield _diagnose("MLflow: entries", detail, "absent")
 
 
 def _find_accelerator() -> str:
