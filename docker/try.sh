@@ -12,13 +12,12 @@ compose up --wait "$@"
 compose exec -T project iterpref doctor
 values=$(compose exec -T project python - <<'END'
 import json
+from pathlib import Path
 
-import yaml
-
+from iterpref_core.records.input_files import read_yaml
 from tasks.dotted_keys import flatten
 
-with open("config/profiles/tiny.yaml") as profile:
-    values = dict(flatten(yaml.safe_load(profile)))
+values = dict(flatten(read_yaml(Path("config/profiles/tiny.yaml"))))
 del values["base"]
 print(json.dumps(values))
 END

@@ -27,7 +27,7 @@ from tasks.git.command import check_identity
 from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, check_choice, plan_rows
-from tasks.mlflow.recorded_command import recorded_command
+from tasks.mlflow.logged_command import logged_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 
@@ -90,7 +90,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     objective = row.objective
     target = f"evaluation@{objective}"
     with (
-        recorded_command("iterpref sweep", params, row.values, row.label) as record,
+        logged_command("iterpref sweep", params, row.values, row.label) as entry,
         worktree_of(work.snapshot, name) as folder,
     ):
         if objective != BASE:
@@ -98,7 +98,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             if objective not in work.params.training.objectives:
                 write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
-        variables = share | record.command.variables | {HOME_VARIABLE: str(home().resolve())}
+        variables = share | entry.command.variables | {HOME_VARIABLE: str(home().resolve())}
         graph = load_graph(folder, (target,))
         before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
         times: dict[str, Times] = {}
@@ -106,12 +106,12 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             with work.preparing:
                 times |= work.commands.run(name, ("repro", *before), variables, say, folder)
         times |= work.commands.run(name, ("repro", target), variables, say, folder)
-        record.ran = bool(times)
+        entry.ran = bool(times)
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", name, target)
             work.commands.run(name, saving, variables, lambda _: None, folder)
-        record.add(graph, times, folder)
+        entry.add(graph, times, folder)
         score = _read_score(folder / RESULTS / objective / "results.json")
     remove_worktree(work.snapshot, name)
     return score

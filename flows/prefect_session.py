@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
 from prefect.runtime import flow_run
 
 from iterpref_core.records.errors import IterPrefError
+from iterpref_core.records.input_files import read_yaml
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
 from tasks.prefect.server import is_healthy, use_prefect
@@ -77,7 +77,7 @@ def create_automations() -> None:
     from prefect.events.schemas.automations import AutomationCore
 
     with get_client(sync_client=True) as client:
-        for content in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]:
+        for content in read_yaml(AUTOMATIONS)["automations"]:
             automation = AutomationCore.model_validate(content)
             for older in client.read_automations_by_name(automation.name):
                 client.delete_automation(older.id)

@@ -20,7 +20,7 @@ from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.worktree import entered_worktree, take_snapshot
 from tasks.lock import only_run
-from tasks.mlflow.recorded_command import RecordedCommand, recorded_command
+from tasks.mlflow.logged_command import LoggedCommand, logged_command
 from tasks.profiles import write_values
 
 COMMAND = "iterpref run"
@@ -41,9 +41,9 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         InputError: a stage refused its input or its parameters, or another run is here.
         StageError: a stage failed otherwise.
     """
-    # The record is of the user's commit and changes, so it begins before a worktree is entered.
+    # The entry is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), values)
-    with recorded_command(COMMAND, params, values) as record, entered(values, display) as folder:
+    with logged_command(COMMAND, params, values) as entry, entered(values, display) as folder:
         with only_run():
             found = survey(stages)
             if line := frozen_line(found.graph):
@@ -51,7 +51,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             if found.stale.isdisjoint(found.graph):
                 display.say(f"{len(found.graph)} stages are up to date")
             else:
-                run_stages(found, record, jobs, display)
+                run_stages(found, entry, jobs, display)
         return folder
 
 
@@ -70,8 +70,8 @@ def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Terminal) -> None:
-    """Run the present folder's stages, each in a process of its own, and add their results to the record."""
+def run_stages(found: Survey, entry: LoggedCommand, jobs: int, display: Terminal) -> None:
+    """Run the present folder's stages, each in a process of its own, and add their results to the entry."""
     graph = found.graph
     stale = set(found.stale)
     commands = Commands()
@@ -84,22 +84,22 @@ def run_stages(found: Survey, record: RecordedCommand, jobs: int, display: Termi
         # The global flag stands before the command: DVC knows it nowhere else.
         command = ["--wait-for-lock", "repro", "--single-item", name]
         try:
-            times = commands.run(name, command, share | record.command.variables, say)
+            times = commands.run(name, command, share | entry.command.variables, say)
         except BaseException:
-            record.ran = True
+            entry.ran = True
             raise
         if times:
-            record.ran = True
-            record.add([name], times)
-            recorder.submit(record.write)
+            entry.ran = True
+            entry.add([name], times)
+            sender.submit(entry.write)
         return bool(times)
 
     def work(name: str, share: dict[str, str]) -> bool:
         return display.show(name, graph[name].upstream, partial(reproduce, name, share))
 
     # To import MLflow and to make its tables takes seconds: the stages that come next do not wait for that.
-    with ThreadPoolExecutor(1) as recorder:
+    with ThreadPoolExecutor(1) as sender:
         futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
-    record.add((name for name, future in futures.items() if future.exception() is None), {})
+    entry.add((name for name, future in futures.items() if future.exception() is None), {})
     for future in futures.values():
         future.result()

@@ -35,7 +35,7 @@ STAGES: dict[str, Callable[..., None]] = {
     "evaluation": evaluation.run,
     "report": report.run,
 }
-"""The function of each stage, by the stage's name in dvc.yaml. Each of them records the stage."""
+"""The function of each stage, by the stage's name in dvc.yaml. Each of them logs the stage."""
 
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")

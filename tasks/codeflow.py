@@ -1,7 +1,7 @@
 """Stage `codeflow`."""
 
 from iterpref_core.records.config import Params
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 from tasks.stage_name import StageName
 
@@ -12,7 +12,7 @@ def run(params: Params) -> None:
     from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
-    with recorded(StageName("codeflow"), params) as metrics:
+    with logged(StageName("codeflow"), params) as metrics:
         models = choose_models(
             STUDENT,
             DEBUGGER,

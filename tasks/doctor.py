@@ -1,6 +1,7 @@
 """Doctor: a comparison of the machine with the needs of the configuration."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc.graph import check_root, load_graph
 from tasks.local_server import answers
-from tasks.mlflow.record import kept_records, records_folder
+from tasks.mlflow.entry import entries_folder, kept_entries
 from tasks.mlflow.server import check_server
 from tasks.paths import CHECKOUT, GRAPH
 from tasks.prefect.server import running_prefect
@@ -49,7 +50,7 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
     try:
         return _diagnose(name, str(look()))
     except ModuleNotFoundError as error:
-        return _diagnose(name, f"{error}; python -m pip install -e '.[all]'", "missing")
+        return _diagnose(name, f"{error}; make .venv/.installed", "missing")
     except IterPrefError as error:
         return _diagnose(name, str(error), otherwise)
 
@@ -85,15 +86,13 @@ def _versions() -> Iterator[Diagnosis]:
     """Compare Python and the packages with the lock, which is of Python 3.11."""
     yield _diagnose("python", sys.version.partition(" ")[0])
     wanted = {}
-    for line in LOCK.read_text(encoding="utf-8").splitlines():
-        name, is_pinned, number = line.partition("==")
-        if is_pinned and not line.startswith("#"):
-            wanted[name] = number
-    others = []
-    for name, number in wanted.items():
-        installed = _installed_version(name)
-        if installed is None or installed.partition("+")[0] != number:
-            others.append(f"{name} {installed or 'absent'} instead of {number}")
+    for name, number in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8")):
+        # The lock has the packages of all extras; which of them are wanted here it does not say.
+        if installed := _installed_version(name):
+            wanted[name] = (number, installed.partition("+")[0])
+    others = [
+        f"{name} {installed} instead of {number}" for name, (number, installed) in wanted.items() if installed != number
+    ]
     if others and sys.version_info[:2] == (3, 11):
         remedy = "rm .venv/.installed && make .venv/.installed"
         yield _diagnose("packages", f"{'; '.join(others)}; {remedy}", "absent")
@@ -159,17 +158,17 @@ def _benchmark_data(data: Published) -> Diagnosis:
 
 
 def examine_services() -> Iterator[Diagnosis]:
-    """Look at the servers of Prefect and MLflow, and at the records that MLflow does not have yet."""
+    """Look at the servers of Prefect and MLflow, and at the entries that MLflow does not have yet."""
     none = "none: MLflow alone has the runs"
     yield _probe("Prefect", lambda: without_passwords(running_prefect() or none))
     if problem := check_server():
-        yield _diagnose("MLflow", f"{problem}; runs continue, and record what is missing once it is back", "absent")
+        yield _diagnose("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
     else:
         yield _diagnose("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
-    if waiting := kept_records():
+    if waiting := kept_entries():
         names = ", ".join(path.name for path in waiting)
-        detail = f"not there: {names} in {records_folder()}; the next run sends them; or remove the files"
-        yield _diagnose("MLflow: records", detail, "absent")
+        detail = f"not there: {names} in {entries_folder()}; the next run sends them; or remove the files"
+        yield _diagnose("MLflow: entries", detail, "absent")
 
 
 def _find_accelerator() -> str:

@@ -4,7 +4,7 @@ import json
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
 from tasks.stage_name import StageName
 
@@ -16,7 +16,7 @@ def run(params: Params, model: str) -> None:
     from iterpref_core.records.results import metric_name, metrics_of
 
     setting = EvaluationSetting(params, PROBLEMS, WORK / "evaluation")
-    with recorded(StageName("evaluation", model), params) as metrics:
+    with logged(StageName("evaluation", model), params) as metrics:
         results = evaluate_model(
             name=model,
             model=model_path(model),

@@ -14,7 +14,7 @@ from iterpref_core.records.config import Params, with_values
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.objectives.objective_table import find_objective, find_rates
+from iterpref_core.training.objectives.objective_table import settings_of
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH
 
@@ -66,12 +66,11 @@ class _Choice(BaseModel):
 
     def rows(self, name: str, params: Params) -> Iterator[Row]:
         """Yield a row of an objective for each rate and alpha."""
-        objective = find_objective(name, params.training.objectives)
-        own, _ = find_rates(name, params.training)
+        resolved = settings_of(name, params.training)
         # 3e-05, and not 3.0000000000000004e-05
-        rates = self.learning_rates or [float(f"{factor * own:.3g}") for factor in self.factors]
+        rates = self.learning_rates or [float(f"{factor * resolved.learning_rate:.3g}") for factor in self.factors]
         alphas: list[float | None] = [None]
-        if objective.nll_of and self.alphas:
+        if resolved.row.nll_of and self.alphas:
             alphas = list(self.alphas)
         for alpha, rate in product(alphas, rates):
             label = f"{name} lr={rate:g}"
@@ -113,7 +112,7 @@ def plan_rows(
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)
         if row.objective != BASE:
-            find_objective(row.objective, changed.training.objectives)
+            settings_of(row.objective, changed.training)
     return combined
 
 

@@ -1,7 +1,7 @@
 """Stage `nanolab`."""
 
 from iterpref_core.records.config import Params
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import MODELS, PROBLEMS
 from tasks.stage_name import StageName
 
@@ -10,7 +10,7 @@ def run(params: Params) -> None:
     """Train the embedded models, or record where the given ones are."""
     from iterpref_core.training.nanolab.nanolab import build_models
 
-    with recorded(StageName("nanolab"), params) as metrics:
+    with logged(StageName("nanolab"), params) as metrics:
         measured = build_models(
             problems=PROBLEMS,
             model=params.model,

@@ -2,7 +2,7 @@
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import INGESTED, PROBLEMS
 from tasks.stage_name import StageName
 
@@ -15,7 +15,7 @@ def run(params: Params) -> None:
     """
     from iterpref_core.problems.problems.problems import build_problems
 
-    with recorded(StageName("problems"), params) as metrics:
+    with logged(StageName("problems"), params) as metrics:
         _check_fetched()
         metrics.update(build_problems(params.problems, INGESTED, PROBLEMS))
 

@@ -3,7 +3,7 @@
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import (
     CONTAMINATION,
     DROPPED,
@@ -36,7 +36,7 @@ def run(params: Params, *models: str) -> None:
 
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
     _check_dependencies(names)
-    with recorded(StageName("report"), params) as metrics:
+    with logged(StageName("report"), params) as metrics:
         measured = build_report(
             results=RESULTS,
             metrics=METRICS,

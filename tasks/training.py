@@ -4,7 +4,7 @@ import json
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
-from tasks.mlflow.recorded import recorded, write_metrics
+from tasks.mlflow.logged import logged, write_metrics
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 from tasks.stage_name import StageName
 
@@ -13,7 +13,7 @@ def run(params: Params, objective: str) -> None:
     """Train the student with one objective; checkpoints let a killed run resume.
 
     With `training.accelerate` the stage starts itself again in several processes. The main one of them writes the
-    metrics and the curve; the stage that waits for them has the record.
+    metrics and the curve; the stage that waits for them logs it.
     """
     stage = StageName("training", objective)
     if is_launched():
@@ -21,7 +21,7 @@ def run(params: Params, objective: str) -> None:
         if is_main_process():
             write_metrics(stage, measured)
         return
-    with recorded(stage, params) as metrics:
+    with logged(stage, params) as metrics:
         if params.training.accelerate:
             start_processes(params.training.accelerate)
             measured = json.loads(metrics_path(stage).read_text(encoding="utf-8"))

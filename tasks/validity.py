@@ -1,7 +1,7 @@
 """Stage `validity`."""
 
 from iterpref_core.records.config import Params
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
 from tasks.stage_name import StageName
 
@@ -17,7 +17,7 @@ def run(params: Params) -> None:
         answers=ANSWERS,
         run="validity",
     )
-    with recorded(StageName("validity"), params) as metrics:
+    with logged(StageName("validity"), params) as metrics:
         measured = measure_validity(
             problems=PROBLEMS,
             params=params.validity,

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.browser import CHROMIUM, Browser, Page, open_browser
 from tests.dvc_repository import toy_checkout
 from tests.once import made_once, read_gguf_once
-from tests.settings import BENCHMARK_FILES, ROOT
+from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,11 +42,6 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 
 # Whatever collecting makes stays until the end: to look for garbage among it took a quarter of collecting.
 gc.disable()
-
-# Benchmark files that lie beside the checkout spare the tests a download.
-for variable, name in BENCHMARK_FILES.items():
-    if (ROOT.parent / "shared/data" / name).is_file():
-        os.environ.setdefault(variable, str(ROOT.parent / "shared/data" / name))
 
 # A shell has what it starts in the background ignore the interrupt; what tests start inherits that, and could not be
 # ended by it.

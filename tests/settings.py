@@ -8,14 +8,6 @@ from iterpref_core.records.config import ExecutionParams, Settings, load_params
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
 
-BENCHMARK_FILES = {
-    "HUMANEVAL_OVERRIDE_PATH": "HumanEvalPlus.jsonl.gz",
-    "MBPP_OVERRIDE_PATH": "MbppPlus.jsonl.gz",
-    "BIGCODEBENCH_OVERRIDE_PATH": "BigCodeBench.jsonl.gz",
-    "MBPP_SOURCE_PATH": "mbpp.jsonl.gz",
-}
-"""Environment variables, and the files that they name."""
-
 S = TypeVar("S", bound=Settings)
 PARAMS = load_params(ROOT / "params.yaml")
 """Read once: to read the file takes longer than many a test."""

@@ -17,6 +17,8 @@ from iterpref_core.records.backend_table import BACKENDS, BackendRow
 from iterpref_core.records.benchmark_table import BENCHMARKS, PUBLISHED
 from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
 from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.objective_names import OBJECTIVE_NAMES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.settings import ROOT, section
 
 OWN = "heldout"
@@ -124,6 +126,27 @@ def assert_guarded_and_capped(name: str) -> None:
         open_model("model", PromptFormat(), far, capped, None, 1),
     ):
         pass
+
+
+def test_every_objective_of_the_table_is_a_name_that_parameters_take() -> None:
+    named, table = set(OBJECTIVE_NAMES), set(OBJECTIVES)
+    assert not table - named, f"add to records/objective_names.py: {sorted(table - named)}"
+    assert not named - table, f"add rows to training/objectives/objective_table.py: {sorted(named - table)}"
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("target_dpo.beta", "training.objectives: no objective 'target_dpo'; did you mean 'target-dpo'?"),
+        ("dpo.bta", "training.objectives.dpo.bta: no parameter 'bta'; did you mean 'beta'?"),
+        ("dpo.qqq", "training.objectives.dpo.qqq: no parameter 'qqq'; there are learning_rate, alpha, beta"),
+    ],
+)
+def test_an_unknown_objective_is_refused_where_parameters_are_read(key: str, message: str) -> None:
+    """A name with an underscore changed nothing, and ended with 0."""
+    with pytest.raises(ConfigError) as refused:
+        config.with_values(load_params(ROOT / "params.yaml"), {f"training.objectives.{key}": 0.3})
+    assert str(refused.value).startswith(message)
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:

@@ -26,7 +26,7 @@ BESIDE = {
     "setup.cfg",
 }
 """Files of the sdist beside the packages: those that describe the project, and those that build the wheel."""
-ADVICE = "pip install 'iterpref[all]'"
+ADVICE = "is not installed; pip install iterpref"
 """The message of `iterpref` without its dependencies holds this."""
 # Prints the folder of installed packages, and the version.
 INSTALLED = (

@@ -3,8 +3,10 @@
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
+import re
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import Any
 
@@ -84,7 +86,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         return 2, ""
     if missing:
-        return 2, f"the module {missing} is not installed; pip install 'iterpref[all]'"
+        return 2, f"the module {missing} is not installed; {_remedy(missing, _rooms(error))}"
     if full is not None:
         return 2, str(full)
     if isinstance(error, OSError) and error.filename is not None:
@@ -98,3 +100,37 @@ def _missing_module(error: Exception) -> str:
         return ""
     module, _, _ = error.name.partition(".")
     return "" if module in {"flows", "tasks", "iterpref_core"} else module
+
+
+def _rooms(error: Exception) -> list[str]:
+    """Return the rooms of the library through which an error went, from the outermost."""
+    names = [frame.f_globals.get("__name__", "").split(".") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [name[1] for name in names if name[0] == "iterpref_core" and len(name) > 1]
+
+
+def _remedy(module: str, rooms: Sequence[str]) -> str:
+    """Return the command that installs a module: an extra that has its package.
+
+    Args:
+        module: the top-level module of another project.
+        rooms: the rooms in which the import failed: an extra of the last one's name comes first, then the smallest.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        needed = requires("iterpref") or []
+    except PackageNotFoundError:  # started from a folder of sources
+        needed = []
+    packages: dict[str, set[str]] = {}
+    for line in needed:  # such as `openai<4,>=3.48; extra == "endpoints"`, `iterpref[data]; extra == "training"`
+        name, _, inner = re.split(r"[^\w[,-]", line)[0].partition("[")
+        extra = line.partition("extra == ")[2].strip("\"'")
+        packages.setdefault(extra, set()).add(name.replace("-", "_"))
+        if name == "iterpref":
+            packages[extra].update(*(packages[other] for other in inner.split(",")))
+    having = [extra for extra, names in packages.items() if module in names and extra != "dev"]
+    if "" in having:
+        return "pip install iterpref"
+    smallest = min(having, key=lambda extra: len(packages[extra]), default="all")
+    chosen = next((room for room in reversed(rooms) if room in having), smallest)
+    return f"pip install 'iterpref[{chosen}]'"

@@ -45,7 +45,8 @@ _OPTIONS = {
 def ingest(
     ctx: typer.Context,
     source: Annotated[
-        list[Path], typer.Argument(help="Files (JSONL, JSON array, Parquet; .gz, .zst), folders of them, or a project.")
+        list[Path],
+        typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
     ],
     form: Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],

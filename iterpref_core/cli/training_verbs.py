@@ -259,11 +259,11 @@ def _show_estimate(
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
-    from iterpref_core.training.objectives.objective_table import find_objective
+    from iterpref_core.training.objectives.objective_table import settings_of
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)
-    row = find_objective(objective, settings.objectives)
+    row = settings_of(objective, settings).row
     # Pairs are on disk: in memory, 59,000 pairs would be 3 GB.
     with TemporaryDirectory() as folder:
         rows = open_tokenized_dataset(PairReader(pairs, spans), template, model, settings, Path(folder))

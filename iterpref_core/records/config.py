@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.errors import ConfigError, unknown_name
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records.objective_names import OBJECTIVE_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
     Benchmark = str
     BackendName = str
     LocalBackendName = str
+    ObjectiveName = str
 else:
     # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
     Benchmark = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
+    ObjectiveName = Literal[OBJECTIVE_NAMES]
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
 
 
@@ -326,10 +329,7 @@ class ObjectiveParams(Settings):
 
 
 class TrainingParams(Settings):
-    """The settings of training: shared by all objectives, but for those in `objectives`.
-
-    The names in `objectives` are checked by `objectives.find_objective`, which has the table of all objectives.
-    """
+    """The settings of training: shared by all objectives, but for those in `objectives`."""
 
     seed: Seed
     start: Annotated[str, Field(min_length=1)] | None
@@ -358,7 +358,7 @@ class TrainingParams(Settings):
     max_margin: Annotated[float, Field(ge=0)]
     accelerate: Annotated[str, Field(min_length=1)] | None
     arguments: dict[str, Any]
-    objectives: dict[str, ObjectiveParams]
+    objectives: dict[ObjectiveName, ObjectiveParams]
 
 
 def _check_day(text: str) -> str:
@@ -479,6 +479,8 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
         return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
+    if location[-1:] == ["[key]"]:  # training.objectives.target_dpo.[key]
+        return f"{'.'.join(location[:-2])}: {unknown_name('objective', location[-2], OBJECTIVE_NAMES)}"
     message = str(item["msg"])
     reason = message[0].lower() + message[1:]
     if item["type"] == "model_type":
@@ -489,12 +491,11 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
 
 def _known_keys(location: list[str]) -> list[str]:
     """Return the keys of the section at a place; none for a place that is no section, such as a list."""
-    section: type[BaseModel] = Params
+    section: Any = Params
     for part in location:
-        if part not in section.model_fields:
-            return []
-        annotation = section.model_fields[part].annotation
-        if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
-            return []
-        section = annotation
-    return list(section.model_fields)
+        if hasattr(section, "model_fields"):
+            field = section.model_fields.get(part)
+            section = field and field.annotation
+        else:  # a mapping of sections, such as training.objectives
+            section = next(reversed(get_args(section)), None)
+    return list(getattr(section, "model_fields", ()))

@@ -176,6 +176,8 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     """
     known = list(names)
     near = get_close_matches(name, known, n=1)
+    if not known:
+        return f"no {kind} {name!r}"
     remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return f"no {kind} {name!r}; {remedy}"
 

@@ -1,7 +1,7 @@
 r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
 
-JSONL, a JSON array, JSON objects of several lines and Parquet are read. Files of JSON may be packed (`PACKED`). All are
-streamed but JSON of several lines, whose text is in memory as a whole.
+JSONL, a JSON array, JSON objects of several lines, and tables (Parquet, CSV, Arrow) are read. Files of JSON may be
+packed (`PACKED`). All are streamed but JSON of several lines, whose text is in memory as a whole.
 """
 
 import codecs
@@ -14,8 +14,8 @@ from typing import IO, NamedTuple, cast
 
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.input_files import LinePlace, decode_line, open_input
-from iterpref_core.storage.parquet import read_rows
 from iterpref_core.storage.shards import layout_of
+from iterpref_core.storage.tables import TABLES, read_rows
 
 _HEAD = 4096
 _BLANK = " \t\r\n"
@@ -44,13 +44,13 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
 
     Args:
         path: the file.
-        nulls: True: rows of Parquet keep columns that are null.
+        nulls: True: rows of tables keep columns that are null.
 
     Raises:
         InputError: the file is absent or not whole, or not UTF-8.
         RecordError: JSON of several lines is broken.
     """
-    if layout_of(path) == ".parquet":
+    if layout_of(path) in TABLES:
         for number, row in enumerate(read_rows(path, nulls=nulls), 1):
             yield Item(LinePlace(path, number), number, row)
         return

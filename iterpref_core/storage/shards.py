@@ -1,39 +1,34 @@
-"""Shards: the files of a source, which may be a folder of several configurations and splits in any layout that is read.
+"""Shards: the files of a source, which may be a folder or a set on the hub, of several configurations and splits.
 
-A folder may have several sets, its configurations: its card names them, or they are its folders. And each has the
-splits that the card or its files' names state (`train-00000-of-00002.parquet`, `test/a.jsonl`). They are never mixed
-without a word: of several configurations one must be named; of several splits `train` is read, and the others are
-counted.
+`datasets` says which configurations and splits a folder or set has, by its card and by names of files
+(`train-00000-of-00002.parquet`, `test/a.jsonl`). Splits are never mixed without a word: `train` is read, and the files
+of the others are counted.
 """
 
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from os.path import commonpath
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from iterpref_core.records.errors import InputError, unknown_name
+from iterpref_core.records.errors import InputError, first_line, unknown_name
 from iterpref_core.records.input_files import PACKED
-from iterpref_core.storage.data_card import find_license, read_card
+from iterpref_core.storage.data_card import CARD, find_license, read_license
 
 ALL = "all"
-"""The name for the files of every split together."""
-UNNAMED = "unnamed"
-"""The name for files whose names state no split, beside files whose names do."""
+"""The name for the files of every split, or of every configuration, together."""
 _TRAIN = "train"
-_DEFAULT = "default"
-"""The configuration of files that stand in no folder of their own."""
-_LAYOUTS = (
-    (".parquet",),
-    (".arrow",),
-    (".jsonl", ".ndjson"),
-    (".json",),
-    (".csv",),
-)
-"""The layouts that a folder is searched for, in this order. Only the first one found is read: files of the others are
-mostly copies of its data, or describe them (`dataset_infos.json`)."""
-_ENDINGS = {ending for endings in _LAYOUTS for ending in endings}
+_OTHER = "other"
+"""The name for data files of a folder that are of no split of its configurations."""
+_ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv"}
+_DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
+"""The files that `datasets` writes beside data."""
+_SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+"""The id of a set on the hub."""
+_CONVERTED = "refs/convert/parquet"
+"""The branch in which the hub has its own Parquet of a set, also of one with a loading script."""
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
@@ -42,53 +37,161 @@ _SPLITS = {
 """Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
-_SHARD = re.compile(r"(\w+(?:\.\w+)*)-\d{5}-of-\d{5}\b.*")
-"""The name of a shard, which `datasets` begins with that of its split: `use_with_caution-00000-of-00001.parquet`."""
 
 
 class Shards(NamedTuple):
     """The files of sources.
 
     Attributes:
-        files: the files to read, in order.
-        left_out: split, or ending of another layout → number of its files, which are not read.
+        files: the files to read, in order: paths, and addresses on the hub (`hf://`).
+        left_out: split → number of its files, which are not read.
         license: SPDX on the card of the sources, if they have one and the same.
     """
 
-    files: list[Path]
+    files: list[str]
     left_out: dict[str, int]
     license: str | None = None
 
 
 def find_shards(sources: Sequence[Path], split: str | None = None, config: str | None = None) -> Shards:
-    """Return the files of sources, each folder's in the order of their names. Files that are named are all read.
+    """Return the files of sources. Files that are named are all read.
 
     Args:
-        sources: files, and folders of shards, which are searched at any depth.
-        split: the split of folders to read, `all` for every file. None: a folder's only files, or its `train`.
-        config: the configuration to read where a folder has several, `all` for every one.
+        sources: files, folders, and ids of sets on the hub.
+        split: the split of folders and sets to read, `all` for every file. None: `train`.
+        config: the configuration to read where there are several, `all` for every one.
 
     Raises:
-        InputError: a folder has no file that can be read, or it must be said which configuration or split is meant.
+        InputError: a source is not there, or has no file that can be read, or it must be said which configuration or
+            split is meant.
     """
     wanted = None if split is None else _known(split) or split
-    files: list[Path] = []
+    files: list[str] = []
     left_out: Counter[str] = Counter()
+    licenses: set[str | None] = set()
     for source in sources:
-        if not source.is_dir():
-            files.append(source)
+        if not _has_splits(source):
+            files.append(str(source))
+            licenses.add(find_license(source))
             continue
-        configs, others = _read_folder(source)
-        shards = _choose_config(source, configs, config)
-        left_out.update(others)
-        chosen = _choose(source, Counter(shards.values()), wanted)
-        files += [path for path, name in shards.items() if name in chosen]
-        left_out.update(name for name in shards.values() if name not in chosen)
-    if not files:
-        listed = ", ".join(map(str, sources))
-        raise InputError(f"{listed}: no file of split {split!r}; there are {', '.join(sorted(left_out))}")
-    licenses = set(map(find_license, sources))
-    return Shards(files, dict(left_out), licenses.pop() if len(licenses) == 1 else None)
+        with _told(source):
+            place = _local_copy(source)
+            licenses.add(_license_of(place))
+            found = _find_splits(place, config)
+        chosen = _choose(source, found, wanted)
+        read = [file for name in chosen for file in found[name]]
+        files += dict.fromkeys(read)
+        left_out.update({name: len(each) for name, each in found.items() if name not in chosen})
+        left_out[_OTHER] += _count_others(source, [file for each in found.values() for file in each])
+    return Shards(files, dict(+left_out), licenses.pop() if len(licenses) == 1 else None)
+
+
+def fetch(file: str) -> Path:
+    """Return the path of a file, which is downloaded into the hub's cache if it stands on the hub.
+
+    Raises:
+        InputError: the file cannot be had.
+    """
+    if not file.startswith("hf://"):
+        return Path(file)
+    with _told(file):
+        from huggingface_hub import HfFileSystem, hf_hub_download
+
+        at: Any = HfFileSystem().resolve_path(file)
+        return Path(hf_hub_download(at.repo_id, at.path_in_repo, repo_type=at.repo_type, revision=at.revision))
+
+
+def _has_splits(source: Path) -> bool:
+    """Return True for a folder, or the id of a set on the hub."""
+    is_id = _SET.fullmatch(str(source)) is not None and layout_of(source) not in _ENDINGS
+    return source.is_dir() or (is_id and not source.exists())
+
+
+@contextmanager
+def _told(source: object) -> Iterator[None]:
+    """Say in one sentence why a source cannot be had.
+
+    Raises:
+        InputError: `datasets` or the hub has raised an error.
+    """
+    try:
+        yield
+    except (InputError, ImportError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
+        raise InputError(
+            f"{source}: no file, and no set that can be read from a folder or the hub ({first_line(error)}); check the "
+            "name, or download the set and give its folder"
+        ) from None
+
+
+def _local_copy(source: Path) -> str:
+    """Return a folder; the id of a set on the hub, or offline the folder of the cache with the set."""
+    from huggingface_hub import constants, snapshot_download
+
+    if source.is_dir() or not constants.HF_HUB_OFFLINE:
+        return str(source)
+    return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
+
+
+def _license_of(place: str) -> str | None:
+    """Return the license on the card of a folder or of a set on the hub."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    if Path(place).is_dir():
+        return find_license(Path(place))
+    try:
+        return read_license(Path(hf_hub_download(place, CARD, repo_type="dataset")))
+    except EntryNotFoundError:
+        return None
+
+
+def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:
+    """Return the files of each split of a folder or set, of one configuration or of all.
+
+    Raises:
+        InputError: it must be said which configuration is meant.
+    """
+    from datasets import get_dataset_config_names
+
+    revision = None
+    try:
+        configs = get_dataset_config_names(place)
+    except RuntimeError:
+        # The set has a loading script, which `datasets` does not run.
+        revision = _CONVERTED
+        configs = get_dataset_config_names(place, revision=revision)
+    if config not in {None, ALL, *configs}:
+        raise InputError(f"--config: {unknown_name('configuration', str(config), configs)}")
+    if config is None and len(configs) > 1:
+        raise InputError(
+            f"{place}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "
+            f"--config {ALL}"
+        )
+    found: dict[str, list[str]] = {}
+    for name in configs if config in {None, ALL} else [config]:
+        for split, files in _data_files(place, name, revision).items():
+            found.setdefault(str(split), []).extend(map(str, files))
+    return found
+
+
+def _data_files(place: str, config: str | None, revision: str | None) -> Mapping[Any, Sequence[Any]]:
+    from datasets import load_dataset_builder
+
+    # Nothing is prepared: the folder stays empty.
+    with tempfile.TemporaryDirectory() as cache:
+        builder = load_dataset_builder(place, config, revision=revision, cache_dir=cache)
+    found: Mapping[Any, Sequence[Any]] = builder.config.data_files
+    return found
+
+
+def _count_others(source: Path, known: Sequence[str]) -> int:
+    """Return the number of a folder's data files that are none of the known ones."""
+    every = [path for path in source.rglob("*") if path.is_file() and layout_of(path) in _ENDINGS]
+    shown = [path for path in every if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+    there = {str(path.absolute()) for path in shown if path.name not in _DESCRIBING}
+    return len(there.difference(known))
 
 
 def other_split(stated: object, split: str | None) -> bool:
@@ -98,7 +201,7 @@ def other_split(stated: object, split: str | None) -> bool:
         stated: the value in the row's column; what has none of the usual words is a split if the user names such a one.
         split: the split to read, as for `find_shards`; None: `train`.
     """
-    if not isinstance(stated, str) or not stated.strip() or split in {ALL, UNNAMED}:
+    if not isinstance(stated, str) or not stated.strip() or split == ALL:
         return False
     wanted = _TRAIN if split is None else _known(split) or split
     usual = _split_of(stated)
@@ -132,94 +235,18 @@ def _split_of(path: str) -> str | None:
     return None
 
 
-def _read_folder(folder: Path) -> tuple[dict[str, dict[Path, str]], Counter[str]]:
-    """Return the files of each configuration with their splits, and the number of other data files by their endings.
+def _choose(source: Path, splits: Mapping[str, Sequence[str]], wanted: str | None) -> list[str]:
+    """Return the splits of a folder or set that are read.
 
     Raises:
-        InputError: the folder has no data file.
+        InputError: it must be said which split is meant, or there is no such one.
     """
-    every = [path for path in sorted(folder.rglob("*")) if path.is_file() and layout_of(path) in _ENDINGS]
-    shown = [path for path in every if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    if not shown:
-        raise InputError(f"{folder}: the folder has no file of JSONL, JSON or Parquet; give the folder of the shards")
-    configs: dict[str, dict[Path, str]] = {}
-    for name, splits in read_card(folder).configs.items():
-        named = _matching(folder, shown, splits)
-        if named:
-            configs[name] = {path: named[path] for path in _of_one_layout(named)}
-    if configs:
-        return configs, Counter()
-    files = _of_one_layout(shown)
-    # All files of `data/python` and `data/java` stand in `data`, which tells nothing.
-    shared = commonpath([path.parent for path in files])
-    for path, split in _stated_splits(folder, files).items():
-        first, *rest = path.relative_to(shared).parts
-        name = first if rest and _split_of(first) is None else _DEFAULT
-        configs.setdefault(name, {})[path] = split
-    return configs, Counter(layout_of(path)[1:] for path in sorted({*shown} - {*files}))
-
-
-def _matching(folder: Path, files: Sequence[Path], splits: Mapping[str, Sequence[str]]) -> dict[Path, str]:
-    """Return the files that a card's patterns name, with their splits."""
-    found: dict[Path, str] = {}
-    for split, patterns in splits.items():
-        # A pattern of `glob` may not begin with `/`. `data/**` names folders.
-        named = {path for pattern in patterns for path in folder.glob(f"./{pattern}")}
-        found |= {path: _known(split) or split for path in files if named & {path, *path.parents}}
-    return found
-
-
-def _choose_config(folder: Path, configs: Mapping[str, Mapping[Path, str]], config: str | None) -> dict[Path, str]:
-    """Return the files of a configuration, in the order of their names, each with its split.
-
-    Raises:
-        InputError: it must be said which configuration is meant.
-    """
-    if config is None and len(configs) > 1:
-        raise InputError(
-            f"{folder}: there are several configurations ({', '.join(configs)}); choose one with --config NAME, or "
-            f"--config {ALL}"
-        )
-    if config not in {None, ALL, *configs}:
-        raise InputError(f"--config: {unknown_name('configuration', str(config), list(configs))}")
-    taken = [item for name, paths in configs.items() if config in {None, ALL, name} for item in paths.items()]
-    return dict(sorted(taken))
-
-
-def _stated_splits(folder: Path, files: Sequence[Path]) -> dict[Path, str]:
-    """Return the split that each file's name states, or else its folders' names."""
-    usual = {path: _split_of(path.relative_to(folder).as_posix()) for path in files}
-    shards = {path: found[1] for path in files if (found := _SHARD.fullmatch(path.name))}
-    # The `part` of `part-00000-of-00002` is no split where there is no other one.
-    has_splits = any(usual.values()) or len(set(shards.values())) > 1
-    splits: dict[Path, str] = {}
-    for path, split in usual.items():
-        shard = shards.get(path, "") if has_splits else ""
-        # `train_prefs-00000-of-00001` is not `train`; but of `train/part-00000-of-00001` the folder states the split.
-        own = shard if split is None or _split_of(shard) else ""
-        splits[path] = _known(own) or own or split or UNNAMED
-    return splits
-
-
-def _of_one_layout(paths: Iterable[Path]) -> list[Path]:
-    """Return the files of the first layout that one of them has."""
-    for suffixes in _LAYOUTS:
-        found = [path for path in paths if layout_of(path) in suffixes]
-        if found:
-            return found
-    return []
-
-
-def _choose(folder: Path, splits: Counter[str], wanted: str | None) -> set[str]:
-    """Return the splits of a folder that are read.
-
-    Raises:
-        InputError: it must be said which split is meant.
-    """
-    if wanted == ALL or set(splits) == {UNNAMED}:
-        return set(splits)
-    if wanted is not None or _TRAIN in splits:
-        return {wanted or _TRAIN}
+    if wanted == ALL:
+        return list(splits)
+    if (wanted or _TRAIN) in splits:
+        return [wanted or _TRAIN]
     # A benchmark is published as a test split: nobody trains on it by accident.
-    listed = ", ".join(f"{name} ({count} files)" for name, count in sorted(splits.items()))
-    raise InputError(f"{folder}: there is no split train, but {listed}; choose one with --split, or --split {ALL}")
+    listed = ", ".join(f"{name} ({len(files)} files)" for name, files in splits.items())
+    raise InputError(
+        f"{source}: there is no split {wanted or _TRAIN}, but {listed}; choose one with --split, or --split {ALL}"
+    )

@@ -19,7 +19,7 @@ from filelock import FileLock
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import parameters_of
 from tasks.dvc.given import check_given_files, check_out_given_files
 from tasks.git.command import GitError, git, git_path
 from tasks.git.files import left_behind, new_files, own_index
@@ -159,16 +159,12 @@ def add_objective(folder: Path, name: str) -> None:
 
     if name in read_yaml(folder / GRAPH)["stages"]["training"]["foreach"]:
         return
-    objective = OBJECTIVES[name]
-    # The names of its parameters; `seed`, which all read, fills in.
-    read = {
-        "rate": "nll_learning_rate" if objective.nll_of else "learning_rate",
-        "alpha": "alpha" if objective.nll_of else "seed",
-        "beta": "beta" if objective.preference else "seed",
-    }
+    read = parameters_of(name)
+    # DVC takes no list of parameters here, so `seed`, which all read, stands for one that an objective does not read.
+    listed = {setting: read.get(setting, "seed") for setting in ("learning_rate", "alpha", "beta")}
     with modify_yaml(folder / GRAPH) as content:
         stages = content["stages"]
-        stages["training"]["foreach"][name] = read
+        stages["training"]["foreach"][name] = listed
         stages["evaluation"]["foreach"][name] = f"models/trained/{name}"
         if "report" in stages:
             stages["report"]["deps"].append(f"{RESULTS}/{name}")

@@ -1,1 +1,1 @@
-"""MLflow: records of executions, and the tracking server that gets them."""
+"""MLflow: entries of commands and their stages, and the tracking server that gets them."""

@@ -14,7 +14,7 @@ from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
-"""Names to a stage's process the command that records it; absent under a bare `dvc repro`."""
+"""Names to a stage's process the command that logs it; absent under a bare `dvc repro`."""
 
 
 class Command(BaseModel, frozen=True):

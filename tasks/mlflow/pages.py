@@ -24,7 +24,7 @@ def mlflow_server(port: int, store: str) -> Iterator[str]:
     settings = {
         "MLFLOW_BACKEND_STORE_URI": store,
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Jobs are four more processes, and nothing recorded here has any.
+        # Jobs are four more processes, and nothing here has any.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     root = artifacts_uri()

@@ -21,7 +21,7 @@ KEY = "iterpref.key"
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
 _FIRST = 3
-"""The first version of MLflow whose servers have models of their own, which records need."""
+"""The first version of MLflow whose servers have models of their own, which rows need."""
 _KEY_CHARS = 250
 """MLflow's limit for a name."""
 
@@ -209,7 +209,7 @@ def _first_line(error: Exception) -> str:
 def log_defect(error: Exception) -> None:
     """Log an error with its traceback if it is a defect, and none of a server, disk, network or data.
 
-    A record must not cost the work of hours, so the code that writes records goes on after any error. Without this
+    An entry must not cost the work of hours, so the code that sends entries goes on after any error. Without this
     log, a mistake of the program would look like a server that is away.
     """
     # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
@@ -242,7 +242,7 @@ def _checkout_database() -> str:
 
 
 def is_in_checkout() -> bool:
-    """Return whether the records are in the checkout's own data base."""
+    """Return whether the runs are in the checkout's own data base."""
     return tracking_uri() == _checkout_database()
 
 
@@ -276,6 +276,6 @@ def _check_version() -> None:
     found = re.match(r"(\d+)\.\d", version)
     if found is not None and int(found[1]) < _FIRST:
         raise TrackingError(
-            f"the server at {shown_uri()} has MLflow {version}, and records need {_FIRST} or later; upgrade it, or "
+            f"the server at {shown_uri()} has MLflow {version}, and rows need {_FIRST} or later; upgrade it, or "
             f"name another one in {_URI_VARIABLE}"
         )

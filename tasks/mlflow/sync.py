@@ -1,4 +1,4 @@
-"""Sync: records of commands on their way to MLflow. Each has its file, which goes when MLflow has all of it."""
+"""Sync: entries of commands on their way to MLflow. Each has its file, which goes when MLflow has all of it."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tasks.addresses import without_passwords
-from tasks.mlflow.record import Record, kept_records, records_folder
+from tasks.mlflow.entry import Entry, entries_folder, kept_entries
 from tasks.mlflow.rows import send
 from tasks.mlflow.server import Server, TrackingError, log_defect, tracking_uri
 
@@ -23,40 +23,40 @@ _away_until: dict[str, float] = {}
 """Address of a server that did not answer → until when, in time.monotonic(), it is left alone."""
 
 
-def write_record(record: Record, folder: Path | None = None) -> None:
-    """Keep a record, and send all that is kept to MLflow. Whatever goes wrong with that is a warning.
+def write_entry(entry: Entry, folder: Path | None = None) -> None:
+    """Keep an entry, and send all that is kept to MLflow. Whatever goes wrong with that is a warning.
 
     Args:
-        record: the state of a command.
+        entry: the state of a command.
         folder: the checkout or worktree with its report; None: the report is not there any more.
     """
 
     def keep_and_send() -> None:
-        records_folder().mkdir(parents=True, exist_ok=True)
+        entries_folder().mkdir(parents=True, exist_ok=True)
         try:
             with _lock():
-                record.keep()
-                _send_all(record.path, folder)
+                entry.keep()
+                _send_all(entry.path, folder)
         except Timeout:
-            record.keep()  # another process has been sending for minutes: a later one sends this record
+            entry.keep()  # another process has been sending for minutes: a later one sends this entry
 
     _or_warn(keep_and_send)
 
 
 def send_kept() -> None:
-    """Send the records of earlier commands, if there are any, to MLflow, as `write_record` does."""
+    """Send the entries of earlier commands, if there are any, to MLflow, as `write_entry` does."""
 
     def send_all() -> None:
         with _lock():
             _send_all(None, None)
 
-    if kept_records():
+    if kept_entries():
         _or_warn(send_all)
 
 
 def _lock() -> FileLock:
     """Return the lock that lets one process at a time write to MLflow."""
-    return FileLock(records_folder() / ".lock", timeout=_LOCK_S)
+    return FileLock(entries_folder() / ".lock", timeout=_LOCK_S)
 
 
 def _or_warn(work: Callable[[], None]) -> None:
@@ -70,10 +70,10 @@ def _or_warn(work: Callable[[], None]) -> None:
 
 
 def _send_all(own: Path | None, folder: Path | None) -> None:
-    """Send every record that is kept. One that MLflow refuses stays, and does not stop the others.
+    """Send every entry that is kept. One that MLflow refuses stays, and does not stop the others.
 
     Args:
-        own: the file of the present command's record.
+        own: the file of the present command's entry.
         folder: the checkout or worktree with that command's report.
 
     Raises:
@@ -84,10 +84,10 @@ def _send_all(own: Path | None, folder: Path | None) -> None:
         return
     try:
         server = Server()
-        for path in kept_records():
+        for path in kept_entries():
             try:
-                record = Record.read(path)
-                send(server, record, folder if path == own else None)
+                entry = Entry.read(path)
+                send(server, entry, folder if path == own else None)
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
                 log_defect(error)
@@ -101,6 +101,6 @@ def _send_all(own: Path | None, folder: Path | None) -> None:
         _warn(f"MLflow gets no files: {server.no_files}")
 
 
-@cache  # a record that is refused is tried again after each stage, and told once
+@cache  # an entry that is refused is tried again after each stage, and told once
 def _warn(reason: str) -> None:
     print(f"warning: {without_passwords(reason)}", file=sys.stderr)

@@ -40,7 +40,7 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A folder with a checkout of three stages, and beside it what they note and obey."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
-    monkeypatch.setattr("tasks.mlflow.recorded_command.write_record", lambda *_: None)
+    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda *_: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")
     toy_checkout(STAGES, {"run.sh": RUN, "input": "1", ".gitignore": ".iterpref/\n"}, "toy")
@@ -118,13 +118,13 @@ def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     noted: list[str] = []
 
-    def write_record(*_: object) -> None:
+    def write_entry(*_: object) -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and "left" not in (toy / "ran").read_text(encoding="utf-8"):
             time.sleep(0.05)
         noted.append((toy / "ran").read_text(encoding="utf-8"))
 
-    monkeypatch.setattr("tasks.mlflow.recorded_command.write_record", write_record)
+    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", write_entry)
     run_verbs.run()
     assert ran(toy)[0] == "first"
     assert "left" in noted[0], "a stage does not wait until MLflow has the one before"

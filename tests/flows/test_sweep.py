@@ -23,7 +23,7 @@ from tests.settings import ROOT
 
 if TYPE_CHECKING:
     from flows.points import SweepResult
-    from tasks.mlflow.record import Record
+    from tasks.mlflow.entry import Entry
 
 pytestmark = [
     pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
@@ -32,8 +32,8 @@ pytestmark = [
 ]
 
 OBJECTIVES = ("sft", "target-dpo")
-RECORDED: list["Record"] = []
-"""The records that MLflow would get."""
+LOGGED: list["Entry"] = []
+"""The entries that MLflow would get."""
 STAGES = {
     "shared": {"cmd": "python run.py shared", "deps": ["run.py"], "outs": ["shared"]},
     "training": {
@@ -110,8 +110,8 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A folder with a checkout, and beside it what its stages note and obey."""
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    RECORDED.clear()
-    monkeypatch.setattr("tasks.mlflow.recorded_command.write_record", lambda record, _: RECORDED.append(record))
+    LOGGED.clear()
+    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry, _: LOGGED.append(entry))
     (tmp_path / "together").write_text("1", encoding="utf-8")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
@@ -163,11 +163,11 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     assert [(row["label"], row["pass_at_1"], round(row["difference"] or 0, 3)) for row in result["rows"]] == [
         ("target-dpo beta=0.2", 0.2, 0), ("target-dpo beta=0.6", 0.6, 0.4),
     ]  # fmt: skip
-    for record in RECORDED:
-        executed = {name for name, execution in record.executions.items() if execution.times is not None}
-        assert executed == {"training@target-dpo", "evaluation@target-dpo"}, record.command.name
-        assert set(record.executions) == {"shared", *executed}
-    assert len(RECORDED) == 2
+    for entry in LOGGED:
+        executed = {name for name, stage in entry.stages.items() if stage.times is not None}
+        assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.command.name
+        assert set(entry.stages) == {"shared", *executed}
+    assert len(LOGGED) == 2
     low, high = result["rows"][1]["ci95"]
     assert 0.25 < low < 0.33
     assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"

@@ -78,12 +78,22 @@ def needed(requirements: Iterator[Requirement], extras: set[str]) -> Iterator[tu
 
 
 @pytest.fixture(scope="module")
-def environment(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def wheel(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(next(distributions.glob("*.whl"))) as archive:
         archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path) -> Environment:
+    return environment_of(wheel)
+
+
+def environment_of(wheel: Path, *extras: str) -> Environment:
+    """Return the environment that has the wheel with some extras."""
     found: set[tuple[str, frozenset[str]]] = set()
-    waiting = {("iterpref", frozenset[str]())}
+    waiting = {("iterpref", frozenset(extras))}
     while waiting:
         name, extras = waiting.pop()
         found.add((name, extras))
@@ -91,7 +101,7 @@ def environment(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -
     there = {name for name, _ in found}
     provided = packages_distributions().items()
     absent = [module for module, names in provided if there.isdisjoint(map(canonicalize_name, names))]
-    return Environment(folder, [*absent, "flows", "tasks"])
+    return Environment(wheel, [*absent, "flows", "tasks"])
 
 
 def test_the_library_shows_the_names_that_can_be_imported(environment: Environment, tmp_path: Path) -> None:
@@ -141,11 +151,13 @@ def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: En
     assert (shown.returncode, "return x" in shown.stdout) == (0, True), shown.stderr
     done = environment.iterpref("train", *given, "--objective", "sft", "--model", "m", "--out", "o", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "is not installed; pip install 'iterpref[all]'" in done.stderr
+    assert "is not installed; pip install 'iterpref[training]'" in done.stderr
 
 
-def test_pairs_are_checked_without_the_libraries_of_models(environment: Environment, tmp_path: Path) -> None:
+def test_pairs_are_checked_without_the_libraries_of_models(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    environment = environment_of(wheel, "data")
+    assert "torch" in environment.absent
     checked = environment.iterpref("check", "--pairs", "pairs.jsonl", "--json", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout)["pairs"] == 1

@@ -1,5 +1,6 @@
 """Data files: the same objects come out of every layout, with their places, and broken files are named."""
 
+import csv
 import gzip
 import json
 import tempfile
@@ -160,9 +161,10 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
     for name in ("data/train-1.parquet", "data/train-0.parquet", ".cache/x.parquet", "dataset_infos.json", "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert find_shards([tmp_path]).files == [tmp_path / "data/train-0.parquet", tmp_path / "data/train-1.parquet"]
+    (tmp_path / "dataset_infos.json").write_text("{}")
+    assert find_shards([tmp_path]).files == [str(tmp_path / f"data/train-{number}.parquet") for number in (0, 1)]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no file of JSONL, JSON or Parquet"):
+    with pytest.raises(InputError, match="no set that can be read"):
         find_shards([tmp_path / "empty"])
 
 
@@ -171,3 +173,34 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     parquet.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], names=["code", "code"]), path)
     with pytest.raises(InputError, match=r"a\.parquet: 2 columns are called 'code'; leave one of them"):
         list(read_items(path))
+
+
+def test_csv_is_text_and_arrow_is_what_datasets_has_saved(tmp_path: Path) -> None:
+    import datasets
+
+    rows = [{"id": "007", "code": "x = 1,\n", "none": "None"}, {"id": "", "code": 'print("a")', "none": "é"}]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert [json.loads(item.text) for item in read_items(tmp_path / "a.csv", nulls=True)] == rows
+    datasets.Dataset.from_list(rows).save_to_disk(str(tmp_path / "saved"))
+    (arrow,) = find_shards([tmp_path / "saved"]).files
+    assert [json.loads(item.text) for item in read_items(Path(arrow))] == rows
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_class_labels_are_read_by_their_names(tmp_path: Path, ending: str) -> None:
+    import datasets
+
+    features = datasets.Features({"passed": datasets.ClassLabel(names=["OK", "WA"]), "n": datasets.Value("int64")})
+    rows = datasets.Dataset.from_dict({"passed": [1, 0, None], "n": [1, 0, 2]}, features=features)
+    if ending == "parquet":
+        rows.to_parquet(tmp_path / "a.parquet")
+        path = tmp_path / "a.parquet"
+    else:
+        rows.save_to_disk(str(tmp_path / "saved"))
+        (path,) = (tmp_path / "saved").glob("*.arrow")
+    read = [json.loads(item.text) for item in read_items(path, nulls=True)]
+    assert [row["passed"] for row in read] == ["WA", "OK", None]
+    assert [row["n"] for row in read] == [1, 0, 2]

@@ -6,9 +6,12 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,8 +19,10 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.storage import shards
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.storage.shards import find_shards
+from iterpref_core.storage.shards import fetch, find_shards
 from iterpref_core.storage.sqlite import Database
+from tests.settings import ROOT
+from tests.texts import written
 
 ROWS = [{"a": "é\n1", "b": "101"}, {"a": "x,\"y'", "b": ""}]
 TEXT = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
@@ -42,51 +47,28 @@ def folder_of(folder: Path, *names: str) -> Path:
         (("latest.jsonl", "contest.jsonl"), None, ["contest.jsonl", "latest.jsonl"], {}),
         (("train-0.jsonl", "test-0.jsonl", "val.jsonl"), None, ["train-0.jsonl"], {"test": 1, "validation": 1}),
         (("train/a.jsonl", "dev/a.jsonl"), None, ["train/a.jsonl"], {"validation": 1}),
-        (("train.jsonl", "more.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
-        (
-            ("train-00000-of-00001.jsonl", "use_with_caution-00000-of-00001.jsonl"),
-            None,
-            ["train-00000-of-00001.jsonl"],
-            {"use_with_caution": 1},
-        ),
-        (
-            ("train-00000-of-00001.jsonl", "incorrect-00000-of-00001.jsonl"),
-            "incorrect",
-            ["incorrect-00000-of-00001.jsonl"],
-            {"train": 1},
-        ),
-        (
-            ("train_prefs-00000-of-00001.jsonl", "train_sft-00000-of-00001.jsonl", "test-00000-of-00001.jsonl"),
-            "train_prefs",
-            ["train_prefs-00000-of-00001.jsonl"],
-            {"train_sft": 1, "test": 1},
-        ),
-        (("rl-00000-of-00001.jsonl", "sft-00000-of-00001.jsonl"), "rl", ["rl-00000-of-00001.jsonl"], {"sft": 1}),
-        (("a-train-00000-of-00001.jsonl",), None, ["a-train-00000-of-00001.jsonl"], {}),
+        (("train.jsonl", "more.jsonl"), None, ["train.jsonl"], {"other": 1}),
+        (("data/rl-00000-of-00001.jsonl", "data/sft-00000-of-00001.jsonl"), "rl", ["data/rl-00000-of-00001.jsonl"],
+         {"sft": 1}),
         (("train/part-00000-of-00001.jsonl", "test/part-00000-of-00001.jsonl"), None,
          ["train/part-00000-of-00001.jsonl"], {"test": 1}),
         (("part-00000-of-00001.jsonl",), None, ["part-00000-of-00001.jsonl"], {}),
-        (("a.parquet", "b.jsonl", "dataset_infos.json"), None, ["a.parquet"], {"jsonl": 1, "json": 1}),
+        (("a.parquet", "b.parquet", "c.jsonl"), None, ["a.parquet", "b.parquet"], {"other": 1}),
         (("train.jsonl", "test.jsonl"), "test", ["test.jsonl"], {"train": 1}),
         (("train.jsonl", "dev.jsonl"), "val", ["dev.jsonl"], {"train": 1}),
-        (("train.jsonl", "test.jsonl"), "all", ["test.jsonl", "train.jsonl"], {}),
+        (("train.jsonl", "test.jsonl"), "all", ["train.jsonl", "test.jsonl"], {}),
         (("test.jsonl",), "test", ["test.jsonl"], {}),
-        (("trainset.jsonl", "testset.jsonl"), None, ["trainset.jsonl"], {"test": 1}),
-        (("train/a.jsonl", "train/test-0.jsonl"), None, ["train/a.jsonl"], {"test": 1}),
-        (("train_test/train.jsonl", "train_test/test.jsonl"), None, ["train_test/train.jsonl"], {"test": 1}),
-        (("train.jsonl", "train_test.jsonl"), None, ["train.jsonl"], {"unnamed": 1}),
-        (("train.jsonl", "test(1).jsonl", "heldout.jsonl"), None, ["train.jsonl"], {"test": 2}),
-        (("TRAIN.JSONL", "a.csv", "b.csv", "dataset_infos.json"), None, ["TRAIN.JSONL"],
-         {"csv": 2, "json": 1}),
-        (("a.jsonl", "b.tsv", "c.jsonl.zip", "d.tar.gz", "README.md", "LICENSE", ".git/HEAD"), None, ["a.jsonl"],
-         {}),
+        (("train.jsonl.gz", "train-1.jsonl.zst"), None, ["train-1.jsonl.zst", "train.jsonl.gz"], {}),
+        (("a.csv", "b.csv"), None, ["a.csv", "b.csv"], {}),
+        (("data-00000-of-00001.arrow", "state.json", "README"), None, ["data-00000-of-00001.arrow"], {}),
+        (("a.jsonl", "b.tsv", "d.tar.gz", "LICENSE", ".git/HEAD", ".cache/b.jsonl", "set.py"), None, ["a.jsonl"], {}),
     ],
 )  # fmt: skip
 def test_one_split_of_a_folder_is_read_and_the_others_are_counted(
     tmp_path: Path, names: tuple[str, ...], split: str | None, read: list[str], left_out: dict[str, int]
 ) -> None:
     found = find_shards([folder_of(tmp_path, *names)], split)
-    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == read
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in found.files] == read
     assert found.left_out == left_out
 
 
@@ -107,37 +89,17 @@ configs:
 """
 
 
-CARD_OF = "---\nlicense: [MIT]\nconfigs:\n{}\n---\n"
-"""A card with configurations in any of the forms that there are."""
-
-
 @pytest.mark.parametrize(
     ("card", "names", "config", "split", "read", "left_out"),
     [
-        *[(CARD_OF.format(entries), ("a.jsonl", "b.jsonl", "hard/c.jsonl", "d.parquet"), config, None, read, left_out)
-          for entries, config, read, left_out in [
-            ("- default", None, ["d.parquet"], {"jsonl": 3}),
-            ("- {config_name: a, features: []}", None, ["d.parquet"], {"jsonl": 3}),
-            ("- {config_name: a, data_files: {train: a.jsonl, test: b.jsonl}}", None, ["a.jsonl"], {"test": 1}),
-            ("- data_files: '*.jsonl'\n- {config_name: hard, data_files: hard/*}", "default", ["a.jsonl", "b.jsonl"],
-             {}),
-            ("- {config_name: a, data_files: ./a.jsonl}", None, ["a.jsonl"], {}),
-            ("- {config_name: a, data_files: /hard/**}", None, ["hard/c.jsonl"], {}),
-            ("- {config_name: 23, data_files: a.jsonl}\n- {config_name: 24, data_files: d.parquet}", "23", ["a.jsonl"],
-             {}),
-        ]],
         (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", None, ["clean/a-0.jsonl"],
-         {"incorrect": 1}),
+         {"incorrect": 1, "other": 1}),
         (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "clean", "incorrect", ["clean/b-0.jsonl"],
-         {"train": 1}),
-        (CARD, ("data/a.jsonl", "clean/a-0.jsonl"), "all", None, ["clean/a-0.jsonl", "data/a.jsonl"], {}),
-        (CARD, ("data/a.jsonl",), None, None, ["data/a.jsonl"], {}),
-        ("", ("full/train-0.jsonl", "full/test-0.jsonl", "sanitized/train-0.jsonl"), "full", None,
-         ["full/train-0.jsonl"], {"test": 1}),
-        ("", ("data/python/a.jsonl", "data/java/a.jsonl"), "python", None, ["data/python/a.jsonl"], {}),
+         {"train": 1, "other": 1}),
+        (CARD, ("data/a.jsonl", "clean/a-0.jsonl", "clean/b-0.jsonl"), "all", None, ["data/a.jsonl", "clean/a-0.jsonl"],
+         {"incorrect": 1}),
         ("# no card", ("data/train-0.jsonl", "data/test-0.jsonl"), None, None, ["data/train-0.jsonl"],
          {"test": 1}),
-        ("---\nlicense: [mit\n---\n", ("data/train-0.jsonl",), None, None, ["data/train-0.jsonl"], {}),
     ],
 )  # fmt: skip
 def test_a_configuration_is_one_set(
@@ -150,12 +112,11 @@ def test_a_configuration_is_one_set(
     left_out: dict[str, int],
 ) -> None:
     folder = folder_of(tmp_path, *names)
-    if card:
-        (folder / "README.md").write_text(card)
+    (folder / "README.md").write_text(card)
     found = find_shards([folder], split, config)
-    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == read
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in found.files] == read
     assert found.left_out == left_out
-    assert found.license == ("MIT" if "\nconfigs:" in card else None)
+    assert found.license == ("MIT" if card == CARD else None)
 
 
 def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> None:
@@ -165,12 +126,10 @@ def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> 
         assert find_shards([folder / source]).license == "MIT"
 
 
-@pytest.mark.parametrize("card", [CARD, ""])
-def test_several_configurations_are_asked_for_with_their_names(tmp_path: Path, card: str) -> None:
+def test_several_configurations_are_asked_for_with_their_names(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "clean/a-0.jsonl", "data/a.jsonl")
-    (folder / "README.md").write_text(card)
-    names = "default, clean" if card else "clean, data"
-    with pytest.raises(InputError, match=rf"several configurations \({names}\); choose one with --config NAME"):
+    (folder / "README.md").write_text(CARD)
+    with pytest.raises(InputError, match=r"several configurations \(default, clean\); choose one with --config NAME"):
         find_shards([folder])
     with pytest.raises(InputError, match=r"--config: no configuration 'claen'; did you mean 'clean'\?"):
         find_shards([folder], config="claen")
@@ -180,8 +139,8 @@ def test_several_configurations_are_asked_for_with_their_names(tmp_path: Path, c
     ("names", "split", "message"),
     [
         (("test.jsonl",), None, r"no split train, but test \(1 files\); choose one with --split"),
-        (("test.jsonl", "a.jsonl"), None, r"no split train, but test \(1 files\), unnamed \(1 files\)"),
-        (("train.jsonl",), "test", "no file of split 'test'; there are train"),
+        (("train.jsonl",), "test", r"no split test, but train \(1 files\)"),
+        (("a.xyz",), None, "no set that can be read from a folder or the hub"),
     ],
 )  # fmt: skip
 def test_a_test_split_is_read_if_it_is_asked_for(
@@ -189,6 +148,77 @@ def test_a_test_split_is_read_if_it_is_asked_for(
 ) -> None:
     with pytest.raises(InputError, match=message):
         find_shards([folder_of(tmp_path, *names)], split)
+
+
+HUB = """
+import sys
+from pathlib import Path
+from iterpref_core.storage.shards import fetch, find_shards
+found = find_shards([Path(sys.argv[1])], None, None)
+print([Path(file).name for file in found.files], found.left_out, found.license, fetch(found.files[0]).read_text())
+"""
+
+
+def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_message(tmp_path: Path) -> None:
+    """The cache is laid out as the hub's client lays it out; the set has a script, as that of APPS."""
+    cached = tmp_path / "datasets--codeparrot--apps"
+    folder_of(cached / "snapshots/0a1b", "apps.py", "test.jsonl")
+    (cached / "snapshots/0a1b/train.jsonl").write_text("{}")
+    (cached / "snapshots/0a1b/README.md").write_text("---\nlicense: mit\n---\n")
+    (cached / "refs").mkdir()
+    (cached / "refs/main").write_text("0a1b")
+    settings = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", HUB, name]
+        return subprocess.run(
+            command, check=False, env=os.environ | settings, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    assert run("codeparrot/apps").stdout == "['train.jsonl'] {'test': 1} MIT {}\n"
+    refused = run("codeparrot/absent").stderr.splitlines()[-1]
+    assert "codeparrot/absent: no file, and no set that can be read from a folder or the hub" in refused
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_set_of_the_hub_is_fetched_file_by_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: bool
+) -> None:
+    """The hub is replaced by functions of its client: no network is asked."""
+    asked: list[Any] = []
+
+    def names(place: str, revision: str | None = None) -> list[str]:
+        if script and revision is None:
+            raise RuntimeError("Dataset scripts are no longer supported")
+        return ["all"]
+
+    def builder(place: str, config: str, revision: str | None, cache_dir: str) -> SimpleNamespace:
+        asked.append((place, config, revision))
+        files = {"train": [f"hf://datasets/{place}@0a1b/train.jsonl"], "test": ["hf://datasets/x"]}
+        return SimpleNamespace(config=SimpleNamespace(data_files=files))
+
+    def download(place: str, file: str, *, repo_type: str, revision: str | None = None) -> str:
+        asked.append((place, file, repo_type, revision))
+        return str(written(tmp_path / file, {"a": 1}))
+
+    monkeypatch.setattr("datasets.get_dataset_config_names", names)
+    monkeypatch.setattr("datasets.load_dataset_builder", builder)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(
+        "huggingface_hub.HfFileSystem.resolve_path",
+        lambda _, path: SimpleNamespace(
+            repo_id="a/b", path_in_repo="train.jsonl", repo_type="dataset", revision="0a1b", path=path
+        ),
+    )
+    found = find_shards([Path("a/b")])
+    assert (found.files, found.left_out) == (["hf://datasets/a/b@0a1b/train.jsonl"], {"test": 1})
+    assert fetch(found.files[0]).name == "train.jsonl"
+    assert asked == [
+        ("a/b", "README.md", "dataset", None),
+        ("a/b", "all", "refs/convert/parquet" if script else None),
+        ("a/b", "train.jsonl", "dataset", "0a1b"),
+    ]
 
 
 def test_files_of_every_kind_give_the_same_objects(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     told = doctor._probe("accelerator", doctor._find_accelerator, "absent")
-    assert (told.status, "torch" in told.detail, "pip install -e '.[all]'" in told.detail) == ("missing", True, True)
+    assert (told.status, "torch" in told.detail, "make .venv/.installed" in told.detail) == ("missing", True, True)
 
 
 def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(

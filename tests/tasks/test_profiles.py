@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iterpref_core.records.config import load_params
+from iterpref_core.records.config import TrainingParams, load_params
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import parse_yaml, read_yaml
 from iterpref_core.training.objectives.losses import sigmoid_loss
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, find_rates
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
 from tasks.grid import trained_objectives
 from tasks.profiles import own_values, write_params, write_values
 from tests.settings import ROOT
@@ -18,6 +18,11 @@ Rates = tuple[float, float]
 """Learning rate and alpha."""
 PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+
+
+def _rates(name: str, params: TrainingParams) -> Rates:
+    found = settings_of(name, params)
+    return found.learning_rate, found.alpha
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ def test_the_recipes_of_the_paper(params: Path, name: str, rate: float, epochs: 
     write_params(name, {"model.student": "bigcode/starcoder2-15b"}, params, PROFILES)
     found = load_params(params).training
     of_the_paper = [name for name, row in OBJECTIVES.items() if row.loss in (None, sigmoid_loss)]
-    resolved = {name: find_rates(name, found) for name in of_the_paper}
+    resolved = {name: _rates(name, found) for name in of_the_paper}
     assert resolved == {name: (rate, float(bool(OBJECTIVES[name].nll_of))) for name in of_the_paper}
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
     lengths = (found.beta, found.warmup_ratio, found.max_prompt_length, found.max_length)
@@ -106,7 +111,7 @@ def test_every_objective_has_the_rates_that_a_profile_is_for(
                 expected = (orpo, 1.0)
             if profile == "stand-in" and name in ablations:
                 expected = (1e-5, float(name.endswith("-rpo") or name == "sft-rejected"))
-            assert find_rates(name, found) == expected, (profile, name)
+            assert _rates(name, found) == expected, (profile, name)
 
 
 def test_what_changed_is_said_and_values_win_over_the_profile(params: Path) -> None:

@@ -1,10 +1,12 @@
 """Report page, `index.html`: the experiment on one page, without scripts and without requests."""
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from iterpref_core.evaluation.report import number_formats
 from iterpref_core.evaluation.report.failures import failure_tables
@@ -63,7 +65,7 @@ def write_page(
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
-        params=yaml.safe_dump(summary.provenance.params, sort_keys=False, allow_unicode=True),
+        params=_as_yaml(summary.provenance.params),
         style=template_text("style.css"),
         figures=number_formats,
         percent=number_formats.percent,
@@ -98,3 +100,13 @@ def _pass_rates(rates: Sequence[float], sampled: bool) -> list[tuple[int, float 
         # The paper has no curve of sampling.
         return [(number, rate, None) for number, rate in enumerate(rates, start=1)]
     return [(number, *both) for number, both in enumerate(zip_longest(rates, PAPER_PASS_RATES))]
+
+
+def _as_yaml(params: Mapping[str, Any]) -> str:
+    """Return parameters in the form of params.yaml, a value a line."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(params, text)
+    return text.getvalue()

@@ -1,35 +1,74 @@
 """Faults: calls without an answer, their reasons and their consequences.
 
-One table for statuses and words: servers send a used-up quota as 429, a long prompt as 500, and a pause as 400.
+The status decides before the words do, and a code or type before the text: a limit of a minute that names the page of
+its bill (429, Groq, OpenAI and Gemini) is no used-up credit, and "exceeds the maximum number of concurrent requests" no
+prompt that is too long. Where a status leaves it open, as 400, 403 and 500 do, the words decide.
 """
 
+import json
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-Then = Literal["repeat", "pause", "reconnect", "give up the prompt", "end the run"]
+Then = Literal["repeat", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"]
 """The consequence of a fault.
 
-`repeat`: the call is repeated, and if that never helps, this prompt has no answer. `pause`: all calls wait before.
-`reconnect`: as `repeat`, but if it never helps, the run ends, since no prompt would have an answer. `give up the
-prompt`: the server will not answer it. `end the run`: the server will answer none.
+`repeat`: the call is repeated, and if that never helps, this prompt has no answer. `reconnect`: as `repeat`, but then
+the run ends, since no prompt would have an answer. `wait`: the server is busy: fewer calls are in flight, and if that
+never helps, this prompt has no answer. `pause`: the server limits its rate: as `wait`, but then the run ends. `give up
+the prompt`: the server will not answer it. `end the run`, `no credit`: the server will answer none.
 """
 
-_NO_CREDIT = re.compile(
-    r"insufficient.?(?:quota|credit|balance|funds)|exceeded your current quota|billing|credit balance|out of credits",
-    re.IGNORECASE,
+_CREDIT = r"insufficient.?(?:quota|credit|balance|funds)|exceeded_current_quota|billing_(?:hard_limit|not_active)"
+
+
+class Rule(NamedTuple):
+    """A row of the table of faults.
+
+    Attributes:
+        then: the consequence.
+        statuses: the statuses of which the row is; empty for all.
+        code: a pattern that is found in the error's code or type; "" for any.
+        words: a pattern that is found in the body; "" for any.
+    """
+
+    then: Then
+    statuses: tuple[int, ...] = ()
+    code: str = ""
+    words: str = ""
+
+
+RULES = (
+    Rule("no credit", (402,)),
+    # The key, the address or the model's name, or another place: about no prompt.
+    Rule("end the run", (401, 404, 405, 407, *range(300, 400))),
+    # One prompt is too large, also where the words are about a limit of tokens in a minute.
+    Rule("give up the prompt", (413,)),
+    Rule("no credit", (429,), code=_CREDIT),
+    Rule("pause", (429,)),
+    Rule("wait", (503, 529)),
+    Rule("no credit", code=_CREDIT),
+    Rule(
+        "no credit",
+        words=rf"{_CREDIT}|exceeded your current quota|credit balance|out of credits|billing to be enabled",
+    ),
+    Rule(
+        "give up the prompt",
+        words=(
+            r"context.?(?:length|window|size)|maximum (?:model|input|sequence) length"
+            r"|(?:prompt|input|request) (?:is )?too (?:long|large)"
+        ),
+    ),
+    Rule(
+        "pause",
+        words=r"slow down|rate.?limit|too many requests|throttl|concurrent requests|peak load|(?:per|of a) minute",
+    ),
+    Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)"),
+    Rule("repeat", (408, 409, 425, *range(500, 600))),
+    Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy"),
+    Rule("give up the prompt"),
 )
-_TOO_LONG = re.compile(
-    r"context.?(?:length|window|size)|maximum (?:model|input|sequence) length|(?:prompt|input|request) is too long"
-    r"|exceeds? the (?:model's )?(?:maximum|available)",
-    re.IGNORECASE,
-)
-_SLOW = re.compile(r"slow down|rate.?limit|too many requests|throttl", re.IGNORECASE)
-_PASSING = re.compile(r"overloaded|try again|temporar|at capacity|is loading|server is busy", re.IGNORECASE)
-_REPEATED = {408, 409, 425}
-"""Status codes, besides those of a server's own errors, after which a call is repeated."""
-_FOR_ALL = {401, 402, 404, 405, 407}
-"""Status codes that are about no prompt: the key, the credit, the address or the model's name."""
+"""The table of faults: the first row that fits decides."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +79,47 @@ class Fault:
         then: the consequence.
         said: the reason, on one line.
         text: the body of a refusal as it came; "" where there is none.
-        retry_after: the server's header of this name.
-        no_credit: the account has no credit left.
+        retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
     """
 
     then: Then
     said: str
     text: str = ""
-    retry_after: str | None = None
-    no_credit: bool = False
+    retry_after_s: float = 0.0
 
 
-def fault_of(status: int, said: str, text: str, retry_after: str | None = None) -> Fault:
+def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> Fault:
     """Return the fault that a status and a body are.
 
+    >>> fault_of(429, "", '{"error": {"message": "per minute … settings/billing"}}').then
+    'pause'
     >>> fault_of(400, "", "please slow down").then, fault_of(500, "", "the prompt is too long").then
     ('pause', 'give up the prompt')
     >>> fault_of(500, "", "oops").then, fault_of(403, "", "flagged").then, fault_of(401, "", "no key").then
     ('repeat', 'give up the prompt', 'end the run')
     """
-    no_credit = status == 402 or _NO_CREDIT.search(text) is not None
-    then: Then = "give up the prompt"
-    if no_credit or status in _FOR_ALL or 300 <= status < 400:
-        then = "end the run"
-    elif _TOO_LONG.search(text):
-        then = "give up the prompt"
-    elif status == 429 or _SLOW.search(text):
-        then = "pause"
-    elif status in _REPEATED or not 400 <= status < 500 or _PASSING.search(text):
-        then = "repeat"
-    return Fault(then, f"{status} {said}", text, retry_after, no_credit)
+    codes = _codes(text)
+    for rule in RULES:
+        if rule.statuses and status not in rule.statuses:
+            continue
+        if _found(rule.code, codes) and _found(rule.words, text):
+            return Fault(rule.then, f"{status} {said}", text, retry_after_s)
+    raise AssertionError("the last row fits all")
+
+
+def _found(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def _codes(text: str) -> str:
+    """Return the codes and types of the errors in a body; "" where it is no JSON of this form."""
+    try:
+        body: Any = json.loads(text)
+    except ValueError:
+        return ""
+    codes = []
+    for entry in body if isinstance(body, list) else [body]:
+        error = entry.get("error", entry) if isinstance(entry, dict) else None
+        if isinstance(error, dict):
+            codes += [str(error.get(field, "")) for field in ("code", "type", "status")]
+    return " ".join(codes)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -15,7 +15,7 @@ from iterpref_core.models.inference.backend import Completion, Model, Request, S
 from iterpref_core.models.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
 from iterpref_core.models.inference.ends import FINISHED
 from iterpref_core.models.inference.faults import Fault, fault_of
-from iterpref_core.models.inference.pacing import Pacing
+from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
 from iterpref_core.models.inference.replies import Reply, ReplyError, read_reply
 from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.records.errors import EndpointError, InputError, first_line
@@ -31,7 +31,9 @@ _REMEDY = (
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
 )
 ATTEMPTS = 10
-"""Attempts for one call, with growing pauses; then the run ends, and can be continued."""
+"""Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
+REFUSALS = 100
+"""Refusals of one call by a server that is busy for this call alone."""
 
 
 class OpenAIModel(Model):
@@ -71,7 +73,7 @@ class OpenAIModel(Model):
         self._timeout_s = inference.timeout_s
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
-        self._pacing = Pacing(self.base_url, inference.requests_per_minute)
+        self._pacing = Pacing(self.base_url, inference.requests_per_minute, concurrency)
         self._answered = False
         self._said_empty = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,31 +94,51 @@ class OpenAIModel(Model):
             self._clients = self._open()
         path, usual = self._call(request, sampling)
         adapted = self.adapted
-        attempt = 1
+        tries = _Tries()
         while True:
             body = adapt(usual, adapted)
-            await self._pacing.turn()
-            outcome = await self._post(path, body, request, sampling)
+            outcome = await self._try(path, body, request, sampling, tries)
             if isinstance(outcome, Reply):
                 self._learn(adapted)
                 return self._read(outcome, body, request, sampling)
-            if outcome.then == "end the run":
+            if outcome.then in ("end the run", "no credit"):
                 raise self._ending(outcome)
             if outcome.then == "give up the prompt":
                 name = self._suggested(outcome, body)
                 if name is None:
                     return Completion("", 0, 0, f"refused: {outcome.said}")
                 adapted |= {name}
-                continue
-            if attempt == ATTEMPTS:
-                if outcome.then == "repeat":
-                    return Completion("", 0, 0, f"failed: {attempt} times, at last: {outcome.said}")
-                raise self._ending(outcome)
-            if outcome.then == "pause" or outcome.retry_after is not None:
-                self._pacing.slow_down(attempt, outcome.retry_after)
+            elif tries.left:
+                failures = 1 if outcome.then in ("wait", "pause") else tries.failures
+                await self._pacing.after_failure(failures, outcome.retry_after_s)
+            elif outcome.then in ("repeat", "wait"):
+                return Completion("", 0, 0, f"failed: {tries.failures + tries.refusals} times, at last: {outcome.said}")
             else:
-                await self._pacing.after_failure(attempt)
-            attempt += 1
+                raise self._ending(outcome)
+
+    async def _try(
+        self,
+        path: str,
+        body: dict[str, Any],
+        request: Request,
+        sampling: Sampling,
+        tries: "_Tries",
+    ) -> Reply | Fault:
+        """Make a call at its turn, and count how it went."""
+        began = await self._pacing.begin()
+        try:
+            outcome = await self._post(path, body, request, sampling)
+        finally:
+            self._pacing.end()
+        if isinstance(outcome, Reply):
+            self._pacing.succeeded()
+        elif outcome.then in ("wait", "pause"):
+            is_busy = outcome.then == "wait"
+            tries.refusals += 1
+            tries.in_a_row = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
+        elif outcome.then in ("repeat", "reconnect"):
+            tries.failures += 1
+        return outcome
 
     async def _post(self, path: str, body: dict[str, Any], request: Request, sampling: Sampling) -> Reply | Fault:
         """Make a call once."""
@@ -124,8 +146,12 @@ class OpenAIModel(Model):
         # A server of this project's own says what ended an answer.
         limit = sampling.max_new_tokens if self._tokens is None else None
         try:
-            response = await client.post(path, cast_to=httpx2.Response, body=body)
+            async with asyncio.timeout(self._timeout_s):
+                response = await client.post(path, cast_to=httpx2.Response, body=body)
             return read_reply(response.content, request, limit)
+        except TimeoutError:
+            # The library's own limit is one for each read: a reply that trickles would never end.
+            return Fault("repeat", f"no whole reply within {self._timeout_s:g} s (inference.timeout_s)")
         except openai.APITimeoutError as error:
             return Fault("repeat", first_line(error.__cause__ or error))
         except openai.APIConnectionError as error:
@@ -133,7 +159,7 @@ class OpenAIModel(Model):
             return Fault("reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause))
         except openai.APIStatusError as error:
             text = error.response.text
-            return fault_of(error.status_code, _reason(error), text, error.response.headers.get("retry-after"))
+            return fault_of(error.status_code, _reason(error), text, seconds_to_wait(error.response.headers))
         except httpx2.TransportError as error:  # the answer ends in its middle
             return Fault("repeat", first_line(error))
         except ReplyError as error:
@@ -224,7 +250,7 @@ class OpenAIModel(Model):
     def _ending(self, fault: Fault) -> Exception:
         """Return the error that the run ends with."""
         where = f"{self.base_url}: model {self.name!r}"
-        if fault.no_credit or fault.then != "end the run":
+        if fault.then != "end the run":
             return EndpointError(
                 f"{where}: {fault.said}; everything received is kept: check server, limits and credit, then run the "
                 "same command again to continue"
@@ -233,6 +259,26 @@ class OpenAIModel(Model):
             f"{where}: {fault.said}; check the key in the environment variable {KEY_VARIABLE} and, in params.yaml, "
             "inference.base_url, inference.api and the model's name"
         )
+
+
+@dataclass
+class _Tries:
+    """The tries of one call.
+
+    Attributes:
+        failures: those that failed.
+        refusals: those that a busy server has refused.
+        in_a_row: refusals of any calls of the server, without a success, up to the last one of this call.
+    """
+
+    failures: int = 0
+    refusals: int = 0
+    in_a_row: int = 0
+
+    @property
+    def left(self) -> bool:
+        """Return True if the call may be tried again."""
+        return max(self.failures, self.in_a_row) < ATTEMPTS and self.refusals < REFUSALS
 
 
 def _reason(error: openai.APIStatusError) -> str:

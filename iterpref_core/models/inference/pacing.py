@@ -1,9 +1,16 @@
-"""Pacing: when the next call of a server may begin, and how long a failed one waits."""
+"""Pacing: when the next call of a server may begin, how many may be in flight, and how long a failed one waits.
+
+A server that is busy sets the pace. Of 64 calls a server with two places refuses 62: when the last refusal is there two
+calls are in flight, and from then on two are. Each success may raise their number, one at a time: at once up to the
+number at which the server refused, and beyond it rarely, and the more rarely the more often that was refused.
+"""
 
 import asyncio
 import logging
 import random
 import time
+from collections import deque
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 logger = logging.getLogger(__name__)
@@ -16,6 +23,8 @@ _LIMITED_S = 120.0
 """The longest pause in seconds for a server that limits its rate."""
 _SAID_S = 5.0
 """Seconds from which on a pause is said."""
+_RAISE_S = (1.0, 64.0)
+"""The least and the largest number of seconds between two tries of one call more than the server has taken."""
 
 
 class Pacing:
@@ -24,53 +33,132 @@ class Pacing:
     Args:
         name: the server's, for messages.
         per_minute: calls that may begin in a minute; None: any number.
+        concurrency: calls that may be in flight.
     """
 
-    def __init__(self, name: str, per_minute: float | None) -> None:
+    def __init__(self, name: str, per_minute: float | None, concurrency: int) -> None:
         self._name = name
         self._gap_s = 60 / per_minute if per_minute else 0.0
         self._next = 0.0
         self._resume = 0.0
+        self._concurrency = concurrency
+        self._limit = concurrency
+        self._taken = concurrency
+        self._raise_s, _ = _RAISE_S
+        self._raise_at = 0.0
+        self._in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._refusals = 0
+        self._refused_at = 0.0
 
-    async def turn(self) -> None:
-        """Wait until the next call may begin."""
-        begin = max(time.monotonic(), self._next)
-        self._next = begin + self._gap_s
-        # A pause may be made longer while a call waits for its end.
-        while (wait := max(begin, self._resume) - time.monotonic()) > 0:
-            await asyncio.sleep(wait)
+    async def begin(self) -> float:
+        """Wait until the next call may begin, and return the time; `end` has to follow."""
+        while self._in_flight >= self._limit:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            await place
+        self._in_flight += 1
+        try:
+            # The time of the next call is set when this one begins: calls that wake late do not begin together.
+            while (wait := max(self._next, self._resume) - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+        except BaseException:
+            self.end()
+            raise
+        began = time.monotonic()
+        self._next = began + self._gap_s
+        return began
 
-    async def after_failure(self, attempt: int) -> None:
-        """Wait after the given failed attempt, from 1, of a call that is to be repeated."""
-        await asyncio.sleep(_jitter(min(_FIRST_S * 2 ** (attempt - 1), _FAILED_S)))
+    def end(self) -> None:
+        """Let the next call begin, since one has ended."""
+        self._in_flight -= 1
+        free = self._limit - self._in_flight
+        while self._waiting and free > 0:
+            place = self._waiting.popleft()
+            # The call that waited there may have been given up, by Ctrl-C for example.
+            if not place.done():
+                place.set_result(None)
+                free -= 1
 
-    def slow_down(self, attempt: int, retry_after: str | None) -> None:
-        """Have all calls wait, since the server limits its rate.
+    def succeeded(self) -> None:
+        """Raise the number of calls in flight, if it is time to."""
+        self._refusals = 0
+        if self._limit == self._concurrency:
+            return
+        now = time.monotonic()
+        if self._limit >= self._taken:
+            if now < self._raise_at:
+                return
+            least, _ = _RAISE_S
+            self._raise_s = max(least, self._raise_s / 2)
+            self._raise_at = now + self._raise_s
+            self._taken = self._limit + 1
+        self._limit += 1
+
+    def refused(self, began: float, retry_after_s: float, *, is_busy: bool) -> int:
+        """Lower the number of calls in flight, and have all calls wait, since the server has refused one.
 
         Args:
-            attempt: the attempt that failed, from 1: each further pause is twice as long.
-            retry_after: the header of this name.
+            began: the time at which the refused call began.
+            retry_after_s: the seconds that the server has asked to wait; 0 if it has not.
+            is_busy: the server takes no further call now; else it limits its rate.
+
+        Returns:
+            The number of refusals, one after the other, without a success. Those of calls that were in flight together
+            are one.
         """
-        asked = _seconds(retry_after)
+        now = time.monotonic()
+        if began >= self._refused_at:
+            self._refusals += 1
+            self._refused_at = now
+            _, largest = _RAISE_S
+            self._raise_s = min(largest, 4 * self._raise_s)
+            self._raise_at = now + self._raise_s
+        self._limit = max(1, min(self._limit, self._in_flight))
+        if self._in_flight == 0:
+            self._taken = self._concurrency
+        elif is_busy or not retry_after_s:
+            self._taken = self._limit
         # "Retry-After: 0", or a date that is past, is no leave to call without end.
-        pause = asked if asked >= _FIRST_S else _jitter(_FIRST_S * 2 ** (attempt - 1))
-        pause = min(pause, _LIMITED_S)
-        resume = time.monotonic() + pause
-        if resume > self._resume + _SAID_S and pause >= _SAID_S:
+        grown = _FIRST_S * 2 ** (self._refusals - 2) if self._refusals > 1 else 0.0
+        grown = _jitter(min(grown, _FAILED_S if is_busy else _LIMITED_S))
+        self._pause(min(max(retry_after_s, grown), _LIMITED_S))
+        return self._refusals
+
+    def _pause(self, seconds: float) -> None:
+        """Have all calls wait."""
+        resume = time.monotonic() + seconds
+        if resume > self._resume + _SAID_S and seconds >= _SAID_S:
             logger.warning(
-                "%s limits its rate: calls wait for %.0f s; inference.requests_per_minute paces them", self._name, pause
+                "%s limits its rate: calls wait for %.0f s; inference.requests_per_minute paces them",
+                self._name,
+                seconds,
             )
         self._resume = max(self._resume, resume)
 
+    async def after_failure(self, attempt: int, retry_after_s: float = 0.0) -> None:
+        """Wait after the given failed attempt, from 1, of a call that is to be repeated."""
+        grown = _jitter(min(_FIRST_S * 2 ** (attempt - 1), _FAILED_S))
+        await asyncio.sleep(max(grown, min(retry_after_s, _LIMITED_S)))
 
-def _seconds(retry_after: str | None) -> float:
-    """Return the seconds of a header `Retry-After`: a number, or until a date; 0 for anything else."""
-    for read in (float, _until):
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a server asks to wait, by its headers; 0 if it asks for none.
+
+    >>> seconds_to_wait({"retry-after-ms": "1500", "retry-after": "2"}), seconds_to_wait({"retry-after": "0.2"})
+    (1.5, 0.2)
+    """
+    for name, read in (("retry-after-ms", _thousandths), ("retry-after", float), ("retry-after", _until)):
         try:
-            return read(retry_after or "")
-        except ValueError:
+            seconds = read(headers.get(name, ""))
+        except (ValueError, OverflowError):
             continue
+        return seconds if seconds > 0 else 0.0
     return 0.0
+
+
+def _thousandths(milliseconds: str) -> float:
+    return float(milliseconds) / 1000
 
 
 def _until(date: str) -> float:

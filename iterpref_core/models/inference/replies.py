@@ -1,8 +1,8 @@
 """Replies of OpenAI-compatible endpoints, read as answers, each with its end.
 
-Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts, a choice
-may have no message: such an answer is an empty one. A reply may come as a stream, whose pieces are put together, and
-comments and marks of streams may stand around one that is none.
+Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts: such an
+answer is an empty one. A choice without message and text is none. A reply may come as a stream, whose pieces are put
+together, and comments and marks of streams may stand around one that is none.
 """
 
 import json
@@ -29,6 +29,9 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning")
 _AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
 """Lines of a stream that may stand around a reply that is none: comments, which keep a connection open, and the end."""
 _DATA = re.compile(r"^data:[ \t]?(.*)$", re.MULTILINE)
+
+_ESCAPED = re.compile("[\udc80-\udcff]+")
+"""Bytes that Python has read as half characters, since alone they are no character."""
 
 
 class ReplyError(ValueError):
@@ -60,9 +63,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     """
     reply = _read_json(content)
     choices = reply.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if choice is not None and not isinstance(choice, dict):
-        choice = {"text": choice}
+    choice = _first(choices) if isinstance(choices, list) else None
     error = (choice or {}).get("error") or reply.get("error")
     if error:
         code = error.get("code") if isinstance(error, dict) else None
@@ -74,11 +75,25 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     if end.startswith("failed"):
         raise ReplyError(f"the answer ends with finish_reason {end.removeprefix('failed: ')}")
     message = choice.get("message") or choice.get("delta")
-    text = whole_characters(_text(message) or _text(choice.get("text")))
-    prompt_tokens, completion_tokens, is_counted = _tokens(reply.get("usage"), request, text + _reasoning(message))
-    if end == FINISHED and is_counted and limit is not None and completion_tokens >= limit:
+    if end == FINISHED and message is None and choice.get("text") is None:
+        raise ReplyError("fields 'message' and 'text': one with an answer is expected, not null")
+    text = whole_characters(_paired(_text(message) or _text(choice.get("text"))))
+    usage = _usage(reply.get("usage"), request, text + _reasoning(message))
+    if end == FINISHED and limit is not None and usage.visible >= limit:
         end = CUT
-    return Reply(Completion(text, prompt_tokens, completion_tokens, end), "" if text.strip() else _instead(message))
+    answer = Completion(text, usage.prompt, usage.completion, end)
+    return Reply(answer, "" if text.strip() else _instead(message))
+
+
+def _first(choices: list[Any]) -> dict[str, Any] | None:
+    """Return the choice with the lowest index, or the first one where they have none; None where there is none."""
+    found = [choice if isinstance(choice, dict) else {"text": choice} for choice in choices]
+    return min(found, key=_index, default=None)
+
+
+def _index(choice: dict[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _instead(message: Any) -> str:
@@ -93,7 +108,8 @@ def _read_json(content: bytes | str) -> dict[str, Any]:
     Raises:
         ReplyError: the text is no JSON object.
     """
-    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    # A byte that is no character is kept, since a character's bytes may stand in two events of a stream.
+    text = content if isinstance(content, str) else content.decode("utf-8-sig", "surrogateescape")
     bare = _AROUND.sub("", text)
     if _DATA.search(bare) and not bare.lstrip().startswith(("{", "[")):
         return _joined(text)
@@ -131,7 +147,9 @@ def _joined(stream: str) -> dict[str, Any]:
             continue
         for field in ("usage", "error"):
             reply[field] = piece.get(field) or reply.get(field)
-        for part in piece.get("choices") or ():
+        parts = piece.get("choices") or ()
+        # Of several answers it is the first one; a call asks for one.
+        for part in (part for part in parts if _index(part) == 0):
             delta = part.get("delta") or part.get("message") or {}
             texts["content"].append(_text(delta.get("content")) or _text(part.get("text")))
             texts["reasoning_content"].append(_reasoning(delta))
@@ -155,21 +173,45 @@ def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
         yield _object(event, "a piece of the stream")
 
 
-def _tokens(usage: Any, request: Request, generated: str) -> tuple[int, int, bool]:
-    """Return the tokens of prompt and answer, and whether those of the answer are counted; others are estimated."""
+@dataclass(frozen=True)
+class _Usage:
+    """The tokens of prompt and answer, reasoning included, and those of the answer that count towards its limit."""
+
+    prompt: int
+    completion: int
+    visible: int
+
+
+def _usage(usage: Any, request: Request, generated: str) -> _Usage:
+    """Return the tokens of a reply; those that are not counted are estimated."""
     if not isinstance(usage, dict):
         usage = {}
-    prompt_tokens = _count(usage.get("prompt_tokens"))
-    completion_tokens = _count(usage.get("completion_tokens"))
+    prompt = _count(usage.get("prompt_tokens"))
+    completion = _count(usage.get("completion_tokens"))
     total = _count(usage.get("total_tokens"))
+    visible = completion
     # Some servers count the prompt and the total alone: {"prompt_tokens": 12, "total_tokens": 40} is 28 for the answer.
-    if completion_tokens is None and prompt_tokens is not None and total is not None and total >= prompt_tokens:
-        completion_tokens = total - prompt_tokens
-    if prompt_tokens is None:
-        prompt_tokens = _estimate(request.system + prompt_text(request.prompt))
-    if completion_tokens is None:
-        return prompt_tokens, _estimate(generated), False
-    return prompt_tokens, completion_tokens, True
+    # Gemini counts its reasoning in the total alone: 10, 20 and 110 are 100, of which 20 are to be seen.
+    if prompt is not None and total is not None and total >= prompt + (completion or 0):
+        completion = total - prompt
+        visible = completion if visible is None else visible
+    if prompt is None:
+        prompt = _estimate(request.system + prompt_text(request.prompt))
+    if completion is None:
+        return _Usage(prompt, _estimate(generated), 0)
+    return _Usage(prompt, completion, visible or 0)
+
+
+def _paired(text: str) -> str:
+    r"""Return a text in which the parts of a character, which stood in two events of a stream, are one.
+
+    >>> _paired("\ud83c\udf89"), _paired("\udcf0\udc9f\udc8e\udc89")
+    ('🎉', '🎉')
+    """
+    if text.isascii():
+        return text
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return _ESCAPED.sub(lambda found: found[0].encode("utf-8", "surrogateescape").decode("utf-8", "replace"), joined)
 
 
 def _text(content: Any) -> str:

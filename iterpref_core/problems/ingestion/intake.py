@@ -22,14 +22,14 @@ from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.storage.shards import find_shards, layout_of
+from iterpref_core.storage.shards import fetch, find_shards, layout_of
 
 T = TypeVar("T")
 
 Taken = tuple[Problem | PreferencePair, Trajectory | None, Counter[str]]
 """A record that a row gives, its trajectory if there is one, and the counts of both."""
 
-_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet")
+_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet", ".csv", ".arrow")
 """Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
 
 
@@ -38,7 +38,7 @@ class Source:
     """The rows that a user wants to read.
 
     Attributes:
-        paths: files, or folders of shards.
+        paths: files, folders of shards, or ids of sets on the hub.
         split: the split to read where a folder or a file has several; see `find_shards`.
         config: the configuration to read where a folder has several.
         limit: rows to read, the first ones; None for all.
@@ -178,7 +178,7 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     store.unlink(missing_ok=True)
 
 
-def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
+def _each_row(files: Sequence[str], stack: ExitStack) -> Iterator[Item]:
     """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101.
 
     Raises:
@@ -187,11 +187,11 @@ def _each_row(files: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
     """
     advance = stack.enter_context(show_progress("ingest", None, unit="rows"))
     before = 0
-    for path in files:
+    for path in map(fetch, files):
         if layout_of(path) not in _LAYOUTS:
             raise InputError(
-                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON or Parquet, as pandas and "
-                "datasets write them"
+                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV or Arrow, "
+                "as pandas and datasets write them"
             )
         number = 0
         for item in read_items(path, nulls=True):

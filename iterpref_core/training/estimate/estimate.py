@@ -31,6 +31,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import longest_pair, narrow_window
 from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.model.reference import EVERY_TOKEN
 from iterpref_core.training.objectives.objective_table import Objective
 
 MARGIN = 0.1
@@ -141,7 +142,7 @@ def estimate_training(
     reference = 0.0
     if objective.scores_reference:
         # A forward pass is a third of forward and backward.
-        reference = _mean_scored_tokens(sample) / 3
+        reference = _mean_positions(sample, replace(collate, objective=EVERY_TOKEN), size) / 3
     steps = training_steps(params, pairs)
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
@@ -168,14 +169,6 @@ def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: in
         part = [_scored(row) for row in sample[start : start + size]]
         positions += collate(part)["input_ids"].numel()
     return positions / len(sample)
-
-
-def _mean_scored_tokens(sample: Sequence[TokenizedPair]) -> float:
-    """Return the tokens of a pair that the reference reads: both programs, each with the prompt."""
-    tokens = 0
-    for row in sample:
-        tokens += 2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids)
-    return tokens / len(sample)
 
 
 def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:

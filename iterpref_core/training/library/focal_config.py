@@ -86,7 +86,7 @@ def objective_of_pairs(objective: Objective | str) -> Objective:
     Raises:
         ConfigError: there is no such name.
     """
-    return find_objective(objective, {}) if isinstance(objective, str) else objective
+    return find_objective(objective) if isinstance(objective, str) else objective
 
 
 def check_fields(args: TrainingArguments) -> None:

@@ -21,6 +21,7 @@ from trl import DPOConfig
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import ObjectiveName
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
@@ -28,10 +29,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.library.focal_config import check_fields, objective_of_pairs
 from iterpref_core.training.model.label_head import add_label_head, base_of
 from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.objectives.objective_table import (
-    Objective,
-    ObjectiveName,
-)
+from iterpref_core.training.objectives.objective_table import Objective
 
 logger = logging.getLogger(__name__)
 

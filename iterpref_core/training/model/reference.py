@@ -35,7 +35,7 @@ from iterpref_core.training.model.layout import lengths
 from iterpref_core.training.model.parity import silent
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
-_EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
+EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
 """The objective by whose batches the reference is scored: all tokens of both programs count."""
 
 Scores = tuple[int, np.ndarray, np.ndarray]
@@ -157,7 +157,7 @@ def score_rows(
     model.eval()
     rank = processes.process_index if processes else 0
     world = processes.num_processes if processes else 1
-    collate = replace(collator, objective=_EVERY_TOKEN)
+    collate = replace(collator, objective=EVERY_TOKEN)
     longest_first = np.argsort(-lengths(rows), kind="stable").tolist()
     at_once = size * world
     freed_memory = FreedMemory()
@@ -206,7 +206,7 @@ def score_pairs(
         size: pairs of a forward pass.
         layout: how pairs are laid out in rows.
     """
-    collator = Collator(_EVERY_TOKEN, layout, pad_token_id=0, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)
+    collator = Collator(EVERY_TOKEN, layout, pad_token_id=0, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)
     scored = list(rows)
     for batch in score_rows(model, model.config, rows, collator, size):
         for number, chosen, rejected in batch:

@@ -12,9 +12,7 @@ paper's ablations weigh D- in one half of each batch (Hybrid), or of y+ too only
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, WithJsonSchema
+from typing import Any, Literal
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError, unknown_name
@@ -152,104 +150,94 @@ Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are
 """
 
 
-def _known(name: str) -> str:
-    if name not in OBJECTIVES:
-        raise ValueError(unknown_name("objective", name, OBJECTIVES))
-    return name
+RESOLVED = ("learning_rate", "nll_learning_rate", "alpha", "beta", "objectives")
+"""The settings of `training` of which `settings_of` says which value holds for an objective."""
 
 
-ObjectiveName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(OBJECTIVES)})]
-"""A name in the table, so that pairs can be trained on. Forms offer them in a list."""
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """The values that hold for one objective.
+
+    Attributes:
+        row: its row of the table, with the options of its loss.
+        learning_rate: the largest of the schedule.
+        alpha: the weight of the NLL; 0 without one.
+        beta: the strength of the implicit KL penalty, or what the loss makes of it.
+    """
+
+    row: Objective
+    learning_rate: float
+    alpha: float
+    beta: float
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that decide a training, as JSON."""
+        return self.row.values() | {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
 
 
-def find_objective(name: str, stated: Mapping[str, ObjectiveParams]) -> Objective:
-    """Return a row of the table, with the options of its loss that params.yaml states.
-
-    Args:
-        name: the objective's name.
-        stated: `training.objectives`, whose names are checked.
+def find_objective(name: str) -> Objective:
+    """Return a row of the table.
 
     Raises:
-        ConfigError: this objective, or one that params.yaml names, is not in the table; or params.yaml states something
-            that has no effect on the objective.
+        ConfigError: there is no such objective.
     """
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
-    _check_stated(stated)
-    row = OBJECTIVES[name]
-    given = stated.get(name, ObjectiveParams())
-    own = given.model_dump()
+    return OBJECTIVES[name]
+
+
+def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
+    """Return the values that hold for an objective: its own of `training.objectives`, else those of `training`.
+
+    Args:
+        name: the objective's name.
+        params: `training`.
+
+    Raises:
+        ConfigError: this objective is not in the table, or params.yaml states something that has no effect on one.
+    """
+    row = find_objective(name)
+    _check_stated(params.objectives)
+    own = params.objectives.get(name, ObjectiveParams()).model_dump()
+    of_all = parameters_of(name)
+    alpha = own.get("alpha", params.alpha) if "alpha" in of_all else 0.0
     options = {option: own.get(option, usual) for option, usual in row.options.items()}
-    return replace(row, options=options, referenced=row.referenced and not given.reference_free)
+    referenced = row.referenced and not own.get("reference_free")
+    return ObjectiveSettings(
+        row=replace(row, options=options, referenced=referenced),
+        learning_rate=own.get("learning_rate", getattr(params, of_all["learning_rate"])),
+        alpha=alpha,
+        beta=own.get("beta", params.beta),
+    )
 
 
-def with_own_beta(name: str, params: TrainingParams) -> TrainingParams:
-    """Return the settings with the beta of an objective: its own where it states one, else `training.beta`."""
-    stated = params.objectives.get(name, ObjectiveParams())
-    if stated.beta is None:
-        return params
-    return params.model_copy(update={"beta": stated.beta})
+def parameters_of(name: str) -> dict[str, str]:
+    """Return the settings of `training` that an objective reads, as dvc.yaml lists them, each by what it decides.
+
+    >>> parameters_of("dpo")
+    {'learning_rate': 'learning_rate', 'beta': 'beta'}
+    >>> parameters_of("rpo")
+    {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha', 'beta': 'beta'}
+    """
+    row = OBJECTIVES[name]
+    read = {"learning_rate": "learning_rate"}
+    if row.nll_of is not None:
+        read = {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
+    if row.preference:
+        read["beta"] = "beta"
+    return read
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse names in `training.objectives` that no objective has, and what changes nothing about an objective.
-
-    The latter is a mistake that would not show in the loss.
-    """
+    """Refuse what changes nothing about an objective: a mistake that would not show in the loss."""
     for name, given in stated.items():
-        if name not in OBJECTIVES:
-            raise ConfigError("training.objectives: " + unknown_name("objective", name, OBJECTIVES))
-        effective = _effective(name)
+        row = OBJECTIVES[name]
+        effective = [*parameters_of(name), *row.options]
+        if row.scores_reference:
+            effective.append("reference_free")
         for setting, value in given.model_dump().items():
             if value and setting not in effective:  # an alpha of 0 says what is true
                 raise ConfigError(
                     f"training.objectives.{name}.{setting}: has no effect on {name}; remove it; there are "
                     f"{', '.join(effective)}"
                 )
-
-
-def _effective(name: str) -> tuple[str, ...]:
-    """Return the settings under `training.objectives` that change something about an objective."""
-    row = OBJECTIVES[name]
-    effective = ["learning_rate", *row.options]
-    if row.nll_of is not None:
-        effective.append("alpha")
-    if row.preference:
-        effective.append("beta")
-    if row.scores_reference:
-        effective.append("reference_free")
-    return tuple(effective)
-
-
-RATES = ("learning_rate", "nll_learning_rate", "alpha", "objectives")
-"""The settings of `training` that `find_rates` resolves for an objective."""
-
-
-def find_rates(name: str, params: TrainingParams) -> tuple[float, float]:
-    """Return an objective's learning rate, and its alpha, which is 0 without an NLL.
-
-    A value of its own under `training.objectives` comes before the one that `training` has for all objectives.
-
-    Args:
-        name: the name of an objective.
-        params: `training`.
-    """
-    _check_stated(params.objectives)
-    given = params.objectives.get(name, ObjectiveParams())
-    of_all = settings_of_all(name)
-    rate: float = given.learning_rate or getattr(params, of_all["learning_rate"])
-    alpha = 0.0
-    if "alpha" in of_all:
-        alpha = params.alpha if given.alpha is None else given.alpha
-    return rate, alpha
-
-
-def settings_of_all(name: str) -> dict[str, str]:
-    """Return the settings of `training` that hold for an objective where it states none of its own, by their own names.
-
-    >>> settings_of_all("dpo"), settings_of_all("rpo")
-    ({'learning_rate': 'learning_rate'}, {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha'})
-    """
-    if OBJECTIVES[name].nll_of is not None:
-        return {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
-    return {"learning_rate": "learning_rate"}

@@ -10,7 +10,7 @@ from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import TrainingError
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.objectives.objective_table import RATES, find_objective, find_rates
+from iterpref_core.training.objectives.objective_table import RESOLVED, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +35,13 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         objective: the objective's name.
         params: settings; those of other objectives do not count.
     """
-    settings = params.model_dump(exclude={"accelerate", "start", *RATES})
-    row = [
-        find_objective(objective, params.objectives).values(),
-        find_rates(objective, params),
-    ]
+    settings = params.model_dump(exclude={"accelerate", "start", *RESOLVED}) | settings_of(objective, params).values()
     versions = [code_digest(*TRAINED_BY), training_versions()]
     decisive = [
         dict(digests),
         fingerprint,
         objective,
         settings,
-        row,
         *versions,
     ]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -39,11 +39,9 @@ from iterpref_core.training.model.reference import (
     reference_path,
 )
 from iterpref_core.training.objectives.objective_table import (
-    RATES,
-    Objective,
-    find_objective,
-    find_rates,
-    with_own_beta,
+    RESOLVED,
+    ObjectiveSettings,
+    settings_of,
 )
 from iterpref_core.training.training.base_trainer import DivergedError
 from iterpref_core.training.training.checkpoint import run_key
@@ -101,20 +99,19 @@ def train_objective(
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
-    row = find_objective(objective, params.objectives)
-    params = with_own_beta(objective, params)
+    resolved = settings_of(objective, params)
+    row = resolved.row
     run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
-    learning_rate, alpha = find_rates(objective, params)
     check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     reader = PairReader(files["pairs"], files["spans"])
-    data = _read_data(run, row, reader)
+    data = _read_data(run, reader, needs_focal=row.regional)
     checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
-    arguments = training_arguments(params, learning_rate, accumulation, data.trained, checkpoints)
+    arguments = training_arguments(params, resolved.learning_rate, accumulation, data.trained, checkpoints)
     check_schedule(arguments, training_steps(params, data.trained))
-    trainer = _make_trainer(run, row, alpha, data, arguments)
-    reference = _find_reference(run, row, data, trainer)
+    trainer = _make_trainer(run, resolved, data, arguments)
+    reference = _find_reference(run, data, trainer) if row.scores_reference else None
     if reference is not None:
         trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
@@ -125,7 +122,7 @@ def train_objective(
     metrics = _metrics(data, trainer, step, diverged)
     if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
         metrics["stopped/patience"] = float(trainer.state.global_step)
-    return run.finish(trainer, checkpoints, step, _lineage(run, row, data, trainer, metrics), metrics)
+    return run.finish(trainer, checkpoints, step, _lineage(run, resolved, data, trainer, metrics), metrics)
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class _Data:
         return int(np.sum(~self.held))
 
 
-def _read_data(run: Run, objective: Objective, reader: PairReader) -> _Data:
+def _read_data(run: Run, reader: PairReader, *, needs_focal: bool) -> _Data:
     """Return the tokenized rows, checked against the model's limits and the objective's needs.
 
     Raises:
@@ -165,14 +162,12 @@ def _read_data(run: Run, objective: Objective, reader: PairReader) -> _Data:
     data = _Data(reader, tokenizer, rows, held)
     limits = limit_findings(run.model, longest_pair(rows), int(rows.checks["largest_id"].max()))
     report_findings(limits, needs_focal=True)
-    report_findings(rows.checks.findings(run.params), needs_focal=objective.regional)
+    report_findings(rows.checks.findings(run.params), needs_focal=needs_focal)
     return data
 
 
-def _find_reference(run: Run, objective: Objective, data: _Data, trainer: PairTrainer) -> Path | None:
-    """Return the file of the reference's log-probabilities; None for an objective without a reference."""
-    if not objective.scores_reference:
-        return None
+def _find_reference(run: Run, data: _Data, trainer: PairTrainer) -> Path:
+    """Return the file of the reference's log-probabilities."""
     return reference_path(
         cache=run.paths.scratch / "reference",
         tokens=data.rows.checks.tokens,
@@ -197,9 +192,7 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) ->
     )
 
 
-def _make_trainer(
-    run: Run, objective: Objective, alpha: float, data: _Data, arguments: TrainingArguments
-) -> PairTrainer:
+def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments: TrainingArguments) -> PairTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
@@ -224,9 +217,9 @@ def _make_trainer(
             trained,
             data.tokenizer,
             eval_dataset=validation,
-            objective=objective,
-            beta=params.beta,
-            alpha=alpha,
+            objective=resolved.row,
+            beta=resolved.beta,
+            alpha=resolved.alpha,
             layout=params.layout,
             padded_attention=own,
             nll=params.nll,
@@ -239,14 +232,10 @@ def _make_trainer(
 
 
 def _lineage(
-    run: Run, objective: Objective, data: _Data, trainer: PairTrainer, metrics: Mapping[str, float]
+    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: PairTrainer, metrics: Mapping[str, float]
 ) -> ModelLineage:
-    learning_rate, alpha = find_rates(run.objective, run.params)
-    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RATES})
-    settings |= objective.values()
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | resolved.values()
     settings["layout"] = trainer.data_collator.layout
-    settings["learning_rate"] = learning_rate
-    settings["alpha"] = alpha
     return ModelLineage(
         **describe_origin(run.model),
         objective=run.objective,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -173,6 +174,70 @@ def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask: Ask, kind: str) -> 
     assert mock.asked.total() == 4
 
 
+class TwoPlaces(MockEndpoint):
+    """A healthy server that answers two calls at a time, and refuses the others."""
+
+    def __init__(self, refusal: int) -> None:
+        super().__init__(echo, Behavior(median_s=0.05, sigma=0.0))
+        self.refusal = refusal
+        self.refused = 0
+
+    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        from aiohttp import web
+
+        if self.in_flight > 2:
+            self.refused += 1
+            message = "server busy, please try again. maximum pending requests exceeded"
+            return web.json_response({"error": {"message": message}}, status=self.refusal)
+        return await super()._respond(request, body, digest)
+
+
+@pytest.mark.parametrize("refusal", [503, 429])
+def test_a_busy_server_answers_every_prompt_in_its_own_time(ask: Ask, refusal: int) -> None:
+    mock = TwoPlaces(refusal)
+    answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
+    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(100)]
+    assert mock.refused < 110, "62 at once, and then hardly any"
+
+
+def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.REFUSALS", 5)
+
+    class Poison(MockEndpoint):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            from aiohttp import web
+
+            if b"prompt 7" in body:
+                return web.json_response({"error": "busy"}, status=503)
+            return await super()._respond(request, body, digest)
+
+    answers = ask_all(ask(Poison(echo, Behavior(median_s=0.01)), concurrency=4), many(60), SAMPLING)
+    assert [number for number, answer in enumerate(answers) if answer.missing] == [7]
+    assert answers[7].missing.startswith("failed: ")
+
+
+def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask: Ask) -> None:
+    from aiohttp import web
+
+    class Trickling(Scripted):
+        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+            if self.bodies:
+                return await super()._respond(request, body, digest)
+            self.bodies.append({})
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for _ in range(400):
+                await response.write(b": keep-alive\n\n")
+                await asyncio.sleep(0.05)
+            return response
+
+    began = time.monotonic()
+    assert one(ask(Trickling(), timeout_s=0.5)).text == "a prompt with 3"
+    assert time.monotonic() - began < 10
+
+
 def test_an_answer_that_was_cut_short_says_so(ask: Ask) -> None:
     mock = Scripted(reply(None, finish_reason="length"))
     answer = one(ask(mock))
@@ -252,9 +317,8 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
     "a text of completions": ({"text": "TEXT"}, "TEXT"),
     "no content": ({"message": {"role": "assistant"}}, ""),
     "no message": ({"finish_reason": "length"}, ""),
-    "a null message": ({"message": None}, ""),
-    "a null text": ({"text": None}, ""),
-    "nothing": ({}, ""),
+    "an empty text": ({"text": ""}, ""),
+    "a null message, cut": ({"message": None, "finish_reason": "length"}, ""),
     "a refusal": ({"message": {"content": None, "refusal": "I cannot."}}, ""),
     "a tool": ({"message": {"content": None, "tool_calls": [{"function": {"name": "run"}}]}}, ""),
     "reasoning alone": ({"message": {"content": None, "reasoning_content": "hm" * 60}}, ""),
@@ -283,6 +347,8 @@ def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
         ({"prompt_tokens": None, "completion_tokens": None}, (3, 2)),
         ({"prompt_tokens": 5, "completion_tokens": None, "total_tokens": 12}, (5, 7)),
         ({"prompt_tokens": 5, "total_tokens": 5}, (5, 0)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}, (5, 7)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 110}, (5, 105)),
         ({"prompt_tokens": 5.0, "completion_tokens": 7.0}, (5, 7)),
         ({"prompt_tokens": -1, "completion_tokens": "seven"}, (3, 2)),
     ],
@@ -293,6 +359,42 @@ def test_counts_that_lack_are_estimated(ask: Ask, usage: Any, counted: tuple[int
     choice = {"message": {"content": "héllo"}, "finish_reason": "stop"}
     answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))), "abcdefg")
     assert (answer.prompt_tokens, answer.completion_tokens) == counted
+
+
+def test_reasoning_beside_an_answer_is_paid_and_does_not_cut_it(ask: Ask) -> None:
+    """Gemini counts it in the total alone."""
+    from aiohttp import web
+
+    choice = {"message": {"content": "x = 1"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 20 - 1, "total_tokens": 110}
+    answer = one(ask(Scripted(lambda _: web.json_response({"choices": [choice], "usage": usage}))))
+    assert (answer.completion_tokens, answer.truncated) == (100, False)
+
+
+PIECES = [
+    [
+        rb'{"choices":[{"delta":{"content":"\ud83c"}}]}',
+        rb'{"choices":[{"delta":{"content":"\udf89"},"finish_reason":"stop"}]}',
+    ],
+    [b'{"choices":[{"delta":{"content":"\xf0\x9f"}}]}', b'{"choices":[{"text":"\x8e\x89","finish_reason":"stop"}]}'],
+    [b'{"choices":[{"index":1,"text":"no"},{"index":0,"text":"\xf0\x9f\x8e\x89"}]}', b"[DONE]"],
+]
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_a_character_may_stand_in_two_events(ask: Ask, pieces: list[bytes]) -> None:
+    from aiohttp import web
+
+    stream = b"\xef\xbb\xbf" + b"".join(b"data: " + piece + b"\n\n" for piece in pieces)
+    assert one(ask(Scripted(lambda _: web.Response(body=stream, content_type="text/event-stream")))).text == "🎉"
+
+
+def test_a_mark_of_the_byte_order_and_the_order_of_choices_change_nothing(ask: Ask) -> None:
+    from aiohttp import web
+
+    choices = [{"index": 1, "message": {"content": "no"}}, {"index": 0, "message": {"content": "yes"}}]
+    body = b"\xef\xbb\xbf" + json.dumps({"choices": choices}).encode()
+    assert one(ask(Scripted(lambda _: web.Response(body=body)))).text == "yes"
 
 
 def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
@@ -309,6 +411,9 @@ def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
         ({"id": "x"}, "field 'choices': a list with an answer is expected, not null"),
         ({"error": {"message": "model is loading"}}, "field 'error': .*model is loading"),
         ([], r"no JSON object but \[\]"),
+        ({"choices": [{"message": None, "finish_reason": "stop"}]}, "fields 'message' and 'text': one with an answer"),
+        ({"choices": [{"text": None, "finish_reason": "stop"}]}, "fields 'message' and 'text': one with an answer"),
+        ({"choices": [{}]}, "fields 'message' and 'text': one with an answer"),
     ],
 )
 def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, said: str) -> None:

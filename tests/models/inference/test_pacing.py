@@ -1,11 +1,13 @@
 """The pace of calls, on a clock of the tests' own."""
 
 import asyncio
+import itertools
 import logging
+import time
 
 import pytest
 
-from iterpref_core.models.inference.pacing import Pacing
+from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
 
 
 class Clock:
@@ -28,57 +30,162 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("iterpref_core.models.inference.pacing.time", clock)
-    monkeypatch.setattr("iterpref_core.models.inference.pacing.asyncio", clock)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing.asyncio.sleep", clock.sleep)
     return clock
 
 
 def waited(pacing: Pacing, clock: Clock) -> float:
     """Seconds for which the next call waits for its turn."""
     before = clock.now
-    asyncio.run(pacing.turn())
+    asyncio.run(pacing.begin())
+    pacing.end()
     return clock.now - before
 
 
+def refused(pacing: Pacing, clock: Clock, retry_after_s: float = 0.0, *, is_busy: bool = False) -> int:
+    """A call that begins and is refused a moment later."""
+    began = asyncio.run(pacing.begin())
+    clock.now += 0.001
+    pacing.end()
+    return pacing.refused(began, retry_after_s, is_busy=is_busy)
+
+
 def test_calls_begin_at_the_pace_that_the_user_sets(clock: Clock) -> None:
-    pacing = Pacing("server", 300)
+    pacing = Pacing("server", 300, 8)
     assert [waited(pacing, clock) for _ in range(4)] == pytest.approx([0, 0.2, 0.2, 0.2])
     clock.now += 1
     assert waited(pacing, clock) == 0
 
 
+def test_calls_that_wake_late_do_not_begin_together() -> None:
+    pacing = Pacing("server", 600, 64)
+
+    async def calls() -> list[float]:
+        async def stall() -> None:
+            await asyncio.sleep(0.05)
+            time.sleep(1)  # a machine that is busy with something else
+
+        *began, _ = await asyncio.gather(*[pacing.begin() for _ in range(15)], stall())
+        return sorted(began)
+
+    began = asyncio.run(calls())
+    assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.0999
+
+
 def test_without_a_pace_no_call_waits(clock: Clock) -> None:
-    pacing = Pacing("server", None)
+    pacing = Pacing("server", None, 8)
     assert [waited(pacing, clock) for _ in range(3)] == [0, 0, 0]
 
 
 def test_a_rate_limit_makes_all_calls_wait_and_says_so(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    pacing = Pacing("server", None)
-    for _ in range(3):  # of calls in flight
-        pacing.slow_down(1, "20")
+    pacing = Pacing("server", None, 8)
+    began = [asyncio.run(pacing.begin()) for _ in range(3)]
+    clock.now += 0.001
+    for each in began:
+        pacing.end()
+        assert pacing.refused(each, 20, is_busy=False) == 1, "calls in flight together are one refusal"
     assert waited(pacing, clock) == pytest.approx(20)
     assert waited(pacing, clock) == 0
     assert caplog.text.count("server limits its rate: calls wait for 20 s") == 1
 
 
-def test_without_retry_after_pauses_grow_to_the_bound(clock: Clock) -> None:
-    pacing = Pacing("server", None)
+@pytest.mark.parametrize(("is_busy", "longest"), [(False, 120), (True, 8)])
+def test_without_retry_after_pauses_grow_to_the_bound(clock: Clock, is_busy: bool, longest: float) -> None:
+    pacing = Pacing("server", None, 8)
     pauses = []
-    for attempt in range(1, 12):
-        pacing.slow_down(attempt, None)
+    for number in range(1, 13):
+        assert refused(pacing, clock, is_busy=is_busy) == number
         pauses.append(waited(pacing, clock))
-    for pause, longest in zip(pauses, (0.5, 1, 2, 4, 8, 16, 32, 64, 120, 120, 120), strict=True):
-        assert 0.75 * longest <= pause <= longest
+    assert pauses[0] == 0, "one refusal may be of one call too many"
+    for pause, grown in zip(pauses[1:], (0.5, 1, 2, 4, 8, 16, 32, 64, 120, 120, 120), strict=True):
+        assert 0.75 * min(grown, longest) <= pause <= min(grown, longest) + 1e-9
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("Thu, 01 Jan 1970 00:16:50 GMT", 10), ("3600", 120)])
-def test_retry_after_is_obeyed_up_to_the_bound(clock: Clock, header: str, seconds: float) -> None:
-    pacing = Pacing("server", None)
-    pacing.slow_down(1, header)
+HEADERS = [
+    ({"retry-after": "7"}, 7),
+    ({"retry-after": "1.5"}, 1.5),
+    ({"retry-after": "0.2"}, 0.2),
+    ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+    ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, 10),
+    ({"retry-after": "Thu, 01 Jan 1970 00:00:50 GMT"}, 0),
+    ({"retry-after": "-3"}, 0),
+    ({"retry-after": "soon"}, 0),
+    ({}, 0),
+]
+
+
+@pytest.mark.parametrize(("headers", "seconds"), HEADERS)
+def test_a_server_says_how_long_to_wait(clock: Clock, headers: dict[str, str], seconds: float) -> None:
+    assert seconds_to_wait(headers) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(7, 7), (0.2, 0.2), (3600, 120)])
+def test_retry_after_is_obeyed_up_to_the_bound(clock: Clock, asked: float, seconds: float) -> None:
+    pacing = Pacing("server", None, 8)
+    refused(pacing, clock, asked)
     assert waited(pacing, clock) == pytest.approx(seconds)
 
 
 def test_other_failures_wait_for_eight_seconds_at_most(clock: Clock) -> None:
     before = clock.now
-    asyncio.run(Pacing("server", None).after_failure(9))
+    asyncio.run(Pacing("server", None, 8).after_failure(9))
     assert 6 <= clock.now - before <= 8
+    before = clock.now
+    asyncio.run(Pacing("server", None, 8).after_failure(1, 30))
+    assert clock.now - before == pytest.approx(30)
+
+
+class Places(Clock):
+    """A server of some places that answers in a second and refuses what is more, asked as fast as the pacing allows."""
+
+    def __init__(self, pacing: Pacing, places: int) -> None:
+        super().__init__()
+        self.pacing, self.places = pacing, places
+        self.taken: list[float] = []
+        self.answered = self.refused = 0
+
+    def call(self) -> None:
+        """One call begins: the pacing has a place for it."""
+        began = asyncio.run(self.pacing.begin())
+        self.now += 1e-6
+        if len(self.taken) < self.places:
+            self.taken.append(self.now + 1)
+            return
+        self.pacing.end()
+        self.pacing.refused(began, 0.0, is_busy=True)
+        self.refused += 1
+
+    def run(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            while self.pacing._in_flight < self.pacing._limit:
+                self.call()
+            self.now = max(self.now, min(self.taken))
+            self.taken.remove(min(self.taken))
+            self.pacing.end()
+            self.pacing.succeeded()
+            self.answered += 1
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Places:
+    server = Places(Pacing("server", None, 64), 2)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing.time", server)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing.asyncio.sleep", server.sleep)
+    return server
+
+
+def test_a_busy_server_has_as_many_calls_as_it_takes(busy: Places) -> None:
+    busy.run(10)
+    assert busy.answered >= 2 * 9
+    busy.run(600)
+    assert busy.answered >= 0.95 * 2 * 610
+    assert busy.refused <= 25, "one more is tried rarely"
+
+
+def test_more_calls_are_made_when_a_server_takes_more(busy: Places) -> None:
+    busy.run(300)
+    busy.places = 32
+    busy.run(300)
+    assert len(busy.taken) >= 31

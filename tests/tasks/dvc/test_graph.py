@@ -49,7 +49,7 @@ def test_versions_of_libraries_are_dependencies() -> None:
     """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
     versions = yaml.safe_load((ROOT / "config/environments/versions.yaml").read_text(encoding="utf-8"))
     locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
-    lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)$", locked))
+    lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", locked))
     assert versions == {name: lock[name] for name in versions}, "make lock"
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     used = {

@@ -398,7 +398,7 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     add_objective(tmp_path, "hybrid-rpo")
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     stages = yaml.safe_load("\n".join(after))["stages"]
-    read = {"rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
+    read = {"learning_rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
     assert stages["training"]["foreach"]["hybrid-rpo"] == read
     assert stages["evaluation"]["foreach"]["hybrid-rpo"] == "models/trained/hybrid-rpo"
     assert stages["report"]["deps"][-1] == "results/hybrid-rpo"

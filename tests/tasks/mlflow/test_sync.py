@@ -21,10 +21,10 @@ from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
 from tasks.mlflow import sync
 from tasks.mlflow.command import Command
-from tasks.mlflow.execution import Execution
-from tasks.mlflow.record import Record, kept_records, records_folder
+from tasks.mlflow.entry import Entry, entries_folder, kept_entries
+from tasks.mlflow.finished_stage import FinishedStage
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
-from tasks.mlflow.sync import _away_until, _warn, send_kept, write_record
+from tasks.mlflow.sync import _away_until, _warn, send_kept, write_entry
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -59,19 +59,19 @@ def command(name: str = "beta=0.3", commit: str = "a" * 40, **params: str) -> Co
     return Command(command="iterpref run", name=name, source=source, params={"a": name, **params}, tags={})
 
 
-def execution(stage: str, locked: LockedStage | None = None, **values: Any) -> Execution:
+def finished(stage: str, locked: LockedStage | None = None, **values: Any) -> FinishedStage:
     """A stage that took eight seconds here."""
     times = Times(started=STARTED, ended=STARTED + 8)
-    return Execution(stage=stage, locked=locked or LockedStage(outs=(PAIRS,)), **{"times": times, **values})
+    return FinishedStage(name=stage, locked=locked or LockedStage(outs=(PAIRS,)), **{"times": times, **values})
 
 
-def write(*executions: Execution, of: Command | None = None, status: str = "FINISHED", error: str = "") -> None:
+def write(*stages: FinishedStage, of: Command | None = None, status: str = "FINISHED", error: str = "") -> None:
     """Write a command that took nine seconds."""
-    record = Record(
-        command=of or command(), executions={each.stage: each for each in executions}, status=status,  # type: ignore[arg-type]
+    entry = Entry(
+        command=of or command(), stages={each.name: each for each in stages}, status=status,  # type: ignore[arg-type]
         error=error, started=STARTED, ended=STARTED + 9,
     )  # fmt: skip
-    write_record(record, Path())
+    write_entry(entry, Path())
 
 
 def runs(**values: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def points(run: Any, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) -> None:
-    training = execution("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5, "pairs": 3.0})
+    training = finished("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5, "pairs": 3.0})
     for _ in range(2):
         write(training)
     found = runs()
@@ -101,26 +101,26 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) ->
     assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
     (read,) = run.inputs.dataset_inputs
     assert (read.dataset.name, read.dataset.digest) == ("data/pairs.jsonl", MD5)
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
-def test_a_record_is_kept_while_another_process_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_is_kept_while_another_process_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "_LOCK_S", 0.1)
-    records_folder().mkdir(parents=True)
-    with FileLock(records_folder() / ".lock"):
-        write(execution("problems"))
-    assert len(kept_records()) == 1
+    entries_folder().mkdir(parents=True)
+    with FileLock(entries_folder() / ".lock"):
+        write(finished("problems"))
+    assert len(kept_entries()) == 1
     send_kept()
     assert "problems" in runs()
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() -> None:
     scores = {"heldout/pass_at_1": 0.5, "heldout/ci95_low": 0.25, "heldout/ci95_high": 0.75}
-    made = execution("pairs")
-    training = execution("training@sft", TRAINED)
-    weak = execution("evaluation@dpo", metrics={"heldout/pass_at_1": 0.25})
-    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics=scores)
+    made = finished("pairs")
+    training = finished("training@sft", TRAINED)
+    weak = finished("evaluation@dpo", metrics={"heldout/pass_at_1": 0.25})
+    evaluated = finished("evaluation@sft", LockedStage(deps=(MODEL,)), metrics=scores)
     write(made, training, weak, evaluated)
     server, found = Server(), runs()
     assert scores.items() <= found["evaluation@sft"].data.metrics.items()
@@ -139,15 +139,15 @@ def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
     (checkout / "reports").mkdir()
     (checkout / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
-    write(execution("report", locked, metrics={"gain": 0.1}))
+    write(finished("report", locked, metrics={"gain": 0.1}))
     listed = Server().client.list_artifacts(runs()["beta=0.3"].info.run_id, "reports")
     assert [item.path for item in listed] == ["reports/index.html"]
 
 
 def test_a_command_has_the_scores_of_what_it_reused() -> None:
-    evaluated = execution("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
+    evaluated = finished("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
     write(evaluated, of=command("first"))
-    elsewhere = execution("pairs", times=None)
+    elsewhere = finished("pairs", times=None)
     write(evaluated, elsewhere, of=command("second", commit="b" * 40))
     server = Server()
     found = server.client.search_runs([server.experiment_id])
@@ -159,13 +159,13 @@ def test_a_command_has_the_scores_of_what_it_reused() -> None:
 def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> None:
     write(of=command(), status="FAILED", error="training@sft: no memory")
     assert runs()["beta=0.3"].data.tags["mlflow.note.content"] == "training@sft: no memory"
-    write(execution("pairs"), of=command(), status="RUNNING")
+    write(finished("pairs"), of=command(), status="RUNNING")
     assert runs()["beta=0.3"].info.status == "RUNNING"
-    write(execution("pairs"), of=command())
+    write(finished("pairs"), of=command())
     found = runs()
     assert found["beta=0.3"].info.status == "FINISHED"
     assert "no memory" not in found["beta=0.3"].data.tags["mlflow.note.content"]
-    write(execution("pairs"), of=command(b="other"))
+    write(finished("pairs"), of=command(b="other"))
     server = Server()
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
 
@@ -175,8 +175,8 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
 ) -> None:
     from mlflow.exceptions import MlflowException
 
-    torn = execution("validity", metrics={"killed": math.nan})
-    odd = execution("codeflow", metrics={"rate@my bench#1/x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    torn = finished("validity", metrics={"killed": math.nan})
+    odd = finished("codeflow", metrics={"rate@my bench#1/x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
     before = Server.log
 
     def log(self: Server, run_id: str, at: float, **given: Any) -> None:
@@ -186,23 +186,23 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
 
     with monkeypatch.context() as patch:
         patch.setattr(Server, "log", log)
-        write(torn, odd, execution("nanolab", LockedStage(params={"model.student": "x"})))
-        write(execution("localization", metrics={"pairs": 3.0}), of=command("next"))
+        write(torn, odd, finished("nanolab", LockedStage(params={"model.student": "x"})))
+        write(finished("localization", metrics={"pairs": 3.0}), of=command("next"))
         told = capsys.readouterr().err
         assert told.count("is not in MLflow: MlflowException: Changing param values is not allowed") == 1
         found = runs()
         assert found["localization"].data.metrics == {"pairs": 3.0}
         assert math.isnan(found["validity"].data.metrics["killed"])
         assert found["codeflow"].data.metrics["a_b"] == 2.0
-        (kept,) = kept_records()
-        (listed,) = [item for item in examine_services() if item.name == "MLflow: records"]
+        (kept,) = kept_entries()
+        (listed,) = [item for item in examine_services() if item.name == "MLflow: entries"]
         assert kept.name in listed.detail
         torn_file = kept.with_name("torn.json")
         torn_file.write_text('{"command": {', encoding="utf-8")
     send_kept()
     assert runs()["nanolab"].data.params["model.student"] == "x"
     assert runs()["beta=0.3"].info.status == "FINISHED"
-    assert kept_records() == [torn_file]
+    assert kept_entries() == [torn_file]
     assert f"{torn_file} cannot be read" in capsys.readouterr().err
 
 
@@ -216,21 +216,21 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with serving(lambda *_: answer or 500) as url:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url if answer else "http://me:s3cret@127.0.0.1:9")
-        write(execution("problems", metrics={"problems": 9.0}), status="RUNNING")
-        write(execution("pairs", metrics={"pairs": 3.0}))
+        write(finished("problems", metrics={"problems": 9.0}), status="RUNNING")
+        write(finished("pairs", metrics={"pairs": 3.0}))
     told = capsys.readouterr().err
     assert told.count("warning: ") == 1
     assert (f"error code {answer}" if answer else "Connection refused") in told
     assert "s3cret" not in told
     assert "defect" not in caplog.text
-    (path,) = kept_records()
+    (path,) = kept_entries()
     assert "s3cret" not in path.read_text(encoding="utf-8")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     write(of=command("next"))
     found = runs()
     assert found["problems"].data.metrics["problems"] == 9.0
     assert (found["pairs"].data.metrics["pairs"], found["beta=0.3"].info.status) == (3.0, "FINISHED")
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(
@@ -248,7 +248,7 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
         subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with chdir(clone):
-            write(execution("problems", metrics={"problems": 9.0}), of=command(name))
+            write(finished("problems", metrics={"problems": 9.0}), of=command(name))
         shutil.rmtree(clone)
     server = Server()
     found = server.client.search_runs([server.experiment_id])
@@ -260,7 +260,7 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("tasks.mlflow.sync.send", lambda *_: {}["defect"])
-        write(execution("problems"))
+        write(finished("problems"))
     assert "KeyError: 'defect'" in capsys.readouterr().err
     assert "Traceback" in caplog.text
     with monkeypatch.context() as patch:
@@ -274,7 +274,7 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
 def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server()
     server.client.delete_experiment(server.experiment_id)
-    write(execution("problems"))
+    write(finished("problems"))
     assert f"mlflow experiments restore --experiment-id {server.experiment_id}" in capsys.readouterr().err
     server.client.restore_experiment(server.experiment_id)
     _away_until.clear()
@@ -299,7 +299,7 @@ def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None
     client.set_experiment_tag(made, "mlflow.note.content", "# The team's plan")
     before = client.get_experiment(made).tags
     assert check_server() == ""
-    write(execution("problems"))
+    write(finished("problems"))
     assert client.get_experiment(made).tags == before
 
 
@@ -323,7 +323,7 @@ def write_report(folder: Path) -> None:
     (folder / "reports").mkdir(exist_ok=True)
     (folder / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
-    write(execution("report", locked, metrics={"gain": 0.1}), of=command(folder.name))
+    write(finished("report", locked, metrics={"gain": 0.1}), of=command(folder.name))
 
 
 def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
@@ -350,12 +350,12 @@ def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
 
     with serving(answer, b"2.22.1") as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        write(execution("pairs"))
-        write(execution("training@sft", TRAINED))
-        assert "MLflow 2.22.1, and records need 3 or later" in check_server()
+        write(finished("pairs"))
+        write(finished("training@sft", TRAINED))
+        assert "MLflow 2.22.1, and rows need 3 or later" in check_server()
     assert asked == {"/version"}, "nothing is half written"
     assert capsys.readouterr().err.count("warning") == 1
-    assert len(kept_records()) == 1, "the next run writes it, to another server"
+    assert len(kept_entries()) == 1, "the next run writes it, to another server"
 
 
 @pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
@@ -367,7 +367,7 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{checkout}/other.db")
     shutil.copy2("mlflow.db", "other.db")
     mlflow.MlflowClient(tracking_uri()).create_experiment("iterpref", place)
-    write(execution("training@sft", TRAINED, metrics={"loss": 2.5}))
+    write(finished("training@sft", TRAINED, metrics={"loss": 2.5}))
     write_report(checkout)
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
@@ -375,41 +375,41 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     assert found["training@sft"].data.metrics["loss"] == 2.5
     told = capsys.readouterr().err
     assert told.count("--serve-artifacts") == 1
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 def test_what_a_user_deleted_stays_deleted() -> None:
     from mlflow.entities import ViewType
 
-    write(execution("problems"), of=command("kept"))
-    write(execution("pairs"), of=command("gone"))
+    write(finished("problems"), of=command("kept"))
+    write(finished("pairs"), of=command("gone"))
     server, found = Server(), runs()
     for name in ("problems", "gone"):
         server.client.delete_run(found[name].info.run_id)
-    write(execution("problems"), execution("codeflow"), of=command("kept"))
-    write(execution("validity"), of=command("gone"))
+    write(finished("problems"), finished("codeflow"), of=command("kept"))
+    write(finished("validity"), of=command("gone"))
     assert set(runs()) == {"kept", "pairs", "codeflow"}
     assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 @pytest.mark.slow
 def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
     Server()
-    record = Record(
+    entry = Entry(
         command=command(),
-        executions={f"training@{number}": execution(f"training@{number}") for number in range(6)},
+        stages={f"training@{number}": finished(f"training@{number}") for number in range(6)},
         status="FINISHED",
         started=STARTED,
         ended=STARTED + 9,
     )
-    Path("record.json").write_text(record.model_dump_json(), encoding="utf-8")
+    Path("entry.json").write_text(entry.model_dump_json(), encoding="utf-8")
     # A process of its own, as users have them: a fork would share the tests' threads and open data base. The other one
     # is this process, which begins when that one has imported all that it needs.
     program = (
-        "import mlflow; from pathlib import Path; from tasks.mlflow.record import Record; "
-        "from tasks.mlflow.sync import write_record; print('ready', flush=True); "
-        "write_record(Record.read(Path('record.json')), Path())"
+        "import mlflow; from pathlib import Path; from tasks.mlflow.entry import Entry; "
+        "from tasks.mlflow.sync import write_entry; print('ready', flush=True); "
+        "write_entry(Entry.read(Path('entry.json')), Path())"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -420,12 +420,12 @@ def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
-        write_record(record, Path())
+        write_entry(entry, Path())
         _, said = other.communicate()
     assert (other.returncode, "warning" in said) == (0, False), said
     assert "warning" not in capsys.readouterr().err
     assert len(runs()) == 7
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 def test_the_experiment_opens_as_one_of_trainings() -> None:

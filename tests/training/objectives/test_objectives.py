@@ -11,7 +11,7 @@ import pytest
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, find_objective, find_rates
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, Objective, settings_of
 from tests.settings import section
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def test_labels_tell_rows_apart() -> None:
 
 def test_a_rate_of_its_own_comes_before_the_one_of_all() -> None:
     stated = {
-        "rpo": ObjectiveParams(alpha=0.0), "dpo": ObjectiveParams(learning_rate=0.5),
+        "rpo": ObjectiveParams(alpha=0.0), "dpo": ObjectiveParams(learning_rate=0.5, beta=0.9),
     }  # fmt: skip
-    params = section(TrainingParams, learning_rate=0.1, nll_learning_rate=0.2, alpha=7.0, objectives=stated)
+    params = section(TrainingParams, learning_rate=0.1, nll_learning_rate=0.2, alpha=7.0, beta=0.3, objectives=stated)
     assert stated["rpo"].model_dump() == {"alpha": 0.0}
-    resolved = {name: find_rates(name, params) for name in ("sft", "dpo", "rpo", "target-dpo")}
-    assert resolved == {
-        "sft": (0.2, 7.0), "dpo": (0.5, 0.0), "rpo": (0.2, 0.0), "target-dpo": (0.1, 0.0),
+    found = {name: settings_of(name, params) for name in ("sft", "dpo", "rpo", "target-dpo")}
+    assert {name: (each.learning_rate, each.alpha, each.beta) for name, each in found.items()} == {
+        "sft": (0.2, 7.0, 0.3), "dpo": (0.5, 0.0, 0.9), "rpo": (0.2, 0.0, 0.3), "target-dpo": (0.1, 0.0, 0.3),
     }  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
     params = section(TrainingParams)
     assert params.objectives.keys() <= OBJECTIVES.keys()
     for name, row in OBJECTIVES.items():
-        assert (find_rates(name, params)[1] > 0) == (row.nll_of is not None)
+        assert (settings_of(name, params).alpha > 0) == (row.nll_of is not None)
 
 
 @pytest.mark.parametrize(
@@ -127,30 +127,33 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
     [
         ("dop", {}, "^no objective 'dop'; did you mean 'dpo'?"),
         ("xyz", {}, "^no objective 'xyz'; there are sft, dpo, "),
-        ("dpo", {"dop": {}}, "^training.objectives: no objective 'dop'; did you mean 'dpo'?"),
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: has no effect on dpo; remove it"),
         ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: has no effect on sft"),
         ("dpo", {"dpo": {"gamma": 2}}, "^training.objectives.dpo.gamma: has no effect on dpo; remove it"),
         (
             "simpo",
             {"simpo": {"label_smoothing": 0.2}},
-            "simpo.label_smoothing: has no effect on simpo; .* there are learning_rate, gamma, beta$",
+            "simpo.label_smoothing: has no effect on simpo; .* there are learning_rate, beta, gamma$",
         ),
         ("orpo", {"orpo": {"reference_free": True}}, "^training.objectives.orpo.reference_free: has no effect on orpo"),
     ],
 )
 def test_what_cannot_be_trained_is_named(name: str, stated: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        find_objective(name, {key: ObjectiveParams(**own) for key, own in stated.items()})
+        _row(name, **{key: ObjectiveParams(**own) for key, own in stated.items()})
+
+
+def _row(name: str, **stated: ObjectiveParams) -> Objective:
+    return settings_of(name, section(TrainingParams, objectives=stated)).row
 
 
 def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
-    assert find_objective("simpo", {}).options == {"gamma": 0.5}
-    assert find_objective("simpo", {"simpo": ObjectiveParams(gamma=1.4)}).options == {"gamma": 1.4}
-    assert find_objective("cdpo", {"robust": ObjectiveParams(label_smoothing=0.3)}).options == {"label_smoothing": 0.1}
-    free = find_objective("target-dpo", {"target-dpo": ObjectiveParams(reference_free=True)})
+    assert _row("simpo").options == {"gamma": 0.5}
+    assert _row("simpo", simpo=ObjectiveParams(gamma=1.4)).options == {"gamma": 1.4}
+    assert _row("cdpo", robust=ObjectiveParams(label_smoothing=0.3)).options == {"label_smoothing": 0.1}
+    free = _row("target-dpo", **{"target-dpo": ObjectiveParams(reference_free=True)})
     assert not free.scores_reference
-    assert free.values() != find_objective("target-dpo", {}).values()
+    assert free.values() != _row("target-dpo").values()
     with pytest.raises(ValueError, match="label_smoothing"):
         ObjectiveParams(label_smoothing=0.5)
 

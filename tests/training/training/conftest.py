@@ -10,9 +10,9 @@ import pytest
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.config import ObjectiveName, ObjectiveParams, TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.once import made_once
 from tests.settings import section
 from tests.training import outputs

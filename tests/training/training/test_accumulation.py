@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records.config import ObjectiveName
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.objectives.objective_table import ObjectiveName
 from tests.training.outputs import read_curve
 
 from .conftest import Inputs, Train, read_weights

@@ -11,8 +11,9 @@ import pytest
 
 from iterpref_core.pairs.localization.localization import mark_errors
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.config import ObjectiveName
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 if TYPE_CHECKING:
     from datasets import Dataset

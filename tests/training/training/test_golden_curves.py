@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.training.objectives.objective_table import ObjectiveName
+from iterpref_core.records.config import ObjectiveName
 from tests.training.outputs import read_curve
 
 from .conftest import Train

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.records.config import Layout
-from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
+from iterpref_core.records.config import Layout, ObjectiveName
+from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
 
 if TYPE_CHECKING:
     import torch

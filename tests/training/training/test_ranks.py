@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 import yaml
 
-from iterpref_core.records.config import TrainingParams, load_params
+from iterpref_core.records.config import ObjectiveName, TrainingParams, load_params
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.objectives.objective_table import ObjectiveName
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT

@@ -18,10 +18,17 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import Layout, ObjectiveParams, PromptFormat, TemplateUse, TrainingParams
+from iterpref_core.records.config import (
+    Layout,
+    ObjectiveName,
+    ObjectiveParams,
+    PromptFormat,
+    TemplateUse,
+    TrainingParams,
+)
 from iterpref_core.records.errors import ConfigError, InputError, ModelError
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, ObjectiveName
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.training.outputs import read_curve
 
 from .conftest import Inputs, Train, Trained, files_of, read_weights

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records.config import Layout, TrainingParams
+from iterpref_core.records.config import Layout, ObjectiveName, TrainingParams
 from iterpref_core.training.objectives.losses import (
     apo_zero_loss,
     cautious_loss,
@@ -21,7 +21,7 @@ from iterpref_core.training.objectives.losses import (
     sigmoid_loss,
     simpo_loss,
 )
-from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES, ObjectiveName
+from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
 
 if TYPE_CHECKING:
     import torch

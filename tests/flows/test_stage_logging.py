@@ -12,7 +12,7 @@ import yaml
 
 from flows.cli import run_verbs
 from iterpref_core.records.config import load_params
-from tasks.mlflow.record import kept_records
+from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
 from tests.dvc_repository import ToyCheckout, reproduce
 from tests.once import give_mlflow_tables
@@ -26,17 +26,17 @@ TOY = """
 import sys, time
 from pathlib import Path
 from flows import stage
-from tasks.mlflow.recorded import recorded
+from tasks.mlflow.logged import logged
 from tasks.stage_name import StageName
 
 def pairs(params):
-    with recorded(StageName("pairs"), params) as metrics:
+    with logged(StageName("pairs"), params) as metrics:
         Path("data").mkdir(exist_ok=True)
         Path("data/pairs.jsonl").write_text('{"task_id": "a"}\\n')
         metrics["pairs"] = 1.0
 
 def training(params, objective):
-    with recorded(StageName("training", objective), params) as metrics:
+    with logged(StageName("training", objective), params) as metrics:
         while Path("block").exists():
             Path("begun").touch()
             time.sleep(0.05)
@@ -47,7 +47,7 @@ def training(params, objective):
         metrics["loss"] = params.training.beta
 
 def evaluation(params, objective):
-    with recorded(StageName("evaluation", objective), params) as metrics:
+    with logged(StageName("evaluation", objective), params) as metrics:
         Path("results").mkdir(exist_ok=True)
         score = float(Path(f"models/trained/{objective}").read_text())
         Path(f"results/{objective}").write_text(str(score))
@@ -176,7 +176,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     assert row.data.tags["mlflow.source.git.dirty"] == "false"
     assert row.data.metrics == {"dpo/heldout/pass_at_1": 0.1}
     assert len(stage_rows("pairs")) == 1, "it was reused"
-    assert kept_records() == []
+    assert kept_entries() == []
 
 
 def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Record: a command and the stages that are up to date in it, kept in a file until MLflow has it.
+"""Entry: a command and the stages that are up to date in it, kept in a file until MLflow has both.
 
 The files stand beside the stored answers of models, so that they outlive a work pool's clone.
 """
@@ -14,18 +14,18 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
 from tasks.mlflow.command import Command
-from tasks.mlflow.execution import Execution
+from tasks.mlflow.finished_stage import FinishedStage
 from tasks.paths import STATE, home
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
-class Record(BaseModel):
+class Entry(BaseModel):
     """The state of a command.
 
     Attributes:
         command: the command.
-        executions: the stages that are up to date, by name.
+        stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
         started: seconds since the epoch.
@@ -35,7 +35,7 @@ class Record(BaseModel):
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
     command: Command
-    executions: dict[str, Execution] = {}
+    stages: dict[str, FinishedStage] = {}
     status: Status = "RUNNING"
     error: ShownText = ""
     started: float
@@ -44,20 +44,20 @@ class Record(BaseModel):
     @property
     def path(self) -> Path:
         """The file in which it is kept."""
-        return records_folder() / f"{self.command.key}.json"
+        return entries_folder() / f"{self.command.key}.json"
 
     def keep(self) -> None:
         """Write the file. What it has of an earlier state of the command, which MLflow does not have yet, stays."""
         if self.path.is_file():
-            before = Record.read(self.path)
-            self.executions = {**before.executions, **self.executions}
+            before = Entry.read(self.path)
+            self.stages = {**before.stages, **self.stages}
             self.started = min(before.started, self.started)
         with atomic_writer(self.path) as file:
             file.write(self.model_dump_json(indent=2))
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a record.
+        """Read an entry.
 
         Raises:
             InputError: it is torn, or of another version.
@@ -82,11 +82,11 @@ def told_end(tell: Callable[[Status, str], object]) -> Iterator[None]:
     tell("FINISHED", "")
 
 
-def records_folder() -> Path:
-    """Return the folder of the records that MLflow does not have."""
-    return home() / STATE / "records"
+def entries_folder() -> Path:
+    """Return the folder of the entries that MLflow does not have."""
+    return home() / STATE / "mlflow"
 
 
-def kept_records() -> list[Path]:
-    """Return the files of the records that MLflow does not have, the oldest first."""
-    return sorted(records_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+def kept_entries() -> list[Path]:
+    """Return the files of the entries that MLflow does not have, the oldest first."""
+    return sorted(entries_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.settings import ROOT
-
+ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "edits.md"
 LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 """Each may import itself and those before it."""
@@ -26,7 +25,7 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.mlflow.recorded",
+    "tasks.mlflow.logged",
     "tasks.paths",
     "tasks.stage_name",
 )
@@ -49,6 +48,7 @@ STARTED_BY = {
 
 
 def module_name(path: Path) -> str:
+    """Return the dotted name of a module by its file."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -64,12 +64,13 @@ MODULES = {module_name(path): path for layer in LAYERS for path in files_of(laye
 
 @cache
 def parsed(module: str) -> ast.Module:
+    """Return the syntax tree of a module."""
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 @cache
 def imports_of(module: str) -> frozenset[str]:
-    """Our own modules that a module imports, or names in a string, anywhere in its text."""
+    """Return our own modules that a module imports, or names in a string, anywhere in its text."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
@@ -120,11 +121,12 @@ def behind_minus_m(items: list[ast.expr]) -> list[str]:
 
 
 def texts_of(nodes: list[ast.expr]) -> list[str]:
+    """Return the texts among nodes of a syntax tree."""
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def stages() -> dict[str, list[Path]]:
-    """What each stage of dvc.yaml depends on."""
+    """Return the paths on which each stage of dvc.yaml depends."""
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
@@ -155,7 +157,7 @@ def data_of(module: Path) -> set[Path]:
 
 
 def executed_by(module: str) -> set[str]:
-    """All of ours that a module can load, apart from contracts and from what only records."""
+    """Return our modules that a module can load, apart from contracts and from what only records."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = [module]

@@ -1,4 +1,4 @@
-"""Recorded command: a command of ours that brings stages up to date, and its run in MLflow."""
+"""Logged command: a command of ours that brings stages up to date, and its run in MLflow."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,12 +10,12 @@ from iterpref_core.records.config import Params
 from tasks.dvc.lock import read_lock
 from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import Command, describe_command
-from tasks.mlflow.execution import Execution, read_execution
-from tasks.mlflow.record import Record, Status, told_end
-from tasks.mlflow.sync import send_kept, write_record
+from tasks.mlflow.entry import Entry, Status, told_end
+from tasks.mlflow.finished_stage import FinishedStage, read_stage
+from tasks.mlflow.sync import send_kept, write_entry
 
 
-class RecordedCommand:
+class LoggedCommand:
     """A command while it runs.
 
     Attributes:
@@ -27,7 +27,7 @@ class RecordedCommand:
         self.command = command
         self.ran = False
         self._started = time.time()
-        self._executions: dict[str, Execution] = {}
+        self._stages: dict[str, FinishedStage] = {}
         self._folder = Path()
 
     def add(self, stages: Iterable[str], times: Mapping[str, Times], folder: Path = Path()) -> None:
@@ -35,37 +35,35 @@ class RecordedCommand:
 
         Args:
             stages: DVC's names of them.
-            times: when they were executed: of those that were.
+            times: when they were run: of those that were.
             folder: the checkout or worktree in which they ran.
         """
         self._folder = folder.resolve()
         lock = read_lock(folder)
         for name in stages:
             # A stage without outputs is in no lock.
-            if name in lock and (name in times or name not in self._executions):
-                self._executions[name] = read_execution(name, lock[name], self._folder, times.get(name))
+            if name in lock and (name in times or name not in self._stages):
+                self._stages[name] = read_stage(name, lock[name], self._folder, times.get(name))
 
     def write(self, status: Status = "RUNNING", error: str = "") -> None:
         """Write to MLflow how far the command is, if it has anything to say."""
-        if not self._executions and not self.ran:
+        if not self._stages and not self.ran:
             send_kept()
             return
-        record = Record(
+        entry = Entry(
             command=self.command,
-            executions=dict(self._executions),
+            stages=dict(self._stages),
             status=status,
             error=error,
             started=self._started,
             ended=time.time(),
         )
-        write_record(record, self._folder)
+        write_entry(entry, self._folder)
 
 
 @contextmanager
-def recorded_command(
-    command: str, params: Params, values: Mapping[str, Any], name: str = ""
-) -> Iterator[RecordedCommand]:
-    """Record the block as a command, whose run in MLflow gets one status at the end.
+def logged_command(command: str, params: Params, values: Mapping[str, Any], name: str = "") -> Iterator[LoggedCommand]:
+    """Log the block as a command, whose run in MLflow gets one status at the end.
 
     Args:
         command: the command, such as `iterpref run`.
@@ -73,6 +71,6 @@ def recorded_command(
         values: parameters that the command itself sets, by dotted key.
         name: name of the run; by default the parameters that differ.
     """
-    record = RecordedCommand(describe_command(command, params, values, name))
-    with told_end(record.write):
-        yield record
+    entry = LoggedCommand(describe_command(command, params, values, name))
+    with told_end(entry.write):
+        yield entry

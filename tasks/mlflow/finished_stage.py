@@ -1,4 +1,4 @@
-"""Execution: a stage that is up to date, as DVC describes it, with its metrics and the times at which it ran here."""
+"""Finished stage: a stage that is up to date, as DVC describes it, with its metrics and when it ran here."""
 
 import csv
 import hashlib
@@ -13,46 +13,46 @@ from tasks.paths import metrics_path
 from tasks.stage_name import StageName
 
 
-class Execution(BaseModel):
+class FinishedStage(BaseModel):
     """A stage that is up to date.
 
     Attributes:
-        stage: DVC's name of the stage.
+        name: DVC's name of the stage.
         locked: its inputs, parameters and outputs.
-        times: when the command executed it; None if its outputs were there, or DVC has brought them back.
+        times: when the command ran it; None if its outputs were there, or DVC has brought them back.
         metrics: the stage's metrics; none if they are not in this folder.
         curve: rows of a training's curve.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
-    stage: str
+    name: str
     locked: LockedStage
     times: Times | None = None
     metrics: dict[str, float] = {}
     curve: list[dict[str, str]] = []
 
     @property
-    def name(self) -> StageName:
+    def parts(self) -> StageName:
         """The stage's name in two parts."""
-        return StageName.parse(self.stage)
+        return StageName.parse(self.name)
 
     @property
     def key(self) -> str:
-        """A digest that is equal for executions with equal inputs, parameters and outputs."""
+        """A digest that is equal for stages with equal inputs, parameters and outputs."""
         artifacts = [[item.path, item.md5] for item in (*self.locked.deps, *self.locked.outs)]
-        text = json.dumps([self.stage, artifacts, self.locked.params], sort_keys=True)
+        text = json.dumps([self.name, artifacts, self.locked.params], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def read_execution(stage: str, locked: LockedStage, folder: Path, times: Times | None) -> Execution:
+def read_stage(stage: str, locked: LockedStage, folder: Path, times: Times | None) -> FinishedStage:
     """Return a stage of dvc.lock, with what this folder has of it.
 
     Args:
         stage: DVC's name of the stage.
         locked: its inputs, parameters and outputs.
         folder: the checkout or worktree. Files there that are not those of dvc.lock are left alone.
-        times: when the command executed it, if it did.
+        times: when the command ran it, if it did.
     """
     path = metrics_path(StageName.parse(stage))
     digests = {out.path: out.md5 for out in locked.outs}
@@ -63,8 +63,8 @@ def read_execution(stage: str, locked: LockedStage, folder: Path, times: Times |
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         return content if digest == digests.get(path.as_posix()) else b""
 
-    return Execution(
-        stage=stage,
+    return FinishedStage(
+        name=stage,
         locked=locked,
         times=times,
         metrics=json.loads(read(path) or b"{}"),

@@ -1,4 +1,4 @@
-"""Recorded stage: one call of the core, with its metrics written; under a bare `dvc repro`, with its run in MLflow."""
+"""Logged stage: one call of the core, with its metrics written; under a bare `dvc repro`, with its run in MLflow."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import COMMAND_VARIABLE, describe_command
-from tasks.mlflow.execution import read_execution
-from tasks.mlflow.record import Record, Status, told_end
+from tasks.mlflow.entry import Entry, Status, told_end
+from tasks.mlflow.finished_stage import read_stage
 from tasks.mlflow.server import log_defect
-from tasks.mlflow.sync import write_record
+from tasks.mlflow.sync import write_entry
 from tasks.paths import metrics_path
 from tasks.stage_name import StageName
 
@@ -24,7 +24,7 @@ Metrics = dict[str, float]
 
 
 @contextmanager
-def recorded(stage: StageName, params: Params) -> Iterator[Metrics]:
+def logged(stage: StageName, params: Params) -> Iterator[Metrics]:
     """Write the metrics that the block puts into the dictionary.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
@@ -56,7 +56,7 @@ class _StageAlone:
     def __init__(self, stage: StageName, params: Params) -> None:
         self._stage = stage
         now = time.time()
-        self._record = Record(command=describe_command("dvc repro", params), started=now, ended=now)
+        self._entry = Entry(command=describe_command("dvc repro", params), started=now, ended=now)
         self._begun = LockedStage()
         # The parameters are those of the beginning, whatever params.yaml says in the end.
         with self._spared():
@@ -64,17 +64,17 @@ class _StageAlone:
 
     def end(self, status: Status, reason: str) -> None:
         """Write to MLflow how the stage has ended."""
-        record = self._record
-        record.status = status
-        record.ended = time.time()
+        entry = self._entry
+        entry.status = status
+        entry.ended = time.time()
         if reason:
-            record.error = f"{self._stage}: {reason}"
+            entry.error = f"{self._stage}: {reason}"
         with self._spared():
             if status == "FINISHED":
-                self._add(record)
-            write_record(record, Path())
+                self._add(entry)
+            write_entry(entry, Path())
 
-    def _add(self, record: Record) -> None:
+    def _add(self, entry: Entry) -> None:
         """Add the stage, with the parameters of its beginning and the outputs of its end."""
         name = str(self._stage)
         ended = observe_stage(self._stage, outs=True)
@@ -85,14 +85,14 @@ class _StageAlone:
                 file=sys.stderr,
             )
         locked = self._begun.model_copy(update={"outs": ended.outs})
-        record.executions[name] = read_execution(name, locked, Path(), Times(record.started, record.ended))
+        entry.stages[name] = read_stage(name, locked, Path(), Times(entry.started, entry.ended))
 
     @contextmanager
     def _spared(self) -> Iterator[None]:
-        """Turn every error in the block into a warning: a record must not cost the work of hours."""
+        """Turn every error in the block into a warning: an entry must not cost the work of hours."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
             log_defect(error)
             reason = f"{type(error).__name__}: {error}"
-            print(f"warning: the record of {self._stage} in MLflow will not be complete: {reason}", file=sys.stderr)
+            print(f"warning: the entry of {self._stage} in MLflow will not be complete: {reason}", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""Tables: the rows of a Parquet, Arrow or CSV file as JSON texts.
+
+Arrow's maps are mappings, and its dates, times and decimal numbers are texts. Null values are left out of a row's JSON,
+as in this project's JSONL files.
+"""
+
+import csv
+import io
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from iterpref_core.records.errors import InputError, first_line
+from iterpref_core.records.input_files import open_input
+from iterpref_core.storage.shards import layout_of
+
+TABLES = (".parquet", ".arrow", ".csv")
+"""The endings of tables."""
+_ROWS_AT_ONCE = 16
+"""Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
+_BUFFER_BYTES = 1 << 20
+"""Bytes of a column that are read at a time; without this bound, a row group's whole column is in memory."""
+
+
+def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
+    """Stream the rows of a table as JSON texts.
+
+    Args:
+        path: the file.
+        nulls: True: a row has all columns, null or not.
+
+    Raises:
+        InputError: the file is absent or not whole, or Python has no such value as stands in it.
+    """
+    try:
+        import pyarrow as pa
+    except ModuleNotFoundError:
+        raise InputError(f"{path}: tables need pyarrow; install 'iterpref[data]', or give JSONL") from None
+    try:
+        with open_input(path) as file:
+            for row in _READERS[layout_of(path)](file, path):
+                plain = _plain(row)
+                whole = {name: plain.get(name) for name in row} if nulls else plain
+                yield json.dumps(whole, ensure_ascii=False, default=str)
+    # A broken length may ask for more memory than there is. A date of year 3 million is none in Python.
+    except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise InputError(
+            f"{path}: not a whole file, or a value that Python does not have ({first_line(error)}); fetch it again, or "
+            "leave the column out"
+        ) from None
+
+
+def _parquet_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file, buffer_size=_BUFFER_BYTES) as rows:
+        schema = rows.schema_arrow
+        _check_columns(schema.names, path)
+        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        labels = {name: each["names"] for name, each in described.items() if _is_label(each)}
+        # All groups at once would be in memory together.
+        for group in range(rows.num_row_groups):
+            for batch in rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
+                for row in batch.to_pylist(maps_as_pydicts="strict"):
+                    yield {name: _named(value, labels.get(name)) for name, value in row.items()}
+
+
+def _is_label(feature: Any) -> bool:
+    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+
+
+def _named(value: Any, names: Sequence[str] | None) -> Any:
+    """Return the name that a set states for a number of a column, such as `accepted` for 0."""
+    return names[value] if names and isinstance(value, int) and 0 <= value < len(names) else value
+
+
+def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
+    # Every cell stays the text that it is: "007" is no number. A cell may hold a program of any length.
+    csv.field_size_limit(sys.maxsize)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        rows = csv.DictReader(text, strict=True)
+        _check_columns(rows.fieldnames or (), path)
+        for row in rows:
+            if None in row:
+                raise InputError(f"{path}: line {rows.line_num} has more cells than there are columns; correct it")
+            yield row
+
+
+def _arrow_rows(_: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
+    from datasets import ClassLabel, load_dataset
+
+    with tempfile.TemporaryDirectory() as cache:
+        rows = load_dataset("arrow", data_files=str(path), split="train", streaming=True, cache_dir=cache)
+        features = (rows.features or {}).items()
+        labels = {name: feature.names for name, feature in features if isinstance(feature, ClassLabel)}
+        for row in rows:
+            yield {name: _named(value, labels.get(name)) for name, value in row.items()}
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    """Check that no two columns have one name, of which a row would keep the last.
+
+    Raises:
+        InputError: two have.
+    """
+    for name, number in Counter(names).items():
+        if number > 1:
+            raise InputError(f"{path}: {number} columns are called {name!r}; leave one of them")
+
+
+_READERS = {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".csv": _csv_rows}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for JSON, without nulls."""
+    if isinstance(value, dict):
+        # The keys of a map may be numbers.
+        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    # A byte that is not UTF-8 becomes a lone surrogate: the row alone is left out then.
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
