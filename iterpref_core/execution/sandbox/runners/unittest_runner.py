@@ -116,6 +116,17 @@ def _cases(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield each
 
 
+def _written(module: ModuleType) -> set[tuple[type, str]]:
+    """Return the classes of a module's tests with the names of their methods, whatever a loader says."""
+    classes = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, unittest.TestCase)]
+    return {
+        (kind, name)
+        for kind in classes
+        for name in dir(kind)
+        if name.startswith("test") and callable(getattr(kind, name))
+    }
+
+
 def _run_all(module: ModuleType, recorder: Recorder) -> None:
     """Run the classes of a module, and see that each of their cases has run as it was written.
 
@@ -125,6 +136,8 @@ def _run_all(module: ModuleType, recorder: Recorder) -> None:
     suite = unittest.TestLoader().loadTestsFromModule(module)
     methods = {case.id(): (type(case), case._testMethodName) for case in _cases(suite)}  # noqa: SLF001
     before = {name: getattr(*place) for name, place in methods.items()}
+    if "load_tests" not in vars(module) and (left := _written(module) - set(methods.values())):
+        raise TestFailedError(f"{min(name for _, name in left)} was left out")
     suite.run(unittest.TestResult())
     failed = {case for case, _ in recorder.failed}
     for name, place in methods.items():

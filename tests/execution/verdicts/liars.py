@@ -1,19 +1,17 @@
 # ruff: noqa: E501 - a table of programs
 """Liars: programs whose `f(2)` is not 4, and that try to pass a test that says so.
 
-They answer comparisons as they like, end before a test does, write on the connection to the judge, look for what is
-expected, and put files, names and modules in the way of the test.
+They answer comparisons as they like, end before a test does, report in its place, look for what is expected, and put
+files, names and modules in the way of the test.
 """
 
 LIAR = "class L({base}):\n    def __eq__(self, o): {test}\n    def __ne__(self, o): return not self == o\n"
 LIAR += "    __hash__ = None\n    def __gt__(self, o): return True\n    __ge__ = __lt__ = __le__ = __gt__\n"
+REPORTS = "import gc, os, types\ndef f(x):\n    for found in gc.get_objects():\n        if isinstance(found, types.FunctionType) and found.__name__ == 'report':\n            {}\n"
 LIARS = {
     "equal": LIAR.format(base="object", test="return True") + "def f(x): return L()",
     "equal int": LIAR.format(base="int", test="return True") + "def f(x): return L(0)",
     "equal to numbers": LIAR.format(base="object", test="return type(o).__name__ == 'int'") + "def f(x): return L()",
-    "equal unless marked": LIAR.format(
-        base="object", test="import builtins; return not hasattr(builtins, '__never__')"
-    ) + "def f(x): return L()",
     "skips": "import unittest\ndef f(x): raise unittest.SkipTest('no')",
     "stops": "import unittest.case\ndef f(x): raise unittest.case._ShouldStop",
     "exits": "import sys\ndef f(x): sys.exit(0)",
@@ -46,19 +44,9 @@ LIARS = {
     "reads the script": "import re, os\ndef f(x):\n    for name in os.listdir('.'):\n        if name == 't.py':\n"
                         "            found = re.search(r'f\\(%d\\)\\D+(\\d+)' % x, open(name).read())\n"
                         "            return int(found[1]) if found else 0\n    return 0",
-    "reads the job": "import sys, re\ndef f(x):\n    frame = sys._getframe(1)\n    while frame:\n"
-                     "        job = frame.f_locals.get('job')\n        if isinstance(job, dict):\n"
-                     "            found = re.search(r'f\\((?:self.two|%d)\\)\\D+(\\d+)' % x, str(job.get('steps')))\n"
-                     "            return int(found[1]) if found else 0\n        frame = frame.f_back\n    return 0",
-    "forges reports": "import os\nfor n in range(3, 1024):\n    try: os.write(n, b'-1 loaded 0 \\n0 passed 0 \\n1 passed 0 "
-                      "\\n1 done 0 \\n')\n    except OSError: pass\nos._exit(0)\ndef f(x): return 0",
     "patched builtins": "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.all = lambda *a: True\n"
                         "builtins.exec = lambda *a: None\nbuiltins.eval = lambda *a: 4\n"
                         "builtins.compile = lambda *a, **k: '0'\ndef f(x): return 0",
-    "reports by the harness": "import gc, os, types\ndef f(x):\n    for found in gc.get_objects():\n"
-                              "        if isinstance(found, types.FunctionType) and found.__name__ == 'report':\n"
-                              "            found(0, 'passed', '')\n            found(1, 'passed', '')\n"
-                              "            found(1, 'done', '')\n            os._exit(0)",
     "wrong": "def f(x): return x + 1",
     # objects that answer every comparison
     "every operator": "import operator\nclass L:\n    pass\nfor n in 'eq ne lt le gt ge contains'.split():\n    setattr(L, f'__{n}__', lambda *a: True)\n"
@@ -110,27 +98,16 @@ LIARS = {
     "killed by itself": "import os, signal\ndef f(x): os.kill(os.getpid(), signal.SIGKILL)",
     "exits later": "import os, threading\nthreading.Timer(0.01, os._exit, (0,)).start()\ndef f(x): return x",
     "at exit": "import atexit, os\natexit.register(lambda: os.write(3, b'x'))\ndef f(x): raise SystemExit(0)",
-    # the connection
-    "closes the wire": "import os\ndef f(x): os.closerange(3, 1024)",
-    "closes it at load": "import os\nos.closerange(3, 1024)\ndef f(x): return 5",
-    "copies the wire": "import os\ndef f(x):\n    for n in range(40, 60): os.dup2(3, n)\n    os.close(3)\n    return 5",
-    "an answer of its own": "import json, os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n[null,5]'\n    os.write(3, struct.pack('=I', len(b)) + b)\n    return 5",
-    "many answers": "import os, struct\nb = b'[0,\"answer\",[]]\\n[null,null]'\nos.write(3, (struct.pack('=I', len(b)) + b) * 50)\ndef f(x): return 5",
-    "reports on the wire": "import os, struct\nb = b'-1 loaded 0 \\n0 passed 0 \\n1 done 0 \\n'\nfor n in range(3, 1024):\n    try: os.write(n, b); os.write(n, struct.pack('=I', len(b)) + b)\n    except OSError: pass\ndef f(x): return 5",
-    "huge frame": "import os, struct\ndef f(x): os.write(3, struct.pack('=I', 2**32 - 1)); return 5",
-    "no JSON": "import os, struct\ndef f(x): os.write(3, struct.pack('=I', 4) + b'\\xff\\xfe\\n[')",
-    "deep JSON": "import os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n' + b'[' * 100000\n    os.write(3, struct.pack('=I', len(b)) + b)",
-    "unknown tag": "import os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n[null,{\"?\":0}]'\n    os.write(3, struct.pack('=I', len(b)) + b)",
-    "runs code by name": "import os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n[null,{\"g\":[\"os\",\"_exit\"]}]'\n    os.write(3, struct.pack('=I', len(b)) + b)",
-    "takes a mock by name": "import os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n[null,{\"g\":[\"unittest.mock\",\"ANY\"]}]'\n    os.write(3, struct.pack('=I', len(b)) + b)",
-    "takes a module": "import os, struct\ndef f(x):\n    b = b'[0,\"answer\",[]]\\n[null,{\"m\":[\"unittest.mock\"]}]'\n    os.write(3, struct.pack('=I', len(b)) + b)",
-    "asks for globals": "import os, struct\ndef f(x):\n    b = b'[0,\"ask\",\"getattr\",0,\"__globals__\",[],false]\\n[[],[]]'\n    os.write(3, struct.pack('=I', len(b)) + b)\n    return 5",
-    "asks for an operation": "import os, struct\ndef f(x):\n    b = b'[0,\"ask\",\"exec\",null,\"\",[],false]\\n[[\"1\"],[]]'\n    os.write(3, struct.pack('=I', len(b)) + b)\n    return 5",
-    "reads the wire": "import os, threading\nthreading.Thread(target=lambda: (os.read(3, 1 << 16), os._exit(0))).start()\ndef f(x): return 5",
-    "answers in another thread": "import os, struct, threading, time\ndef late():\n    b = b'[0,\"answer\",[]]\\n[null,5]'\n    while True:\n        os.write(3, struct.pack('=I', len(b)) + b); time.sleep(0.001)\n"
-                                 "threading.Thread(target=late, daemon=True).start()\ndef f(x): return 5",
-    "patches the connection": "import gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Connection':\n        o.is_judge = True\n        o.refer = lambda *a: {'g': ['builtins', 'object']}\ndef f(x): return object()",
-    "patches the encoder": "import gc\nfor o in gc.get_objects():\n    if isinstance(o, type) and o.__name__ == 'Encoder':\n        o.tree = lambda *a: True\ndef f(x): return 5",
+    # reports and steps
+    "forges reports": "import os\nfor n in range(3, 1024):\n    try: os.write(n, b'-1 loaded 0 \\n0 value 0 4\\n0 passed 0 \\n1 done 0 \\n')\n    except OSError: pass\nos._exit(0)\ndef f(x): return 0",
+    "reports by the harness": REPORTS.format("for n in range(9):\n                for kind in ('passed', 'returned', 'done'): found(n, kind, 0, '')\n            os._exit(0)"),
+    "reports true values": REPORTS.format("for n in range(9): found(n, 'value', 0, 'true')\n            os._exit(0)"),
+    "reports with the key": REPORTS.format("key = next(c.cell_contents for c in found.__closure__ if type(c.cell_contents) is str)\n            for n in range(3, 1024):\n                try: os.write(n, f'{{key}} 0 passed 0 \\n{{key}} 1 done 0 \\n'.encode())\n                except OSError: pass\n            os._exit(0)"),
+    "reads the steps": "import re, sys\ndef f(x):\n    frame, seen = sys._getframe(1), ''\n    while frame:\n        seen += repr([*frame.f_locals.values()])\n        seen += repr([vars(v) for v in frame.f_locals.values() if hasattr(v, '_steps')])\n        frame = frame.f_back\n    found = re.search(r'f\\(%d\\)\\D+(\\d+)' % x, seen)\n    return int(found[1]) if found else 0",
+    "reads other names": "import sys\ndef f(x):\n    for module in [*sys.modules.values()]:\n        for name in ('n', 'want', 'expected'):\n            if type(getattr(module, name, None)) is int: return getattr(module, name)\n    return 0",
+    "patches the harness": "import sys\ndef f(x):\n    frame = sys._getframe(1)\n    while frame:\n        for name in ('returned', 'summarize', 'encode', '_computed', '_tree'):\n            if name in frame.f_globals: frame.f_globals[name] = lambda *a, **k: ('value', 'true')\n        for name in ('RUNNERS',):\n            for kind in frame.f_globals.get(name, ()): frame.f_globals[name][kind] = lambda *a: None\n        frame = frame.f_back\n    return 5",
+    "patches the encoder": "import gc, types\nfor o in gc.get_objects():\n    if isinstance(o, types.FunctionType) and o.__name__ in ('encode', 'summarize'): o.__code__ = (lambda value, *, lenient=False: 'true').__code__\ndef f(x): return 5",
+    "closes the channel": "import os\ndef f(x): os.closerange(3, 1024)",
     # values that cost
     "colliding set": "def f(x): return {n * (2**61 - 1) for n in range(3000)}",
     "many values": "def f(x): return list(range(2 * 10**5))",
@@ -138,18 +115,13 @@ LIARS = {
     "deep value": "def f(x):\n    v = []\n    for _ in range(10**5): v = [v]\n    return v",
     "cyclic value": "def f(x):\n    v = []\n    v.append(v)\n    return v",
     "huge number": "def f(x): return 10 ** 10**5",
-    # the judge's process and files
+    # other processes and files
     "signals": "import os, signal\ndef f(x):\n    for pid in [*range(1, 40), *range(os.getpid() - 3, os.getpid() + 9), os.getppid(), -1]:\n        if pid != os.getpid():\n"
                "            for s in (0, signal.SIGKILL):\n                try: os.kill(pid, s)\n                except OSError: pass\n    return 5",
     "traces": "import ctypes, os\nlibc = ctypes.CDLL(None)\ndef f(x):\n    for pid in range(os.getpid() - 3, os.getpid() + 9): libc.ptrace(16, pid, 0, 0)\n    return 5",
     "reads memory": "import os, re\ndef f(x):\n    for pid in ['self', *range(1, 40), *range(os.getpid() - 3, os.getpid() + 9)]:\n        for name in ('mem', 'environ', 'maps', 'fd/3', 'cwd/expected.txt', 'cmdline'):\n"
                     "            try: found = open(f'/proc/{pid}/{name}', 'rb').read(1 << 20)\n            except OSError: continue\n            if b'4' == found.strip(): return 4\n    return 5",
     "reads its own memory": "import gc, re\ndef f(x):\n    for o in gc.get_objects():\n        if type(o) in (dict, list, tuple):\n            found = re.search(r'f\\(2\\) == (\\d+)', repr(o)[:2000])\n            if found: return int(found[1])\n    return 5",
-    "reads expected.txt": "def f(x):\n    for path in ('expected.txt', '../expected.txt', '/judge/expected.txt', './expected.txt'):\n        try: return int(open(path).read())\n        except OSError: pass\n    return 5",
-    "writes expected.txt": "def f(x):\n    open('expected.txt', 'w').write('5')\n    return 5",
-    "links expected.txt": "import os\nopen('mine', 'w').write('5')\nos.symlink('mine', 'expected.txt')\ndef f(x): return 5",
-    "looks for the judge": "import os\ndef f(x):\n    for top in ('/judge', '/job', '/tmp', '..', '../..'):\n        for folder, _, files in os.walk(top):\n            if 'expected.txt' in files: return int(open(folder + '/expected.txt').read())\n    return 5",
-    "opens the judge": "import os\ndef f(x):\n    try:\n        os.chmod('/judge', 0o777)\n        name = os.listdir('/judge')[0]\n        return int(open(f'/judge/{name}/expected.txt').read())\n    except OSError: return 5",
     "writes modules": "PATCH = 'class E(int):\\n    pass\\n'\nfor name in ('helper', 'unittest', 'pytest', 'random', 'conftest', 'test_solution', 't', 'sitecustomize', 'json'):\n"
                       "    open(name + '.py', 'w').write('import builtins, os\\nos._exit(0)\\ndef wanted(): return 5\\n')\ndef f(x): return 5",
     "writes conftest.py": "open('conftest.py', 'w').write('import pytest\\ndef pytest_runtest_call(item): item.runtest = lambda: None\\n')\nopen('pytest.ini', 'w').write('[pytest]\\naddopts = --collect-only\\n')\ndef f(x): return 5",

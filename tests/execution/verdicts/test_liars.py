@@ -1,0 +1,93 @@
+"""No program that lies passes a test outside: in the quick tests each meets three kinds of tests in turn, else all."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution.ruling.steps import plan_of
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
+from tests.execution.tiers import BWRAP, tiers
+from tests.execution.verdicts.liars import LIARS
+
+pytestmark = pytest.mark.named_tier
+
+TIERS = tiers("liars")
+BEST_TIER = TIERS[:1] if not BWRAP.problem else TIERS[1:]
+# Whoever waits or computes without end soon ends: a liar need not get the time that it wants.
+LIMITS = Limits(cpu_s=0.5, wall_s=6, memory_mb=256, file_mb=4)
+CASE = "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_it(self):\n        "
+IMPORTS = "import pytest\nfrom solution import f\ndef test_it(): "
+
+
+def script(source: str) -> Test:
+    return ScriptTest(module="solution", files={"t.py": source}, run="t.py")
+
+
+KINDS: dict[str, Test] = {
+    "call": IoTest(call="f(2)", expected="4"),
+    "sorted call": IoTest(call="sorted(f(2))", expected="[4, 9]"),
+    "equal": AssertTest(code="assert f(2) == 2 * 2"),
+    "a name": AssertTest(code="want = 4\nx = f(2)\nassert x == want"),
+    "in order": AssertTest(code="assert 3 < f(2) < 5"),
+    "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
+    "close": AssertTest(code="import math\nassert math.isclose(f(2), 4)"),
+    "in a list": AssertTest(code="assert f(2) in [4]"),
+    "a type": AssertTest(code="x = f(2)\nassert type(x) is int\nassert x == 4"),
+    "an instance": AssertTest(code="assert isinstance(f(2), int)\nassert f(2) == 4"),
+    "check": AssertTest(code="def check(g):\n    assert g(2) == 4\n    assert g(3) == 9\ncheck(f)"),
+    "length": AssertTest(code="assert len(f(2)) == 2\nassert f(2) == [4, 9]"),
+    "an argument": AssertTest(code="xs = [2]\nf(xs)\nassert xs == [4]"),
+    "case": UnittestTest(code=f"{CASE}self.assertEqual(f(2), 4)\n        self.assertNotEqual(f(2), 5)"),
+    "almost": UnittestTest(code=f"{CASE}self.assertAlmostEqual(f(2), 4)\n        self.assertTrue(f(2) == 4)"),
+    "raises": UnittestTest(code=f"{CASE}with self.assertRaises(ZeroDivisionError): f(2)"),
+    "pytest": PytestTest(code=f"{IMPORTS}assert f(2) == 4"),
+    "approx": PytestTest(code=f"{IMPORTS}assert f(2) == pytest.approx(4)"),
+    "script": script("from solution import f\nif __name__ == '__main__':\n    assert f(2) == 4\n    assert f(3) == 9"),
+}
+"""Tests that `f(2)` is 4, or something else that no liar returns, in every form that is read as checks."""
+IN_TURN = 3
+"""Kinds of tests that a liar meets in the quick tests."""
+
+
+@pytest.fixture(scope="module", params=TIERS)
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    with Executor(LIMITS, workers=4, namespaces=request.param == "A") as executor:
+        yield executor
+
+
+def fooled(executor: Executor, liar: str, kinds: Sequence[str]) -> list[str]:
+    """The kinds of tests that a liar passes, or that have no verdict on it."""
+
+    def run(kind: str) -> Outcome:
+        return executor.run_one(Program(LIARS[liar], (KINDS[kind],), inside=False))
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(run, kinds))
+    return [kind for kind, outcome in zip(kinds, outcomes, strict=True) if outcome.verdict in ("passed", "infra_error")]
+
+
+def kinds_in_turn(liar: str) -> list[str]:
+    kinds, first = list(KINDS), IN_TURN * list(LIARS).index(liar)
+    return [kinds[(first + place) % len(kinds)] for place in range(IN_TURN)]
+
+
+@pytest.mark.parametrize("name", LIARS)
+def test_no_liar_passes_three_kinds_of_tests(executor: Executor, name: str) -> None:
+    assert fooled(executor, name, kinds_in_turn(name)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", BEST_TIER, indirect=True)
+@pytest.mark.parametrize("name", LIARS)
+def test_no_liar_passes_any_other_kind_of_test(executor: Executor, name: str) -> None:
+    met = kinds_in_turn(name)
+    assert fooled(executor, name, [kind for kind in KINDS if kind not in met]) == []
+
+
+def test_each_kind_of_test_is_read_as_checks_and_meets_liars_in_the_quick_tests() -> None:
+    assert [kind for kind, test in KINDS.items() if plan_of(Program("", (test,))).inside] == []
+    met = Counter(kind for name in LIARS for kind in kinds_in_turn(name))
+    assert min(met[kind] for kind in KINDS) >= 12
