@@ -213,8 +213,8 @@ class _TestReader:
         self._pending: list[_Statement] = []
         self._drafts: list[_Draft] = []
         self._functions: dict[str, ast.FunctionDef] = {}
-        self._tests: list[ast.FunctionDef] = []
-        self._classes: list[ast.ClassDef] = []
+        self._tests: dict[str, ast.FunctionDef] = {}  # of two of a name, Python has the last
+        self._classes: dict[str, ast.ClassDef] = {}
         if runner == "unittest":
             names.bound["unittest"] = Name(Origin.LIBRARY, path="unittest")
 
@@ -261,7 +261,7 @@ class _TestReader:
             case ast.FunctionDef(decorator_list=[]):
                 self._define(node)
             case ast.ClassDef(bases=[base]) if self._names.path(base) == "unittest.TestCase":
-                self._classes.append(node)
+                self._classes[node.name] = node
             case ast.Assign(targets=[target], value=value):
                 self._assign(target, value, node)
             case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
@@ -288,7 +288,7 @@ class _TestReader:
 
     def _define(self, node: ast.FunctionDef) -> None:
         if self._runner == "pytest" and node.name.startswith("test"):
-            self._tests.append(node)
+            self._tests[node.name] = node
             return
         self._functions[node.name] = node  # its body is read where it is called
         self._names.bound[node.name] = Name(Origin.UNKNOWN)
@@ -318,6 +318,8 @@ class _TestReader:
                 self._names.bound |= {part.id: bound for part in parts}  # type: ignore[attr-defined]
             case _:
                 raise InsideError("the target of an assignment")
+        for name in _stored(target):
+            self._functions.pop(name, None)
 
     def _origin(self, value: ast.expr) -> Origin:
         """Return where the value of an expression comes from that runs."""
@@ -444,18 +446,18 @@ class _TestReader:
 
     def _run_tests(self) -> None:
         """Read the test functions, and the methods of test classes, in the order in which their runner runs them."""
-        for function in self._tests:
+        for function in self._tests.values():
             self._inline(function)
         if self._runner == "assert":
             return
-        for node in sorted(self._classes, key=lambda each: each.name):
+        for _, node in sorted(self._classes.items()):
             if node.decorator_list or node.keywords:
                 raise InsideError("a decorated class of tests")
             methods = [each for each in node.body if not isinstance(each, ast.Pass | ast.Expr)]
             tests = [each for each in methods if isinstance(each, ast.FunctionDef) and each.name.startswith("test")]
             if len(tests) < len(methods):
                 raise InsideError("a class with more than tests")
-            for test in sorted(tests, key=lambda each: each.name):
+            for _, test in sorted({each.name: each for each in tests}.items()):
                 self._inline(test, method=True)
 
 

@@ -118,6 +118,9 @@ class ConditionReader:
         sides = [node.left, *node.comparators]
         if any(isinstance(each, ast.Is | ast.IsNot) for each in node.ops):
             self.exact = True
+            # `x = "ab"; assert f(x) is x`: a value that has left the process is another object.
+            if any(self._states(side) and not _is_one_object(side) for side in sides):
+                raise InsideError("the identity of a value")
         states_truth = any(isinstance(side, ast.Constant) and isinstance(side.value, bool) for side in sides)
         if all(self._states(side) for side in sides):
             # `xs = [3, 1]; f(xs); assert xs == [1, 3]`: of two stated sides, the program may have changed a name's.
@@ -260,6 +263,10 @@ class ConditionReader:
 
 def _is_short(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value <= MAX_DIGITS
+
+
+def _is_one_object(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and any(node.value is each for each in (None, True, False, ...))
 
 
 def _itself(value: Any) -> Any:
