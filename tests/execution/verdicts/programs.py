@@ -570,4 +570,14 @@ CASES = {
     "removed": Case("xs = [4, 5]\nxs.remove(f(2))\nassert xs == [5]", SQUARE, TWO_IS_ANY),
     "an expected value that is an argument, too": Case("n = 4\nassert f(2) == n\nassert g(n) == 5", SQUARE + "\ndef g(x): return x + 1", "import sys\ndef f(x): return sys._getframe(1).f_globals.get('n')\ndef g(x): return x + 1"),
     "an expected list that is an argument, too": Case("xs = [2, 3]\nassert f(2) == xs\nassert g(xs) == 5", "def f(x): return [x, x + 1]\ndef g(x): return sum(x)", "import sys\ndef f(x): return sys._getframe(1).f_globals.get('xs')\ndef g(x): return sum(x)"),
+    # what has no place outside, or is another object there
+    "a text that is handed through": Case("x = 'ab'\nassert f(x) is x", "def f(x): return x", "def f(x): return x[:1] + x[1:]"),
+    "a part of a long text": Case("assert 'y' in f()", "def f(): return 'x' * 5_000_000 + 'y'", "def f(): return 'x' * 5_000_000"),
+    "the order of long texts": Case("assert f() > 'a'", "def f(): return 'z' * 5_000_000", "def f(): return 'Z' * 5_000_000"),
+    "a mark of a digest": Case("assert '#' not in f()", "def f(): return 'x' * 5_000_000", "def f(): return '#' * 5_000_000"),
+    "a comparison in a text": Case("assert eval('f(2) == 4') == 1", SQUARE, TWO_IS_ANY),
+    "a literal in a text": Case("n = 3\nassert f(eval('n')) == 9", SQUARE, "def f(x): return x"),
+    "a test defined twice": Case("from solution import f\ndef test_it(): assert f(2) == 5\ndef test_it(): assert f(2) == 4", SQUARE, "def f(x): return 5", kind="pytest"),
+    "a class of tests defined twice": Case("import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_it(self): self.assertEqual(f(2), 5)\nclass T(unittest.TestCase):\n    def test_it(self): self.assertEqual(f(2), 5)\n    def test_it(self): self.assertEqual(f(2), 4)", SQUARE, "def f(x): return 5", kind="unittest"),
+    "a check defined twice": Case("def check(g): assert g(2) == 5\ncheck = print\ncheck(f)\nassert f(2) == 4", SQUARE, "def f(x): return 5"),
 }  # fmt: skip
