@@ -96,7 +96,9 @@ def read_expression(source: str, setup: str) -> bool:
     names = Names(shared=True)
     _bind_setup(names, setup)
     try:
-        ConditionReader(names).directness(parsed(source.strip()).body[0].value)  # type: ignore[attr-defined]
+        expression = parsed(source.strip()).body[0].value  # type: ignore[attr-defined]
+        ConditionReader(names).directness(expression)
+        names.check_used(expression)
     except (InsideError, AttributeError, IndexError, *UNREADABLE):
         return False
     return True
