@@ -8,7 +8,7 @@ is an object with one key that names its type:
 
 Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
 never encoded as they are: they may lie about themselves. Where the comparison is Python's `==`, some are encoded by the
-plain value that they hold (`lenient`). Types are told apart by identity: a metaclass may lie about equality and hash.
+plain value that they hold (`Leniency`). Types are told apart by identity: a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
 '{"t":[1,2.0,{"s":["a"]}]}'
@@ -23,7 +23,7 @@ import json
 import sys
 from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 Tree = Any
 MAX_TEXT = 4 << 20
@@ -39,23 +39,28 @@ _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another one, as in Python
 _mro_of = type.__dict__["__mro__"].__get__
 
+Leniency = Literal["exact", "alike", "equal"]
+"""The values that have a text: those of plain types; those that behave as such, too; those that equal such, too."""
 _HELD: dict[int, Callable[[Any], Any]] = {
     id(int): int.__int__,
     id(float): float.__float__,
     id(str): str.__str__,
     id(bytes): bytes.__bytes__,
-    id(bytearray): lambda value: bytes(bytearray.__getitem__(value, slice(None))),
     id(tuple): lambda value: tuple(tuple.__iter__(value)),
     id(list): lambda value: list(list.__iter__(value)),
     id(dict): lambda value: dict(dict.items(value)),
     id(set): lambda value: set(set.__iter__(value)),
     id(frozenset): lambda value: frozenset(frozenset.__iter__(value)),
+}
+"""Readers of the plain value in an object of a subclass. They ask the plain type, never the object."""
+_EQUAL: dict[int, Callable[[Any], Any]] = {
+    id(bytearray): bytes,
     id(type({}.keys())): set,
     id(type({}.items())): set,
+    id(decimal.Decimal): lambda value: _exactly(fractions.Fraction(value)),
+    id(fractions.Fraction): lambda value: _exactly(value),
 }
-"""Readers of the plain value in an object of a subclass, or in another object that equals a plain value.
-
-They ask the plain type, never the object."""
+"""Readers of the plain value that an object of another type equals."""
 _LIKE_DICT = frozenset(map(id, (collections.Counter, collections.OrderedDict, collections.defaultdict)))
 """Classes that equal a dictionary as a dictionary does."""
 _SPECIAL_NAMES = """
@@ -81,11 +86,11 @@ def _behaves_as_its_base(kind: type) -> bool:
     return id(kind) in _LIKE_DICT or all(name in _HARMLESS or name[:2] != "__" for name in own)
 
 
-def _held_by(value: Any) -> Any:
-    """Return the plain value that an object holds, and behaves as: that of a named tuple, or of a number of a library.
+def _held_by(value: Any, leniency: Leniency) -> Any:
+    """Return the plain value that an object holds.
 
     Raises:
-        UnencodableError: it holds none.
+        UnencodableError: it holds none that the leniency allows.
     """
     kind = type(value)
     for base in _mro_of(kind):
@@ -93,25 +98,32 @@ def _held_by(value: Any) -> Any:
             return _HELD[id(base)](value)
         if not _behaves_as_its_base(base):
             break
-    number = None
     numpy = sys.modules.get("numpy")
-    if kind in (decimal.Decimal, fractions.Fraction):
-        number = _exactly(fractions.Fraction(value))
-    elif numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
-        number = numpy.generic.item(value)
+    number = None
+    if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
+        if leniency == "equal" or kind in (numpy.float64, numpy.int64, numpy.bool_):
+            number = numpy.generic.item(value)
+    elif leniency == "equal" and id(kind) in _EQUAL:
+        return _EQUAL[id(kind)](value)
     if type(number) not in _NUMBERS:
         raise UnencodableError(type_name(kind))
     return number
 
 
 def _exactly(value: fractions.Fraction) -> Any:
-    """Return the integer or float that a fraction equals; None if it equals none."""
+    """Return the integer or float that a fraction equals.
+
+    Raises:
+        UnencodableError: it equals none.
+    """
     if value.denominator == 1:
         return value.numerator
-    return float(value) if fractions.Fraction(float(value)) == value else None
+    if fractions.Fraction(float(value)) != value:
+        raise UnencodableError(type_name(type(value)))
+    return float(value)
 
 
-def _tree(value: Any, lenient: bool) -> Tree:
+def _tree(value: Any, leniency: Leniency) -> Tree:
     """Return the tree of a value.
 
     Raises:
@@ -123,46 +135,49 @@ def _tree(value: Any, lenient: bool) -> Tree:
     if kind is int:
         return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is list:
-        return _trees(value, lenient)
+        return _trees(value, leniency)
     if kind is tuple:
-        return {"t": _trees(value, lenient)}
+        return {"t": _trees(value, leniency)}
     if kind is dict:
-        pairs = [_trees(pair, lenient) for pair in value.items()]
+        pairs = [_trees(pair, leniency) for pair in value.items()]
         return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted(_trees(value, lenient), key=_to_json)}
+        return {"s" if kind is set else "f": sorted(_trees(value, leniency), key=_to_json)}
     if kind is bytes:
         return {"b": value.hex()}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    if lenient:
-        return _tree(_held_by(value), lenient)
-    raise UnencodableError(type_name(kind))
+    if leniency == "exact":
+        raise UnencodableError(type_name(kind))
+    return _tree(_held_by(value, leniency), leniency)
 
 
-def _trees(values: Collection[Any], lenient: bool) -> list[Tree]:
+def _trees(values: Collection[Any], leniency: Leniency) -> list[Tree]:
     """Return the trees of values."""
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
-    return [_tree(value, lenient) for value in values]
+    return [_tree(value, leniency) for value in values]
 
 
-def encode(value: Any, *, lenient: bool = False) -> str:
+def encode(value: Any, leniency: Leniency = "exact") -> str:
     """Return the canonical text of a value, on one line.
 
     Args:
         value: anything.
-        lenient: take an object that behaves as a plain value for that value: named tuples, `Counter`, `OrderedDict`,
-            `defaultdict`, views of dictionaries, numpy's numbers, `Fraction` and `Decimal` that equal a float.
+        leniency: `alike` takes an object that behaves as a plain value for that value: named tuples, `Counter`,
+            `OrderedDict`, `defaultdict`, numpy's `float64`, `int64` and `bool_`; `equal` also one that equals a plain
+            value and behaves otherwise: views of dictionaries, other numbers of numpy, `Fraction`, `Decimal`.
 
     Raises:
         UnencodableError: the value, or a part of it, has no plain type, or is nested too deeply.
     """
     try:
-        return _to_json(_tree(value, lenient))
+        return _to_json(_tree(value, leniency))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
+    except (TypeError, ValueError, OverflowError):  # a view of lists, an infinite decimal
+        raise UnencodableError(type_name(type(value))) from None
 
 
 class Digest(str):
@@ -171,13 +186,13 @@ class Digest(str):
     __slots__ = ()
 
 
-def summarize(value: Any, *, lenient: bool = False) -> str:
+def summarize(value: Any, leniency: Leniency = "exact") -> str:
     """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
     Raises:
         UnencodableError: as `encode`.
     """
-    text = encode(value, lenient=lenient)
+    text = encode(value, leniency)
     if len(text) <= MAX_TEXT:
         return text
     return Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")

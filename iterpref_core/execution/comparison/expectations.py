@@ -146,7 +146,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     """
     try:
         value = literal(parse(source.strip(), "eval").body)
-        text = summarize(value, lenient=atol is not None)
+        text = summarize(value, "exact" if atol is None else "equal")
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
     shape = as_lists if tuples_as_lists else _as_it_is

@@ -29,6 +29,7 @@ def empty_folder(root: str) -> None:
     Raises:
         OSError: something could not be removed.
     """
+    os.chmod(root, stat.S_IRWXU)
     here = os.open(root, _FOLDER)
     trail: list[str] = []
     left = [_remove_files(here)]

@@ -7,6 +7,8 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from ..codec.canonical import Leniency
+
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
 """What runs a test, and so the names that the test sees:
 
@@ -28,7 +30,7 @@ class ValueStep(NamedTuple):
         expression: source.
         arguments: the values with which the expression's value is called, if it is.
         then: an expression for a function of the result; may be empty.
-        lenient: an object counts as the plain value that it holds; see `codec.canonical`.
+        leniency: objects that count as the plain value that they hold; see `codec.canonical`.
         catches: an exception leaves the sandbox in the place of the value.
         module: name that the test imports the solution by.
     """
@@ -39,7 +41,7 @@ class ValueStep(NamedTuple):
     before: str = ""
     arguments: tuple[Any, ...] | None = None
     then: str = ""
-    lenient: bool = False
+    leniency: Leniency = "exact"
     catches: bool = False
     module: str = "solution"
 

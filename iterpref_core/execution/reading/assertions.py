@@ -24,7 +24,6 @@ _OF_ONE_TYPE: dict[str, type] = {
     "assertListEqual": list,
     "assertTupleEqual": tuple,
     "assertDictEqual": dict,
-    "assertSetEqual": set,
 }
 _NONE = ast.Constant(None)
 

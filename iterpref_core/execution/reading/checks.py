@@ -20,7 +20,7 @@ from typing import NamedTuple
 from iterpref_core.execution.reading.assertions import read_method
 from iterpref_core.execution.reading.conditions import Condition, ConditionReader
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin, free_names
+from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin, loaded
 from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
 
 _MAX_SOURCE = 100_000
@@ -29,6 +29,11 @@ _MOST_READINGS = 5
 """Each reading finds names that are no expected values, and changes what the next one finds."""
 _MOST_STATEMENTS = 10_000
 """Statements that are read: functions that call others twice would have no end."""
+_OF_RUNNERS = {
+    *("load_tests", "setUpModule", "tearDownModule", "setup_module", "teardown_module", "setup_function"),
+    *("teardown_function", "pytest_generate_tests"),
+}
+"""Functions that a runner calls by itself."""
 _MAX_SHOWN = 80
 """Length of a literal that is shown in place of its name."""
 
@@ -94,11 +99,9 @@ def read_expression(source: str, setup: str) -> bool:
     (True, False)
     """
     names = Names(shared=True)
-    _bind_setup(names, setup)
     try:
-        expression = parsed(source.strip()).body[0].value  # type: ignore[attr-defined]
-        ConditionReader(names).directness(expression)
-        names.check_used(expression)
+        _bind_setup(names, setup)
+        ConditionReader(names).directness(parsed(source.strip()).body[0].value)  # type: ignore[attr-defined]
     except (InsideError, AttributeError, IndexError, *UNREADABLE):
         return False
     return True
@@ -141,8 +144,21 @@ def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple
         except UNREADABLE as error:
             return tuple(Reading(problem=compile_problem(error)) for _ in sources)
     packages = [packages_of(tree, frozenset({module})) for tree in trees]
-    if sum(map(len, sources)) > _MAX_SOURCE:
-        return tuple(Reading((), "the length", needed) for needed in packages)
+    try:
+        if sum(map(len, sources)) > _MAX_SOURCE:
+            raise InsideError("the length")
+        found = _read_trees(trees, setup, runner, module)
+    except InsideError as error:
+        found = [Reading(why_inside=str(error)) for _ in trees]
+    return tuple(reading._replace(packages=needed) for reading, needed in zip(found, packages, strict=True))
+
+
+def _read_trees(trees: Sequence[ast.Module], setup: str, runner: str, module: str) -> list[Reading]:
+    """Return the readings of tests that share their names.
+
+    Raises:
+        InsideError: all of them run inside.
+    """
     refused: frozenset[str] = frozenset()
     for _ in range(_MOST_READINGS):
         names = Names(shared=runner in ("assert", "unittest"), refused=refused)
@@ -153,25 +169,35 @@ def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple
         used = frozenset().union(*(reader.used for reader in readers))
         # What the program has seen, or may have changed, is no expected value.
         if not names.expected & used:
-            return tuple(
-                Reading(reader.checks(used), reader.why_inside, needed)
-                for reader, needed in zip(readers, packages, strict=True)
-            )
+            break
         refused |= names.expected & used
-    return tuple(Reading((), "expected values that the program is told", needed) for needed in packages)
+    else:
+        raise InsideError("expected values that the program is told")
+    if any(reader.why_inside for reader in readers):
+        # Tests share their names: what one binds, one that runs inside may need.
+        for reader, tree in zip(readers, trees, strict=True):
+            if _stored(tree):
+                reader.why_inside = reader.why_inside or "names that a test inside may need"
+    return [
+        Reading(why_inside=reader.why_inside) if reader.why_inside else Reading(reader.checks(used))
+        for reader in readers
+    ]
 
 
 def _bind_setup(names: Names, setup: str) -> None:
-    """Take the names of a setup for a library's, or for unknown ones: no program decides by them."""
+    """Take the names of a setup for a library's, or for unknown ones: no program decides by them.
+
+    Raises:
+        InsideError: nobody can say which names there are.
+    """
     try:
         statements = parsed(setup).body
     except UNREADABLE:
         return  # the program's process says why
+    names.bound |= dict.fromkeys(_stored(ast.Module(statements, [])), Name(Origin.UNKNOWN))
     for node in statements:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.bind_import(node)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.bound[node.name] = Name(Origin.UNKNOWN)
 
 
 def _stored(tree: ast.AST) -> set[str]:
@@ -186,10 +212,6 @@ def _stored(tree: ast.AST) -> set[str]:
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 stored.update(alias.asname or alias.name.partition(".")[0] for alias in aliases)
     return stored
-
-
-def _loaded(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 class _TestReader:
@@ -215,10 +237,10 @@ class _TestReader:
         self._pending: list[_Statement] = []
         self._drafts: list[_Draft] = []
         self._functions: dict[str, ast.FunctionDef] = {}
-        self._tests: dict[str, ast.FunctionDef] = {}  # of two of a name, Python has the last
         self._classes: dict[str, ast.ClassDef] = {}
+        self._depth = 0
         if runner == "unittest":
-            names.bound["unittest"] = Name(Origin.LIBRARY, path="unittest")
+            names.bound["unittest"] = Name(Origin.LIBRARY, source="unittest")
 
     def read(self, tree: ast.Module) -> None:
         """Read a test; see `checks` and `why_inside`."""
@@ -230,9 +252,7 @@ class _TestReader:
                 raise InsideError("no call")
         except (InsideError, *UNREADABLE) as error:
             self.why_inside = str(error) or type(error).__name__
-            self._drafts = []
-            self._pending = []
-            self.used = _loaded(tree)
+            self.used = loaded(tree)
             self._names.bound = before | dict.fromkeys(_stored(tree), Name(Origin.UNKNOWN))
 
     def checks(self, used: frozenset[str]) -> tuple[Check, ...]:
@@ -263,6 +283,8 @@ class _TestReader:
             case ast.FunctionDef(decorator_list=[]):
                 self._define(node)
             case ast.ClassDef(bases=[base]) if self._names.path(base) == "unittest.TestCase":
+                if self._runner == "pytest" or node.name in self._classes:
+                    raise InsideError("classes of tests whose order is pytest's")
                 self._classes[node.name] = node
             case ast.Assign(targets=[target], value=value):
                 self._assign(target, value, node)
@@ -289,10 +311,10 @@ class _TestReader:
         self._pending.append(_Statement(ast.unparse(node), bound))
 
     def _define(self, node: ast.FunctionDef) -> None:
-        if self._runner == "pytest" and node.name.startswith("test"):
-            self._tests[node.name] = node
-            return
-        self._functions[node.name] = node  # its body is read where it is called
+        """Note a function whose body is read where it is called."""
+        if node.name in _OF_RUNNERS or node.name in self._names.bound or self._depth:
+            raise InsideError(f"the function {node.name}, which a runner calls, or of another name's kind")
+        self._functions[node.name] = node
         self._names.bound[node.name] = Name(Origin.UNKNOWN)
 
     def _execute(self, node: ast.stmt, runs: ast.expr) -> None:
@@ -303,25 +325,25 @@ class _TestReader:
             runs: the expression in it that may decide nothing.
         """
         self._names.check_runs(runs)
-        self.used |= free_names(runs)
+        self.used |= loaded(runs)
         self._pending.append(_Statement(ast.unparse(node)))
 
     def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
         match target:
             case ast.Name(name) if is_literal(value):
                 self._pending.append(_Statement(ast.unparse(node), frozenset({name})))
-                self._names.bound[name] = Name(Origin.LITERAL, literal(value))
+                self._names.bound[name] = Name(Origin.LITERAL, literal(value), ast.unparse(value))
             case ast.Name(name):
                 self._execute(node, value)
-                self._names.bound[name] = Name(self._origin(value), ast.unparse(value))
+                self._names.bound[name] = Name(self._origin(value), source=ast.unparse(value))
             case ast.Tuple(elts=parts) if all(isinstance(part, ast.Name) for part in parts):
                 self._execute(node, value)
                 bound = Name(self._origin(value))
                 self._names.bound |= {part.id: bound for part in parts}  # type: ignore[attr-defined]
             case _:
                 raise InsideError("the target of an assignment")
-        for name in _stored(target):
-            self._functions.pop(name, None)
+        if reused := sorted(_stored(target) & self._functions.keys()):
+            raise InsideError(f"the name {reused[0]} of a function")
 
     def _origin(self, value: ast.expr) -> Origin:
         """Return where the value of an expression comes from that runs."""
@@ -353,7 +375,7 @@ class _TestReader:
         if self._names.is_theirs(call.func):
             self._execute(node, call)
         elif self._changes_a_list(call):
-            self.used |= free_names(call)
+            self.used |= loaded(call)
             self._pending.append(_Statement(ast.unparse(node)))
         else:
             raise InsideError("a call that is no assertion")
@@ -371,8 +393,10 @@ class _TestReader:
             self._check(read_method(self._names, name, call))
             return
         match call:
-            case ast.Call(args=[kinds, function, *args]):
-                self._raise(kinds, ast.Call(function, args, call.keywords))
+            # Python looks the function up, and computes its arguments, before.
+            case ast.Call(args=[kinds, ast.Name() as function, *args], keywords=[]) if all(map(is_literal, args)):
+                self._pending.append(_Statement(ast.unparse(function)))
+                self._raise(kinds, ast.Call(function, args, []))
             case _:
                 raise InsideError("the assertion assertRaises")
 
@@ -389,15 +413,15 @@ class _TestReader:
     def _raise(self, kinds: ast.expr, call: ast.expr) -> None:
         nodes = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
         names = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in self._names.bound]
-        known = [name for name in names if _is_exception(name)]
+        known = [getattr(builtins, name).__name__ for name in names if _is_exception(name)]
         if not known or len(known) < len(nodes):
             raise InsideError("an exception that is not Python's")
         self._names.check_runs(call)
-        self.used |= free_names(call)
+        self.used |= loaded(call)
         self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(known)))
 
     def _check(self, condition: Condition) -> None:
-        self.used |= free_names(condition.value)
+        self.used |= loaded(condition.value)
         self._draft(Check("", ast.unparse(condition.value), self._shown(condition.value), condition))
 
     def _draft(self, check: Check) -> None:
@@ -408,17 +432,16 @@ class _TestReader:
         """Return an expression for people: with short literals, and functions, in the place of names for them."""
         bound = self._names.bound
 
-        class Literals(ast.NodeTransformer):
+        class Sources(ast.NodeTransformer):
             def visit_Name(self, name: ast.Name) -> ast.expr:
                 found = bound.get(name.id)
-                if found is None or found.origin not in (Origin.LITERAL, Origin.SOLUTION) or found.value is None:
+                if found is None or found.origin not in (Origin.LITERAL, Origin.SOLUTION) or not found.source:
                     return name
-                text = repr(found.value) if found.origin is Origin.LITERAL else str(found.value)
-                return ast.Name(text, name.ctx) if len(text) <= _MAX_SHOWN else name
+                return ast.Name(found.source, name.ctx) if len(found.source) <= _MAX_SHOWN else name
 
         if isinstance(node, ast.Name):
             return node.id
-        return ast.unparse(Literals().visit(ast.parse(ast.unparse(node), mode="eval").body))
+        return ast.unparse(Sources().visit(ast.parse(ast.unparse(node), mode="eval").body))
 
     def _inline(self, function: ast.FunctionDef, args: Sequence[ast.expr] = (), *, method: bool = False) -> None:
         """Read the body of a function where it is called; its local names are gone afterwards.
@@ -429,12 +452,13 @@ class _TestReader:
             method: the first parameter is the object, which its body may use for assertions alone.
         """
         declared = function.args.args
-        if method and not declared:
-            raise InsideError(f"the parameters of {function.name}")
-        is_plain = ast.unparse(function.args) == ", ".join(map(ast.unparse, declared))
         parameters = [parameter.arg for parameter in declared[method:]]
-        if not is_plain or len(args) != len(parameters) or function.decorator_list:
+        is_plain = ast.unparse(function.args) == ", ".join(map(ast.unparse, declared))
+        if not is_plain or len(declared) < method or len(args) != len(parameters) or function.decorator_list:
             raise InsideError(f"the parameters of {function.name}")
+        if any(loaded(arg) & set(parameters) for arg in args) or self._depth:
+            raise InsideError(f"the arguments of {function.name}")
+        self._depth += 1
         before = dict(self._names.bound)
         if method:
             self._names.bound[declared[0].arg] = Name(Origin.UNKNOWN)
@@ -445,21 +469,23 @@ class _TestReader:
         after = self._names.bound
         gone = {name: Name(Origin.UNKNOWN) for name, bound in after.items() if before.get(name) is not bound}
         self._names.bound = before | gone
+        self._depth -= 1
 
     def _run_tests(self) -> None:
         """Read the test functions, and the methods of test classes, in the order in which their runner runs them."""
-        for function in self._tests.values():
-            self._inline(function)
+        if self._runner == "pytest":
+            for name, function in self._functions.items():
+                if name.startswith("test"):
+                    self._inline(function)
         if self._runner == "assert":
             return
         for _, node in sorted(self._classes.items()):
-            if node.decorator_list or node.keywords:
-                raise InsideError("a decorated class of tests")
             methods = [each for each in node.body if not isinstance(each, ast.Pass | ast.Expr)]
-            tests = [each for each in methods if isinstance(each, ast.FunctionDef) and each.name.startswith("test")]
-            if len(tests) < len(methods):
+            tests = {each.name: each for each in methods if isinstance(each, ast.FunctionDef)}
+            is_plain = len(tests) == len(methods) and all(name.startswith("test") for name in tests)
+            if not is_plain or node.decorator_list or node.keywords:
                 raise InsideError("a class with more than tests")
-            for _, test in sorted({each.name: each for each in tests}.items()):
+            for _, test in sorted(tests.items()):
                 self._inline(test, method=True)
 
 

@@ -24,6 +24,8 @@ _BUILTINS = """
 """
 _OF_A_VALUE = frozenset(_BUILTINS.split())
 """Builtins that the program may apply: none of them knows what is expected."""
+_OF_TEXTS = {"eval", "exec", "compile", "__import__"}
+"""Builtins that run a text, which may compare anything."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -72,6 +74,7 @@ class ConditionReader:
     def __init__(self, names: Names) -> None:
         self._names = names
         self.value: ast.expr | None = None
+        self._value_source = ""
         self.sides: list[Compute] = []
         self.exact = False
 
@@ -179,11 +182,11 @@ class ConditionReader:
         return literal(node)
 
     def _is_the_value(self, node: ast.expr) -> bool:
-        return self.value is not None and ast.unparse(self.value) == ast.unparse(node)
+        return isinstance(node, ast.Name) and node.id == self._value_source
 
     def _value(self, node: ast.expr, *, always: bool, decides: bool) -> Compute:
         """Take an expression for the one that the program computes."""
-        if self._is_the_value(node) and isinstance(node, ast.Name):
+        if self._is_the_value(node):
             return _itself
         if self.value is not None:
             raise InsideError("two calls in an assertion")
@@ -193,6 +196,7 @@ class ConditionReader:
         if decides and not is_direct:
             raise InsideError("a truth value that the test computes")
         self.value = node
+        self._value_source = node.id if isinstance(node, ast.Name) else ""
         return _itself
 
     def directness(self, node: ast.expr) -> bool:
@@ -209,8 +213,8 @@ class ConditionReader:
                 # `same(f(2), 4)` may be a comparison.
                 return not self._names.are_theirs([*args, *keywords])
             case ast.Call(func=ast.Name(name), args=[inner, *digits], keywords=[]) if name not in self._names.bound:
-                if not self._names.are_theirs([node]):  # a task may have a builtin's name: `sum([1, [2]])`
-                    return False
+                if name not in _OF_TEXTS and is_literal(inner) and all(map(is_literal, digits)):
+                    return False  # a task may have a builtin's name
                 is_short = not digits or (name == "round" and all(_is_short(each) for each in digits))
                 if name in _OF_A_VALUE and is_short:
                     self.directness(inner)

@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 _NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError, ZeroDivisionError)
@@ -21,7 +21,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
 _CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e, "tau": math.tau}
 _MAX_NUMBER = 10**30
 _MAX_POWER = 64
-_MAX_ITEMS = 10_000
+_MAX_ITEMS = 1000
 
 
 def literal(node: ast.expr) -> Any:
@@ -82,9 +82,11 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
         case ast.Pow() if numbers and 0 <= right <= _MAX_POWER:
             return left**right
         case ast.Add() if type(left) is type(right) and isinstance(left, str | list | tuple):
-            return left + right
+            if len(left) + len(right) <= _MAX_ITEMS:
+                return left + right
         case ast.Mult() if isinstance(left, str | list | tuple) and type(right) is int:
-            if len(left) * right <= _MAX_ITEMS:
+            # Of lists in lists, `[[[0] * 999] * 999] * 999` would fill the memory.
+            if len(left) * right <= _MAX_ITEMS and not any(isinstance(item, list | tuple) for item in left):
                 return left * right
     raise ValueError("no literal")
 
@@ -96,10 +98,3 @@ def is_literal(node: ast.expr) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_mutable(value: Any) -> bool:
-    """Tell whether a literal's value can change: a list, a set, a dictionary, or a tuple that has one."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | tuple | frozenset):
-        return True
-    return isinstance(value, tuple) and any(map(is_mutable, value))

@@ -7,10 +7,13 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.reading.literals import is_literal
-from iterpref_core.execution.reading.sources import library_names
+from iterpref_core.execution.reading.sources import STAR_MODULES, library_names
 
 BUILTINS = frozenset(dir(builtins))
-_SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_LIBRARIES = frozenset({"collections", "datetime", "decimal", "fractions", "math", "string"})
+"""Modules whose functions may make an argument of literals."""
+_MAKERS = frozenset({"bytearray", "bytes", "chr", "dict", "list", "ord", "range", "set", "tuple"})
+"""Builtins that may."""
 
 
 class InsideError(Exception):
@@ -38,13 +41,14 @@ class Name(NamedTuple):
 
     Attributes:
         origin: of its value.
-        value: of a literal; of a name for a function of the solution, the expression that it was given by.
-        path: of a library's name, such as `math.isclose`.
+        value: of a literal.
+        source: of the expression that the name was bound to, for people; of a library's name the path, such as
+            `math.isclose`.
     """
 
     origin: Origin
     value: Any = None
-    path: str = ""
+    source: str = ""
 
 
 class Names:
@@ -73,7 +77,7 @@ class Names:
         """
         found = self.bound.get(name)
         if found is None and name in BUILTINS:
-            return Name(Origin.LIBRARY, path=name)
+            return Name(Origin.LIBRARY, source=name)
         if found is None and self.shared:
             return Name(Origin.SOLUTION)
         if found is None or found.origin is Origin.UNKNOWN:
@@ -86,6 +90,9 @@ class Names:
         Args:
             node: the import.
             solution: name of the solution's module.
+
+        Raises:
+            InsideError: nobody can say which names there are.
         """
         bound: dict[str, Name] = {}
         for alias in node.names:
@@ -95,17 +102,19 @@ class Names:
             else:
                 name = alias.asname or alias.name
                 module, path = "." * node.level + (node.module or ""), f"{node.module}.{alias.name}"
-            if module == solution:
-                if alias.name == "*":
-                    self.shared = True
-                else:
-                    self.bound[name] = Name(Origin.SOLUTION)
-            elif alias.name == "*":
-                bound |= {each: Name(Origin.LIBRARY, path=f"{module}.{each}") for each in library_names(module)}
+            if module != solution and name != "*":
+                bound[name] = Name(Origin.LIBRARY, source=path)
+            elif module != solution:
+                if module not in STAR_MODULES:
+                    raise InsideError(f"all names of {module}")
+                bound |= {each: Name(Origin.LIBRARY, source=f"{module}.{each}") for each in library_names(module)}
+            elif name == "*":
+                self.shared = True
             else:
-                bound[name] = Name(Origin.LIBRARY, path=path)
+                bound[name] = Name(Origin.SOLUTION)
         self.bound |= bound
-        return frozenset(bound) if all(alias.name != "*" for alias in node.names) else frozenset()
+        is_library = all(name.origin is Origin.LIBRARY for name in bound.values())
+        return frozenset(bound) if is_library and node.names[0].name != "*" else frozenset()
 
     def path(self, node: ast.expr) -> str:
         """Return the path of a library's name, such as `math.isclose`; empty if an expression is no such name."""
@@ -116,7 +125,7 @@ class Names:
             found = self.bound.get(node.id)
             if found is None:
                 return node.id if node.id in BUILTINS else ""
-            return found.path
+            return found.source if found.origin is Origin.LIBRARY else ""
         return ""
 
     def expect(self, name: str) -> Any:
@@ -151,9 +160,9 @@ class Names:
 
     def are_theirs(self, nodes: Iterable[ast.AST]) -> bool:
         """Tell whether a part of some expressions may be an object of the solution's."""
-        return any(self.of(name).origin in THEIRS for node in nodes for name in free_names(node))
+        return any(self.of(name).origin in THEIRS for node in nodes for name in loaded(node))
 
-    def check_runs(self, node: ast.AST) -> None:
+    def check_runs(self, node: ast.AST) -> None:  # noqa: C901 - a form a case
         """See that an expression of the test may run in the program's process: it decides nothing there.
 
         An object of the solution's may equal anything. So it is handed to functions of the solution alone, and nothing
@@ -165,27 +174,30 @@ class Names:
         match node:
             case ast.Name(name):
                 self.of(name)
-                return
-            case ast.Call() if self.is_theirs(node.func):
-                for part in (*node.args, *node.keywords):
+            case ast.Call(func=function, args=args, keywords=keywords) if self.is_theirs(function):
+                for part in (*args, *keywords):
                     self.check_runs(part)
-                return
             case ast.keyword(value=value) | ast.Starred(value=value):
                 self.check_runs(value)
-                return
-            case ast.List() | ast.Tuple():
-                for part in node.elts:
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                for part in parts:
                     self.check_runs(part)
-                return
-        has_code = any(isinstance(part, _SCOPES | ast.NamedExpr | ast.Await | ast.Yield) for part in ast.walk(node))
-        own = {name for name in free_names(node) if name in self.bound and self.of(name).origin is not Origin.LIBRARY}
-        if not (isinstance(node, ast.expr) and is_literal(node)) and (self.are_theirs([node]) or (has_code and own)):
-            raise InsideError(f"{type(node).__name__} in a part that runs before")
+            case ast.Call(func=function, args=args, keywords=keywords) if self._is_maker(function):
+                for part in (*args, *(keyword.value for keyword in keywords)):
+                    if not is_literal(part):
+                        raise InsideError(f"{type(part).__name__} in an argument")
+            case ast.expr() if is_literal(node) or self._is_of_a_library(node):
+                pass
+            case _:
+                raise InsideError(f"{type(node).__name__} in a part that runs before")
+
+    def _is_maker(self, function: ast.expr) -> bool:
+        return self.path(function) in _MAKERS or self._is_of_a_library(function)
+
+    def _is_of_a_library(self, node: ast.expr) -> bool:
+        return self.path(node).partition(".")[0] in _LIBRARIES
 
 
-def free_names(node: ast.AST) -> set[str]:
-    """Return the names that an expression reads and does not bind itself."""
-    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
-    local = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
-    local |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
-    return {name.id for name in names if isinstance(name.ctx, ast.Load)} - local
+def loaded(node: ast.AST) -> set[str]:
+    """Return the names that an expression reads."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}

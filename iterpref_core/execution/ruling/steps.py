@@ -120,14 +120,14 @@ def _call(index: int, test: IoTest) -> Step:
         expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
     except ValueError as error:
         raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
-    sent = ValueStep("io", index, test.call.strip(), lenient=test.atol is not None)
+    sent = ValueStep("io", index, test.call.strip(), leniency="exact" if test.atol is None else "equal")
     return Step(sent, test.call, test.call, expected, is_call=True)
 
 
 def _value(index: int, test: ValueTest, program: Program) -> Step:
     compared = Expected(partial(program.comparator, index)) if program.comparator else None
     arguments = tuple(test.arguments)
-    sent = ValueStep("io", index, test.function, arguments=arguments, then=test.then, lenient=True)
+    sent = ValueStep("io", index, test.function, arguments=arguments, then=test.then, leniency="equal")
     return Step(sent, test.call, test.call, compared, is_call=True)
 
 
@@ -138,7 +138,7 @@ def _checked(index: int, test: Any, check: Check) -> Step:
         index,
         check.expression,
         check.before,
-        lenient=condition is not None and not condition.exact,
+        leniency="exact" if condition is None or condition.exact else "alike",
         catches=bool(check.raises),
         module=test.module if isinstance(test, ScriptTest) else "solution",
     )

@@ -90,9 +90,9 @@ class Child:
         if not isinstance(step, ValueStep):
             RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
+        if step.before:
+            exec(compiled(step.before, self.path(step)), self.names(step))
         try:
-            if step.before:
-                exec(compiled(step.before, self.path(step)), self.names(step))
             value = _computed(step, self.names(step), self.path(step))
         except BaseException as error:
             if not step.catches:
@@ -100,7 +100,7 @@ class Child:
             return "raised", json.dumps(exceptions_of(error))
         if step.catches:
             return "returned", ""
-        return returned(value, lenient=step.lenient)
+        return returned(value, step.leniency)
 
 
 def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:

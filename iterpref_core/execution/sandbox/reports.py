@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from ..codec.canonical import UnencodableError, summarize
+from ..codec.canonical import Leniency, UnencodableError, summarize, type_name
 from ..frames import write_all
 from ..solution.loading import facts_of, text_of
 
@@ -64,10 +64,10 @@ def printed() -> int:
         return 0
 
 
-def returned(value: Any, *, lenient: bool) -> Report:
-    """Return the report of a value that a program returned; see `codec.canonical` for `lenient`."""
+def returned(value: Any, leniency: Leniency) -> Report:
+    """Return the report of a value that a program returned; see `codec.canonical` for the leniency."""
     try:
-        return "value", summarize(value, lenient=lenient)
+        return "value", summarize(value, leniency)
     except UnencodableError as error:
         return "type", str(error)
 
@@ -89,7 +89,7 @@ def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
 
 
-_EXCEPTIONS = {id(kind): name for name, kind in vars(builtins).items() if isinstance(kind, type)}
+_EXCEPTIONS = {id(kind): type_name(kind) for kind in vars(builtins).values() if isinstance(kind, type)}
 
 
 def exceptions_of(error: BaseException) -> list[str]:
