@@ -57,8 +57,6 @@ _EQUAL: dict[int, Callable[[Any], Any]] = {
     id(bytearray): bytes,
     id(type({}.keys())): set,
     id(type({}.items())): set,
-    id(decimal.Decimal): lambda value: _exactly(fractions.Fraction(value)),
-    id(fractions.Fraction): lambda value: _exactly(value),
 }
 """Readers of the plain value that an object of another type equals."""
 _LIKE_DICT = frozenset(map(id, (collections.Counter, collections.OrderedDict, collections.defaultdict)))
@@ -103,6 +101,8 @@ def _held_by(value: Any, leniency: Leniency) -> Any:
     if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
         if leniency == "equal" or kind in (numpy.float64, numpy.int64, numpy.bool_):
             number = numpy.generic.item(value)
+    elif leniency == "equal" and kind in (decimal.Decimal, fractions.Fraction):
+        return _exactly(fractions.Fraction(value))
     elif leniency == "equal" and id(kind) in _EQUAL:
         return _EQUAL[id(kind)](value)
     if type(number) not in _NUMBERS:

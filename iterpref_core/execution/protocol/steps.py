@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..codec.canonical import Leniency
+from ..codec.canonical import Leniency  # noqa: TID252 - a zygote has these modules under another name
 
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
 """What runs a test, and so the names that the test sees:

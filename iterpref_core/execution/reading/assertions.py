@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from iterpref_core.execution.reading.conditions import MAX_DIGITS, Condition, ConditionReader
+from iterpref_core.execution.reading.literals import is_literal
 from iterpref_core.execution.reading.names import InsideError, Names
 
 _COMPARISONS: dict[str, type[ast.cmpop]] = {
@@ -26,6 +27,12 @@ _OF_ONE_TYPE: dict[str, type] = {
     "assertDictEqual": dict,
 }
 _NONE = ast.Constant(None)
+_OF_ONE_VALUE: dict[str, Callable[[ast.expr], ast.expr]] = {
+    "assertTrue": lambda tested: tested,
+    "assertFalse": lambda tested: ast.UnaryOp(ast.Not(), tested),
+    "assertIsNone": lambda tested: ast.Compare(tested, [ast.Is()], [_NONE]),
+    "assertIsNotNone": lambda tested: ast.Compare(tested, [ast.IsNot()], [_NONE]),
+}
 
 
 def read_method(names: Names, name: str, call: ast.Call) -> Condition:
@@ -40,28 +47,25 @@ def read_method(names: Names, name: str, call: ast.Call) -> Condition:
         InsideError: the method, or its condition, is none that the supervisor can decide.
     """
     reader = ConditionReader(names)
-    options = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg != "msg"}
+    options = {keyword.arg: keyword.value for keyword in call.keywords}
+    operands = 1 if name in _OF_ONE_VALUE else 2
+    if not all(map(is_literal, [options.pop("msg", _NONE), *call.args[operands:]])) or len(call.args) < operands:
+        raise InsideError(f"the arguments of {name}")
     if name in ("assertAlmostEqual", "assertNotAlmostEqual"):
         return _almost(reader, name, call.args, options)
     if options:
         raise InsideError(f"an option of {name}")
-    match name, call.args:
-        case ("assertTrue", [tested]) | ("assertTrue", [tested, ast.Constant()]):
-            return reader.read(tested)
-        case ("assertFalse", [tested]) | ("assertFalse", [tested, ast.Constant()]):
-            return reader.read(ast.UnaryOp(ast.Not(), tested))
-        case ("assertIsNone", [tested, *_]):
-            return reader.read(ast.Compare(tested, [ast.Is()], [_NONE]))
-        case ("assertIsNotNone", [tested, *_]):
-            return reader.read(ast.Compare(tested, [ast.IsNot()], [_NONE]))
-        case ("assertIsInstance", [tested, kinds, *_]):
-            return reader.read(ast.Call(ast.Name("isinstance", ast.Load()), [tested, kinds], []))
-        case (_, [left, right, *_]) if name in _COMPARISONS:
-            return reader.read(ast.Compare(left, [_COMPARISONS[name]()], [right]))
-        case (_, [left, right, *_]) if name in _OF_ONE_TYPE:
-            condition = reader.read(ast.Compare(left, [ast.Eq()], [right]))
-            kind = _OF_ONE_TYPE[name]
-            return condition._replace(holds=_all_of(condition.holds, lambda value: isinstance(value, kind)))
+    if name in _OF_ONE_VALUE:
+        return reader.read(_OF_ONE_VALUE[name](call.args[0]))
+    left, right = call.args[:2]
+    if name == "assertIsInstance":
+        return reader.read(ast.Call(ast.Name("isinstance", ast.Load()), [left, right], []))
+    if name in _COMPARISONS:
+        return reader.read(ast.Compare(left, [_COMPARISONS[name]()], [right]))
+    if name in _OF_ONE_TYPE:
+        condition = reader.read(ast.Compare(left, [ast.Eq()], [right]))
+        kind = _OF_ONE_TYPE[name]
+        return condition._replace(holds=_all_of(condition.holds, lambda value: isinstance(value, kind)))
     raise InsideError(f"the assertion {name}")
 
 
@@ -81,8 +85,6 @@ def _almost(reader: ConditionReader, name: str, args: Sequence[ast.expr], option
             places = stated
         case _ if options:
             raise InsideError(f"an option of {name}")
-    if len(args) < 2:
-        raise InsideError(f"the arguments of {name}")
     left, right = args[:2]
     condition = reader.read(ast.Compare(left, [ast.Eq()], [right]))
     one, other = reader.sides
