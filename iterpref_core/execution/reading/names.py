@@ -10,6 +10,8 @@ from iterpref_core.execution.reading.literals import is_literal
 from iterpref_core.execution.reading.sources import library_names
 
 BUILTINS = frozenset(dir(builtins))
+_READS_NAMES = frozenset(["compile", "eval", "exec", "globals", "locals", "vars"])
+"""Builtins that may read any name, and compare."""
 _SCOPES = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -72,6 +74,8 @@ class Names:
             InsideError: nobody can say.
         """
         found = self.bound.get(name)
+        if found is None and name in _READS_NAMES:
+            raise InsideError(f"the function {name}")
         if found is None and name in BUILTINS:
             return Name(Origin.LIBRARY, path=name)
         if found is None and self.shared:
@@ -165,6 +169,8 @@ class Names:
         match node:
             case ast.Name(name):
                 self.of(name)
+                return
+            case ast.Attribute() if self.is_theirs(node):
                 return
             case ast.Call() if self.is_theirs(node.func):
                 for part in (*node.args, *node.keywords):
