@@ -177,6 +177,8 @@ class Names:
             case ast.Call(func=function, args=args, keywords=keywords) if self.is_theirs(function):
                 for part in (*args, *keywords):
                     self.check_runs(part)
+            case ast.Attribute() if self.is_theirs(node):
+                pass
             case ast.keyword(value=value) | ast.Starred(value=value):
                 self.check_runs(value)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
