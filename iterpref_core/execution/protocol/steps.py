@@ -1,4 +1,4 @@
-"""Steps: what the sandbox does for the tests of a program, one after the other; a report follows each.
+"""Steps of the tests of a program, which the sandbox does one after the other; a report follows each.
 
 These modules are loaded into interpreters that have the standard library alone, on both sides.
 """
@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from ..codec.canonical import Leniency  # noqa: TID252 - a zygote has these modules under another name
 
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
-"""What runs a test, and so the names that the test sees:
+"""The runner of a test, which decides about the names that the test sees:
 
     io         those of the solution's module
     assert     a copy of them, which all `assert` tests of a program share

@@ -84,6 +84,10 @@ class _Statement(NamedTuple):
     names: frozenset[str] = frozenset()
 
 
+_NOTHING = Condition(ast.Constant(None), lambda value: value is None, "None", exact=True)
+"""Holds of the value None."""
+
+
 class _Draft(NamedTuple):
     """A check whose statements are not chosen yet."""
 
@@ -298,7 +302,7 @@ class _TestReader:
                 self._call(call, node)
             case ast.With(items=[ast.withitem(ast.Call() as context, None)], body=[ast.Expr() | ast.Assign() as body]):
                 self._raises(context, body.value)
-            case ast.If(test=ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()]), body=body, orelse=[]):
+            case ast.If(test=condition, body=body, orelse=[]) if ast.unparse(condition) == "__name__ == '__main__'":
                 if self._runner == "script":
                     self._block(body)
             case _:
@@ -313,7 +317,7 @@ class _TestReader:
     def _define(self, node: ast.FunctionDef) -> None:
         """Note a function whose body is read where it is called."""
         if node.name in _OF_RUNNERS or node.name in self._names.bound or self._depth:
-            raise InsideError(f"the function {node.name}, which a runner calls, or of another name's kind")
+            raise InsideError(f"the function {node.name}")
         self._functions[node.name] = node
         self._names.bound[node.name] = Name(Origin.UNKNOWN)
 
@@ -411,14 +415,20 @@ class _TestReader:
                 raise InsideError("an option of raises")
 
     def _raise(self, kinds: ast.expr, call: ast.expr) -> None:
+        """Read a call that has to raise one of Python's own exceptions."""
         nodes = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
-        names = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in self._names.bound]
-        known = [getattr(builtins, name).__name__ for name in names if _is_exception(name)]
-        if not known or len(known) < len(nodes):
-            raise InsideError("an exception that is not Python's")
+        names = [self._exception(node) for node in nodes]
         self._names.check_runs(call)
         self.used |= loaded(call)
-        self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(known)))
+        self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(names)))
+
+    def _exception(self, node: ast.expr) -> str:
+        """Return the name of a builtin exception; of an alias, such as `IOError`, the name of the class."""
+        name = self._names.path(node)
+        kind = getattr(builtins, name, None)
+        if name in self._names.bound or not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise InsideError("an exception that is not Python's")
+        return kind.__name__
 
     def _check(self, condition: Condition) -> None:
         self.used |= loaded(condition.value)
@@ -456,8 +466,11 @@ class _TestReader:
         is_plain = ast.unparse(function.args) == ", ".join(map(ast.unparse, declared))
         if not is_plain or len(declared) < method or len(args) != len(parameters) or function.decorator_list:
             raise InsideError(f"the parameters of {function.name}")
-        if any(loaded(arg) & set(parameters) for arg in args) or self._depth:
+        # `check(y, x)` of `check(x, y)`: parameters are bound one after the other here.
+        if any(loaded(arg) & set(parameters) for arg in args):
             raise InsideError(f"the arguments of {function.name}")
+        if self._depth:
+            raise InsideError(f"the call of {function.name} by another function")
         self._depth += 1
         before = dict(self._names.bound)
         if method:
@@ -487,11 +500,3 @@ class _TestReader:
                 raise InsideError("a class with more than tests")
             for _, test in sorted(tests.items()):
                 self._inline(test, method=True)
-
-
-_NOTHING = Condition(ast.Constant(None), lambda value: value is None, "None", exact=True)
-
-
-def _is_exception(name: str) -> bool:
-    kind = getattr(builtins, name, None)
-    return isinstance(kind, type) and issubclass(kind, BaseException)

@@ -1,4 +1,4 @@
-"""Names: what the names of a test stand for, at the place that has been read."""
+"""Names: the meanings of the names of a test, at the place that has been read."""
 
 import ast
 import builtins
@@ -21,7 +21,7 @@ class InsideError(Exception):
 
 
 class Origin(Enum):
-    """Where the value of a name comes from."""
+    """The source of a name's value."""
 
     SOLUTION = auto()  # a function, class or module of the solution
     OBJECT = auto()  # made by a class of the solution
@@ -37,7 +37,7 @@ THEIRS = frozenset({Origin.SOLUTION, Origin.OBJECT, Origin.RESULT, Origin.MADE})
 
 
 class Name(NamedTuple):
-    """What a name stands for.
+    """The meaning of a name.
 
     Attributes:
         origin: of its value.
@@ -59,7 +59,7 @@ class Names:
         refused: names that are read as no expected values.
 
     Attributes:
-        bound: what each bound name stands for.
+        bound: the meaning of each bound name.
         expected: names that were read as expected values.
     """
 
@@ -70,7 +70,7 @@ class Names:
         self._refused = refused
 
     def of(self, name: str) -> Name:
-        """Return what a name stands for.
+        """Return the meaning of a name.
 
         Raises:
             InsideError: nobody can say.

@@ -1,4 +1,4 @@
-"""Steps of a program's tests: what the sandbox does for each test, and what the supervisor makes of the reports."""
+"""Steps of a program's tests: those that are sent into the sandbox, with the values that the supervisor expects."""
 
 from dataclasses import dataclass
 from functools import partial
