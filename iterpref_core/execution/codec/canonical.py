@@ -30,7 +30,7 @@ MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
 _BIG = 10**sys.int_info.str_digits_check_threshold
 """Python writes smaller integers as decimals whatever limit a program or a test has set."""
-_MAX_COLLISIONS = 300
+_MAX_COLLISIONS = 20
 """Items of a set with one hash, beyond which making the set would take long."""
 _SCALARS = frozenset(map(id, (type(None), bool, str, float)))
 """Types whose values are their own trees."""

@@ -55,7 +55,7 @@ def identical(left: Any, right: Any) -> bool:
     if kind is dict:
         return _same_items(left, right, identical)
     if kind is set or kind is frozenset:
-        return set(map(_exact, left)) == set(map(_exact, right))
+        return len(left) == len(right) and set(map(_exact, left)) == set(map(_exact, right))
     if kind is float and math.isnan(left):
         return math.isnan(right)
     return bool(left == right)
@@ -63,6 +63,8 @@ def identical(left: Any, right: Any) -> bool:
 
 def _same_items(left: dict[Any, Any], right: dict[Any, Any], same: Callable[[Any, Any], bool]) -> bool:
     """Tell whether two dictionaries have keys of the same types, and the same values under each."""
+    if len(left) != len(right):
+        return False
     # {1: "a"} and {True: "a"} are equal to Python: the keys (int, 1) and (bool, True) are not.
     of_left = {_exact(key): value for key, value in left.items()}
     of_right = {_exact(key): value for key, value in right.items()}

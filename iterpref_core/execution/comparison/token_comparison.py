@@ -37,7 +37,7 @@ def _tokens(text: str) -> list[str]:
     return [token for token in _SPACE.split(text) if token]
 
 
-def _same_number(printed: str, expected: str, tolerance: float | None) -> bool:
+def _same_number(printed: str, expected: str, tolerance: Decimal | None) -> bool:
     if not _NUMBER.fullmatch(printed) or not _NUMBER.fullmatch(expected):
         return False
     ours = Decimal(printed)
@@ -47,11 +47,11 @@ def _same_number(printed: str, expected: str, tolerance: float | None) -> bool:
     if tolerance is None or _INTEGER.fullmatch(expected):
         return False
     distance = _ARITHMETIC.subtract(ours, theirs).copy_abs()
-    allowed = _ARITHMETIC.multiply(Decimal(repr(tolerance)), max(Decimal(1), theirs.copy_abs()))
+    allowed = _ARITHMETIC.multiply(tolerance, max(Decimal(1), theirs.copy_abs()))
     return distance <= allowed
 
 
-def _same_token(printed: str, expected: str, tolerance: float | None, ignore_case: bool) -> bool:
+def _same_token(printed: str, expected: str, tolerance: Decimal | None, ignore_case: bool) -> bool:
     if printed == expected:
         return True
     if ignore_case and printed.casefold() == expected.casefold():
@@ -77,8 +77,9 @@ def first_difference(
     """
     ours = _tokens(printed)
     theirs = _tokens(expected)
+    allowed = None if tolerance is None else Decimal(repr(tolerance))
     for position, (token, wanted) in enumerate(zip(ours, theirs, strict=False), 1):
-        if not _same_token(token, wanted, tolerance, ignore_case):
+        if not _same_token(token, wanted, allowed, ignore_case):
             return Difference(position, token, wanted)
     common = min(len(ours), len(theirs))
     if len(ours) > common:

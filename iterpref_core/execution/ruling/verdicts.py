@@ -209,9 +209,10 @@ class Trial:
         found = [str(name) for name in json.loads(payload)] if payload else []
         if set(step.raises) & set(found):
             return None
-        said = f"raised {clean(found[0], 60)}" if found else "returned a value"
+        kind = clean(found[0], 60) if found else ""
+        said = f"raised {kind}" if found else "returned a value"
         text = f"{feedback.call_text(step.source)} {said}, expected {' or '.join(step.raises)}"
-        return self.fail(index, "wrong_answer", text, found[0] if found else "")
+        return self.fail(index, "wrong_answer", text, kind)
 
 
 def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: str) -> Outcome:
