@@ -30,8 +30,8 @@ MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
 _BIG = 10**sys.int_info.str_digits_check_threshold
 """Python writes smaller integers as decimals whatever limit a program or a test has set."""
-_MAX_COLLISIONS = 20
-"""Items of a set with one hash, beyond which making the set would take long."""
+_MOST_OF_A_HASH = 64
+"""Items of a set that may have one hash. A few have it honestly: hash(-1) is hash(-2), and so (-1, 7) is (-2, 7)."""
 _SCALARS = frozenset(map(id, (type(None), bool, str, float)))
 """Types whose values are their own trees."""
 _NUMBERS = (int, float, complex, bool)
@@ -204,7 +204,7 @@ def _hashable(items: list[Any]) -> list[Any]:
     Raises:
         ValueError: so many have one hash that making the set would take long.
     """
-    if len(items) > _MAX_COLLISIONS and len(items) - len(set(map(hash, items))) > _MAX_COLLISIONS:
+    if len(items) > _MOST_OF_A_HASH and max(collections.Counter(map(hash, items)).values()) > _MOST_OF_A_HASH:
         raise ValueError("too many items with one hash")
     return items
 
