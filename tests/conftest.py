@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.browser import CHROMIUM, Browser, Page, open_browser
 from tests.dvc_repository import toy_checkout
 from tests.once import made_once, read_gguf_once
 from tests.settings import ROOT
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from transformers import PreTrainedTokenizerBase
 
+    from tests.browser import Page
     from tests.growing_memory import Releases
 
 __all__ = ["toy_checkout"]
@@ -157,19 +158,26 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, SMOLLM2, make)
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium; without one on this machine the test is skipped."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """A headless Chromium; without one on this machine the test is skipped.
+
+    It is a module's: while it is open, Playwright's event loop runs in this thread, and no other one can.
+    """
+    from tests.browser import CHROMIUM, open_browser
+
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: the page is not tried in a browser")
-    with open_browser(tmp_path_factory.mktemp("chromium")) as chromium:
+    with open_browser() as chromium:
         yield chromium
 
 
 @pytest.fixture
-def browser(chromium: Browser) -> Iterator[Page]:
+def browser(chromium: "Browser") -> Iterator["Page"]:
     """A tab for this test alone."""
-    with chromium.tab() as page:
+    from tests.browser import open_tab
+
+    with open_tab(chromium) as page:
         yield page
 
 

@@ -123,7 +123,7 @@ def assert_guarded_and_capped(name: str) -> None:
     capped = section(BudgetParams, calls=None, tokens=None, dollars=1.0)
     with (
         pytest.raises(ConfigError, match=r"budget\.dollars caps nothing"),
-        open_model("model", PromptFormat(), far, capped, None, 1),
+        open_model("model", PromptFormat(), far, capped, None),
     ):
         pass
 

@@ -45,7 +45,7 @@ def debug(
 
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",
-        "codeflow.concurrency": concurrency,
+        "inference.concurrency": concurrency,
         "codeflow.max_iterations": max_iterations,
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),

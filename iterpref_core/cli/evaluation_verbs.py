@@ -23,6 +23,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
+from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 
 EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
@@ -71,6 +72,7 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
+    from iterpref_core.models.inference.backend_factory import model_at
     from iterpref_core.records.results import metrics_of
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
@@ -85,7 +87,7 @@ def evaluate(
     if model is not None:
         results = evaluate_model(
             name=Path(model).name,
-            model=model,
+            model=model_at(model, served=_asks_endpoint(settings, backend, base_url)),
             setting=setting,
             out=out,
             answers=ANSWERS,
@@ -129,6 +131,7 @@ def leaderboard(
 
     names = benchmarks_of(benchmark, list(BENCHMARKS), problems)
     settings = read_params(set_, _evaluation_values(names, backend, base_url))
+    _asks_endpoint(settings, backend, base_url)
     board = make_leaderboard(
         models,
         EvaluationSetting(settings, problems, WORK / "evaluation", limit),
@@ -139,8 +142,24 @@ def leaderboard(
         fresh=fresh,
     )
     print_text(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
+    if board.failure is not None:
+        raise board.failure
     if board.incomplete:
         raise typer.Exit(1)
+
+
+def _asks_endpoint(params: Params, backend: str | None, base_url: str | None) -> bool:
+    """Return True if the options of a verb say that a model is behind an endpoint.
+
+    Raises:
+        InputError: there is an address, and the backend asks none.
+    """
+    asks_none = BACKENDS[params.inference.backend].weights
+    if base_url is not None and asks_none:
+        raise InputError(
+            f"--base-url {base_url}: inference.backend {params.inference.backend} asks no server; add --backend openai"
+        )
+    return not asks_none and (backend is not None or base_url is not None)
 
 
 def _evaluation_values(

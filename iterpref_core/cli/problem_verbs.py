@@ -254,7 +254,6 @@ def synthesize(
             inference=inference,
             budget=settings.budget,
             store=store,
-            concurrency=settings.codeflow.concurrency,
         ) as asked,
         open_executor(settings.execution) as executor,
     ):

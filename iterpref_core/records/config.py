@@ -147,6 +147,7 @@ class InferenceParams(Settings):
     bf16: Bf16
     base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
     api: Api
+    concurrency: PositiveInt
     timeout_s: PositiveFloat
     requests_per_minute: PositiveFloat | None
     top_p: Annotated[float, Field(gt=0, le=1)] | None
@@ -276,7 +277,6 @@ class CodeflowParams(Settings):
     wording: Wording
     temperature: Annotated[float, Field(ge=0, le=2)]
     max_new_tokens: PositiveInt
-    concurrency: PositiveInt
     sampling: SamplingParams
 
 

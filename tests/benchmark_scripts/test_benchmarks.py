@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import execution, ingestion, pipeline
+from benchmarks import endpoint, execution, ingestion, pipeline
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
@@ -31,6 +31,12 @@ def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
         found = ingestion.measure(3, 2, read_only=read_only)
         assert (found["rows"], found["tests"]) == (3, 2)
         assert {"rows_per_s", "peak_mb", "cpu_share", "size_mb"} <= found.keys()
+
+
+def test_calls_of_an_endpoint_are_measured_at_a_busy_server() -> None:
+    found = endpoint.measure(40, 4, 1, latency_s=0.01)
+    assert found["missing"] == 0
+    assert {"cpu_ratio", "time_ratio", "machine", "load"} <= found.keys()
 
 
 def test_time_in_which_bodies_ran_is_counted_once() -> None:

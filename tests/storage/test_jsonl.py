@@ -54,6 +54,18 @@ def test_errors_name_file_line_and_field(tmp_path: Path, line: str, message: str
         assert message in str(caught.value)
 
 
+def test_of_a_split_the_other_lines_are_not_validated(tmp_path: Path) -> None:
+    lines = [
+        '{"task_id": "a", "prompt": "p", "tests": [], "split": "heldout"}',
+        '{"task_id": "b", "prompt": "p", "tests": [], "split":"heldout"}',
+        '{"task_id": "c", "prompt": "\\"split\\": \\"heldout\\"", "tests": [], "split": "codeflow"}',
+        '{"task_id": "d", "prompt": 0, "split": "held-out"}',
+        '{"task_id": "e", "prompt": "p", "tests": []}',
+    ]
+    path = written(tmp_path / "problems.jsonl", "\n".join(lines))
+    assert [problem.task_id for problem in read_jsonl(path, Problem, split="heldout")] == ["a", "b"]
+
+
 PROBLEM = '{"task_id": "t", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'
 
 

@@ -277,7 +277,7 @@ def open_sampler(
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.models.pretrained.tokenizers import load_chat_template
 
-        asked = inference.model_copy(update={"backend": params.backend})
+        asked = inference.model_copy(update={"backend": params.backend, "concurrency": params.batch_size})
         cap = NO_CAP
         model = check_model(model, prompt, asked)
         template = load_chat_template(model, prompt)
@@ -294,7 +294,6 @@ def open_sampler(
             inference=asked,
             budget=cap,
             store=kept,
-            concurrency=params.batch_size,
         )
         yield Sampler(
             model=stack.enter_context(opened),

@@ -1,5 +1,6 @@
 """Entrants of a leaderboard: what a name on the command line stands for, found out before any model is asked."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,10 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from iterpref_core.evaluation.evaluation.results_file import RESULTS
-from iterpref_core.models.inference.backend_factory import check_model, names_served
+from iterpref_core.models.inference.backend_factory import check_model, model_at, names_served
 from iterpref_core.models.pretrained.checkpoints import SOURCE_FILE, is_gguf, is_served
+from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["model", "samples", "results"]
 
@@ -29,6 +33,11 @@ class Entrant:
     name: str
     kind: Kind
     place: str
+
+    @property
+    def model(self) -> Path | str:
+        """Return the model: a folder here as a path."""
+        return model_at(self.place, served=False)
 
     @property
     def folder(self) -> str:
@@ -58,8 +67,14 @@ def find_entrants(places: Sequence[str], params: Params) -> list[Entrant]:
         if count > 1:
             raise InputError(f"{folder}: given twice; name each model once")
     for entrant in entrants:
-        here = not names_served(entrant.place, params.inference.backend)
-        if entrant.kind == "model" and here and not is_served(entrant.place):
+        if entrant.kind != "model" or is_served(entrant.place):
+            continue
+        if not names_served(entrant.model, params.inference.backend):
+            if not BACKENDS[params.inference.backend].weights:
+                logger.warning(
+                    "%s: a folder here, which is read in this process; `evaluate --backend openai` asks the server",
+                    entrant.place,
+                )
             asked = params.inference.model_copy(update={"backend": params.evaluation.backend})
             check_model(entrant.place, params.model.student_format, asked)
     return entrants

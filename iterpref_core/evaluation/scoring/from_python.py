@@ -6,6 +6,7 @@ from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.results import metrics_of
 
@@ -45,10 +46,11 @@ def evaluate(
     """
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
     state = Path(".iterpref")
+    served = any(name in ("inference.backend", "inference.base_url") for name in values or {})
     setting = EvaluationSetting(params, Path(problems), state / "work" / "evaluation", limit)
     results = evaluate_model(
         name=Path(model).name,
-        model=model,
+        model=model_at(model, served=served),
         setting=setting,
         out=Path(out),
         answers=state / "answers.sqlite",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
@@ -29,8 +30,8 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Measure models one after the other, and write the table whenever one more is measured.
 
-    A killed call is continued by the same call: answers of models are kept. What goes wrong with one model is said at
-    the end, when the others are measured.
+    A killed call is continued by the same call: answers of models are kept. Where something goes wrong with one model,
+    the others are measured.
 
     Args:
         places: the models, as `find_entrants` takes them; the others are compared with the first one.
@@ -41,10 +42,13 @@ def make_leaderboard(
         partial: samples may lack some tasks.
         fresh: ask again for answers that are kept.
 
+    Returns:
+        The table; its `failure` is what went wrong.
+
     Raises:
-        InputError: an entrant cannot be used.
-        EndpointError: an endpoint could not be had.
-        BudgetError: a cap is reached.
+        InputError: an entrant cannot be used, or no model could be measured.
+        EndpointError: no model could be measured, since an endpoint could not be had.
+        BudgetError: none could be, since a cap is reached.
     """
     entrants = find_entrants(places, setting.params)
     first = entrants[0].name
@@ -61,9 +65,10 @@ def make_leaderboard(
         if (folder / RESULTS).exists():
             measured[entrant.name] = load_model_results(folder)
             write_leaderboard(rank_models(first, measured, setting), out)
-    if failures:
-        raise type(failures[0])("; ".join(dict.fromkeys(map(str, failures))))
-    return rank_models(first, measured, setting)
+    failure = type(failures[0])("; ".join(dict.fromkeys(map(str, failures)))) if failures else None
+    if failure is not None and not measured:
+        raise failure
+    return replace(rank_models(first, measured, setting), failure=failure)
 
 
 def _measure(
@@ -91,7 +96,7 @@ def _measure(
     else:
         evaluate_model(
             name=entrant.name,
-            model=entrant.place,
+            model=entrant.model,
             setting=setting,
             out=folder,
             answers=answers,

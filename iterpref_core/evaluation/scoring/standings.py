@@ -11,6 +11,7 @@ from iterpref_core.evaluation.report.comparisons import compare_with_first
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
 from iterpref_core.evaluation.report.score_rows import ScoreRow
+from iterpref_core.records.errors import IterPrefError
 from iterpref_core.records.results import Incomplete, ModelResults
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -71,12 +72,14 @@ class Leaderboard:
         standings: a row for each model and benchmark.
         unmeasured: sentences on benchmarks that a model has no score on.
         incomplete: in some of them answers are missing.
+        failure: what went wrong with some models; None if all were measured.
     """
 
     first: str
     standings: tuple[ScoreRow, ...]
     unmeasured: tuple[str, ...]
     incomplete: bool
+    failure: IterPrefError | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the leaderboard for scripts."""

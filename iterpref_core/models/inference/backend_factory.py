@@ -27,14 +27,12 @@ class BackendSettings:
             points at any of these.
         prompt: the form in which a model with weights on this machine reads prompts.
         inference: the parameters of the backend.
-        concurrency: prompts at once.
         adapted: how the model's server is known to have to be asked.
     """
 
     model: Path | str
     prompt: PromptFormat
     inference: InferenceParams
-    concurrency: int
     adapted: frozenset[str]
 
 
@@ -44,7 +42,7 @@ def _open_transformers(settings: BackendSettings) -> Iterator[Model]:
 
     yield TransformersModel(
         settings.model,
-        settings.concurrency,
+        settings.inference.concurrency,
         settings.prompt,
         settings.inference.bf16,
     )
@@ -67,7 +65,7 @@ def _serve_by_vllm(settings: BackendSettings) -> Iterator[Model]:
     with serve(settings.model) as base_url:
         # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
         here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
-        yield OpenAIModel(SERVED_NAME, here, settings.concurrency, tokens)
+        yield OpenAIModel(SERVED_NAME, here, tokens)
 
 
 def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
@@ -76,7 +74,6 @@ def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
     endpoint = OpenAIModel(
         served_name(settings.model),
         settings.inference,
-        settings.concurrency,
         adapted=settings.adapted,
     )
     return nullcontext(endpoint)
@@ -100,7 +97,6 @@ def open_model(
     inference: InferenceParams,
     budget: BudgetParams,
     store: AnswerStore | None,
-    concurrency: int,
 ) -> Iterator[StoredModel]:
     """Yield a model, ready to be asked. It is loaded or served when it is first asked for an answer that is not kept.
 
@@ -111,7 +107,6 @@ def open_model(
         inference: the parameters of the backend.
         budget: caps on the questions.
         store: keeps the answers; without one neither they nor their cost outlive this process.
-        concurrency: prompts at once.
 
     Raises:
         InputError: the model or a parameter of `inference` cannot be used.
@@ -125,7 +120,6 @@ def open_model(
         model=model,
         prompt=prompt,
         inference=inference,
-        concurrency=concurrency,
         adapted=adapted,
     )
     opened = OPENERS[inference.backend](settings)
@@ -148,7 +142,7 @@ def open_model(
             inference,
             in_process=BACKENDS[inference.backend].in_process,
             adapted=adapted,
-            concurrency=concurrency,
+            concurrency=inference.concurrency,
             guarded=guarded,
         )
 
@@ -183,7 +177,6 @@ def open_judge(
             inference=params.inference,
             budget=params.budget,
             store=store,
-            concurrency=params.codeflow.concurrency,
         ) as judge,
     ):
         yield judge
@@ -211,11 +204,23 @@ def check_model(
 
 
 def names_served(model: Path | str, backend: str) -> bool:
-    """Return True if a name stands for a model behind an endpoint: the backend asks one, and no folder has the name.
+    """Return True if a model is one behind an endpoint: the backend asks one, and the model is no path.
 
     Servers name models as they like: `smollm2`, `/models/coder-q4.gguf`.
     """
-    return not BACKENDS[backend].weights and not isinstance(model, Path) and not Path(model).is_dir()
+    return not BACKENDS[backend].weights and not isinstance(model, Path)
+
+
+def model_at(name: Path | str, *, served: bool) -> Path | str:
+    """Return the path of a folder that is here; another name as it is, and any name of a model behind an endpoint.
+
+    vLLM, SGLang and `transformers serve` name a model by its path, so that a folder here may have its server's name.
+
+    Args:
+        name: a folder, a hub id, or the name of a model behind an endpoint.
+        served: the user has said that the model is behind the endpoint.
+    """
+    return Path(name) if not served and Path(name).is_dir() else name
 
 
 def model_identity(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ _REMEDY = (
     "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
 )
+SHORT_KEY = 8
+"""Characters from which on a key is hidden within words, too."""
 ATTEMPTS = 10
 """Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
 REFUSALS = 100
@@ -44,10 +47,9 @@ class OpenAIModel(Model):
 
     Args:
         name: the name under which the model is served.
-        inference: the URL, the API, the pace, the seconds of a call and its parameters. `chat`: the server
-            puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline. A raw
-            request goes to the latter as it is.
-        concurrency: prompts at once.
+        inference: the URL, the API, the pace, the calls in flight, the seconds of a call and its parameters. `chat`:
+            the server puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline.
+            A raw request goes to the latter as it is.
         tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
         adapted: how the server is known to have to be asked.
 
@@ -59,23 +61,22 @@ class OpenAIModel(Model):
         self,
         name: str,
         inference: InferenceParams,
-        concurrency: int,
         tokens: "ServedTokens | None" = None,
         *,
         adapted: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.base_url = endpoint_url(inference)
-        self.concurrency = concurrency
+        self.concurrency = inference.concurrency
         self._tokens = tokens
         self.adapted = adapted
         self._api = inference.api
         self._timeout_s = inference.timeout_s
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
-        self._pacing = Pacing(self.base_url, inference.requests_per_minute, concurrency)
+        self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.concurrency)
         self._answered = False
-        self._said_empty = False
+        self._said: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
         connection_options(self.base_url)
@@ -192,10 +193,18 @@ class OpenAIModel(Model):
     def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
         """Return the answer of a reply, up to its end string. One that is cut behind that string is whole."""
         self._answered = True
-        if reply.instead and not self._said_empty:
-            self._said_empty = True
+        if reply.instead:
             remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
-            logger.warning("model %r: an answer is empty, and %s has its text: %s", self.name, reply.instead, remedy)
+            self._say_once("empty", f"an answer is empty, and {reply.instead} has its text: {remedy}")
+        if not _is_name_of(self.name, reply.model):
+            self._say_once("model", f"the server answers by the name {reply.model!r}: check that it has this model")
+        if reply.cut_prompt is not None:
+            words = len(prompt_text(request.prompt).split())
+            self._say_once(
+                "prompt",
+                f"the server counts {reply.cut_prompt} tokens of a prompt of {words} words: it has cut the prompt; "
+                "raise its context (Ollama: num_ctx)",
+            )
         answer = reply.answer
         text = answer.text
         if self._tokens is not None:
@@ -205,6 +214,11 @@ class OpenAIModel(Model):
         kept = before_stop(text, sampling.stops)
         end = FINISHED if answer.truncated and kept != text else answer.end
         return replace(answer, text=kept, end=end)
+
+    def _say_once(self, what: str, said: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            logger.warning("model %r: %s", self.name, said)
 
     def _suggested(self, fault: Fault, body: dict[str, Any]) -> str | None:
         """Return the name of the adaptation that a refusal suggests for a call; None if it is about the prompt.
@@ -261,6 +275,16 @@ class OpenAIModel(Model):
         )
 
 
+def _is_name_of(asked: str, answered: str) -> bool:
+    """Return True if two names may be of one model: `gpt-4o` and `gpt-4o-2024-08-06`, `org/coder` and `coder`.
+
+    >>> _is_name_of("org/Coder", "coder-2024"), _is_name_of("coder", "chat")
+    (True, False)
+    """
+    first, second = (re.split(r"[/\\]", name.lower())[-1].split(":")[0] for name in (asked, answered))
+    return first in second or second in first
+
+
 @dataclass
 class _Tries:
     """The tries of one call.
@@ -291,8 +315,11 @@ def _reason(error: openai.APIStatusError) -> str:
 def _redacted(text: str) -> str:
     """Return a server's message on one line, without the key, which some servers repeat."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
-    if key:
+    if len(key) >= SHORT_KEY:
         text = text.replace(key, "[key]")
+    elif key:
+        # A local server is given any key, such as "x", which is in many words.
+        text = re.sub(rf"\b{re.escape(key)}\b", "[key]", text)
     on_one_line = " ".join(whole_characters(text).split())
     if len(on_one_line) <= 300:
         return on_one_line

@@ -44,10 +44,19 @@ class ReplyError(ValueError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `instead`: the field in which all that the model wrote stands, if the answer itself is empty."""
+    """An answer.
+
+    Attributes:
+        answer: the answer.
+        instead: the field in which all that the model wrote stands, if the answer itself is empty.
+        model: the name of the model that answered; "" where the server says none.
+        cut_prompt: the number of tokens of the prompt, if it is less than that of its words: the server has cut it.
+    """
 
     answer: Completion
     instead: str = ""
+    model: str = ""
+    cut_prompt: int | None = None
 
 
 def read_reply(content: bytes | str, request: Request, limit: int | None = None) -> Reply:
@@ -82,7 +91,8 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     if end == FINISHED and limit is not None and usage.visible >= limit:
         end = CUT
     answer = Completion(text, usage.prompt, usage.completion, end)
-    return Reply(answer, "" if text.strip() else _instead(message))
+    instead = "" if text.strip() else _instead(message)
+    return Reply(answer, instead, str(reply.get("model") or ""), usage.cut_prompt)
 
 
 def _first(choices: list[Any]) -> dict[str, Any] | None:
@@ -145,7 +155,7 @@ def _joined(stream: str) -> dict[str, Any]:
         if piece is None:
             is_done = True
             continue
-        for field in ("usage", "error"):
+        for field in ("usage", "error", "model"):
             reply[field] = piece.get(field) or reply.get(field)
         parts = piece.get("choices") or ()
         # Of several answers it is the first one; a call asks for one.
@@ -175,11 +185,19 @@ def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
 
 @dataclass(frozen=True)
 class _Usage:
-    """The tokens of prompt and answer, reasoning included, and those of the answer that count towards its limit."""
+    """The tokens of a reply.
+
+    Attributes:
+        prompt: those of the prompt.
+        completion: those of the answer, reasoning included.
+        visible: those of the answer that count towards its limit.
+        cut_prompt: those of the prompt, if they are fewer than its words.
+    """
 
     prompt: int
     completion: int
     visible: int
+    cut_prompt: int | None
 
 
 def _usage(usage: Any, request: Request, generated: str) -> _Usage:
@@ -195,11 +213,13 @@ def _usage(usage: Any, request: Request, generated: str) -> _Usage:
     if prompt is not None and total is not None and total >= prompt + (completion or 0):
         completion = total - prompt
         visible = completion if visible is None else visible
+    text = prompt_text(request.prompt)
+    cut_prompt = prompt if prompt is not None and prompt < len(text.split()) else None
     if prompt is None:
-        prompt = _estimate(request.system + prompt_text(request.prompt))
+        prompt = _estimate(request.system + text)
     if completion is None:
-        return _Usage(prompt, _estimate(generated), 0)
-    return _Usage(prompt, completion, visible or 0)
+        return _Usage(prompt, _estimate(generated), 0, cut_prompt)
+    return _Usage(prompt, completion, visible or 0, cut_prompt)
 
 
 def _paired(text: str) -> str:

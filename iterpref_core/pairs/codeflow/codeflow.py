@@ -139,9 +139,8 @@ class _InOrder:
 
 
 def _run_name(run: CodeflowRun, digest: str) -> str:
-    """Return a name of a run that changes with problems, models and settings, but not with concurrency."""
-    settings = run.params.model_dump(exclude={"concurrency"})
-    decisive = json.dumps([digest, run.models.identity, settings])
+    """Return a name of a run that changes with problems, models and settings."""
+    decisive = json.dumps([digest, run.models.identity, run.params.model_dump()])
     return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 

@@ -121,7 +121,7 @@ def choose_models(
     if debugger_needed:
         refiner = _Asked(debugger, debugger_prompt, inference, budget)
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
-    opener = partial(_open_models, drafter, refiner, params.concurrency)
+    opener = partial(_open_models, drafter, refiner)
     return Models((drafter_identity, refiner_identity), opener, prices)
 
 
@@ -135,7 +135,7 @@ class _Asked:
     budget: BudgetParams
 
     @contextmanager
-    def open(self, path: Path, run: str, concurrency: int) -> Iterator[Model]:
+    def open(self, path: Path, run: str) -> Iterator[Model]:
         """Open the model, whose answers go into the store under the name of a run."""
         with (
             AnswerStore(path, run) as store,
@@ -145,22 +145,18 @@ class _Asked:
                 inference=self.inference,
                 budget=self.budget,
                 store=store,
-                concurrency=concurrency,
             ) as opened,
         ):
             yield opened
 
 
 @contextmanager
-def _open_models(
-    drafter: _Asked | None, refiner: _Asked | None, concurrency: int, path: Path, run: str
-) -> Iterator[OpenModels]:
+def _open_models(drafter: _Asked | None, refiner: _Asked | None, path: Path, run: str) -> Iterator[OpenModels]:
     """Open the models of a run: both, or the only one, which then has both roles.
 
     Args:
         drafter: the student; None where the debugger drafts.
         refiner: the debugger; None for sampling from the student.
-        concurrency: number of requests at a time.
         path: the file of the answers.
         run: the name of the run.
     """
@@ -169,9 +165,9 @@ def _open_models(
         refines: Model | None = None
         if drafter is not None:
             # A run of its own in the store: the student's answers count for no cap of the debugger.
-            drafts = stack.enter_context(drafter.open(path, f"{run}/student", concurrency))
+            drafts = stack.enter_context(drafter.open(path, f"{run}/student"))
         if refiner is not None:
-            refines = stack.enter_context(refiner.open(path, run, concurrency))
+            refines = stack.enter_context(refiner.open(path, run))
         only = drafts or refines
         assert only is not None
         yield OpenModels(drafter=drafts or only, refiner=refines or only)

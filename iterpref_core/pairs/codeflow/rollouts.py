@@ -36,8 +36,8 @@ def roll_out(
 ) -> None:
     """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
 
-    `params.concurrency` conversations are in flight, or calls of each model. Each request carries its own seed, so a
-    trajectory does not depend on which others were in flight.
+    As many conversations are in flight as the drafter answers at once, or calls of each model. Each request carries its
+    own seed, so a trajectory does not depend on which others were in flight.
 
     Args:
         problems: any number; they are streamed.
@@ -77,7 +77,6 @@ def roll_out(
             refiner=refiner,
             executor=executor,
             sampling=sampling,
-            concurrency=params.concurrency,
             ended=ended,
             answered=answered,
         )
@@ -87,7 +86,6 @@ def roll_out(
             refiner=refiner,
             executor=executor,
             sampling=sampling,
-            concurrency=params.concurrency,
             ended=ended,
         )
         run_to_end(stream.lead(conversations))
@@ -99,7 +97,6 @@ def lead_in_rounds(
     refiner: Model,
     executor: Engine,
     sampling: Sampling,
-    concurrency: int,
     ended: Ended,
     answered: Answered,
 ) -> None:
@@ -109,13 +106,13 @@ def lead_in_rounds(
         conversation, answer = answered_one
         return conversation.after(answer, executor)
 
-    # With concurrency 3 and conversations a, b, c, d, of which b passes with its draft:
+    # With a drafter that answers 3 prompts at once, and conversations a, b, c, d, of which b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
     #   round 2   a, c, d   d takes the free slot: the refiner answers a and c, the drafter d
     active: list[Conversation] = []
     while True:
-        active += islice(conversations, concurrency - len(active))
+        active += islice(conversations, drafter.concurrency - len(active))
         if not active:
             return
         answers: dict[int, Completion] = {}
@@ -152,7 +149,6 @@ class _Stream:
         refiner: Model,
         executor: Engine,
         sampling: Sampling,
-        concurrency: int,
         ended: Ended,
     ) -> None:
         self._drafter = drafter
@@ -161,8 +157,8 @@ class _Stream:
         self._sampling = sampling
         self._ended = ended
         # Permits for open conversations, and for the calls of each model.
-        self._open = asyncio.Semaphore(WINDOW * concurrency)
-        self._free = {id(model): asyncio.Semaphore(concurrency) for model in (drafter, refiner)}
+        self._open = asyncio.Semaphore(WINDOW * drafter.concurrency)
+        self._free = {id(model): asyncio.Semaphore(model.concurrency) for model in (drafter, refiner)}
         self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
         self._calls = set[asyncio.Task[Completion]]()
 

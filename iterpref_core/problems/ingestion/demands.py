@@ -73,9 +73,12 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
         names |= dict.fromkeys(_asked_names(test))
     # The setup may have `math`, which the tests use as well.
     given = {*re.findall(r"\w+", problem.setup or "")} - {*called}
-    stub = "".join(
-        (_CLASS if name[:1].isupper() else _FUNCTION).format(name=name) for name in names if name not in given
-    )
+    classes = re.findall(r"^class (\w+)", problem.reference or "", re.MULTILINE)
+    stub = ""
+    for name in names:
+        if name not in given:
+            is_class = name in classes or name[:1].isupper()
+            stub += (_CLASS if is_class else _FUNCTION).format(name=name)
 
     def passes(*tests: Test) -> bool:
         return run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub).verdict == "passed"

@@ -115,8 +115,7 @@ def _draw(path: Path, size: int) -> list[Problem]:
     def order(problem: Problem) -> str:
         return sha256(f"{_SEED}/{problem.task_id}".encode()).hexdigest()
 
-    of_split = (problem for problem in read_jsonl(path, Problem, unique=True) if problem.split == SPLIT)
-    drawn = heapq.nsmallest(size, of_split, key=order)
+    drawn = heapq.nsmallest(size, read_jsonl(path, Problem, unique=True, split=SPLIT), key=order)
     if not drawn:
         raise InputError(f"{path}: holds no problem of the split {SPLIT!r}; give another file")
     return drawn

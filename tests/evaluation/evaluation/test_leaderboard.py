@@ -89,8 +89,9 @@ def test_a_failing_model_leaves_the_others_in_the_table_and_the_same_call_asks_n
     with serve(mock) as url:
         call = [*board("known", "unknown", samples), "--backend", "openai", "--base-url", url]
         for _ in range(2):
-            code, _, err = iterpref(*call)
+            code, out, err = iterpref(*call)
             assert (code, "no such model" in err, "Traceback" in err) == (2, True, False)
+            assert Path("board/leaderboard.md").read_text() == out.removesuffix("\n")
             assert [row["model"] for row in standings()] == ["known", "doubles"]
     assert len(mock.answered) == 2
 
@@ -177,7 +178,7 @@ def test_a_killed_call_is_continued_by_the_same_call(samples: Path, problems: Pa
     mock = MockEndpoint(answer, Behavior(median_s=0.2, sigma=0))
     with serve(mock) as url:
         call = [sys.executable, "-m", "iterpref_core.cli", *board("one", "two"), "--backend", "openai"]
-        call += ["--base-url", url, "--set", "evaluation.batch_size=1"]
+        call += ["--base-url", url, "--set", "inference.concurrency=1"]
         process = subprocess.Popen(call, cwd=tmp_path)
         while mock.asked.total() < 8:
             assert process.poll() is None

@@ -78,11 +78,8 @@ def test_a_served_model_is_scored_by_its_name(iterpref: Iterpref, problems: Path
     assert mock.asked.total() == 2
 
 
-def test_a_folder_is_never_taken_for_a_name_at_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
+def test_a_name_is_one_at_an_endpoint_and_a_path_is_none() -> None:
     assert names_served("org/big-model", "openai")
-    assert not names_served("folder", "openai")
     assert not names_served(Path("absent"), "openai")
     for name in ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf"):
         assert names_served(name, "openai")
@@ -101,6 +98,56 @@ def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_
     code, _, err = iterpref(*asked)
     assert code == 2
     assert "a model behind an endpoint needs --backend openai and --base-url URL" in err
+
+
+def test_a_served_model_may_have_the_name_of_a_folder_here(
+    iterpref: Iterpref, problems: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As vLLM, SGLang and `transformers serve` name a model by its path."""
+    Path("big-model").mkdir()
+    Path("big-model/config.json").write_text("{}")
+    mock = MockEndpoint(answer, Behavior())
+    with serve(mock) as url:
+        at = ["--base-url", url]
+        code, _, err = iterpref(*EVALUATE, "--backend", "openai", *at)
+        assert (code, mock.asked.total()) == (0, 2), err
+        found = json.loads(Path("o/results.json").read_text())
+        assert "precision" not in found["benchmarks"]["heldout"]["sampling"]
+        # The experiment evaluates folders while its debugger is behind an endpoint: there a folder is one.
+        code, _, err = iterpref(*EVALUATE, "--set", "inference.backend=openai", "--set", f"inference.base_url={url}")
+        assert (code, "big-model" in err) == (2, True)
+        code, _, err = iterpref(*EVALUATE, *at)
+        assert (code, "asks no server; add --backend openai" in err) == (2, True)
+        board = [
+            "leaderboard",
+            "big-model",
+            "other",
+            "--benchmark",
+            "heldout",
+            "--out",
+            "b",
+            "--backend",
+            "openai",
+            *at,
+        ]
+        code, _, _ = iterpref(*board, "--problems", problems)
+        assert (code, "big-model: a folder here, which is read in this process" in caplog.text) == (2, True)
+    assert mock.asked.total() == 2
+
+
+def test_a_server_has_as_many_calls_in_flight_as_one_parameter_says(iterpref: Iterpref, problems: Path) -> None:
+    rows = [json.loads(problems.read_text().splitlines()[0])]
+    more = [rows[0] | {"task_id": f"h/{number}", "prompt": f"Double x, {number} times."} for number in range(20)]
+    problems.write_text("".join(f"{json.dumps(row)}\n" for row in more))
+    mock = MockEndpoint(answer, Behavior(median_s=0.01))
+    with serve(mock) as url:
+        options = ["--backend", "openai", "--base-url", url, "--set", "inference.concurrency=3"]
+        code, _, err = iterpref(*EVALUATE, *options)
+        assert (code, mock.most_in_flight) == (0, 3), err
+        problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
+        asked = ["--model", "m", "--problems", problems, "--out", "t.jsonl", "--backend", "openai", "--base-url", url]
+        code, _, err = iterpref("debug", *asked, "--concurrency", "4")
+        assert (code, mock.most_in_flight) == (0, 4), err
 
 
 def test_a_run_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
@@ -147,7 +194,7 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
     problems.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, *more]))
     mock = Refusing(answer, Behavior())
     with serve(mock) as url:
-        one_at_a_time = ["--set", "evaluation.batch_size=1"]
+        one_at_a_time = ["--set", "inference.concurrency=1"]
         served = ["--backend", "openai", "--base-url", url]
         code, _, err = iterpref(*EVALUATE, "--benchmark", "validation", *served, *one_at_a_time)
     assert (code, "the account is on hold" in err, "Traceback" in err) == (2, True, False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +16,10 @@ from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.browser import Page
 from tests.settings import ROOT
+
+if TYPE_CHECKING:
+    from tests.browser import Page
 
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
@@ -257,7 +259,7 @@ MEASURE = """(() => {
 
 
 @pytest.fixture
-def browse(browser: Page, tmp_path: Path) -> Callable[[str, int], Any]:
+def browse(browser: "Page", tmp_path: Path) -> Callable[[str, int], Any]:
     """Opens a page in a window of a width; returns its size, what is wider, and the number of pairs."""
 
     def measure(text: str, width: int) -> Any:

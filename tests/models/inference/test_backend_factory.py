@@ -53,7 +53,7 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
             for asked_now in (2, 0):
                 with (
                     AnswerStore(tmp_path / "store", name) as store,
-                    open_model(model, PromptFormat(), params, FREE, store, 4) as backend,
+                    open_model(model, PromptFormat(), params, FREE, store) as backend,
                 ):
                     answers.append(ask_all(backend, REQUESTS, SAMPLING))
                     assert store.spent().calls == asked_now
@@ -88,7 +88,7 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
         told.clear()
         with (
             Watched(tmp_path / "store", "run") as store,
-            open_model("m", PromptFormat(), inference("transformers"), FREE, store, 4) as model,
+            open_model("m", PromptFormat(), inference("transformers"), FREE, store) as model,
         ):
             answers = ask_all(model, [Request(prompt, 0) for prompt in prompts], SAMPLING)
         return [answer.text for answer in answers]
@@ -119,7 +119,7 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
     capped = FREE.model_copy(update={"calls": 1})
     with (
         serve(mock) as url,
-        open_model("m", PromptFormat(), inference("openai", base_url=url), capped, None, 4) as model,
+        open_model("m", PromptFormat(), inference("openai", base_url=url), capped, None) as model,
         pytest.raises(BudgetError),
     ):
         ask_all(model, REQUESTS, SAMPLING)
@@ -155,7 +155,7 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Pa
 
 def test_an_endpoint_without_an_address_is_named() -> None:
     params, message = inference("openai"), r"inference\.base_url"
-    with pytest.raises(ConfigError, match=message), open_model("m", PromptFormat(), params, FREE, None, 1):
+    with pytest.raises(ConfigError, match=message), open_model("m", PromptFormat(), params, FREE, None):
         pass
 
 

@@ -48,7 +48,7 @@ def inference(url: str, **values: Any) -> InferenceParams:
 def opened(folder: Path, url: str, **values: Any) -> Iterator[StoredModel]:
     with (
         AnswerStore(folder / "answers.sqlite", "run") as store,
-        open_model("m", PromptFormat(), inference(url, **values), FREE, store, 4) as model,
+        open_model("m", PromptFormat(), inference(url, **values), FREE, store) as model,
     ):
         yield model
 

@@ -27,7 +27,9 @@ def ask_everything(url: str, store: Path) -> tuple[list[Completion], Spent]:
     caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
         AnswerStore(store, "run") as answers,
-        open_model("m", PromptFormat(), inference, caps, answers, CONCURRENCY) as backend,
+        open_model(
+            "m", PromptFormat(), inference.model_copy(update={"concurrency": CONCURRENCY}), caps, answers
+        ) as backend,
     ):
         return ask_all(backend, REQUESTS, Sampling(0.5, 8)), answers.spent()
 
@@ -77,7 +79,7 @@ def _generate(model: Path, store: Path, requests: list[Request]) -> None:
 
     with (
         AnswerStore(store, "run") as answers,
-        open_model(model, PromptFormat(), inference, caps, answers, 64) as opened,
+        open_model(model, PromptFormat(), inference, caps, answers) as opened,
     ):
         ask_all(opened, requests, Sampling(1.0, 64), answered)
 

@@ -38,9 +38,9 @@ def opened(
 ) -> "OpenAIModel":
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
-    settings = {"api": "chat", "timeout_s": 20.0} | values
+    settings = {"api": "chat", "timeout_s": 20.0, "concurrency": concurrency} | values
     params = section(InferenceParams, backend="openai", base_url=url, **settings)
-    return (kind or OpenAIModel)("some-model", params, concurrency)
+    return (kind or OpenAIModel)("some-model", params)
 
 
 def echo(prompt: str, seed: int) -> str:
@@ -395,6 +395,37 @@ def test_a_mark_of_the_byte_order_and_the_order_of_choices_change_nothing(ask: A
     choices = [{"index": 1, "message": {"content": "no"}}, {"index": 0, "message": {"content": "yes"}}]
     body = b"\xef\xbb\xbf" + json.dumps({"choices": choices}).encode()
     assert one(ask(Scripted(lambda _: web.Response(body=body)))).text == "yes"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_said"), [("some-model-2024-08-06", False), ("org/some-model", False), ("b", True)]
+)
+def test_an_answer_of_another_model_is_said(
+    ask: Ask, caplog: pytest.LogCaptureFixture, name: str, is_said: bool
+) -> None:
+    from aiohttp import web
+
+    content = {"model": name, "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    backend = ask(Scripted(*[lambda _: web.json_response(content)] * 2))
+    assert [one(backend).text, one(backend, "again").text] == ["x", "x"]
+    assert caplog.text.count("'some-model': the server answers by the name 'b'") == int(is_said)
+
+
+def test_a_prompt_that_the_server_has_cut_is_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    from aiohttp import web
+
+    content = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 99}}
+    backend = ask(Scripted(*[lambda _: web.json_response(content)] * 3))
+    assert one(backend, "word " * 99).text == "x"
+    assert "tokens of a prompt" not in caplog.text
+    assert [one(backend, "word " * 100 + text).text for text in "ab"] == ["x", "x"]
+    assert caplog.text.count("counts 99 tokens of a prompt of 101 words: it has cut the prompt") == 1
+
+
+def test_a_key_of_one_letter_leaves_words_alone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    backend = ask(Scripted(status(400, "the next extra of Bearer x is flagged")))
+    assert one(backend).missing == "refused: 400 the next extra of Bearer [key] is flagged"
 
 
 def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:

@@ -215,7 +215,7 @@ def _own_server(url: str, model: Path) -> "OpenAIModel":
     from iterpref_core.models.inference.served_tokens import ServedTokens
 
     params = section(InferenceParams, backend="openai", base_url=url, api="completions")
-    return OpenAIModel("m", params, 4, ServedTokens(model, PromptFormat()))
+    return OpenAIModel("m", params, ServedTokens(model, PromptFormat()))
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ def _backend(url: str, api: Api) -> "OpenAIModel":
     from iterpref_core.models.inference.vllm_server import SERVED_NAME
 
     inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120)
-    return OpenAIModel(SERVED_NAME, inference, 8)
+    return OpenAIModel(SERVED_NAME, inference)
 
 
 @pytest.mark.slow

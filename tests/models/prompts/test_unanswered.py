@@ -39,7 +39,7 @@ def parsed(word: str) -> list[int | None]:
 
     with serve(Refusing(word)) as url:
         inference = section(InferenceParams, backend="openai", base_url=url)
-        model = stored(OpenAIModel("m", inference, 4), "m", None)
+        model = stored(OpenAIModel("m", inference), "m", None)
         requests = [Request(f"prompt {number}", 0) for number in range(3)]
         return list(ask_parsed(model, requests, SAMPLING, int, Counter()))
 

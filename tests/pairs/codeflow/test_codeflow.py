@@ -34,7 +34,6 @@ PARAMS = section(
     wording="terse",
     temperature=0.0,
     max_new_tokens=64,
-    concurrency=2,
     sampling=SamplingParams(samples=3, temperature=0.6),
 )
 VERSION = re.compile(r"# version (\d+)")
@@ -91,7 +90,7 @@ def models_of(model: Model) -> Models:
     @contextmanager
     def opened(store: Path, run: str) -> Iterator[OpenModels]:
         with AnswerStore(store, run) as answers:
-            kept = stored(model, "model", answers)
+            kept = stored(model, "model", answers, concurrency=2)
             yield OpenModels(kept, kept)
 
     return Models(("a", "b"), opened)

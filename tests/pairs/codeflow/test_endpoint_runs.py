@@ -27,7 +27,7 @@ CONCURRENCY, PROBLEMS = 8, 40
 PARAMS = section(
     CodeflowParams,
     seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="terse", temperature=0.8,
-    max_new_tokens=64, concurrency=CONCURRENCY, sampling=SamplingParams(samples=2, temperature=0.6),
+    max_new_tokens=64, sampling=SamplingParams(samples=2, temperature=0.6),
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def models_at(url: str, timeout_s: float) -> Models:
     @contextmanager
     def opened(path: Path, run: str) -> Iterator[OpenModels]:
         inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s)
-        backend = OpenAIModel("mock", inference, CONCURRENCY)
+        backend = OpenAIModel("mock", inference.model_copy(update={"concurrency": CONCURRENCY}))
         with AnswerStore(path, run) as store:
             endpoint = stored(backend, "mock", store)
             yield OpenModels(endpoint, endpoint)

@@ -25,7 +25,7 @@ GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
 RIGHT_FOR_ONE = "def f(x):\n    return 2\n"
 
 
-def params(concurrency: int = 4, max_iterations: int = 5, source: str = "debugging") -> CodeflowParams:
+def params(max_iterations: int = 5, source: str = "debugging") -> CodeflowParams:
     return section(
         CodeflowParams,
         seed=11,
@@ -35,7 +35,6 @@ def params(concurrency: int = 4, max_iterations: int = 5, source: str = "debuggi
         wording="terse",
         temperature=0.8,
         max_new_tokens=64,
-        concurrency=concurrency,
         sampling=SamplingParams(samples=6, temperature=0.6),
     )
 
@@ -124,8 +123,9 @@ def test_trajectories_are_the_same_in_rounds_and_without_barriers_whatever_the_c
         "t0": 1, "t2": 3, "t1": 2, "t5": 6, "t3": 4
     }  # fmt: skip
     for concurrency in (1, 3, 64):
-        assert debug(names, Patient(), params(concurrency)) == expected
-        assert debug(names, Local(), params(concurrency)) == expected
+        for model in (Patient(), Local()):
+            model.concurrency = concurrency
+            assert debug(names, model) == expected
 
 
 def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:
@@ -219,7 +219,7 @@ def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint() -> None:
     names = [f"t1{n}" for n in range(40)]
     problems = [problem(name).model_copy(update={"prompt": "t1: add one."}) for name in names]
     found: list[Trajectory] = []
-    roll_out(problems, student, debugger, Checks(), params(16), found.append)
+    roll_out(problems, student, debugger, Checks(), params(), found.append)
     assert all(one.solved and len(one.attempts) == 2 for one in found)
     assert sum(student.batches) == len(found) == len(debugger.asked) == 40
     assert 1 < max(student.batches) <= 16

@@ -55,6 +55,17 @@ def test_tests_that_a_program_which_does_nothing_passes_are_left_out(
     assert (found.counts["dropped/demands_nothing"], len(problem.tests)) == (1, 2)
 
 
+def test_a_class_is_known_by_the_reference_and_a_checker_may_demand_nothing(tmp_path: Path) -> None:
+    lower = STACK.replace("Stack", "stack")
+    anything = {
+        "tests": [{"input": "1", "output": "2"}],
+        "checker": "def check(input, expected, printed):\n    return True\n",
+    }
+    rows = [{"prompt": "Do.", "reference": lower, "tests": ["stack().size()"]}, {"prompt": "Do."} | anything]
+    found, _ = taken(tmp_path, *rows, ASKED | {"tests": ["assert add(1, 2) == 3"]})
+    assert found.counts["dropped/demands_nothing"] == 2
+
+
 @pytest.mark.parametrize(
     ("reference", "tests"),
     [

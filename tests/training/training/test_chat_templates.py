@@ -127,7 +127,7 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     results = evaluate_model("fitted", fitted.folder, setting, *files, reads)
     assert results.measured["heldout"].pass_at_1 == 1.0
 
-    codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, concurrency=4, max_iterations=1)
+    codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, max_iterations=1)
     models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)
     run = CodeflowRun(problems, models, codeflow, EXECUTION, tmp_path / "codeflow.sqlite")
     assert run_codeflow(run, tmp_path / "trajectories.jsonl")["pass_rate/0"] == 1.0
@@ -193,7 +193,7 @@ def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: 
 
     reads = fitted.family.prompt_format
     inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60)
-    served = OpenAIModel("iterpref", inference, 1, tokens=ServedTokens(fitted.folder, reads))
+    served = OpenAIModel("iterpref", inference, tokens=ServedTokens(fitted.folder, reads))
     requests = [Request(prompt, 0) for prompt, _ in ASKED[:2]]
     sampling = Sampling(0.0, 60)
     here = TransformersModel(fitted.folder, 1, reads, bf16=False).generate(requests, sampling)

@@ -46,10 +46,9 @@ class Heldout(Benchmark[Problem]):
 
     def __init__(self, split: BenchmarkName, problems: Path, execution: ExecutionParams) -> None:
         tasks = {}
-        for problem in read_jsonl(problems, Problem, unique=True):
-            if problem.split == split:
-                check_tests(problem, problems)
-                tasks[problem.task_id] = problem
+        for problem in read_jsonl(problems, Problem, unique=True, split=split):
+            check_tests(problem, problems)
+            tasks[problem.task_id] = problem
         if not tasks:
             raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
         lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
