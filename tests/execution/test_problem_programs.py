@@ -1,4 +1,4 @@
-"""References decide where tests are judged, and a policy what becomes of problems that are judged inside."""
+"""References decide where tests run, and a policy what becomes of problems whose tests run inside."""
 
 import pytest
 
@@ -8,19 +8,20 @@ from iterpref_core.execution import (
     Limits,
     Outcome,
     decide,
-    is_judged_inside,
     moved_inside,
+    program_of,
     reference_outcomes,
     run_right_program,
 )
-from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.execution import tests_inside as count_inside
+from iterpref_core.records import AssertTest, IoTest, Problem, StdinTest
 from iterpref_core.records.errors import InputError
 from tests.engines import StandInEngine
 
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")
-JUDGED = CALLS.model_copy(update={"task_id": "judged", "tests": (AssertTest(code="x = f(1)\nassert x == 2"),)})
-PATCHES = JUDGED.model_copy(
-    update={"task_id": "patches", "tests": (AssertTest(code="from unittest import mock\nassert f(1) == 2"),)}
+READ = CALLS.model_copy(update={"task_id": "read", "tests": (AssertTest(code="x = f(1)\nassert x == 2"),)})
+PATCHES = READ.model_copy(
+    update={"task_id": "patches", "tests": (AssertTest(code="for n in [1]:\n    assert f(n) == 2"),)}
 )
 
 
@@ -31,13 +32,13 @@ def executor():
 
 
 def passing(*where):
-    """Return an engine that runs nothing: a program passes judged as `where` says, and the list of its runs."""
+    """Return an engine that runs nothing, by which programs pass where `where` says, and the list of its runs."""
     runs = []
 
     def run(program):
         runs.append(program.inside)
         verdict = "passed" if program.inside in where else "wrong_answer"
-        return Outcome(verdict, "", tests_passed=0, tests_total=1)
+        return Outcome(verdict, "", tests_passed=0, tests_total=1, inside=bool(program.inside))
 
     return StandInEngine(run), runs
 
@@ -45,16 +46,16 @@ def passing(*where):
 @pytest.mark.parametrize(
     ("problem", "passes", "inside", "verdict", "runs"),
     [
-        (JUDGED, [None, True], None, "passed", [None]),
-        (JUDGED, [True], True, "passed", [None, True]),
-        (JUDGED, [], None, "wrong_answer", [None, True]),
+        (READ, [None, True], False, "passed", [None]),
+        (READ, [True], True, "passed", [None, True]),
+        (READ, [], None, "wrong_answer", [None, True]),
         (CALLS, [True], None, "wrong_answer", [None]),
         (PATCHES, [True], None, "wrong_answer", [None]),
-        (JUDGED.model_copy(update={"inside": False}), [True], False, "wrong_answer", [False]),
-        (JUDGED.model_copy(update={"inside": True}), [None], True, "wrong_answer", [True]),
+        (READ.model_copy(update={"inside": False}), [True], False, "wrong_answer", [False]),
+        (READ.model_copy(update={"inside": True}), [None], True, "wrong_answer", [True]),
     ],
 )
-def test_a_reference_decides_where_its_tests_are_judged(problem, passes, inside, verdict, runs):
+def test_a_reference_decides_where_its_tests_run(problem, passes, inside, verdict, runs):
     engine, seen = passing(*passes)
     found, outcome = run_right_program(problem, "def f(x): ...", engine)
     assert (found.inside, outcome.verdict, seen) == (inside, verdict, runs)
@@ -62,15 +63,28 @@ def test_a_reference_decides_where_its_tests_are_judged(problem, passes, inside,
 
 
 def test_only_a_decision_is_written():
-    assert '"inside"' not in JUDGED.to_json()
-    assert '"inside":true' in JUDGED.model_copy(update={"inside": True}).to_json()
+    assert '"inside"' not in READ.to_json()
+    assert '"inside":true' in READ.model_copy(update={"inside": True}).to_json()
 
 
-def test_calls_need_no_decision_and_patches_say_it_themselves():
+def test_calls_need_no_decision_and_tests_that_run_inside_say_it_themselves():
     assert moved_inside(CALLS) is None
     assert moved_inside(PATCHES) is None
-    assert [is_judged_inside(problem) for problem in (CALLS, JUDGED, PATCHES)] == [False, False, True]
-    assert is_judged_inside(JUDGED.model_copy(update={"inside": True}))
+    assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
+    assert count_inside(READ.model_copy(update={"inside": True})) == 1
+    several = READ.model_copy(update={"hidden_tests": PATCHES.tests, "inside": False})
+    assert count_inside(several) == 1
+    script = CALLS.model_copy(update={"tests": (StdinTest(input="", output=""),)})
+    assert (moved_inside(script), count_inside(script)) == (None, 0)
+
+
+def test_a_reference_that_passes_outside_keeps_other_programs_from_going_inside(executor):
+    decided = decide(READ.model_copy(update={"reference": "def f(x): return x + 1"}), executor)
+    assert decided.inside is False
+    outcome = executor.run_one(program_of(decided, POINT.replace("f = Point", "def f(x): return Point(2)")))
+    assert (outcome.verdict, outcome.inside) == ("bad_return_type", 0)
+    outcome = executor.run_one(program_of(READ, POINT.replace("f = Point", "def f(x): return Point(2)")))
+    assert outcome.inside == 1
 
 
 RETURNS_OBJECT = "p = f(1, 2)\nassert p == (1, 2)"
@@ -83,23 +97,23 @@ f = Point
 
 
 def test_a_real_reference_decides_and_candidates_follow(executor):
-    needs = JUDGED.model_copy(update={"tests": (AssertTest(code=RETURNS_OBJECT),), "reference": POINT})
+    needs = READ.model_copy(update={"tests": (AssertTest(code=RETURNS_OBJECT),), "reference": POINT})
     found = decide(needs, executor)
     assert found.inside is True
     ((again, outcome),) = reference_outcomes([needs], executor)
     assert (again.inside, outcome.verdict) == (True, "passed")
-    assert outcome.isolation == f"{executor.isolation} judged inside"
+    assert (outcome.inside, outcome.isolation) == (1, executor.isolation)
 
 
 def test_problems_are_marked_or_refused_by_name(tmp_path, caplog):
     for policy, admitted, counted in (
-        ("mark", ["calls", "patches"], {"judged_inside": 1}),
-        ("refuse", ["calls"], {"left_out/judged_inside": 1}),
+        ("mark", ["calls", "patches"], {"inside": 1}),
+        ("refuse", ["calls"], {"left_out/inside": 1}),
     ):
         admission = Admission(policy)
         assert [problem.task_id for problem in admission.admit([CALLS, PATCHES])] == admitted
         assert admission.tell(tmp_path) == counted
-    assert "judged inside: 1 of 2 problems, such as patches, are left out" in caplog.text
+    assert "tests run inside: 1 of 2 problems, such as patches, are left out" in caplog.text
     admission = Admission("refuse")
     assert list(admission.admit([PATCHES])) == []
     with pytest.raises(InputError, match=r"such as patches, are left out; .*: no problem is left"):

@@ -132,10 +132,10 @@ class Lying(list):
 
 @pytest.mark.parametrize(
     ("value", "held"),
-    [(Point(1, 2.5), (1, 2.5)), (Color.RED, 3), (Name.A, "a"), (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5),
-     ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (bytearray(b"x"), b"x"), (Lying([1]), [1]),
+    [(Point(1, 2.5), (1, 2.5)), (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5),
+     ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (bytearray(b"x"), b"x"),
      (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}), (np.bool_(True), True),
-     (np.float16("inf"), math.inf), (np.int8(-4), -4), (np.complex64(1 + 2j), 1 + 2j), (np.str_("a"), "a"),
+     (np.float16("inf"), math.inf), (np.int8(-4), -4), (np.complex64(1 + 2j), 1 + 2j),
      ([np.float32(0.5)], [0.5])],
 )  # fmt: skip
 def test_by_value_things_are_what_they_hold(value, held):
@@ -146,10 +146,14 @@ def test_by_value_things_are_what_they_hold(value, held):
         encode(value)
 
 
-def test_an_array_is_no_plain_value():
+@pytest.mark.parametrize("value", [Color.RED, Name.A, Lying([1]), np.str_("a"), np.zeros(2), Fraction(1, 3), print])
+def test_what_may_behave_in_another_way_is_no_plain_value(value):
+    with pytest.raises(UnencodableError, match=f"^{type(value).__name__}$"):
+        encode(value, lenient=True)
+
+
+def test_a_number_of_numpy_is_the_number_that_it_holds():
     assert decode(encode(np.float16(3.14), lenient=True)) != 3.14159
-    with pytest.raises(UnencodableError, match="ndarray"):
-        encode(np.zeros(2), lenient=True)
 
 
 class Sub(int):
@@ -214,7 +218,7 @@ def test_types_are_exact_at_every_depth(value, source):
 
 @pytest.mark.parametrize(
     ("value", "source"),
-    [({1: {(2,): 3}}, "{1: {(2,): 3}}"), ({float("nan")}, "{nan}"), (..., "..."), ([...], "[...]"), (-0.0, "0.0")],
+    [({1: {(2,): 3}}, "{1: {(2,): 3}}"), ({float("nan")}, "{nan}"), (-0.0, "0.0")],
 )
 def test_identical_values_are_right(value, source):
     assert expect(source).holds(value)

@@ -18,7 +18,7 @@ EXPRESSIONS = {
     'exec': ('exception', 'exited_early', "os.execv('/bin/sh', ['sh', '-c', 'touch @CANARY@.touched'])"),
     'files_watched': ('exception', '', 'positive(libc.inotify_init1(0))'),
     'fill_shared_memory': ('exception', 'wrong_answer', "open('/dev/shm/iterpref-hostile', 'wb').write(bytes(10 ** 6))"),
-    'fill_tmp': ('exception', '', "open('/tmp/iterpref-hostile', 'wb').write(bytes(10 ** 6))"),
+    'fill_tmp': ('wrong_answer|exception', '', "open('/tmp/iterpref-hostile', 'wb').write(bytes(10 ** 6))"),
     'float_for_int': ('wrong_answer', '', 'float(x * x)'),
     'fork_bomb': ('exception', 'crash', '[os.fork() for _ in iter(int, 1)]'),
     'group_of_the_zygote': ('exception', 'wrong_answer', 'os.getpgid(os.getppid())'),

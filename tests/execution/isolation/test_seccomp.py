@@ -38,12 +38,15 @@ def run(program: bytes, number: int, machine: int) -> int:
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize("metadata", [False, True])
 def test_each_number_has_the_decision_of_its_table(
-    machine: str, processes: bool, monkeypatch: pytest.MonkeyPatch
+    machine: str, processes: bool, metadata: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    program = seccomp._compile(processes=processes)
+    program = seccomp._compile(processes=processes, metadata=metadata)
     allowed = syscalls.numbers(syscalls.ALLOWED)
+    if metadata:
+        allowed |= syscalls.numbers(syscalls.METADATA)
     listed = dict(allowed)
     for name, table in vars(syscalls).items():
         if name.isupper() and isinstance(table, str):

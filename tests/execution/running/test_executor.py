@@ -185,8 +185,7 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
 )
 def test_kinds_of_tests(executor, test, code, verdict):
     outcome = run_one(executor, code, test)
-    raised_inside = verdict == "exception" and test.kind in ("unittest", "script")
-    assert outcome.verdict == ("wrong_answer" if raised_inside else verdict), outcome.feedback
+    assert outcome.verdict == verdict, outcome.feedback
 
 
 SET_UP = "    @classmethod\n    def setUpClass(cls): raise ValueError\n"

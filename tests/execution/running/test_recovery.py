@@ -218,7 +218,7 @@ def test_a_closed_executor_leaves_no_process_and_no_folder(monkeypatch, tmp_path
     with Executor(LIMITS, workers=2, namespaces=False) as executor:
         outcomes_of(executor, [GOOD] * 4)
         pids = worker_pids(executor)
-        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 4  # each has one for programs and one for judges
+        assert len(list(tmp_path.glob("iterpref-execution-*"))) == 2
     assert len(pids) == 2
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert list(tmp_path.glob("iterpref-execution-*")) == []
