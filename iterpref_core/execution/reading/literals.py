@@ -71,9 +71,9 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
     """
     numbers = all(isinstance(each, int | float) and abs(each) <= _MAX_NUMBER for each in (left, right))
     match operator:
-        case ast.Add() if numbers or (isinstance(left, int) and isinstance(right, complex)):  # `2 + 3j`
+        case ast.Add() if numbers or (isinstance(left, int | float) and isinstance(right, complex)):  # `2 + 3j`
             return left + right
-        case ast.Sub() if numbers or (isinstance(left, int) and isinstance(right, complex)):
+        case ast.Sub() if numbers or (isinstance(left, int | float) and isinstance(right, complex)):
             return left - right
         case ast.Mult() if numbers:
             return left * right
