@@ -224,3 +224,24 @@ def test_a_closed_executor_leaves_no_process_and_no_folder(monkeypatch, tmp_path
     assert list(tmp_path.glob("iterpref-execution-*")) == []
     with pytest.raises(ExecutionError, match="executor is closed"):
         executor.run_one(GOOD)
+
+
+@pytest.mark.parametrize("moment", ["__init__", "run"])
+def test_a_close_right_after_a_start_ends_the_program(monkeypatch, moment):
+    """The pool is closed when the worker has started, and when it is about to run the program."""
+    executor = Executor(Limits(cpu_s=9, wall_s=60), workers=1)
+    method = getattr(Worker, moment)
+
+    def closing(worker, *args):
+        if moment == "run":
+            executor.close()
+        done = method(worker, *args)
+        executor.close()
+        return done
+
+    monkeypatch.setattr(Worker, moment, closing)
+    start = time.monotonic()
+    with pytest.raises(ExecutionError, match="the executor is closed"):
+        executor.run_one(Program("import time\ndef f(): time.sleep(50)", TESTS))
+    assert time.monotonic() - start < 40
+    assert worker_pids(executor) == []
