@@ -62,7 +62,7 @@ def check(
         _check_problems(files, against, out, as_json=json_)
         return
     if further:
-        raise InputError(f"{further[0]}: several files are for --problems without --pairs")
+        raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
     heldout = problems or Path("data/problems.jsonl")

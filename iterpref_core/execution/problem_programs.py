@@ -170,6 +170,6 @@ class Admission:
             f"{done}; a program can deceive their tests (docs/execution.md)"
         )
         if len(self.refused) == self._total:
-            raise InputError(f"{told}: no problem is left")
+            raise InputError(f"{told}: no problem is left; set execution.inside: mark")
         logger.warning("%s", told)
         return {"left_out/judged_inside" if self.refused else "judged_inside": float(len(self.inside))}
