@@ -1,4 +1,4 @@
-"""Messages about bad input, read in the source: each says what is wrong and what to do, or passes another message on."""
+"""Messages about bad input, read in the source: each says what is wrong and what to do, or passes another one on."""
 
 import ast
 import re
