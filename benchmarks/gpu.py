@@ -63,9 +63,9 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
 from iterpref_core.training.training.settings import training_arguments
-from iterpref_core.training.training.trainer import PairTrainer
+from iterpref_core.training.training.trainer import FocalDPOTrainer
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,
@@ -360,12 +360,12 @@ def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
         settings = params.model_copy(update={"epochs": 1, "arguments": {"logging_steps": 1}})
         arguments = training_arguments(
             settings,
-            1e-4,
+            settings_of("target-rpo", settings),
             params.batch_size // params.micro_batch_size,
             12,
             Path(folder),
         )
-        trainer = PairTrainer(
+        trainer = FocalDPOTrainer(
             model,
             arguments,
             rows,

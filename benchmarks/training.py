@@ -50,10 +50,10 @@ from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.attention import attention_mask, choose_attention
+from iterpref_core.training.model.attention import attention_mask
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.training.trainer import PairTrainer
+from iterpref_core.training.training.trainer import FocalDPOTrainer
 from iterpref_core.training.training.training import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -220,11 +220,10 @@ def contestants(
     models = {name: model_of(sizes) for name in ("trl", "trl as it is", "fork")}
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
-    choose_attention(models["fork"], longest)
     # Batches are given to each step, so that no trainer reads its data set.
-    unread = [TokenizedPair([0], [0], [0], [0], [0])]
+    unread = [TokenizedPair([0] * (longest - 1), [0], [0], [0], [0])]
     own = common | {"train_dataset": unread}
-    ours = PairTrainer(
+    ours = FocalDPOTrainer(
         objective=OBJECTIVE,
         beta=arguments.beta,
         layout="fork",

@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from iterpref_core.pairs.localization.localization import mark_errors as mark_errors
     from iterpref_core.programs.answers.extraction import extract_program as extract_program
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
-    from iterpref_core.training.library.focal_config import FocalDPOConfig as FocalDPOConfig
-    from iterpref_core.training.library.focal_dataset import focal_dataset as focal_dataset
-    from iterpref_core.training.library.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
     from iterpref_core.training.objectives.objective_table import OBJECTIVES as OBJECTIVES
+    from iterpref_core.training.training.focal_config import FocalDPOConfig as FocalDPOConfig
+    from iterpref_core.training.training.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.training.training.trainer import FocalDPOTrainer as FocalDPOTrainer
 
 _MODULES = {
     "Executor": "execution",
     "FocalCollator": "training.library.focal_collator",
-    "FocalDPOConfig": "training.library.focal_config",
-    "FocalDPOTrainer": "training.library.focal_trainer",
+    "FocalDPOConfig": "training.training.focal_config",
+    "FocalDPOTrainer": "training.training.trainer",
     "Limits": "execution",
     "OBJECTIVES": "training.objectives.objective_table",
     "Program": "execution",
     "evaluate": "evaluation.scoring.from_python",
     "extract_program": "programs.answers.extraction",
-    "focal_dataset": "training.library.focal_dataset",
+    "focal_dataset": "training.training.focal_dataset",
     "localize": "pairs.localization.localization",
     "mark_errors": "pairs.localization.localization",
 }

@@ -54,7 +54,9 @@ def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
         if base is None:
             return values
         if base in chain:
-            raise ConfigError(f"{profiles / chain[-1]}.yaml: base: {' → '.join((*chain, base))} builds on itself")
+            raise ConfigError(
+                f"{profiles / chain[-1]}.yaml: base: {' → '.join((*chain, base))} builds on itself; name another base"
+            )
         chain.append(base)
 
 

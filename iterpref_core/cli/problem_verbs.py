@@ -141,7 +141,7 @@ def _ingest_folder(
     from iterpref_core.problems.own_code.own_code import ingest_own_code
 
     if len(source) > 1:
-        raise InputError(f"--format folder: one folder is read in a call, not {len(source)}")
+        raise InputError(f"--format folder: one folder is read in a call, not {len(source)}; call it once for each")
     return ingest_own_code(
         source[0],
         out,

@@ -62,7 +62,7 @@ def check(
         _check_problems(files, against, out, as_json=json_)
         return
     if further:
-        raise InputError(f"{further[0]}: several files are for --problems without --pairs")
+        raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
     heldout = problems or Path("data/problems.jsonl")
@@ -96,9 +96,10 @@ def _check_pair_file(
         kept = sum(1 for _ in clean)
     findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
     if checks and model is not None:
+        from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
         from iterpref_core.training.model.model_limits import limit_findings
 
-        findings += limit_findings(model, checks.longest, int(checks["largest_id"].max()))
+        findings += limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
     trained = template.describe(settings.training.answer) if template else ""
     if template and template.remark:
         findings.append(Finding(stops=False, text=template.remark))
@@ -225,6 +226,8 @@ def train(
     if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)
         return
+    if not out.name:
+        raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     from iterpref_core.training.training.training import train_objective
 

@@ -169,6 +169,6 @@ class Admission:
             f"{done}; a program can deceive such tests (docs/execution.md)"
         )
         if len(self.refused) == self._total:
-            raise InputError(f"{told}: no problem is left")
+            raise InputError(f"{told}: no problem is left; set execution.inside: mark")
         logger.warning("%s", told)
         return {"left_out/inside" if self.refused else "inside": float(len(self.inside))}

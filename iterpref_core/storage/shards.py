@@ -27,6 +27,8 @@ _DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
 """The files that `datasets` writes beside data."""
 _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """The id of a set on the hub."""
+_TIMEOUT_S = 8.0
+"""The longest wait for the hub's word that it has a set."""
 _CONVERTED = "refs/convert/parquet"
 """The branch in which the hub has its own Parquet of a set, also of one with a loading script."""
 _SPLITS = {
@@ -126,12 +128,21 @@ def _told(source: object) -> Iterator[None]:
 
 
 def _local_copy(source: Path) -> str:
-    """Return a folder; the id of a set on the hub, or offline the folder of the cache with the set."""
-    from huggingface_hub import constants, snapshot_download
-
-    if source.is_dir() or not constants.HF_HUB_OFFLINE:
+    """Return a folder; the id of a set on the hub, or the folder of the cache with the set if there is no network."""
+    if source.is_dir():
         return str(source)
-    return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        # Asked once: what comes later is asked again for most of a minute.
+        HfApi().dataset_info(str(source), timeout=_TIMEOUT_S)
+    except HfHubHTTPError:
+        # The hub has answered: there is no such set, or it is gated.
+        raise
+    except Exception:  # noqa: BLE001 - without an answer, the error is one of the HTTP library
+        return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
+    return str(source)
 
 
 def _license_of(place: str) -> str | None:

@@ -2,7 +2,7 @@
 
 In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
 `training.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `training` (the run), `nanolab`, `estimate`, `library` (for scripts). Other rooms import the
+reference), `training` (the run), `nanolab`, `estimate`, `library` (the collator for TRL). Other rooms import the
 names of `__all__` alone.
 """
 

@@ -53,7 +53,7 @@ def git(
             check=False,
         )
     except FileNotFoundError:
-        raise GitError("git is not installed; experiments with other values need it") from None
+        raise GitError("git: is not installed; install it, since experiments with other values need it") from None
     if done.returncode:
         words = " ".join(done.stderr.decode("utf-8", "replace").split())
         raise GitError(f"{folder.resolve()}: git {arguments[0]}: {words}")

@@ -68,6 +68,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["train", "--objectiv", "dpo"], "--objective"),
         ([*TRAIN, "dpo"], "Missing option '--pairs'"),
         ([*TRAIN, "dpo", *PAIRS], "--out is missing"),
+        ([*TRAIN, "dpo", *PAIRS, "--out", "."], "--out .: the folder of the trained model needs a name of its own"),
         ([*TRAIN, "grop"], "'grop' is not one of"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),

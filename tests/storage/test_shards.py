@@ -159,7 +159,10 @@ print([Path(file).name for file in found.files], found.left_out, found.license, 
 """
 
 
-def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}])
+def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_message(
+    tmp_path: Path, network: dict[str, str]
+) -> None:
     """The cache is laid out as the hub's client lays it out; the set has a script, as that of APPS."""
     cached = tmp_path / "datasets--codeparrot--apps"
     folder_of(cached / "snapshots/0a1b", "apps.py", "test.jsonl")
@@ -167,7 +170,7 @@ def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_
     (cached / "snapshots/0a1b/README.md").write_text("---\nlicense: mit\n---\n")
     (cached / "refs").mkdir()
     (cached / "refs/main").write_text("0a1b")
-    settings = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    settings = {"HF_HUB_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)} | network
 
     def run(name: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", HUB, name]
@@ -204,7 +207,7 @@ def test_a_set_of_the_hub_is_fetched_file_by_file(
     monkeypatch.setattr("datasets.get_dataset_config_names", names)
     monkeypatch.setattr("datasets.load_dataset_builder", builder)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: None)
     monkeypatch.setattr(
         "huggingface_hub.HfFileSystem.resolve_path",
         lambda _, path: SimpleNamespace(

@@ -140,14 +140,14 @@ def test_a_value_that_is_optional_can_be_created(params: Path) -> None:
     before = params.read_text(encoding="utf-8")
     changes = write_values(
         {
-            "training.objectives.new-one.learning_rate": 2e-5,
+            "training.objectives.ipo.learning_rate": 2e-5,
             "execution.environments.mine": {"python": "/usr/bin/python3", "paths": []},
         },
         params,
     )
-    assert changes[0] == "training.objectives.new-one.learning_rate: 2e-05, which is new"
+    assert changes[0] == "training.objectives.ipo.learning_rate: 2e-05, which is new"
     found = load_params(params)
-    assert found.training.objectives["new-one"].learning_rate == 2e-5
+    assert found.training.objectives["ipo"].learning_rate == 2e-5
     assert found.execution.environments["mine"].python == "/usr/bin/python3"
     assert comments(params.read_text(encoding="utf-8")) == comments(before)
 

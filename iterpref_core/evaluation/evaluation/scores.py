@@ -11,7 +11,6 @@ from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
 from iterpref_core.evaluation.evaluation.harness import Runs
 from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K, score_tasks
 from iterpref_core.models.inference.ends import count_reasons, describe_missing
-from iterpref_core.records import UNDECIDED
 from iterpref_core.records.errors import ExecutionError
 from iterpref_core.records.results import (
     DataFile,
@@ -24,13 +23,6 @@ from iterpref_core.records.results import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-def mark_truncated(run: ProgramRun) -> ProgramRun:
-    """Return the outcome of a sample whose answer ended at `max_new_tokens`: `truncated`, if the program was judged."""
-    if run.verdict in UNDECIDED:
-        return run
-    return run._replace(verdict="truncated", exception="")
 
 
 def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Measured | Incomplete:
@@ -50,12 +42,8 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
     Raises:
         ExecutionError: no sample has been scored.
     """
-    outcomes = list(runs.outcomes)
-    if found.truncated is not None:
-        # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
-        outcomes = [mark_truncated(run) if cut else run for run, cut in zip(outcomes, found.truncated, strict=True)]
-    without_program = count_without_program(benchmark, found, outcomes)
     tasks = [sample.task_id for sample in found.samples]
+    outcomes = list(runs.outcomes)
     for task, reason in found.missing:
         tasks.append(task.task_id)
         outcomes.append(ProgramRun(UNANSWERED, f"no answer: {reason}", "", 0.0))
@@ -82,7 +70,7 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
         sampling=found.sampling,
         tokens=found.tokens,
         cost_usd=found.cost_usd,
-        answers={**without_program, **found.counts},
+        answers={**count_without_program(benchmark, found, runs.outcomes), **found.counts},
         extracted=found.extracted,
         partial=None if found.partial is None else {"tasks": found.partial},
         limit=benchmark.limit,

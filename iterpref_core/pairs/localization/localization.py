@@ -203,7 +203,8 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
     `localization`.
 
     Args:
-        row: a pair of texts, or of messages whose last one is the program; other columns are ignored.
+        row: a pair of texts with their `prompt`, or of messages whose last one is the program; other columns are
+            ignored.
         method: a method that reads the two programs alone.
 
     Returns:
@@ -212,10 +213,16 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
 
     Raises:
         ConfigError: there is no such method, or it runs programs, for which it needs tests.
+        InputError: texts without `prompt`, which TRL splits at their first difference: the regions would not fit.
 
-    >>> mark_errors({"rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
+    >>> mark_errors({"prompt": "", "rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
     {'rejected_spans': [[10, 23]], 'chosen_spans': [[10, 22]]}
     """
+    if isinstance(row["rejected"], str) and "prompt" not in row:
+        raise InputError(
+            "mark_errors: the row has texts and no column 'prompt'; TRL would split them at their first difference "
+            "and mark other tokens; give the column"
+        )
     region = localize(
         rejected=_program(row["rejected"]),
         chosen=_program(row["chosen"]),

@@ -189,11 +189,12 @@ class PairChecks:
                 numbers[f"{name}_tokens_p{percent}"] = float(length)
         return numbers
 
-    def findings(self, params: TrainingParams) -> Iterator[Finding]:
+    def findings(self, params: TrainingParams, *, regional: bool = True) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
         Args:
             params: limits of length, and the size of a batch, which decide some of them.
+            regional: the objective weighs D-; else no fault of D- stops a run.
         """
         pairs = len(self)
         if self.without_spans:
@@ -204,13 +205,13 @@ class PairChecks:
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
-        for count, text, remedy, limit in self._faults(params):
+        for count, text, remedy, limit in self._faults(params, regional=regional):
             if count:
                 stops = count > limit * pairs
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
-    def _faults(self, params: TrainingParams) -> Iterator[tuple[int, str, str, float]]:
+    def _faults(self, params: TrainingParams, *, regional: bool) -> Iterator[tuple[int, str, str, float]]:
         """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
         longest = int(self.lengths()["pair"].max())
@@ -219,8 +220,8 @@ class PairChecks:
         too_few = len(self) if len(self) < params.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
         no_region = "set localization.empty to anchor or drop, or choose another method"
-        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE
-        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE
+        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
+        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
         yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
         prompts = f"raise training.max_prompt_length = {params.max_prompt_length}"
         yield counts["prompts_cut"], "the prompt loses its start", prompts, 1
@@ -238,12 +239,11 @@ def _as_bytes(ids: Sequence[int]) -> bytes:
     return array("q", [len(ids), *ids]).tobytes()
 
 
-def report_findings(findings: Iterable[Finding], *, needs_focal: bool) -> None:
+def report_findings(findings: Iterable[Finding]) -> None:
     """Log the findings before training, and stop where it must.
 
     Args:
-        findings: of `PairChecks`.
-        needs_focal: the objective weighs D-; without it nothing stops a run.
+        findings: of the data, or of the model's limits.
 
     Raises:
         InputError: a finding stops the run; the message is all such findings.
@@ -252,5 +252,5 @@ def report_findings(findings: Iterable[Finding], *, needs_focal: bool) -> None:
     for finding in listed:
         logger.warning("data: %s", finding.text)
     stopping = [finding.text for finding in listed if finding.stops]
-    if stopping and needs_focal:
+    if stopping:
         raise InputError("; ".join(stopping))

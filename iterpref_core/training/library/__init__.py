@@ -1,1 +1,1 @@
-"""Functions and classes for scripts and notebooks that no stage runs; `iterpref_core` names them."""
+"""Library for scripts with trainers of TRL: a collator that counts error regions."""

@@ -20,6 +20,7 @@ from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
+from iterpref_core.training.training.focal_config import set_padding
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -58,6 +59,8 @@ class FocalCollator(DataCollatorForPreference):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
+        if not isinstance(args, DPOConfig):
+            raise InputError(f"FocalCollator: args is a {type(args).__name__}; give the trainer's DPOConfig")
         if args.remove_unused_columns:
             raise InputError("FocalCollator: the spans would be removed; set remove_unused_columns=False in DPOConfig")
         if args.precompute_ref_log_probs:
@@ -66,9 +69,9 @@ class FocalCollator(DataCollatorForPreference):
                 "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig, or take FocalDPOTrainer, "
                 "which always precomputes them"
             )
-        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         if args.pad_token is not None:
-            padding = tokenizer.convert_tokens_to_ids(args.pad_token)
+            set_padding(tokenizer, args.pad_token)
+        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         super().__init__(
             pad_token_id=padding,
             max_length=args.max_length,

@@ -1,29 +1,27 @@
 """Model limits: the ids and the lengths for which a model is made, against those of the rows."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-from iterpref_core.training.data.checks import Finding
+from transformers import PreTrainedConfig
+
+from iterpref_core.training.data.checks import Finding, PairChecks
 from iterpref_core.training.model.unseen import CHANGING_ROPE
 
 
-def limit_findings(model: Path | str, longest: int, largest_id: int = 0) -> Iterator[Finding]:
+def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> Iterator[Finding]:
     """Yield the ways in which rows are beyond a limit of a model, each with its remedy.
 
     Tables of positions, such as GPT-2's, are no concern here: `parity` runs the model on a row as long as the longest.
 
     Args:
-        model: a folder or hub id, whose configuration says the limits.
-        longest: the tokens of the longest prompt with its program.
-        largest_id: the largest token id.
-
-    Raises:
-        ModelError: the model cannot be had.
+        config: the model's, which says the limits.
+        where: the model, for messages.
+        checks: of the rows.
     """
-    config = read_config(model).get_text_config()
-    where = f"{locate_model(model)}: config.json"
+    config = config.get_text_config()
+    longest = checks.longest
+    largest_id = int(checks["largest_id"].max())
     advice = "lower training.max_length and training.max_prompt_length, or drop long rows (pairs.max_tokens)"
     if largest_id >= config.vocab_size:
         yield Finding(

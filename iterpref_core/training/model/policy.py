@@ -18,29 +18,8 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError, first_line
+from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
 from iterpref_core.training.model.ranks import is_sharded
-
-TAKEN = (
-    "alpha_pattern",
-    "bias",
-    "exclude_modules",
-    "fan_in_fan_out",
-    "init_lora_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "lora_alpha",
-    "lora_dropout",
-    "modules_to_save",
-    "r",
-    "rank_pattern",
-    "target_modules",
-    "target_parameters",
-    "use_dora",
-    "use_rslora",
-)
-"""The options of `LoraConfig` (PEFT 0.21) of which tests have seen that the written model is the trained one."""
-_TRAINED_STARTS = tuple(start for start in STARTS if start != "eva")
-"""Starts of adapters that are trained here: `eva` reads a batch of data first, and nobody gives PEFT one."""
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
@@ -151,16 +130,17 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     if params.lora is None:
         return None
     for name in params.lora:
-        if name not in TAKEN:
+        if name not in LORA_OPTIONS:
             raise ConfigError(
                 f"params.yaml: training.lora.{name}: is not known to write the model that was trained; remove it; "
-                f"there are {', '.join(TAKEN)}"
+                f"there are {', '.join(LORA_OPTIONS)}"
             )
     start = params.lora.get("init_lora_weights", True)
-    if start not in _TRAINED_STARTS:
+    trained = [each for each in STARTS if each != "eva"]  # which reads a batch of data first, and nobody gives PEFT one
+    if start not in trained:
         raise ConfigError(
             f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set one "
-            f"of {', '.join(map(str, _TRAINED_STARTS))}"
+            f"of {', '.join(map(str, trained))}"
         )
     options = {
         "target_modules": "all-linear",

@@ -159,12 +159,14 @@ class ObjectiveSettings:
     """The values that hold for one objective.
 
     Attributes:
+        name: its name.
         row: its row of the table, with the options of its loss.
         learning_rate: the largest of the schedule.
         alpha: the weight of the NLL; 0 without one.
         beta: the strength of the implicit KL penalty, or what the loss makes of it.
     """
 
+    name: str
     row: Objective
     learning_rate: float
     alpha: float
@@ -204,6 +206,7 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
     options = {option: own.get(option, usual) for option, usual in row.options.items()}
     referenced = row.referenced and not own.get("reference_free")
     return ObjectiveSettings(
+        name=name,
         row=replace(row, options=options, referenced=referenced),
         learning_rate=own.get("learning_rate", getattr(params, of_all["learning_rate"])),
         alpha=alpha,

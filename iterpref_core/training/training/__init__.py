@@ -4,5 +4,6 @@ Stage `training`; `training.train_objective` is the entry point. Three layers, o
 
 - `training/data/`: pairs become tokens and marks, a table on disk, and batches.
 - `training/model/`: the policy, its attention and label head, and the reference.
-- the modules beside them: the trainer, a run with its settings and checkpoints, and the files that it writes.
+- the modules beside them: the trainer that scripts and the stage run, with its configuration and data sets; a run with
+  its checkpoints; and the files that it writes.
 """

@@ -1,8 +1,6 @@
 """Optimizers and schedules: those that a training may have, tried once on a stand-in before a model is loaded.
 
-An optimizer or a schedule is listed where a training that was killed and resumed ends with the same weights, bit for
-bit, as one that was not, and where the step is made when all gradients of the batch are there
-(`tests/training/training/test_optimizers.py`). Any other is refused.
+`training/model/passed_arguments.py` lists them, with the reason.
 """
 
 from collections.abc import Mapping
@@ -13,49 +11,9 @@ from transformers import Trainer, TrainingArguments
 from transformers.optimization import get_scheduler
 
 from iterpref_core.records.errors import ConfigError, first_line
+from iterpref_core.training.model.passed_arguments import OPTIMIZERS, PLATEAU, SCHEDULES
 
 _WHERE = "params.yaml: training.arguments"
-
-PLATEAU = "reduce_lr_on_plateau"
-"""The schedule that follows the validation loss."""
-
-OPTIMIZERS = (
-    "adamw_torch",
-    "adamw_torch_fused",
-    "adamw_8bit",
-    "adamw_bnb_8bit",
-    "paged_adamw_8bit",
-    "paged_adamw_32bit",
-    "ademamix",
-    "ademamix_8bit",
-    "paged_ademamix_8bit",
-    "paged_ademamix_32bit",
-    "lion_8bit",
-    "lion_32bit",
-    "paged_lion_8bit",
-    "paged_lion_32bit",
-    "adafactor",
-    "adagrad",
-    "rmsprop",
-    "rmsprop_bnb",
-    "rmsprop_bnb_8bit",
-    "rmsprop_bnb_32bit",
-    "sgd",
-)
-
-SCHEDULES = (
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "cosine_with_min_lr",
-    "cosine_warmup_with_min_lr",
-    "polynomial",
-    "constant",
-    "constant_with_warmup",
-    "inverse_sqrt",
-    PLATEAU,
-    "warmup_stable_decay",
-)
 
 _TRIED = 10_000
 """Steps of a schedule that are tried at most, evenly spread."""

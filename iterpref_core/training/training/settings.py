@@ -13,33 +13,14 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, first_line
 from iterpref_core.training.data.steps import training_steps
+from iterpref_core.training.model.passed_arguments import PLATEAU, TRAINING_ARGUMENTS
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.training.optimizers import PLATEAU, check_choices
+from iterpref_core.training.objectives.objective_table import ObjectiveSettings
+from iterpref_core.training.training.focal_config import FocalDPOConfig
+from iterpref_core.training.training.optimizers import check_choices
 
-PASSED = (
-    "lr_scheduler_type",
-    "lr_scheduler_kwargs",
-    "optim",
-    "weight_decay",
-    "adam_beta1",
-    "adam_beta2",
-    "adam_epsilon",
-    "max_grad_norm",
-    "max_steps",
-    "logging_steps",
-    "logging_first_step",
-    "save_steps",
-    "report_to",
-    "run_name",
-    "project",
-    "dataloader_num_workers",
-    "full_determinism",
-)
-"""The arguments of `TrainingArguments` (transformers 5.23) that are passed on as they are.
-
-Of any other nobody has seen what it does to checkpoints that a killed training resumes from, to the reference, or to
-rows that hold several programs. docs/training-settings.md says what each of these does.
-"""
+_SHARED = ("answer", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
+"""The settings of `training` that `FocalDPOConfig` has under the same names."""
 
 _POINTS = 20
 """Points of a curve, unless `logging_steps` says how many."""
@@ -79,11 +60,11 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     """
     types = get_type_hints(TrainingArguments)
     for name, value in given.items():
-        if name not in PASSED:
+        if name not in TRAINING_ARGUMENTS:
             raise ConfigError(
                 f"{_WHERE}.{name}: is not passed on to transformers; remove it: another setting of `training` decides "
                 "it (such as epochs, warmup_ratio, or select for the checkpoint to take), or it is not known to leave "
-                f"checkpoints, reference and batches right; there are {', '.join(PASSED)}"
+                f"checkpoints, reference and batches right; there are {', '.join(TRAINING_ARGUMENTS)}"
             )
         check_value(f"{_WHERE}.{name}", types[name], value)
         if name.endswith("_steps") and value == 0:
@@ -128,16 +109,16 @@ def _services(given: Mapping[str, Any]) -> list[str]:
 
 def training_arguments(
     params: TrainingParams,
-    learning_rate: float,
+    objective: ObjectiveSettings,
     accumulation: int,
     rows: int,
     folder: Path,
-) -> TrainingArguments:
+) -> FocalDPOConfig:
     """Return the arguments of a trainer that reads a file of rows, for some epochs, with validation.
 
     Args:
         params: settings, checked by `check_settings`, with `bf16` decided.
-        learning_rate: the objective's.
+        objective: the values that hold for the objective.
         accumulation: micro-batches that this process computes for one batch.
         rows: to train on.
         folder: for checkpoints.
@@ -148,9 +129,9 @@ def training_arguments(
     best = params.select == "best"
     steps = training_steps(params, rows)
     log_every = max(1, steps // _POINTS)
-    values = {
+    values: dict[str, Any] = {
         "output_dir": str(folder),
-        "learning_rate": learning_rate,
+        "learning_rate": objective.learning_rate,
         "per_device_train_batch_size": params.micro_batch_size,
         "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "cosine",
@@ -181,8 +162,12 @@ def training_arguments(
         "per_device_eval_batch_size": params.micro_batch_size,
         "metric_for_best_model": "loss" if best else None,
         "greater_is_better": False if best else None,
+        "objective": objective.name,
+        "alpha": objective.alpha,
+        "beta": objective.beta,
     }
+    values |= {name: getattr(params, name) for name in _SHARED}
     try:
-        return TrainingArguments(**values)
+        return FocalDPOConfig(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None

@@ -1,13 +1,18 @@
-"""Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives."""
+"""Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives.
+
+A script and the stage run the same one.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from accelerate.state import AcceleratorState
+from datasets import Dataset
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import Sampler, Subset
@@ -35,6 +40,7 @@ from iterpref_core.training.data.half_batches import (
     BothHalves,
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.attention import choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import (
@@ -45,95 +51,141 @@ from iterpref_core.training.model.parity import (
     saved_as_given,
     silent,
 )
+from iterpref_core.training.model.policy import check_tied
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.training.focal_config import FocalDPOConfig
+from iterpref_core.training.training.trainer_inputs import (
+    check_arguments,
+    load_policy_of,
+    read_rows,
+    settings_of_trainer,
+)
 
 Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
 """Tokenized pairs, or some of them."""
 
 
-class PairTrainer(BaseTrainer):
-    """A trainer on tokenized pairs, for any row of the table of objectives.
+class FocalDPOTrainer(BaseTrainer):
+    r"""The trainer of this project, for any objective; it is called as TRL's `DPOTrainer` is.
+
+    Stage `training` runs it, too (`train_objective`).
 
     Args:
-        model: the policy.
-        args: settings.
-        train_dataset: tokenized pairs, each with the reference's log-probabilities when its batch is made.
-        processing_class: the tokenizer, which must have an end token.
-        objective: the row of the table.
-        beta: strength of the implicit KL penalty.
-        alpha: weight of the NLL, of an objective that has one.
-        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not exact so.
-        padded_attention: the attention that the model then gets; None: it keeps the one that it has.
-        nll: reduction of the NLL term, over the batch's tokens or each program's.
-        max_margin: a mean reward margin beyond it ends training; 0 for no limit.
+        model: the policy, or its name: a folder or hub id, which is loaded in float32 unless
+            `args.model_init_kwargs` has another `dtype`.
+        args: settings, best a `FocalDPOConfig`; None: those by default.
+        train_dataset: pairs with the columns that `focal_dataset` reads, or what that function made of them. Where the
+            reference's log-probabilities are missing, the model computes them now.
+        processing_class: the tokenizer, which must have an end token; None: the model's.
+        eval_dataset: as `train_dataset`, or several sets by name.
+        objective: a row of `OBJECTIVES` or of one's own, or a name; None: as `args` says, as for all that follow.
+        beta: strength of the implicit KL penalty; None: as `args` says.
+        alpha: weight of the NLL, of an objective that has one; None: as `args` says, or 1.
+        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so;
+            None: as `args` says, or `padded`.
+        nll: reduction of the NLL term, over the batch's tokens or each program's; None: as `args` says, or `mean`.
+        max_margin: a mean reward margin beyond it ends training; None: as `args` says, or 0, which is no limit.
         peft_config: adapters to train instead of the model's own weights.
-        eval_dataset: pairs to score while training, or several sets of them by name.
         **kwargs: as for `Trainer`.
 
     Raises:
-        ConfigError: several GPUs are given to one process, or the model cannot take the layout.
-        ModelError: training would not compute the log-probabilities of the model's own logits.
+        ConfigError: there is no such objective, several GPUs are given to one process, or adapters are on an embedding
+            that is also the head.
+        InputError: a setting is missing or has no effect, a data set was made with other settings, no weight is
+            trained, or training would have noise.
+        ModelError: there is no such model, it cannot be read, or training would not compute the log-probabilities of
+            the model's own logits.
 
     Attributes:
         before_training: work before the first step, which needs the model as it is prepared for training.
+
+    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
+    >>> pairs = Dataset.from_list([row]).map(mark_errors)
+    >>> args = FocalDPOConfig(str(folder), max_steps=2, report_to="none", use_cpu=True, bf16=False)
+    >>> trainer = FocalDPOTrainer(model, args, pairs, tokenizer)
+    >>> result = trainer.train()
+    {'train_runtime': ...}
+    >>> result.global_step
+    2
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
 
     def __init__(
         self,
-        model: PreTrainedModel | PeftModel,
-        args: TrainingArguments,
-        train_dataset: Pairs,
-        processing_class: PreTrainedTokenizerBase,
+        model: str | Path | PreTrainedModel | PeftModel,
+        args: TrainingArguments | None = None,
+        train_dataset: Dataset | Pairs | None = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
         *,
-        objective: Objective,
-        beta: float,
-        alpha: float = 1.0,
-        layout: Layout = "padded",
-        padded_attention: str | None = None,
-        nll: Literal["mean", "sum"] = "mean",
-        max_margin: float = 0.0,
+        eval_dataset: Dataset | Pairs | Mapping[str, Dataset | Pairs] | None = None,
+        objective: Objective | str | None = None,
+        beta: float | None = None,
+        alpha: float | None = None,
+        layout: Layout | None = None,
+        nll: Literal["mean", "sum"] | None = None,
+        max_margin: float | None = None,
         peft_config: PeftConfig | None = None,
-        eval_dataset: Pairs | Mapping[str, Pairs] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._objective = objective
-        self._alpha = 0.0 if objective.nll_of is None else alpha
-        self._nll = nll
-        self._beta = beta
-        self._max_margin = max_margin
+        if args is None:
+            name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
+            args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
+        check_arguments(model, args, peft_config, kwargs)
+        given = {
+            "objective": objective,
+            "beta": beta,
+            "alpha": alpha,
+            "layout": layout,
+            "nll": nll,
+            "max_margin": max_margin,
+        }
+        settings = settings_of_trainer(args, given)
+        row: Objective = settings["objective"]
+        policy, tokenizer = load_policy_of(model, processing_class, args, adds_adapters=peft_config is not None)
+        trained = read_rows("train_dataset", train_dataset, policy, tokenizer, row, args)
+        sets = eval_dataset if isinstance(eval_dataset, Mapping) else {"": eval_dataset}
+        validation = {}
+        for name, rows in sets.items():
+            if rows is not None:
+                validation[name] = read_rows("eval_dataset", rows, policy, tokenizer, row, args)
+
+        self._objective = row
+        self._alpha = 0.0 if row.nll_of is None else settings["alpha"]
+        self._nll = settings["nll"]
+        self._beta = settings["beta"]
+        self._max_margin = settings["max_margin"]
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         self._gradient_norm: Any = None
         self._silenced: Noise = []
-        padding = processing_class.pad_token_id
+        padding = tokenizer.pad_token_id
         if padding is None:
-            padding = processing_class.eos_token_id
-        others = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset or ()]
-        longest = max(longest_pair(rows) for rows in (train_dataset, *others))
-        collator = Collator(objective, layout, padding, PAD_TO_MULTIPLE_OF)
+            padding = tokenizer.eos_token_id
+        collator = Collator(row, settings["layout"], padding, PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
-        add_label_head(model)
+        add_label_head(policy)
         super().__init__(
-            model=add_adapters(model, peft_config, args),
+            model=add_adapters(policy, peft_config, args),
             args=args,
             data_collator=collator,
-            train_dataset=self._as_drawn(train_dataset),
-            eval_dataset=eval_dataset,
-            processing_class=processing_class,
+            train_dataset=self._as_drawn(trained),
+            eval_dataset=validation if isinstance(eval_dataset, Mapping) else validation.get(""),
+            processing_class=tokenizer,
             **kwargs,
         )
+        check_tied(self.model)
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
         self.add_callback(ReleaseMemory())
-        self.data_collator = replace(collator, layout=self._prepare(layout, longest, padded_attention))
+        longest = max(longest_pair(rows) for rows in (trained, *validation.values()))
+        self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest))
 
-    def _prepare(self, layout: Layout, longest: int, padded_attention: str | None) -> Layout:
-        """Give the model its label head, try it, and return the layout in which its pairs are exact."""
+    def _prepare(self, layout: Layout, longest: int) -> Layout:
+        """Give the model the attention of its layout, try it, and return the layout in which its pairs are exact."""
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
@@ -141,12 +193,15 @@ class PairTrainer(BaseTrainer):
             )
         keep_output_precision(self.accelerator.state)
         base = base_of(self.model)
+        own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+        if layout == "fork":
+            choose_attention(base, longest)
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
         exact = exact_layout(self.model, layout, longest, rounding_dtype(base))
-        if exact != layout and padded_attention is not None:
-            base.set_attn_implementation(padded_attention)
+        if exact != layout:
+            base.set_attn_implementation(own)
         if exact == "padded":
             check_parity(self.model, exact, longest, dtype=rounding_dtype(base))
         return exact
@@ -285,14 +340,14 @@ class PairTrainer(BaseTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
-        values: dict[str, list[float]] = {}
-        for step in self._steps:
-            for name, value in step.items():
-                values.setdefault(name, []).append(value)
-        if "loss" in logs:
+        if "loss" in logs:  # and no line of a validation between two of these
+            values: dict[str, list[float]] = {}
+            for step in self._steps:
+                for name, value in step.items():
+                    values.setdefault(name, []).append(value)
             for name, of_steps in values.items():
                 logs[name] = sum(of_steps) / len(of_steps)
-        self._steps.clear()
+            self._steps.clear()
         super().log(logs, start_time)
 
     def evaluate(
@@ -320,12 +375,19 @@ class PairTrainer(BaseTrainer):
             for name, of_name in rows.items():
                 numbers |= self.evaluate(of_name, ignore_keys, f"{metric_key_prefix}_{name}")
             return numbers
-        if rows is None or not len(rows):
-            raise InputError("FocalDPOTrainer.evaluate: there are no pairs; give it an eval_dataset (`focal_dataset`)")
+        if rows is None or not len(rows) or not isinstance(rows[0], TokenizedPair):
+            raise InputError(
+                "FocalDPOTrainer.evaluate: there are no tokenized pairs; give an eval_dataset that `focal_dataset` "
+                "made before training, when the model was its own reference"
+            )
+        if is_sharded() and self.model_wrapped is self.model:
+            raise InputError(
+                "FocalDPOTrainer.evaluate: the weights are sharded when training begins; call it after that"
+            )
         rows = self._as_drawn(rows)
         model = self.model_wrapped
         model.eval()
-        with torch.no_grad(), self.compute_loss_context_manager():
+        with torch.no_grad(), self.accelerator.autocast():  # before training the model has none of its own
             for pairs in self._validation_batches(rows):
                 batch = self._prepare_inputs(self.data_collator(pairs))
                 self.compute_loss(model, batch)
@@ -336,6 +398,14 @@ class PairTrainer(BaseTrainer):
         self.log(dict(means))
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         return means
+
+    def predict(self, *_: Any, **__: Any) -> Any:
+        """Refuse: no logits are built.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("FocalDPOTrainer.predict: no logits are built, so there is nothing to return; use evaluate")
 
     def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
         """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
@@ -353,7 +423,7 @@ class PairTrainer(BaseTrainer):
 class _Before(TrainerCallback):
     """Calls a trainer before training, and before each step: gradients are whole then, and nothing is updated yet."""
 
-    def __init__(self, trainer: PairTrainer) -> None:
+    def __init__(self, trainer: FocalDPOTrainer) -> None:
         self._trainer = trainer
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:

@@ -12,9 +12,9 @@ from torch.utils.data import Subset
 from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
-    TrainingArguments,
 )
 
+from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
@@ -24,11 +24,8 @@ from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
-from iterpref_core.training.model.attention import choose_attention
-from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.policy import (
-    check_tied,
     load_policy,
     lora_config,
     naming_adapters,
@@ -46,12 +43,13 @@ from iterpref_core.training.objectives.objective_table import (
 from iterpref_core.training.training.base_trainer import DivergedError
 from iterpref_core.training.training.checkpoint import run_key
 from iterpref_core.training.training.early_end import is_patience_over
+from iterpref_core.training.training.focal_config import FocalDPOConfig
 from iterpref_core.training.training.optimizers import check_schedule
 from iterpref_core.training.training.origin import describe_origin
 from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.training.settings import check_settings, training_arguments
 from iterpref_core.training.training.trained_model import REWARDS, OnLog, mean_loss
-from iterpref_core.training.training.trainer import PairTrainer
+from iterpref_core.training.training.trainer import FocalDPOTrainer
 
 _ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
 """The remedy for a training that diverged."""
@@ -106,9 +104,9 @@ def train_objective(
     check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
     reader = PairReader(files["pairs"], files["spans"])
-    data = _read_data(run, reader, needs_focal=row.regional)
+    data = _read_data(run, reader, regional=row.regional)
     checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
-    arguments = training_arguments(params, resolved.learning_rate, accumulation, data.trained, checkpoints)
+    arguments = training_arguments(params, resolved, accumulation, data.trained, checkpoints)
     check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, resolved, data, arguments)
     reference = _find_reference(run, data, trainer) if row.scores_reference else None
@@ -147,7 +145,7 @@ class _Data:
         return int(np.sum(~self.held))
 
 
-def _read_data(run: Run, reader: PairReader, *, needs_focal: bool) -> _Data:
+def _read_data(run: Run, reader: PairReader, *, regional: bool) -> _Data:
     """Return the tokenized rows, checked against the model's limits and the objective's needs.
 
     Raises:
@@ -160,13 +158,12 @@ def _read_data(run: Run, reader: PairReader, *, needs_focal: bool) -> _Data:
     rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     data = _Data(reader, tokenizer, rows, held)
-    limits = limit_findings(run.model, longest_pair(rows), int(rows.checks["largest_id"].max()))
-    report_findings(limits, needs_focal=True)
-    report_findings(rows.checks.findings(run.params), needs_focal=needs_focal)
+    report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
+    report_findings(rows.checks.findings(run.params, regional=regional))
     return data
 
 
-def _find_reference(run: Run, data: _Data, trainer: PairTrainer) -> Path:
+def _find_reference(run: Run, data: _Data, trainer: FocalDPOTrainer) -> Path:
     """Return the file of the reference's log-probabilities."""
     return reference_path(
         cache=run.paths.scratch / "reference",
@@ -179,7 +176,7 @@ def _find_reference(run: Run, data: _Data, trainer: PairTrainer) -> Path:
     )
 
 
-def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) -> None:
+def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalDPOTrainer) -> None:
     """Score the rows with the weights to train."""
     data.rows.reference = reference_logps(
         trainer.model_wrapped,
@@ -192,7 +189,7 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: PairTrainer) ->
     )
 
 
-def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments: TrainingArguments) -> PairTrainer:
+def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments: FocalDPOConfig) -> FocalDPOTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
@@ -201,9 +198,6 @@ def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments:
     """
     params = run.params
     policy = load_policy(run.model, params, arguments.device)
-    own = policy.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-    if params.layout == "fork":
-        choose_attention(policy, longest_pair(data.rows))
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
@@ -211,28 +205,21 @@ def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments:
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
     with naming_adapters(params):
-        trainer = PairTrainer(
+        trainer = FocalDPOTrainer(
             policy,
             arguments,
             trained,
             data.tokenizer,
             eval_dataset=validation,
             objective=resolved.row,
-            beta=resolved.beta,
-            alpha=resolved.alpha,
-            layout=params.layout,
-            padded_attention=own,
-            nll=params.nll,
-            max_margin=params.max_margin,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
-        check_tied(trainer.model)
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
 def _lineage(
-    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: PairTrainer, metrics: Mapping[str, float]
+    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: FocalDPOTrainer, metrics: Mapping[str, float]
 ) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | resolved.values()
     settings["layout"] = trainer.data_collator.layout
@@ -251,7 +238,7 @@ def _lineage(
 
 def _metrics(
     data: _Data,
-    trainer: PairTrainer,
+    trainer: FocalDPOTrainer,
     step: int,
     diverged: DivergedError | None,
 ) -> dict[str, float]:

@@ -135,10 +135,10 @@ def test_every_option_that_is_taken_is_tried() -> None:
 
     from peft import LoraConfig
 
-    from iterpref_core.training.model.policy import TAKEN
+    from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
 
-    assert {field.name for field in fields(LoraConfig)} >= {*TAKEN}
-    assert {*OPTIONS, "init_lora_weights"} == {*TAKEN}
+    assert {field.name for field in fields(LoraConfig)} >= {*LORA_OPTIONS}
+    assert {*OPTIONS, "init_lora_weights"} == {*LORA_OPTIONS}
 
 
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])

@@ -12,7 +12,8 @@ import pytest
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
-from iterpref_core.training.training.settings import PASSED, check_arguments
+from iterpref_core.training.model.passed_arguments import TRAINING_ARGUMENTS
+from iterpref_core.training.training.settings import check_arguments
 from tests.settings import ROOT
 from tests.training.outputs import read_curve
 from tests.training.training.conftest import Train, Trained, read_weights
@@ -24,8 +25,8 @@ def test_every_argument_of_transformers_is_passed_on_or_refused() -> None:
     from transformers import TrainingArguments
 
     known = {field.name for field in fields(TrainingArguments)}
-    assert {*PASSED} <= known
-    for name in (known | {"warmup_ratio", "weight_decai"}) - {*PASSED}:
+    assert {*TRAINING_ARGUMENTS} <= known
+    for name in (known | {"warmup_ratio", "weight_decai"}) - {*TRAINING_ARGUMENTS}:
         with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments.{name}: is not passed on"):
             check_arguments({name: None})
 
@@ -34,7 +35,7 @@ def test_the_page_has_the_arguments() -> None:
     page = (ROOT / "docs/training-settings.md").read_text()
     rows = page[page.index("| arguments that are passed on |") :].partition("\n\n")[0].splitlines()[2:]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == {*PASSED}
+    assert named == {*TRAINING_ARGUMENTS}
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     from transformers import TrainingArguments
 
     from iterpref_core.models.pretrained.weights import load_model
-    from iterpref_core.training.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import FocalDPOTrainer
 
     scored = []
     for row in rows:
@@ -214,7 +214,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
         scored.append(replace(row, ref_chosen=zeros[0], ref_rejected=zeros[1]))
     arguments = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True)
     options = {"objective": OBJECTIVES["target-dpo"], "beta": 0.1}
-    trainer = PairTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
+    trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
     own, given = trainer.evaluate(), trainer.evaluate(scored[2:6], metric_key_prefix="test")
     assert own["eval_loss"] != given["test_loss"]
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])

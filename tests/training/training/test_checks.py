@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,13 +98,23 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
 ) -> None:
     from iterpref_core.training.data.checks import report_findings
 
-    findings = list(check_rows(rows).findings(params))
+    checks = check_rows(rows)
+    report_findings(checks.findings(params, regional=False))
     if message is None:
-        report_findings(findings, needs_focal=True)
+        report_findings(checks.findings(params))
         return
-    report_findings(findings, needs_focal=False)
     with pytest.raises(InputError, match=message):
-        report_findings(findings, needs_focal=True)
+        report_findings(checks.findings(params))
+
+
+@pytest.mark.parametrize("regional", [True, False])
+def test_an_empty_chosen_program_stops_every_objective(regional: bool, params: TrainingParams) -> None:
+    """SFT and RPO are the ones that learn it."""
+    from iterpref_core.training.data.checks import report_findings
+
+    rows = [*[GOOD] * 9, replace(GOOD, blank=1)]
+    with pytest.raises(InputError, match="the chosen program is empty: 1 of 10 pairs"):
+        report_findings(check_rows(rows).findings(params, regional=regional))
 
 
 def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +122,7 @@ def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCap
 
     findings = [Finding(True, "a; do b"), Finding(False, "c; do d"), Finding(True, "e; do f")]
     with caplog.at_level(logging.WARNING), pytest.raises(InputError, match=r"^a; do b; e; do f$"):
-        report_findings(findings, needs_focal=True)
+        report_findings(findings)
     assert [record.getMessage() for record in caplog.records] == ["data: a; do b", "data: c; do d", "data: e; do f"]
 
 

@@ -90,12 +90,12 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     objective: str, pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, TrainingArguments
 
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import FocalDPOTrainer
 
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}
@@ -119,7 +119,8 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         rows.append(TokenizedPair(example["prompt_ids"], example["chosen_ids"], example["rejected_ids"], focal, chosen))
     add_label_head(reference)
     scored = score_pairs(reference, rows, size=4)
-    ours = PairTrainer(policy, theirs.args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
+    args = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none")
+    ours = FocalDPOTrainer(policy, args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
 
     expected = ours.compute_loss(ours.model, ours.data_collator(scored))
     loss = theirs.compute_loss(theirs.model, batch)

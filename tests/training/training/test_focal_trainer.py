@@ -133,21 +133,58 @@ def test_a_name_is_loaded_as_the_configuration_says(
     import torch
 
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.training.library import focal_trainer
+    from iterpref_core.training.training import trainer_inputs
 
     loaded = []
-    load = focal_trainer.load_base
+    load = trainer_inputs.load_base
 
     def loading(name: str, **options: Any) -> PreTrainedModel:
         loaded.append((name, options))
         return load(model_folder, **options)
 
-    monkeypatch.setattr(focal_trainer, "load_base", loading)
+    monkeypatch.setattr(trainer_inputs, "load_base", loading)
     kwargs = {"revision": "main", "dtype": "bfloat16", "attn_implementation": "eager"}
     trainer = FocalDPOTrainer("an/id", config(model_init_kwargs=kwargs), pairs, _tokenizer(model_folder))
     assert loaded == [("an/id@main", {"dtype": "bfloat16", "attn_implementation": "eager"})]
     assert trainer.model.dtype == torch.bfloat16
     assert FocalDPOTrainer(model_folder, config(), pairs).model.dtype == torch.float32
+
+
+def test_the_older_name_of_dtype_is_read(model_folder: Path, pairs: Dataset, config: MakeConfig) -> None:
+    import torch
+
+    from iterpref_core import FocalDPOTrainer
+
+    args = config(model_init_kwargs={"torch_dtype": "bfloat16"})
+    assert FocalDPOTrainer(model_folder, args, pairs).model.dtype == torch.bfloat16
+
+
+def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(
+    model_folder: Path, pairs: Dataset, config: MakeConfig
+) -> None:
+    from iterpref_core import FocalDPOTrainer
+
+    margins = []
+    for more in ({}, {"eval_strategy": "steps", "eval_steps": 3}):
+        args = config(max_steps=4, logging_steps=4, learning_rate=1e-3, per_device_train_batch_size=2, **more)
+        trainer = FocalDPOTrainer(model_folder, args, pairs, eval_dataset=pairs.select([0, 1]))
+        trainer.train()
+        margins += [entry["rewards/margins"] for entry in trainer.state.log_history if "rewards/margins" in entry]
+    assert margins[1] == pytest.approx(margins[0])
+
+
+def test_a_validation_before_training_has_the_precision_of_training(
+    model_folder: Path, pairs: Dataset, config: MakeConfig
+) -> None:
+    """Policy and reference are one there."""
+    from iterpref_core import FocalDPOTrainer
+
+    args = config(bf16=True, learning_rate=1e-12)
+    trainer = FocalDPOTrainer(model_folder, args, pairs, eval_dataset=pairs.select([0, 1]))
+    before = trainer.evaluate()
+    trainer.train()
+    assert before["eval_rewards/chosen"] == 0.0
+    assert before["eval_nll"] == pytest.approx(trainer.evaluate()["eval_nll"], rel=1e-6)
 
 
 def _tokenizer(model: Path) -> PreTrainedTokenizerBase:
@@ -193,13 +230,12 @@ def test_the_loss_after_a_step_is_trl_s(
 
     bare = copy.deepcopy(tokenizer)
     bare.chat_template = None
-    whole = plain.map(lambda row: {"prompt": row["prompt"] + "\n"})  # the separator of plain prompts
     common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "beta": 0.3}
     kinds = {"dpo": "sigmoid"}
     theirs = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model_folder),
         args=config("DPOConfig", loss_type=kinds.get(objective, objective), **common),
-        train_dataset=whole,
+        train_dataset=plain,
         processing_class=bare,
     )
     ours = FocalDPOTrainer(str(model_folder), config(objective=objective, **common), plain, bare)
@@ -261,9 +297,10 @@ def test_a_field_that_is_not_used_is_refused_with_its_reason(
     kind: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig
 ) -> None:
     from iterpref_core import focal_dataset
-    from iterpref_core.training.library.focal_config import USED, own_fields
+    from iterpref_core.training.model.passed_arguments import DPO_FIELDS
+    from iterpref_core.training.training.focal_config import own_fields
 
-    assert own_fields().keys() == OTHER_VALUES.keys() | USED
+    assert own_fields().keys() == OTHER_VALUES.keys() | DPO_FIELDS.keys()
     for name, value in OTHER_VALUES.items():
         with pytest.raises(InputError, match=rf"{kind}: {name} = .* is not used: .*; remove it"):
             focal_dataset(plain, model, tokenizer, "dpo", config(kind, **{name: value}))
@@ -274,7 +311,7 @@ def test_lengths_beta_and_batch_of_the_configuration_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.training.library import focal_dataset as module
+    from iterpref_core.training.training import focal_dataset as module
 
     sizes = []
     score = module.score_pairs

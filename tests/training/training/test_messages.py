@@ -83,7 +83,7 @@ def test_tokens_and_masks_are_trl_s(family: str, prompt: tuple[Message, ...], tm
 
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
-    marked = mark_errors({"chosen": pair.chosen, "rejected": pair.rejected})
+    marked = mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected})
     spans = FocalSpans(task_id="p", method="m", rejected=marked["rejected_spans"], chosen=marked["chosen_spans"])
     (ours,) = tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), PairForm(512, 1024, "bare"))
     theirs, collator = trl_s_row(tokenizer, pair, tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from .conftest import Inputs, Train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+    from iterpref_core.training.data.checks import Finding
 
 
 SHAPE: dict[str, Any] = {
@@ -105,22 +107,30 @@ def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_t
 ) -> None:
     from transformers import AutoConfig
 
-    from iterpref_core.training.model.model_limits import limit_findings
-
     model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
     with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
         train("run", "target-dpo", (*inputs[:2], model))
-    assert list(limit_findings(model, POSITIONS)) == []
+    assert list(_limits(model, POSITIONS)) == []
+
+
+def _limits(model: Path, longest: int, largest_id: int = 0) -> Iterable[Finding]:
+    """The findings of a pair of so many tokens, one of which has this id."""
+    from transformers import AutoConfig
+
+    from iterpref_core.training.data.checks import PairChecks
+    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+    from iterpref_core.training.model.model_limits import limit_findings
+
+    pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
+    return limit_findings(AutoConfig.from_pretrained(model), f"{model}: config.json", PairChecks.of([pair]))
 
 
 def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited) -> None:
     from transformers import LlamaConfig
 
-    from iterpref_core.training.model.model_limits import limit_findings
-
     model = limited(LlamaConfig(**SHAPE, vocab_size=320))
-    assert list(limit_findings(model, 5, 319)) == []
-    (found,) = limit_findings(model, 5, 320)
+    assert list(_limits(model, 5, 319)) == []
+    (found,) = _limits(model, 5, 320)
     assert found.stops
     assert f"{model}: config.json: vocab_size is 320, and there is a token id 320 " in found.text
 

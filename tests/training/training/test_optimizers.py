@@ -135,7 +135,7 @@ def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need
 
 
 def test_every_optimizer_and_schedule_that_may_be_chosen_is_tried() -> None:
-    from iterpref_core.training.training.optimizers import OPTIMIZERS, SCHEDULES
+    from iterpref_core.training.model.passed_arguments import OPTIMIZERS, SCHEDULES
 
     assert sorted(OPTIMIZERS) == sorted(_OPTIMIZERS)
     assert sorted(SCHEDULES) == sorted(_OPTIONS)

@@ -235,7 +235,7 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
     from iterpref_core.training.objectives.objective_table import OBJECTIVES
-    from iterpref_core.training.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import FocalDPOTrainer
 
     args = TrainingArguments(
         str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
@@ -243,7 +243,7 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     )  # fmt: skip
     add_label_head(model)
     rows = score_pairs(model, _pairs(4, tokens), size=4)
-    trainer = PairTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
+    trainer = FocalDPOTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
     trainer.train()
     return float(trainer.state.log_history[0]["loss"])
 

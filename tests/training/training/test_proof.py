@@ -299,7 +299,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.training.training.trainer import PairTrainer
+    from iterpref_core.training.training.trainer import FocalDPOTrainer
 
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()
@@ -325,7 +325,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     if expected.requires_grad:  # else no token of any pair counts
         expected.backward()  # type: ignore[no-untyped-call]
 
-    trainer = PairTrainer(
+    trainer = FocalDPOTrainer(
         model,
         TrainingArguments(
             output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from iterpref_core.execution.codec.canonical import Digest
 from iterpref_core.execution.protocol.programs import Comparator
 from iterpref_core.records import Record
+from iterpref_core.records.errors import InputError
 
 Dataset = Literal["humaneval", "mbpp"]
 TestSet = Literal["base", "plus"]
@@ -38,13 +39,22 @@ class EvalPlusTask(Record):
         return self.prompt + self.canonical_solution
 
     def inputs(self, test_set: TestSet) -> list[Any]:
-        """Return the arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them."""
+        """Return the arguments of each test. JSON has no tuples and sets: EvalPlus knows where MBPP means them.
+
+        Raises:
+            InputError: they are not of the form that MBPP's task of this name has.
+        """
         inputs = list(self.base_input if test_set == "base" else self.plus_input)
         if not inputs or not self.task_id.startswith("Mbpp/"):
             return inputs
         from evalplus.data.mbpp import mbpp_deserialize_inputs
 
-        return list(mbpp_deserialize_inputs(self.task_id, inputs))
+        try:
+            return list(mbpp_deserialize_inputs(self.task_id, inputs))
+        except (TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                f"{self.task_id}: its inputs are not those of MBPP ({error}); give a task of your own another name"
+            ) from None
 
 
 def result_function(dataset: Dataset, entry_point: str) -> str:

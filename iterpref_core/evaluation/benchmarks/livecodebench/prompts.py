@@ -60,7 +60,9 @@ def family_of(mode: PromptMode) -> ModelFamily:
         DataUnavailableError: it is a base model.
     """
     if not mode.instruct:
-        raise DataUnavailableError("LiveCodeBench is asked of chat models, and this one has no chat template")
+        raise DataUnavailableError(
+            "livecodebench: its prompts are for chat models, and this one has no chat template; choose others"
+        )
     if mode.template is None or mode.reasoning:
         return "OpenAIChat"
     # Qwen2.5's template ends like the runner's prompt. Qwen3's goes on with an empty think block.

@@ -2,11 +2,13 @@
 
 import random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.benchmarks.evalplus.tasks import comparator_of
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask, comparator_of
 from iterpref_core.execution.codec.canonical import Digest, summarize
+from iterpref_core.records.errors import InputError
 
 
 def test_special_equality_is_evalplus_s():
@@ -84,3 +86,17 @@ def test_a_large_value_is_compared_by_its_digest():
     assert judge(0, digest)
     assert not judge(0, summarize([*large, 1], "equal"))
     assert not judge(0, [1])
+
+
+def test_inputs_that_are_not_those_of_mbpp_s_task_are_refused_by_name():
+    task = EvalPlusTask(
+        task_id="Mbpp/2",
+        prompt="",
+        entry_point="f",
+        canonical_solution="",
+        base_input=[[1, 2]],
+        plus_input=[],
+        atol=0,
+    )
+    with pytest.raises(InputError, match="Mbpp/2: its inputs are not those of MBPP"):
+        task.inputs("base")

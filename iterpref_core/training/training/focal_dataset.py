@@ -24,12 +24,14 @@ from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import ObjectiveName
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
+from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.library.focal_config import check_fields, objective_of_pairs
 from iterpref_core.training.model.label_head import add_label_head, base_of
+from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.objectives.objective_table import Objective
+from iterpref_core.training.objectives.objective_table import Objective, find_objective
+from iterpref_core.training.training.focal_config import check_fields
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,8 @@ def focal_dataset(
     True
     """
     check_fields(args)
-    row = objective_of_pairs(objective)
+    row = find_objective(objective) if isinstance(objective, str) else objective
+    _check_columns(pairs)
     marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
     if row.regional and not marked:
         raise InputError(
@@ -123,7 +126,9 @@ def focal_dataset(
         raise InputError("pairs: the data set is empty; give it at least one pair")
     form = DataForm(**vars(stated_form(args)), marked=marked)
     records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
-    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer), form))
+    # As TRL, which puts nothing between a prompt and a program where there is no template.
+    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer, plain_end=""), form))
+    report_findings(limit_findings(model.config, "the model", PairChecks.of(rows)))
     if row.regional:
         _check_regions([spans for _, spans in records], rows)
     _tell_cuts(rows, form)
@@ -157,6 +162,20 @@ def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args
     with torch.autocast(whole.device.type, dtype=torch.bfloat16, enabled=bool(args.bf16)):
         rows = score_pairs(whole, data, size=size)
     return FocalDataset(rows, replace(data.form, scored=True))
+
+
+def _check_columns(pairs: Dataset) -> None:
+    """Refuse columns that TRL gives to the chat template, and that nothing here reads.
+
+    Raises:
+        InputError: the first one.
+    """
+    for name in ("chat_template_kwargs", "tools"):
+        if name in pairs.column_names and any(pairs[name]):
+            raise InputError(
+                f"pairs: the column {name} has no effect here, so that other prompts would be trained than TRL "
+                "trains; remove it, or write prompts as the template would (a tokenizer without a template)"
+            )
 
 
 def _check_regions(regions: Sequence[FocalSpans], rows: Sequence[TokenizedPair]) -> None:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, get_args
+from typing import Annotated, Any
 
 import torch
-from transformers import TrainingArguments
+from pydantic import TypeAdapter, ValidationError
+from transformers import PreTrainedTokenizerBase, TrainingArguments
 from trl import DPOConfig
 
-from iterpref_core.records.config import AnswerFormat, Layout
+from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.objectives.objective_table import Objective, find_objective
+from iterpref_core.training.model.passed_arguments import DPO_FIELDS
+from iterpref_core.training.objectives.objective_table import find_objective
 
 
 @dataclass
@@ -30,7 +32,8 @@ class FocalDPOConfig(DPOConfig):
         answer: the form of an answer: the program alone (`bare`), or in a fence (`fenced`).
 
     Raises:
-        InputError: a field has a value that the trainer does not use.
+        ConfigError: there is no such objective.
+        InputError: a field has a value that the trainer does not use, or cannot take.
 
     >>> args = FocalDPOConfig(str(folder), objective="target-rpo", beta=0.2)
     >>> args.objective, args.beta, args.max_length
@@ -49,44 +52,43 @@ class FocalDPOConfig(DPOConfig):
         if getattr(self, "bf16", None) is None and (self.use_cpu or not torch.cuda.is_available()):
             self.bf16 = False
         super().__post_init__()
-        objective_of_pairs(self.objective)
+        find_objective(self.objective)
         check_fields(self)
-        check_choices(vars(self))
+        check_numbers(vars(self))
 
 
-USED = frozenset(
-    {
-        "beta",
-        "max_length",
-        "model_init_kwargs",
-        "pad_token",
-        "precompute_ref_batch_size",
-        "precompute_ref_log_probs",  # references are always computed before training
-    }
-)
-"""The fields of `DPOConfig` that are used, besides those of `TrainingArguments`."""
-
-_CHOICES = {"layout": get_args(Layout), "nll": ("mean", "sum"), "answer": get_args(AnswerFormat)}
+_CHECKED = ("alpha", "answer", "beta", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
+"""The settings that `params.yaml` has under the same names: what is refused there is refused here."""
 
 
-def check_choices(settings: Mapping[str, Any]) -> None:
-    """Refuse a value that is not among the choices of a setting.
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Refuse a value that the command line refuses, too.
 
     Raises:
         InputError: the first such setting.
     """
-    for name, choices in _CHOICES.items():
-        if name in settings and settings[name] not in choices:
-            raise InputError(f"{name} is {settings[name]!r}; give one of {', '.join(choices)}")
+    for name in _CHECKED:
+        value = settings.get(name)
+        if value is None:  # no limit, or the value by default
+            continue
+        field = TrainingParams.model_fields[name]
+        kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        try:
+            TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise InputError(f"{name} is {value!r}: {reason}; correct the value") from None
 
 
-def objective_of_pairs(objective: Objective | str) -> Objective:
-    """Return a row of the table of objectives.
+def set_padding(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
+    """Give a tokenizer its padding token, by `pad_token` of a configuration.
 
     Raises:
-        ConfigError: there is no such name.
+        InputError: the vocabulary does not have it.
     """
-    return find_objective(objective) if isinstance(objective, str) else objective
+    if token not in tokenizer.get_vocab():
+        raise InputError(f"pad_token is {token!r}, which the vocabulary does not have; name a token of it")
+    tokenizer.pad_token = token
 
 
 def check_fields(args: TrainingArguments) -> None:
@@ -102,7 +104,7 @@ def check_fields(args: TrainingArguments) -> None:
         return
     for name, usual in own_fields().items():
         value = getattr(args, name)
-        if name not in USED and value != usual:
+        if name not in DPO_FIELDS and value != usual:
             raise InputError(
                 f"{type(args).__name__}: {name} = {value!r} is not used: the objective, the layout or the reference, "
                 "which does not change, decides it (docs/trl.md); remove it"

@@ -1,0 +1,62 @@
+"""Messages about bad input, read in the source: each says what is wrong and what to do, or passes another one on."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.settings import ROOT
+from tests.test_architecture import MODULES
+
+ADVICE = re.compile(r"; |\b(add|give|install|name|needs|set|such as|write)\b")
+"""What to do follows a semicolon; or the message as a whole is an instruction, such as `give --tree or --seed-code`."""
+
+
+def written(message: ast.expr) -> str:
+    """Return the text of a message, with each inserted value as `{}`."""
+    if isinstance(message, ast.Constant):
+        return str(message.value)
+    if isinstance(message, ast.JoinedStr):
+        return "".join(written(part) for part in message.values)
+    if isinstance(message, ast.BinOp):
+        return written(message.left) + written(message.right)
+    return "{}"
+
+
+def classes() -> set[str]:
+    """Return the names of the classes of errors about input."""
+    bases = {}
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = {ast.unparse(base) for base in node.bases}
+    found = {"InputError"}
+    while more := {name for name in bases.keys() - found if bases[name] & found}:
+        found |= more
+    return found
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield (place in the source, text) of each message of an error about input."""
+    names = classes()
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                if ast.unparse(node.exc.func) in names:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", written(node.exc.args[0])
+
+
+def test_every_message_about_input_says_what_to_do() -> None:
+    found = list(messages())
+    assert len(found) > 200
+    silent = [f"{where}: {text}" for where, text in found if not ADVICE.search(text) and not text.endswith("{}")]
+    assert silent == []
+
+
+def test_every_message_about_input_says_where() -> None:
+    """A message begins with a file, an option or a parameter, or has the value that is refused in it."""
+    nowhere = [
+        f"{where}: {text}"
+        for where, text in messages()
+        if "{}" not in text and not re.search(r"--\w|\w[._]\w|^\w+:", text)
+    ]
+    assert nowhere == []
