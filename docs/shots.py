@@ -3,24 +3,23 @@
 `make demo` has run here before. The run that the pages show is another one, with the next seed of training.
 """
 
-import base64
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tests.browser import Page, open_browser
+from playwright.sync_api import Browser
+
+from tests.browser import PATIENCE_S, open_browser
 
 ROOT = Path(__file__).parents[1]
 PICTURES = Path(__file__).with_name("pictures")
 IDLE_S = 10
 """Seconds in which a page draws its curves, once it shows its texts."""
 _SETTINGS = """
-    localStorage.setItem("prefect-color-mode", "COLORS");
+    localStorage.setItem("color-scheme", JSON.stringify("COLORS"));
     localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
     localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
 """
@@ -37,7 +36,7 @@ class Shot(NamedTuple):
         height: in pixels.
         texts: the page shows all of these once it is ready.
         left: pixels that are cut off at the left, such as those of a menu.
-        search: typed into the field of this name: (name, text).
+        search: typed into the field that has this placeholder: (placeholder, text).
     """
 
     name: str
@@ -49,21 +48,22 @@ class Shot(NamedTuple):
     search: tuple[str, str] | None = None
 
 
-def take(page: Page, shot: Shot, colors: str) -> None:
-    """Write a picture in `light` or `dark` colors."""
-    size = {"width": shot.left + shot.width, "height": shot.height, "deviceScaleFactor": 1, "mobile": False}
-    page.call("Emulation.setDeviceMetricsOverride", **size)
-    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": colors}])
-    page.call("Page.addScriptToEvaluateOnNewDocument", source=_SETTINGS.replace("COLORS", colors))
-    page.call("Page.navigate", url=shot.address)
-    page.wait(lambda: page.evaluate("!!document.body") and page.shows(*shot.texts), f"{shot.texts} on {shot.address}")
-    if shot.search:
-        page.click("textbox", shot.search[0])
-        page.call("Input.insertText", text=shot.search[1])
-    time.sleep(IDLE_S)
-    clip = {"x": shot.left, "y": 0, "width": shot.width, "height": shot.height, "scale": 1}
-    content = page.call("Page.captureScreenshot", format="png", clip=clip)["data"]
-    (PICTURES / f"{shot.name}-{colors}.png").write_bytes(base64.b64decode(content))
+def take(browser: Browser, shot: Shot, colors: str) -> None:
+    """Write a picture in `light` or `dark` colors, by a tab that knows nothing of the choices on another one."""
+    size = {"width": shot.left + shot.width, "height": shot.height}
+    with browser.new_context(viewport=size, color_scheme=colors) as context:
+        context.add_init_script(_SETTINGS.replace("COLORS", colors))
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.goto(shot.address)
+        for text in shot.texts:
+            page.wait_for_function("text => document.body.innerText.includes(text)", arg=text)
+        if shot.search:
+            field, words = shot.search
+            page.get_by_placeholder(field).fill(words)
+        page.wait_for_timeout(IDLE_S * 1000)
+        clip = {"x": shot.left, "y": 0, "width": shot.width, "height": shot.height}
+        page.screenshot(path=PICTURES / f"{shot.name}-{colors}.png", clip=clip)
 
 
 def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
@@ -102,10 +102,9 @@ def main(values: Sequence[str] = ("training.seed=18",)) -> None:
             subprocess.run([*iterpref, "run", *given], check=True)
             name = " ".join(value.rpartition(".")[2] for value in values)
             shots += shots_of_pages(prefect, mlflow, name)
-            with TemporaryDirectory(ignore_cleanup_errors=True) as profile, open_browser(Path(profile)) as chromium:
+            with open_browser() as browser:
                 for shot, colors in product(shots, ("light", "dark")):
-                    with chromium.tab() as page:  # which knows nothing of the choices on another one
-                        take(page, shot, colors)
+                    take(browser, shot, colors)
         finally:
             pages.terminate()
 
