@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all graph walk check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -46,6 +46,9 @@ check: $(TOOLS) ## lint and types
 
 walk: $(TOOLS) ## run the commands of docs/tutorial.md in a fresh clone (15 minutes), and name the lines that differ from the page
 	$(BIN)/python -m docs.walk docs/tutorial.md
+
+pictures: $(TOOLS) ## after make demo: run it again with another seed, and take the pictures of the pages (docs/pictures); needs chromium
+	$(BIN)/python -m docs.shots
 
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui

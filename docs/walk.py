@@ -76,7 +76,8 @@ def unlike(shown: list[str], printed: str) -> Iterator[str]:
     for line in shown:
         words = " ".join(line.split())
         if words and words != "…" and words not in lines:
-            near = get_close_matches(words, lines, n=1, cutoff=0.3)
+            alike = [other for other in lines if other.split()[0] == words.split()[0]]
+            near = get_close_matches(words, alike or lines, n=1, cutoff=0.3)
             yield f"- {line}\n+ {lines[near[0]] if near else ''}"
 
 

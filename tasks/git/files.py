@@ -74,7 +74,7 @@ def left_behind(names: Sequence[bytes]) -> str:
         return ""
     shown = ", ".join(os.fsdecode(name) for name in names[:_SHOWN])
     more = ", …" if len(names) > _SHOWN else ""
-    return f"{len(names)} new files are not taken along: {shown}{more} (`git add FILE` takes one along)"
+    return f"new files that are not taken along: {len(names)} ({shown}{more}); `git add FILE` takes one along"
 
 
 def _named_places(folder: Path) -> set[Path]:

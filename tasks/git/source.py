@@ -63,34 +63,22 @@ def observe_source(values: Mapping[str, Any] | None = None) -> Source:
     given = dict(values or {})
     try:
         with own_index(Path()) as index:
-            # DVC writes its lock while stages run, so a changed lock is no change by the user.
-            files = ("--", ".", _excluded(LOCK))
-            asked = ("status", "-z", "--porcelain=v2", "--branch", "--untracked-files=no", *files)
-            state = git(*asked, variables=index)
-            added = [name for name in new_files(Path())[0] if name != os.fsencode(LOCK)]
-            edits = _digest_of_edits(added, index)
+            edits = _digest_of_edits(new_files(Path())[0], index)
+        branch = git("branch", "--show-current").decode().strip()
     except GitError:
         return Source(changes=given)
-    headers = {}
-    is_changed = bool(added)
-    # Between NUL: # branch.oid a1b2c3d4…, # branch.head main, 1 .M N... 100644 100644 100644 e69de29… e69de29… code.py
-    for entry in state.split(b"\0"):
-        if entry.startswith(b"# branch."):
-            name, _, value = entry.decode("utf-8", "replace").removeprefix("# branch.").partition(" ")
-            headers[name] = value
-        elif entry and not entry.startswith(b"#"):
-            is_changed = True
-    commit = headers.get("oid", UNKNOWN)
-    if commit == "(initial)":
+    try:
+        commit = git("rev-parse", "HEAD").decode().strip()
+    except GitError:  # there is none yet
         commit = UNKNOWN
-    # The run's own values come first, as its name may be cut.
-    own = {key: value for key, value in _changed_params().items() if key not in given}
+    own = _changed_params()
     return Source(
         commit=commit,
-        branch=headers.get("head", UNKNOWN),
-        dirty=str(is_changed).lower(),
+        branch=branch or UNKNOWN,
+        dirty=str(bool(edits or own)).lower(),
         edits=edits,
-        changes=given | own,
+        # The run's own values come first, as its name may be cut.
+        changes=given | {key: value for key, value in own.items() if key not in given},
     )
 
 
@@ -114,10 +102,6 @@ def name_run(command: str, source: Source) -> str:
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 
-def _excluded(path: Path) -> str:
-    return f":(exclude,literal){path}"
-
-
 def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
     """Return a digest of the changed files without params.yaml, whose values count, and not its comments.
 
@@ -125,13 +109,15 @@ def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
         added: new files that count.
         index: variables for git.
     """
-    files = ("--", ".", _excluded(LOCK), _excluded(PARAMS))
+    # DVC writes its lock while stages run, so a changed lock is no change by the user.
+    files = ("--", ".", *(f":(exclude,literal){path}" for path in (LOCK, PARAMS)))
     try:
         changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files, variables=index)
     except GitError:  # there is no commit yet
         changed = b""
     for name in added:
-        changed += name + _stamp(Path(os.fsdecode(name)))
+        if name != os.fsencode(LOCK):
+            changed += name + _stamp(Path(os.fsdecode(name)))
     return hashlib.sha256(changed).hexdigest()[:32] if changed else ""
 
 

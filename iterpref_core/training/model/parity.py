@@ -10,6 +10,7 @@ longest pair: a window, or chunks, would be seen in no shorter one.
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import ConfigError, ModelError, first_line
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.model.unseen import RANDOM
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
@@ -208,7 +209,10 @@ def _compare_with_logits(
     where = policy.device
     precision = dtype or policy.dtype
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
-    expected_chosen, expected_rejected = _from_logits(called, pair, kind, where, precision)
+    keeps_last_logits = "logits_to_keep" in signature(base_of(policy).forward).parameters
+    expected_chosen, expected_rejected = _from_logits(
+        called, pair, kind, where, precision, keeps_last_logits=keeps_last_logits
+    )
     add_label_head(policy)
     collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
     batch = {name: values.to(where) for name, values in collate([pair]).items()}
@@ -316,6 +320,8 @@ def _from_logits(
     kind: str,
     device: torch.device,
     dtype: torch.dtype,
+    *,
+    keeps_last_logits: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
 
@@ -328,8 +334,10 @@ def _from_logits(
 
     def logits_of(row: torch.Tensor) -> torch.Tensor:
         # From the prompt's last token on: three times all logits of a long prompt would be gigabytes.
-        logits: torch.Tensor = model(input_ids=row, use_cache=False).logits
-        return logits[0, len(prompt) - 1 :].float()
+        kept = row.shape[1] - len(prompt) + 1
+        options = {"logits_to_keep": kept} if keeps_last_logits else {}
+        logits: torch.Tensor = model(input_ids=row, use_cache=False, **options).logits
+        return logits[0, -kept:].float()
 
     try:
         chosen = logits_of(chosen_row)

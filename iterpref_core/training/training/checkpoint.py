@@ -3,8 +3,12 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
 
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import TrainingParams
@@ -24,6 +28,10 @@ TRAINED_BY = (
 """The code that decides trained weights, which dvc.yaml names for the stage."""
 
 _WHOLE = "whole"
+_KEY_DIGITS = 16
+_LARGE = 2_000_000_000
+"""Bytes of a checkpoint above which time decides: with its optimizer state one of 7B in float32 has 84 GB."""
+_SECONDS = 1800.0
 
 
 def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params: TrainingParams) -> str:
@@ -44,7 +52,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         settings,
         *versions,
     ]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -83,6 +91,53 @@ def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, te
     if tell:
         logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
     return last
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the bytes of a folder's files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def tell_left_behind(folder: Path, objective: str) -> None:
+    """Name the checkpoints that killed trainings with other settings left beside a folder, with their size.
+
+    Args:
+        folder: of this training, `OBJECTIVE-KEY`.
+        objective: its name; others may train at this moment.
+    """
+    digits = "[0-9a-f]" * _KEY_DIGITS
+    for other in sorted(folder.parent.glob(f"{objective}-{digits}*")):
+        size = folder_bytes(other)
+        if other != folder and size:
+            logger.warning(
+                "%s: checkpoints of a training with other settings, %.1f GB; remove them if nobody goes on with it",
+                other,
+                size / 1e9,
+            )
+
+
+class SaveSeldom(TrainerCallback):
+    """A callback that spares large checkpoints: one in half an hour at most, and the last.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._is_large = False
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Take a save back that comes too early."""
+        early = self._clock() - self._last < _SECONDS
+        if self._is_large and early and state.global_step < state.max_steps:
+            control.should_save = False
+
+    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Remember when a checkpoint was written, and how large it is."""
+        self._last = self._clock()
+        self._is_large = folder_bytes(Path(args.output_dir) / f"checkpoint-{state.global_step}") > _LARGE
 
 
 def mark_whole(checkpoint: Path) -> None:

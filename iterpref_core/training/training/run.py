@@ -17,7 +17,13 @@ from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
 from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError
-from iterpref_core.training.training.checkpoint import last_before_divergence, last_checkpoint, step_of
+from iterpref_core.training.training.checkpoint import (
+    SaveSeldom,
+    last_before_divergence,
+    last_checkpoint,
+    step_of,
+    tell_left_behind,
+)
 from iterpref_core.training.training.early_end import EndEarly, EndedError
 from iterpref_core.training.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
 
@@ -85,9 +91,13 @@ class Run:
             patience: validations in a row without a lower loss that end training; 0: none do.
         """
         resume = last_checkpoint(checkpoints) if resumes else None
+        if self.processes.is_main_process:
+            tell_left_behind(checkpoints, self.objective)
         with ExitStack() as opened:
             trainer.add_callback(TellProgress(f"train {self.objective}", opened, self.paths.curve, on_log))
             trainer.add_callback(EndEarly(patience))
+            if not self.params.validation_share and "save_steps" not in self.params.arguments:
+                trainer.add_callback(SaveSeldom())
             try:
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
             except EndedError:

@@ -160,7 +160,7 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
     snapshot = take_snapshot(checkout)
     assert stored() - before < 1 << 19
     assert snapshot.left_behind == (
-        "5 new files are not taken along: my-model/0, my-model/1, my-model/2, … (`git add FILE` takes one along)"
+        "new files that are not taken along: 5 (my-model/0, my-model/1, my-model/2, …); `git add FILE` takes one along"
     )
     with worktree_of(snapshot, "other") as folder:
         assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
@@ -210,7 +210,7 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch:
 def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout: Path) -> None:
     run("git", "init", "--quiet", "nobody/asks")
     run("git", "-C", "nobody/asks", "commit", "--quiet", "--allow-empty", "--message", "for it")
-    assert take_snapshot(checkout).left_behind.startswith("1 new files are not taken along: nobody/asks/")
+    assert take_snapshot(checkout).left_behind.startswith("new files that are not taken along: 1 (nobody/asks/)")
     stage = {**STAGE, "deps": ["new.txt", "vendor"]}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "init", "--quiet", "vendor/library")

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -276,3 +277,39 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
     from iterpref_core.training.training import early_end
 
     assert doctest.testmod(early_end).failed == 0
+
+
+def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iterpref_core.training.training import checkpoint
+
+    monkeypatch.setattr(checkpoint, "_LARGE", 10)
+    now = 0.0
+    seldom = checkpoint.SaveSeldom(lambda: now)
+    args = SimpleNamespace(output_dir=str(tmp_path))
+    saved = []
+    for step in range(1, 9):
+        now += 600.0
+        state = SimpleNamespace(global_step=step, max_steps=8)
+        control = SimpleNamespace(should_save=True)
+        seldom.on_step_end(args, state, control)
+        if control.should_save:
+            saved.append(step)
+            (tmp_path / f"checkpoint-{step}").mkdir()
+            (tmp_path / f"checkpoint-{step}" / "optimizer.pt").write_bytes(bytes(11))
+            seldom.on_save(args, state, control)
+    assert saved == [1, 4, 7, 8]
+
+
+def test_checkpoints_of_other_settings_are_named_with_their_size(
+    tmp_path: Path, train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "run" / "work" / "checkpoints"
+    for name in ("sft-0123456789abcdef", "sft-rejected-0123456789abcdef"):
+        left = folder / name / "checkpoint-4"
+        left.mkdir(parents=True)
+        (left / "optimizer.pt").write_bytes(bytes(100))
+    train("run", "sft", epochs=1)
+    (said,) = [record.getMessage() for record in caplog.records if "other settings" in record.getMessage()]
+    assert said.startswith(f"{folder / 'sft-0123456789abcdef'}: checkpoints of a training with other settings, 0.0 GB;")
