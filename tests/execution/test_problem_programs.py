@@ -73,7 +73,7 @@ def test_calls_need_no_decision_and_tests_that_run_inside_say_it_themselves():
     assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
     assert count_inside(READ.model_copy(update={"inside": True})) == 1
     several = READ.model_copy(update={"hidden_tests": PATCHES.tests, "inside": False})
-    assert count_inside(several) == 1
+    assert count_inside(several) == 2  # tests share their names: `x` may be needed by the one that runs inside
     script = CALLS.model_copy(update={"tests": (StdinTest(input="", output=""),)})
     assert (moved_inside(script), count_inside(script)) == (None, 0)
 
