@@ -1,8 +1,9 @@
 """The cases of `programs.txt`, and the programs of `liars.txt`."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.execution.program_texts import Parts, read_cases
 
 
 class Case(NamedTuple):
@@ -21,22 +22,15 @@ class Case(NamedTuple):
 
 
 _KINDS = ("assert", "unittest", "pytest", "script")
+_HERE = Path(__file__).parent
 
 
-def _case(text: str) -> tuple[str, Case]:
-    """Return the name and the case of a text between two lines of `===`."""
-    name, *sections = re.split(r"\n--- ", re.split(r"\n## ", text)[0].strip("\n"))
-    parts = [(title, source.strip("\n")) for title, _, source in (section.partition("\n") for section in sections)]
+def _case(parts: Parts) -> Case:
     tests = tuple(source for title, source in parts if title in _KINDS)
-    return name, Case(parts[0][0], tests, dict(parts))
+    return Case(parts[0][0], tests, dict(parts))
 
 
-def _cases(name: str) -> dict[str, Case]:
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    return dict(map(_case, re.split(r"\n=== ", text)[1:]))
-
-
-CASES = _cases("programs.txt")
+CASES = {name: _case(parts) for name, parts in read_cases(_HERE / "programs.txt").items()}
 """The cases, by name."""
-LIARS = {name: case.parts["wrong"] for name, case in _cases("liars.txt").items()}
+LIARS = {name: dict(parts)["wrong"] for name, parts in read_cases(_HERE / "liars.txt").items()}
 """Programs whose `f(2)` is not 4, by name."""
