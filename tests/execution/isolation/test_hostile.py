@@ -1,7 +1,6 @@
 """The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
 
-After each program an honest one is run. Programs that lie to tests that are judged beside them are in
-`test_verdicts.py`.
+After each program an honest one is run. Programs that lie to their tests are in `verdicts/liars.txt`.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import IoTest
 from tests.engines import outcomes_of, worker_pids
-from tests.execution.isolation.hostile_programs import EXPRESSIONS, PROGRAMS
+from tests.execution.program_texts import read_cases
 from tests.execution.tiers import BWRAP, tier
 
 pytestmark = pytest.mark.named_tier
@@ -34,9 +33,14 @@ libc = ctypes.CDLL(None)
 def positive(result):
     if result < 0: raise OSError
 """
-HOSTILE = PROGRAMS | {
-    name: (verdict, with_processes, f"{EXPRESSION}def f(x): return {expression}")
-    for name, (verdict, with_processes, expression) in EXPRESSIONS.items()
+CASES = read_cases(Path(__file__).with_name("hostile_programs.txt"))
+HOSTILE = {
+    name: (
+        parts["verdict"],
+        parts.get("with processes", ""),
+        parts.get("program") or f"{EXPRESSION}def f(x): return {parts['expression']}",
+    )
+    for name, parts in ((name, dict(listed)) for name, listed in CASES.items())
 }
 HONEST = Program(
     "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 0]"),)

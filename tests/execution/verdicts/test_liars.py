@@ -10,7 +10,7 @@ from iterpref_core.execution import Executor, Limits, Outcome, Program
 from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
 from tests.execution.tiers import BWRAP, tiers
-from tests.execution.verdicts.liars import LIARS
+from tests.execution.verdicts.programs import LIARS
 
 pytestmark = pytest.mark.named_tier
 
