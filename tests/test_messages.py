@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 
+from docs.import_graph import MODULES, parsed
 from tests.settings import ROOT
-from tests.test_architecture import MODULES
 
 ADVICE = re.compile(r"; |\b(add|give|install|name|needs|set|such as|write)\b")
 """What to do follows a semicolon; or the message as a whole is an instruction, such as `give --tree or --seed-code`."""
@@ -25,8 +25,8 @@ def written(message: ast.expr) -> str:
 def classes() -> set[str]:
     """Return the names of the classes of errors about input."""
     bases = {}
-    for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in MODULES:
+        for node in ast.walk(parsed(name)):
             if isinstance(node, ast.ClassDef):
                 bases[node.name] = {ast.unparse(base) for base in node.bases}
     found = {"InputError"}
@@ -35,18 +35,21 @@ def classes() -> set[str]:
     return found
 
 
-def messages() -> Iterator[tuple[str, str]]:
-    """Yield (place in the source, text) of each message of an error about input."""
+@cache
+def messages() -> list[tuple[str, str]]:
+    """Return (place in the source, text) of each message of an error about input."""
     names = classes()
-    for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found = []
+    for name, path in MODULES.items():
+        for node in ast.walk(parsed(name)):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
                 if ast.unparse(node.exc.func) in names:
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", written(node.exc.args[0])
+                    found.append((f"{path.relative_to(ROOT)}:{node.lineno}", written(node.exc.args[0])))
+    return found
 
 
 def test_every_message_about_input_says_what_to_do() -> None:
-    found = list(messages())
+    found = messages()
     assert len(found) > 200
     silent = [f"{where}: {text}" for where, text in found if not ADVICE.search(text) and not text.endswith("{}")]
     assert silent == []

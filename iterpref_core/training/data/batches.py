@@ -13,6 +13,7 @@ nothing is padding.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,13 +27,27 @@ Batch = dict[str, torch.Tensor]
 Placement = tuple[int, int]
 """A row, and the position in it."""
 
-PAIRS, NLL_TOKENS, REJECTED_COUNTED, REJECTED_TOKENS = range(4)
-"""Places in `counts`: pairs, tokens in the NLL, tokens of y- that count in K-, all tokens of y-."""
 PAD_TO_MULTIPLE_OF = 16
 """Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
 """At about this width attention, its hidden part included, costs a CPU as much as all else in a position of a
 small model. For larger models it costs less, but rows are full enough at any width."""
+
+
+class Counts(NamedTuple):
+    """The four numbers of a batch's `counts`, by name: `Counts(*batch["counts"])`.
+
+    Attributes:
+        pairs: the number of pairs.
+        nll_tokens: tokens in the NLL.
+        rejected_counted: tokens of y- that count in K-.
+        rejected_tokens: all tokens of y-.
+    """
+
+    pairs: torch.Tensor
+    nll_tokens: torch.Tensor
+    rejected_counted: torch.Tensor
+    rejected_tokens: torch.Tensor
 
 
 Labels = np.ndarray
@@ -125,7 +140,7 @@ class Collator:
     else `visible`, (R, N, 3); see `attention.mask_function`.
 
     `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
-    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,).
+    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,), see `Counts`.
 
     >>> from iterpref_core.training.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],

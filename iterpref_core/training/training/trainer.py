@@ -27,13 +27,10 @@ from transformers import (
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.training.data.batches import (
-    NLL_TOKENS,
     PAD_TO_MULTIPLE_OF,
-    PAIRS,
-    REJECTED_COUNTED,
-    REJECTED_TOKENS,
     Batch,
     Collator,
+    Counts,
 )
 from iterpref_core.training.data.half_batches import (
     AlternatingSampler,
@@ -254,31 +251,34 @@ class FocalDPOTrainer(BaseTrainer):
         """
         assert not return_outputs
         counts = inputs["counts"]
-        share = torch.ones_like(counts)
+        shares = torch.ones_like(counts)
         if num_items_in_batch is not None:
             # Of 4 pairs in two processes with two micro-batches each, a micro-batch has 1 / 4 of the pairs. Gradients
             # are averaged over processes, which divides by 2 once more, so its share is 2 / 4.
-            share = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+            shares = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+        count = Counts(*counts)
+        share = Counts(*shares)
+        share_of_nll, count_of_nll = share.pairs, count.pairs
+        if self._nll == "mean":
+            share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
+
         logps = batch_logps(model, inputs, self.model.config)
-        pairs = int(counts[PAIRS])
-        per = NLL_TOKENS if self._nll == "mean" else PAIRS
+        pairs = int(count.pairs)
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
+        self._count("nll", nll * count_of_nll, count_of_nll)
         row = self._objective
-        preference = row.loss and preference_losses(
+        if row.loss is None:
+            return self._alpha * nll * share_of_nll
+        chosen, rejected, losses = preference_losses(
             logps, inputs, row.loss, self._beta, pairs, averaged=row.averaged, options=row.options
         )
-        self._count("nll", nll * counts[per], counts[per])
-        if preference is None:
-            return self._alpha * nll * share[per]
-        chosen, rejected, losses = preference
-        self._count("preference", losses.sum(), counts[PAIRS])
+        self._count("preference", losses.sum(), count.pairs)
         self._count_rewards(chosen, rejected)
-        self._count("focal_fraction", counts[REJECTED_COUNTED], counts[REJECTED_TOKENS])
-        loss = losses.mean() * share[PAIRS]
+        self._count("focal_fraction", count.rejected_counted, count.rejected_tokens)
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
         if self._alpha == 0:
-            return loss
-        return loss + self._alpha * nll * share[per]
+            return losses.mean() * share.pairs
+        return losses.mean() * share.pairs + self._alpha * nll * share_of_nll
 
     def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
         """Add to the means of rewards: beta K+ and beta K- of each pair."""

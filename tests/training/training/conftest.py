@@ -202,14 +202,14 @@ def weighted_sums() -> WeightedSums:
     """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
     import torch
 
-    from iterpref_core.training.data.batches import PAIRS
+    from iterpref_core.training.data.batches import Counts
     from iterpref_core.training.model.attention import dense_mask
 
     def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
-        pairs = int(batch["counts"][PAIRS])
+        pairs = int(Counts(*batch["counts"]).pairs)
         logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
         ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
         names = ("w_chosen", "w_rejected", "w_nll")
