@@ -90,13 +90,13 @@ def test_a_program_that_leaves_tests_out_does_not_pass(executor: Executor, kind:
     assert run(executor, code, TESTS[kind]).verdict not in ("passed", "infra_error")
 
 
-SKIPS = {
+SKIPS: dict[str, Test] = {
     "a case": UnittestTest(code=f"{TWO}\n    @unittest.skip('later')\n    def test_c(self): self.fail()"),
     "a function": PytestTest(
         code="import pytest\nfrom solution import f\n@pytest.mark.skip\ndef test_a(): assert 0\n@pytest.mark.xfail\ndef test_b(): assert f(2) == 5\ndef test_c(): assert f(2) == 4"
     ),
 }
-ALL_SKIPPED = {
+ALL_SKIPPED: dict[str, Test] = {
     "each case": UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n    def test_a(self): f(2)"),
     "each function": PytestTest(code="import pytest\n@pytest.mark.skip\ndef test_a(): assert 0"),
     "no case": UnittestTest(code="import unittest\nclass T(unittest.TestCase): pass"),

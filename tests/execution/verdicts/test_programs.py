@@ -1,6 +1,6 @@
 """Right programs pass, and wrong ones do not, as plain Python says: one that lies passes inside alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +14,7 @@ from tests.execution.verdicts.programs import CASES, Case
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512, file_mb=4)
-KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
+KINDS: dict[str, Callable[..., Test]] = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
 ASKED = [(name, part) for name, case in CASES.items() for part in ("right", "wrong") if part in case.parts]
 RIGHT = [name for name, part in ASKED if part == "right"]
 WRONG = [name for name, part in ASKED if part == "wrong"]
