@@ -32,6 +32,7 @@ class ValueStep(NamedTuple):
         then: an expression for a function of the result; may be empty.
         leniency: objects that count as the plain value that they hold; see `codec.canonical`.
         catches: an exception leaves the sandbox in the place of the value.
+        builtins: names that the program must not have bound, since the value is compared with Python's own.
         module: name that the test imports the solution by.
     """
 
@@ -43,6 +44,7 @@ class ValueStep(NamedTuple):
     then: str = ""
     leniency: Leniency = "exact"
     catches: bool = False
+    builtins: tuple[str, ...] = ()
     module: str = "solution"
 
 

@@ -202,6 +202,7 @@ def _bind_setup(names: Names, setup: str) -> None:
     for node in statements:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.bind_import(node)
+    names.of_setup = set(names.bound)
 
 
 def _stored(tree: ast.AST) -> set[str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import InsideError, Names, Origin
+from iterpref_core.execution.reading.names import InsideError, Names, Origin, loaded
 
 Compute = Callable[[Any], Any]
 """A function of the value that the program has computed."""
@@ -51,12 +51,14 @@ class Condition(NamedTuple):
         holds: tells whether that value is right.
         expected: the right value, or the whole condition, for people.
         exact: the value must be of exactly a plain type: the condition asks for its type or identity.
+        builtins: names that mean Python's own functions and types here, whatever the program has under them.
     """
 
     value: ast.expr
     holds: Compute
     expected: str
     exact: bool
+    builtins: frozenset[str] = frozenset()
 
 
 class ConditionReader:
@@ -69,6 +71,7 @@ class ConditionReader:
         value: the expression that the program computes, once it is found.
         sides: of the last comparison that was read.
         exact: see `Condition`.
+        builtins: see `Condition`.
     """
 
     def __init__(self, names: Names) -> None:
@@ -77,6 +80,7 @@ class ConditionReader:
         self._value_source = ""
         self.sides: list[Compute] = []
         self.exact = False
+        self.builtins: set[str] = set()
 
     def read(self, node: ast.expr) -> Condition:
         """Return an assertion taken apart.
@@ -87,7 +91,7 @@ class ConditionReader:
         holds = self.condition(node, always=True)
         if self.value is None:
             raise InsideError("an assertion without a call")
-        return Condition(self.value, holds, _expected(node), self.exact)
+        return Condition(self.value, holds, _expected(node), self.exact, frozenset(self.builtins))
 
     def condition(self, node: ast.expr, *, always: bool) -> Compute:
         """Return how a condition is decided.
@@ -110,6 +114,7 @@ class ConditionReader:
                 return self._comparison(node, always)
             case ast.Call(func=ast.Name("isinstance"), args=[tested, kinds], keywords=[]):
                 self.exact = True
+                self.builtins.add("isinstance")
                 compute = self._value(tested, always=always, decides=False)
                 wanted = self._types(kinds)
                 return lambda value: isinstance(compute(value), wanted)
@@ -153,12 +158,15 @@ class ConditionReader:
         match node:
             case ast.Name(name) if name in _TYPES and name not in self._names.bound:
                 kind = getattr(builtins, name)
+                self.builtins.add(name)
                 return lambda _: kind
             case ast.Call(func=ast.Name("type"), args=[inner], keywords=[]):
                 self.exact = True
+                self.builtins.add("type")
                 compute = self._value(inner, always=always, decides=False)
                 return lambda value: type(compute(value))
             case ast.Call(func=ast.Name("abs"), args=[ast.BinOp(left, ast.Sub(), right)], keywords=[]):
+                self.builtins.add("abs")
                 one = self.term(left, always=always, decides=decides)
                 other = self.term(right, always=always, decides=decides)
                 return lambda value: abs(one(value) - other(value))
@@ -235,6 +243,7 @@ class ConditionReader:
         for each in nodes:
             if not isinstance(each, ast.Name) or each.id not in _TYPES or each.id in self._names.bound:
                 raise InsideError("a type that is not plain")
+            self.builtins.add(each.id)
             kinds.append(getattr(builtins, each.id))
         return tuple(kinds)
 
@@ -249,6 +258,8 @@ class ConditionReader:
     def _near(self, node: ast.Call, always: bool) -> Compute:
         if len(node.args) != 2:
             raise InsideError("a comparison of other than two numbers")
+        if loaded(node.func) & self._names.of_setup:
+            raise InsideError("a name of the setup, which the program may bind anew")
         one, other = (self.term(argument, always=always, decides=False) for argument in node.args)
         settings = self._settings(node.keywords)
         return lambda value: math.isclose(one(value), other(value), **settings)

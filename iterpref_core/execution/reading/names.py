@@ -61,12 +61,14 @@ class Names:
     Attributes:
         bound: the meaning of each bound name.
         expected: names that were read as expected values.
+        of_setup: names that the setup binds.
     """
 
     def __init__(self, *, shared: bool, refused: frozenset[str] = frozenset()) -> None:
         self.shared = shared
         self.bound: dict[str, Name] = {}
         self.expected: set[str] = set()
+        self.of_setup: set[str] = set()
         self._refused = refused
 
     def of(self, name: str) -> Name:

@@ -90,6 +90,8 @@ class Child:
         if not isinstance(step, ValueStep):
             RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
+        if own := sorted(self.names(step).keys() & set(step.builtins)):
+            return "type", f"the program's own {own[0]}"
         if step.before:
             exec(compiled(step.before, self.path(step)), self.names(step))
         try:
