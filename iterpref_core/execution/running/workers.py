@@ -43,6 +43,29 @@ DISK_FILES = 4
 CLOSED = "the executor is closed; run programs inside its `with` block"
 
 
+def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str) -> Settings:
+    """Return the settings of a zygote.
+
+    Args:
+        plan: its isolation.
+        limits: of each program.
+        runtime: its interpreter.
+        root: the folder that programs may write in.
+    """
+    return Settings(
+        root=root,
+        layers=list(plan.layers),
+        readable=list(runtime.readable),
+        executable=runtime.executable,
+        site=list(runtime.site),
+        preload=list(runtime.preload),
+        processes=runtime.processes,
+        memory_mb=limits.memory_mb,
+        file_mb=limits.file_mb,
+        disk_mb=DISK_FILES * limits.file_mb,
+    )
+
+
 class WorkerDiedError(Exception):
     """The zygote ended or stopped answering; says nothing about the program it was running."""
 
@@ -98,21 +121,9 @@ class Worker:
             theirs.close()
         self.pid = self._process.pid
         """Process id, of bubblewrap in tier A."""
-        settings = Settings(
-            root=self._root,
-            layers=list(plan.layers),
-            readable=list(runtime.readable),
-            executable=runtime.executable,
-            site=list(runtime.site),
-            preload=list(runtime.preload),
-            processes=runtime.processes,
-            memory_mb=limits.memory_mb,
-            file_mb=limits.file_mb,
-            disk_mb=DISK_FILES * limits.file_mb,
-        )
         try:
             with self._patient(START_S):
-                self._socket.sendall(framed(settings.pack()))
+                self._socket.sendall(framed(_settings(plan, limits, runtime, self._root).pack()))
                 problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
