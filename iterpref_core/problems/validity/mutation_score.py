@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from iterpref_core.execution import Engine, Program, ValueTest, program_of, run_right_program, time_limit
+from iterpref_core.execution import Engine, Program, ValueTest, program_of, run_right_program, tests_inside, time_limit
 from iterpref_core.problems.validity.llm_judge import Scores
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
@@ -70,6 +70,7 @@ class ProblemQuality(Record):
         mutation_score: `killed` / `mutants`; None without mutants.
         survivors: the mutants that pass all tests.
         judge: scores by a judge, if one was asked and gave a readable answer.
+        inside: number of tests that run inside, where a program can deceive them; None if none does.
     """
 
     task_id: str
@@ -83,6 +84,7 @@ class ProblemQuality(Record):
     mutation_score: float | None = None
     survivors: tuple[Survivor, ...] = ()
     judge: Scores | None = None
+    inside: int | None = None
 
 
 def _watched(program: Program) -> Program:
@@ -142,6 +144,7 @@ def measure_tests(
         killed=counted - len(survivors),
         mutation_score=1 - len(survivors) / counted if counted else None,
         survivors=tuple(survivors),
+        inside=tests_inside(problem) or None,
     )
     # The last value is missing if nothing was measured, and anything at all if the program has interfered.
     with suppress(LookupError, TypeError, ValueError):

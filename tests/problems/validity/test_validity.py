@@ -10,7 +10,7 @@ import pytest
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
-from iterpref_core.records import IoTest, Problem
+from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel
@@ -99,3 +99,16 @@ def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
         measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
+
+
+def test_problems_with_tests_that_run_inside_are_counted(tmp_path: Path) -> None:
+    loop = AssertTest(code="for n in (1, 2):\n    assert f(n) == n + 1")
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [problem("outside", *WEAK), problem("inside", *WEAK, hidden_tests=(loop, loop))])
+    out = tmp_path / "validity.jsonl"
+    metrics = measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(), out)
+    assert metrics["inside"] == 1
+    assert {quality.task_id: quality.inside for quality in read_jsonl(out, ProblemQuality)} == {
+        "outside": None,
+        "inside": 2,
+    }
