@@ -72,11 +72,11 @@ def assess_tests(
         out: the JSONL file of `ProblemQuality`, in the order of the problems; None writes none.
 
     Returns:
-        The metrics. `problems`; `inside`, those with tests that run inside, if there are any. `reference/<verdict>` (or
-        `none`): the verdicts on the references. `mutants`, `killed`, and `mutation_score`, the share of all mutants that
-        fail. `line_coverage`, `branch_coverage` and `coverage/mean` (lines and branches together): means over problems.
-        With a judge also `judge/asked`, `judge/asked_again`, `judge/unreadable`, and `<criterion>/mean` for each
-        criterion.
+        The metrics. `problems`; `inside`, those with tests that run inside, if there are any. `reference/<verdict>`
+        (or `none`): the verdicts on the references. `mutants`, `killed`, and `mutation_score`, the share of all
+        mutants that fail. `line_coverage`, `branch_coverage` and `coverage/mean` (lines and branches together): means
+        over problems. With a judge also `judge/asked`, `judge/asked_again`, `judge/unreadable`, and
+        `<criterion>/mean` for each criterion.
 
     Raises:
         ExecutionError: the engine failed.
