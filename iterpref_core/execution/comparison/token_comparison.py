@@ -78,9 +78,12 @@ def first_difference(
     ours = _tokens(printed)
     theirs = _tokens(expected)
     allowed = None if tolerance is None else Decimal(repr(tolerance))
-    for position, (token, wanted) in enumerate(zip(ours, theirs, strict=False), 1):
-        if not _same_token(token, wanted, allowed, ignore_case):
-            return Difference(position, token, wanted)
+    known_as_same: set[tuple[str, str]] = set()  # 25,000 times `1.0` beside `1` are compared once
+    for position, pair in enumerate(zip(ours, theirs, strict=False), 1):
+        if pair not in known_as_same:
+            if not _same_token(*pair, allowed, ignore_case):
+                return Difference(position, *pair)
+            known_as_same.add(pair)
     common = min(len(ours), len(theirs))
     if len(ours) > common:
         return Difference(common + 1, ours[common], None)
