@@ -5,6 +5,7 @@ changed, as in Python itself. See `protocol.steps` for what is run, and `sandbox
 """
 
 import json
+import linecache
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from .runners.places import Places
 from .runners.table import RUNNERS
 from .test_names import SharedNames, new_module, own_names
 
+_FILE_NAMES = ("__file__", "co_filename", "getfile", "getsourcefile", "solution.py")
+"""Words by which a program or a test can come to the program's file."""
 OWN_CALLS = 2
 """Calls of this project's between `run_job` and a test: those of `Child.run` and of `_computed` or a runner."""
 
@@ -49,17 +52,32 @@ class Child:
     def load(self) -> None:
         """Put the program where tests import it from, and run it, but for those tests that import it themselves.
 
-        Its file is there for whoever asks for a function's source, or the line of an error.
+        Its source is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path[:0] = [self.folder, self.code_folder]
         for step in self._steps:
             if step.runner == "script":
                 write_files({self.solution(step): f"{self._setup}\n{self._code}" if self._setup else self._code})
             elif not self._solution:
-                os.mkdir(self.code_folder)
                 path = self.solution(step)
-                write_files({path: self._code})
+                lines = self._code.splitlines(keepends=True)
+                linecache.cache[path] = (len(self._code), None, lines, path)
+                if self._is_asked_for():
+                    os.mkdir(self.code_folder)
+                    write_files({path: self._code})
                 self._solution = vars(load(self._setup, self._code, path))
+
+    def _is_asked_for(self) -> bool:
+        """Tell whether somebody may open the program's file: to write one takes as long as most programs.
+
+        Its lines, of which functions and tracebacks are shown, are there without a file.
+        """
+        texts = [self._code]
+        for step in self._steps:
+            if not isinstance(step, ValueStep):
+                return True
+            texts += (step.before, step.expression)
+        return any(word in text for word in _FILE_NAMES for text in texts)
 
     def names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""

@@ -450,7 +450,6 @@ def rehearse(folder: str) -> None:
     os.chdir(folder)
     for _ in range(REHEARSALS):
         child.run_job(raw, channel)
-        remove_folder(os.path.join(os.path.dirname(folder), "code"))
         _flush(sys.stdout)
         _flush(sys.stderr)
     os.chdir("/")
