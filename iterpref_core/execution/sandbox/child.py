@@ -55,11 +55,10 @@ class Child:
         Its source is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path[:0] = [self.folder, self.code_folder]
-        for step in self._steps:
+        for path, step in {self.solution(step): step for step in self._steps}.items():
             if step.runner == "script":
-                write_files({self.solution(step): f"{self._setup}\n{self._code}" if self._setup else self._code})
-            elif not self._solution:
-                path = self.solution(step)
+                write_files({path: f"{self._setup}\n{self._code}" if self._setup else self._code})
+            else:
                 lines = self._code.splitlines(keepends=True)
                 linecache.cache[path] = (len(self._code), None, lines, path)
                 if self._is_asked_for():
@@ -108,12 +107,14 @@ class Child:
         if not isinstance(step, ValueStep):
             RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
-        if own := sorted(self.names(step).keys() & set(step.builtins)):
+        names = self.names(step)
+        if own := sorted(names.keys() & set(step.builtins)):
             return "type", f"the program's own {own[0]}"
         if step.before:
-            exec(compiled(step.before, self.path(step)), self.names(step))
+            exec(compiled(step.before, self.path(step)), names)
+            names = self.names(step)
         try:
-            value = _computed(step, self.names(step), self.path(step))
+            value = _computed(step, names, self.path(step))
         except BaseException as error:
             if not step.catches:
                 raise
