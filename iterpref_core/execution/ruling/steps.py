@@ -48,7 +48,6 @@ class Plan:
         read: indices of the tests that are read as checks.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
-        why_inside: why the tests that run inside are not read as checks.
     """
 
     steps: tuple[Step, ...]
@@ -56,7 +55,6 @@ class Plan:
     read: frozenset[int]
     packages: tuple[str, ...]
     problem: str
-    why_inside: tuple[str, ...]
 
 
 def plan_of(program: Program) -> Plan:
@@ -86,7 +84,6 @@ def plan_of(program: Program) -> Plan:
         frozenset(index for index, reading in readings.items() if reading.checks and index not in inside),
         tuple(sorted({package for reading in readings.values() for package in reading.packages})),
         next(filter(None, (reading.problem for reading in readings.values())), ""),
-        tuple(reading.why_inside for reading in readings.values() if reading.why_inside),
     )
 
 
