@@ -39,7 +39,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TestPlan:
     """The steps of all tests of a program.
 
     Attributes:
@@ -57,7 +57,7 @@ class Plan:
     problem: str
 
 
-def plan_of(program: Program) -> Plan:
+def plan_of(program: Program) -> TestPlan:
     """Return the steps of a program's tests.
 
     Raises:
@@ -78,7 +78,7 @@ def plan_of(program: Program) -> Plan:
         else:
             steps.append(_run(index, test))
             inside.add(index)
-    return Plan(
+    return TestPlan(
         tuple(steps),
         frozenset(inside),
         frozenset(index for index, reading in readings.items() if reading.checks and index not in inside),

@@ -12,7 +12,7 @@ from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.steps import RunStep, packed
 from iterpref_core.execution.ruling.stdin import run_each_test
-from iterpref_core.execution.ruling.steps import Plan, plan_of
+from iterpref_core.execution.ruling.steps import TestPlan, plan_of
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
@@ -97,7 +97,7 @@ class Executor(Engine):
             return self._ruled(inside, plan_of(inside))
         return outcome
 
-    def _ruled(self, program: Program, plan: Plan) -> Outcome:
+    def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
         """Run the steps of a program, and return the verdict."""
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
