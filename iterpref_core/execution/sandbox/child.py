@@ -4,6 +4,7 @@ All tests of a program share the process, in their order: what the program or a 
 changed, as in Python itself. See `protocol.steps` for what is run, and `sandbox.reports` for what is said of it.
 """
 
+import io
 import json
 import linecache
 import os
@@ -59,7 +60,7 @@ class Child:
             if step.runner == "script":
                 write_files({path: f"{self._setup}\n{self._code}" if self._setup else self._code})
             else:
-                lines = self._code.splitlines(keepends=True)
+                lines = list(io.StringIO(self._code, newline=None))  # as Python reads a file's
                 linecache.cache[path] = (len(self._code), None, lines, path)
                 if self._is_asked_for():
                     os.mkdir(self.code_folder)
