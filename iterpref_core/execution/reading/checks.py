@@ -14,7 +14,7 @@ anything else runs inside, as a whole; see `sandbox.runners`.
 import ast
 import builtins
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from iterpref_core.execution.reading.assertions import read_method
@@ -217,6 +217,24 @@ def _stored(tree: ast.AST) -> set[str]:
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 stored.update(alias.asname or alias.name.partition(".")[0] for alias in aliases)
     return stored
+
+
+class _WithSources(ast.NodeTransformer):
+    """Puts short literals, and functions, in the place of names for them.
+
+    Args:
+        bound: the meaning of each name.
+    """
+
+    def __init__(self, bound: Mapping[str, Name]) -> None:
+        self._bound = bound
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return the expression to show for a name."""
+        found = self._bound.get(node.id)
+        if found is None or found.origin not in (Origin.LITERAL, Origin.SOLUTION):
+            return node
+        return ast.Name(found.source, node.ctx) if 0 < len(found.source) <= _MAX_SHOWN else node
 
 
 class _TestReader:
@@ -440,19 +458,11 @@ class _TestReader:
         self._pending = []
 
     def _shown(self, node: ast.expr) -> str:
-        """Return an expression for people: with short literals, and functions, in the place of names for them."""
-        bound = self._names.bound
-
-        class Sources(ast.NodeTransformer):
-            def visit_Name(self, name: ast.Name) -> ast.expr:
-                found = bound.get(name.id)
-                if found is None or found.origin not in (Origin.LITERAL, Origin.SOLUTION) or not found.source:
-                    return name
-                return ast.Name(found.source, name.ctx) if len(found.source) <= _MAX_SHOWN else name
-
+        """Return an expression for people."""
         if isinstance(node, ast.Name):
             return node.id
-        return ast.unparse(Sources().visit(ast.parse(ast.unparse(node), mode="eval").body))
+        copied = ast.parse(ast.unparse(node), mode="eval").body
+        return ast.unparse(_WithSources(self._names.bound).visit(copied))
 
     def _inline(self, function: ast.FunctionDef, args: Sequence[ast.expr] = (), *, method: bool = False) -> None:
         """Read the body of a function where it is called; its local names are gone afterwards.

@@ -16,10 +16,10 @@ from typing import Any
 from ..protocol.steps import SandboxStep, ValueStep, unpacked
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
+from .names_of_tests import SharedNames, new_module, own_names
 from .reports import Report, compiled, describe, exceptions_of, open_channel, printed, returned
 from .runners.places import Places
 from .runners.table import RUNNERS
-from .test_names import SharedNames, new_module, own_names
 
 _FILE_NAMES = ("__file__", "co_filename", "getfile", "getsourcefile", "solution.py")
 """Words by which a program or a test can come to the program's file."""
