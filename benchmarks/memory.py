@@ -114,7 +114,7 @@ def prepare(folder: Path, pairs_in_all: int) -> None:
 
 
 def estimate(folder: Path, size: int) -> Told:
-    """Return what `iterpref train --estimate` gives for batches of a size, and the mean tokens of a pair."""
+    """Return the figures of `iterpref train --estimate` for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
     files = PairReader(folder / "pairs.jsonl", folder / "focal.jsonl")
@@ -213,7 +213,7 @@ def start(part: str, folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def told_by(child: subprocess.Popen[str]) -> Told:
-    """Return what a process has measured, once it has ended."""
+    """Return the measurement of a process, once it has ended."""
     output, _ = child.communicate()
     if child.returncode:
         raise SystemExit(f"error: a measuring process ended with exit status {child.returncode}")

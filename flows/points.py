@@ -63,8 +63,8 @@ class Sweep(NamedTuple):
         snapshot: the user's files.
         params: the user's parameters.
         commands: the commands under way.
-        preparing: held by the point that brings the stages before its training up to date. So what several points need
-            is computed once: the others find it in DVC's cache.
+        preparing: held by the point that brings the stages before its training up to date. A stage that several
+            points need is thereby computed once: the other points find its outputs in DVC's cache.
     """
 
     snapshot: Snapshot

@@ -16,7 +16,7 @@ CACHED = "Cached"
 
 
 class PrefectPages(Terminal):
-    """A run whose tasks are Prefect's. DVC is the only cache, and says itself what is tried again."""
+    """A run whose tasks are Prefect's. DVC is the only cache, and says itself which stages are tried again."""
 
     def __init__(self) -> None:
         self._states: dict[str, State[Any]] = {}

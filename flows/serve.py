@@ -82,7 +82,7 @@ async def _serve(deployments: Sequence[Any]) -> None:
 def deployment_of(flow: Any) -> Any:
     """Return a deployment of a flow in this checkout, for Prefect's `serve`.
 
-    On the server, what a user has set stays: schedules, a pause, default parameters, limits, tags. A deployment of a
+    On the server, the user's settings stay: schedules, a pause, default parameters, limits, tags. A deployment of a
     work pool stays as a whole, and this checkout's has another name then.
     """
     from prefect.client.orchestration import get_client

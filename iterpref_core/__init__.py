@@ -1,6 +1,6 @@
 r"""IterPref's library: useful on its own, without Prefect, DVC or MLflow.
 
-The names below are what most scripts need. A name is loaded when it is first used, so that a script that only runs
+Most scripts need only the names below. A name is loaded when it is first used, so that a script that only runs
 programs never waits for PyTorch.
 
 >>> from iterpref_core import localize

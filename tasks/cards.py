@@ -1,4 +1,4 @@
-"""Cards: accelerators, of which each stage takes one for itself, whoever starts it.
+"""Cards: accelerators, of which each stage takes one for itself, in any process.
 
 A card that is taken is a file that is locked, in a folder of this user on this machine. The system unlocks it when the
 process dies. So stages of several runs, sweeps, workers and terminals share the cards without knowing of each other.

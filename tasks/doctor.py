@@ -46,7 +46,7 @@ def _diagnose(name: str, detail: str, status: Status = "ok") -> Diagnosis:
 
 
 def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing") -> Diagnosis:
-    """Return what a look at the machine found, or the error that it raised, whose message has the remedy."""
+    """Return the finding of a look at the machine, or the error that it raised, whose message has the remedy."""
     try:
         return _diagnose(name, str(look()))
     except ModuleNotFoundError as error:

@@ -53,7 +53,7 @@ class _Choice(BaseModel):
     Attributes:
         objectives: names.
         learning_rates: the same for all; or else
-        factors: multiples of each objective's own learning rate, whatever model and profile it is for.
+        factors: multiples of each objective's own learning rate, for any model and profile.
         alphas: none: each objective's own.
     """
 

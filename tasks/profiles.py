@@ -31,7 +31,7 @@ _Representer.add_representer(
     type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
 )
 _STATED = ["training", "objectives"]
-"""The section whose rows state only what differs from the values of all objectives."""
+"""The section whose rows state only the differences from the values of all objectives."""
 
 
 def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:

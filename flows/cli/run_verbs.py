@@ -72,7 +72,7 @@ def _shown_in_prefect() -> Iterator[bool]:
 
 
 def _pull(targets: tuple[str, ...]) -> None:
-    """Fetch what DVC's remote has of the stages, and of all that they need."""
+    """Fetch the files of the stages from DVC's remote, and all that the stages need."""
     from tasks.dvc.remote import pull_outputs
     from tasks.lock import only_run
 

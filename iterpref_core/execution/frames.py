@@ -93,7 +93,7 @@ class JobHead(NamedTuple):
 
 
 class AnswerHead(NamedTuple):
-    """The head of the answer to a job: what the zygote has seen of the program from outside.
+    """The head of the answer to a job: the zygote's observations of the program from outside.
 
     Attributes:
         killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; "" for none.

@@ -71,7 +71,7 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
     """Run a right program, and return its problem, which says from then on where its tests run.
 
     Tests that are read as checks run inside if the right program passes them there alone. If it passes them as they
-    were read, no other program may return what they cannot compare.
+    were read, no other program may return a value that they cannot compare.
     """
     outcome = executor.run_one(program_of(problem, code))
     inside = moved_inside(problem)

@@ -1,7 +1,7 @@
 """Problems: programming tasks with tests, made, read and screened.
 
 In: the feature tree (stage `problems`), published sets (`ingestion`), a project's own code, or a model (`synthesis`).
-Out: problems whose tests pass right programs, and what their tests demand (stage `validity`).
+Out: problems whose tests pass right programs, and the demands of their tests (stage `validity`).
 `problems.build_problems` is the stage's entry point. Other rooms import the names of `__all__` alone.
 """
 

@@ -219,7 +219,7 @@ class Problem(Record, extra="forbid"):
 
     @property
     def identity(self) -> str:
-        """Return a digest of statement and tests: problems with the same one are one problem, whatever their names."""
+        """Return a digest of statement and tests: problems with the same one are one problem, under any names."""
         identity = f"{statement_digest(self.prompt)}/{self.tests_digest}"
         return hashlib.sha256(identity.encode()).hexdigest()[:12]
 

@@ -80,7 +80,7 @@ def refuse_secrets(urls: Any) -> Any:
     Parameters are written down: in dvc.lock, MLflow and the report. So the message does not repeat the value either.
 
     Raises:
-        ConfigError: the value contains what a password needs, or its query has another parameter than a version.
+        ConfigError: the value may contain a password, or its query has another parameter than a version.
     """
     text, _, query = str(urls).partition("?")
     names = [part.partition("=")[0] for part in query.split("&") if part]
@@ -167,7 +167,7 @@ class InferenceParams(Settings):
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
-        """Refuse fields that would be ignored, or that replace what every call has.
+        """Refuse fields that would be ignored, or that replace those of every call.
 
         Raises:
             ConfigError: such a field is there.

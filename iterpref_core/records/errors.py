@@ -1,4 +1,4 @@
-"""Errors that this project raises on purpose; every message says what was wrong, where, and what to do.
+"""Errors that this project raises on purpose; every message names the mistake, its place, and the remedy.
 
 Library code raises these for users' mistakes and uses `assert` for its own invariants.
 """

@@ -22,7 +22,7 @@ PACKED = (".gz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
 _ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zst, that of Parquet in .parquet"
 _POINTER = b"version https://git-lfs.github.com/"
-"""The first bytes of a file that stands for one in Git LFS, whatever its name."""
+"""The first bytes of a file that stands for one in Git LFS, under any name."""
 _MOST_DIGITS = 4300
 
 

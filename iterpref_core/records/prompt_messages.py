@@ -94,7 +94,7 @@ def with_question(prompt: Prompt, text: str) -> Prompt:
 
 
 def prompt_text(prompt: Prompt) -> str:
-    r"""Return all of a prompt as one text, without roles: what a model without a chat template reads.
+    r"""Return all of a prompt as one text, without roles, for a model without a chat template.
 
     >>> prompt_text((Message(role="system", content="Be brief."), Message(role="user", content="Add.")))
     'Be brief.\n\nAdd.'

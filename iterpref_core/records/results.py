@@ -91,7 +91,7 @@ class TokenCounts(ResultRecord):
 
 
 class Measurement(ResultRecord):
-    """The part of a result that says what was run, and how it ended.
+    """The part of a result that names the program that ran, and says how it ended.
 
     Attributes:
         errors: verdict → the number of samples that have it; without `passed`.

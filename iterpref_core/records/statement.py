@@ -1,7 +1,7 @@
-r"""Statements: what a prompt asks, in two forms.
+r"""Statements: the task that a prompt sets, in two forms.
 
 - The exact form tells statements apart: for identity, for splits, for repetitions. Case, blanks, and marks at the ends
-  of words do not count; neither does what an ingestion has added, nor the words of a system.
+  of words do not count; neither do an ingestion's additions, nor the words of a system.
 - The loose form, the words alone, is for overlap.
 """
 
@@ -38,7 +38,7 @@ _WORD = re.compile(r"\w+")
 
 
 def exact_form(prompt: Prompt) -> str:
-    """Return what a prompt asks, so that equal statements are equal texts.
+    """Return the task that a prompt sets, so that equal statements are equal texts.
 
     >>> exact_form("Add a  and b.") == exact_form("add `a` and b")
     True

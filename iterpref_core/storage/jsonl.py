@@ -162,7 +162,7 @@ class _NamedFile(io.FileIO):
             return super().write(data)
 
     def sync(self) -> None:
-        """Wait until the disk has what was written."""
+        """Wait until the disk has all lines."""
         with self._named():
             os.fsync(self.fileno())
 

@@ -75,7 +75,7 @@ def _beside(path: Path, process: int | str, kind: str) -> Path:
 
 
 def _put_right(path: Path) -> None:
-    """Remove what killed processes left beside a path; a folder that one has moved away gets its name back."""
+    """Remove the folders that killed processes left beside a path; a folder that was moved away gets its name back."""
     hidden = glob.escape(path.name)
     for kind in ("earlier", "partial"):
         for left in path.parent.glob(f".{hidden}.*.{kind}"):
@@ -85,7 +85,7 @@ def _put_right(path: Path) -> None:
 
 
 def _restore(left: Path, path: Path) -> None:
-    """Give an earlier folder its name back if nothing has this name; else remove what is left."""
+    """Give an earlier folder its name back if nothing has this name; else remove the folder."""
     if left.suffix == ".earlier" and left.exists() and not path.exists():
         left.rename(path)
     _remove(left)

@@ -27,7 +27,7 @@ def unpack_text(packed: str) -> str:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """An unpickler that builds texts and other plain values; whatever a pickle would import or call is refused."""
+    """An unpickler that builds texts and other plain values; anything that a pickle would import or call is refused."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"a pickle that wants {module}.{name}")

@@ -209,7 +209,7 @@ def other_split(stated: object, split: str | None) -> bool:
     """Return True if a row states another split than the one that is read.
 
     Args:
-        stated: the value in the row's column; what has none of the usual words is a split if the user names such a one.
+        stated: the value in the row's column; a value without the usual words is a split if the user names it.
         split: the split to read, as for `find_shards`; None: `train`.
     """
     if not isinstance(stated, str) or not stated.strip() or split == ALL:

@@ -12,7 +12,7 @@ from tasks.dvc.graph import opened_repo
 
 
 def check_given_files(root: Path) -> None:
-    """Refuse given files that differ from what DVC has: a second working tree would get the older ones.
+    """Refuse given files that differ from DVC's copies: a second working tree would get the older ones.
 
     Raises:
         InputError: a file was changed after DVC took it, or is not in DVC's cache.

@@ -13,17 +13,17 @@ from tasks.git.command import git, git_path
 from tasks.paths import LOCK
 
 _DESCRIBING = (LOCK.name, ".gitignore", ".dvcignore")
-"""Names of files that say what data there is, and what git and DVC do not look at."""
+"""Names of files that list the data, and the files that git and DVC do not look at."""
 _SHOWN = 3
 """Names in a line about files that stay behind."""
 
 
 @contextmanager
 def own_index(folder: Path) -> Iterator[dict[str, str]]:
-    """Give git a copy of a checkout's index, in which no flag hides what has changed.
+    """Give git a copy of a checkout's index, in which no flag hides a changed file.
 
     After `git update-index --skip-worktree params.yaml` (or `--assume-unchanged`) git takes the file for unchanged,
-    whatever the file says.
+    even if it is not.
 
     Args:
         folder: the checkout.
@@ -78,7 +78,7 @@ def left_behind(names: Sequence[bytes]) -> str:
 
 
 def _named_places(folder: Path) -> set[Path]:
-    """Return what stages depend on, and the files that describe stages and data of DVC."""
+    """Return the files that stages depend on, and those that describe stages and data of DVC."""
     try:
         with opened_repo(folder.resolve()) as repo:
             places = {stage.path for stage in repo.index.stages}

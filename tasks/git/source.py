@@ -19,7 +19,7 @@ UNKNOWN = "unknown"
 REMOVED = "removed"
 """Stands for the value of a parameter that the commit has, and the present file does not."""
 _NAME_CHARS = 80
-"""Characters of a run's name; what follows is in the run's parameters."""
+"""Characters of a run's name; the rest is in the run's parameters."""
 
 
 class Source(BaseModel, frozen=True):
@@ -41,7 +41,7 @@ class Source(BaseModel, frozen=True):
 
     @property
     def state(self) -> str:
-        """A short name of commit and changes, for what must not be mixed with that of another state.
+        """A short name of commit and changes, for results that must not be mixed with those of another state.
 
         >>> Source(commit="a1b2c3d4e5f6").state
         'a1b2c3d'

@@ -1,4 +1,4 @@
-"""Command: what a row of MLflow's table is about, an experiment with one state of code and parameters."""
+"""Command: the subject of a row of MLflow's table, an experiment with one state of code and parameters."""
 
 import hashlib
 import json

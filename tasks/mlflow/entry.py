@@ -47,7 +47,7 @@ class Entry(BaseModel):
         return entries_folder() / f"{self.command.key}.json"
 
     def keep(self) -> None:
-        """Write the file. What it has of an earlier state of the command, which MLflow does not have yet, stays."""
+        """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
         if self.path.is_file():
             before = Entry.read(self.path)
             self.stages = {**before.stages, **self.stages}

@@ -46,7 +46,7 @@ class FinishedStage(BaseModel):
 
 
 def read_stage(stage: str, locked: LockedStage, folder: Path, times: Times | None) -> FinishedStage:
-    """Return a stage of dvc.lock, with what this folder has of it.
+    """Return a stage of dvc.lock, with this folder's files of it.
 
     Args:
         stage: DVC's name of the stage.

@@ -1,7 +1,7 @@
 """Rows: an entry as runs of MLflow.
 
-A run for each command; nested in it one for each stage that was executed in it. A run is found by its key, so that what
-is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
+A run for each command; nested in it one for each stage that was executed in it. A run is found by its key, so that a
+row that is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
 """
 
 import json
@@ -23,7 +23,7 @@ _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 
 
 def send(server: Server, entry: Entry, folder: Path | None) -> None:
-    """Write an entry to MLflow. What the user has deleted there stays deleted.
+    """Write an entry to MLflow. Runs that the user has deleted there stay deleted.
 
     Args:
         server: the tracking server.

@@ -16,7 +16,7 @@ from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"
-"""The tag by which a run is found, whoever writes it and however often."""
+"""The tag by which a run is found, however often it is written."""
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
@@ -101,7 +101,7 @@ class Server:
         tags: Mapping[str, str] = {},
         model_id: str | None = None,
     ) -> None:
-        """Log what a run says. MLflow keeps values of parameters and tags as texts, and cuts long ones.
+        """Log a run's parameters, tags and metrics. MLflow keeps parameters and tags as texts, and cuts long ones.
 
         Args:
             run_id: the run.

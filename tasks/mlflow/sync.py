@@ -24,7 +24,7 @@ _away_until: dict[str, float] = {}
 
 
 def write_entry(entry: Entry, folder: Path | None = None) -> None:
-    """Keep an entry, and send all that is kept to MLflow. Whatever goes wrong with that is a warning.
+    """Keep an entry, and send all that is kept to MLflow. Any failure of that is a warning.
 
     Args:
         entry: the state of a command.

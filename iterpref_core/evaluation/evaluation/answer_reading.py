@@ -124,7 +124,7 @@ def read_texts(
 
 
 def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
-    """Return True if a limit of tokens has cut the program, and not what a base model writes behind it.
+    """Return True if a limit of tokens has cut the program, and not the text that a base model writes behind it.
 
     A base model goes on behind its program up to the limit. A sanitizer may leave out the line that was cut: where
     there is one, and for a chat model, which would have ended by itself, a cut answer counts as a cut program.

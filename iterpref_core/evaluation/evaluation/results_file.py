@@ -50,12 +50,12 @@ class ResultsFolder:
             self._unanswered.append(str(error))
 
     def write(self, benchmark: str, result: Measured | Incomplete, samples: Sequence[Sample]) -> None:
-        """Write a benchmark's result and programs, at once: what was measured is there, however the next one ends."""
+        """Write a benchmark's result and programs, at once: they stay, however the next benchmark ends."""
         self._measured[benchmark] = result
         write_results(self._out, self._record({benchmark: result}), {benchmark: samples})
 
     def of_this_run(self) -> ModelResults:
-        """Write the reasons why benchmarks have no data here, and return what was found in this run.
+        """Write the reasons why benchmarks have no data here, and return the results of this run.
 
         Raises:
             UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
@@ -117,7 +117,7 @@ def warn_of_absent_benchmarks(results: ModelResults) -> None:
 
 
 def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Incomplete | Unavailable]:
-    """Return what the folder has of the same model; the results and samples of another model are removed."""
+    """Return the folder's results of the same model; the results and samples of another model are removed."""
     path = out / RESULTS
     if not path.exists():
         return {}

@@ -63,7 +63,7 @@ class Sampler:
         params: how answers are sampled; each of several samples of a prompt has a seed of its own.
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
-        fields: what the user has put into the body of each call of an endpoint.
+        fields: the user's additions to the body of each call of an endpoint.
         prices: the prices of an endpoint's tokens; None for a model of this machine.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """

@@ -98,7 +98,7 @@ def _tell_missing_k(benchmark: Benchmark[Any], score: ScoreRecord) -> None:
 
 
 def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: int) -> dict[str, Any]:
-    """Return what stands in place of a score where answers are missing."""
+    """Return the text that takes the place of a score where answers are missing."""
     scores = []
     for instead in ("wrong_answer", "passed"):
         filled = {task: [instead if each == UNANSWERED else each for each in all_] for task, all_ in verdicts.items()}

@@ -37,7 +37,7 @@ TRAJECTORIES = 500
 """The largest number of trajectories on the page."""
 
 TRAJECTORY_BYTES = 3_400_000
-"""The largest size of all trajectories: with style and script the page stays below 4 MB, whatever models wrote."""
+"""The largest size of all trajectories: with style and script the page stays below 4 MB, however much models wrote."""
 
 
 @dataclass(frozen=True)

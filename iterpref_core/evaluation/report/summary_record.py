@@ -64,7 +64,7 @@ class CodeflowSummary(SummaryRecord):
 
 
 class ValiditySummary(SummaryRecord):
-    """The quality of the tests of a sample of problems. What was not measured is None.
+    """The quality of the tests of a sample of problems. A quantity that was not measured is None.
 
     Attributes:
         problems: the number of problems in the sample.

@@ -1,4 +1,4 @@
-"""Entrants of a leaderboard: what a name on the command line stands for, found out before any model is asked."""
+"""Entrants of a leaderboard: the meaning of each name on the command line, found out before any model is asked."""
 
 import logging
 import re
@@ -46,7 +46,7 @@ class Entrant:
 
 
 def find_entrants(places: Sequence[str], params: Params) -> list[Entrant]:
-    """Return what each place stands for, and check what can be checked without asking a model.
+    """Return the entrant of each place, after all checks that need no answer of a model.
 
     Args:
         places: folders of checkpoints or of results, hub ids, names of served models, files of samples.

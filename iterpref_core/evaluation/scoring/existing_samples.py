@@ -159,7 +159,7 @@ def _answer(benchmark: Benchmark[Any], task: Any, completion: str, continued: st
     r"""Return the text in which the program of a completion is found.
 
     It is the prompt with the completion, unless this is no body but holds the whole function, such as in a fence:
-    "Sure:\n```python\ndef f(x): …". Then it is the prompt, which may import what the function needs, and the function.
+    "Sure:\n```python\ndef f(x): …". Then it is the prompt, which may have imports for the function, and the function.
 
     Args:
         benchmark: the suite.

@@ -43,7 +43,7 @@ def make_leaderboard(
         fresh: ask again for answers that are kept.
 
     Returns:
-        The table; its `failure` is what went wrong.
+        The table; its `failure` says why models have no score.
 
     Raises:
         InputError: an entrant cannot be used, or no model could be measured.

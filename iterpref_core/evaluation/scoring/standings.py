@@ -20,7 +20,7 @@ HEADINGS = ("benchmark", "model", "tasks", "pass@1", "95% interval", "points aga
 
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:
-    """Return a row for scripts and for the CSV file; what is not known is None."""
+    """Return a row for scripts and for the CSV file; an unknown value is None."""
     paired = row.comparison
     return {
         "benchmark": row.benchmark,
@@ -72,7 +72,7 @@ class Leaderboard:
         standings: a row for each model and benchmark.
         unmeasured: sentences on benchmarks that a model has no score on.
         incomplete: in some of them answers are missing.
-        failure: what went wrong with some models; None if all were measured.
+        failure: why some models have no score; None if all were measured.
     """
 
     first: str
@@ -110,7 +110,7 @@ class Leaderboard:
 
     @property
     def notes(self) -> list[str]:
-        """Return what a reader has to know of the numbers, a sentence a line."""
+        """Return the notes that a reader of the numbers needs, a sentence a line."""
         return [
             "Scores are in percent. p-values are not corrected for the number of rows.",
             "The exact McNemar test on the same tasks decides what is better (several samples: a randomization test).",

@@ -1,6 +1,6 @@
 """Cards of exported models and pairs, in the form that the Hugging Face hub reads.
 
-A card says only what was recorded of these very weights or files. Everything else is called unknown.
+A card states only facts that were recorded of these very weights or files. Everything else is called unknown.
 """
 
 import json

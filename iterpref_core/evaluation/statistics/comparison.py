@@ -1,4 +1,4 @@
-"""Comparison: what the tests of two models found. They need numpy; those who show the numbers do not."""
+"""Comparison: the results of statistical tests on two models. They need numpy; a reader of the numbers does not."""
 
 from pydantic import BaseModel
 

@@ -29,7 +29,7 @@ Tree = Any
 MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
 _BIG = 10**sys.int_info.str_digits_check_threshold
-"""Python writes smaller integers as decimals whatever limit a program or a test has set."""
+"""Python writes smaller integers as decimals under any limit that a program or a test has set."""
 _MOST_OF_A_HASH = 64
 """Items of a set that may have one hash. A few have it honestly: hash(-1) is hash(-2), and so (-1, 7) is (-2, 7)."""
 _SCALARS = frozenset(map(id, (type(None), bool, str, float)))
@@ -74,7 +74,7 @@ class UnencodableError(Exception):
 
 
 def type_name(kind: type) -> str:
-    """Return a class's name as the interpreter knows it, whatever its metaclass says."""
+    """Return a class's name as the interpreter knows it; its metaclass may say something else."""
     return str(type.__dict__["__name__"].__get__(kind))
 
 

@@ -1,1 +1,1 @@
-"""Comparison: of what a program has returned or printed with what was expected; out of the program's reach."""
+"""Comparison: of a program's values and output with the expected ones; out of the program's reach."""

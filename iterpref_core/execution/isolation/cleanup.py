@@ -22,7 +22,7 @@ def _remove_files(folder: int) -> list[str]:
 
 
 def empty_folder(root: str) -> None:
-    """Remove everything beneath a folder, however deep and whatever its modes; links are never followed.
+    """Remove everything beneath a folder, however deep and with any modes; links are never followed.
 
     Nothing may change the folder meanwhile.
 

@@ -76,7 +76,7 @@ def _call(number: int, body: list[Instruction]) -> list[Instruction]:
 
 
 def _always(number: int, decision: int) -> list[Instruction]:
-    """Return instructions for one system call, whatever its arguments."""
+    """Return instructions for one system call with any arguments."""
     return _call(number, [(_RETURN, 0, 0, decision)])
 
 

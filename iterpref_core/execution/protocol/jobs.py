@@ -41,7 +41,7 @@ class Answer:
     """The observations of a zygote from outside of a program, and the raw bytes that the program wrote.
 
     Attributes:
-        seen: what the zygote has seen.
+        seen: the zygote's observations.
         paths: those of the machine that the program may have met, which feedback does not show.
         printed: the beginning of all that it printed; of a script, its standard output as far as it was asked for.
         channel: the reports.

@@ -103,13 +103,13 @@ class Program:
         tests: at least one test.
         setup: source to run before the code, such as imports; may be empty.
         comparator: decides about the values of value tests.
-        cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of what the ground truth
-            needs; real time is limited in proportion. Each stdin test has all of it.
+        cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of the ground truth's
+            time; real time is limited in proportion. Each stdin test has all of it.
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the first that a test names; None for this one.
         inside: True: all tests but calls run inside, see `sandbox.runners`. False: those that are read as checks never
-            do. None: they do if the program returns what no check can compare.
+            do. None: they do if the program returns a value that no check can compare.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))

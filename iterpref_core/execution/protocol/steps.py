@@ -85,7 +85,7 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> byt
 
 
 def unpacked(message: bytes | memoryview) -> tuple[str, str, list[SandboxStep], str]:
-    """Return what `packed` was given."""
+    """Return the argument of `packed`."""
     setup, code, steps, key = pickle.loads(message)
     kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
     return setup, code, [kinds[name]._make(fields) for name, fields in steps], key

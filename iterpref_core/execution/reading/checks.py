@@ -7,7 +7,7 @@ A test is read from its source, without being run:
     assert xs == [3, 1, 2]         the value of xs leaves that process, and is compared with [3, 1, 2]
 
 All but the comparisons is run by Python itself, so that a list that the program has changed is a list that has changed.
-The expected values never enter the program's process. What may stand in such a test is a closed list: a test with
+The expected values never enter the program's process. Such a test may contain only a closed list of forms: a test with
 anything else runs inside, as a whole; see `sandbox.runners`.
 """
 
@@ -26,7 +26,7 @@ from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem,
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
 _MOST_READINGS = 5
-"""Each reading finds names that are no expected values, and changes what the next one finds."""
+"""Each reading finds names that are no expected values, and so changes the result of the next one."""
 _MOST_STATEMENTS = 10_000
 """Statements that are read: functions that call others twice would have no end."""
 _OF_RUNNERS = {
@@ -60,7 +60,7 @@ class Reading(NamedTuple):
     """A test that was read.
 
     Attributes:
-        checks: what takes the place of the test, in order; none where it runs inside.
+        checks: the checks that replace the test, in order; none where it runs inside.
         why_inside: the part of the test that is on no list; empty if it is read as checks.
         packages: that the test cannot do without.
         problem: why the test cannot be compiled; empty if it can.

@@ -23,7 +23,7 @@ _BUILTINS = """
     abs bytes dict float frozenset int len list max min repr round set sorted str sum tuple
 """
 _OF_A_VALUE = frozenset(_BUILTINS.split())
-"""Builtins that the program may apply: none of them knows what is expected."""
+"""Builtins that the program may apply: none of them knows the expected value."""
 _OF_TEXTS = {"eval", "exec", "compile", "__import__"}
 """Builtins that run a text, which may compare anything."""
 _TYPES = {"int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"}
@@ -51,7 +51,7 @@ class Condition(NamedTuple):
         holds: tells whether that value is right.
         expected: the right value, or the whole condition, for people.
         exact: the value must be of exactly a plain type: the condition asks for its type or identity.
-        builtins: names that mean Python's own functions and types here, whatever the program has under them.
+        builtins: names that mean Python's own functions and types here, even if the program binds them anew.
     """
 
     value: ast.expr

@@ -64,7 +64,7 @@ def _value(node: ast.expr) -> Any:  # noqa: C901 - a form a line
 
 
 def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
-    """Return what an operator makes of two literals; a test's author may have written a value that fills the memory.
+    """Return the result of an operator on two literals; a test's author may have written a value that fills the memory.
 
     Raises:
         ValueError: it is none of these, or may be too large.

@@ -33,7 +33,7 @@ class Origin(Enum):
 
 
 THEIRS = frozenset({Origin.SOLUTION, Origin.OBJECT, Origin.RESULT, Origin.MADE})
-"""Origins of what may be an object of the solution's."""
+"""Origins of values that may be objects of the solution's."""
 
 
 class Name(NamedTuple):
@@ -171,7 +171,7 @@ class Names:
         is computed with it.
 
         Raises:
-            InsideError: it may decide something, or nobody can say what a name in it is.
+            InsideError: it may decide something, or has a name of unknown origin.
         """
         match node:
             case ast.Name(name):

@@ -1,1 +1,1 @@
-"""Ruling by the supervisor: the steps of tests, and the verdicts on what is reported of them."""
+"""Ruling by the supervisor: the steps of tests, and the verdicts on the reports of them."""

@@ -104,7 +104,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
 
 
 def _wrong_output(test: StdinTest, printed: str, call: Call) -> str | None:
-    """Return what is wrong with an output by its tokens, or as the test's checker says; None if it is right.
+    """Return the fault of an output by its tokens, or by the test's checker; None if it is right.
 
     An empty text: that is plain to see.
     """

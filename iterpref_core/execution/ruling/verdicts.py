@@ -204,7 +204,7 @@ class Trial:
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")
 
     def raised(self, index: int, payload: str) -> Outcome | None:
-        """Rule on what a call raised that has to raise; return None if it is right."""
+        """Rule on the exception of a call that has to raise; return None if it is right."""
         step = self.steps[index]
         found = [str(name) for name in json.loads(payload)] if payload else []
         if set(step.raises) & set(found):

@@ -1,4 +1,4 @@
-"""Ray executor: programs on the nodes of a cluster; every task is one program, on whatever node has a free CPU.
+"""Ray executor: programs on the nodes of a cluster; every task is one program, on any node that has a free CPU.
 
 Ray places the tasks, and starts them again elsewhere if their node is lost. A task's result is counted when the
 supervisor fetches it: a lost node costs time, and neither loses nor repeats an outcome.

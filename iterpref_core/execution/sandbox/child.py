@@ -1,7 +1,7 @@
 """Child: runs one program and its tests in a process that is restricted, and reports over a private channel.
 
-All tests of a program share the process, in their order: what the program or a test changes, the next test finds
-changed, as in Python itself. See `protocol.steps` for what is run, and `sandbox.reports` for what is said of it.
+All tests of a program share the process, in their order: a change by the program or by a test is there for
+the next test, as in Python itself. `protocol.steps` describes the steps, and `sandbox.reports` the reports of them.
 """
 
 import io
@@ -146,7 +146,7 @@ def _depth() -> int:
 def run_job(raw: memoryview, descriptor: int) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
-    It returns whatever the program did, short of ending the process.
+    It returns in any case, unless the program ends the process.
     """
     setup, code, steps, key = unpacked(raw)
     report = open_channel(descriptor, key)

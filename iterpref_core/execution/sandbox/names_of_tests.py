@@ -24,7 +24,7 @@ def own_names(solution: dict[str, Any]) -> dict[str, Any]:
 class SharedNames:
     """The names that all `assert` tests of a program share: a copy of the solution's, and the tests' own.
 
-    What a test binds stays the tests': a helper called `check` is not put in the place of the solution's.
+    The names that a test binds stay the tests': a helper called `check` is not put in the place of the solution's.
 
     Args:
         solution: the names of the solution.
@@ -36,7 +36,7 @@ class SharedNames:
         self._names = vars(new_module("test_solution", "test_solution.py"))
 
     def refreshed(self) -> dict[str, Any]:
-        """Return the names, with what the solution has bound since the last test."""
+        """Return the names, with those that the solution has bound since the last test."""
         for name, value in own_names(self._solution).items():
             if name not in self._copied or self._copied[name] is not value:
                 self._copied[name] = self._names[name] = value

@@ -1,4 +1,4 @@
-"""Reports: what the process of a program says about its tests, a line each.
+"""Reports: the lines in which the process of a program reports on its tests, one each.
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
 on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `value` (its canonical text),

@@ -49,7 +49,7 @@ SHARED_MEMORY = "/dev/shm"
 """Folder of shared memory and semaphores; a program that must stay one process cannot write there."""
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
-"""With what they import: `statistics` brings `decimal`, `fractions`, `random` and others."""
+"""With their own imports: `statistics` brings `decimal`, `fractions`, `random` and others."""
 REHEARSED = "def f(x):\n    return x[1:]\n"
 """A program whose second test fails."""
 REHEARSALS = 20
@@ -70,7 +70,7 @@ def say(facts: dict[str, Any]) -> None:
 def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
     """Answer the supervisor: the head, then the beginnings of files, each of which is a frame.
 
-    The kernel copies the files: what a program printed and returned is never in this process's memory, of which the
+    The kernel copies the files: a program's output and values are never in this process's memory, of which the
     next program gets a copy.
 
     Args:
@@ -99,7 +99,7 @@ class Files:
         self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
 
     def fill_stdin(self, text: memoryview) -> None:
-        """Write what the program of this process reads, and open the file anew, as `< file` opens it."""
+        """Write the standard input of this process's program, and open the file anew, as `< file` opens it."""
         while text:
             text = text[os.write(self.stdin, text) :]
         self.stdin = os.open(f"/proc/self/fd/{self.stdin}", os.O_RDONLY)
@@ -109,7 +109,7 @@ class Files:
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
-        """Return what the supervisor is sent: the beginning of the output, at least so many bytes, and the channel."""
+        """Return the supervisor's parts: the beginning of the output, at least so many bytes, and the channel."""
         return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.channel, MAX_CHANNEL)]
 
     def close(self) -> None:
@@ -436,7 +436,7 @@ def main() -> None:
 def rehearse(folder: str) -> None:
     """Run a program of this module's own in this process, as children run theirs.
 
-    The interpreter keeps what it learns of code that runs: the types of values, where attributes are found. Each child
+    The interpreter keeps notes on code that runs: the types of values, where attributes are found. Each child
     would learn it anew, and copy the pages on which it writes it down.
 
     Args:

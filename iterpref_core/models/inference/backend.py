@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         prompt: the user's message.
-        seed: decides the random numbers of the answer, whatever else is in the batch; samples of a prompt differ in it.
+        seed: decides the random numbers of the answer, in any batch; samples of a prompt differ in it.
         private: the prompt is made of somebody's own code, and is searched for secrets before it leaves this machine.
         system: a message for the system before the prompt, for a model that chats.
         raw: the prompt is all that the model reads, without a template.
@@ -89,7 +89,7 @@ class Model(ABC):
         in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
         concurrency: prompts at once: in a batch, or in flight.
-        adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked in place of what it refuses.
+        adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked after a refusal.
     """
 
     in_process = False

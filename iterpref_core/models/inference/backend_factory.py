@@ -86,7 +86,7 @@ OPENERS: dict[BackendName, Callable[[BackendSettings], AbstractContextManager[Mo
 }
 """Backend of `backend_table.BACKENDS` → function that opens a model.
 
-The call refuses what can be refused at no cost, such as a missing key. Its `with` block opens the model, once a
+The call makes the checks that cost nothing, such as for a missing key. Its `with` block opens the model, once a
 question has no kept answer. Budget, store and guard are added by `open_model`, for every backend."""
 
 

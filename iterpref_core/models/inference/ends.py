@@ -11,7 +11,7 @@
 | `withheld: …` | the prompt does not leave this machine |
 
 The first two are answers. With any other end the answer is *missing*: it is counted by its reason, nothing is made of
-its text, and the other prompts are asked. What is not known to be an answer is none.
+its text, and the other prompts are asked. A text that is not known to be an answer is none.
 """
 
 import json

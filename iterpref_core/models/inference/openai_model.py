@@ -43,7 +43,7 @@ class OpenAIModel(Model):
     """A model behind an endpoint.
 
     Attributes:
-        adapted: names of `adaptations.ADAPTATIONS`: how the server is asked in place of what it refuses.
+        adapted: names of `adaptations.ADAPTATIONS`: how the server is asked after a refusal.
 
     Args:
         name: the name under which the model is served.
@@ -224,7 +224,7 @@ class OpenAIModel(Model):
         """Return the name of the adaptation that a refusal suggests for a call; None if it is about the prompt.
 
         Raises:
-            InputError: the refusal names what the user has set, which is never left out.
+            InputError: the refusal names a setting of the user's, which is never left out.
         """
         if self._tokens is not None:
             return None
@@ -306,7 +306,7 @@ class _Tries:
 
 
 def _reason(error: openai.APIStatusError) -> str:
-    """Return a server's reason: OpenAI's message, or the body as it came, whatever its shape."""
+    """Return a server's reason: OpenAI's message, or the body as it came, in any shape."""
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     return _redacted(message if isinstance(message, str) else error.response.text)

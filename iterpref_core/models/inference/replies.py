@@ -65,7 +65,8 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     Args:
         content: JSON, or a stream of events.
         request: the request, from which the tokens of the prompt are estimated.
-        limit: the limit of tokens; an answer that has used them all was cut, whatever the server says. None: it says.
+        limit: the limit of tokens; an answer that has used them all was cut, even if the server denies
+            it. None: the server's word counts.
 
     Raises:
         ReplyError: there is no answer; the message repeats the reason, or names the field.

@@ -1,4 +1,4 @@
-"""Transformers model: batched generation in this process, on whatever accelerator there is."""
+"""Transformers model: batched generation in this process, on the machine's accelerator."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
@@ -52,7 +52,7 @@ class SeededSampling(LogitsProcessor):
     """Sampling at a temperature, made of greedy decoding, with random numbers of its own for every row.
 
     argmax(logits / T + g) with standard Gumbel noise g is a draw from softmax(logits / T). The noise of a row comes
-    from the row's seed, so that an answer does not depend on what else is in the batch.
+    from the row's seed, so that an answer does not depend on the rest of the batch.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica")
 """Starts (`init_lora_weights`) that leave the base as it is. Others take the product of A and B out of a weight of the
-base, so that it is W - B0 A0 + B A: whoever adds B A to W as it was saved has another model."""
+base, so that it is W - B0 A0 + B A: B A added to W as it was saved gives another model."""
 
 
 def check_adapters(source: ModelSource) -> None:

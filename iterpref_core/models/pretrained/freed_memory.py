@@ -23,7 +23,7 @@ class FreedMemory:
     """The freed memory of passes, given back as soon as it is more than `KEPT_BYTES`.
 
     A pass is a batch, or the part of one that is computed at once. Between two passes only weights and the like are in
-    use. What a process has more than after the last release is therefore freed memory:
+    use. Any memory that a process has beyond that of the last release is therefore freed:
 
         after the release    700 MB
         after a pass        1100 MB     400 MB are kept

@@ -193,7 +193,7 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
 def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
     """Return the precision in which a model generates in this process.
 
-    A GPU has room and speed for whatever a checkpoint was saved in, unless the parameters say otherwise.
+    A GPU has room and speed for any type that a checkpoint was saved in, unless the parameters say otherwise.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "auto" and device != "cpu":

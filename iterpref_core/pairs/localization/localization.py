@@ -97,12 +97,12 @@ def apply_policy(
     params: LocalizationParams,
     counts: Counter[str],
 ) -> Iterator[FocalSpans]:
-    """Yield the spans of pairs, as `params.empty` and `params.widen_lines` have them; what they do is counted.
+    """Yield the spans of pairs, as `params.empty` and `params.widen_lines` have them; their effects are counted.
 
     Args:
         located: pairs with their error regions.
         params: the policy.
-        counts: of what was done, by the names that `localize_pairs` returns.
+        counts: numbers of events, by the names that `localize_pairs` returns.
     """
     for pair, region in located:
         rejected = region.rejected

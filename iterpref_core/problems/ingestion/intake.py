@@ -1,4 +1,4 @@
-"""Intake: what every ingestion does: sources are found, rows are read and counted, and files appear whole."""
+"""Intake: the steps of every ingestion: sources are found, rows are read and counted, and files appear whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,8 +57,8 @@ class Ingested:
     """The outcome of an ingestion.
 
     Attributes:
-        counts: what was taken, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of parts of
-            rows, and of files.
+        counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
+            parts of rows, and of files.
         dropped: the first rows of each reason.
     """
 
@@ -71,9 +71,9 @@ class Intake:
 
     Attributes:
         columns: where each part of a row stands.
-        product: what is made, `problem` or `pair`.
+        product: the kind of record that is made, `problem` or `pair`.
         license: SPDX of rows that state none.
-        counts: counts of what is taken.
+        counts: numbers of the records that are taken.
         result: the outcome, once all has been read.
     """
 
@@ -94,7 +94,7 @@ class Intake:
         self.result = Ingested({}, ())
 
     def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[int, T]]:
-        """Yield the number of each row that is not left out, with what is read in it.
+        """Yield the number of each row that is not left out, with the record that is read in it.
 
         Args:
             read: reads a row; see `read_row`.
@@ -154,7 +154,7 @@ def write_records(
 
     Args:
         intake: the ingestion.
-        taken: number of a row, and what is read in it.
+        taken: number of a row, and the record that is read in it.
         out: JSONL of the problems or pairs.
         trajectories: JSONL of the trajectories; None: they are not written.
     """
@@ -202,7 +202,7 @@ def _each_row(files: Sequence[str], stack: ExitStack) -> Iterator[Item]:
 
 
 def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) -> T | Dropped:
-    """Return what is read in a row, or the row with the reason why it is left out.
+    """Return the record that is read in a row, or the row with the reason why it is left out.
 
     Raises:
         ExecutionError: the engine failed.

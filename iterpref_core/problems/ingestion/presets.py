@@ -19,10 +19,10 @@ class Preset:
         card: the set's repository on the hub.
         license: SPDX of the license on the set's card, for a file without its card; a row or a card may state another.
         columns: where each part stands, in the words of `--columns`; None: the user says it.
-        notes: what is special, for the table; *not seen*, where the columns are those of code that reads the set.
+        notes: remarks for the table; *not seen*, where the columns are those of code that reads the set.
         prefix: the beginning of the problems' names; empty: names are taken as they are.
-        asks: True: the prompt says what to write, a script or a function of a name. False: the statement says it.
-        ignore_case: True: the set's own rule ignores case in what a script prints.
+        asks: True: the prompt asks for a script or a function of a name. False: the statement says it.
+        ignore_case: True: the set's own rule ignores case in a script's output.
         prepare: name of the function of `preparations` that is the set's own.
         parts: the kind of its rows, one of `PARTS`.
     """

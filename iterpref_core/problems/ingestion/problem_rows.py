@@ -191,7 +191,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
 
 
 def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
-    """Return a problem with its entry point, and a prompt that says what is wanted if the statement does not."""
+    """Return a problem with its entry point, and a prompt that states the task if the statement does not."""
     first = problem.tests[0]
     names = [problem.entry_point] if problem.entry_point else tested_names(first, "".join(rules.programs[:1]))
     prompt = problem.prompt

@@ -51,8 +51,8 @@ class Rules:
     Attributes:
         programs: right programs, which decide between readings.
         starter_code: code that the answer begins with.
-        ignore_case: True if the set's own rule ignores case in what a script prints.
-        checker: source of a function that judges what a script prints.
+        ignore_case: True if the set's own rule ignores case in a script's output.
+        checker: source of a function that judges a script's output.
     """
 
     programs: Sequence[str] = ()

@@ -28,7 +28,7 @@ class _Outline(ast.NodeTransformer):
 
 
 def prompt_of(function: Function) -> str:
-    """Return the task to write a function so that it does what its docstring says."""
+    """Return the task to write a function so that it does as its docstring says."""
     kind = "function"
     alone = ""
     if function.classes:

@@ -52,8 +52,8 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
 
     Raises:
         InputError: the file is absent.
-        RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: what
-            is not read is not compared, and would pass for new.
+        RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: a
+            task that is not read is not compared, and would pass for new.
     """
     for item in read_items(path):
         where = str(item.where)

@@ -156,7 +156,7 @@ class _Earlier:
 
 
 def _long_form(problem: Problem) -> list[int]:
-    """Return the hash of the form of what a problem's tests call, or of its script; none for a short one, or none.
+    """Return the hash of the form of the calls of a problem's tests, or of its script; none for a short one, or none.
 
     A helper that two references share, such as `is_prime`, makes them no one problem.
     """

@@ -1,4 +1,4 @@
-"""Validity of tests: what they reach, which mutants they tell apart, what a judge and a human say of them.
+"""Validity of tests: their coverage, the mutants that they tell apart, and a judge's and a human's opinions of them.
 
 Stage `validity`; `validity.measure_validity` is the entry point.
 """

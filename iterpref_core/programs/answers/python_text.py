@@ -156,7 +156,7 @@ def _rank_of_name(
         tree: the text.
         definitions: its definitions outside of functions.
         name: the entry point's.
-        of_class: the entry point is a class's, such as `Adder.add`, so that a method is what is asked for.
+        of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
     """
     found = []
     methods = _methods(definitions)

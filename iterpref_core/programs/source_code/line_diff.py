@@ -216,7 +216,7 @@ def locate_error(
 def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     """Return a longest common subsequence of two sequences, as ascending index pairs.
 
-    Where several are longest: first the common prefix is matched, then the common suffix of what remains; between
+    Where several are longest: first the common prefix is matched, then the common suffix of the rest; between
     them, from the last match to the first, each match takes the earliest element of `a`, and then of `b`, that any
     longest subsequence allows.
 

@@ -94,7 +94,7 @@ class PairLabels:
 
 @dataclass
 class TokenSequence:
-    """Tokens that go into one row together: a prompt and what follows it.
+    """Tokens that go into one row together: a prompt and its completion.
 
     Attributes:
         pair: the number of their pair in the batch.

@@ -15,7 +15,7 @@ def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[s
 
     Args:
         problem_ids: of all rows; empty where the file does not say.
-        statements: digests of what is asked, of all rows.
+        statements: digests of the tasks of all rows.
     """
     # A forest: each id leads to another name of the same problem, or to itself.
     leads: dict[str, str] = {}

@@ -14,7 +14,7 @@ class TokenizedPair:
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
         problem_id: of its problem; the pair's own name where the file does not say.
-        statement: digest of what is asked: equal statements are one problem, too.
+        statement: digest of the task: equal statements are one problem, too.
         prompt_truncated: how many tokens the length limits removed from the prompt.
         chosen_truncated: from y+.
         rejected_truncated: from y-.

@@ -1,4 +1,4 @@
-"""Layout of a model's rows: what a batch does not show of the layers that see less than a whole pair."""
+"""Layout of a model's rows: facts that a batch does not show, about layers that see less than a whole pair."""
 
 from collections.abc import Sequence
 from typing import Any

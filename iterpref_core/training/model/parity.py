@@ -60,7 +60,7 @@ def silent(model: torch.nn.Module) -> Iterator[Noise]:
     of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
 
     Yields:
-        What is switched off; nothing any more, once it is on again.
+        The sources of noise that are switched off; none any more, once they are on again.
     """
     noise: Noise = []
     for holder, name in _noise(model):

@@ -1,7 +1,7 @@
 """Passed arguments: the names of other libraries that are handed on to them as they are, each with the reason.
 
 A name is here where a test has seen that it leaves checkpoints, reference, batches and the written model right. Any
-other is refused by name: nobody has seen what it does.
+other is refused by name: nobody has tried its effect.
 """
 
 TRAINING_ARGUMENTS = {

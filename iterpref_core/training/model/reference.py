@@ -144,7 +144,7 @@ def score_rows(
 ) -> Iterator[list[Scores]]:
     """Score every token of both programs given all before it, and yield the scores of each forward pass.
 
-    The longest pairs come first: what does not fit into memory ends the run in its first seconds.
+    The longest pairs come first: a batch that does not fit into memory ends the run in its first seconds.
 
     Args:
         model: a causal language model with a label head.

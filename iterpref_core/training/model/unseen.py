@@ -8,7 +8,7 @@ import re
 SEES = re.compile(r"window(_size|_len)?$|attention_chunk_size$|attn_chunk_length$")
 """The ends of the names of settings that say how many tokens a layer sees.
 
-Where a window is a little narrower than a pair, what the window hides moves a probability by less than a comparison
+Where a window is a little narrower than a pair, the hidden tokens move a probability by less than a comparison
 notices.
 """
 CHANGING_ROPE = ("dynamic", "longrope")

@@ -163,7 +163,7 @@ class ObjectiveSettings:
         row: its row of the table, with the options of its loss.
         learning_rate: the largest of the schedule.
         alpha: the weight of the NLL; 0 without one.
-        beta: the strength of the implicit KL penalty, or what the loss makes of it.
+        beta: the strength of the implicit KL penalty, or the loss's own use of that number.
     """
 
     name: str
@@ -215,7 +215,7 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
 
 
 def parameters_of(name: str) -> dict[str, str]:
-    """Return the settings of `training` that an objective reads, as dvc.yaml lists them, each by what it decides.
+    """Return an objective's settings in `training`, as dvc.yaml lists them, each by the quantity that it decides.
 
     >>> parameters_of("dpo")
     {'learning_rate': 'learning_rate', 'beta': 'beta'}
@@ -232,7 +232,7 @@ def parameters_of(name: str) -> dict[str, str]:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse what changes nothing about an objective: a mistake that would not show in the loss."""
+    """Refuse a setting that changes nothing about an objective: a mistake that would not show in the loss."""
     for name, given in stated.items():
         row = OBJECTIVES[name]
         effective = [*parameters_of(name), *row.options]

@@ -1,4 +1,4 @@
-"""Settings of `FocalDPOTrainer`: TRL's `DPOConfig` with what this project adds, and the use of each of its fields."""
+"""Settings of `FocalDPOTrainer`: TRL's `DPOConfig` with this project's additions, and the use of each of its fields."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -58,7 +58,7 @@ class FocalDPOConfig(DPOConfig):
 
 
 _CHECKED = ("alpha", "answer", "beta", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
-"""The settings that `params.yaml` has under the same names: what is refused there is refused here."""
+"""The settings that `params.yaml` has under the same names: a value that is refused there is refused here."""
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:

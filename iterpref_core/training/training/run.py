@@ -178,7 +178,7 @@ def set_up_run(
     paths: OutputPaths,
     prompt: PromptFormat | None,
 ) -> Run:
-    """Check what a training is given, meet the other processes, and return the run.
+    """Check the inputs of a training, meet the other processes, and return the run.
 
     Raises:
         ConfigError: quantization or adapters cannot be trained so, or `accelerate` is set and this process is alone.

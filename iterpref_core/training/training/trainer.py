@@ -74,7 +74,7 @@ class FocalDPOTrainer(BaseTrainer):
         model: the policy, or its name: a folder or hub id, which is loaded in float32 unless
             `args.model_init_kwargs` has another `dtype`.
         args: settings, best a `FocalDPOConfig`; None: those by default.
-        train_dataset: pairs with the columns that `focal_dataset` reads, or what that function made of them. Where the
+        train_dataset: pairs with the columns that `focal_dataset` reads, or that function's result. Where the
             reference's log-probabilities are missing, the model computes them now.
         processing_class: the tokenizer, which must have an end token; None: the model's.
         eval_dataset: as `train_dataset`, or several sets by name.

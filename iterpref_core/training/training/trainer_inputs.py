@@ -1,4 +1,4 @@
-"""Inputs of the trainer: names become models, data sets become tokens, and what would have no effect is refused."""
+"""Inputs of the trainer: names become models, data sets become tokens, and a setting without effect is refused."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -91,7 +91,7 @@ class Heldout(Benchmark[Problem]):
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
         """Return the strings with which a base model goes on behind its program; a chat model ends by itself.
 
-        Only what stands in no program that is asked for: a program that reads its input has a line `if __name__`.
+        Only strings that no requested program contains: a program that reads its input has a line `if __name__`.
         """
         if mode.instruct:
             return ()

@@ -14,7 +14,7 @@ from .unittest_runner import run_as_main
 def run_script_test(step: RunStep, places: Places, names: dict[str, Any]) -> None:
     """Run a script as `__main__`, beside its other files and the solution, which it imports or reads.
 
-    The script itself is not among the files: the program could read what is expected there.
+    The script itself is not among the files: the program could read the expected values there.
 
     Raises:
         TestFailedError: the script says that the program is wrong.

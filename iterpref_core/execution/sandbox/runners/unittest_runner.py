@@ -31,7 +31,7 @@ def run_unittest(step: RunStep, places: Places, names: dict[str, Any]) -> None:
 
 
 class Recorder:
-    """The results of `unittest` that were made, and what was told to them.
+    """The results of `unittest` that were made, and the events reported to them.
 
     Args:
         solution: path of the program: a case that is skipped in there has been skipped by the program.
@@ -117,7 +117,7 @@ def _cases(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
 
 
 def _written(module: ModuleType) -> set[tuple[type, str]]:
-    """Return the classes of a module's tests with the names of their methods, whatever a loader says."""
+    """Return the classes of a module's tests with the names of their methods; a loader may know others."""
     classes = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, unittest.TestCase)]
     return {
         (kind, name)
