@@ -25,7 +25,6 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
-    "tasks.mlflow.logged",
     "tasks.paths",
     "tasks.stage_name",
 )

@@ -16,15 +16,16 @@ from iterpref_core.cli import exit_code
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Params, load_params
 from iterpref_core.records.errors import InputError, unknown_name
-from iterpref_core.storage.processes import is_launched
+from iterpref_core.storage.processes import is_launched, is_main_process
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.cards import own_cards
 from tasks.child import die_with
 from tasks.lock import only_one
+from tasks.mlflow.logged import Metrics, run_logged, write_metrics
 from tasks.paths import STATE
 from tasks.stage_name import StageName
 
-STAGES: dict[str, Callable[..., None]] = {
+STAGES: dict[str, Callable[..., Metrics]] = {
     "problems": problems.run,
     "nanolab": nanolab.run,
     "validity": validity.run,
@@ -35,7 +36,7 @@ STAGES: dict[str, Callable[..., None]] = {
     "evaluation": evaluation.run,
     "report": report.run,
 }
-"""The function of each stage, by the stage's name in dvc.yaml. Each of them logs the stage."""
+"""The function of each stage, by the stage's name in dvc.yaml. Each of them returns the stage's metrics."""
 
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")
@@ -58,16 +59,19 @@ def main(name: str, *arguments: str) -> int:
 
 def _run(name: str, *arguments: str) -> None:
     is_item = bool(arguments) and not arguments[0].startswith("--")
-    stage = str(StageName(name, arguments[0] if is_item else ""))
+    stage = StageName(name, arguments[0] if is_item else "")
     if name not in STAGES:
         raise InputError(unknown_name("stage", name, STAGES))
+    run = STAGES[name]
     if is_launched():  # one of the processes of a stage, which has cards and lock, and shows itself
-        STAGES[name](load_params(), *arguments)
+        measured = run(load_params(), *arguments)
+        if is_main_process():
+            write_metrics(stage, measured)
         return
     with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
         params = load_params()
         with _cards_of(name, params):
-            STAGES[name](params, *arguments)
+            run_logged(stage, params, lambda: run(params, *arguments))
 
 
 def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
@@ -77,7 +81,7 @@ def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
     return own_cards(every=name == "training" and params.training.accelerate is not None)
 
 
-def _say_waiting(stage: str, holder: str) -> None:
+def _say_waiting(stage: StageName, holder: str) -> None:
     """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
     print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 

@@ -4,28 +4,24 @@ import json
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.mlflow.logged import logged
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
-from tasks.stage_name import StageName
 
 
-def run(params: Params, model: str) -> None:
+def run(params: Params, model: str) -> dict[str, float]:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
     from iterpref_core.records.results import metric_name, metrics_of
 
-    setting = EvaluationSetting(params, PROBLEMS, WORK / "evaluation")
-    with logged(StageName("evaluation", model), params) as metrics:
-        results = evaluate_model(
-            name=model,
-            model=model_path(model),
-            setting=setting,
-            out=RESULTS / model,
-            answers=ANSWERS,
-            prompt=prompt_format(model, params),
-        )
-        metrics.update(metrics_of(results))
-        scores = {metric_name(name): result.pass_at_1 for name, result in results.measured.items()}
-        with atomic_writer(pass_at_1_path(model)) as file:
-            json.dump(scores, file, indent=2)
+    results = evaluate_model(
+        name=model,
+        model=model_path(model),
+        setting=EvaluationSetting(params, PROBLEMS, WORK / "evaluation"),
+        out=RESULTS / model,
+        answers=ANSWERS,
+        prompt=prompt_format(model, params),
+    )
+    scores = {metric_name(name): result.pass_at_1 for name, result in results.measured.items()}
+    with atomic_writer(pass_at_1_path(model)) as file:
+        json.dump(scores, file, indent=2)
+    return metrics_of(results)

@@ -3,7 +3,6 @@
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
-from tasks.mlflow.logged import logged
 from tasks.paths import (
     CONTAMINATION,
     DROPPED,
@@ -17,10 +16,9 @@ from tasks.paths import (
     RESULTS,
     TRAJECTORIES,
 )
-from tasks.stage_name import StageName
 
 
-def run(params: Params, *models: str) -> None:
+def run(params: Params, *models: str) -> dict[str, float]:
     """Gather the summary, the pages and the tables.
 
     Args:
@@ -35,27 +33,21 @@ def run(params: Params, *models: str) -> None:
     from iterpref_core.evaluation.report.report import build_report
 
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
-    _check_dependencies(names)
-    with logged(StageName("report"), params) as metrics:
-        measured = build_report(
-            results=RESULTS,
-            metrics=METRICS,
-            pairs=PAIRS,
-            spans=FOCAL,
-            params=params,
-            lock=LOCK,
-            out=REPORTS,
-            contamination=CONTAMINATION,
-            problems=PROBLEMS,
-            trajectories=TRAJECTORIES,
-            dropped=DROPPED,
-            names=names or None,
-        )
-        metrics.update(measured)
-
-
-def _check_dependencies(names: list[str]) -> None:
     deps = read_yaml(GRAPH)["stages"]["report"]["deps"]
     missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
     if missing:
         raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add such lines to its deps")
+    return build_report(
+        results=RESULTS,
+        metrics=METRICS,
+        pairs=PAIRS,
+        spans=FOCAL,
+        params=params,
+        lock=LOCK,
+        out=REPORTS,
+        contamination=CONTAMINATION,
+        problems=PROBLEMS,
+        trajectories=TRAJECTORIES,
+        dropped=DROPPED,
+        names=names or None,
+    )

@@ -3,7 +3,6 @@
 DVC computes all digests and remembers them: a file that has not changed is not read again.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ class Artifact(BaseModel, frozen=True):
 
     path: str
     md5: str
-    size: int
+    size: int = 0
 
 
 class LockedStage(BaseModel, frozen=True):
@@ -41,14 +40,10 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     Raises:
         InputError: the folder is no DVC repository, or its dvc.yaml is broken.
     """
-    locked = {}
     with opened_repo(root) as repo:
-        for stage in repo.index.stages:
-            outs = _artifacts(stage.outs)
-            # A stage that has never run has no digests yet.
-            if outs:
-                locked[name_of(stage)] = LockedStage(deps=_artifacts(stage.deps), outs=outs, params=_params(stage))
-    return locked
+        stages = {name_of(stage): _locked(stage) for stage in repo.index.stages if stage.cmd}
+    # A stage that has never run has no digests yet.
+    return {name: stage for name, stage in stages.items() if stage.outs}
 
 
 def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
@@ -66,28 +61,16 @@ def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
         stage.save_deps()
         if outs:
             stage.save_outs()
-        return LockedStage(deps=_artifacts(stage.deps), outs=_artifacts(stage.outs), params=_params(stage))
+        return _locked(stage)
 
 
-def _artifacts(entries: Iterable[Any]) -> tuple[Artifact, ...]:
-    """Return the files and folders among a stage's inputs or outputs that have a digest."""
-    from dvc.dependency.param import ParamsDependency
+def _locked(stage: Any) -> LockedStage:
+    """Return a stage in the form of dvc.lock, without inputs and outputs that have no digest."""
+    from dvc.stage.serialize import to_single_stage_lockfile
 
-    found = []
-    for entry in entries:
-        if isinstance(entry, ParamsDependency) or entry.hash_info is None:
-            continue
-        md5 = entry.hash_info.value
-        if md5 is not None:
-            found.append(Artifact(path=entry.def_path, md5=md5, size=entry.meta.size or 0))
-    return tuple(found)
-
-
-def _params(stage: Any) -> dict[str, Any]:
-    from dvc.dependency.param import ParamsDependency
-
-    found: dict[str, Any] = {}
-    for entry in stage.deps:
-        if isinstance(entry, ParamsDependency) and entry.hash_info:
-            found.update(entry.hash_info.value or {})
-    return found
+    entry = to_single_stage_lockfile(stage)
+    params: dict[str, Any] = {}
+    for values in entry.get("params", {}).values():
+        params |= values
+    deps, outs = ([item for item in entry.get(kind, []) if "md5" in item] for kind in ("deps", "outs"))
+    return LockedStage(deps=deps, outs=outs, params=params)

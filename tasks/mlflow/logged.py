@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,34 +13,30 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import COMMAND_VARIABLE, describe_command
-from tasks.mlflow.entry import Entry, Status, told_end
+from tasks.mlflow.entry import Status, told_end
 from tasks.mlflow.finished_stage import read_stage
+from tasks.mlflow.logged_command import LoggedCommand
 from tasks.mlflow.server import log_defect
-from tasks.mlflow.sync import write_entry
 from tasks.paths import metrics_path
 from tasks.stage_name import StageName
 
 Metrics = dict[str, float]
 
 
-@contextmanager
-def logged(stage: StageName, params: Params) -> Iterator[Metrics]:
-    """Write the metrics that the block puts into the dictionary.
+def run_logged(stage: StageName, params: Params, work: Callable[[], Metrics]) -> None:
+    """Run a stage and write its metrics.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
 
     Args:
         stage: its name.
         params: the parameters that it runs with.
+        work: returns its metrics.
     """
-    metrics: Metrics = {}
     if COMMAND_VARIABLE in os.environ:
-        yield metrics
-        write_metrics(stage, metrics)
-        return
-    with told_end(_StageAlone(stage, params).end):
-        yield metrics
-        write_metrics(stage, metrics)
+        write_metrics(stage, work())
+    else:
+        _run_alone(stage, params, work)
 
 
 def write_metrics(stage: StageName, metrics: Metrics) -> None:
@@ -50,49 +46,39 @@ def write_metrics(stage: StageName, metrics: Metrics) -> None:
         file.write("\n")
 
 
-class _StageAlone:
-    """A stage of a bare `dvc repro`, which has not locked it yet: its state is observed as DVC does."""
+def _run_alone(stage: StageName, params: Params, work: Callable[[], Metrics]) -> None:
+    """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
+    entry = LoggedCommand(describe_command("dvc repro", params))
+    entry.ran = True
+    started = time.time()
 
-    def __init__(self, stage: StageName, params: Params) -> None:
-        self._stage = stage
-        now = time.time()
-        self._entry = Entry(command=describe_command("dvc repro", params), started=now, ended=now)
-        self._begun = LockedStage()
-        # The parameters are those of the beginning, whatever params.yaml says in the end.
-        with self._spared():
-            self._begun = observe_stage(stage, outs=False)
+    def write(status: Status, reason: str) -> None:
+        entry.write(status, f"{stage}: {reason}" if reason else "")
 
-    def end(self, status: Status, reason: str) -> None:
-        """Write to MLflow how the stage has ended."""
-        entry = self._entry
-        entry.status = status
-        entry.ended = time.time()
-        if reason:
-            entry.error = f"{self._stage}: {reason}"
-        with self._spared():
-            if status == "FINISHED":
-                self._add(entry)
-            write_entry(entry, Path())
+    # The parameters are those of the beginning, whatever params.yaml says in the end.
+    begun = LockedStage()
+    with _spared(stage):
+        begun = observe_stage(stage, outs=False)
+    with told_end(write):
+        write_metrics(stage, work())
+        with _spared(stage):
+            ended = observe_stage(stage, outs=True)
+            if ended.params != begun.params:
+                print(
+                    f"warning: params.yaml was edited while {stage} ran: MLflow has the values of its beginning, and "
+                    f"dvc.lock those of its end; `dvc repro --force --single-item {stage}` runs it with these",
+                    file=sys.stderr,
+                )
+            locked = begun.model_copy(update={"outs": ended.outs})
+            entry.stages[str(stage)] = read_stage(str(stage), locked, Path(), Times(started, time.time()))
 
-    def _add(self, entry: Entry) -> None:
-        """Add the stage, with the parameters of its beginning and the outputs of its end."""
-        name = str(self._stage)
-        ended = observe_stage(self._stage, outs=True)
-        if ended.params != self._begun.params:
-            print(
-                f"warning: params.yaml was edited while {name} ran: MLflow has the values of its beginning, and "
-                f"dvc.lock those of its end; `dvc repro --force --single-item {name}` runs it with these",
-                file=sys.stderr,
-            )
-        locked = self._begun.model_copy(update={"outs": ended.outs})
-        entry.stages[name] = read_stage(name, locked, Path(), Times(entry.started, entry.ended))
 
-    @contextmanager
-    def _spared(self) -> Iterator[None]:
-        """Turn every error in the block into a warning: an entry must not cost the work of hours."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
-            log_defect(error)
-            reason = f"{type(error).__name__}: {error}"
-            print(f"warning: the entry of {self._stage} in MLflow will not be complete: {reason}", file=sys.stderr)
+@contextmanager
+def _spared(stage: StageName) -> Iterator[None]:
+    """Turn every error in the block into a warning: an entry must not cost the work of hours."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
+        log_defect(error)
+        reason = f"{type(error).__name__}: {error}"
+        print(f"warning: the entry of {stage} in MLflow will not be complete: {reason}", file=sys.stderr)

@@ -21,13 +21,14 @@ class LoggedCommand:
     Attributes:
         command: the command. Its `variables` are for the processes of its stages.
         ran: whether a stage has begun in it, even if the stage then failed.
+        stages: the stages that are up to date, by name.
     """
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.ran = False
         self._started = time.time()
-        self._stages: dict[str, FinishedStage] = {}
+        self.stages: dict[str, FinishedStage] = {}
         self._folder = Path()
 
     def add(self, stages: Iterable[str], times: Mapping[str, Times], folder: Path = Path()) -> None:
@@ -42,17 +43,17 @@ class LoggedCommand:
         lock = read_lock(folder)
         for name in stages:
             # A stage without outputs is in no lock.
-            if name in lock and (name in times or name not in self._stages):
-                self._stages[name] = read_stage(name, lock[name], self._folder, times.get(name))
+            if name in lock and (name in times or name not in self.stages):
+                self.stages[name] = read_stage(name, lock[name], self._folder, times.get(name))
 
     def write(self, status: Status = "RUNNING", error: str = "") -> None:
         """Write to MLflow how far the command is, if it has anything to say."""
-        if not self._stages and not self.ran:
+        if not self.stages and not self.ran:
             send_kept()
             return
         entry = Entry(
             command=self.command,
-            stages=dict(self._stages),
+            stages=dict(self.stages),
             status=status,
             error=error,
             started=self._started,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flows import stage
 from flows.cli import run_verbs
-from iterpref_core.records.config import load_params
 from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
 from tests.dvc_repository import ToyCheckout, reproduce
@@ -26,32 +26,27 @@ TOY = """
 import sys, time
 from pathlib import Path
 from flows import stage
-from tasks.mlflow.logged import logged
-from tasks.stage_name import StageName
 
 def pairs(params):
-    with logged(StageName("pairs"), params) as metrics:
-        Path("data").mkdir(exist_ok=True)
-        Path("data/pairs.jsonl").write_text('{"task_id": "a"}\\n')
-        metrics["pairs"] = 1.0
+    Path("data").mkdir(exist_ok=True)
+    Path("data/pairs.jsonl").write_text('{"task_id": "a"}\\n')
+    return {"pairs": 1.0}
 
 def training(params, objective):
-    with logged(StageName("training", objective), params) as metrics:
-        while Path("block").exists():
-            Path("begun").touch()
-            time.sleep(0.05)
-        if params.training.beta > 1:
-            raise stage.InputError("beta is large")
-        Path("models/trained").mkdir(exist_ok=True, parents=True)
-        Path(f"models/trained/{objective}").write_text(str(params.training.beta))
-        metrics["loss"] = params.training.beta
+    while Path("block").exists():
+        Path("begun").touch()
+        time.sleep(0.05)
+    if params.training.beta > 1:
+        raise stage.InputError("beta is large")
+    Path("models/trained").mkdir(exist_ok=True, parents=True)
+    Path(f"models/trained/{objective}").write_text(str(params.training.beta))
+    return {"loss": params.training.beta}
 
 def evaluation(params, objective):
-    with logged(StageName("evaluation", objective), params) as metrics:
-        Path("results").mkdir(exist_ok=True)
-        score = float(Path(f"models/trained/{objective}").read_text())
-        Path(f"results/{objective}").write_text(str(score))
-        metrics["heldout/pass_at_1"] = score
+    Path("results").mkdir(exist_ok=True)
+    score = float(Path(f"models/trained/{objective}").read_text())
+    Path(f"results/{objective}").write_text(str(score))
+    return {"heldout/pass_at_1": score}
 
 TOYS = {"pairs": pairs, "training": training, "evaluation": evaluation}
 if __name__ == "__main__":
@@ -89,11 +84,10 @@ def toy(toy_checkout: ToyCheckout, tmp_path_factory: pytest.TempPathFactory, mon
     """A checkout whose stages take no time. DVC that runs in this process calls them here, too."""
     folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
     give_mlflow_tables(tmp_path_factory, folder)
-    toys = runpy.run_path("toy.py")["TOYS"]
+    monkeypatch.setattr(stage, "STAGES", runpy.run_path("toy.py")["TOYS"])
 
     def call(_: str, command: str, **_others: object) -> None:
-        stage, *item = command.removeprefix("python toy.py ").removesuffix(" || exit").split()
-        toys[stage](load_params(), *item)
+        stage._run(*command.removeprefix("python toy.py ").removesuffix(" || exit").split())
 
     monkeypatch.setattr("dvc.stage.run._run", call)  # each process would import MLflow, for seconds
     return folder

@@ -15,7 +15,6 @@ def test_problems_that_dvc_tracks_and_nobody_has_fetched_are_not_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ITERPREF_COMMAND", "{}")
     shutil.copy2(ROOT / "params.yaml", ".")
     Path("problems").mkdir()
     Path("problems/mine.jsonl.dvc").write_text("outs: []\n", encoding="utf-8")
