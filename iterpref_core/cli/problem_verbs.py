@@ -42,49 +42,64 @@ _OPTIONS = {
 """A format, or the parts of a format's rows -> its options."""
 
 
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
+]
+FormatOption = Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")]
+IngestedOption = Annotated[
+    Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")
+]
+MaxTestsOption = Annotated[
+    int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
+]
+VisibleOption = Annotated[
+    int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Rows to read.")]
+HeldoutOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")]
+DroppedOption = Annotated[Path | None, output_file(help="JSONL of all rows that are left out, with the reason.")]
+TrajectoriesOption = Annotated[
+    Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
+]
+PairsPerProblemOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
+]
+LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
+SplitOption = Annotated[
+    str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
+]
+ConfigurationOption = Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Where in a row everything stands. Format problems: prompt=question,reference=answer,tests=checks. "
+        "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
+    ),
+]
+SpansOption = Annotated[Path | None, output_file(help="Format pairs: JSONL to write the error regions to.")]
+PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
+
+
 def ingest(
     ctx: typer.Context,
-    source: Annotated[
-        list[Path],
-        typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
-    ],
-    form: Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")],
-    out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
-    max_tests: Annotated[
-        int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
-    ] = None,
-    visible: Annotated[
-        int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Rows to read.")] = None,
-    heldout: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
-    ] = 0.0,
-    dropped: Annotated[Path | None, output_file(help="JSONL of all rows that are left out, with the reason.")] = None,
-    trajectories: Annotated[
-        Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
-    ] = None,
-    pairs_per_problem: Annotated[
-        int | None,
-        typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
-    ] = None,
-    license: Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
-    ] = None,
-    config: Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="Where in a row everything stands. Format problems: prompt=question,reference=answer,tests=checks. "
-            "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
-        ),
-    ] = None,
-    spans: Annotated[
-        Path | None,
-        output_file(help="Format pairs: JSONL to write the error regions to."),
-    ] = None,
-    python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    source: SourcesArgument,
+    form: FormatOption,
+    out: IngestedOption,
+    max_tests: MaxTestsOption = None,
+    visible: VisibleOption = None,
+    limit: LimitOption = None,
+    heldout: HeldoutOption = 0.0,
+    dropped: DroppedOption = None,
+    trajectories: TrajectoriesOption = None,
+    pairs_per_problem: PairsPerProblemOption = None,
+    license: LicenseOption = None,
+    split: SplitOption = None,
+    config: ConfigurationOption = None,
+    columns: ColumnsOption = None,
+    spans: SpansOption = None,
+    python: PythonOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -220,18 +235,27 @@ def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
             raise InputError(f"{option.opts[0]}: --format {form} has no such option; leave it out")
 
 
+SynthesizedOption = Annotated[
+    Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")
+]
+CountOption = Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")]
+SeedCodeOption = Annotated[
+    Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
+]
+SeedLicenseOption = Annotated[
+    str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
+]
+TreeOption = Annotated[
+    Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
+]
+
+
 def synthesize(
-    out: Annotated[Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")],
-    count: Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")],
-    seed_code: Annotated[
-        Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
-    ] = None,
-    license: Annotated[
-        str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
-    ] = None,
-    tree: Annotated[
-        Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
-    ] = None,
+    out: SynthesizedOption,
+    count: CountOption,
+    seed_code: SeedCodeOption = None,
+    license: SeedLicenseOption = None,
+    tree: TreeOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from iterpref_core.cli.options import (
     JsonOption,
+    PairsOption,
     SetOption,
     input_file,
     output_file,
@@ -82,7 +83,6 @@ def _check_pair_file(
 ) -> None:
     from iterpref_core.problems.screening.contamination import Decontamination
     from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-    from iterpref_core.training.data.checks import Finding
 
     template = _load_template(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
@@ -94,28 +94,40 @@ def _check_pair_file(
         kept = write_jsonl(out, clean)
     else:
         kept = sum(1 for _ in clean)
-    findings = [*(checks.findings(settings.training) if checks else ()), *_overlap_findings(overlaps, out)]
-    if checks and model is not None:
-        from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-        from iterpref_core.training.model.model_limits import limit_findings
-
-        findings += limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
-    trained = template.describe(settings.training.answer) if template else ""
-    if template and template.remark:
-        findings.append(Finding(stops=False, text=template.remark))
-    findings.sort(key=lambda finding: not finding.stops)
-    result: dict[str, Any] = {"pairs": len(checks) if checks else kept + benchmarks.dropped}
+    findings = list(_overlap_findings(overlaps, out))
+    result: dict[str, Any] = {"pairs": kept + benchmarks.dropped}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
-    result |= checks.numbers() if checks else {}
-    result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped} if out is not None else {}
+    if template is not None and checks is not None and model is not None:
+        findings += _model_findings(model, template, checks, settings)
+        trained = template.describe(settings.training.answer)
+        result = {"trained": trained, **result, "pairs": len(checks), **checks.numbers()}
+    if out is not None:
+        result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped}
     result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
+    _show_findings(result, findings, as_json=as_json)
+
+
+def _model_findings(model: str, template: Any, checks: Any, settings: Params) -> Iterator[Any]:
+    """Yield what the model to train finds in the pairs: lengths, error regions, its own limits and template."""
+    from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
+    from iterpref_core.training.data.checks import Finding
+    from iterpref_core.training.model.model_limits import limit_findings
+
+    yield from checks.findings(settings.training)
+    yield from limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
+    if template.remark:
+        yield Finding(stops=False, text=template.remark)
+
+
+def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool) -> None:
+    """Print the result of a check and its findings, those that stop a training first; exit with 1 if one does."""
+    findings.sort(key=lambda finding: not finding.stops)
     if as_json:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
-        shown = {"trained": trained} if template else {}
-        typer.echo(json.dumps(shown | result | {"findings": records}, indent=2))
+        typer.echo(json.dumps(result | {"findings": records}, indent=2))
     else:
-        if template:
-            typer.echo(f"trained: {trained}")
+        if "trained" in result:
+            typer.echo(f"trained: {result.pop('trained')}")
         show_result(result, as_json=False)
         for finding in findings:
             print_text(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
@@ -189,19 +201,30 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
             yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
 
 
+ObjectiveOption = Annotated[Objective, typer.Option(help="Objective to train with.")]
+ModelOption = Annotated[str, typer.Option(help="Folder or hub id of the model to train.")]
+SpansOption = Annotated[Path, input_file(help="JSONL of spans.")]
+TrainedOption = Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")]
+CurveOption = Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")]
+ScratchOption = Annotated[
+    Path, output_folder(help="Folder for checkpoints and tokenized rows, by which a killed training continues.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Seed for the order of the data.")]
+EstimateOption = Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")]
+GpusOption = Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")]
+
+
 def train(
-    objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
-    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
-    pairs: Annotated[Path, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")],
-    spans: Annotated[Path, input_file(help="JSONL of spans.")],
-    out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
-    curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")] = None,
-    scratch: Annotated[
-        Path, output_folder(help="Folder for checkpoints and tokenized rows, by which a killed training continues.")
-    ] = WORK / "training",
-    seed: Annotated[int | None, typer.Option(help="Seed for the order of the data.")] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")] = False,
-    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
+    objective: ObjectiveOption,
+    model: ModelOption,
+    pairs: PairsOption,
+    spans: SpansOption,
+    out: TrainedOption = None,
+    curve: CurveOption = None,
+    scratch: ScratchOption = WORK / "training",
+    seed: SeedOption = None,
+    estimate: EstimateOption = False,
+    gpus: GpusOption = 1,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from tasks.dvc.reproduction import Times
 from tasks.mlflow.command import Command, describe_command
 from tasks.mlflow.entry import Entry, Status, told_end
 from tasks.mlflow.finished_stage import FinishedStage, read_stage
-from tasks.mlflow.sync import send_kept, write_entry
+from tasks.mlflow.sync import write_entry
 
 
 class LoggedCommand:
@@ -49,7 +49,7 @@ class LoggedCommand:
     def write(self, status: Status = "RUNNING", error: str = "") -> None:
         """Write to MLflow how far the command is, if it has anything to say."""
         if not self.stages and not self.ran:
-            send_kept()
+            write_entry(None)
             return
         entry = Entry(
             command=self.command,

@@ -67,8 +67,12 @@ class Server:
             self.client = mlflow.MlflowClient()
             _check_version()
             experiment = self._find_experiment(create)
+        except TrackingError:
+            raise
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
-            raise explain(error) from None
+            log_defect(error)
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {reason}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
         self.no_files = _why_no_files(experiment.artifact_location) if experiment else ""
 
@@ -190,14 +194,6 @@ def artifacts_uri() -> str:
 def shown_uri() -> str:
     """Return the address without a password."""
     return without_passwords(tracking_uri())
-
-
-def explain(error: Exception) -> TrackingError:
-    """Return the error of a server that cannot be used, with the cause in MLflow's words. A defect is also logged."""
-    if isinstance(error, TrackingError):
-        return error
-    log_defect(error)
-    return TrackingError(f"MLflow at {shown_uri()} cannot be used: {type(error).__name__}: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,46 +22,26 @@ _away_until: dict[str, float] = {}
 """Address of a server that did not answer → until when, in time.monotonic(), it is left alone."""
 
 
-def write_entry(entry: Entry, folder: Path | None = None) -> None:
+def write_entry(entry: Entry | None, folder: Path | None = None) -> None:
     """Keep an entry, and send all that is kept to MLflow. Any failure of that is a warning.
 
     Args:
-        entry: the state of a command.
+        entry: the state of a command; None: only what earlier commands have left is sent.
         folder: the checkout or worktree with its report; None: the report is not there any more.
     """
-
-    def keep_and_send() -> None:
+    if entry is None and not kept_entries():
+        return
+    try:
         entries_folder().mkdir(parents=True, exist_ok=True)
         try:
-            with _lock():
-                entry.keep()
-                _send_all(entry.path, folder)
+            # One process at a time writes to MLflow.
+            with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
+                if entry:
+                    entry.keep()
+                _send_all(entry.path if entry else None, folder)
         except Timeout:
-            entry.keep()  # another process has been sending for minutes: a later one sends this entry
-
-    _or_warn(keep_and_send)
-
-
-def send_kept() -> None:
-    """Send the entries of earlier commands, if there are any, to MLflow, as `write_entry` does."""
-
-    def send_all() -> None:
-        with _lock():
-            _send_all(None, None)
-
-    if kept_entries():
-        _or_warn(send_all)
-
-
-def _lock() -> FileLock:
-    """Return the lock that lets one process at a time write to MLflow."""
-    return FileLock(entries_folder() / ".lock", timeout=_LOCK_S)
-
-
-def _or_warn(work: Callable[[], None]) -> None:
-    """Do some work, and turn every error into a warning."""
-    try:
-        work()
+            if entry:
+                entry.keep()  # another process has been sending for minutes: a later one sends this entry
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         log_defect(error)
         reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"

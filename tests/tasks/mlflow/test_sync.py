@@ -24,7 +24,7 @@ from tasks.mlflow.command import Command
 from tasks.mlflow.entry import Entry, entries_folder, kept_entries
 from tasks.mlflow.finished_stage import FinishedStage
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
-from tasks.mlflow.sync import _away_until, _warn, send_kept, write_entry
+from tasks.mlflow.sync import _away_until, _warn, write_entry
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -110,7 +110,7 @@ def test_an_entry_is_kept_while_another_process_sends(monkeypatch: pytest.Monkey
     with FileLock(entries_folder() / ".lock"):
         write(finished("problems"))
     assert len(kept_entries()) == 1
-    send_kept()
+    write_entry(None)
     assert "problems" in runs()
     assert kept_entries() == []
 
@@ -199,7 +199,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
         assert kept.name in listed.detail
         torn_file = kept.with_name("torn.json")
         torn_file.write_text('{"command": {', encoding="utf-8")
-    send_kept()
+    write_entry(None)
     assert runs()["nanolab"].data.params["model.student"] == "x"
     assert runs()["beta=0.3"].info.status == "FINISHED"
     assert kept_entries() == [torn_file]
@@ -278,7 +278,7 @@ def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixt
     assert f"mlflow experiments restore --experiment-id {server.experiment_id}" in capsys.readouterr().err
     server.client.restore_experiment(server.experiment_id)
     _away_until.clear()
-    send_kept()
+    write_entry(None)
     assert "problems" in runs()
 
 
