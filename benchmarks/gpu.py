@@ -64,8 +64,8 @@ from iterpref_core.training.model.policy import lora_config, quantization_config
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
-from iterpref_core.training.training.settings import training_arguments
-from iterpref_core.training.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
+from iterpref_core.training.trainer.settings import training_arguments
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,

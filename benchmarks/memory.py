@@ -49,7 +49,7 @@ from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.nanolab.pretrain import new_model
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.training.training import train_objective
+from iterpref_core.training.trainer.train_objective import train_objective
 
 ROOT = Path(__file__).parents[1]
 Told = dict[str, Any]

@@ -53,8 +53,8 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.training.trainer import FocalDPOTrainer
-from iterpref_core.training.training.training import train_objective
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
+from iterpref_core.training.trainer.train_objective import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32

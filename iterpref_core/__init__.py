@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from iterpref_core.programs.answers.extraction import extract_program as extract_program
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
     from iterpref_core.training.objectives.objective_table import OBJECTIVES as OBJECTIVES
-    from iterpref_core.training.training.focal_config import FocalDPOConfig as FocalDPOConfig
-    from iterpref_core.training.training.focal_dataset import focal_dataset as focal_dataset
-    from iterpref_core.training.training.trainer import FocalDPOTrainer as FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_config import FocalDPOConfig as FocalDPOConfig
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset as focal_dataset
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
 
 _MODULES = {
     "Executor": "execution",
     "FocalCollator": "training.library.focal_collator",
-    "FocalDPOConfig": "training.training.focal_config",
-    "FocalDPOTrainer": "training.training.trainer",
+    "FocalDPOConfig": "training.trainer.focal_config",
+    "FocalDPOTrainer": "training.trainer.focal_trainer",
     "Limits": "execution",
     "OBJECTIVES": "training.objectives.objective_table",
     "Program": "execution",
     "evaluate": "evaluation.scoring.from_python",
     "extract_program": "programs.answers.extraction",
-    "focal_dataset": "training.training.focal_dataset",
+    "focal_dataset": "training.trainer.focal_dataset",
     "localize": "pairs.localization.localization",
     "mark_errors": "pairs.localization.localization",
 }

@@ -18,7 +18,7 @@ def run(params: Params, objective: str) -> dict[str, float]:
         start_processes(params.training.accelerate)
         written: dict[str, float] = json.loads(metrics_path(StageName("training", objective)).read_text("utf-8"))
         return written
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     return train_objective(
         files={"pairs": PAIRS, "spans": FOCAL},

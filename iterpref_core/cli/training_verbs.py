@@ -252,7 +252,7 @@ def train(
     if not out.name:
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     result = train_objective(
         files={"pairs": pairs, "spans": spans},

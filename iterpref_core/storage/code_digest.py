@@ -14,7 +14,7 @@ def code_digest(*packages: str) -> str:
     The files are read once in a process, because the process goes on with the code that it has loaded.
 
     Args:
-        packages: dotted names, such as `iterpref_core.training.training`.
+        packages: dotted names, such as `iterpref_core.training.trainer`.
     """
     digest = hashlib.sha256(platform.python_version().encode())
     for package in sorted(packages):

@@ -1,9 +1,9 @@
 """Focal preference training (arXiv 2503.02783, section 3.3), and all that trains a model.
 
 In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
-`training.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `training` (the run), `nanolab`, `estimate`, `library` (the collator for TRL). Other rooms import the
-names of `__all__` alone.
+`trainer.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
+reference), `trainer` (the trainer and its run), `nanolab`, `estimate`, `library` (the collator for TRL). Other rooms
+import the names of `__all__` alone.
 """
 
 __all__ = [
@@ -12,5 +12,5 @@ __all__ = [
     "model",
     "nanolab",
     "objectives",
-    "training",
+    "trainer",
 ]

@@ -30,7 +30,7 @@ def test_right_and_wrong_programs_of_people_train_a_model(
     from safetensors.torch import load_file
 
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     problems = tmp_path / "problems.jsonl"
     trajectories = tmp_path / "trajectories.jsonl"

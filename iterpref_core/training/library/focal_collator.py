@@ -20,7 +20,7 @@ from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
-from iterpref_core.training.training.focal_config import set_padding
+from iterpref_core.training.trainer.focal_config import set_padding
 
 Example = dict[str, Any]
 _SHOWN = 60

@@ -146,7 +146,7 @@ def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
 
 @pytest.fixture
 def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
         folder = tmp_path / name
@@ -164,7 +164,7 @@ def trained(
     params: TrainingParams,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trained:
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     made: dict[str, tuple[dict[str, float], Path]] = {}
 

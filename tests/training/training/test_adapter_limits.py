@@ -33,7 +33,7 @@ def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     import torch
 
     from iterpref_core.models.pretrained.weights import load_model
-    from iterpref_core.training.training import run
+    from iterpref_core.training.trainer import run
 
     write = run.write_model
     logits: list[torch.Tensor] = []

@@ -41,7 +41,7 @@ def adapters(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder of adapters that training has written."""
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     folder = tmp_path_factory.mktemp("adapters")
     settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})

@@ -13,7 +13,7 @@ import pytest
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.model.passed_arguments import TRAINING_ARGUMENTS
-from iterpref_core.training.training.settings import check_arguments
+from iterpref_core.training.trainer.settings import check_arguments
 from tests.settings import ROOT
 from tests.training.outputs import read_curve
 from tests.training.training.conftest import Train, Trained, read_weights

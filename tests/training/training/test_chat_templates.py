@@ -104,7 +104,7 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
 
 
 def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     reads = fitted.family.prompt_format
     problems = tmp_path / "problems.jsonl"

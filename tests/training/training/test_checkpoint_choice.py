@@ -137,7 +137,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
 ) -> None:
     whole = train("whole", "target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.training.checkpoint"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.checkpoint"):
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
@@ -207,7 +207,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     from transformers import TrainingArguments
 
     from iterpref_core.models.pretrained.weights import load_model
-    from iterpref_core.training.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
     scored = []
     for row in rows:
@@ -258,7 +258,7 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     settings = settings | {"objectives": _rate(params, 0.05)}
     whole = train("whole", "dpo", **settings)
     with monkeypatch.context() as patched:
-        patched.setattr("iterpref_core.training.training.run.write_model", killed)
+        patched.setattr("iterpref_core.training.trainer.run.write_model", killed)
         with pytest.raises(RuntimeError, match="killed before the model is written"):
             train("killed", "dpo", **settings)
     assert train("killed", "dpo", **settings) == whole
@@ -274,7 +274,7 @@ def test_patience_needs_pairs_to_score(train: Train) -> None:
 def test_the_examples_in_the_docstrings_are_true() -> None:
     import doctest
 
-    from iterpref_core.training.training import early_end
+    from iterpref_core.training.trainer import early_end
 
     assert doctest.testmod(early_end).failed == 0
 
@@ -282,7 +282,7 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
 def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.training import checkpoint
+    from iterpref_core.training.trainer import checkpoint
 
     monkeypatch.setattr(checkpoint, "_LARGE", 10)
     now = 0.0

@@ -95,7 +95,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}

@@ -48,7 +48,7 @@ def test_tokens_and_masks_are_the_pipeline_s(
     objective: ObjectiveName, pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     rows: list[TokenizedPair], tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     found = focal_dataset(pairs.map(mark_errors), model, tokenizer, objective, settings(tmp_path))
     assert len(found) == len(rows)
@@ -67,7 +67,7 @@ def test_nothing_stands_between_a_plain_prompt_and_its_program(
     """As in TRL: a line break would make a syntax error of a completion."""
     from datasets import Dataset
 
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     row = {"prompt": "def f(x):\n    return", "chosen": " x + 1\n", "rejected": " x - 1\n"}
     data = Dataset.from_list([row]).map(mark_errors)
@@ -81,7 +81,7 @@ def test_nothing_stands_between_a_plain_prompt_and_its_program(
 def test_a_column_of_the_template_that_is_not_read_is_refused(
     name: str, value: object, pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     with pytest.raises(InputError, match=f"pairs: the column {name} has no effect here"):
         focal_dataset(pairs.map(lambda _: {name: value}), model, tokenizer, "dpo", settings(tmp_path))
@@ -91,7 +91,7 @@ def test_an_id_beyond_the_embedding_is_named(
     pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     """As where tokens were added to the tokenizer, and the model was not resized."""
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     model.resize_token_embeddings(250)
     with pytest.raises(InputError, match="the model: vocab_size is 250, and there is a token id 3"):
@@ -135,7 +135,7 @@ def as_chats(pairs: Dataset, role: str = "assistant") -> Dataset:
 def test_messages_are_tokenized_as_texts_are(
     pairs: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     chats = as_chats(pairs)
     whole = chats.map(lambda row: {side: row["prompt"] + row[side] for side in ("chosen", "rejected")})
@@ -149,7 +149,7 @@ def test_conversations_that_part_early_are_refused(
 ) -> None:
     from datasets import Dataset
 
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     row = as_chats(pairs)[0]
     row["chosen"] = [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]
@@ -176,7 +176,7 @@ def test_a_data_set_that_cannot_be_used_is_refused(
     change: Callable[[Dataset], Dataset], message: str, pairs: Dataset, model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.training.training.focal_dataset import focal_dataset
+    from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
     with pytest.raises(InputError, match=message):
         focal_dataset(change(pairs), model, tokenizer, "target-dpo", settings(tmp_path))

@@ -133,7 +133,7 @@ def test_a_name_is_loaded_as_the_configuration_says(
     import torch
 
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.training.training import trainer_inputs
+    from iterpref_core.training.trainer import trainer_inputs
 
     loaded = []
     load = trainer_inputs.load_base
@@ -298,7 +298,7 @@ def test_a_field_that_is_not_used_is_refused_with_its_reason(
 ) -> None:
     from iterpref_core import focal_dataset
     from iterpref_core.training.model.passed_arguments import DPO_FIELDS
-    from iterpref_core.training.training.focal_config import own_fields
+    from iterpref_core.training.trainer.focal_config import own_fields
 
     assert own_fields().keys() == OTHER_VALUES.keys() | DPO_FIELDS.keys()
     for name, value in OTHER_VALUES.items():
@@ -311,7 +311,7 @@ def test_lengths_beta_and_batch_of_the_configuration_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     from iterpref_core import FocalDPOTrainer
-    from iterpref_core.training.training import focal_dataset as module
+    from iterpref_core.training.trainer import focal_dataset as module
 
     sizes = []
     score = module.score_pairs

@@ -99,7 +99,7 @@ def test_a_model_without_a_template_is_trained_on_the_texts(
 ) -> None:
     import torch
 
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     chats = [
         pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})

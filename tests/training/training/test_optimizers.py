@@ -46,7 +46,7 @@ def _train_twice(tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, 
     """Train in one go, then once more with an end after a checkpoint and a second start; compare the weights."""
     import torch
 
-    from iterpref_core.training.training.base_trainer import BaseTrainer
+    from iterpref_core.training.trainer.base_trainer import BaseTrainer
 
     save = BaseTrainer._save_checkpoint
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_built_is_refused_before_the_model_is_loaded(
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
+    monkeypatch.setattr("iterpref_core.training.trainer.train_objective.load_policy", loaded)
     with pytest.raises(ConfigError, match=f"^params.yaml: training.arguments{message}"):
         train("run", "target-rpo", arguments=arguments)
 
@@ -220,7 +220,7 @@ def test_a_schedule_that_does_not_fit_the_training_is_refused_before_the_model_i
     def loaded(*_: Any, **__: Any) -> None:
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("iterpref_core.training.training.training.load_policy", loaded)
+    monkeypatch.setattr("iterpref_core.training.trainer.train_objective.load_policy", loaded)
     with pytest.raises(ConfigError, match="over the training's 18 steps the learning rate goes from"):
         train("run", "target-rpo", epochs=6, arguments=arguments)
 
@@ -235,7 +235,7 @@ def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
 ) -> None:
     from transformers import TrainingArguments
 
-    from iterpref_core.training.training.optimizers import check_schedule
+    from iterpref_core.training.trainer.optimizers import check_schedule
 
     arguments = TrainingArguments(
         "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),

@@ -235,7 +235,7 @@ def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: in
     from iterpref_core.training.model.label_head import add_label_head
     from iterpref_core.training.model.reference import score_pairs
     from iterpref_core.training.objectives.objective_table import OBJECTIVES
-    from iterpref_core.training.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
     args = TrainingArguments(
         str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,

@@ -299,7 +299,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     import torch
     from transformers import TrainingArguments
 
-    from iterpref_core.training.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()

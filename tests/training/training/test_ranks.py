@@ -79,7 +79,7 @@ def _train(
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
     from iterpref_core.storage.processes import start_processes
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     told: dict[int, dict[str, float]] = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
@@ -122,7 +122,7 @@ import os
 from pathlib import Path
 if "LOCAL_RANK" in os.environ:
     from transformers import PreTrainedModel
-    from iterpref_core.training.training import training
+    from iterpref_core.training.trainer import training
     load, train = PreTrainedModel.from_pretrained.__func__, training.train_objective
     folder = Path(os.environ["TRAININGS"])
     running = None
@@ -391,7 +391,7 @@ def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
     tmp_path: Path, inputs: Inputs, params: TrainingParams
 ) -> None:
     """The library's own function starts no process."""
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     several = params.model_copy(update={"accelerate": "two.yaml"})
     with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
     from iterpref_core.training.data.tokenized_pair import TokenizedPair
-    from iterpref_core.training.training.focal_dataset import FocalDataset
+    from iterpref_core.training.trainer.focal_dataset import FocalDataset
 
 MakeTrainer = Callable[..., "FocalDPOTrainer"]
 
@@ -34,7 +34,7 @@ def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
 
 def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
     """Pairs as `focal_dataset` makes them, with 0 for each log-probability of the reference."""
-    from iterpref_core.training.training.focal_dataset import DataForm, FocalDataset
+    from iterpref_core.training.trainer.focal_dataset import DataForm, FocalDataset
 
     scored = [
         replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids)) for row in rows
@@ -152,7 +152,7 @@ def test_pairs_without_a_reference_are_refused(
     model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     from iterpref_core.models.pretrained.weights import load_model
-    from iterpref_core.training.training.trainer import FocalDPOTrainer
+    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
     trainer = FocalDPOTrainer(
         load_model(model_folder), _arguments(tmp_path), rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=0.1

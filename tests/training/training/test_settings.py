@@ -92,7 +92,7 @@ def test_a_service_that_metrics_cannot_go_to_is_refused(
 ) -> None:
     from transformers.integrations import integration_utils
 
-    from iterpref_core.training.training.settings import check_settings
+    from iterpref_core.training.trainer.settings import check_settings
 
     monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
     with pytest.raises(ConfigError, match=re.escape(message)):

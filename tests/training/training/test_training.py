@@ -140,7 +140,7 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
     import torch
 
     from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     for use in get_args(TemplateUse):
         folder = tmp_path / use
@@ -207,7 +207,7 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
 
 def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
-    from iterpref_core.training.training.training import train_objective
+    from iterpref_core.training.trainer.train_objective import train_objective
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
@@ -234,7 +234,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
 ) -> None:
     import torch
 
-    from iterpref_core.training.training.checkpoint import last_checkpoint
+    from iterpref_core.training.trainer.checkpoint import last_checkpoint
 
     inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", model_folder
     write_jsonl(inputs[0], pair_records[:12])
@@ -311,7 +311,7 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
-    from iterpref_core.training.training.checkpoint import last_checkpoint, mark_whole
+    from iterpref_core.training.trainer.checkpoint import last_checkpoint, mark_whole
 
     for step in (5, 10, 15):
         folder = tmp_path / f"checkpoint-{step}"
@@ -333,7 +333,7 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from iterpref_core.training.data.tokenization import PairReader
-    from iterpref_core.training.training.checkpoint import run_key
+    from iterpref_core.training.trainer.checkpoint import run_key
 
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
         return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
@@ -345,7 +345,7 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
             assert key() != before, change
-    monkeypatch.setattr("iterpref_core.training.training.checkpoint.code_digest", lambda *_: "another version")
+    monkeypatch.setattr("iterpref_core.training.trainer.checkpoint.code_digest", lambda *_: "another version")
     assert key() != before
 
 

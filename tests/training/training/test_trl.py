@@ -68,7 +68,7 @@ class _Case:
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        from iterpref_core.training.training.trainer import FocalDPOTrainer
+        from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
         trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)

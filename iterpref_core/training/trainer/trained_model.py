@@ -27,7 +27,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.model.policy import is_quantized
-from iterpref_core.training.training.saved_precision import (
+from iterpref_core.training.trainer.saved_precision import (
     report_survival,
     surviving_change,
     written_dtype,

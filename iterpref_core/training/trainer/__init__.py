@@ -1,6 +1,6 @@
 """Focal preference training (arXiv 2503.02783, section 3.3).
 
-Stage `training`; `training.train_objective` is the entry point. Three layers, of which each imports those below:
+Stage `training`; `train_objective.train_objective` is the entry point. Three layers, of which each imports those below:
 
 - `training/data/`: pairs become tokens and marks, a table on disk, and batches.
 - `training/model/`: the policy, its attention and label head, and the reference.

@@ -16,8 +16,8 @@ from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.passed_arguments import PLATEAU, TRAINING_ARGUMENTS
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.objective_table import ObjectiveSettings
-from iterpref_core.training.training.focal_config import FocalDPOConfig
-from iterpref_core.training.training.optimizers import check_choices
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig
+from iterpref_core.training.trainer.optimizers import check_choices
 
 _SHARED = ("answer", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
 """The settings of `training` that `FocalDPOConfig` has under the same names."""

@@ -23,7 +23,7 @@ TRAINED_BY = (
     "iterpref_core.training.data",
     "iterpref_core.training.model",
     "iterpref_core.training.objectives",
-    "iterpref_core.training.training",
+    "iterpref_core.training.trainer",
 )
 """The code that decides trained weights, which dvc.yaml names for the stage."""
 

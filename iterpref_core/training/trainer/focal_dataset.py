@@ -31,7 +31,7 @@ from iterpref_core.training.model.label_head import add_label_head, base_of
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
-from iterpref_core.training.training.focal_config import check_fields
+from iterpref_core.training.trainer.focal_config import check_fields
 
 logger = logging.getLogger(__name__)
 

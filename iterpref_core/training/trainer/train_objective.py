@@ -40,16 +40,16 @@ from iterpref_core.training.objectives.objective_table import (
     ObjectiveSettings,
     settings_of,
 )
-from iterpref_core.training.training.base_trainer import DivergedError
-from iterpref_core.training.training.checkpoint import run_key
-from iterpref_core.training.training.early_end import is_patience_over
-from iterpref_core.training.training.focal_config import FocalDPOConfig
-from iterpref_core.training.training.optimizers import check_schedule
-from iterpref_core.training.training.origin import describe_origin
-from iterpref_core.training.training.run import OutputPaths, Run, set_up_run
-from iterpref_core.training.training.settings import check_settings, training_arguments
-from iterpref_core.training.training.trained_model import REWARDS, OnLog, mean_loss
-from iterpref_core.training.training.trainer import FocalDPOTrainer
+from iterpref_core.training.trainer.base_trainer import DivergedError
+from iterpref_core.training.trainer.checkpoint import run_key
+from iterpref_core.training.trainer.early_end import is_patience_over
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
+from iterpref_core.training.trainer.optimizers import check_schedule
+from iterpref_core.training.trainer.origin import describe_origin
+from iterpref_core.training.trainer.run import OutputPaths, Run, set_up_run
+from iterpref_core.training.trainer.settings import check_settings, training_arguments
+from iterpref_core.training.trainer.trained_model import REWARDS, OnLog, mean_loss
 
 _ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
 """The remedy for a training that diverged."""

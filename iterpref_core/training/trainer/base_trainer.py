@@ -6,7 +6,7 @@ from typing import Any
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
-from iterpref_core.training.training.checkpoint import mark_whole
+from iterpref_core.training.trainer.checkpoint import mark_whole
 
 
 class DivergedError(Exception):

@@ -52,9 +52,9 @@ from iterpref_core.training.model.policy import check_tied
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
-from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
-from iterpref_core.training.training.focal_config import FocalDPOConfig
-from iterpref_core.training.training.trainer_inputs import (
+from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig
+from iterpref_core.training.trainer.trainer_inputs import (
     check_arguments,
     load_policy_of,
     read_rows,

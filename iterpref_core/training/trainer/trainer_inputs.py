@@ -18,8 +18,8 @@ from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
-from iterpref_core.training.training.focal_config import check_fields, check_numbers, set_padding
-from iterpref_core.training.training.focal_dataset import (
+from iterpref_core.training.trainer.focal_config import check_fields, check_numbers, set_padding
+from iterpref_core.training.trainer.focal_dataset import (
     FocalDataset,
     focal_dataset,
     form_of,

@@ -16,16 +16,16 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
-from iterpref_core.training.training.base_trainer import BaseTrainer, DivergedError
-from iterpref_core.training.training.checkpoint import (
+from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError
+from iterpref_core.training.trainer.checkpoint import (
     SaveSeldom,
     last_before_divergence,
     last_checkpoint,
     step_of,
     tell_left_behind,
 )
-from iterpref_core.training.training.early_end import EndEarly, EndedError
-from iterpref_core.training.training.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
+from iterpref_core.training.trainer.early_end import EndEarly, EndedError
+from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
 
 
 @dataclass(frozen=True)
