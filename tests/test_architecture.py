@@ -49,7 +49,7 @@ ROOMS = {
         "objectives",
         "data",
         "model",
-        "training",
+        "trainer",
         "nanolab",
         "estimate",
         "library",
