@@ -6,17 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
-from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records import IoTest, Problem
+from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
@@ -48,16 +46,6 @@ def _write(path: Path, *records: dict[str, Any]) -> Path:
     return path
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    pipe = tmp_path / "rows.jsonl"
-    os.mkfifo(pipe)
-    text = json.dumps({"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"})
-    writer = Thread(target=pipe.write_text, args=(text,), daemon=True)
-    writer.start()
-    assert ingest_pairs(Source([pipe]), tmp_path / "out.jsonl").counts["pairs"] == 1
-    writer.join()
-
-
 @pytest.mark.parametrize("out", ["set/rows.jsonl", "set/new/out.jsonl"])
 def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out: str, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
@@ -66,98 +54,6 @@ def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out: str, tmp_pat
     with pytest.raises(InputError, match="is a source, or lies in one; write it elsewhere"):
         ingest(source if out == "set/rows.jsonl" else source.parent, "jsonl", tmp_path / out)
     assert source.read_text() == before
-
-
-def test_jsonl_is_taken_as_it_is(tmp_path: Path) -> None:
-    out = tmp_path / "problems.jsonl"
-    assert ingest(_write(tmp_path / "in.jsonl", SOUND), "jsonl", out).counts == {"problems": 1, "references/passed": 1}
-    assert next(read_jsonl(out, Problem)).reference == SOUND["reference"]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"reference": None},
-        {"entry_point": "A().f", "tests": [{"kind": "io", "call": "A().f(1)", "expected": "2"}], "reference": None},
-        {"tests": [{"kind": "assert", "code": "from solution import f as g\nassert g(1) == 2"}], "reference": None},
-        {"entry_point": "", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
-        {"entry_point": "main", "tests": [{"kind": "stdin", "input": "1", "output": "2"}], "reference": None},
-    ],
-)  # fmt: skip
-def test_an_entry_point_that_a_test_calls_or_the_reference_defines_is_taken(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
-    source = _write(tmp_path / "in.jsonl", SOUND | changes)
-    assert ingest(source, "jsonl", tmp_path / "out.jsonl").counts["problems"] == 1
-
-
-def test_mbpp_tasks_of_mbpp_plus_are_left_out_and_counted(tmp_path: Path) -> None:
-    source = _write(tmp_path / "mbpp.jsonl", MBPP | {"task_id": 2}, MBPP)
-    counts = ingest(source, "mbpp", tmp_path / "out.jsonl").counts
-    assert counts == {"dropped/in_mbpp_plus": 1, "problems": 1, "references/passed": 1}
-    problem = next(read_jsonl(tmp_path / "out.jsonl", Problem))
-    assert (problem.task_id, problem.entry_point, len(problem.tests)) == ("mbpp/601", "plus", 2)
-    assert problem.prompt == (
-        "Write a function to add one. Your code should pass these tests:\n\nassert plus(1) == 2\nassert plus(2) == 3"
-    )
-
-
-def test_mbpp_setup_may_use_what_the_program_defines(tmp_path: Path) -> None:
-    task = MBPP | {
-        "code": "class Node: pass\ndef plus(node): return 2",
-        "test_setup_code": "root = Node()",
-        "test_list": ["assert plus(root) == 2"],
-    }
-    assert ingest(_write(tmp_path / "in", task), "mbpp", tmp_path / "out.jsonl").counts["problems"] == 1
-
-
-UNSOUND: list[tuple[str, list[dict[str, Any]], str]] = [
-    ("jsonl", [SOUND | {"prompt": ""}], "in.jsonl:1: field 'prompt': the text is empty"),
-    ("jsonl", [{"task_id": "a", "prompt": "p"}], "in.jsonl:1: field 'tests': Field required"),
-    ("jsonl", [SOUND | {"hiden_tests": []}], "in.jsonl:1: field 'hiden_tests': Extra inputs are not permitted"),
-    (
-        "jsonl",
-        [SOUND | {"split": "held-out"}],
-        "in.jsonl:1: field 'split' of 'own/1': no split for own problems 'held-out'; did you mean 'heldout'?",
-    ),
-    ("jsonl", [SOUND | {"tests": []}], "in.jsonl:1: problem 'own/1': field 'tests' is empty"),
-    ("mbpp", [{"task_id": 601, "code": "x = 1", "text": "Add."}], "no problem to ingest (1 unknown_columns; "),
-    (
-        "opencoder",
-        [{"instruction": "Add.", "code": "x = 1", "test_list": ["assert x"]}],
-        "1 unknown_columns; {in.jsonl}:1: test_list; to read it, add --columns tests=test_list",
-    ),
-    (
-        "opencodeinstruct",
-        [{"input": "Add.", "output": "x = 1", "unit_tests": "[]", "tests_status": "[1]"}],
-        "no problem to ingest (1 no_tests; ",
-    ),
-    ("mbpp", [MBPP | {"test_list": ["assert 1 =="]}], "in.jsonl:1: a test is not valid Python"),
-    (
-        "mbpp",
-        [MBPP | {"test_list": ["assert len([]) == 0"]}],
-        "the test 'assert len([]) == 0' calls no function by name",
-    ),
-    ("apps", [{"question": "q", "input_output": "{1"}], "in.jsonl:1: a test is not valid Python"),
-    (
-        "apps",
-        [{"question": "q", "input_output": {"inputs": ["1"], "outputs": []}}],
-        "in.jsonl:1: inputs and outputs are lists of one length, not of [1, 0]",
-    ),
-    ("apps", [{"query": "q"}], "in.jsonl:1: no column `question`; there are query: name it with --columns"),
-]
-
-
-@pytest.mark.parametrize(("form", "records", "message"), UNSOUND)
-def test_where_no_record_fits_the_message_names_line_and_field(
-    tmp_path: Path, form: str, records: list[dict[str, Any]], message: str
-) -> None:
-    out = tmp_path / "out.jsonl"
-    out.write_text("kept")
-    with pytest.raises(InputError) as caught:
-        ingest(_write(tmp_path / "in.jsonl", *records), form, out)
-    assert message.replace("{in.jsonl}", str(tmp_path / "in.jsonl")) in str(caught.value)
-    assert out.read_text() == "kept"
 
 
 def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
@@ -189,24 +85,6 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
 
-def test_published_sets_lose_their_broken_problems_and_say_which(tmp_path: Path) -> None:
-    wrong = MBPP | {"task_id": 609, "code": "def plus(x): return x"}
-    source = _write(tmp_path / "in", MBPP, wrong, MBPP | {"task_id": 613, "code": "def plus(x): return 1 / 0"})
-    out = tmp_path / "out.jsonl"
-    found = ingest(source, "mbpp", out)
-    assert found.counts == {
-        "problems": 1,
-        "references/passed": 1,
-        "dropped/reference_fails": 2,
-    }
-    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["mbpp/601"]
-    assert [(row.task_id, row.where) for row in found.dropped] == [
-        ("609", f"{source}:2"),
-        ("613", f"{source}:3"),
-    ]
-    assert found.dropped[0].explanation == "wrong_answer: plus(1) returned 1, expected 2"
-
-
 def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None:
     broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
     nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
@@ -230,28 +108,6 @@ def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
     # Two rows of one statement are one problem, whatever their names.
     sides = [problem.split for problem in taken[1:]]
     assert sides[::2] == sides[1::2]
-
-
-def test_a_test_with_a_tolerance_takes_close_and_equal_values_of_other_types(tmp_path: Path) -> None:
-    def verdict(returned: str, expected: str, atol: float | None) -> str:
-        test = IoTest(call="f()", expected=expected, atol=atol)
-        problem = Problem(
-            task_id="p", prompt="p", entry_point="f", tests=(test,), reference=f"def f(): return {returned}"
-        )
-        source = tmp_path / "in.jsonl"
-        source.write_text(problem.to_json() + "\n")
-        try:
-            ingest(source, "jsonl", tmp_path / "out.jsonl")
-        except InputError as error:
-            return str(error)
-        return "passed"
-
-    assert verdict("0.30000005", "0.3", 1e-6) == "passed"
-    assert verdict("[1.0, 0.30000005]", "[1.0, 0.3]", 1e-6) == "passed"
-    assert verdict("1", "True", 0.0) == "passed"
-    assert "returned 0.31, expected 0.3" in verdict("0.31", "0.3", 1e-6)
-    assert "wrong_answer" in verdict("0.30000005", "0.3", 0.0)
-    assert "wrong_answer" in verdict("1", "True", None)
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 10])
