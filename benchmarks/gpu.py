@@ -55,7 +55,7 @@ from benchmarks.training import (
 from iterpref_core.records.config import TrainingParams, load_params
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.records.prompt_messages import prompt_text
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, Counts
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.attention import choose_attention, mask_function
@@ -210,7 +210,7 @@ def _loss_and_gradient(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tens
     """Return log-probabilities, the mean NLL of counted tokens, and the gradient of the first layer's queries."""
     logps = batch_logps(model, batch, model.config)
     weighted = logps * batch["w_nll"]
-    loss = -weighted.sum() / Counts(*batch["counts"]).pairs
+    loss = -weighted.sum() / len(batch["counts"])
     model.zero_grad()
     loss.backward()
     query = model.get_submodule("model.layers.0.self_attn.q_proj")

@@ -43,7 +43,7 @@ from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.storage.cores import usable_cores
-from iterpref_core.training.data.tokenization import PairReader
+from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer

@@ -48,7 +48,8 @@ from iterpref_core.records.config import PromptFormat, TrainingParams, load_para
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.tokenization import PairReader
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
@@ -306,7 +307,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in PairReader(pairs, spans).tokenize(ChatTemplate(tokenizer), params)
+        for row in tokenize_pairs(PairReader(pairs, spans), ChatTemplate(tokenizer), params)
     ]
 
 

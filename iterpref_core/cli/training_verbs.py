@@ -174,10 +174,11 @@ def _load_template(model: str, settings: Params) -> Any:
 
 def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
     from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     reader = PairReader(pairs, spans)
-    checks = PairChecks.of(reader.tokenize(template, settings.training))
+    checks = PairChecks.of(tokenize_pairs(reader, template, settings.training))
     checks.without_spans = reader.without_spans
     return checks
 
@@ -281,7 +282,7 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options

@@ -5,7 +5,7 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 MODELS = {
     "base": "base",
-    **{name: row.label for name, row in OBJECTIVES.items()},
+    **{name: row.title for name, row in OBJECTIVES.items()},
     "debugger": "debugger (ceiling)",
 }
 """Every model there can be, in the order of the results table."""

@@ -100,9 +100,9 @@ def _word_that_reaches_back(template: ChatTemplate) -> str:
     """Return the word before which a prompt of this template is cut the earliest: of two, a tokenizer may join one."""
     prompt = template.render_prompt("x")
     (ids,) = encode_texts(template.tokenizer, [prompt], special=template.plain)
+    begun = encode_texts(template.tokenizer, [prompt + word for word in _WORDS], special=template.plain)
     lengths: dict[str, int] = {}
-    for word in _WORDS:
-        (tried,) = encode_texts(template.tokenizer, [prompt + word], special=template.plain)
+    for word, tried in zip(_WORDS, begun, strict=True):
         asked = _cut(template.tokenizer, word, prompt, ids, tried)
         lengths[word] = len(asked.healing_prefix)
     return max(lengths, key=lengths.__getitem__)

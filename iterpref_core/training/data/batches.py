@@ -20,8 +20,9 @@ import torch
 
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
-from iterpref_core.training.objectives.objective_table import HALF, Objective, Tokens
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.objectives.objective_table import Objective
+from iterpref_core.training.objectives.weights import chosen_weights, rejected_weights
 
 Batch = dict[str, torch.Tensor]
 Placement = tuple[int, int]
@@ -35,10 +36,10 @@ small model. For larger models it costs less, but rows are full enough at any wi
 
 
 class Counts(NamedTuple):
-    """The four numbers of a batch's `counts`, by name: `Counts(*batch["counts"])`.
+    """The four numbers of a pair's `counts`, or of their sums: `Counts(*batch["counts"].sum(dim=0))`.
 
     Attributes:
-        pairs: the number of pairs.
+        pairs: 1 for a pair.
         nll_tokens: tokens in the NLL.
         rejected_counted: tokens of y- that count in K-.
         rejected_tokens: all tokens of y-.
@@ -140,7 +141,7 @@ class Collator:
     else `visible`, (R, N, 3); see `attention.mask_function`.
 
     `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
-    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (4,), see `Counts`.
+    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (B, 4), see `Counts`.
 
     >>> from iterpref_core.training.objectives.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -163,7 +164,7 @@ class Collator:
              [0, 0, 0],
              [0, 1, 2]]])
     >>> batch["counts"]
-    tensor([1., 2., 1., 3.])
+    tensor([[1., 2., 1., 3.]])
     """
 
     objective: Objective
@@ -174,32 +175,20 @@ class Collator:
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
         shares_prefix = self.layout == "fork"
-        labels = [self._labels(row) for row in rows]
+        labels = [self._pair_labels(row) for row in rows]
         sequences = self._sequences(rows, labels)
         if shares_prefix:
             width, placements = pack([len(sequence) for sequence in sequences], self.pad_to_multiple_of)
         else:
             width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
             placements = [(number, 0) for number in range(len(sequences))]
-        batch = _rows(sequences, placements, width, self.pad_token_id) | _labels(sequences, placements, width)
+        batch = _rows(sequences, placements, width, self.pad_token_id) | _placed_labels(sequences, placements, width)
         if shares_prefix:
             batch["visible"] = _visible(sequences, placements, batch["input_ids"].shape)
         else:
             lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
-        rejected_counted = 0.0
-        rejected_tokens = 0
-        for of_pair in labels:
-            if of_pair.chosen is not None and of_pair.rejected is not None:
-                rejected_counted += float(of_pair.rejected["w_rejected"].sum())
-                rejected_tokens += len(of_pair.rejected)
-        counts = [
-            len(rows),
-            float(batch["w_nll"].sum()),
-            rejected_counted,
-            rejected_tokens,
-        ]
-        return batch | {"counts": torch.tensor(counts)}
+        return batch | {"counts": _counts(sequences, labels)}
 
     def _sequences(self, rows: Sequence[TokenizedPair], labels: Sequence[PairLabels]) -> list[TokenSequence]:
         """Return the sequences of all pairs: with `fork` one for a pair, else one for each program that counts."""
@@ -208,7 +197,7 @@ class Collator:
         rejected: list[TokenSequence] = []
         for number, (row, of_pair) in enumerate(zip(rows, labels, strict=True)):
             if self.layout == "fork" and of_pair.chosen is not None and of_pair.rejected is not None:
-                sequences.append(_prefix_sharing(number, row, of_pair.chosen, of_pair.rejected))
+                sequences.append(self._prefix_sharing(number, row, of_pair.chosen, of_pair.rejected))
                 continue
             if of_pair.chosen is not None:
                 sequences.append(_program(number, row, of_pair.chosen))
@@ -216,36 +205,55 @@ class Collator:
                 rejected.append(_program(number, row, of_pair.rejected))
         return sequences + rejected
 
-    def _labels(self, row: TokenizedPair) -> PairLabels:
-        """Return the labels of y+ and of y-. Without a preference term all tokens of one of them are in the NLL."""
-        if self.objective.loss is None:
-            if self.objective.nll_of == "rejected":
-                return PairLabels(chosen=None, rejected=labels_of(row.rejected_ids, w_nll=1))
-            return PairLabels(chosen=labels_of(row.chosen_ids, w_nll=1), rejected=None)
-        tokens = self.objective.rejected
-        plus = _weights(self.objective.chosen, row.focal_chosen)
-        if tokens == HALF:
-            tokens = "focal" if row.half else "all"
-        minus = _weights(tokens, row.focal)
+    def _prefix_sharing(self, number: int, row: TokenizedPair, plus: Labels, minus: Labels) -> TokenSequence:
+        """Return prompt and chosen program, and behind them the rejected suffix.
+
+        Labels of the shared prefix have the w+ of the one program and the w- of the other.
+        """
+        # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (shared = 1, end = 3):
+        #
+        #   position      0 1 2 3 | 4 5
+        #   token         p q a b | a x      the chosen program, and from position 4 on the rejected suffix
+        #   position id   0 1 2 3 | 2 3      as if the rejected program stood in a row of its own
+        #   label         - a b c | x y
+        #   sees          those before   |   positions 0 and 1 (`prefix_end` = 2), and the suffix up to itself
+        #
+        # The last token of the rejected program, c, does not count, so nothing is computed for it.
+        shared = row.shared_prefix
+        end = row.focal_end if self.objective.is_regional_for(row.half) else len(row.rejected_ids)
+        chosen = plus.copy()
+        chosen["w_rejected"][:shared] = minus["w_rejected"][:shared]
+        sequence = _program(number, row, chosen)
+        if end > shared:
+            # The suffix starts with the token before the first difference once more: only there the two can part.
+            sequence.prefix_end = max(len(row.prompt_ids) + shared - 1, 0)
+            sequence.append(
+                row.prompt_ids + row.rejected_ids[:end],
+                sequence.prefix_end,
+                minus[shared:end],
+            )
+        return sequence
+
+    def _pair_labels(self, row: TokenizedPair) -> PairLabels:
+        """Return the labels of y+ and of y-, of those that the objective reads."""
+        plus = chosen_weights(self.objective, row.focal_chosen)
+        minus = rejected_weights(self.objective, row.focal, row.half)
         ref_chosen: Sequence[float] | float = 0
         ref_rejected: Sequence[float] | float = 0
-        if self.objective.referenced:
-            if len(row.ref_rejected) != len(minus):
+        if self.objective.scores_reference:
+            if len(row.ref_rejected) != len(row.rejected_ids):
                 raise InputError(
-                    f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.label} "
+                    f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.title} "
                     "needs; call `focal_dataset` with this objective"
                 )
             ref_chosen = row.ref_chosen
             ref_rejected = row.ref_rejected
-        return PairLabels(
-            chosen=labels_of(row.chosen_ids, w_chosen=plus, w_nll=1, ref=ref_chosen),
-            rejected=labels_of(row.rejected_ids, w_rejected=minus, ref=ref_rejected),
-        )
-
-
-def _weights(tokens: Tokens, marks: Sequence[int]) -> Sequence[int]:
-    """Return the weight of each token of a program; `marks` are 1 in the error region, else 0."""
-    return [1] * len(marks) if tokens == "all" else marks
+        chosen = rejected = None
+        if plus is not None:
+            chosen = labels_of(row.chosen_ids, w_chosen=plus.preference, w_nll=plus.nll, ref=ref_chosen)
+        if minus is not None:
+            rejected = labels_of(row.rejected_ids, w_rejected=minus.preference, w_nll=minus.nll, ref=ref_rejected)
+        return PairLabels(chosen, rejected)
 
 
 def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
@@ -253,36 +261,6 @@ def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
     sequence = TokenSequence(number)
     sequence.append(row.prompt_ids + labels["token"].tolist(), 0, labels)
     sequence.suffix_start = len(sequence)
-    return sequence
-
-
-def _prefix_sharing(number: int, row: TokenizedPair, plus: Labels, minus: Labels) -> TokenSequence:
-    """Return prompt and chosen program, and behind them the rejected suffix.
-
-    Labels of the shared prefix have the w+ of the one program and the w- of the other.
-    """
-    # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (shared = 1, end = 3):
-    #
-    #   position      0 1 2 3 | 4 5
-    #   token         p q a b | a x      the chosen program, and from position 4 on the rejected suffix
-    #   position id   0 1 2 3 | 2 3      as if the rejected program stood in a row of its own
-    #   label         - a b c | x y
-    #   sees          those before   |   positions 0 and 1 (`prefix_end` = 2), and the suffix up to itself
-    #
-    # The last token of the rejected program, c, does not count, so nothing is computed for it.
-    shared = shared_prefix(row.chosen_ids, row.rejected_ids)
-    end = marked_end(minus["w_rejected"].tolist())
-    chosen = plus.copy()
-    chosen["w_rejected"][:shared] = minus["w_rejected"][:shared]
-    sequence = _program(number, row, chosen)
-    if end > shared:
-        # The suffix starts with the token before the first difference once more: only there the two can part.
-        sequence.prefix_end = max(len(row.prompt_ids) + shared - 1, 0)
-        sequence.append(
-            row.prompt_ids + row.rejected_ids[:end],
-            sequence.prefix_end,
-            minus[shared:end],
-        )
     return sequence
 
 
@@ -373,7 +351,20 @@ def _rows(
     }
 
 
-def _labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement], width: int) -> Batch:
+def _counts(sequences: Sequence[TokenSequence], labels: Sequence[PairLabels]) -> torch.Tensor:
+    """Return the `Counts` of each pair, (B, 4)."""
+    counts = torch.zeros(len(labels), len(Counts._fields))
+    for sequence in sequences:
+        counts[sequence.pair, 1] += float(sequence.labels["w_nll"].sum())
+    for pair, of_pair in enumerate(labels):
+        counts[pair, 0] = 1
+        if of_pair.chosen is not None and of_pair.rejected is not None:
+            counts[pair, 2] = float(of_pair.rejected["w_rejected"].sum())
+            counts[pair, 3] = len(of_pair.rejected)
+    return counts
+
+
+def _placed_labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement], width: int) -> Batch:
     """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
     positions: list[np.ndarray] = []
     pairs: list[np.ndarray] = []

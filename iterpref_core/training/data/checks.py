@@ -12,7 +12,7 @@ import numpy as np
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair, marked_end, shared_prefix
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ def measure(row: TokenizedPair) -> dict[str, int | str]:
         "chosen_tokens": len(row.chosen_ids),
         "rejected_tokens": len(row.rejected_ids),
         "focal_tokens": sum(row.focal),
-        "shared_prefix": shared_prefix(row.chosen_ids, row.rejected_ids),
-        "focal_end": marked_end(row.focal),
+        "shared_prefix": row.shared_prefix,
+        "focal_end": row.focal_end,
         "largest_id": max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)),
         "prompt_truncated": row.prompt_truncated,
         "chosen_truncated": row.chosen_truncated,

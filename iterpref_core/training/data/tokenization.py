@@ -1,4 +1,4 @@
-"""Tokenization of pairs: their files in, token ids and the masks that objectives choose from out.
+"""Tokenization of pairs: texts in, token ids and the masks that objectives choose from out.
 
 A program continues its prompt, and its error region is told by characters. Tokenizers, left to themselves, respect
 neither:
@@ -12,10 +12,8 @@ neither:
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby, islice
 from operator import eq
-from pathlib import Path
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -25,11 +23,9 @@ from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 from iterpref_core.models.pretrained.tokenizers import continuing_engine, reading_engine
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
-from iterpref_core.records.errors import InputError, ModelError, RecordError
+from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Prompt
 from iterpref_core.records.statement import statement_digest
-from iterpref_core.storage.file_digest import file_digest
-from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _BATCH = 64
@@ -43,69 +39,6 @@ class PairForm:
     max_prompt_length: int
     max_length: int
     answer: AnswerFormat
-
-
-class PairReader:
-    """A reader of the pairs that have spans.
-
-    Attributes:
-        without_spans: number of pairs without a record of their error region, once all are read.
-        methods: names of the methods of localization, once all are read.
-    """
-
-    def __init__(self, pairs: Path, spans: Path) -> None:
-        self.methods: set[str] = set()
-        self.without_spans = 0
-        self._pairs = pairs
-        self._spans = spans
-
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """MD5 of each file, by which DVC knows it."""
-        return {"pairs": file_digest(self._pairs, "md5"), "spans": file_digest(self._spans, "md5")}
-
-    def __iter__(self) -> Iterator[tuple[PreferencePair, FocalSpans]]:
-        """Yield each pair with its spans, in the order of the spans, which follow the order of the pairs.
-
-        Raises:
-            RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
-            InputError: there is no pair with spans.
-        """
-        marked = None
-        remaining = read_pairs(self._pairs)
-        for marked in read_jsonl(self._spans, FocalSpans, unique=True):
-            yield self._next_pair(remaining, marked), marked
-        if marked is None:
-            raise InputError(
-                f"{self._spans}: no pair to train on: localization kept none; fixes that only insert lines are dropped "
-                "or kept by localization.empty"
-            )
-        self.without_spans += sum(1 for _ in remaining)
-
-    def _next_pair(self, remaining: Iterator[PreferencePair], marked: FocalSpans) -> PreferencePair:
-        """Return the pair of a record of spans; those before it have none."""
-        self.methods.add(marked.method)
-        for pair in remaining:
-            if pair.task_id == marked.task_id:
-                check_spans(marked, pair, self._spans)
-                return pair
-            self.without_spans += 1
-        raise RecordError(
-            f"{self._spans}: field 'task_id': {marked.task_id!r} is not in {self._pairs} or not in its order; "
-            "localize these pairs again"
-        )
-
-    def form(self, params: TrainingParams) -> dict[str, object]:
-        """Return the length limits, in tokens, and the form of the answers."""
-        return params.model_dump(include={"max_prompt_length", "max_length", "answer"})
-
-    def tokenize(self, template: ChatTemplate, params: TrainingParams) -> Iterator[TokenizedPair]:
-        """Yield the pairs that have spans, tokenized.
-
-        Raises:
-            InputError: there is no pair, or `max_length` leaves no room for programs.
-        """
-        return tokenize_pairs(self, template, params)
 
 
 def tokenize_pairs(

@@ -24,7 +24,8 @@ from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.held_out import problems_of
-from iterpref_core.training.data.tokenization import PairReader
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _ROWS = 64
@@ -39,7 +40,7 @@ _TOKENS = Features(
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
     | {name: Value("string") for name in ("task_id", "problem_id", "statement")}
     | {f"{part}_truncated": Value("int32") for part in ("prompt", "chosen", "rejected", "focal")}
-    | {name: Value("int32") for name in ("blank",)}
+    | {name: Value("int32") for name in ("blank", "shared_prefix", "focal_end")}
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
@@ -103,7 +104,7 @@ def open_tokenized_dataset(
         reader: reads the rows from their files.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
-        params: settings, some of which decide the rows (`PairReader.form`).
+        params: settings, of which the lengths and the form of answers decide the rows.
         folder: where tokenized rows are kept, each under a digest of all that decides it.
 
     Raises:
@@ -115,12 +116,13 @@ def open_tokenized_dataset(
         tokenizers.__version__,
         transformers.__version__,
     ]
-    decisive = [reader.digests, fingerprint, reader.form(params), versions]
+    form = params.model_dump(include={"max_prompt_length", "max_length", "answer"})
+    decisive = [reader.digests, fingerprint, form, versions]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
 
     def make(partial: Path) -> None:
         partial.mkdir()
-        rows = reader.tokenize(template, params)
+        rows = tokenize_pairs(reader, template, params)
         with (
             show_progress("tokenize", None, unit="pairs") as advance,
             ArrowWriter(features=Features(_TOKENS | _MEASURED), path=str(partial / _PAIRS)) as writer,

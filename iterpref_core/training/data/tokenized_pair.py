@@ -19,6 +19,8 @@ class TokenizedPair:
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
+        shared_prefix: tokens with which both programs begin; counted here unless they are given, as from a file.
+        focal_end: the place in y- after the last token of D-; 0 without one, and found here unless it is given.
         half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
@@ -37,9 +39,17 @@ class TokenizedPair:
     chosen_truncated: int = 0
     rejected_truncated: int = 0
     focal_truncated: int = 0
+    shared_prefix: int = -1
+    focal_end: int = -1
     half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if self.shared_prefix < 0:
+            object.__setattr__(self, "shared_prefix", count_shared(self.chosen_ids, self.rejected_ids))
+        if self.focal_end < 0:
+            object.__setattr__(self, "focal_end", marked_end(self.focal))
 
     @property
     def length(self) -> int:
@@ -47,10 +57,10 @@ class TokenizedPair:
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
-def shared_prefix(first: Sequence[object], second: Sequence[object]) -> int:
+def count_shared(first: Sequence[object], second: Sequence[object]) -> int:
     """Return the number of items that two sequences begin with in common.
 
-    >>> shared_prefix([1, 2, 3], [1, 2, 4, 3])
+    >>> count_shared([1, 2, 3], [1, 2, 4, 3])
     2
     """
     shared = 0

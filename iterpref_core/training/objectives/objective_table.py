@@ -40,7 +40,7 @@ class Objective:
     """A row of the table: a loss, and the tokens that count in it.
 
     Attributes:
-        label: its name for readers.
+        title: its name for readers.
         loss: the preference term; None for an objective without one.
         chosen: the tokens of y+ that count in K+.
         rejected: the tokens of y- that count in K-.
@@ -51,7 +51,7 @@ class Objective:
         options: further arguments of the loss, with the values that hold where `training.objectives` states none.
     """
 
-    label: str
+    title: str
     loss: PreferenceLoss | None = None
     chosen: Tokens = "all"
     rejected: Literal["all", "focal", "half focal"] = "all"
@@ -80,6 +80,10 @@ class Objective:
     def focal(self) -> bool:
         """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
         return self.chosen == "all" and self.rejected == "focal"
+
+    def is_regional_for(self, half: int) -> bool:
+        """Return True if of y- the error region alone counts, in this half of a batch: 0 or 1."""
+        return self.rejected == "focal" or (self.rejected == HALF and half == 1)
 
     def values(self) -> dict[str, Any]:
         """Return the values that decide a training, as JSON. A loss has its name; its code counts in `code_digest`."""

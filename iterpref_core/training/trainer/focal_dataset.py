@@ -119,7 +119,7 @@ def focal_dataset(
     marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
     if row.regional and not marked:
         raise InputError(
-            f"pairs: {row.label} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
+            f"pairs: {row.title} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
             "`pairs.map(mark_errors)` of `iterpref_core` first"
         )
     if not len(pairs):

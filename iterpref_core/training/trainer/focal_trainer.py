@@ -228,8 +228,8 @@ class FocalDPOTrainer(BaseTrainer):
         return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
-        """Return the `counts` of the whole batch: all its accumulation steps, in all processes."""
-        counts = torch.stack([batch["counts"] for batch in batch_samples]).sum(dim=0).to(device)
+        """Return the sums of `counts` over the whole batch: all its accumulation steps, in all processes."""
+        counts = torch.cat([batch["counts"] for batch in batch_samples]).sum(dim=0).to(device)
         return self.accelerator.reduce(counts, "sum")  # type: ignore[no-any-return]
 
     def compute_loss(
@@ -247,10 +247,10 @@ class FocalDPOTrainer(BaseTrainer):
             model: the policy, as the accelerator has wrapped it.
             inputs: a batch from the collator.
             return_outputs: never; the loss needs no logits, so none are built.
-            num_items_in_batch: `counts` of the whole batch; None where `inputs` is all of it.
+            num_items_in_batch: the sums of `counts` over the whole batch; None where `inputs` is all of it.
         """
         assert not return_outputs
-        counts = inputs["counts"]
+        counts = inputs["counts"].sum(dim=0)
         shares = torch.ones_like(counts)
         if num_items_in_batch is not None:
             # Of 4 pairs in two processes with two micro-batches each, a micro-batch has 1 / 4 of the pairs. Gradients
@@ -263,7 +263,7 @@ class FocalDPOTrainer(BaseTrainer):
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
 
         logps = batch_logps(model, inputs, self.model.config)
-        pairs = int(count.pairs)
+        pairs = len(inputs["counts"])  # a shape, for which nobody waits for the card
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
         self._count("nll", nll * count_of_nll, count_of_nll)
         row = self._objective

@@ -21,8 +21,8 @@ from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
+from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
-from iterpref_core.training.data.tokenization import PairReader
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.policy import (

@@ -173,7 +173,7 @@ def _check_rows(name: str, rows: Any, objective: Objective, args: TrainingArgume
         return
     if objective.regional and not form.marked:
         raise InputError(
-            f"FocalDPOTrainer: {name} was made of pairs without error regions, which {objective.label} weighs; make it "
+            f"FocalDPOTrainer: {name} was made of pairs without error regions, which {objective.title} weighs; make it "
             "again with this objective (`focal_dataset`)"
         )
     for field, value in vars(stated_form(args)).items():

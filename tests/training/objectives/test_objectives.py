@@ -95,12 +95,12 @@ def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:
     for row in OBJECTIVES.values():
         if row.counterpart:
             other = OBJECTIVES[row.counterpart]
-            assert replace(row, label=other.label, rejected="all", counterpart=None) == other
+            assert replace(row, title=other.title, rejected="all", counterpart=None) == other
             assert row.rejected == "focal"
 
 
-def test_labels_tell_rows_apart() -> None:
-    assert len({row.label for row in OBJECTIVES.values()}) == len(OBJECTIVES)
+def test_titles_tell_rows_apart() -> None:
+    assert len({row.title for row in OBJECTIVES.values()}) == len(OBJECTIVES)
 
 
 def test_a_rate_of_its_own_comes_before_the_one_of_all() -> None:

@@ -192,9 +192,10 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
-    return list(PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params))
+    return list(tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")
@@ -202,14 +203,13 @@ def weighted_sums() -> WeightedSums:
     """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
     import torch
 
-    from iterpref_core.training.data.batches import Counts
     from iterpref_core.training.model.attention import dense_mask
 
     def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits
-        pairs = int(Counts(*batch["counts"]).pairs)
+        pairs = len(batch["counts"])
         logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
         ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
         names = ("w_chosen", "w_rejected", "w_nll")

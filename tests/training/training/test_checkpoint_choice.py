@@ -41,7 +41,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
 ) -> None:
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.data.held_out import held_out
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
     names = [f"repo#{k // 2}/{k}" for k in range(12)]

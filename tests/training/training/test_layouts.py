@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,3 +220,12 @@ def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(
     from iterpref_core.training.model.layout import narrow_window
 
     assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window
+
+
+def test_what_a_pair_shares_is_counted_once() -> None:
+    """And stored: a batch lays out by the numbers that a row brings along, as it reads them from the file."""
+    counted = _pair([5], [6, 7], [6, 8, 9], [0, 1, 0])
+    assert (counted.shared_prefix, counted.focal_end) == (1, 2)
+    stored = replace(counted, shared_prefix=0, focal_end=3)
+    assert _fork([counted])["input_ids"].tolist() == [[5, 6, 6]]
+    assert _fork([stored])["input_ids"].tolist() == [[5, 6, 5, 6, 8]]

@@ -83,7 +83,7 @@ def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any
 
 
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
 
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
     joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
@@ -96,7 +96,7 @@ def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[F
 def test_spans_of_other_pairs_are_refused(
     pairs_file: Path, tmp_path: Path, task_id: str, end: int, message: str
 ) -> None:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
 
     spans = FocalSpans(task_id=task_id, method="line_lcs", rejected=((0, end),), chosen=())
     write_jsonl(tmp_path / "focal.jsonl", [spans])
@@ -107,11 +107,12 @@ def test_spans_of_other_pairs_are_refused(
 def test_nothing_to_train_on_and_no_room_are_refused(
     pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> None:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
-        next(PairReader(pairs_file, tmp_path / "focal.jsonl").tokenize(ChatTemplate(tokenizer), params))
+        next(tokenize_pairs(PairReader(pairs_file, tmp_path / "focal.jsonl"), ChatTemplate(tokenizer), params))
     short = params.model_copy(update={"max_length": 64})
     with pytest.raises(InputError, match="no room for a program"):
-        next(PairReader(pairs_file, tmp_path / "x").tokenize(ChatTemplate(tokenizer), short))
+        next(tokenize_pairs(PairReader(pairs_file, tmp_path / "x"), ChatTemplate(tokenizer), short))

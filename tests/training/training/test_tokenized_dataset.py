@@ -31,7 +31,7 @@ OpenDataset = Callable[..., "TokenizedDataset"]
 def open_dataset(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
 ) -> OpenDataset:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:

@@ -73,7 +73,7 @@ def test_reference_is_computed_once_and_read_back(
     from accelerate import PartialState
 
     from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.model.reference import reference_logps, score_pairs
 
@@ -332,7 +332,7 @@ def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> to
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.trainer.checkpoint import run_key
 
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:

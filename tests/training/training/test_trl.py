@@ -150,10 +150,13 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
     from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.data.tokenization import PairReader
+    from iterpref_core.training.data.pairs import PairReader
+    from iterpref_core.training.data.tokenization import tokenize_pairs
 
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(short_smollm2)
-    rows = [_referenced(row) for row in PairReader(pairs_file, spans_file).tokenize(ChatTemplate(tokenizer), params)]
+    rows = [
+        _referenced(row) for row in tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params)
+    ]
     marked = [token for token, focal in zip(rows[0].rejected_ids, rows[0].focal, strict=True) if focal]
     assert tokenizer.decode(marked).strip() == "kept = [n for n in nums if n < 0]"
     case = _Case("target-rpo", short_smollm2, [rows[0], rows[-1]], tmp_path)
