@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=0)]
 FinitePositive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "release_v4", "release_v5", "release_v6"]
 Layout = Literal["fork", "padded"]
-TemplateUse = Literal["auto", "plain"]
+TemplateUse = Literal["auto", "plain", "completion"]
 AnswerFormat = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
@@ -102,7 +102,8 @@ class PromptFormat(Settings):
     """The form in which a model reads prompts.
 
     Attributes:
-        template: `auto`: in the model's chat template, if it has one; `plain`: as text.
+        template: `auto`: in the model's chat template, if it has one; `plain`: as text, and a line break;
+            `completion`: as text, which the program continues.
         chat_template_kwargs: variables that every rendering of the chat template is given.
     """
 

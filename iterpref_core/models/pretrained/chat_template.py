@@ -80,19 +80,18 @@ class ChatTemplate:
     Attributes:
         tokenizer: as given.
         plain: true if prompts are plain text, because there is no chat template.
+        completes: true if a program continues the prompt's last line, with nothing between them.
 
     Raises (all methods):
         ModelError: the template cannot be read, refuses such an exchange, or leaves a part of it out.
     """
 
-    def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase", prompt: PromptFormat | None = None, *, plain_end: str = "\n"
-    ) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", prompt: PromptFormat | None = None) -> None:
         prompt = prompt or PromptFormat()
         self.tokenizer = tokenizer
-        self.plain = prompt.template == "plain" or not tokenizer.chat_template
+        self.completes = prompt.template == "completion"
+        self.plain = self.completes or prompt.template == "plain" or not tokenizer.chat_template
         self._variables = prompt.chat_template_kwargs
-        self._plain_end = plain_end
 
     def render_prompt(self, prompt: Prompt, system: str = "") -> str:
         """Return the text that a model reads before it answers.
@@ -102,7 +101,7 @@ class ChatTemplate:
             system: a message for the system before it. Where the template has no place for one, it begins the user's.
         """
         if self.plain:
-            text = prompt_text(prompt) + self._plain_end
+            text = prompt_text(prompt) + ("" if self.completes else "\n")
             return f"{system}\n\n{text}" if system else text
         before, _ = self._around(self._messages(prompt, system))
         return before

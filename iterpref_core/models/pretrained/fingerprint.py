@@ -50,8 +50,8 @@ def served_fingerprint(name: str) -> str:
 
 def _describe(prompt: PromptFormat) -> str:
     """Return the parts of a format that change a model's prompts, as text; empty for the usual format."""
-    if prompt.template == "plain":
-        return "plain"
+    if prompt.template != "auto":
+        return prompt.template
     variables = prompt.chat_template_kwargs
     return json.dumps(variables, sort_keys=True) if variables else ""
 

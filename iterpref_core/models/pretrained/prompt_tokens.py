@@ -38,10 +38,11 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
         [INST] Add one. [/INST] def   ->   … "/INST" "]" " def"
         [INST] Add one. [/INST]       ->   … "/INST" "]" " "
 
-    The prompt is then cut before the blank, which becomes the `healing_prefix` of the answer.
+    The prompt is then cut before the blank, which becomes the `healing_prefix` of the answer. A text that is completed
+    stays whole: of "return" some answer would make "returns", a token of its own.
     """
     tokenizer = template.tokenizer
-    if not tokenizer.is_fast:
+    if not tokenizer.is_fast or template.completes:
         return [EncodedPrompt(ids) for ids in encode_texts(tokenizer, prompts, special=template.plain)]
     # The two programs of a pair have one prompt.
     different = list(dict.fromkeys(prompts))

@@ -21,7 +21,7 @@ _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model folder or hub id.
 
-    Base models ship a chat template that they were never trained on. With `prompt: plain` it is taken off here, once.
+    Base models ship a chat template that they were never trained on. With another `prompt` it is taken off here, once.
     All that renders, evaluates or saves with this tokenizer then agrees, and a trained model is saved without it.
 
     Raises:
@@ -43,7 +43,7 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
         raise ModelError(
             f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
         )
-    if prompt == "plain":
+    if prompt != "auto":
         tokenizer.chat_template = None
     return tokenizer
 

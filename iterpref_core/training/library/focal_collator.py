@@ -20,6 +20,7 @@ from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
+from iterpref_core.training.data.tokenized_pair import count_shared
 from iterpref_core.training.trainer.focal_config import set_padding
 
 Example = dict[str, Any]
@@ -30,8 +31,8 @@ _SHOWN = 60
 class FocalCollator(DataCollatorForPreference):
     r"""A collator of batches in TRL's layout, which counts the error region alone of each rejected program.
 
-    The data set has the column `rejected_spans` (`mark_errors`), and `DPOConfig(remove_unused_columns=False)` keeps the
-    column.
+    The data set has the columns `prompt` and `rejected_spans` (`mark_errors`), and
+    `DPOConfig(remove_unused_columns=False)` keeps them.
 
     Args:
         tokenizer: the trainer's; it must give offsets.
@@ -108,11 +109,18 @@ class FocalCollator(DataCollatorForPreference):
         """Return for each of `rejected_ids` whether it touches the error region.
 
         Raises:
-            InputError: a column is missing, or the token ids are not those of the example's texts.
+            InputError: a column is missing, spans are of another text, or the token ids are not those of the example's
+                texts.
         """
         if "rejected_spans" not in example:
             raise InputError(
                 "FocalCollator: the examples have no column 'rejected_spans'; call `pairs.map(mark_errors)` first"
+            )
+        if _are_of_another_text(example):
+            raise InputError(
+                f"FocalCollator: {_name(example)}: its rejected_spans are no characters of its rejected program; where "
+                "the data set has no column 'prompt', TRL cuts what both programs begin with, and spans of the whole "
+                "text mark other tokens: give the column, and the spans of the program behind it"
             )
         text, begin, end = self._written(example)
         ids, offsets = encode_text(self._tokenizer, text)
@@ -169,6 +177,34 @@ class FocalCollator(DataCollatorForPreference):
 def _spans(example: Example) -> Sequence[Span]:
     """Return the error region of an example; an exported data set has null where no region was found."""
     return example["rejected_spans"] or ()
+
+
+def _are_of_another_text(example: Example) -> bool:
+    """Return True if the error region does not lie in the rejected program, or is of the text before TRL cut it.
+
+    TRL makes a prompt of "Sum. a = 1" and "Sum. a = 7" by cutting them where they part, before the blank. The programs
+    are " 1" and " 7" then, and a region [9, 10) is of the whole text: 7 stands there, and nothing at 9 in " 7".
+    """
+    chosen, rejected = (_program(example[side]) for side in ("chosen", "rejected"))
+    spans = _spans(example)
+    if any(last > len(rejected) for _, last in spans):
+        return True
+    parting = count_shared(chosen, rejected)
+    if not isinstance(example["prompt"], str) or chosen[:parting].strip(" "):
+        return False
+    # Programs that part at once: the region of such a pair holds the place. Of a whole text it has the prompt before.
+    in_whole = len(example["prompt"]) + parting
+    return not _holds(spans, parting) and _holds(spans, in_whole)
+
+
+def _holds(spans: Sequence[Span], place: int) -> bool:
+    return any(first <= place < last for first, last in spans)
+
+
+def _program(side: Any) -> str:
+    """Return the text of an answer."""
+    program: str = side if isinstance(side, str) else side[-1]["content"]
+    return program
 
 
 def _name(example: Example) -> str:

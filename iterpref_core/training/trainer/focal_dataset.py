@@ -21,7 +21,7 @@ from trl import DPOConfig
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveName
+from iterpref_core.records.config import ObjectiveName, PromptFormat
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, describe_validation_error
 from iterpref_core.training.data.checks import PairChecks, report_findings
@@ -127,7 +127,8 @@ def focal_dataset(
     form = DataForm(**vars(stated_form(args)), marked=marked)
     records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
     # As TRL, which puts nothing between a prompt and a program where there is no template.
-    rows = list(tokenize_pairs(records, ChatTemplate(tokenizer, plain_end=""), form))
+    template = ChatTemplate(tokenizer, PromptFormat(template="auto" if tokenizer.chat_template else "completion"))
+    rows = list(tokenize_pairs(records, template, form))
     report_findings(limit_findings(model.config, "the model", PairChecks.of(rows)))
     if row.regional:
         _check_regions([spans for _, spans in records], rows)

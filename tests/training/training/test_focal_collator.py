@@ -49,7 +49,10 @@ def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(
     example = {"prompt_ids": ids[:start], "rejected_ids": ids[start:], "prompt": prompt, "rejected_spans": spans}
     moved = [(first + lead + len(prompt), last + lead + len(prompt)) for first, last in spans]
     expected = expected_mask(pieces, whole.decode(), moved)
-    assert collator.error_region(example | {"rejected": text.removeprefix(prompt)}) == expected[start:]
+    assert (
+        collator.error_region(example | dict.fromkeys(("chosen", "rejected"), text.removeprefix(prompt)))
+        == expected[start:]
+    )
 
 
 @pytest.fixture
@@ -222,4 +225,40 @@ def test_what_is_missing_is_said(
         trainer.data_collator(list(trainer.train_dataset)[:2])
     example = dict(_trl_s(model_folder, pairs, tokenizer, tmp_path).train_dataset[0])
     with pytest.raises(InputError, match="token ids of an example are not those of its prompt and rejected program"):
-        trainer.data_collator([example | {"rejected": "def f(): pass"}])
+        trainer.data_collator([example | {"rejected": example["rejected"] + "pass"}])
+
+
+LONG = "Sum.\ndef f(x):\n    a = {}\n    b = 2\n    c = 3\n    d = 4\n    e = 5\n    return a + b + c + d + e\n"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "region"),
+    [
+        (LONG.format(1), LONG.format(7), "    a = 7\n"),
+        (LONG.format(1), LONG.format("x"), "x\n"),
+        ("Add.\nx = 1", "Add.\nx = 7", "x = 7"),  # a region beyond what TRL leaves
+    ],
+)
+def test_regions_of_texts_that_trl_cuts_itself_are_refused(
+    chosen: str, rejected: str, region: str, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    """Without the column `prompt` TRL makes one; regions of the whole text would mark other tokens."""
+    from datasets import Dataset
+
+    start = rejected.index(region)
+    row: dict[str, Any] = {"chosen": chosen, "rejected": rejected}
+    row["rejected_spans"] = [[start, start + len(region)]]
+    trainer = _trl_s(model_folder, Dataset.from_list([row]), tokenizer, tmp_path)
+    with pytest.raises(InputError, match="where the data set has no column 'prompt', TRL cuts what both programs"):
+        trainer.data_collator(list(trainer.train_dataset))
+
+
+def test_regions_of_programs_that_part_at_once_are_taken(
+    model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+
+    row = {"prompt": "def f(x):\n    return", "chosen": " x + 1\n", "rejected": " y + 1\n", "rejected_spans": [[1, 2]]}
+    trainer = _trl_s(model_folder, Dataset.from_list([row]), tokenizer, tmp_path)
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    assert tokenizer.decode(batch["input_ids"][1][batch["completion_mask"][1] == 1]).strip() == "y"

@@ -62,6 +62,7 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     tokenizer = load_tokenizer(model_folder)
     assert tokenizer.decode(prompts["auto"]) == "Sum what is above 0.\n<|end|>"
     assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
+    assert tokenizer.decode(prompts["completion"]) == "Sum what is above 0."
 
 
 def removed(row: TokenizedPair) -> list[int]:
