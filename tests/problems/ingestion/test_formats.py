@@ -70,7 +70,7 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> No
 def test_every_format_is_tried() -> None:
     problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == "problems"}
     untried = problems - {row.form for row in ROWS.values()}
-    assert not untried, f"add a row for {sorted(untried)} to tests/problems/ingestion/published_rows.py"
+    assert not untried, f"add a row for {sorted(untried)} to tests/problems/ingestion/published_rows.yaml"
 
 
 @pytest.mark.parametrize(("name", "meant"), [("app", "apps"), ("pair", "pairs"), ("folders", "folder"), ("tlr", "trl")])

@@ -127,27 +127,9 @@ PASSING = [
 ]
 
 
-ADD = "print(sum(map(int, {}.split())))"
-BY_RUNNER = {  # what else the benchmark's runner decides in its own way
-    ADD.format("sys.stdin.readlines()[0]"): "passed",
-    ADD.format("sys.stdin.buffer.read()"): "exception",
-    "from sys import stdin\n" + ADD.format("stdin.readline()"): "passed",
-    "def main():\n    " + ADD.format("input()") + "\n\nif __name__ == '__main__':\n    main()": "passed",
-    "import sys\nfrom sys import exit\n" + ADD.format("input()") + "\nexit()": "passed",
-    ADD.format("next(iter(sys.stdin))"): "passed",
-    ADD.format("open(0).read()"): "wrong_answer",
-    "sys.stdout.buffer.write(str(sum(map(int, input().split()))).encode())": "exception",
-    ADD.format("input()") + "\nquit()": "exception",
-    ADD.format("input()") + "\nexit()": "passed",
-    "n = 0\ndef f():\n    global n\n    n += 1\n    return n\nf()\n" + ADD.format("input()"): "exception",
-    "class Solution: pass\n" + ADD.format("input()"): "exception",
-}
-
-
 @pytest.mark.usefixtures("data")
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
-    cases += [("sum", code, verdict) for code, verdict in BY_RUNNER.items()]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,155 +26,18 @@ from iterpref_core.execution import Executor, Limits, Outcome
 
 
 class Part(NamedTuple):
-    """A part of a program: its statements, whether it passes in the runner, and what it imports at the top."""
+    """A part of a program: whether it passes in the runner, its statements, and what it imports at the top."""
 
-    code: str
     passes: bool
+    code: str
     imports: str = ""
 
 
-PASSES = True
-FAILS = False
-READS = {
-    "input": Part("t = int(input()) + int(input())", PASSES),
-    "read": Part("t = sum(map(int, sys.stdin.read().split()))", PASSES, "import sys"),
-    "stdin of a star import": Part("t = sum(map(int, stdin.read().split()))", PASSES),
-    "lines": Part("t = sum(map(int, sys.stdin))", PASSES, "import sys"),
-    "readline": Part("t = int(sys.stdin.readline()) + int(sys.stdin.readline())", PASSES, "import sys"),
-    "readline as input": Part("input = sys.stdin.readline\nt = int(input()) + int(input())", PASSES, "import sys"),
-    "imported readline": Part("t = int(stdin.readline()) + int(stdin.readline())", PASSES, "from sys import stdin"),
-    "imported readlines": Part("t = sum(map(int, filter(None, stdin.readlines())))", PASSES, "from sys import stdin"),
-    "fileinput": Part("t = sum(int(line) for line in fileinput.input())", PASSES, "import fileinput"),
-    "isatty": Part("t = 7 if not sys.stdin.isatty() else 8", PASSES, "import sys"),
-    "seek": Part("sys.stdin.seek(0)\nt = 7", PASSES, "import sys"),
-    "type": Part("t = 7 if type(sys.stdin).__name__ == 'StringIO' else 8", PASSES, "import sys"),
-    "a line too many": Part(
-        "t = int(input()) + int(input())\ntry:\n    input();input()\nexcept EOFError:\n    pass", PASSES
-    ),
-    "input of its own": Part("input = lambda: 3\nt = input() + 4", PASSES),
-    "input of its own, later": Part("t = int(input()) + 4\ninput = 3", FAILS),
-    "lines of an imported stdin": Part("t = sum(map(int, stdin))", FAILS, "from sys import stdin"),
-    "buffer": Part("t = sum(map(int, sys.stdin.buffer.read().split()))", FAILS, "import sys"),
-    "buffer of an imported stdin": Part(
-        "t = sum(map(int, stdin.buffer.read().split()))", FAILS, "from sys import stdin"
-    ),
-    "readline of the buffer": Part(
-        "input = sys.stdin.buffer.readline\nt = int(input()) + int(input())", FAILS, "import sys"
-    ),
-    "open": Part("t = sum(map(int, open(0).read().split()))", FAILS),
-    "os.read": Part("t = sum(map(int, os.read(0, 99).split()))", FAILS, "import os"),
-    "a prompt": Part("t = int(input('n: ')) + int(input())", FAILS),
-    "after the end": Part("t = 7\ninput();input();input();input()", FAILS),
-    "fileno": Part("sys.stdin.fileno()\nt = 7", FAILS, "import sys"),
-}
-"""Statements that read 3 and 4, by name, and have t = 7."""
-COMPUTES = {
-    "nothing": Part("", PASSES),
-    "name": Part("t = t if __name__ == 'tmp_sol' else 8", PASSES),
-    "names of star imports": Part("t = gcd(int(sqrt(t * t)), 2 * t)", PASSES),
-    "pow": Part("t = int(pow(t, 1))", PASSES),
-    "pow of three": Part("t = pow(t, 1, 10)", PASSES),
-    "lru_cache": Part("@lru_cache(None)\ndef g(n): return n\nt = g(t)", PASSES),
-    "namedtuple": Part("t = namedtuple('P', 'x')(t).x", PASSES),
-    "typing": Part("def g(x: List[int]) -> Optional[int]:\n    return x[0]\nt = g([t])", PASSES),
-    "dataclass": Part("@dataclass\nclass P:\n    x: int\nt = P(t).x", PASSES, "from dataclasses import dataclass"),
-    "dataclass with texts": Part(
-        "@dataclass\nclass P:\n    x: 'int'\nt = P(t).x", FAILS, "from dataclasses import dataclass"
-    ),
-    "recursion": Part("def g(n): return 0 if n == 0 else 1 + g(n - 1)\nt += g(20000) - 20000", PASSES),
-    "recursion limit": Part("sys.setrecursionlimit(10**6)", PASSES, "import sys"),
-    "digits": Part("t = t if len(str(10**5000)) == 5001 else 8", PASSES),
-    "nonlocal": Part("n = 0\ndef g():\n    nonlocal n\n    n += t\ng()\nt = n", PASSES),
-    "global everywhere": Part("def g():\n    global n\n    n = t\ng()\nt = n", PASSES),
-    "global of a function alone": Part("n = 0\ndef g():\n    global n\n    n += t\ng()\nt = n", FAILS),
-    "a comprehension": Part("t = sum(t for _ in range(1))", PASSES),
-    "a comprehension in a class": Part("k = t\nclass A:\n    x = [k for _ in range(1)]\nt = A.x[0]", PASSES),
-    "eval": Part("t = eval('t')", PASSES),
-    "exec": Part("exec('n = t')\nt = n", FAILS),
-    "match": Part("match t:\n    case 7:\n        t = 7", PASSES),
-    "numpy": Part("t = int(np.array([3, t - 3]).sum())", PASSES, "import numpy as np"),
-    "asyncio": Part("async def g(): return t\nt = asyncio.run(g())", PASSES, "import asyncio"),
-    "help": Part("help", PASSES),
-    "resource": Part("", FAILS, "import resource"),
-    "getcwd": Part("os.getcwd()", FAILS, "import os"),
-    "subprocess": Part("subprocess.run(['true'])", FAILS, "import subprocess"),
-    "all names in a function": Part("try:\n    from math import *\nexcept ImportError:\n    pass", FAILS),
-    "yield": Part("yield t", FAILS),
-}
-"""Statements after which t is 7 still."""
-PRINTS = {
-    "print": Part("print(t)", PASSES),
-    "write": Part("sys.stdout.write(f'{t}\\n')", PASSES, "import sys"),
-    "print to a file": Part("print(t, file=sys.stdout)", PASSES, "import sys"),
-    "a decimal": Part("print(f'{t}.00')", PASSES),
-    "a text with its end": Part("print(f'{t}\\n', end='')", PASSES),
-    "imported stdout": Part("stdout.write(f'{t}\\n')", FAILS, "from sys import stdout"),
-    "stdout of a star import": Part("print(t, file=stdout)", FAILS),
-    "buffer": Part("sys.stdout.buffer.write(b'7\\n')", FAILS, "import sys"),
-    "os.write": Part("os.write(1, b'7\\n')", FAILS, "import os"),
-}
-ENDS = {
-    "the end": Part("", PASSES),
-    "return": Part("return", PASSES),
-    "exit": Part("exit()", PASSES),
-    "exit with a status": Part("exit(1)", PASSES),
-    "sys.exit": Part("sys.exit(3)", PASSES, "import sys"),
-    "SystemExit": Part("raise SystemExit", PASSES),
-    "quit": Part("quit()", FAILS),
-    "KeyboardInterrupt": Part("raise KeyboardInterrupt", FAILS),
-    "an error": Part("1 / 0", FAILS),
-    "close": Part("sys.stdout.close()", FAILS, "import sys"),
-}
+_KINDS = yaml.safe_load((Path(__file__).parent / "runner_parts.yaml").read_text(encoding="utf-8"))
+PARTS = {kind: {name: Part(*row) for name, row in rows.items()} for kind, rows in _KINDS.items()}
+SCRIPT_PARTS = tuple(PARTS[kind] for kind in ("reads", "computes", "prints", "ends", "shapes"))
+FUNCTION_PARTS = tuple(PARTS[kind] for kind in ("headers", "places", "results"))
 MAIN = "def main():\n{}\n"
-SHAPES = {
-    "a script": Part("{}", PASSES),
-    "main": Part(MAIN + "main()", PASSES),
-    "guard": Part(MAIN + "if __name__ == '__main__':\n    main()", PASSES),
-    "guard in other quotes": Part(MAIN + 'if __name__ == "__main__":\n    main()', PASSES),
-    "guard with another branch": Part(MAIN + "if __name__ == '__main__':\n    main()\nelse:\n    print(8)", PASSES),
-    "guard the other way round": Part(MAIN + "if '__main__' == __name__:\n    main()", FAILS),
-    "guard before something": Part(MAIN + "if __name__ == '__main__':\n    main()\nx = 1", FAILS),
-    "thread": Part(
-        MAIN + "thread = threading.Thread(target=main)\nthread.start()\nthread.join()", PASSES, "import threading"
-    ),
-    "a comment about Solution": Part("# class Solution\n{}", PASSES),
-    "a class Solution": Part("class Solution: pass\n{}", FAILS),
-    "a text about Solution": Part("s = 'class Solution'\n{}", FAILS),
-    "future": Part("from __future__ import annotations\n{}", FAILS),
-    "syntax": Part("{}\nprint(", FAILS),
-}
-"""What stands around the statements, in the place of `{}`."""
-SCRIPT_PARTS = (READS, COMPUTES, PRINTS, ENDS, SHAPES)
-HEADERS = {
-    "nothing": Part("", PASSES),
-    "name": Part("assert __name__ == 'tmp_sol'", PASSES),
-    "typing": Part("numbers: List[int] = []", PASSES),
-    "guard": Part("if __name__ == '__main__':\n    1 / 0", PASSES),
-    "future": Part("from __future__ import annotations", FAILS),
-    "input": Part("n = input()", FAILS),
-    "resource": Part("import resource", FAILS),
-}
-PLACES = {
-    "function": Part("def f(a, b): return {}", PASSES),
-    "method": Part("class Solution:\n    def f(self, a, b): return {}", PASSES),
-    "method of an object": Part(
-        "class Solution:\n    def __init__(self): self.n = 0\n    def f(self, a, b): return {}", PASSES
-    ),
-    "function of another name": Part("def g(a, b): return {}", FAILS),
-    "method of another name": Part("class Solution:\n    def g(self, a, b): return {}", FAILS),
-    "function after a comment": Part("# class Solution\ndef f(a, b): return {}", FAILS),
-}
-RESULTS = {
-    "number": Part("a + b", PASSES),
-    "float": Part("float(a + b)", PASSES),
-    "number of numpy": Part("numpy.int64(a + b)", PASSES, "import numpy"),
-    "fraction": Part("Fraction(a + b)", PASSES, "from fractions import Fraction"),
-    "truth value": Part("True", FAILS),
-    "text": Part("str(a + b)", FAILS),
-    "end": Part("exit()", FAILS),
-}
-"""Results of f(3, 4), which should be 7."""
-FUNCTION_PARTS = (HEADERS, PLACES, RESULTS)
 
 
 def script(reads: Part, computes: Part, prints: Part, ends: Part, shape: Part) -> tuple[str, bool]:
