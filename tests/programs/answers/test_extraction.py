@@ -14,6 +14,7 @@ PROGRAM = "def f(x):\n    return x + 1\n"
 FIX = f"```python\n{PROGRAM}```\n"
 DRAFT = "```python\ndef f(x):\n    return x - 1\n```\n"
 ANSWERS = yaml.safe_load((Path(__file__).parent / "answers.yaml").read_text(encoding="utf-8"))
+FOUND = ANSWERS["found"] | ANSWERS["bare"]
 BARE = {case: answer for case, answer in ANSWERS["bare"].items() if case not in ANSWERS["not_as_evalplus"]}
 
 
@@ -23,9 +24,7 @@ def fenced(text: str, fence: str = "```", tag: str = "python") -> str:
 
 
 @pytest.mark.parametrize("entry_point", ["f", None])
-@pytest.mark.parametrize(
-    "answer", [*ANSWERS["found"].values(), *ANSWERS["bare"].values()], ids=[*ANSWERS["found"], *ANSWERS["bare"]]
-)
+@pytest.mark.parametrize("answer", FOUND.values(), ids=FOUND)
 def test_the_program_is_found(answer: str, entry_point: str | None) -> None:
     assert extract_program(answer, entry_point) == PROGRAM
 
@@ -134,9 +133,12 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     assert not defines("def f(x", "f")
 
 
-@pytest.mark.parametrize("module", ["extraction", "reasoning", "code_runs", "python_text"])
+WITH_EXAMPLES = ("answers.extraction", "answers.reasoning", "answers.code_runs", "answers.python_text")
+
+
+@pytest.mark.parametrize("module", [*WITH_EXAMPLES, "source_code.line_diff", "source_code.lines", "source_code.names"])
 def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
-    tested = doctest.testmod(import_module(f"iterpref_core.programs.answers.{module}"))
+    tested = doctest.testmod(import_module(f"iterpref_core.programs.{module}"))
     assert tested.attempted
     assert not tested.failed
 

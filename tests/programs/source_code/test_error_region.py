@@ -62,18 +62,6 @@ def test_spans_cover_exactly_the_visible_characters_of_the_lines(rejected: str, 
         ("", "a\n", []),
         ("\n", "\na\n", []),
     ],
-    ids=[
-        "in the middle",
-        "before a blank line",
-        "after a blank line",
-        "at the end",
-        "everywhere",
-        "twice",
-        "only a blank line",
-        "nothing",
-        "into an empty program",
-        "into a blank program",
-    ],
 )
 def test_an_insertion_is_anchored_on_the_line_that_stands_in_its_place(
     rejected: str, chosen: str, anchors: list[str]

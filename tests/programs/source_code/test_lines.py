@@ -1,14 +1,12 @@
 """Lines of programs are Python's, everywhere; a definition that is cut out of its class stays the same program."""
 
 import ast
-import doctest
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.programs.source_code import lines
 from iterpref_core.programs.source_code.line_diff import split_lines
 from iterpref_core.programs.source_code.lines import (
     cut_lines,
@@ -27,10 +25,6 @@ OF_MESSAGES = {
 OF_MARKDOWN = {"iterpref_core/programs/answers/extraction.py"}
 """A file that takes the indentation of a Markdown list from all lines of a block."""
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(lines).failed == 0
 
 
 def test_no_module_splits_programs_at_separators_that_python_does_not_know() -> None:
