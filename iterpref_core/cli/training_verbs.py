@@ -233,15 +233,7 @@ def train(
     name = objective.value
     params = read_params(set_, {"training.seed": seed})
     if estimate:
-        _show_estimate(
-            objective=name,
-            model=model,
-            pairs=pairs,
-            spans=spans,
-            params=params,
-            gpus=gpus,
-            as_json=json_,
-        )
+        _show_estimate(name, model, pairs, spans, params, gpus, as_json=json_)
         return
     if out is None:
         raise InputError("--out is missing: name a folder for the trained model")

@@ -12,6 +12,7 @@ import numpy as np
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
+from iterpref_core.training.data.tokenization import PairForm
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 logger = logging.getLogger(__name__)
@@ -189,12 +190,15 @@ class PairChecks:
                 numbers[f"{name}_tokens_p{percent}"] = float(length)
         return numbers
 
-    def findings(self, params: TrainingParams, *, regional: bool = True) -> Iterator[Finding]:
+    def findings(
+        self, form: TrainingParams | PairForm, *, regional: bool = True, marked: bool = True
+    ) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
         Args:
-            params: limits of length, and the size of a batch, which decide some of them.
+            form: limits of length, and the size of a batch, which decide some of them.
             regional: the objective weighs D-; else no fault of D- stops a run.
+            marked: D- was looked for; else its faults are none.
         """
         pairs = len(self)
         if self.without_spans:
@@ -205,27 +209,30 @@ class PairChecks:
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
-        for count, text, remedy, limit in self._faults(params, regional=regional):
+        for count, text, remedy, limit in self._faults(form, regional=regional, marked=marked):
             if count:
                 stops = count > limit * pairs
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
-    def _faults(self, params: TrainingParams, *, regional: bool) -> Iterator[tuple[int, str, str, float]]:
+    def _faults(
+        self, form: TrainingParams | PairForm, *, regional: bool, marked: bool
+    ) -> Iterator[tuple[int, str, str, float]]:
         """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
         longest = int(self.lengths()["pair"].max())
-        enough = f" (the longest pair has {longest} tokens)" if longest > params.max_length else ""
-        raised = f"raise training.max_length = {params.max_length}{enough} or drop long programs (pairs.max_tokens)"
-        too_few = len(self) if len(self) < params.batch_size else 0
+        enough = f" (the longest pair has {longest} tokens)" if longest > form.max_length else ""
+        raised = f"raise max_length = {form.max_length}{enough} or drop long programs (pairs.max_tokens)"
+        too_few = len(self) if len(self) < form.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
         no_region = "set localization.empty to anchor or drop, or choose another method"
-        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
-        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
+        if marked:
+            yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
+            yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
         yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
-        prompts = f"raise training.max_prompt_length = {params.max_prompt_length}"
+        prompts = f"raise max_prompt_length = {form.max_prompt_length}"
         yield counts["prompts_cut"], "the prompt loses its start", prompts, 1
-        batch = f"training.batch_size = {params.batch_size}, so each of {params.epochs} epochs is one step"
+        batch = f"batch_size = {form.batch_size}, so each of {form.epochs} epochs is one step"
         yield too_few, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
         blank = "drop these pairs, which teach to answer nothing"
         yield counts["blank"], "the chosen program is empty", blank, 0

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import eq
+from typing import ClassVar
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -34,8 +35,15 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class PairForm:
-    """Length limits in tokens, `max_length` that of prompt and program together, and the form of the answers."""
+    """Length limits in tokens, `max_length` that of prompt and program together, and the form of the answers.
 
+    Attributes:
+        batch_size: of checks that look at batches, which a data set alone does not know: any is large enough.
+        epochs: the same.
+    """
+
+    batch_size: ClassVar[int] = 1
+    epochs: ClassVar[int] = 1
     max_prompt_length: int
     max_length: int
     answer: AnswerFormat

@@ -7,6 +7,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.training.trainer.checkpoint import mark_whole
+from iterpref_core.training.trainer.trained_model import write_curve
 
 
 class DivergedError(Exception):
@@ -27,6 +28,16 @@ class DivergedError(Exception):
 
 class BaseTrainer(Trainer):
     """A trainer whose checkpoints survive `kill -9`, and can be put in place of the trained weights."""
+
+    def write_curve(self, path: Path, chosen: int | None = None) -> None:
+        """Write the training curve as CSV: a row for each step that was logged or validated; the main process does it.
+
+        Args:
+            path: of the file.
+            chosen: the step whose weights were written, if some were chosen by validation.
+        """
+        if self.is_world_process_zero():
+            write_curve(path, self.state.log_history, chosen)
 
     def load_weights(self, checkpoint: Path) -> None:
         """Put a checkpoint's weights in place of the trained ones, however they are sharded."""

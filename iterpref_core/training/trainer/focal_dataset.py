@@ -1,6 +1,5 @@
 """Focal data set: a plain data set of pairs, tokenized and scored for `FocalDPOTrainer` in a script of one's own."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +31,6 @@ from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
 from iterpref_core.training.trainer.focal_config import check_fields
-
-logger = logging.getLogger(__name__)
 
 _LONGEST = 1024
 """Tokens of prompt and program, unless they are stated."""
@@ -100,8 +97,8 @@ def focal_dataset(
             it), and a `FocalDPOConfig` also `max_prompt_length` (half of that without it) and `answer`.
 
     Raises:
-        InputError: a column is missing or neither text nor messages, a span lies outside of its program, nothing of a
-            pair's error region is left, or the lengths leave no room.
+        InputError: a column is missing or neither text nor messages, a span lies outside of its program, the lengths
+            leave no room, or the pairs are not worth a training (`iterpref check` says the same).
         ConfigError: there is no such objective.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
 
@@ -129,10 +126,9 @@ def focal_dataset(
     # As TRL, which puts nothing between a prompt and a program where there is no template.
     template = ChatTemplate(tokenizer, PromptFormat(template="auto" if tokenizer.chat_template else "completion"))
     rows = list(tokenize_pairs(records, template, form))
-    report_findings(limit_findings(model.config, "the model", PairChecks.of(rows)))
-    if row.regional:
-        _check_regions([spans for _, spans in records], rows)
-    _tell_cuts(rows, form)
+    checks = PairChecks.of(rows)
+    report_findings(limit_findings(model.config, "the model", checks))
+    report_findings(checks.findings(form, regional=row.regional, marked=marked))
     data = FocalDataset(rows, form)
     return score_reference(data, model, args) if row.scores_reference else data
 
@@ -177,37 +173,6 @@ def _check_columns(pairs: Dataset) -> None:
                 f"pairs: the column {name} has no effect here, so that other prompts would be trained than TRL "
                 "trains; remove it, or write prompts as the template would (a tokenizer without a template)"
             )
-
-
-def _check_regions(regions: Sequence[FocalSpans], rows: Sequence[TokenizedPair]) -> None:
-    """Refuse pairs that have an error region, of which no token is left.
-
-    Raises:
-        InputError: the first such pair.
-    """
-    for number, (spans, row) in enumerate(zip(regions, rows, strict=True)):
-        has_region = any(start < end for start, end in spans.rejected)
-        if has_region and not any(row.focal):
-            raise InputError(
-                f"pairs[{number}]: nothing is left of the error region of its rejected program, which max_length cuts "
-                "off or the chat template strips; raise max_length, or leave this pair out"
-            )
-
-
-def _tell_cuts(rows: Sequence[TokenizedPair], form: DataForm) -> None:
-    """Say how many prompts and programs the lengths cut."""
-    prompts = sum(row.prompt_truncated > 0 for row in rows)
-    programs = sum(row.chosen_truncated > 0 or row.rejected_truncated > 0 for row in rows)
-    if prompts or programs:
-        logger.warning(
-            "of %s pairs %s lose the start of their prompt (max_prompt_length = %s), and %s the end of a program "
-            "(max_length = %s)",
-            len(rows),
-            prompts,
-            form.max_prompt_length,
-            programs,
-            form.max_length,
-        )
 
 
 def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:

@@ -132,14 +132,8 @@ class FocalDPOTrainer(BaseTrainer):
             name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
             args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
         check_arguments(model, args, peft_config, kwargs)
-        given = {
-            "objective": objective,
-            "beta": beta,
-            "alpha": alpha,
-            "layout": layout,
-            "nll": nll,
-            "max_margin": max_margin,
-        }
+        given = {"objective": objective, "beta": beta, "alpha": alpha}
+        given |= {"layout": layout, "nll": nll, "max_margin": max_margin}
         settings = settings_of_trainer(args, given)
         row: Objective = settings["objective"]
         policy, tokenizer = load_policy_of(model, processing_class, args, adds_adapters=peft_config is not None)
@@ -149,19 +143,8 @@ class FocalDPOTrainer(BaseTrainer):
         for name, rows in sets.items():
             if rows is not None:
                 validation[name] = read_rows("eval_dataset", rows, policy, tokenizer, row, args)
-
-        self._objective = row
-        self._alpha = 0.0 if row.nll_of is None else settings["alpha"]
-        self._nll = settings["nll"]
-        self._beta = settings["beta"]
-        self._max_margin = settings["max_margin"]
-        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
-        self._steps: list[dict[str, float]] = []
-        self._gradient_norm: Any = None
-        self._silenced: Noise = []
-        padding = tokenizer.pad_token_id
-        if padding is None:
-            padding = tokenizer.eos_token_id
+        self._set_loss(row, settings)
+        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         collator = Collator(row, settings["layout"], padding, PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
         add_label_head(policy)
@@ -180,6 +163,18 @@ class FocalDPOTrainer(BaseTrainer):
         self.add_callback(ReleaseMemory())
         longest = max(longest_pair(rows) for rows in (trained, *validation.values()))
         self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest))
+
+    def _set_loss(self, row: Objective, settings: Mapping[str, Any]) -> None:
+        """Set the loss, and the numbers that are counted beside it."""
+        self._objective = row
+        self._alpha = 0.0 if row.nll_of is None else settings["alpha"]
+        self._nll = settings["nll"]
+        self._beta = settings["beta"]
+        self._max_margin = settings["max_margin"]
+        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
+        self._steps: list[dict[str, float]] = []
+        self._gradient_norm: Any = None
+        self._silenced: Noise = []
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
         """Give the model the attention of its layout, try it, and return the layout in which its pairs are exact."""

@@ -25,7 +25,7 @@ from iterpref_core.training.trainer.checkpoint import (
     tell_left_behind,
 )
 from iterpref_core.training.trainer.early_end import EndEarly, EndedError
-from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
+from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_model
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Run:
             save_dtype=self.params.save_dtype,
         )
         if self.processes.is_main_process:
-            write_curve(self.paths.curve, trainer.state.log_history, step)
+            trainer.write_curve(self.paths.curve, step)
             shutil.rmtree(checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
         return {

@@ -35,37 +35,42 @@ def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[choice]
 
 
-def surviving_change(
-    before: Mapping[str, torch.Tensor],
-    trained: Mapping[str, torch.Tensor],
-    written: Mapping[str, torch.Tensor],
-) -> float:
-    """Return the share of the weights' change that rounding left: 1 - sum |trained - written| / sum |trained - before|.
+def round_weights(
+    before: Mapping[str, torch.Tensor], trained: dict[str, torch.Tensor], choice: SaveDtype
+) -> tuple[dict[str, torch.Tensor], float]:
+    """Return weights as they are written, and the share of their change that rounding left.
+
+    The share is 1 - sum |trained - written| / sum |trained - before|. Weights are taken one after the other into main
+    memory, where those from before are: a card holds no further copy of them.
 
     Args:
         before: the weights that training started from, by name.
-        trained: those that came of it.
-        written: the same, as they are written.
+        trained: those that came of it; they are taken out.
+        choice: `training.save_dtype`.
 
-    >>> before, trained = torch.tensor([0.5, 0.5]), torch.tensor([0.501, 0.503])
-    >>> round(surviving_change({"w": before}, {"w": trained}, {"w": trained.bfloat16()}), 2)
-    0.53
+    >>> before, trained = {"w": torch.tensor([0.5, 0.5])}, {"w": torch.tensor([0.501, 0.503])}
+    >>> written, share = round_weights(before, trained, "bfloat16")
+    >>> written, round(share, 2)
+    ({'w': tensor([0.5000, 0.5039], dtype=torch.bfloat16)}, 0.53)
     """
+    written = {}
     change = 0.0
     lost = 0.0
-    for name, weight in trained.items():
-        if name in before and weight.is_floating_point():
-            exact = weight.float()
-            start = before[name].to(exact.device).float()
-            rounded = written[name].float()
-            change += _distance(exact, start)
-            lost += _distance(exact, rounded)
-    return 1 - lost / change if change else 1.0
+    for name in list(trained):
+        exact = trained.pop(name).cpu()
+        written[name] = exact
+        if name in before:
+            start = before[name]
+            written[name] = exact.to(written_dtype(choice, start.dtype))
+            if exact.is_floating_point():
+                change += _distance(exact, start)
+                lost += _distance(exact, written[name])
+    return written, 1 - lost / change if change else 1.0
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Return the sum of absolute differences, added up in double precision."""
-    return float((one - other).abs().sum(dtype=torch.float64))
+    """Return the sum of absolute differences, taken in float32 and added up in double precision."""
+    return float((one.float() - other.float()).abs().sum(dtype=torch.float64))
 
 
 def report_survival(share: float, dtype: torch.dtype) -> None:

@@ -127,13 +127,35 @@ def training_arguments(
         ConfigError: transformers refuses a value.
     """
     best = params.select == "best"
-    steps = training_steps(params, rows)
-    log_every = max(1, steps // _POINTS)
-    values: dict[str, Any] = {
+    values = _usual(params, training_steps(params, rows)) | {
         "output_dir": str(folder),
         "learning_rate": objective.learning_rate,
-        "per_device_train_batch_size": params.micro_batch_size,
         "gradient_accumulation_steps": accumulation,
+    }
+    values |= params.arguments
+    values |= {
+        "num_train_epochs": params.epochs,
+        "eval_strategy": "steps" if params.validation_share else "no",
+        "eval_steps": values["save_steps"],
+        "per_device_eval_batch_size": params.micro_batch_size,
+        "metric_for_best_model": "loss" if best else None,
+        "greater_is_better": False if best else None,
+        "objective": objective.name,
+        "alpha": objective.alpha,
+        "beta": objective.beta,
+    }
+    values |= {name: getattr(params, name) for name in _SHARED}
+    try:
+        return FocalDPOConfig(**values)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
+
+
+def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
+    """Return the arguments that hold unless `training.arguments` has others."""
+    log_every = max(1, steps // _POINTS)
+    return {
+        "per_device_train_batch_size": params.micro_batch_size,
         "lr_scheduler_type": "cosine",
         "warmup_steps": int(params.warmup_ratio * steps),
         "max_grad_norm": 1.0,
@@ -154,20 +176,3 @@ def training_arguments(
         # state knows no other process: 2 processes would each train as if alone, with twice the micro-batches.
         "use_cpu": not torch.cuda.is_available(),
     }
-    values |= params.arguments
-    values |= {
-        "num_train_epochs": params.epochs,
-        "eval_strategy": "steps" if params.validation_share else "no",
-        "eval_steps": values["save_steps"],
-        "per_device_eval_batch_size": params.micro_batch_size,
-        "metric_for_best_model": "loss" if best else None,
-        "greater_is_better": False if best else None,
-        "objective": objective.name,
-        "alpha": objective.alpha,
-        "beta": objective.beta,
-    }
-    values |= {name: getattr(params, name) for name in _SHARED}
-    try:
-        return FocalDPOConfig(**values)
-    except (ValueError, TypeError, ImportError) as error:
-        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None

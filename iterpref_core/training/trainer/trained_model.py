@@ -29,8 +29,7 @@ from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.model.policy import is_quantized
 from iterpref_core.training.trainer.saved_precision import (
     report_survival,
-    surviving_change,
-    written_dtype,
+    round_weights,
 )
 
 Entry = Mapping[str, float]
@@ -127,7 +126,7 @@ def _whole_model(
     Args:
         trained: the model that was trained, or one of adapters.
         held: the model that training started from; it becomes the one that is written.
-        weights: the trained ones, gathered.
+        weights: the trained ones, gathered; they are taken out.
         save_dtype: the precision to write.
     """
     before = held.state_dict()
@@ -136,11 +135,7 @@ def _whole_model(
         if is_quantized(held):  # its weights are as they can be
             return held, 1.0
         weights = held.state_dict()
-    written = {
-        name: tensor.to(written_dtype(save_dtype, before[name].dtype)) if name in before else tensor
-        for name, tensor in weights.items()
-    }
-    share = surviving_change(before, weights, written)
+    written, share = round_weights(before, weights, save_dtype)
     held.load_state_dict(written, strict=False, assign=True)
     held.tie_weights()
     return held, share
@@ -152,7 +147,7 @@ def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.T
         held = held.float()
     names = _names_of_adapters(trained)
     adapted = get_peft_model(held, replace(trained.peft_config["default"]))
-    taken = {name: tensor.float() for name, tensor in weights.items() if name in names}
+    taken = {name: tensor.to(held.device, torch.float32) for name, tensor in weights.items() if name in names}
     assert taken, "no adapter was gathered"
     adapted.load_state_dict(taken, strict=False, assign=True)
     merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)  # which leaves the old weights as they are

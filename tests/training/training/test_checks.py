@@ -137,7 +137,7 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
         "D- is 100.0% of the rejected programs, so that focal objectives equal plain ones",
         "the chosen program loses its end, and never learns to stop: 2 of 3 pairs (66.7%)",
         "the prompt loses its start: 2 of 3 pairs (66.7%)",
-        "fewer pairs than one batch (training.batch_size = 4, so each of 2 epochs is one step): 3 of 3 pairs (100.0%)",
+        "fewer pairs than one batch (batch_size = 4, so each of 2 epochs is one step): 3 of 3 pairs (100.0%)",
         "a repetition of an earlier pair: 1 of 3 pairs (33.3%)",
         "an earlier prompt and chosen with another rejected: 1 of 3 pairs (33.3%)",
     ]

@@ -160,8 +160,9 @@ def test_the_older_name_of_dtype_is_read(model_folder: Path, pairs: Dataset, con
 
 
 def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(
-    model_folder: Path, pairs: Dataset, config: MakeConfig
+    model_folder: Path, pairs: Dataset, config: MakeConfig, tmp_path: Path
 ) -> None:
+    """The curve that a script writes is the stage's."""
     from iterpref_core import FocalDPOTrainer
 
     margins = []
@@ -171,6 +172,10 @@ def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(
         trainer.train()
         margins += [entry["rewards/margins"] for entry in trainer.state.log_history if "rewards/margins" in entry]
     assert margins[1] == pytest.approx(margins[0])
+    trainer.write_curve(tmp_path / "curve.csv")
+    columns, *rows = (tmp_path / "curve.csv").read_text().splitlines()
+    assert {"step", "loss", "rewards/margins", "validation/loss"} <= set(columns.split(","))
+    assert [row.split(",")[0] for row in rows] == ["3", "4"]
 
 
 def test_a_validation_before_training_has_the_precision_of_training(
@@ -361,20 +366,20 @@ def test_data_made_with_other_settings_are_refused(
     FocalDPOTrainer(model, config(), rows[2:6], tokenizer)  # the marks are there, whatever it was made for
 
 
-def test_a_pair_whose_error_region_is_cut_off_is_named_and_other_cuts_are_told(
+def test_scripts_are_told_and_refused_what_the_command_is(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Dataset, config: MakeConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     from iterpref_core import focal_dataset
 
     rows = focal_dataset(pairs, model, tokenizer, "target-dpo", config())
-    assert not caplog.records
+    assert "data:" not in caplog.text
     end = len(rows[0].prompt_ids) + len(rows[0].focal) - 2
     focal_dataset(pairs, model, tokenizer, "target-dpo", config(max_length=end, max_prompt_length=end // 2))
-    assert "lose the start of their prompt" in caplog.text
+    assert "the chosen program loses its end" in caplog.text
     start = min(len(row.prompt_ids) + row.focal.index(1) for row in rows)
     settings = {"max_length": start, "max_prompt_length": start - 1}
-    with pytest.raises(InputError, match=r"pairs\[0\]: nothing is left of the error region .*; raise max_length, or"):
+    with pytest.raises(InputError, match=r"D- is cut off, wholly or partly: .*; raise max_length = "):
         focal_dataset(pairs, model, tokenizer, "target-dpo", config(**settings))
     focal_dataset(pairs, model, tokenizer, "dpo", config(objective="dpo", **settings))
 
