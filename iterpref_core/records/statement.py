@@ -59,6 +59,11 @@ def statement_digest(prompt: Prompt) -> str:
     return hashlib.sha256(exact_form(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def statement_name(prompt: Prompt) -> str:
+    """Return the name of a problem whose source does not name it, the same for equal statements."""
+    return f"problem-{statement_digest(prompt)}"
+
+
 def loose_words(text: str) -> list[str]:
     """Return the loose form: the words of a text in small letters, without marks.
 

@@ -121,10 +121,12 @@ def _told(source: object) -> Iterator[None]:
     except (InputError, ImportError):
         raise
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
-        raise InputError(
-            f"{source}: no file, and no set that can be read from a folder or the hub ({first_line(error)}); check the "
-            "name, or download the set and give its folder"
-        ) from None
+        fault = "no file, and no set that can be read from the hub"
+        remedy = "check the name, or download the set and give its folder"
+        if Path(str(source)).is_dir():
+            fault = f"`datasets` finds no files by its {CARD} and their names"
+            remedy = "correct the card's `configs`, or name the files"
+        raise InputError(f"{source}: {fault} ({first_line(error)}); {remedy}") from None
 
 
 def _local_copy(source: Path) -> str:

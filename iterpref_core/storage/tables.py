@@ -61,21 +61,34 @@ def _parquet_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
         schema = rows.schema_arrow
         _check_columns(schema.names, path)
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-        labels = {name: each["names"] for name, each in described.items() if _is_label(each)}
         # All groups at once would be in memory together.
         for group in range(rows.num_row_groups):
             for batch in rows.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
-                    yield {name: _named(value, labels.get(name)) for name, value in row.items()}
+                    yield _named(row, described)
 
 
-def _is_label(feature: Any) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+def _named(value: Any, feature: Any) -> Any:
+    """Return a value with the names that its set states for numbers, at any depth: `accepted` for 0, null for -1.
 
-
-def _named(value: Any, names: Sequence[str] | None) -> Any:
-    """Return the name that a set states for a number of a column, such as `accepted` for 0."""
-    return names[value] if names and isinstance(value, int) and 0 <= value < len(names) else value
+    Args:
+        value: a row, or a value in it.
+        feature: the feature of `datasets` that describes the value, as JSON.
+    """
+    if isinstance(feature, list):  # [{"_type": "ClassLabel", …}]: so older versions describe a list
+        feature = feature[0]
+    if not isinstance(feature, dict):
+        return value
+    if isinstance(value, list):
+        return [_named(item, feature.get("feature", feature)) for item in value]
+    if isinstance(value, dict):
+        # {"language": …}, or {"feature": {"language": …}, "_type": "Sequence"} for an object of lists.
+        inside = feature["feature"] if "_type" in feature and "feature" in feature else feature
+        return {name: _named(inner, inside.get(name)) for name, inner in value.items()}
+    if feature.get("_type") == "ClassLabel" and isinstance(value, int):
+        names = feature["names"]
+        return names[value] if 0 <= value < len(names) else None
+    return value
 
 
 def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
@@ -91,14 +104,13 @@ def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_rows(_: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
-    from datasets import ClassLabel, load_dataset
+    from datasets import load_dataset
 
     with tempfile.TemporaryDirectory() as cache:
         rows = load_dataset("arrow", data_files=str(path), split="train", streaming=True, cache_dir=cache)
-        features = (rows.features or {}).items()
-        labels = {name: feature.names for name, feature in features if isinstance(feature, ClassLabel)}
+        described = rows.features.to_dict() if rows.features else {}
         for row in rows:
-            yield {name: _named(value, labels.get(name)) for name, value in row.items()}
+            yield _named(row, described)
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:

@@ -201,8 +201,16 @@ def test_csv_is_text_and_arrow_is_what_datasets_has_saved(tmp_path: Path) -> Non
 def test_class_labels_are_read_by_their_names(tmp_path: Path, ending: str) -> None:
     import datasets
 
-    features = datasets.Features({"passed": datasets.ClassLabel(names=["OK", "WA"]), "n": datasets.Value("int64")})
-    rows = datasets.Dataset.from_dict({"passed": [1, 0, None], "n": [1, 0, 2]}, features=features)
+    label = datasets.ClassLabel(names=["OK", "WA"])
+    number = datasets.Value("int64")
+    features = datasets.Features(
+        {"passed": label, "n": number, "each": datasets.List({"passed": label, "n": number}), "all": [label]}
+    )
+    each = [{"passed": 0, "n": 0}]
+    # -1 is what `datasets` writes where nobody has given a label.
+    every = [[1, 0], [], [], []]
+    columns = {"passed": [1, 0, None, -1], "n": [1, 0, 2, 3], "each": [each, [], None, each], "all": every}
+    rows = datasets.Dataset.from_dict(columns, features=features)
     if ending == "parquet":
         rows.to_parquet(tmp_path / "a.parquet")
         path = tmp_path / "a.parquet"
@@ -210,5 +218,7 @@ def test_class_labels_are_read_by_their_names(tmp_path: Path, ending: str) -> No
         rows.save_to_disk(str(tmp_path / "saved"))
         (path,) = (tmp_path / "saved").glob("*.arrow")
     read = [json.loads(item.text) for item in read_items(path, nulls=True)]
-    assert [row["passed"] for row in read] == ["WA", "OK", None]
-    assert [row["n"] for row in read] == [1, 0, 2]
+    assert [row["passed"] for row in read] == ["WA", "OK", None, None]
+    assert [row["n"] for row in read] == [1, 0, 2, 3]
+    assert read[0]["each"] == [{"passed": "OK", "n": 0}]
+    assert read[0]["all"] == ["WA", "OK"]

@@ -79,6 +79,24 @@ def test_of_a_split_the_other_lines_are_not_validated(tmp_path: Path) -> None:
     assert [problem.task_id for problem in read_jsonl(path, Problem, split="heldout")] == ["a", "b"]
 
 
+@pytest.mark.parametrize("spaced", [True, False])
+def test_a_repeated_key_is_refused_however_the_line_is_written(tmp_path: Path, spaced: bool) -> None:
+    fields = '"task_id":"t","prompt":"p","chosen":"c","rejected":"r"'
+    line = "{" + fields + ',"chosen":"d"}'
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(line.replace(",", ", ") if spaced else line)
+    for read in (lambda: read_jsonl(path, PreferencePair), lambda: read_pairs(path)):
+        with pytest.raises(RecordError, match="the key 'chosen' stands twice"):
+            list(read())
+
+
+def test_a_line_of_this_project_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pairs.jsonl"
+    write_jsonl(path, [PAIR])
+    monkeypatch.setattr("json.loads", None)
+    assert list(read_jsonl(path, PreferencePair)) == list(read_pairs(path)) == [PAIR]
+
+
 @pytest.mark.parametrize("read", [lambda path: list(read_pairs(path)), read_yaml, read_text])
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_another_encoding_is_refused(tmp_path: Path, encoding: str, read: Callable[[Path], object]) -> None:

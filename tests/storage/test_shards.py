@@ -60,7 +60,7 @@ data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config all | data/a.jsonl clean
 data/train-0.jsonl data/test-0.jsonl README.md | | data/train-0.jsonl | test=1
 test.jsonl | | error: no split train, but test (1 files) |
 train.jsonl | --split test | error: no split test, but train (1 files) |
-a.xyz | | error: no set that can be read |
+a.xyz | | error: finds no files by its README |
 data/a.jsonl clean/a-0.jsonl | --config claen | error: no configuration 'claen'; did you mean 'clean'? |
 """
 """Files of a folder | options | files that are read | files of other splits."""
@@ -100,6 +100,14 @@ def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_c
     assert [Path(path).relative_to(tmp_path).as_posix() for path in found.files] == read.split()
     assert sorted(f"{split}={count}" for split, count in found.left_out.items()) == sorted(left_out.split())
     assert found.license == ("MIT" if config else None)
+
+
+@pytest.mark.parametrize("configs", ["[", "[{config_name: a, data_files: none/*.jsonl}]", "[{data_files: a.jsonl}]"])
+def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path: Path, configs: str) -> None:
+    folder = folder_of(tmp_path, "a.jsonl")
+    (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
+    with pytest.raises(InputError, match=r"by its README\.md .*; correct the card's `configs`, or name the files"):
+        find_shards([folder])
 
 
 def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> None:

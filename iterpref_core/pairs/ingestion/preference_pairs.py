@@ -22,6 +22,7 @@ from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
 from iterpref_core.records.prompt_messages import Prompt, question, read_answer, read_prompt
+from iterpref_core.records.statement import statement_name
 
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
 """The task of a buggy program without a statement: the program itself."""
@@ -121,14 +122,16 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     if not (tested or any(columns.values(row, "tests")) or columns.languages(row) or states_python(chosen.text)):
         check_names(right)
     name = columns.name(row, "task_id")
-    # A repair has the name of its problem. A preference set may be pairs of this project, which have numbers.
-    problem_id = columns.name(row, "problem_id") or (name if repair else "")
+    repaired = REPAIR_PROMPT.format(buggy=wrong.rstrip("\r\n")) if repair else ""
+    prompt = _prompt(row, columns, before, repaired)
+    # Pairs of one statement are of one problem. A repair without a statement has the name of its problem, if any.
+    of_statement = (name if prompt == repaired else "") or statement_name(prompt)
     return PreferencePair(
         task_id=name,
-        prompt=_prompt(row, columns, before, REPAIR_PROMPT.format(buggy=wrong.rstrip("\r\n")) if repair else ""),
+        prompt=prompt,
         chosen=right,
         rejected=wrong,
-        problem_id=problem_id or None,
+        problem_id=columns.name(row, "problem_id") or of_statement,
         license=read_license(columns.one(row, "license")),
         tested=tested,
     )

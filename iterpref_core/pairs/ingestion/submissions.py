@@ -14,7 +14,7 @@ from iterpref_core.problems.ingestion.programs import is_no_program, is_program,
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict, take_name
-from iterpref_core.records.statement import statement_digest
+from iterpref_core.records.statement import statement_name
 
 _VERDICTS: dict[str, Verdict] = {
     r"accepted|ac|ok|pass(ed)?|correct|success(ful)?|true|yes|1": "passed",
@@ -91,7 +91,7 @@ def ingest_submissions(
 
 
 def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], bytes]:
-    """Return name and statement's digest of the problem in a row, and the submission as JSON.
+    """Return the name of the problem in a row and that of its statement, and the submission as JSON.
 
     Both tell problems apart: two files may count their problems from 1, each its own.
 
@@ -110,11 +110,11 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, s
     if is_no_program(code):
         raise LeftOutError("no_code")
     prompt = read_statement(row, columns)
-    digest = statement_digest(prompt)
-    name = columns.name(row, "task_id") or f"problem-{digest}"
+    of_statement = statement_name(prompt)
+    name = columns.name(row, "task_id") or of_statement
     stated = read_license(columns.one(row, "license"))
     problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-    return (name, digest), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
+    return (name, of_statement), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:
@@ -125,7 +125,7 @@ def _verdict(stated: Any) -> Verdict:
     """
     # In a column with nulls, pandas has decimal numbers.
     number = isinstance(stated, bool | float) and float(stated).is_integer()
-    word = " ".join(re.findall(r"[a-z0-9]+", str(int(stated) if number else stated).lower()))
+    word = " ".join(re.findall(r"\B-\d+|[a-z0-9]+", str(int(stated) if number else stated).lower()))
     for words, verdict in _VERDICTS.items():
         if re.fullmatch(words, word):
             return verdict

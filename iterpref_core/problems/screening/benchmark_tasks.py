@@ -56,6 +56,8 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
             task that is not read is not compared, and would pass for new.
     """
     for item in read_items(path):
+        if only_heldout and f'"{HELDOUT}"' not in item.text:
+            continue
         where = str(item.where)
         task = parse_json_at(item.text, item.where)
         if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in PROMPTS | SOLUTIONS):

@@ -73,6 +73,12 @@ def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status: float, verdi
     assert [attempt.verdict for attempt in one.attempts] == [verdict]
 
 
+def test_a_number_below_0_is_no_verdict(tmp_path: Path) -> None:
+    row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": -1}
+    with pytest.raises(InputError, match="the verdict -1 says neither that the program passes nor that it fails"):
+        ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "o", tmp_path / "t", COLUMNS)
+
+
 def test_problems_without_tests_never_join_an_experiment(tmp_path: Path) -> None:
     problem = Problem(task_id="p", prompt="Do.", tests=())
     (tmp_path / "a.jsonl").write_text(json.dumps(json.loads(problem.to_json()) | {"tests": []}))
