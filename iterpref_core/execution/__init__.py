@@ -18,6 +18,7 @@ from iterpref_core.execution.problem_programs import (
     run_right_program,
     tests_inside,
     whole_program,
+    with_inside,
 )
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
@@ -63,4 +64,5 @@ __all__ = [
     "tests_inside",
     "time_limit",
     "whole_program",
+    "with_inside",
 ]

@@ -73,14 +73,24 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
     Tests that are read as checks run inside if the right program passes them there alone. If it passes them as they
     were read, no other program may return a value that they cannot compare.
     """
-    outcome = executor.run_one(program_of(problem, code))
-    inside = moved_inside(problem)
-    if inside is None:
-        return problem, outcome
-    if outcome.verdict == "passed":
-        return problem.model_copy(update={"inside": outcome.inside > tests_inside(problem)}), outcome
-    outcome_inside = executor.run_one(program_of(inside, code))
-    return (inside, outcome_inside) if outcome_inside.verdict == "passed" else (problem, outcome)
+    outcomes = []
+    for placed in with_inside([problem]):
+        outcome = executor.run_one(program_of(placed, code))
+        if outcome.verdict == "passed":
+            undecided = moved_inside(placed) is not None
+            inside = outcome.inside > tests_inside(placed) if undecided else placed.inside
+            return placed.model_copy(update={"inside": inside}), outcome
+        outcomes.append(outcome)
+    return problem, outcomes[0]
+
+
+def with_inside(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems, such as the readings of one, and then each moved inside: for programs that pass none of them."""
+    kept = []
+    for problem in problems:
+        kept.append(problem)
+        yield problem
+    yield from filter(None, map(moved_inside, kept))
 
 
 def moved_inside(problem: Problem) -> Problem | None:

@@ -3,9 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from random import Random
 
 from iterpref_core.execution import check_tests
@@ -33,8 +33,10 @@ _LIKELY = {
     "reference": re.compile(r"solution|reference|canonical|answer|ground_truth_code", re.IGNORECASE),
 }
 """Words in names of columns that may hold tests, and right programs."""
+MOST_TRIED = 3
+"""The number of right programs that are run once one has passed."""
 _MOST_RIGHT = 20
-"""The number of right programs that are kept: a set can have hundreds for one problem. All wrong ones are kept, since
+"""The number of right programs that may run: a set can have hundreds for one problem. All wrong ones are kept, since
 the nearest of all is looked for."""
 _UNNAMED = "-"
 """The name of a problem whose row gives none, until its tests are known."""
@@ -48,7 +50,8 @@ class PublishedProblem:
         problem: the problem, without a reference, with the plainest reading of its tests.
         others: the problem with the other readings, each made when it is asked for. The first reading that a right
             program passes is taken.
-        right: programs that the set calls right, best first. Empty if the set has no right programs.
+        right: programs that the set calls right, at most `MOST_TRIED`, best first. Empty if the set has none.
+        more_right: further ones, each parsed when it is asked for.
         wrong: programs that the set does not call right; the tests decide.
         left_out: number of `programs_left_out/<language>` and of `tests_left_out/<reason>`.
     """
@@ -56,6 +59,7 @@ class PublishedProblem:
     problem: Problem
     others: Iterable[Problem] = ()
     right: tuple[str, ...] = ()
+    more_right: Iterable[str] = ()
     wrong: tuple[str, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -173,7 +177,8 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
         time_limit_s=read_time_limit(columns.one(row, "time_limit")),
         license=read_license(columns.one(row, "license")),
     )
-    right = _right(row, columns, left_out) if visible or hidden else ()
+    every_right = _right(row, columns, left_out) if visible or hidden else iter(())
+    right = tuple(islice(every_right, MOST_TRIED))
     starter_code = as_text(columns.one(row, "starter_code"))
     checker = as_text(columns.one(row, "checker"))
     rules = Rules(right, starter_code, preset.ignore_case, checker if checker.strip() else None)
@@ -181,13 +186,13 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     plainest = next(readings, None)
     if plainest is None:
         raise _not_there("tests", row, columns)
-    failing = _programs(row, columns, "wrong", left_out) if wrong else ()
+    failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
 
     def ask(reading: Problem) -> Problem:
         return _ask(reading, preset, rules)
 
-    return PublishedProblem(ask(plainest), map(ask, readings), right, failing, counts + tests_left_out)
+    return PublishedProblem(ask(plainest), map(ask, readings), right, every_right, failing, counts + tests_left_out)
 
 
 def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
@@ -236,7 +241,7 @@ def _own_problem(row: Row) -> PublishedProblem:
     return PublishedProblem(problem, right=() if problem.reference is None else (problem.reference,))
 
 
-def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...]:
+def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
     """Return the right programs; none if the set has no column for them.
 
     Raises:
@@ -245,26 +250,22 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)
-        return ()
-    kept = _programs(row, columns, "reference", left_out, _MOST_RIGHT)
+        return iter(())
+    programs = _programs(row, columns, "reference", left_out)
+    first = next(programs, None)
     languages = sorted(set(left_out) - {"no_text"})
-    if not kept and languages:
+    if first is None and languages:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
-    if not kept:
+    if first is None:
         raise LeftOutError("no_reference")
-    return kept
+    return islice(chain([first], programs), _MOST_RIGHT)
 
 
-def _programs(
-    row: Row, columns: Columns, part: str, left_out: Counter[str], most: int | None = None
-) -> tuple[str, ...]:
-    """Return the distinct Python programs of a part, one or a list of them, at most so many; count the others."""
+def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> Iterator[str]:
+    """Yield the distinct Python programs of a part, one or a list of them; count the others that stand before."""
     read = read_text_value(columns.one(row, part))
-    # The keys of a dictionary are a set in the order of insertion.
-    kept: dict[str, None] = {}
+    known = set()
     for item in read if isinstance(read, list) else [read or ""]:
-        if len(kept) == most:
-            break
         # Contests have programs of many languages, each with its own.
         language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):
@@ -273,11 +274,11 @@ def _programs(
             left_out[language.lower()] += 1
         elif text.strip():
             code = program_in(text).replace("\r\n", "\n")
-            if is_program(code):
-                kept[code] = None
-            else:
+            if not is_program(code):
                 left_out["other"] += 1
-    return tuple(kept)
+            elif code not in known:
+                known.add(code)
+                yield code
 
 
 def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:

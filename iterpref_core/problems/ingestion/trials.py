@@ -11,14 +11,11 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 
-from iterpref_core.execution import REFERENCE_FACTOR, Outcome, moved_inside, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, time_limit, with_inside
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
-
-MOST_TRIED = 3
-"""The number of right programs that are run once one has passed."""
 
 Run = Callable[[Problem], Callable[[str], Outcome]]
 """A function that makes one for a problem, which runs a program with all of its tests."""
@@ -37,8 +34,9 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
     """
     if not row.right:
         return row.problem
-    reading, outcomes = _try_right(row, run)
-    passing = [code for code, outcome in zip(row.right, outcomes, strict=False) if outcome.verdict == "passed"]
+    reading, tried = _try_right(row, run)
+    outcomes = [outcome for _, outcome in tried]
+    passing = [code for code, outcome in tried if outcome.verdict == "passed"]
     first = outcomes[0]
     if not passing:
         # After an infra_error the program is known neither to pass nor to fail.
@@ -57,38 +55,32 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
     return reading.model_copy(update={"reference": passing[0], "time_limit_s": limit_s})
 
 
-def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[Outcome]]:
-    """Return the first reading that a right program passes, with the outcomes; if there is none, the closest reading.
+def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str, Outcome]]]:
+    """Return the first reading that a right program passes, with programs and outcomes; if none, the closest reading.
 
-    The closest one passes the most tests. Of three programs and more each reading runs three, the closest one all.
+    The closest one passes the most tests. Each reading runs the first programs, the closest one all.
     """
-    tried: list[tuple[int, Problem, list[Outcome]]] = []
-    # Where no right program passes the tests as checks, they may have to run in its own process.
-    inside = filter(None, (moved_inside(reading) for _, reading, _ in tried))
-    for reading in chain([row.problem], row.others, inside):
+    failed: list[tuple[int, Problem, list[tuple[str, Outcome]]]] = []
+    for reading in with_inside(chain([row.problem], row.others)):
         judge = run(_patient(reading))
-        outcomes = [judge(code) for code in row.right[:MOST_TRIED]]
-        if _has_passed(outcomes):
-            return reading, outcomes
-        tried.append((sum(outcome.tests_passed for outcome in outcomes), reading, outcomes))
-    _, reading, outcomes = max(tried, key=itemgetter(0))
+        tried = [(code, judge(code)) for code in row.right]
+        if any(outcome.verdict == "passed" for _, outcome in tried):
+            return reading, tried
+        failed.append((sum(outcome.tests_passed for _, outcome in tried), reading, tried))
+    _, reading, tried = max(failed, key=itemgetter(0))
     judge = run(_patient(reading))
     # Sets call some programs right that are not: the others are tried until one passes.
-    for code in row.right[MOST_TRIED:]:
-        outcomes.append(judge(code))
-        if _has_passed(outcomes):
+    for code in row.more_right:
+        tried.append((code, judge(code)))
+        if tried[-1][1].verdict == "passed":
             break
-    return reading, outcomes
+    return reading, tried
 
 
 def _patient(reading: Problem) -> Problem:
     """Return a problem with more time: its limit may be meant for a faster language or machine."""
     limit_s = reading.time_limit_s and reading.time_limit_s * REFERENCE_FACTOR
     return reading.model_copy(update={"time_limit_s": limit_s})
-
-
-def _has_passed(outcomes: list[Outcome]) -> bool:
-    return any(outcome.verdict == "passed" for outcome in outcomes)
 
 
 def find_failures(problem: Problem, wrong: Sequence[str], run: Run, pairs: int) -> Trajectory | None:

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion import columns, programs
 from iterpref_core.problems.ingestion.columns import parse_columns
@@ -17,7 +17,7 @@ from iterpref_core.records import FocalSpans
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from tests.settings import EXECUTION, PARAMS, ROOT, section
+from tests.settings import ROOT, section
 from tests.texts import marked, written
 
 CHOSEN = "def f(x):\n    return x + 1\n"
@@ -52,22 +52,6 @@ def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path: Path)
     with pytest.raises(InputError, match=r"no pair to ingest \(1 same_program;"):
         ingest_pairs(Source([source]), out)
     assert not out.exists()
-
-
-@pytest.mark.parametrize("form", ["trl", "pairs"])
-def test_pairs_of_one_statement_have_one_problem_id(tmp_path: Path, form: str) -> None:
-    rows = [
-        {"task_id": number, "prompt": prompt, "chosen": CHOSEN, "rejected": f"{REJECTED}# {number}\nx = {number}\n"}
-        for number, prompt in enumerate(["Add one.", "add `one`", [{"role": "user", "content": "Add one"}], "Add two."])
-    ]
-    source, out = written(tmp_path / "in.jsonl", *rows), tmp_path / "out.jsonl"
-    judging = Judging(PARAMS.pairs, EXECUTION, tmp_path / "store.sqlite") if form == "pairs" else None
-    columns = "fixed=chosen,buggy=rejected" if judging else None
-    ingest_pairs(Source([source]), out, judging, form=form, columns=columns)
-    *ones, two = [pair.problem_id for pair in read_pairs(out)]
-    assert len(ones) == 3
-    assert set(ones) != {two}
-    assert len({*ones, two}) == 2
 
 
 @pytest.mark.parametrize(

@@ -128,14 +128,6 @@ def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path: Path) -> 
         assert [attempt.code for attempt in trajectory.attempts] == [*near[:number], right]
 
 
-def test_no_program_is_looked_at_once_twenty_right_ones_are_kept(tmp_path: Path) -> None:
-    right = [f"# {number}\nprint(7)" for number in range(20)]
-    row = {"question": "Do.", "solutions": [*right, "main(){}"], "input_output": {"inputs": ["1"], "outputs": ["7"]}}
-    for first, more in ((0, {}), (1, {"programs_left_out/other": 1})):
-        found, _ = problems_of(tmp_path, "apps", row | {"solutions": row["solutions"][first:]})
-        assert found.counts == {"problems": 1, "references/passed": 1} | more
-
-
 TEXT = st.text(max_size=30)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from iterpref_core.execution import Executor, Outcome, Program
-from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion import problem_rows
+from iterpref_core.problems.ingestion.columns import LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
@@ -60,7 +62,7 @@ class Judge:
 def tried(
     judge: Judge, *, problem: Problem = PROBLEM, wrong: Sequence[str] = (), right: Sequence[str]
 ) -> tuple[Problem, Trajectory | None]:
-    found = find_reference(PublishedProblem(problem, right=tuple(right)), judge)
+    found = find_reference(PublishedProblem(problem, right=tuple(right[:3]), more_right=right[3:]), judge)
     return found, find_failures(found, wrong, judge, 1)
 
 
@@ -73,6 +75,19 @@ def test_no_more_than_three_right_programs_run() -> None:
     judge = Judge({})
     tried(judge, right=tuple(f"{RIGHT}# {number}\n" for number in range(8)))
     assert sum(judge.run.values()) == 3
+
+
+def test_a_right_program_is_parsed_when_it_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(problem_rows, "is_program", lambda code: not parsed.append(code))
+    row = {
+        "prompt": "Add one.",
+        "reference": [f"{RIGHT}# {number}\n" for number in range(30)],
+        "tests": ["assert f(1) == 2"],
+    }
+    published = problem_rows.read_problem(row, PRESETS["problems"], parse_columns(None, "problems"), Selection())
+    assert len(parsed) == 3
+    assert len(published.right + tuple(published.more_right)) == 20
 
 
 @pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
@@ -125,7 +140,7 @@ def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone()
 
     right = tuple(f"{RIGHT}# {number}\n" for number in range(20))
     with pytest.raises(LeftOutError):
-        find_reference(PublishedProblem(readings[0], iter(readings[1:]), right), judge)
+        find_reference(PublishedProblem(readings[0], iter(readings[1:]), right[:3], right[3:]), judge)
     assert run == {f"f{number}": 20 if number == 5 else 3 for number in range(8)}
 
 
