@@ -83,14 +83,19 @@ class Bench:
         self.opened += 1
         return self.backend
 
+    def evaluate(
+        self, inference: InferenceParams, *, calls: int | None = None, fresh: bool = False
+    ) -> dict[str, float]:
+        """Measure a served model that is asked in this way, with so many calls at most."""
+        write_pointer(self.folder / "debugger", ModelSource("thinker", served=True))
+        budget = section(BudgetParams, calls=calls, tokens=None, dollars=None)
+        own = {"evaluation": PARAMS, "inference": inference, "budget": budget}
+        setting = replace(self.setting, params=self.setting.params.model_copy(update=own))
+        paths = self.folder / "debugger", setting, self.folder / "out", self.folder / "answers.sqlite"
+        return metrics_of(evaluate_model("debugger", *paths, fresh=fresh))
+
     def results(self, out: str = "out") -> dict[str, Any]:
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
-
-
-def asking(setting: EvaluationSetting, inference: InferenceParams, budget: BudgetParams) -> EvaluationSetting:
-    """The setting with `PARAMS`, for a model that is asked in this way."""
-    params = setting.params.model_copy(update={"evaluation": PARAMS, "inference": inference, "budget": budget})
-    return replace(setting, params=params)
 
 
 @pytest.fixture
@@ -153,26 +158,14 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 
-def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench: Bench, tmp_path: Path) -> None:
-    budget = section(BudgetParams, calls=1, tokens=None, dollars=None)
-    write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
+def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench: Bench) -> None:
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
         inference = inference_at(url)
-
-        def evaluate(calls: int) -> dict[str, float]:
-            capped = budget.model_copy(update={"calls": calls})
-            setting = asking(bench.setting, inference, capped)
-            return metrics_of(
-                evaluate_model(
-                    "debugger", tmp_path / "debugger", setting, tmp_path / "out", tmp_path / "answers.sqlite"
-                )
-            )
-
         with pytest.raises(BudgetError):
-            evaluate(calls=1)
+            bench.evaluate(inference, calls=1)
         for _ in range(2):
-            metrics = evaluate(calls=2)
+            metrics = bench.evaluate(inference, calls=2)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
     assert mock.asked.total() == 2
 
@@ -277,7 +270,7 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
 
 
 def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(
-    bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     from aiohttp import web
 
@@ -291,20 +284,11 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
                 return web.json_response({"error": {"message": message, "param": "temperature"}}, status=400)
             return await super()._respond(request, body, digest)
 
-    write_pointer(tmp_path / "debugger", ModelSource("thinker", served=True))
-    answers = tmp_path / "answers.sqlite"
-    budget = section(BudgetParams, calls=None, tokens=None, dollars=None)
     with serve(OwnTemperature(lambda prompt, _: ANSWERS[prompt][0], Behavior())) as url:
         inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=20)
-
-        def evaluate(*, fresh: bool) -> dict[str, float]:
-            setting = asking(bench.setting, inference, budget)
-            folder = tmp_path / "debugger"
-            return metrics_of(evaluate_model("debugger", folder, setting, tmp_path / "out", answers, fresh=fresh))
-
-        first = evaluate(fresh=False)
+        first = bench.evaluate(inference)
         refused = sum("temperature" in body for body in asked)
-        again = evaluate(fresh=True)
+        again = bench.evaluate(inference, fresh=True)
     assert refused == sum("temperature" in body for body in asked), "remembered for the next run"
     assert first["heldout/pass_at_1"] == again["heldout/pass_at_1"] == 0.5
     assert 1 <= refused <= 2, "those that were in flight"

@@ -8,7 +8,9 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
+from iterpref_core.records.config import Benchmark
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.results import Measured
 from tests.evaluation.evaluation.scoring import measuring
 
 from .conftest import EvalPlusSlice
@@ -30,6 +32,11 @@ def write(folder: Path, solutions: dict[str, str], field: str = "solution") -> P
     return path
 
 
+def scored(path: Path, setting: EvaluationSetting, benchmark: Benchmark = "heldout", **options: bool) -> Measured:
+    """The score of samples, whose results are written into `out` beside them."""
+    return score_samples(path, measuring(setting, benchmark), path.parent / "out", **options).measured[benchmark]
+
+
 def results(out: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((out / "results.json").read_text())
     return found["benchmarks"]
@@ -39,10 +46,10 @@ def test_answers_are_said_and_read_where_that_is_asked_for(
     samples: Path, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "out"
-    assert score_samples(samples, measuring(setting, "heldout"), out).measured["heldout"].pass_at_1 == 0
+    assert scored(samples, setting).pass_at_1 == 0
     assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
     caplog.clear()
-    assert score_samples(samples, measuring(setting, "heldout"), out, extract=True).measured["heldout"].pass_at_1 == 1
+    assert scored(samples, setting, extract=True).pass_at_1 == 1
     assert results(out)["heldout"]["extracted"]
     assert "in a fence" not in caplog.text
     assert "of no task" not in caplog.text
@@ -55,7 +62,7 @@ def test_a_program_with_fences_in_a_string_is_no_answer(
 ) -> None:
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
     path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
-    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out").measured["heldout"].pass_at_1 == 1
+    assert scored(path, setting).pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
@@ -63,24 +70,22 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
     setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, {"h/double": RIGHT["h/double"], "other": "pass"})
-    with pytest.raises(InputError, match=r"no sample for 1 of 2 tasks of heldout, such as h/square; .*--partial"):
-        score_samples(path, measuring(setting, "heldout"), tmp_path / "out")
+    with pytest.raises(InputError, match="no sample for 1 of 2 tasks of heldout, such as h/square"):
+        scored(path, setting)
     assert not (tmp_path / "out").exists()
-    scores = score_samples(path, measuring(setting, "heldout"), tmp_path / "out", partial=True)
-    score = scores.measured["heldout"]
+    score = scored(path, setting, partial=True)
     assert (score.pass_at_1, score.n) == (1, 1)
     entry = results(tmp_path / "out")["heldout"]
     assert (entry["n"], entry["partial"], entry["ground_truth"]["n"]) == (1, {"tasks": 2}, 1)
     assert "heldout: the score is of 1 tasks of 2 (--partial)" in caplog.text
     assert "mine.jsonl: 1 samples are of no task that is scored, such as other" in caplog.text
-    nothing = write(tmp_path, {"other": "pass"})
-    with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout; check their task_id"):
-        score_samples(nothing, measuring(setting, "heldout"), tmp_path / "out", partial=True)
+    with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout"):
+        scored(write(tmp_path, {"other": "pass"}), setting, partial=True)
 
 
 def test_a_completion_of_prose_is_not_glued_to_it(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
     path = write(tmp_path, RIGHT, "completion")
-    assert score_samples(path, measuring(setting, "heldout"), tmp_path / "out").measured["heldout"].pass_at_1 == 1
+    assert scored(path, setting).pass_at_1 == 1
 
 
 def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
@@ -90,16 +95,16 @@ def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
     path = tmp_path / "rows.jsonl"
     row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}
     path.write_text(json.dumps(row))
-    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out").measured["humaneval"].pass_at_1 == 1
+    assert scored(path, setting, "humaneval").pass_at_1 == 1
     path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
-    assert score_samples(path, measuring(setting, "humaneval"), tmp_path / "out").measured["humaneval"].pass_at_1 == 0
+    assert scored(path, setting, "humaneval").pass_at_1 == 0
 
 
 def test_samples_without_a_program_are_counted(
     setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, {"h/double": "", "h/square": "def g(x):\n    return x * x\n"})
-    score_samples(path, measuring(setting, "heldout"), tmp_path / "out")
+    scored(path, setting)
     assert results(tmp_path / "out")["heldout"]["answers"] == {"empty": 1, "no_program": 1, "no_entry_point": 1}
     assert "heldout: 1 of 2 answers hold no program (1 are empty)" in caplog.text
     assert "heldout: 1 of 2 answers do not define the function that their task asks for" in caplog.text

@@ -12,13 +12,18 @@ from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import compare_shares, holm
 
 
-def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> Comparison:
-    """Two models with one sample of each task."""
-    ours = {str(task): float(task < gained) for task in range(n)}
-    theirs = {str(task): float(gained <= task < gained + lost) for task in range(n)}
-    found = compare_shares(ours, theirs, resamples, seed)
+def compared(ours: dict[str, float], theirs: dict[str, float], *options: int) -> Comparison:
+    """Return the comparison of two models that have tasks in common."""
+    found = compare_shares(ours, theirs, *options)
     assert found is not None
     return found
+
+
+def compare(gained: int, lost: int, n: int, resamples: int = 200, seed: int = 0) -> Comparison:
+    """Compare two models with one sample of each task."""
+    ours = {str(task): float(task < gained) for task in range(n)}
+    theirs = {str(task): float(gained <= task < gained + lost) for task in range(n)}
+    return compared(ours, theirs, resamples, seed)
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 0), (0, 5), (3, 3), (12, 4), (400, 90)])
@@ -51,16 +56,14 @@ def test_tasks_that_tell_nothing_apart_leave_the_interval_that_they_can_rule_out
     assert high == pytest.approx(binomtest(0, n).proportion_ci(method="exact").high)
     assert low == -high
     same = dict.fromkeys(map(str, range(n)), 0.4)
-    several = compare_shares(same, same)
-    assert several is not None
+    several = compared(same, same)
     assert several.ci95 == (low, high), "also with several samples of a task"
 
 
 def test_models_are_compared_on_the_tasks_of_both() -> None:
     ours = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0, "only ours": 1.0}
     theirs = {"a": 0.0, "b": 1.0, "c": 1.0, "d": 0.0, "only theirs": 0.0}
-    found = compare_shares(ours, theirs)
-    assert found is not None
+    found = compared(ours, theirs)
     assert (found.n, found.gained, found.lost, found.difference) == (4, 1, 1, 0.0)
     assert compare_shares(ours, {"x": 1.0}) is None
 
@@ -69,8 +72,7 @@ def test_several_samples_a_task_are_tested_by_flipping_signs() -> None:
     effects = {"a": 0.6, "b": 0.4, "c": 0.4, "d": 0.2, "e": -0.2, "f": 0.0}
     flips = [sum(s * e for s, e in zip(signs, effects.values(), strict=True)) for signs in product((-1, 1), repeat=6)]
     expected = np.mean(np.abs(flips) >= 1.4 - 1e-9), np.mean(np.array(flips) <= 1.4 + 1e-9)
-    found = compare_shares({name: 0.2 + e for name, e in effects.items()}, dict.fromkeys(effects, 0.2), 20_000, 1)
-    assert found is not None
+    found = compared({name: 0.2 + e for name, e in effects.items()}, dict.fromkeys(effects, 0.2), 20_000, 1)
     assert (found.n, found.gained, found.lost) == (6, 4, 1)
     assert found.difference == pytest.approx(1.4 / 6)
     assert (found.p_value, found.p_worse) == pytest.approx(expected, abs=0.01)
@@ -78,8 +80,7 @@ def test_several_samples_a_task_are_tested_by_flipping_signs() -> None:
 
 
 def test_one_task_of_several_samples_proves_nothing() -> None:
-    found = compare_shares({"a": 0.2}, {"a": 0.6})
-    assert found is not None
+    found = compared({"a": 0.2}, {"a": 0.6})
     assert (found.p_value, found.p_worse, found.lost) == (1.0, 0.5, 1)
 
 

@@ -1,11 +1,26 @@
 """Estimators against their definitions."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 
-from iterpref_core.evaluation.statistics.pass_at_k import pass_at_k, score_tasks, share_interval, shares_passed
+from iterpref_core.evaluation.statistics.pass_at_k import (
+    pass_at_k,
+    score_tasks,
+    share_interval,
+    shares_passed,
+)
+from iterpref_core.records.results import ScoreRecord
+
+
+def score_of(verdicts: dict[str, list[str]], **options: Any) -> ScoreRecord:
+    """Return the score, which there is."""
+    score = score_tasks(verdicts, **options)
+    assert score is not None
+    return score
+
 
 COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1, n + 1)]
 
@@ -22,8 +37,7 @@ def test_pass_at_1_is_the_share_that_passed() -> None:
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (350, 1000), (1, 1)])
 def test_the_interval_s_bounds_are_where_the_score_test_rejects(successes: int, n: int) -> None:
-    score = score_tasks({str(task): ["passed" if task < successes else "timeout"] for task in range(n)})
-    assert score is not None
+    score = score_of({str(task): ["passed" if task < successes else "timeout"] for task in range(n)})
     low, high = score.ci95
     share = successes / n
     assert 0 <= low <= share <= high <= 1
@@ -34,9 +48,7 @@ def test_the_interval_s_bounds_are_where_the_score_test_rejects(successes: int, 
 
 def test_tasks_can_be_left_out_of_a_score() -> None:
     verdicts = {"a": ["passed"], "b": ["timeout"], "c": ["passed"], "d": ["infra_error"]}
-    every, some = score_tasks(verdicts), score_tasks(verdicts, without=["b", "x"])
-    assert every is not None
-    assert some is not None
+    every, some = score_of(verdicts), score_of(verdicts, without=["b", "x"])
     assert (every.n, every.pass_at_1, every.beyond) == (3, 2 / 3, {})
     assert (some.n, some.pass_at_1) == (2, 1.0)
     assert some.ci95 == pytest.approx((0.342, 1.0), abs=0.001)
@@ -45,15 +57,12 @@ def test_tasks_can_be_left_out_of_a_score() -> None:
 
 def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
     verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
-    score = score_tasks(verdicts)
-    assert score is not None
+    score = score_of(verdicts)
     assert (score.n, score.to_json()["pass_at_5_n"]) == (3, 2)
     assert score.beyond["pass_at_5"] == pytest.approx(0.5)
-    few = score_tasks({"a": ["passed"] * 4 + ["infra_error"]})
-    assert few is not None
+    few = score_of({"a": ["passed"] * 4 + ["infra_error"]})
     assert "pass_at_5" not in few.to_json()
-    scores = score_tasks(verdicts, k=(1, 2, 6, 7))
-    assert scores is not None
+    scores = score_of(verdicts, k=(1, 2, 6, 7))
     fields = scores.to_json()
     assert fields["pass_at_2"] == pytest.approx((1 - 6 / 15) / 2)
     assert (fields["pass_at_2_n"], fields["pass_at_6_n"], fields["pass_at_6"]) == (2, 1, 1.0)
@@ -65,11 +74,9 @@ def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
 @pytest.mark.parametrize("verdict", ["passed", "timeout"])
 def test_samples_that_all_end_alike_are_no_proof(samples: int, verdict: str) -> None:
     """How often others of a task's samples would end otherwise is not known: they say as much as one."""
-    score = score_tasks({str(task): [verdict] * samples for task in range(10)})
-    assert score is not None
+    score = score_of({str(task): [verdict] * samples for task in range(10)})
     assert score.ci95 == pytest.approx((0.722, 1) if verdict == "passed" else (0, 0.278), abs=0.001)
-    lone = score_tasks({"only": ["passed", "timeout"]})
-    assert lone is not None
+    lone = score_of({"only": ["passed", "timeout"]})
     assert lone.ci95 == pytest.approx((0.076, 0.924), abs=0.001)
 
 
@@ -96,8 +103,7 @@ def test_intervals_hold_the_score_of_nine_in_ten_simulated_models(tasks: int, sa
             true = {k: 1 - np.prod([(b + drawn) / (a + b + drawn) for drawn in range(k)]) for k in (1, 5)}
             passed = random.random((tasks, samples)) < random.beta(a, b, (tasks, 1))
             verdicts = {str(task): ["passed" if each else "timeout" for each in row] for task, row in enumerate(passed)}
-            score = score_tasks(verdicts)
-            assert score is not None
+            score = score_of(verdicts)
             low, high = score.ci95
             within[1] += int(low <= true[1] <= high)
             low, high = score.beyond.get("pass_at_5_ci95", (0, 1))

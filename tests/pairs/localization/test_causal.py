@@ -8,12 +8,12 @@ import pytest
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.pairs.localization.causal import Cause, find_cause
 from iterpref_core.pairs.localization.hunks import apply_hunks, find_hunks, undo_renames
-from iterpref_core.pairs.localization.localization import localize_pairs
-from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
-from iterpref_core.records.config import LocalizationParams
+from iterpref_core.records import IoTest, PreferencePair, Problem
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION, section
+from iterpref_core.storage.jsonl import write_jsonl
+from tests.pairs.localization.localizing import localize
+from tests.settings import EXECUTION
+from tests.texts import marked
 
 PROBLEM = Problem(
     task_id="t",
@@ -33,7 +33,7 @@ def executor() -> Iterator[Executor]:
 def cause(executor: Executor, rejected: str, chosen: str, budget: int = 64) -> tuple[Cause, list[str]]:
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
     found = find_cause(pair, PROBLEM, executor, budget)
-    return found, [rejected[start:end] for start, end in found.region.rejected]
+    return found, marked(rejected, found.region.rejected)
 
 
 FIXED = REJECTED.replace("total = 1", "total = 0")
@@ -47,7 +47,7 @@ def test_only_the_line_that_the_tests_need_is_marked(executor: Executor, chosen:
     found, lines = cause(executor, REJECTED, chosen)
     assert lines == ["    total = 1"]
     assert not found.exhausted
-    assert [chosen[start:end] for start, end in found.region.chosen] in (["    total = 0"], ["    result = 0"])
+    assert marked(chosen, found.region.chosen) in (["    total = 0"], ["    result = 0"])
 
 
 def test_hunks_that_only_work_together_stay_together(executor: Executor) -> None:
@@ -106,17 +106,12 @@ def test_the_stage_runs_visible_tests_alone(tmp_path: Path) -> None:
     )
     chosen = REJECTED.replace("total = 1", "total = 0").replace("total += n", "total += n  # add")
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=REJECTED)
-    write_jsonl(tmp_path / "pairs.jsonl", [pair, pair.model_copy(update={"task_id": "u"})])
-    params = section(LocalizationParams, method="causal", empty="anchor", widen_lines=0)
-    out = tmp_path / "focal.jsonl"
-    with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u' is not there; method causal needs"):
-        localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)
-    assert not out.exists()
-    write_jsonl(tmp_path / "pairs.jsonl", [pair])
-    metrics = localize_pairs(tmp_path / "pairs.jsonl", params, out, tmp_path / "problems.jsonl", EXECUTION)
-    (spans,) = read_jsonl(out, FocalSpans)
-    assert (spans.method, [REJECTED[a:b] for a, b in spans.rejected]) == ("causal", ["    total = 1"])
-    assert metrics["executions"] == 3
-    assert metrics["pairs"] == 1
-    with pytest.raises(InputError, match="give --problems"):
-        localize_pairs(tmp_path / "pairs.jsonl", params, out)
+    programs = tmp_path / "problems.jsonl", EXECUTION
+    with pytest.raises(InputError, match=r"problems\.jsonl: the problem of pair 'u'"):
+        localize(tmp_path, [pair, pair.model_copy(update={"task_id": "u"})], *programs, method="causal")
+    assert not (tmp_path / "focal.jsonl").exists()
+    metrics, (spans,) = localize(tmp_path, [pair], *programs, method="causal")
+    assert (spans.method, marked(REJECTED, spans.rejected)) == ("causal", ["    total = 1"])
+    assert (metrics["executions"], metrics["pairs"]) == (3, 1)
+    with pytest.raises(InputError, match="--problems"):
+        localize(tmp_path, [pair], method="causal")

@@ -5,12 +5,11 @@ from random import Random
 
 import pytest
 
-from iterpref_core.pairs.localization.localization import localize_pairs, widen_spans
+from iterpref_core.pairs.localization.localization import widen_spans
 from iterpref_core.programs.source_code.line_diff import split_lines
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import LocalizationParams
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import section
+from iterpref_core.records import PreferencePair
+from tests.pairs.localization.localizing import localize
+from tests.texts import marked
 
 TEXT = "".join(f"x{n} = {n}\n" for n in range(10))
 
@@ -32,15 +31,8 @@ def test_the_same_pair_is_widened_alike_every_time(tmp_path: Path) -> None:
     pairs = [
         PreferencePair(task_id=f"p{n}", prompt="?", chosen=TEXT.replace("= 5", "= 55"), rejected=TEXT) for n in range(9)
     ]
-    write_jsonl(tmp_path / "all.jsonl", pairs)
-    write_jsonl(tmp_path / "last.jsonl", pairs[8:])
-    params = section(LocalizationParams, method="line_lcs", empty="keep", widen_lines=2)
-    metrics = localize_pairs(tmp_path / "all.jsonl", params, tmp_path / "all.out")
-    localize_pairs(tmp_path / "last.jsonl", params, tmp_path / "last.out")
-    every = list(read_jsonl(tmp_path / "all.out", FocalSpans))
-    assert every[8:] == list(read_jsonl(tmp_path / "last.out", FocalSpans)), "what else is in the file does not matter"
+    metrics, every = localize(tmp_path, pairs, widen=2)
+    assert every[8:] == localize(tmp_path, pairs[8:], widen=2)[1], "what else is in the file does not matter"
     assert len({spans.rejected for spans in every}) > 1, "each pair draws its own"
     assert 0.3 <= metrics["focal_line_share"] <= 0.5
-    assert all(
-        TEXT[start:end] == "x5 = 5" or "x5" in TEXT[start:end] for spans in every for start, end in spans.rejected
-    )
+    assert all("x5" in text for spans in every for text in marked(TEXT, spans.rejected))

@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.localization.hunks import find_hunks
-from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs
+from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records import PreferencePair
-from iterpref_core.records.config import LocalizationParams
-from tests.settings import section
-from tests.texts import written
+from tests.pairs.localization.localizing import localize
 
 LINES = st.lists(st.sampled_from(["x = a - b - c", "x = a + b + c", "", "y = 1", "\x0c", "    z"]), max_size=5)
 
@@ -18,17 +16,14 @@ LINES = st.lists(st.sampled_from(["x = a - b - c", "x = a + b + c", "", "y = 1",
 @given(rejected=LINES.map("\n".join), chosen=LINES.map("\n".join), method=st.sampled_from(sorted(ON_TEXT)))
 def test_lines_with_several_spans_count_once(tmp_path_factory: object, rejected: str, chosen: str, method: str) -> None:
     folder: Path = tmp_path_factory.mktemp("share")  # type: ignore[attr-defined]
-    pairs = written(folder / "p.jsonl", {"task_id": "a", "prompt": "p", "chosen": chosen, "rejected": rejected})
-    focal = section(LocalizationParams, method=method, empty="keep", widen_lines=0)
-    assert 0 <= localize_pairs(pairs, focal, folder / "f.jsonl")["focal_line_share"] <= 1
+    pair = PreferencePair(task_id="a", prompt="p", chosen=chosen, rejected=rejected)
+    assert 0 <= localize(folder, [pair], method=method)[0]["focal_line_share"] <= 1
 
 
 def test_two_tokens_of_the_only_changed_line_of_two_are_half(tmp_path: Path) -> None:
     rejected = "def f(a, b, c, d):\n    return a - b - c - d\n"
     pair = PreferencePair(task_id="a", prompt="p", chosen=rejected.replace("-", "+"), rejected=rejected)
-    pairs = written(tmp_path / "p.jsonl", pair.model_dump())
-    focal = section(LocalizationParams, method="token", empty="keep", widen_lines=0)
-    assert localize_pairs(pairs, focal, tmp_path / "f.jsonl")["focal_line_share"] == 0.5
+    assert localize(tmp_path, [pair], method="token")[0]["focal_line_share"] == 0.5
 
 
 def test_a_stretch_of_many_rewritten_lines_is_one_hunk() -> None:

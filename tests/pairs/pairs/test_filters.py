@@ -34,46 +34,39 @@ def test_docstring_example() -> None:
     [
         ("x = 1\n# wrong\n", "x = 1\n# right\n", "comments_only"),
         ("# a\n\nx = 1\n    # b\n", "x = 1\n", "comments_only"),
+        ("def f(:\n  # half a program\n 'open", "def f(:\n 'open", "comments_only"),
+        ("x = 1\r\n# a\r\n", "x = 1\n", "comments_only"),
         ("x = 1  # wrong\n", "x = 1\n", "cosmetic"),
         ("x = 1\n", "# note\nx = 1\n", "cosmetic"),
+        ("x = (1)\n", "x = 1\n", "cosmetic"),
         ("a\nb\nc\n", "d\n", "long_error_region"),
         ("a\nb\n", "d\n", None),
-        ("x = (1)\n", "x = 1\n", "cosmetic"),
         ("x = 1\n", "x = 2\n", None),
         ("f()\n", "x()\nf()\n", None),
-    ],
-    ids=[
-        "comment changed",
-        "comments removed",
-        "code with a comment",
-        "comment inserted",
-        "three lines",
-        "two lines",
-        "same tree",
-        "another tree",
-        "insertion only",
+        ("x = 1\n\n", "x = 1\ny = 2\n", None),
     ],
 )
 def test_reasons(rejected: str, chosen: str, expected: str | None) -> None:
     assert reason(rejected, chosen) == expected
 
 
-def test_length_counts_either_program_and_the_bound_is_allowed() -> None:
-    assert reason("x = 1", "x = 2", max_tokens=3) is None
-    assert reason("x = 1", "x = 1 + 1", max_tokens=3) == "too_long"
-    assert reason("x = 1 + 1", "x = 1", max_tokens=3) == "too_long"
-
-
-def test_the_first_reason_counts() -> None:
-    assert reason("# a\n# b\nx = 1\n", "x = 1\n", max_error_lines=1, max_tokens=1) == "comments_only"
-    assert reason("a\nb\n", "c", max_error_lines=1, max_tokens=1) == "long_error_region"
-    assert reason("x = (1)", "x = 1", max_tokens=1) == "too_long"
-
-
-def test_half_a_program_and_any_line_end_have_comments_and_blank_lines_are_none() -> None:
-    assert reason("def f(:\n  # half a program\n 'open", "def f(:\n 'open") == "comments_only"
-    assert reason("x = 1\r\n# a\r\n", "x = 1\n") == "comments_only"
-    assert reason("x = 1\n\n", "x = 1\ny = 2\n") is None
+@pytest.mark.parametrize(
+    ("rejected", "chosen", "max_error_lines", "max_tokens", "expected"),
+    [
+        # Both programs are counted, and the bound is allowed.
+        ("x = 1", "x = 2", 2, 3, None),
+        ("x = 1", "x = 1 + 1", 2, 3, "too_long"),
+        ("x = 1 + 1", "x = 1", 2, 3, "too_long"),
+        # Of several reasons the first counts.
+        ("# a\n# b\nx = 1\n", "x = 1\n", 1, 1, "comments_only"),
+        ("a\nb\n", "c", 1, 1, "long_error_region"),
+        ("x = (1)", "x = 1", 2, 1, "too_long"),
+    ],
+)
+def test_bounds_and_the_order_of_reasons(
+    rejected: str, chosen: str, max_error_lines: int, max_tokens: int, expected: str | None
+) -> None:
+    assert reason(rejected, chosen, max_error_lines=max_error_lines, max_tokens=max_tokens) == expected
 
 
 def test_a_number_sign_inside_of_a_text_begins_no_comment() -> None:
