@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import yaml
+from iterpref_core.records.input_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "edits.md"
@@ -126,7 +126,7 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 
 def stages() -> dict[str, list[Path]]:
     """Return the paths on which each stage of dvc.yaml depends."""
-    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    content = read_yaml(ROOT / "dvc.yaml")
     return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
 

@@ -1,5 +1,6 @@
 """DVC in this process: the start of its command takes most of a second, and most tests only need what it makes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.settings import ROOT
 
@@ -50,7 +50,7 @@ def toy_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyCheckout
         monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         shutil.copy2(ROOT / "params.yaml", path)
-        for name, text in {"dvc.yaml": yaml.safe_dump({"stages": dict(stages)}), **files}.items():
+        for name, text in {"dvc.yaml": json.dumps({"stages": dict(stages)}), **files}.items():
             (path / name).write_text(text, encoding="utf-8")
         subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], check=True)
         init_dvc()

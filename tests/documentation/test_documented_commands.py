@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 import typer.main
-import yaml
 
 from flows.cli.app import app
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.settings import PARAMS, ROOT
 
@@ -50,7 +50,7 @@ def test_verbs_and_options_are_there() -> None:
 
 def test_stages_are_there_and_forced_alone() -> None:
     """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
-    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    graph = read_yaml(ROOT / "dvc.yaml")["stages"]
     known = set(graph) | {f"{stage}@{item}" for stage in graph for item in graph[stage].get("foreach", ())}
     for page in PAGES:
         for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):

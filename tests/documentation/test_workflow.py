@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from iterpref_core.records.input_files import read_yaml
 from tasks.profiles import write_values
 from tests.dvc_repository import ToyCheckout, reproduce
 from tests.settings import ROOT
@@ -32,8 +32,11 @@ STAGES = {
     },
 }  # fmt: skip
 EVALUATE = """
-import json, pathlib, sys, yaml
-params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
+import json, pathlib, sys
+
+from iterpref_core.records.input_files import read_yaml
+
+params = read_yaml(pathlib.Path("params.yaml"))
 solved = params["validity"]["sample"] if sys.argv[1] == "target-rpo" else 50
 entry = {
     "available": True, "pass_at_1": solved / 100, "n": 100, "ci95": [0, 1], "errors": {},
@@ -120,7 +123,7 @@ def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]
         "secrets.AWS_SECRET_ACCESS_KEY": "",
         "github.token": "token",
     }
-    content: Any = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    content: Any = read_yaml(WORKFLOW)
     assert content["defaults"]["run"]["shell"] == "bash"
     (job,) = content["jobs"].values()
     given = {
@@ -179,10 +182,10 @@ def test_a_lock_of_other_parameters_fails_before_anything_is_fetched(project: Pa
 
 def test_the_example_names_what_is_here() -> None:
     text = WORKFLOW.read_text(encoding="utf-8")
-    checks: Any = yaml.safe_load((ROOT / ".github/workflows/checks.yaml").read_text(encoding="utf-8"))
+    checks: Any = read_yaml(ROOT / ".github/workflows/checks.yaml")
     actions = {step["uses"] for job in checks["jobs"].values() for step in job["steps"] if "uses" in step}
     assert set(re.findall(r"uses: (\S+)", text)) <= actions
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
     (fetched,) = set(re.findall(r"dvc pull (.+)", text))
     assert set(fetched.split()) <= stages.keys()
     (model,) = re.findall(r"MODEL: (\S+)", text)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from flows import stage
 from flows.cli import run_verbs
+from iterpref_core.records.input_files import read_yaml
 from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
 from tests.dvc_repository import ToyCheckout, reproduce
@@ -107,7 +107,7 @@ def set_beta(value: float) -> None:
 
 def digests() -> dict[str, str]:
     """Path → digest of all outputs, as dvc.lock has them."""
-    stages = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
+    stages = read_yaml(Path("dvc.lock"))["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
 from tasks.profiles import write_values
@@ -55,13 +55,13 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 
-import yaml
+from iterpref_core.records.input_files import read_yaml
 from tasks.cards import own_cards
 
 own = own_cards()
 own.__enter__()
 what, *item = sys.argv[1:]
-beta = yaml.safe_load(Path("params.yaml").read_text())["training"]["beta"]
+beta = read_yaml(Path("params.yaml"))["training"]["beta"]
 toy = Path(os.environ["TOY"])
 
 
@@ -111,7 +111,7 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     LOGGED.clear()
-    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry, _: LOGGED.append(entry))
+    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry: entry and LOGGED.append(entry))
     (tmp_path / "together").write_text("1", encoding="utf-8")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
@@ -187,7 +187,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     assert len(commit.experiments) == 2
     dvc("exp", "apply", result["experiments"][1])
     assert Path("dvc.yaml").read_bytes() == graph
-    assert yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["training"]["beta"] == 0.6
+    assert read_yaml(Path("params.yaml"))["training"]["beta"] == 0.6
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
 
 

@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 DOCKER = ROOT / "docker"
 IMAGE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+COMPOSE: dict[str, Any] = read_yaml(DOCKER / "compose.yaml")
 
 
 def test_files_pass_their_linters() -> None:
@@ -50,7 +49,7 @@ def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     subprocess.run(["sh", "-euc", step], cwd=folder, env=environment, check=True)
     variables = COMPOSE["services"]["project"]["environment"]
-    steps = yaml.safe_load((DOCKER / "prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    steps = read_yaml(DOCKER / "prefect.yaml")["pull"]
     clone = next(step for name in steps for key, step in name.items() if key.endswith("git_clone"))
     assert clone["repository"] == "{{ $ITERPREF_REPOSITORY }}"
     repository = variables["ITERPREF_REPOSITORY"].replace("/srv/iterpref", str(folder))

@@ -9,12 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
+from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+CITATION = read_yaml(ROOT / "CITATION.cff")
 
 
 def check(folder: Path) -> "subprocess.CompletedProcess[str]":

@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.specifiers import SpecifierSet
 
+from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 SCHEMAS = {
@@ -27,7 +27,7 @@ def test_a_file_is_what_its_format_asks_for(schema: str) -> None:
 
 
 def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slow_ones_on_the_oldest() -> None:
-    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yaml").read_text(encoding="utf-8"))
+    workflow = read_yaml(ROOT / ".github/workflows/checks.yaml")
     tests = workflow["jobs"]["tests"]
     pythons = tests["strategy"]["matrix"]["python"]
     assert tests["steps"][-1] == {"run": f"${{{{ matrix.python == '{pythons[0]}' && '.ci/run' || 'make test' }}}}"}

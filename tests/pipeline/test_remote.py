@@ -1,10 +1,10 @@
 """An S3 bucket as DVC's remote: what one checkout pushed, a clone of it has without running a stage."""
 
+import json
 from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from tests.pipeline.conftest import Checkout
 
@@ -20,7 +20,7 @@ def test_a_clone_has_from_the_bucket_what_was_pushed(tmp_path: Path) -> None:
     first.environment |= keys
     clone.environment |= keys
     stage = {"cmd": "echo ran >> ran; echo made > made", "outs": ["made"]}
-    (first.path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    (first.path / "dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     try:

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.code_digest import code_digest
 from tests.settings import ROOT
 
@@ -40,6 +40,6 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
 def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on() -> None:
     from iterpref_core.training.trainer.checkpoint import TRAINED_BY
 
-    described = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["training"]
+    described = read_yaml(ROOT / "dvc.yaml")["stages"]["training"]
     deps = [dep for dep in described.get("do", described)["deps"] if dep.startswith("iterpref_core/")]
     assert [name.replace(".", "/") for name in TRAINED_BY] == deps

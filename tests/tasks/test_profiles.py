@@ -1,9 +1,9 @@
 """Profiles change values and nothing else."""
 
+import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from iterpref_core.records.config import TrainingParams, load_params
 from iterpref_core.records.errors import ConfigError
@@ -167,7 +167,7 @@ def test_a_bad_profile_changes_nothing(
 ) -> None:
     original = params.read_bytes()
     if content is not None:
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "b.yaml").write_text("base: a\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         write_params(name, {}, params, tmp_path)

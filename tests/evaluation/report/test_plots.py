@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
-
+from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 
@@ -19,8 +18,8 @@ def test_every_plot_is_rendered(rich: SimpleNamespace, tmp_path: Path) -> None:
     rich.build(path / "reports")
     shutil.copytree(rich.metrics, path / "metrics")
     shutil.copytree(ROOT / ".dvc/plots", path / ".dvc/plots")
-    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
-    (path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}, sort_keys=False), encoding="utf-8")
+    plots = read_yaml(ROOT / "dvc.yaml")["plots"]
+    (path / "dvc.yaml").write_text(json.dumps({"plots": plots}), encoding="utf-8")
     (path / ".dvc/config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     command = [sys.executable, "-m", "dvc", "plots", "show"]
     done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from iterpref_core.evaluation.sharing.cards import pairs_card
 from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs
@@ -17,6 +16,7 @@ from iterpref_core.records import (
     PreferencePair,
 )
 from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.input_files import parse_yaml
 from iterpref_core.records.prompt_messages import read_prompt
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
@@ -51,7 +51,7 @@ def written(path: Path, records: list[Any]) -> Path:
 
 
 def front_matter(card: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(card.split("---\n")[1])
+    found: dict[str, Any] = parse_yaml(card.split("---\n")[1])
     return found
 
 

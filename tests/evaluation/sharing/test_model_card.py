@@ -5,12 +5,11 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
-import yaml
-
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.evaluation.sharing.cards import model_card
 from iterpref_core.records import ModelLineage
+from iterpref_core.records.input_files import parse_yaml
 from tests.evaluation.report.conftest import mark_inside, overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
@@ -104,7 +103,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
 
 def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment: SimpleNamespace) -> None:
     _, front, text = card(summary_of(experiment), QWEN).split("---\n", 2)
-    fields = yaml.safe_load(front)
+    fields = parse_yaml(front)
     assert (fields["license"], fields["base_model"]) == ("unknown", "Qwen/Qwen2.5-Coder-7B")
     assert fields["tags"] == ["code", "preference-optimization", "target-rpo"]
     assert "License of the base model: unknown: check." in text

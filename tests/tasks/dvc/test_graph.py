@@ -1,15 +1,16 @@
 """DVC's graph, read and not hashed."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 from dvc.repo import Repo
 
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph, survey
@@ -47,11 +48,11 @@ def test_what_tools_leave_beside_the_code_makes_no_stage_stale(left: str) -> Non
 
 def test_versions_of_libraries_are_dependencies() -> None:
     """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
-    versions = yaml.safe_load((ROOT / "config/environments/versions.yaml").read_text(encoding="utf-8"))
+    versions = read_yaml(ROOT / "config/environments/versions.yaml")
     locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
     lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", locked))
     assert versions == {name: lock[name] for name in versions}, "make lock"
-    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    content = read_yaml(ROOT / "dvc.yaml")["stages"]
     used = {
         stage: libraries
         for stage, described in content.items()
@@ -132,12 +133,12 @@ def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) ->
 def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:
     before = commands(checkout)["report"]
     assert " --rpo models/trained/rpo" in before
-    content = yaml.safe_load((checkout / "dvc.yaml").read_text(encoding="utf-8"))
+    content = read_yaml(checkout / "dvc.yaml")
     for stage in ("training", "evaluation"):
         del content["stages"][stage]["foreach"]["rpo"]
     content["stages"]["report"]["deps"].remove("results/rpo")
     content["plots"] = []
-    (checkout / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    (checkout / "dvc.yaml").write_text(json.dumps(content), encoding="utf-8")
     after = commands(checkout)
     assert "training@rpo" not in after
     assert after["report"] == before.replace(" --rpo models/trained/rpo", "")
@@ -207,7 +208,7 @@ def test_stages_of_two_graphs_may_have_one_name(toy_checkout: ToyCheckout, tmp_p
     folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
     (folder / "extra").mkdir()
     stages = {"stages": {"report": {"cmd": "cat ../a > b", "deps": ["../a"], "outs": ["b"]}}}
-    (folder / "extra/dvc.yaml").write_text(yaml.safe_dump(stages), encoding="utf-8")
+    (folder / "extra/dvc.yaml").write_text(json.dumps(stages), encoding="utf-8")
     graph = load_graph()
     assert {name: stage.upstream for name, stage in graph.items()} == {
         "report": (),

@@ -1,12 +1,13 @@
 """DVC's lock, read, and what a stage finds and writes, with the digests that DVC will write."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-import yaml
 
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.lock import Artifact, LockedStage, observe_stage, read_lock
 from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc, reproduce
@@ -32,7 +33,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two stages; one of them reads what the other writes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
     Path("params.yaml").write_text("training: {beta: 0.1}\n", encoding="utf-8")
     init_dvc(no_scm=True)
     return tmp_path
@@ -48,7 +49,7 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
     reproduce()
     locked = read_lock(repository)["second@a"]
     assert locked == ended == inputs.model_copy(update={"outs": ended.outs})
-    written = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]["second@a"]
+    written = read_yaml(Path("dvc.lock"))["stages"]["second@a"]
     assert [item.md5 for item in (*locked.deps, *locked.outs)] == [
         item["md5"] for item in (*written["deps"], *written["outs"])
     ]
@@ -56,7 +57,7 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
 
 def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
     lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
-    Path("dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    Path("dvc.lock").write_text(json.dumps(lock), encoding="utf-8")
     locked = read_lock(repository)["first"]  # there is no folder to be read
     assert locked == LockedStage(outs=(Artifact(path="folder", md5="401b30e3b8b5d629635a5c613cdb7919", size=2),))
 
@@ -70,7 +71,7 @@ def test_a_lock_that_is_being_written_is_not_read(repository: Path) -> None:
     """Another stage may end at any moment; DVC then writes dvc.lock anew, from its first byte."""
     from dvc.repo import Repo
 
-    written = yaml.safe_dump({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
+    written = json.dumps({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
     with ThreadPoolExecutor() as threads:
         with Repo(".") as writer, writer.lock:
             Path("dvc.lock").write_text(written[:-20], encoding="utf-8")

@@ -1,5 +1,6 @@
 """A run with other values leaves the user's files alone, and has all that is in the checkout."""
 
+import json
 import os
 import shutil
 import stat
@@ -9,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-import yaml
 
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.input_files import parse_yaml
 from tasks.git.worktree import (
     WORKTREES,
     add_objective,
@@ -195,7 +196,7 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch:
     (project / "params.yaml").write_text("beta: 1\n", encoding="utf-8")
     init_dvc(subdir=True)
     stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "-C", str(top), "add", ".")
     run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
     reproduce()
@@ -212,7 +213,7 @@ def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout: 
     run("git", "-C", "nobody/asks", "commit", "--quiet", "--allow-empty", "--message", "for it")
     assert take_snapshot(checkout).left_behind.startswith("new files that are not taken along: 1 (nobody/asks/)")
     stage = {**STAGE, "deps": ["new.txt", "vendor"]}
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": stage}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "init", "--quiet", "vendor/library")
     run("git", "-C", "vendor/library", "commit", "--quiet", "--allow-empty", "--message", "library")
     before = sorted(Path(".iterpref").rglob("*"))
@@ -357,7 +358,7 @@ def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout: Path) -> None
 
 
 def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout: Path) -> None:
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
     before = Path("out").read_bytes()
     write_values({"training.beta": 0.7})
     with worktree_of(take_snapshot(checkout), "point") as folder:
@@ -369,7 +370,7 @@ def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(
 ) -> None:
     """There were two lines for each of their outputs, about a hundred for the first stage of the experiment."""
     later = {"cmd": "touch later", "outs": ["later"]}
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"only": STAGE, "later": later}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": STAGE, "later": later}}), encoding="utf-8")
     with entered_worktree(take_snapshot(Path.cwd()), "point"):
         assert Path("out").exists()
     assert "No file hash info" not in caplog.text
@@ -397,7 +398,7 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     before = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     add_objective(tmp_path, "hybrid-rpo")
     after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
-    stages = yaml.safe_load("\n".join(after))["stages"]
+    stages = parse_yaml("\n".join(after))["stages"]
     read = {"learning_rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
     assert stages["training"]["foreach"]["hybrid-rpo"] == read
     assert stages["evaluation"]["foreach"]["hybrid-rpo"] == "models/trained/hybrid-rpo"

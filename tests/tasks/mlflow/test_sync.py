@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
+from iterpref_core.records.input_files import read_yaml
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
@@ -237,7 +237,7 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The script of prefect.yaml that each clone begins with; then the clone is removed."""
-    steps = yaml.safe_load((ROOT / "docker/prefect.yaml").read_text(encoding="utf-8"))["pull"]
+    steps = read_yaml(ROOT / "docker/prefect.yaml")["pull"]
     script = next(step for each in steps for name, step in each.items() if name.endswith("run_shell_script"))["script"]
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/dvc").symlink_to("/bin/true")

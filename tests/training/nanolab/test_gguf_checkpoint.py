@@ -1,17 +1,18 @@
 """GGUF files become Hugging Face folders; what cannot be read is one message before anything is spent."""
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from flows import stage
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.pretrained.checkpoints import SMOLLM2, is_gguf, locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records.errors import ModelError
+from iterpref_core.records.input_files import read_yaml
 from tests.once import read_gguf_once
 from tests.settings import ROOT
 
@@ -105,9 +106,9 @@ def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
     else:
         data = data.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX", 1)
     (tmp_path / "broken.gguf").write_bytes(data)
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values = read_yaml(ROOT / "params.yaml")
     values["model"]["student"] = "broken.gguf"
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     read_gguf_once(monkeypatch)
     for process_wide in ("die_with", "set_up_libraries", "signal.signal"):

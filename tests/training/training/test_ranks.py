@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import yaml
 
 from iterpref_core.records.config import ObjectiveName, TrainingParams, load_params
 from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.input_files import read_yaml
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
@@ -64,7 +64,7 @@ def port() -> Iterator[int]:
 def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: object) -> TrainingParams:
     """Settings that train in two processes."""
     path = folder / "accelerate.yaml"
-    path.write_text(yaml.safe_dump({**TWO_PROCESSES, "main_process_port": port, **configuration}))
+    path.write_text(json.dumps({**TWO_PROCESSES, "main_process_port": port, **configuration}))
     return params.model_copy(update={"accelerate": str(path)})
 
 
@@ -91,7 +91,7 @@ def _train(
         files = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
         folder.mkdir(exist_ok=True)
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
-        (folder / "params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")))
+        (folder / "params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
         given = {**files, **places, "objective": objective}
         arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
         with chdir(folder), printing(folder / "printed"):
@@ -164,7 +164,7 @@ def sharded(
 ) -> Path:
     """A folder of the trainings of `SHARDED` in two processes with FSDP2; skips where this machine lets none meet."""
     folder = tmp_path_factory.mktemp("sharded")
-    fsdp = yaml.safe_load((CONFIGURATIONS / "fsdp2.yaml").read_text(encoding="utf-8"))["fsdp_config"]
+    fsdp = read_yaml(CONFIGURATIONS / "fsdp2.yaml")["fsdp_config"]
     (folder / "settings.json").write_text(json.dumps(SHARDED))
     with pytest.MonkeyPatch.context() as patched, free_port() as port:
         _at_start(folder, patched, SEVERAL_TRAININGS)
@@ -276,13 +276,13 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     for path, place in zip(inputs, ("data/pairs.jsonl", "data/focal.jsonl"), strict=False):
         shutil.copy2(path, place)
     shutil.copytree(inputs[2], "models/student")
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
 
     def run(**changes: object) -> subprocess.CompletedProcess[str]:
         own = params.model_copy(update={"micro_batch_size": 1, **changes})
         several = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
-        Path("params.yaml").write_text(yaml.safe_dump(every.model_dump(mode="json")), encoding="utf-8")
+        Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")), encoding="utf-8")
         command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
@@ -307,7 +307,7 @@ def test_an_error_of_the_only_process_is_the_run_s(tmp_path: Path) -> None:
     from iterpref_core.storage.processes import start_processes
 
     configuration = tmp_path / "one.yaml"
-    configuration.write_text(yaml.safe_dump(TWO_PROCESSES | {"num_processes": 1, "distributed_type": "NO"}))
+    configuration.write_text(json.dumps(TWO_PROCESSES | {"num_processes": 1, "distributed_type": "NO"}))
     script = tmp_path / "script.py"
     script.write_text("raise SystemExit(2)")
     with pytest.raises(InputError, match="a process ended with exit code 2"):
@@ -329,8 +329,8 @@ def test_two_machines_train_what_one_process_does(
     one = _train(tmp_path / "one", inputs, "hybrid-rpo", own)
     two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
     assert two.accelerate is not None
-    every = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(every | {"training": own.model_dump(mode="json")}))
+    every = read_yaml(ROOT / "params.yaml")
+    (tmp_path / "params.yaml").write_text(json.dumps(every | {"training": own.model_dump(mode="json")}))
     names = zip(("pairs", "spans", "model"), inputs, strict=True)
     options = [part for name, path in names for part in (f"--{name}", str(path))]
     options += ["--objective", "hybrid-rpo", "--out", str(tmp_path / "two")]
