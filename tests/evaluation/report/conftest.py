@@ -127,6 +127,11 @@ def _write_pairs(pairs: Path, spans: Path) -> None:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> SimpleNamespace:
+    """An experiment that this test may change."""
+    return make_experiment(tmp_path)
+
+
+def make_experiment(tmp_path: Path) -> SimpleNamespace:
     """A whole experiment: the paths and params `build_report` takes, and that function, waiting for its `out` alone."""
     paths = {name: tmp_path / name for name in ("results", "metrics", "data")}
     for path in paths.values():
@@ -227,6 +232,19 @@ def _enrich(results: Path) -> None:
 @pytest.fixture
 def rich(experiment: SimpleNamespace) -> SimpleNamespace:
     """The same experiment with every benchmark, and programs."""
+    return enriched(experiment)
+
+
+@pytest.fixture(scope="module")
+def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of such an experiment, which the tests of a file look at."""
+    folder = tmp_path_factory.mktemp("report")
+    enriched(make_experiment(folder)).build(folder / "reports")
+    return folder / "reports/index.html"
+
+
+def enriched(experiment: SimpleNamespace) -> SimpleNamespace:
+    """The experiment with every benchmark, and programs."""
     _enrich(experiment.results)
     problems = experiment.root / "data/problems.jsonl"
     write_jsonl(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,21 +59,15 @@ ROWS = """(selector => {
 })"""
 
 
-@pytest.fixture
-def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
-    rich.build(tmp_path / "reports")
-    return tmp_path / "reports/index.html"
-
-
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_full_page_fits_and_asks_for_nothing(page: Path, browse: Callable[[str, int], Any], width: int) -> None:
-    found = browse(page.read_text(encoding="utf-8"), width)
+def test_a_full_page_fits_and_asks_for_nothing(rich_page: Path, browse: Callable[[str, int], Any], width: int) -> None:
+    found = browse(rich_page.read_text(encoding="utf-8"), width)
     assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_all_text_stands_out_from_what_is_behind_it(page: Path, browser: Page, dark: bool) -> None:
-    browser.open(page, 1280, dark=dark)
+def test_all_text_stands_out_from_what_is_behind_it(rich_page: Path, browser: Page, dark: bool) -> None:
+    browser.open(rich_page, 1280, dark=dark)
     browser.evaluate(OPEN_ALL)
     found = browser.evaluate(CONTRAST)
     assert len(found) > 1000
@@ -83,8 +76,8 @@ def test_all_text_stands_out_from_what_is_behind_it(page: Path, browser: Page, d
     assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
 
 
-def test_a_phone_shows_the_scale_of_the_intervals(page: Path, browser: Page) -> None:
-    browser.open(page, 390)
+def test_a_phone_shows_the_scale_of_the_intervals(rich_page: Path, browser: Page) -> None:
+    browser.open(rich_page, 390)
     axis = "document.querySelector('.results .axis')"
     assert browser.evaluate(f"{axis}.innerText.split(/\\s+/)") == ["0%", "50%", "100%"]
     assert browser.evaluate(f"{axis}.getBoundingClientRect().width") > 300

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.browser import Page
 from tests.evaluation.report.conftest import HOSTILE, MEASURE
 from tests.evaluation.report.test_browser import CONTRAST
 from tests.evaluation.report.test_explorer import attempt, trajectory
+from tests.settings import PARAMS
 
 UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"
 SHOWN = "user = 'a\\u202e\\u2066b'\\u200b # \\u001b[31m\\u0000\\ufeff \u00e9 \\u{e0041}"
@@ -22,8 +22,9 @@ DRAFT = "def f(x):\n    y = x\n    return y\n"
 FIXED = "def f(x):\n    y = x + 1\n    return y\n"
 
 
-@pytest.fixture
-def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("explorer")
     hostile = f"</script>{HOSTILE}<img src=x onerror=alert(1)>\n{UNSEEN}"
     write_jsonl(
         tmp_path / "trajectories",
@@ -45,7 +46,7 @@ def page(rich: SimpleNamespace, tmp_path: Path) -> Path:
     (tmp_path / "dropped").write_text(json.dumps(reasons))
     names = ("trajectories", "problems", "pairs", "spans", "dropped")
     files = Explored(*(tmp_path / name for name in names))
-    write_explorer(files, rich.params.codeflow, tmp_path / "explorer.html")
+    write_explorer(files, PARAMS.codeflow, tmp_path / "explorer.html")
     return tmp_path / "explorer.html"
 
 
