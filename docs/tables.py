@@ -6,7 +6,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 
 PROBLEMS = Path(__file__).with_name("problems.md")
 _HUB = "https://huggingface.co/datasets"
-_HEAD = "| set | `--format` | license | read |\n|---|---|---|---|\n"
+_HEAD = "| set | `--format` | license | from the hub | read |\n|---|---|---|---|---|\n"
 
 
 def rows_of_sets() -> list[str]:
@@ -14,7 +14,8 @@ def rows_of_sets() -> list[str]:
     rows = []
     for name, preset in PRESETS.items():
         title = f"[{preset.title}]({_HUB}/{preset.card})" if preset.card else preset.title
-        rows.append(f"| {title} | `{name}` | {preset.license} | {preset.notes} |")
+        words = f"`{preset.card} {preset.hub}".rstrip() + "`" if preset.card else ""
+        rows.append(f"| {title} | `{name}` | {preset.license} | {words} | {preset.notes} |")
     return rows
 
 

@@ -183,7 +183,8 @@ def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:
             f"--config {ALL}"
         )
     found: dict[str, list[str]] = {}
-    for name in configs if config in {None, ALL} else [config]:
+    # A configuration may be called `all`, as that of APPS: the others are parts of it.
+    for name in [config] if config in configs else configs:
         for split, files in _data_files(place, name, revision).items():
             found.setdefault(str(split), []).extend(map(str, files))
     return found

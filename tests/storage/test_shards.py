@@ -110,6 +110,13 @@ def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path: Path, confi
         find_shards([folder])
 
 
+def test_a_configuration_that_is_called_all_is_the_one_that_all_means(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "all.jsonl", "easy.jsonl")
+    configs = "[{config_name: all, data_files: all.jsonl}, {config_name: easy, data_files: easy.jsonl}]"
+    (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
+    assert [Path(file).name for file in find_shards([folder], config="all").files] == ["all.jsonl"]
+
+
 def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "data/train/a.jsonl")
     (folder / "README.md").write_text(CARD)

@@ -17,6 +17,7 @@ class Preset:
         name: the format.
         title: the sets that have it, for the table.
         card: the set's repository on the hub.
+        hub: the further options of the command that reads it from the hub, for the table.
         license: SPDX of the license on the set's card, for a file without its card; a row or a card may state another.
         columns: where each part stands, in the words of `--columns`; None: the user says it.
         notes: remarks for the table; *not seen*, where the columns are those of code that reads the set.
@@ -30,6 +31,7 @@ class Preset:
     name: str
     title: str
     card: str = ""
+    hub: str = ""
     license: str = ""
     columns: str | None = None
     notes: str = ""
