@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from iterpref_core.records.input_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,4 @@ class PublishedRow:
     references: bool = True
 
 
-_TABLE = yaml.safe_load((Path(__file__).parent / "published_rows.yaml").read_text(encoding="utf-8"))
-ROWS: dict[str, PublishedRow] = {name: PublishedRow(**values) for name, values in _TABLE.items()}
+ROWS = {name: PublishedRow(**row) for name, row in read_yaml(Path(__file__).parent / "published_rows.yaml").items()}

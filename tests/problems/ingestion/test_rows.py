@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import yaml
 from pyarrow import parquet
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
@@ -15,10 +14,11 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.items import read_items
 from tests.settings import EXECUTION, PARAMS
 
-CASES: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "rows.yaml").read_text(encoding="utf-8"))
+CASES: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent / "rows.yaml")
 
 
 def write(folder: Path, layout: str, rows: list[Any]) -> Path:

@@ -6,14 +6,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import yaml
 
 from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program
+from iterpref_core.records.input_files import read_yaml
 
 PROGRAM = "def f(x):\n    return x + 1\n"
 FIX = f"```python\n{PROGRAM}```\n"
 DRAFT = "```python\ndef f(x):\n    return x - 1\n```\n"
-ANSWERS = yaml.safe_load((Path(__file__).parent / "answers.yaml").read_text(encoding="utf-8"))
+ANSWERS = read_yaml(Path(__file__).parent / "answers.yaml")
 FOUND = ANSWERS["found"] | ANSWERS["bare"]
 BARE = {case: answer for case, answer in ANSWERS["bare"].items() if case not in ANSWERS["not_as_evalplus"]}
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.evaluation.benchmarks.livecodebench import runner
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import calling_program, reading_program
 from iterpref_core.execution import Executor, Limits, Outcome
+from iterpref_core.records.input_files import read_yaml
 
 
 class Part(NamedTuple):
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     imports: str = ""
 
 
-_KINDS = yaml.safe_load((Path(__file__).parent / "runner_parts.yaml").read_text(encoding="utf-8"))
+_KINDS = read_yaml(Path(__file__).parent / "runner_parts.yaml")
 PARTS = {kind: {name: Part(*row) for name, row in rows.items()} for kind, rows in _KINDS.items()}
 SCRIPT_PARTS = tuple(PARTS[kind] for kind in ("reads", "computes", "prints", "ends", "shapes"))
 FUNCTION_PARTS = tuple(PARTS[kind] for kind in ("headers", "places", "results"))
