@@ -7,6 +7,7 @@ one here.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -198,11 +199,7 @@ def run_points(
 
     def run(name: str, share: dict[str, str]) -> PointScore:
         row = points[name]
-
-        def train_and_score(say: Say) -> PointScore:
-            return run_point(name, row, share, work, say)
-
-        return display.show(f"{row.label} ({name})", (), train_and_score)
+        return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
 
     # No point waits for another one.
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())

@@ -34,6 +34,5 @@ def pull_outputs(stages: Sequence[str]) -> None:
             raise StageError(
                 f"--pull: {error}; try `dvc pull`, whose options DVC means, or run without --pull"
             ) from None
-    print(
-        f"--pull: {found.get('fetched', 0)} files fetched; what the remote does not have is computed", file=sys.stderr
-    )
+    fetched = found["stats"]["fetched"]
+    print(f"--pull: {fetched} files fetched; what the remote does not have is computed", file=sys.stderr)

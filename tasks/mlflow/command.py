@@ -61,17 +61,13 @@ def describe_command(command: str, params: Params, values: Mapping[str, Any] | N
         name=name or name_run(command, source),
         source=source,
         params={key: str(value) for key, value in flatten(params.model_dump(mode="json"))},
-        tags=_tags(command, source),
+        # MLflow's own tags for the source of a run.
+        tags={
+            "mlflow.user": getuser(),
+            "mlflow.source.name": command,
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": source.commit,
+            "mlflow.source.git.branch": source.branch,
+            "mlflow.source.git.dirty": source.dirty,
+        },
     )
-
-
-def _tags(command: str, source: Source) -> dict[str, str]:
-    """Return MLflow's own tags for the source of a run."""
-    return {
-        "mlflow.user": getuser(),
-        "mlflow.source.name": command,
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": source.commit,
-        "mlflow.source.git.branch": source.branch,
-        "mlflow.source.git.dirty": source.dirty,
-    }

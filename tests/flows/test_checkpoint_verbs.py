@@ -8,6 +8,7 @@ import pytest
 
 from tests.command_line import Iterpref
 from tests.models.inference.stand_in_hub import serving_hub, use_hub
+from tests.models.pretrained.test_checkpoints import lacks, shards
 
 RECORDS = {
     "pairs": {"task_id": "a", "prompt": "Return x.", "chosen": "return x", "rejected": "x return x"},
@@ -34,37 +35,23 @@ def _files(iterpref: Iterpref) -> None:
 def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(
     iterpref: Iterpref, verb: str, word_model: Path
 ) -> None:
-    from safetensors.torch import load_file, save_file
-
-    shutil.copytree(word_model, "model")
-    weights = load_file("model/model.safetensors")
-    del weights["lm_head.weight"]
-    save_file(weights, "model/model.safetensors", {"format": "pt"})
+    lacks("lm_head.weight")(Path(shutil.copytree(word_model, "model")))
     before = set(Path().iterdir())
     code, _, err = iterpref(verb, *VERBS[verb], "--model", "model", "--out", "out")
     assert (code, "lacks 1 of the model's weights (lm_head.weight)" in err) == (2, True), err
     assert set(Path().iterdir()) == before
 
 
-def test_a_hub_id_in_shards_is_trained_and_asked_and_a_gated_one_named(
+def test_a_hub_id_in_shards_is_trained_and_asked(
     iterpref: Iterpref, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from transformers import AutoModelForCausalLM
-
     from iterpref_core.models.pretrained.weights import load_model
 
-    shutil.copytree(word_model, "shards")
-    Path("shards/model.safetensors").unlink()
-    AutoModelForCausalLM.from_pretrained(word_model).save_pretrained("shards", max_shard_size="20KB")
+    shards(Path(shutil.copytree(word_model, "shards")))
     train, evaluate = (
         (name, *VERBS[name], "--model", "org/tiny@v1", "--out", f"{name}d") for name in ("train", "evaluate")
     )
-    hub = {"org/tiny": {"v1": tmp_path / "shards"}}
-    with serving_hub(hub, "org/tiny") as address:
-        use_hub(monkeypatch, address, tmp_path / "cache")
-        code, _, err = iterpref(*train)
-        assert (code, "ask for access" in err) == (2, True), err
-    with serving_hub(hub) as address:
+    with serving_hub({"org/tiny": {"v1": tmp_path / "shards"}}) as address:
         use_hub(monkeypatch, address, tmp_path / "cache")
         code, _, err = iterpref(*train)
         assert code == 0, err

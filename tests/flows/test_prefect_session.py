@@ -72,20 +72,14 @@ def _settings(tmp_path: Path) -> Iterator[None]:
     refresh_global_settings_context()
 
 
-def test_the_server_that_the_environment_names_is_used_with_its_key(
-    locked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", locked)
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
-    assert running_prefect() == locked
-
-
-def test_a_server_that_wants_another_key_is_never_replaced_by_one_of_our_own(
+def test_the_server_that_the_environment_names_is_used_with_its_key_and_never_replaced(
     locked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", locked)
     with pytest.raises(InputError, match=r"answers 401: set PREFECT_API_KEY or PREFECT_API_AUTH_STRING"):
         running_prefect()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    assert running_prefect() == locked
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(InputError, match=r"127.0.0.1:9/api, which .* names, does not answer"):
         running_prefect()
@@ -99,6 +93,9 @@ def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pyte
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     with announced(locked):
         assert running_prefect() == locked
+        with announced("http://127.0.0.1:9/api"):
+            assert running_prefect() is None
+        assert running_prefect() == locked, "a second `iterpref ui` has ended"
     assert running_prefect() is None
 
 
@@ -111,16 +108,6 @@ def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
         with pytest.raises(InputError, match="is another program"):
             running_prefect()
-
-
-def test_the_end_of_a_second_ui_gives_the_runs_back_to_the_first(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".iterpref").mkdir()
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
-    with announced(locked):
-        with announced("http://127.0.0.1:9/api"):
-            assert running_prefect() is None
-        assert running_prefect() == locked
-    assert running_prefect() is None
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(name: str, *how: str, cards: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": cards, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-c", STAGE, name, *how], env=environment)
+    return subprocess.Popen([sys.executable, "-c", STAGE, name, *how], env=environment, stdout=subprocess.PIPE)
 
 
 def has(name: str) -> str:
@@ -50,7 +50,8 @@ def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third
     assert {has("first"), has("second")} == {"3", "5"}
     third = start("third", cards="3,5")
     every = start("every", "every", cards="3,5")
-    time.sleep(1)
+    assert third.stdout is not None
+    assert third.stdout.readline() == b"waiting for a GPU: other stages have 3, 5\n"
     assert not Path("third").exists()
     second.send_signal(signal.SIGKILL)  # the system gives its card back
     assert second.wait() == -signal.SIGKILL

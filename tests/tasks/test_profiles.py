@@ -72,15 +72,11 @@ def test_only_lines_whose_values_change_are_written(params: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "epochs", "nll"),
-    [("paper", 1e-5, 3, "sum"), ("paper-large", 5e-6, 3, "sum"), ("authors-code", 5e-6, 2, "mean")],
+    ("name", "epochs", "nll"), [("paper", 3, "sum"), ("paper-large", 3, "sum"), ("authors-code", 2, "mean")]
 )
-def test_the_recipes_of_the_paper(params: Path, name: str, rate: float, epochs: int, nll: str) -> None:
+def test_the_recipes_of_the_paper(params: Path, name: str, epochs: int, nll: str) -> None:
     write_params(name, {"model.student": "bigcode/starcoder2-15b"}, params, PROFILES)
     found = load_params(params).training
-    of_the_paper = [name for name, row in OBJECTIVES.items() if row.loss in (None, sigmoid_loss)]
-    resolved = {name: _rates(name, found) for name in of_the_paper}
-    assert resolved == {name: (rate, float(bool(OBJECTIVES[name].nll_of))) for name in of_the_paper}
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
     lengths = (found.beta, found.warmup_ratio, found.max_prompt_length, found.max_length)
     assert lengths == (0.1, 0.03, 1024, 2048)

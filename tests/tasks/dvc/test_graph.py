@@ -15,11 +15,10 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph, survey
 from tasks.dvc.lock import read_lock
-from tasks.dvc.remote import pull_outputs
-from tasks.dvc.reproduction import Commands, StageError
+from tasks.dvc.reproduction import Commands
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
-from tests.dvc_repository import ToyCheckout, reproduce
+from tests.dvc_repository import ToyCheckout
 from tests.settings import ROOT
 
 
@@ -235,17 +234,3 @@ def test_a_folder_of_the_checkout_and_one_without_git_say_what_to_do(
     shutil.rmtree(".git")
     with pytest.raises(InputError, match=r"`git clone` makes, or run `git init`, `git add .` and `git commit`"):
         survey()
-
-
-def test_a_pull_says_how_much_the_remote_had(toy_checkout: ToyCheckout, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = toy_checkout({"only": {"cmd": "echo made > made", "outs": ["made"]}})
-    (folder / ".dvc/config").write_text(
-        "[core]\nremote = beside\n['remote \"beside\"']\nurl = ../absent\n", encoding="utf-8"
-    )
-    reproduce()
-    pull_outputs(["only"])
-    assert "--pull: 0 files fetched; what the remote does not have is computed" in capsys.readouterr().err
-    (folder / "made").write_text("by hand", encoding="utf-8")
-    with pytest.raises(StageError, match=r"(?s)made; try `dvc pull`, whose options DVC means, or run without --pull"):
-        pull_outputs(["only"])
-    assert (folder / "made").read_text(encoding="utf-8") == "by hand"

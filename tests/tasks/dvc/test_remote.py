@@ -8,6 +8,7 @@ import pytest
 from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.remote import pull_outputs
+from tasks.dvc.reproduction import StageError
 from tests.dvc_repository import init_dvc, reproduce
 
 GRAPH = """
@@ -65,15 +66,24 @@ def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone:
     assert ran(clone) == ["one", "two"], "in the first folder"
 
 
-def test_what_the_remote_lost_is_computed(clone: Path) -> None:
+def test_what_the_remote_lost_is_computed_and_what_is_edited_here_stays(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = clone.parent / "store" / "files"
     for path in files.rglob("*"):
         if path.is_file() and path.read_bytes() == b"1\n1\n":
             path.unlink()
     pull_outputs(["one", "two"])
     assert [path.name for path in sorted(clone.glob("*.txt"))] == ["one.txt"]
+    assert "--pull: 1 files fetched; what the remote does not have is computed" in capsys.readouterr().err
     reproduce()
     assert ran(clone) == ["one", "two", "two"]
+    (clone / "two.txt").write_text("by hand")
+    with pytest.raises(
+        StageError, match=r"(?s)two.txt; try `dvc pull`, whose options DVC means, or run without --pull"
+    ):
+        pull_outputs(["one", "two"])
+    assert (clone / "two.txt").read_text() == "by hand"
 
 
 def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone: Path) -> None:

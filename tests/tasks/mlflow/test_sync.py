@@ -136,11 +136,8 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() ->
 
 
 def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
-    (checkout / "reports").mkdir()
-    (checkout / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
-    locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
-    write(finished("report", locked, metrics={"gain": 0.1}))
-    listed = Server().client.list_artifacts(runs()["beta=0.3"].info.run_id, "reports")
+    write_report(checkout)
+    listed = Server().client.list_artifacts(runs()["checkout"].info.run_id, "reports")
     assert [item.path for item in listed] == ["reports/index.html"]
 
 
@@ -283,11 +280,14 @@ def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
-def test_the_environment_names_the_experiment(name: str, experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(
+    name: str, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
-    assert mlflow.get_experiment(Server().experiment_id).name == experiment
+    found = mlflow.get_experiment(Server().experiment_id)
+    assert (found.name, found.tags["mlflow.experimentKind"]) == (experiment, "custom_model_development")
 
 
 def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None:
@@ -426,13 +426,6 @@ def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[
     assert "warning" not in capsys.readouterr().err
     assert len(runs()) == 7
     assert kept_entries() == []
-
-
-def test_the_experiment_opens_as_one_of_trainings() -> None:
-    import mlflow
-
-    experiment_id = Server().experiment_id
-    assert mlflow.get_experiment(experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 @pytest.mark.parametrize("name", ["a@b", "+", "ä#", "a" * 300])
