@@ -111,7 +111,7 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     LOGGED.clear()
-    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry: entry and LOGGED.append(entry))
+    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry, *_: entry and LOGGED.append(entry))
     (tmp_path / "together").write_text("1", encoding="utf-8")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
