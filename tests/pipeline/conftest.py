@@ -42,7 +42,9 @@ class Checkout:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own; its output and errors go to `output.log`."""
-        with (self.path / "output.log").open("w", encoding="utf-8") as output:
+        # All append: an `iterpref ui` that still runs would write over the lines of the next command.
+        (self.path / "output.log").write_text("", encoding="utf-8")
+        with (self.path / "output.log").open("a", encoding="utf-8") as output:
             child = subprocess.Popen(
                 command, cwd=self.path, env=self.environment, stdout=output, stderr=output, text=True,
                 start_new_session=True,
