@@ -30,6 +30,8 @@ MAX_TEXT = 4 << 20
 """Length of a value's text beyond which only its digest is passed on."""
 _BIG = 10**sys.int_info.str_digits_check_threshold
 """Python writes smaller integers as decimals under any limit that a program or a test has set."""
+_MOST_NESTED = 200
+"""Levels of a value that has a text: each takes several calls where the text is read."""
 _MOST_OF_A_HASH = 64
 """Items of a set that may have one hash. A few have it honestly: hash(-1) is hash(-2), and so (-1, 7) is (-2, 7)."""
 _SCALARS = frozenset(map(id, (type(None), bool, str, float)))
@@ -91,11 +93,10 @@ def _held_by(value: Any, leniency: Leniency) -> Any:
         UnencodableError: it holds none that the leniency allows.
     """
     kind = type(value)
-    for base in _mro_of(kind):
-        if id(base) in _HELD:
-            return _HELD[id(base)](value)
-        if not _behaves_as_its_base(base):
-            break
+    plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
+    # `class L(list, Never)`: a class behind the plain one may have a method, too
+    if plain and all(_behaves_as_its_base(base) for base in _mro_of(kind) if id(base) not in (*plain, id(object))):
+        return _HELD[plain[0]](value)
     numpy = sys.modules.get("numpy")
     number = None
     if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
@@ -123,41 +124,61 @@ def _exactly(value: fractions.Fraction) -> Any:
     return float(value)
 
 
-def _tree(value: Any, leniency: Leniency) -> Tree:
+def _tree(value: Any, leniency: Leniency, level: int = 0) -> Tree:  # noqa: C901 - a type a line
     """Return the tree of a value.
+
+    Args:
+        value: anything.
+        leniency: see `encode`.
+        level: the number of values that this one is nested in.
 
     Raises:
         UnencodableError: it has none.
     """
+    if level > _MOST_NESTED:
+        raise UnencodableError("value nested too deeply")
     kind = type(value)
     if id(kind) in _SCALARS:
         return value
     if kind is int:
         return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is list:
-        return _trees(value, leniency)
+        return _trees(value, leniency, level)
     if kind is tuple:
-        return {"t": _trees(value, leniency)}
+        return {"t": _trees(value, leniency, level)}
     if kind is dict:
-        pairs = [_trees(pair, leniency) for pair in value.items()]
+        keys = _hashed(value, leniency, level)
+        pairs = [list(pair) for pair in zip(keys, _trees(value.values(), leniency, level), strict=True)]
         return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted(_trees(value, leniency), key=_to_json)}
+        return {"s" if kind is set else "f": sorted(_hashed(value, leniency, level), key=_to_json)}
     if kind is bytes:
         return {"b": value.hex()}
     if kind is complex:
         return {"c": [value.real, value.imag]}
     if leniency == "exact":
         raise UnencodableError(type_name(kind))
-    return _tree(_held_by(value, leniency), leniency)
+    return _tree(_held_by(value, leniency), leniency, level)
 
 
-def _trees(values: Collection[Any], leniency: Leniency) -> list[Tree]:
-    """Return the trees of values."""
+def _trees(values: Collection[Any], leniency: Leniency, level: int) -> list[Tree]:
+    """Return the trees of the values in one of a level."""
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
-    return [_tree(value, leniency) for value in values]
+    return [_tree(value, leniency, level + 1) for value in values]
+
+
+def _hashed(values: Collection[Any], leniency: Leniency, level: int) -> list[Tree]:
+    """Return the trees of the items of a set, or of the keys of a dictionary.
+
+    Raises:
+        ValueError: as `_hashable`.
+    """
+    trees = _trees(values, leniency, level)
+    if len(trees) > _MOST_OF_A_HASH:
+        _hashable(_value(trees))
+    return trees
 
 
 def encode(value: Any, leniency: Leniency = "exact") -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution.codec.canonical import UnencodableError, summarize
-from iterpref_core.execution.reading.literals import literal
+from iterpref_core.execution.reading.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
@@ -147,7 +147,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
         ValueError: the source is not a literal.
     """
     try:
-        value = literal(parse(source.strip(), "eval").body)
+        value = literal(parse(source.strip(), "eval").body, NUMBERS)
         text = summarize(value, "exact" if atol is None else "equal")
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None

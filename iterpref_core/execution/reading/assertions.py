@@ -49,7 +49,10 @@ def read_method(names: Names, name: str, call: ast.Call) -> Condition:
     reader = ConditionReader(names)
     options = {keyword.arg: keyword.value for keyword in call.keywords}
     operands = 1 if name in _OF_ONE_VALUE else 2
-    if not all(map(is_literal, [options.pop("msg", _NONE), *call.args[operands:]])) or len(call.args) < operands:
+    more = len(call.args) - operands  # one of them is the message, or the number of places
+    if more not in (0, 1) or (more and "msg" in options):
+        raise InsideError(f"the arguments of {name}")
+    if not all(map(is_literal, [options.pop("msg", _NONE), *call.args[operands:]])):
         raise InsideError(f"the arguments of {name}")
     if name in ("assertAlmostEqual", "assertNotAlmostEqual"):
         return _almost(reader, name, call.args, options)
@@ -78,10 +81,10 @@ def _almost(reader: ConditionReader, name: str, args: Sequence[ast.expr], option
     if len(args) > 2:
         options = {"places": args[2], **options}
     places, delta = 7, None
-    match options:
-        case {"delta": ast.Constant(int() | float() as stated)}:
+    match list(options.items()):
+        case [("delta", ast.Constant(int() | float() as stated))] if name == "assertAlmostEqual":
             delta = stated
-        case {"places": ast.Constant(int() as stated)} if stated <= MAX_DIGITS:
+        case [("places", ast.Constant(int() as stated))] if stated <= MAX_DIGITS:
             places = stated
         case _ if options:
             raise InsideError(f"an option of {name}")

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from iterpref_core.execution.reading.assertions import read_method
 from iterpref_core.execution.reading.conditions import Condition, ConditionReader
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import InsideError, Name, Names, Origin, loaded
+from iterpref_core.execution.reading.names import BUILTINS, InsideError, Name, Names, Origin, loaded
 from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
 
 _MAX_SOURCE = 100_000
@@ -31,9 +31,9 @@ _MOST_STATEMENTS = 10_000
 """Statements that are read: functions that call others twice would have no end."""
 _OF_RUNNERS = {
     *("load_tests", "setUpModule", "tearDownModule", "setup_module", "teardown_module", "setup_function"),
-    *("teardown_function", "pytest_generate_tests"),
+    *("teardown_function", "pytest_generate_tests", "pytestmark", "__test__"),
 }
-"""Functions that a runner calls by itself."""
+"""Names that a runner looks for by itself."""
 _MAX_SHOWN = 80
 """Length of a literal that is shown in place of its name."""
 
@@ -46,6 +46,7 @@ class Check(NamedTuple):
         expression: has the value.
         shown: the expression, for people.
         condition: of the value; None for an expression that has to raise.
+        builtins: names that mean Python's own functions and types here, whatever the program has under them.
         raises: names of builtin exceptions, one of which the expression has to raise.
     """
 
@@ -53,6 +54,7 @@ class Check(NamedTuple):
     expression: str
     shown: str
     condition: Condition | None
+    builtins: frozenset[str] = frozenset()
     raises: tuple[str, ...] = ()
 
 
@@ -78,10 +80,12 @@ class _Statement(NamedTuple):
     Attributes:
         text: its source.
         names: that it binds, where it does nothing else.
+        releases: it does no more than to end what names have kept alive.
     """
 
     text: str
     names: frozenset[str] = frozenset()
+    releases: bool = False
 
 
 _NOTHING = Condition(ast.Constant(None), lambda value: value is None, "None", exact=True)
@@ -205,6 +209,14 @@ def _bind_setup(names: Names, setup: str) -> None:
     names.of_setup = set(names.bound)
 
 
+def _check_signature(function: ast.FunctionDef) -> None:
+    """See that nothing of a definition is evaluated, such as an annotation or a default value."""
+    bare = ", ".join(parameter.arg for parameter in function.args.args)
+    returns = function.returns is None or ast.unparse(function.returns) == "None"
+    if ast.unparse(function.args) != bare or not returns or function.decorator_list:
+        raise InsideError(f"the parameters of {function.name}")
+
+
 def _stored(tree: ast.AST) -> set[str]:
     """Return all names that a tree binds."""
     stored = set()
@@ -262,6 +274,8 @@ class _TestReader:
         self._functions: dict[str, ast.FunctionDef] = {}
         self._classes: dict[str, ast.ClassDef] = {}
         self._depth = 0
+        self._self = ""
+        self._has_ended = False
         if runner == "unittest":
             names.bound["unittest"] = Name(Origin.LIBRARY, source="unittest")
 
@@ -270,6 +284,7 @@ class _TestReader:
         before = dict(self._names.bound)
         try:
             self._block(tree.body)
+            self._has_ended = False
             self._run_tests()
             if not any(draft.check.condition or draft.check.raises for draft in self._drafts):
                 raise InsideError("no call")
@@ -281,7 +296,7 @@ class _TestReader:
     def checks(self, used: frozenset[str]) -> tuple[Check, ...]:
         """Return the checks of the test; statements that bind nothing but names which nobody uses are left out."""
         drafts = list(self._drafts)
-        if drafts and self._pending:  # what follows the last comparison may still raise
+        if drafts and not all(each.releases for each in self._pending):  # what follows the last comparison may raise
             drafts.append(_Draft(tuple(self._pending), Check("", "None", "None", _NOTHING)))
         found = []
         for draft in drafts:
@@ -298,6 +313,8 @@ class _TestReader:
         self._statements += 1
         if self._statements > _MOST_STATEMENTS:
             raise InsideError("the length")
+        if self._has_ended:
+            raise InsideError("a statement behind unittest.main")
         match node:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 return
@@ -311,7 +328,10 @@ class _TestReader:
                 self._classes[node.name] = node
             case ast.Assign(targets=[target], value=value):
                 self._assign(target, value, node)
-            case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
+            # Python evaluates the annotations of a module, not those in a function.
+            case ast.AnnAssign(target=ast.Name() as target, annotation=kind, value=ast.expr() as value) if (
+                self._depth or self._names.path(kind) in BUILTINS
+            ):
                 self._assign(target, value, ast.Assign([target], value, lineno=1))
             case ast.Assert(test=ast.Constant(True)):
                 return
@@ -319,8 +339,8 @@ class _TestReader:
                 self._check(ConditionReader(self._names).read(test))
             case ast.Expr(value=ast.Call() as call):
                 self._call(call, node)
-            case ast.With(items=[ast.withitem(ast.Call() as context, None)], body=[ast.Expr() | ast.Assign() as body]):
-                self._raises(context, body.value)
+            case ast.With(items=[ast.withitem(ast.Call() as context, None)], body=[ast.Expr(body)]):
+                self._raises(context, body)
             case ast.If(test=condition, body=body, orelse=[]) if ast.unparse(condition) == "__name__ == '__main__'":
                 if self._runner == "script":
                     self._block(body)
@@ -330,13 +350,21 @@ class _TestReader:
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             return
+        self._check_free(node)
         bound = self._names.bind_import(node, self._module)
         self._pending.append(_Statement(ast.unparse(node), bound))
+
+    def _check_free(self, node: ast.AST) -> None:
+        """See that a statement binds no name of a function or class of the test, nor one that a runner looks for."""
+        taken = _stored(node) & (self._functions.keys() | self._classes.keys() | _OF_RUNNERS)
+        if taken:
+            raise InsideError(f"the name {min(taken)}")
 
     def _define(self, node: ast.FunctionDef) -> None:
         """Note a function whose body is read where it is called."""
         if node.name in _OF_RUNNERS or node.name in self._names.bound or self._depth:
             raise InsideError(f"the function {node.name}")
+        _check_signature(node)
         self._functions[node.name] = node
         self._names.bound[node.name] = Name(Origin.UNKNOWN)
 
@@ -353,9 +381,12 @@ class _TestReader:
 
     def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
         match target:
-            case ast.Name(name) if is_literal(value):
-                self._pending.append(_Statement(ast.unparse(node), frozenset({name})))
-                self._names.bound[name] = Name(Origin.LITERAL, literal(value), ast.unparse(value))
+            case ast.Name(name) if self._names.is_stated(value):
+                # What the name has kept alive ends here: `a = Node(); a = None`.
+                must_run = name in self._names.computed
+                self._pending.append(_Statement(ast.unparse(node), frozenset(() if must_run else {name})))
+                makers = frozenset(loaded(value))
+                self._names.bound[name] = Name(Origin.LITERAL, literal(value), ast.unparse(value), makers)
             case ast.Name(name):
                 self._execute(node, value)
                 self._names.bound[name] = Name(self._origin(value), source=ast.unparse(value))
@@ -365,13 +396,14 @@ class _TestReader:
                 self._names.bound |= {part.id: bound for part in parts}  # type: ignore[attr-defined]
             case _:
                 raise InsideError("the target of an assignment")
-        if reused := sorted(_stored(target) & self._functions.keys()):
-            raise InsideError(f"the name {reused[0]} of a function")
+        self._check_free(target)
+        if not self._names.is_stated(value):
+            self._names.computed |= _stored(target)
 
     def _origin(self, value: ast.expr) -> Origin:
         """Return where the value of an expression comes from that runs."""
         match value:
-            case ast.Name(name):
+            case ast.Name(name) if self._names.of(name).origin is not Origin.LITERAL:
                 return self._names.of(name).origin
             case ast.Attribute(value=ast.Call(func=made)) if self._names.is_class(made):
                 return Origin.SOLUTION  # `candidate = Solution().f`
@@ -385,7 +417,7 @@ class _TestReader:
     def _call(self, call: ast.Call, node: ast.stmt) -> None:
         """Read a call that is a statement."""
         match call.func:
-            case ast.Attribute(ast.Name("self"), name):
+            case ast.Attribute(ast.Name(owner), name) if owner == self._self:
                 self._assertion(name, call)
                 return
             case ast.Name(name) if name in self._functions:
@@ -393,8 +425,10 @@ class _TestReader:
                     raise InsideError(f"the arguments of {name}")
                 self._inline(self._functions[name], call.args)
                 return
-        if self._runner == "script" and self._names.path(call.func) == "unittest.main":
-            return  # the classes run in any case
+        is_bare = not (call.args or call.keywords or self._depth)
+        if self._runner == "script" and self._names.path(call.func) == "unittest.main" and is_bare:
+            self._has_ended = True  # and the classes run, as without it
+            return
         if self._names.is_theirs(call.func):
             self._execute(node, call)
         elif self._changes_a_list(call):
@@ -424,7 +458,7 @@ class _TestReader:
                 raise InsideError("the assertion assertRaises")
 
     def _raises(self, context: ast.Call, body: ast.expr) -> None:
-        is_method = isinstance(context.func, ast.Attribute) and ast.unparse(context.func) == "self.assertRaises"
+        is_method = self._self and ast.unparse(context.func) == f"{self._self}.assertRaises"
         if not is_method and self._names.path(context.func) != "pytest.raises":
             raise InsideError("the statement With")
         match context:
@@ -439,7 +473,8 @@ class _TestReader:
         names = [self._exception(node) for node in nodes]
         self._names.check_runs(call)
         self.used |= loaded(call)
-        self._draft(Check("", ast.unparse(call), self._shown(call), None, tuple(names)))
+        asked = frozenset().union(*map(loaded, nodes))
+        self._draft(Check("", ast.unparse(call), self._shown(call), None, asked, tuple(names)))
 
     def _exception(self, node: ast.expr) -> str:
         """Return the name of a builtin exception; of an alias, such as `IOError`, the name of the class."""
@@ -451,7 +486,8 @@ class _TestReader:
 
     def _check(self, condition: Condition) -> None:
         self.used |= loaded(condition.value)
-        self._draft(Check("", ast.unparse(condition.value), self._shown(condition.value), condition))
+        shown = self._shown(condition.value)
+        self._draft(Check("", ast.unparse(condition.value), shown, condition, condition.builtins))
 
     def _draft(self, check: Check) -> None:
         self._drafts.append(_Draft(tuple(self._pending), check))
@@ -472,10 +508,9 @@ class _TestReader:
             args: of the call.
             method: the first parameter is the object, which its body may use for assertions alone.
         """
-        declared = function.args.args
-        parameters = [parameter.arg for parameter in declared[method:]]
-        is_plain = ast.unparse(function.args) == ", ".join(map(ast.unparse, declared))
-        if not is_plain or len(declared) < method or len(args) != len(parameters) or function.decorator_list:
+        declared = [parameter.arg for parameter in function.args.args]
+        parameters = declared[method:]
+        if len(declared) < method or len(args) != len(parameters):
             raise InsideError(f"the parameters of {function.name}")
         # `check(y, x)` of `check(x, y)`: parameters are bound one after the other here.
         if any(loaded(arg) & set(parameters) for arg in args):
@@ -484,8 +519,11 @@ class _TestReader:
             raise InsideError(f"the call of {function.name} by another function")
         self._depth += 1
         before = dict(self._names.bound)
+        local = _stored(ast.Module(function.body, []))
+        self._names.bound |= dict.fromkeys(local, Name(Origin.UNKNOWN))
         if method:
-            self._names.bound[declared[0].arg] = Name(Origin.UNKNOWN)
+            self._self = declared[0]
+            self._names.bound[self._self] = Name(Origin.UNKNOWN)
         for parameter, arg in zip(parameters, args, strict=True):
             target = ast.Name(parameter, ast.Store())
             self._assign(target, arg, ast.Assign([target], arg, lineno=1))
@@ -493,21 +531,41 @@ class _TestReader:
         after = self._names.bound
         gone = {name: Name(Origin.UNKNOWN) for name, bound in after.items() if before.get(name) is not bound}
         self._names.bound = before | gone
+        self._release(local | set(parameters), after)
+        self._self = ""
         self._depth -= 1
+
+    def _release(self, local: set[str], bound: Mapping[str, Name]) -> None:
+        """End what the local names of a function have kept alive.
+
+        Args:
+            local: names of the function.
+            bound: their meanings at its end.
+        """
+        kept = sorted(name for name in local & self._names.computed if bound[name].origin is not Origin.SOLUTION)
+        if kept:
+            self._pending.append(_Statement(f"{' = '.join(kept)} = None", releases=True))
+        self._names.computed -= local
 
     def _run_tests(self) -> None:
         """Read the test functions, and the methods of test classes, in the order in which their runner runs them."""
         if self._runner == "pytest":
-            for name, function in self._functions.items():
-                if name.startswith("test"):
-                    self._inline(function)
+            tests = [function for name, function in self._functions.items() if name.startswith("test")]
+            if not tests:
+                raise InsideError("no test function")
+            for function in tests:
+                self._inline(function)
         if self._runner == "assert":
             return
+        if self._runner == "unittest" and not self._classes:
+            raise InsideError("no class of tests")
         for _, node in sorted(self._classes.items()):
             methods = [each for each in node.body if not isinstance(each, ast.Pass | ast.Expr)]
-            tests = {each.name: each for each in methods if isinstance(each, ast.FunctionDef)}
-            is_plain = len(tests) == len(methods) and all(name.startswith("test") for name in tests)
-            if not is_plain or node.decorator_list or node.keywords:
+            cases = {each.name: each for each in methods if isinstance(each, ast.FunctionDef)}
+            is_plain = len(cases) == len(methods) and all(name.startswith("test") for name in cases)
+            is_mangled = any(name.startswith("__") for name in loaded(node))
+            if not is_plain or is_mangled or node.decorator_list or node.keywords:
                 raise InsideError("a class with more than tests")
-            for _, test in sorted(tests.items()):
-                self._inline(test, method=True)
+            for _, case in sorted(cases.items()):
+                _check_signature(case)
+                self._inline(case, method=True)

@@ -181,12 +181,15 @@ class ConditionReader:
         """Tell whether an expression is stated by the test: a literal, or a name of one."""
         if isinstance(node, ast.Name) and node.id in self._names.bound:
             return self._names.of(node.id).origin is Origin.LITERAL and not self._is_the_value(node)
-        return is_literal(node)
+        return self._names.is_stated(node)
 
     def _stated(self, node: ast.expr) -> Any:
         """Return the value that an expression states, for a comparison."""
         if isinstance(node, ast.Name) and node.id in self._names.bound:
-            return self._names.expect(node.id)
+            found = self._names.expect(node.id)
+            self.builtins |= found.makers
+            return found.value
+        self.builtins |= loaded(node)  # `list((1, 2))`
         return literal(node)
 
     def _is_the_value(self, node: ast.expr) -> bool:
@@ -272,8 +275,9 @@ class ConditionReader:
             import pytest
         except ImportError:
             raise InsideError("pytest.approx, without pytest") from None
-        near = pytest.approx(self._stated(node.args[0]), **settings)
-        return lambda _: near
+        stated = self._stated(node.args[0])
+        # Made where it is compared: `approx([[1.0]])` raises an error in the test.
+        return lambda _: pytest.approx(stated, **settings)
 
 
 def _is_short(node: ast.expr) -> bool:

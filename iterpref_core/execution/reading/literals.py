@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError, ZeroDivisionError)
@@ -18,48 +18,54 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "complex": complex,
 }
 """Builtins that tests make values with; none makes a value that is larger than its source."""
-_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e, "tau": math.tau}
+NUMBERS = {"inf": math.inf, "nan": math.nan}
+NUMBERS |= {f"math.{name}": getattr(math, name) for name in ("inf", "nan", "pi", "e", "tau")}
+"""Names of numbers, in records. In a test they mean what the test has imported, and its `nan` is one object."""
+_NONE: Mapping[str, float] = {}
 _MAX_NUMBER = 10**30
 _MAX_POWER = 64
 _MAX_ITEMS = 1000
 
 
-def literal(node: ast.expr) -> Any:
+def literal(node: ast.expr, numbers: Mapping[str, float] = _NONE) -> Any:
     """Return the value of a literal: `float("inf")`, `frozenset({1})`, `[0] * 3` and `2 ** 10` are literals, too.
+
+    Args:
+        node: the expression.
+        numbers: names that stand for numbers in it.
 
     Raises:
         ValueError: it is not one.
     """
     try:
-        return _value(node)
+        return _value(node, numbers)
     except _NO_LITERAL:
         raise ValueError("no literal") from None
 
 
-def _value(node: ast.expr) -> Any:  # noqa: C901 - a form a line
+def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:  # noqa: C901 - a form a line
     match node:
         case ast.Constant():
             return node.value
         case ast.List():
-            return [_value(item) for item in node.elts]
+            return [_value(item, numbers) for item in node.elts]
         case ast.Tuple():
-            return tuple([_value(item) for item in node.elts])
+            return tuple([_value(item, numbers) for item in node.elts])
         case ast.UnaryOp(ast.USub(), operand):
-            return -_value(operand)
+            return -_value(operand, numbers)
         case ast.Dict():
-            return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}  # type: ignore[arg-type]
+            keys = [_value(key, numbers) for key in node.keys]  # type: ignore[arg-type]
+            return dict(zip(keys, [_value(value, numbers) for value in node.values], strict=True))
         case ast.Set():
-            return {_value(item) for item in node.elts}
+            return {_value(item, numbers) for item in node.elts}
         case ast.UnaryOp(ast.UAdd(), operand):
-            return +_value(operand)
+            return +_value(operand, numbers)
         case ast.BinOp():
-            return _computed(node.op, _value(node.left), _value(node.right))
-        case ast.Name("nan" | "inf" as name):
-            return float(name)
-        case ast.Attribute(ast.Name("math"), name) if name in _CONSTANTS:
-            return _CONSTANTS[name]
+            return _computed(node.op, _value(node.left, numbers), _value(node.right, numbers))
+        case ast.Name() | ast.Attribute() if ast.unparse(node) in numbers:
+            return numbers[ast.unparse(node)]
         case ast.Call(func=ast.Name(name), args=[] | [_], keywords=[]) if name in _MAKERS:
-            return _MAKERS[name](*map(_value, node.args))
+            return _MAKERS[name](*[_value(each, numbers) for each in node.args])
     raise ValueError("no literal")
 
 

@@ -44,11 +44,13 @@ class Name(NamedTuple):
         value: of a literal.
         source: of the expression that the name was bound to, for people; of a library's name the path, such as
             `math.isclose`.
+        makers: builtins by which a literal's value is made.
     """
 
     origin: Origin
     value: Any = None
     source: str = ""
+    makers: frozenset[str] = frozenset()
 
 
 class Names:
@@ -62,6 +64,7 @@ class Names:
         bound: the meaning of each bound name.
         expected: names that were read as expected values.
         of_setup: names that the setup binds.
+        computed: names that were bound to what the program has computed.
     """
 
     def __init__(self, *, shared: bool, refused: frozenset[str] = frozenset()) -> None:
@@ -69,6 +72,7 @@ class Names:
         self.bound: dict[str, Name] = {}
         self.expected: set[str] = set()
         self.of_setup: set[str] = set()
+        self.computed: set[str] = set()
         self._refused = refused
 
     def of(self, name: str) -> Name:
@@ -111,12 +115,14 @@ class Names:
                     raise InsideError(f"all names of {module}")
                 bound |= {each: Name(Origin.LIBRARY, source=f"{module}.{each}") for each in library_names(module)}
             elif name == "*":
+                if self.bound.keys() - self.of_setup - {"unittest"}:
+                    raise InsideError("all names of the solution, after others")
                 self.shared = True
             else:
                 bound[name] = Name(Origin.SOLUTION)
         self.bound |= bound
         is_library = all(name.origin is Origin.LIBRARY for name in bound.values())
-        return frozenset(bound) if is_library and node.names[0].name != "*" else frozenset()
+        return frozenset(bound) if is_library and _succeeds(node) else frozenset()
 
     def path(self, node: ast.expr) -> str:
         """Return the path of a library's name, such as `math.isclose`; empty if an expression is no such name."""
@@ -130,8 +136,12 @@ class Names:
             return found.source if found.origin is Origin.LIBRARY else ""
         return ""
 
-    def expect(self, name: str) -> Any:
-        """Return the value of a name that is read as an expected value.
+    def is_stated(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a literal whose names mean Python's own builtins."""
+        return is_literal(node) and not loaded(node) & self.bound.keys()
+
+    def expect(self, name: str) -> Name:
+        """Return the meaning of a name that is read as an expected value.
 
         Raises:
             InsideError: it is no literal's.
@@ -140,7 +150,7 @@ class Names:
         if found.origin is not Origin.LITERAL or name in self._refused:
             raise InsideError(f"the expected value {name}")
         self.expected.add(name)
-        return found.value
+        return found
 
     def is_class(self, node: ast.expr) -> bool:
         """Tell whether an expression is a class of the solution, by its name: `Solution`."""
@@ -200,6 +210,13 @@ class Names:
 
     def _is_of_a_library(self, node: ast.expr) -> bool:
         return self.path(node).partition(".")[0] in _LIBRARIES
+
+
+def _succeeds(node: ast.Import | ast.ImportFrom) -> bool:
+    """Tell whether an import of a library that is installed cannot fail."""
+    if isinstance(node, ast.Import):
+        return not any("." in alias.name for alias in node.names)
+    return node.module in STAR_MODULES and {alias.name for alias in node.names} <= set(library_names(node.module))
 
 
 def loaded(node: ast.AST) -> set[str]:

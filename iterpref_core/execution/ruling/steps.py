@@ -137,7 +137,7 @@ def _checked(index: int, test: Any, check: Check) -> Step:
         check.before,
         leniency="exact" if condition is None or condition.exact else "alike",
         catches=bool(check.raises),
-        builtins=() if condition is None else tuple(sorted(condition.builtins)),
+        builtins=tuple(sorted(check.builtins)),
         module=test.module if isinstance(test, ScriptTest) else "solution",
     )
     expected = Expected(condition.holds, condition.expected) if condition is not None else None

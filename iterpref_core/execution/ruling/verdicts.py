@@ -196,9 +196,10 @@ class Trial:
             return self.raised(index, payload)
         if kind == "value" and step.expected:
             return self.value(index, payload)
-        if kind == "type" and step.expected:
+        if kind == "type" and (step.expected or step.raises):
             name = self.answer.paths.hide(payload)
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, step.expected.source))
+            expected = step.expected.source if step.expected else None
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected))
         if kind == "passed" and isinstance(step.sent, RunStep):
             return None
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")

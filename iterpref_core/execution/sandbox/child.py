@@ -21,7 +21,10 @@ from .reports import Report, compiled, describe, exceptions_of, open_channel, pr
 from .runners.places import Places
 from .runners.table import RUNNERS
 
-_FILE_NAMES = ("__file__", "co_filename", "getfile", "getsourcefile", "solution.py")
+_WAYS_TO_THE_FILE = (
+    *("__file__", "__loader__", "__spec__", "co_filename", "importlib", "inspect", "linecache", "pkgutil", "runpy"),
+    *("solution.py", "sys.modules", "traceback"),
+)
 """Words by which a program or a test can come to the program's file."""
 OWN_CALLS = 2
 """Calls of this project's between `run_job` and a test: those of `Child.run` and of `_computed` or a runner."""
@@ -77,7 +80,7 @@ class Child:
             if not isinstance(step, ValueStep):
                 return True
             texts += (step.before, step.expression)
-        return any(word in text for word in _FILE_NAMES for text in texts)
+        return any(word in text for word in _WAYS_TO_THE_FILE for text in texts)
 
     def names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""
@@ -109,11 +112,11 @@ class Child:
             RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
         names = self.names(step)
-        if own := sorted(names.keys() & set(step.builtins)):
-            return "type", f"the program's own {own[0]}"
         if step.before:
             exec(compiled(step.before, self.path(step)), names)
             names = self.names(step)
+        if own := sorted(names.keys() & set(step.builtins)):
+            return "type", f"the program's own {own[0]}"
         try:
             value = _computed(step, names, self.path(step))
         except BaseException as error:

@@ -84,7 +84,7 @@ def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
         TestFailedError: it is no Python, such as a `return` outside of a function.
     """
     try:
-        return compile(source, filename, mode, dont_inherit=True)
+        return compile(source.removeprefix("\ufeff"), filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
 

@@ -1,12 +1,17 @@
 """A real console: runs a program as `python solution.py < input` does, with the file descriptors 0, 1 and 2."""
 
 import atexit
+import builtins
 import contextlib
+import gc
+import io
 import os
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 
 from .loading import compile_solution
 
@@ -15,7 +20,7 @@ SCRIPT = "solution.py"
 
 def _open_streams() -> None:
     """Put fresh streams in the place of the zygote's, as Python opens them for a file or a pipe."""
-    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    stdin = open(0, encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
     stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     for name, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
@@ -29,8 +34,16 @@ def _flush(name: str) -> None:
         getattr(sys, name).flush()
 
 
-def _end(main: types.ModuleType) -> None:
-    """End a script as Python does, in its order.
+def _flush_all() -> None:
+    """Flush all streams: the collector would close the file of one in a class before the text that waits is written."""
+    for each in gc.get_objects():
+        if issubclass(type(each), io.TextIOBase | io.BufferedIOBase):
+            with contextlib.suppress(Exception):
+                each.flush()
+
+
+def _end() -> None:
+    """End a script as Python does, in its order: objects of the program's may print when they are deleted.
 
     The interpreter itself is not taken down: that would touch each of the zygote's objects, and cost more than most
     programs do.
@@ -40,7 +53,15 @@ def _end(main: types.ModuleType) -> None:
     _flush("stdout")
     _flush("stderr")
     sys.stdout = sys.__stdout__
-    vars(main).clear()  # objects of the program's may print when they are deleted
+    _flush_all()
+    main = weakref.ref(sys.modules.pop("__main__"))
+    # A module that nothing but its own functions holds goes with all its names; of any other, the names go.
+    gc.collect()
+    names = vars(main()) if main() else {}
+    for name in names:
+        if name != "__builtins__":
+            names[name] = None
+    gc.collect()
     _flush("stdout")
 
 
@@ -58,6 +79,8 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str], N
         file.write(source)
     main = types.ModuleType("__main__")
     main.__file__ = os.path.abspath(SCRIPT)
+    main.__loader__ = SourceFileLoader("__main__", main.__file__)
+    vars(main)["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.argv = [SCRIPT]
     sys.path.insert(0, os.getcwd())
@@ -73,5 +96,7 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str], N
     except BaseException as error:  # noqa: BLE001 - whatever ends the program
         describe(error, main.__file__)
         status = 1
-    _end(main)
+    sys.modules["__main__"] = main
+    del main
+    _end()
     return status

@@ -5,6 +5,7 @@ import random
 import sys
 import traceback
 import types
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any
 
 from ..codec.canonical import type_name
@@ -72,8 +73,9 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
     """
     module = types.ModuleType("solution")
     namespace = vars(module)
-    namespace["__file__"] = path
-    namespace["__package__"] = ""
+    spec = ModuleSpec("solution", SourceFileLoader("solution", path), origin=path)
+    spec.has_location = True
+    namespace.update(__file__=path, __package__="", __spec__=spec, __loader__=spec.loader)
     sys.modules["solution"] = module
     if setup:
         exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)

@@ -71,6 +71,10 @@ PASSING = {
     "def f(n): return 0 if n == 0 else 1 + f(n - 1)\n"
     "t = threading.Thread(target=lambda: print(f(50_007) - 50_000))\nt.start()\nt.join()",
     "atexit": "import atexit\natexit.register(print, 7)",
+    "a stream in a class": "class Log:\n    out = open('/dev/stdout', 'w')\nLog.out.write('7')",
+    "deleted with its names": "class A:\n    def __del__(self): print(seven)\na = A()\nseven = 7",
+    "deleted in a cycle": "class A:\n    def __del__(self): print(7)\na = A()\na.a = a",
+    "builtins": "print(__builtins__.int(7))",
     "destructor": "class Last:\n    def __del__(self): print(7)\nlast = Last()",
     "prompt": "print(int(input('')) + int(input()))",
     "Windows lines": "print(7)\r\n",
@@ -256,3 +260,8 @@ def test_a_test_that_does_not_fit_is_an_error(more: str) -> None:
     line = f'{{"task_id": "sum", "prompt": "Add.", "tests": [{test}]}}'
     with pytest.raises(RecordError, match=r"p\.jsonl:1"):
         parse_record(LinePlace("p.jsonl", 1), line, Problem)
+
+
+def test_lines_of_the_input_end_as_in_python(executor: Executor) -> None:
+    test = StdinTest(input="a\r\nb\rc\n", output="'a\\r' 'b\\rc'")
+    assert executor.run_one(Program("print(repr(input()), repr(input()))", (test,))).verdict == "passed"
