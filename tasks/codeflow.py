@@ -20,5 +20,5 @@ def run(params: Params) -> dict[str, float]:
         debugger_prompt=params.model.debugger_format,
     )
     debugging = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, ANSWERS)
-    measured = run_codeflow(debugging, TRAJECTORIES)
-    return {**measured, "bf16": float(precision_of(STUDENT, params.inference)[0] == "bfloat16")}
+    result = run_codeflow(debugging, TRAJECTORIES)
+    return {**result.metrics(), "bf16": float(precision_of(STUDENT, params.inference)[0] == "bfloat16")}

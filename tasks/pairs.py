@@ -8,7 +8,7 @@ def run(params: Params) -> dict[str, float]:
     """Choose and filter the preference pairs."""
     from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
-    return select_pairs(
+    result = select_pairs(
         trajectories=TRAJECTORIES,
         problems=PROBLEMS,
         tokenizer=STUDENT,
@@ -17,3 +17,4 @@ def run(params: Params) -> dict[str, float]:
         report=CONTAMINATION,
         dropped=DROPPED,
     )
+    return result.metrics()

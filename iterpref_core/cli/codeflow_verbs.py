@@ -70,4 +70,4 @@ def debug(
         settings.execution,
         store=out.with_name(f".{out.name}.answers.sqlite"),
     )
-    show_result(run_codeflow(run, out), json_)
+    show_result(run_codeflow(run, out).metrics(), json_)

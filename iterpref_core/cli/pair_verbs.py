@@ -44,8 +44,8 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    metrics = select_pairs(trajectories, problems, student, screened_params(settings), out)
-    show_result(metrics, json_)
+    result = select_pairs(trajectories, problems, student, screened_params(settings), out)
+    show_result(result.metrics(), json_)
 
 
 def localize(

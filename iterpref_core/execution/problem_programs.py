@@ -165,14 +165,14 @@ class Admission:
                     continue
             yield problem
 
-    def tell(self, path: Path) -> dict[str, float]:
-        """Say how many problems of a file have tests that run inside, and return that as a metric; nothing if none has.
+    def tell(self, path: Path) -> None:
+        """Say how many problems of a file have tests that run inside; nothing if none has.
 
         Raises:
             InputError: none takes part.
         """
         if not self.inside:
-            return {}
+            return
         done = "are left out" if self.refused else "take part"
         told = (
             f"{path}: tests run inside: {len(self.inside):,} of {self._total:,} problems, such as {self.inside[0]}, "
@@ -181,4 +181,3 @@ class Admission:
         if len(self.refused) == self._total:
             raise InputError(f"{told}: no problem is left; set execution.inside: mark")
         logger.warning("%s", told)
-        return {"left_out/inside" if self.refused else "inside": float(len(self.inside))}

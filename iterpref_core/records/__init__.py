@@ -63,6 +63,7 @@ __all__ = [  # the records, and the modules of this room that others import
     "prompt_messages",
     "results",
     "seeds",
+    "stage_results",
     "statement",
     "take_name",
     "unnumbered",

@@ -1,6 +1,6 @@
 """Stage outputs that the report reads: results, metrics, DVC's hashes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,9 +10,11 @@ from iterpref_core.evaluation.report.labels import MODELS, in_order
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.records.results import ModelResults
+from iterpref_core.records.stage_results import StageResult
 from iterpref_core.storage.jsonl import describe_validation_error
 
 T = TypeVar("T")
+R = TypeVar("R", bound=StageResult)
 
 
 def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
@@ -61,25 +63,32 @@ def load_json(path: Path, kind: type[T], stage: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        reason = describe_validation_error(error)
-        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item {stage}`") from None
+        raise _made_by_another_version(path, error, stage) from None
 
 
-def load_metrics(path: Path, needed: Sequence[str] = ()) -> dict[str, float]:
+def load_metrics(path: Path) -> dict[str, float]:
     """Load a stage's metrics.
 
     Raises:
-        InputError: the file is absent, is not a JSON object of numbers, or lacks a needed metric.
+        InputError: the file is absent, or is not a JSON object of numbers.
     """
-    metrics = load_json(path, dict[str, float], path.stem)
-    for name in needed:
-        if name not in metrics:
-            raise InputError(f"{path}: metric '{name}' is missing; run `dvc repro --force --single-item {path.stem}`")
-    return metrics
+    return load_json(path, dict[str, float], path.stem)
+
+
+def load_result(path: Path, kind: type[R]) -> R:
+    """Load the record of a stage from its metrics.
+
+    Raises:
+        InputError: the file is absent, is not a JSON object of numbers, or lacks a metric.
+    """
+    try:
+        return kind.of_metrics(load_metrics(path))
+    except ValidationError as error:
+        raise _made_by_another_version(path, error, path.stem) from None
 
 
 def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
-    """Return the counts under `prefix/`, sorted by name, without those of groups below.
+    """Return the counts under `prefix/`, sorted by name.
 
     >>> group({"dropped/too_long": 2.0, "pairs": 5.0}, "dropped")
     {'too_long': 2}
@@ -87,9 +96,14 @@ def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
     counts = {}
     for key, value in sorted(metrics.items()):
         head, _, name = key.partition("/")
-        if head == prefix and name and "/" not in name:
+        if head == prefix and name:
             counts[name] = int(value)
     return counts
+
+
+def _made_by_another_version(path: Path, error: ValidationError, stage: str) -> InputError:
+    reason = describe_validation_error(error)
+    return InputError(f"{path}: {reason}; run `dvc repro --force --single-item {stage}`")
 
 
 def load_hashes(lock: Path) -> dict[str, str]:

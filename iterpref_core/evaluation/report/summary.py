@@ -9,7 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
-from iterpref_core.evaluation.report.stage_outputs import group, load_hashes, load_json, load_metrics, load_results
+from iterpref_core.evaluation.report.stage_outputs import (
+    group,
+    load_hashes,
+    load_json,
+    load_metrics,
+    load_result,
+    load_results,
+)
 from iterpref_core.evaluation.report.summary_record import (
     BenchmarkScores,
     CodeflowSummary,
@@ -20,6 +27,7 @@ from iterpref_core.evaluation.report.summary_record import (
 )
 from iterpref_core.records.config import Params
 from iterpref_core.records.results import GroundTruth, ModelResults
+from iterpref_core.records.stage_results import CodeflowResult, PairsResult
 
 CRITERIA = ("accuracy", "effectiveness", "reasonableness")
 """The criteria by which a judge scores tests."""
@@ -59,7 +67,7 @@ def build_summary(
             isolation.add(result.isolation)
     return Summary(
         codeflow=_codeflow(metrics),
-        validity=_validity(load_metrics(metrics / "validity.json", ("problems",))),
+        validity=_validity(load_metrics(metrics / "validity.json")),
         localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
         contamination=contamination and load_json(contamination, Contamination, "pairs"),
         models=scores,
@@ -90,31 +98,23 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
 
 
 def _codeflow(metrics: Path) -> CodeflowSummary:
-    needed = ("problems", "llm_calls", "prompt_tokens", "completion_tokens")
-    codeflow = load_metrics(metrics / "codeflow.json", needed)
-    pairs = load_metrics(metrics / "pairs.json", ("pairs",))
-    iterations = sorted(int(name.removeprefix("pass_rate/")) for name in codeflow if name.startswith("pass_rate/"))
-    # A model that runs on this machine has no bill.
-    cost = codeflow.get("cost_usd", 0.0)
-    accepted = int(pairs["pairs"])
-    prompt_tokens = int(codeflow["prompt_tokens"])
-    completion_tokens = int(codeflow["completion_tokens"])
-    calls = int(codeflow["llm_calls"])
+    codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
+    pairs = load_result(metrics / "pairs.json", PairsResult)
     return CodeflowSummary(
-        problems=int(codeflow["problems"]),
-        pass_rate_by_iteration=tuple(codeflow[f"pass_rate/{iteration}"] for iteration in iterations),
-        pairs=accepted,
-        inside=_count(codeflow, "inside"),
-        further_pairs=_count(pairs, "further_pairs"),
-        dropped=group(pairs, "dropped"),
-        verdicts=group(codeflow, "verdicts"),
-        llm_calls=calls,
-        tokens=prompt_tokens + completion_tokens,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cost_usd=cost,
-        calls_per_pair=calls / accepted if accepted else None,
-        cost_usd_per_pair=cost / accepted if accepted else None,
+        problems=codeflow.problems,
+        pass_rate_by_iteration=tuple(codeflow.pass_rate.values()),
+        pairs=pairs.pairs,
+        inside=codeflow.inside,
+        further_pairs=pairs.further_pairs,
+        dropped=dict(sorted(pairs.dropped.items())),
+        verdicts=dict(sorted(codeflow.verdicts.items())),
+        llm_calls=codeflow.llm_calls,
+        tokens=codeflow.prompt_tokens + codeflow.completion_tokens,
+        prompt_tokens=codeflow.prompt_tokens,
+        completion_tokens=codeflow.completion_tokens,
+        cost_usd=codeflow.cost_usd,
+        calls_per_pair=codeflow.llm_calls / pairs.pairs if pairs.pairs else None,
+        cost_usd_per_pair=codeflow.cost_usd / pairs.pairs if pairs.pairs else None,
     )
 
 

@@ -22,6 +22,7 @@ from iterpref_core.pairs.codeflow.rollouts import roll_out
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, ExecutionParams
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
@@ -49,7 +50,7 @@ class CodeflowRun:
     store: Path
 
 
-def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
+def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
     """Debug (or sample) the problems and write their trajectories in the problems' order.
 
     Args:
@@ -57,8 +58,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The metrics of `OutcomeCounts.metrics`; `cost_usd` of the answers in the trajectories; with sampling also
-        `mixed`: problems with samples of both kinds; and `inside` of `Admission.tell`.
+        The counts over the trajectories, and the price of their answers.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -67,7 +67,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
     problems, digest = _survey(run.problems)
     sampled = run.params.source == "sampling"
     last_iteration = run.params.sampling.samples - 1 if sampled else run.params.max_iterations
-    tally = OutcomeCounts(last_iteration)
+    tally = OutcomeCounts(last_iteration, sampled=sampled)
     cost = 0.0
     answers = 0
     with (
@@ -100,15 +100,11 @@ def run_codeflow(run: CodeflowRun, out: Path) -> dict[str, float]:
             finished=keep,
             answered=count,
         )
-        told = admission.tell(run.problems)
+        admission.tell(run.problems)
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
-    metrics = tally.metrics() | told
-    metrics["cost_usd"] = round(cost, 6)
-    if sampled:
-        metrics["mixed"] = tally.mixed
-    return metrics
+    return tally.result(cost, admission)
 
 
 class _InOrder:

@@ -3,27 +3,27 @@
 from collections import Counter
 from typing import get_args
 
+from iterpref_core.execution import Admission
 from iterpref_core.models.inference.backend import QUIET_SHARE
 from iterpref_core.models.inference.ends import describe_missing
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
+from iterpref_core.records.stage_results import CodeflowResult
 
 
 class OutcomeCounts:
     """The counts over trajectories.
 
-    - `pass_rate/i`: share of *all* problems solved by iteration i (with sampling: sample i) or an earlier one; the
-      paper's figure 6.
-    - `mixed`: problems with an attempt that passes and one that fails.
-    - `solved_but_fails_hidden`: problems with a version that passes the visible tests and fails the hidden ones.
-    - `missing`: answers that are missing (`iterpref_core.models.inference.ends`).
-    - `no_program`: answers of prose alone, and empty ones.
+    Args:
+        last_iteration: the number of the last iteration, or sample.
+        sampled: attempts are samples, not refinements of the one before.
     """
 
-    def __init__(self, last_iteration: int) -> None:
+    def __init__(self, last_iteration: int, *, sampled: bool) -> None:
         self._last_iteration = last_iteration
+        self._sampled = sampled
         self._problems = 0
-        self.mixed = 0
+        self._mixed = 0
         self.missing: list[str] = []
         self._fails_hidden = 0
         self._no_program = 0
@@ -44,7 +44,7 @@ class OutcomeCounts:
         if passing:
             self._solved_at[passing[0]] += 1
         failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
-        self.mixed += bool(passing) and failed
+        self._mixed += bool(passing) and failed
         self.missing += trajectory.missing or ()
         self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
         for attempt in trajectory.attempts:
@@ -74,31 +74,40 @@ class OutcomeCounts:
             )
         return sentences
 
-    def metrics(self) -> dict[str, float]:
+    def result(self, cost_usd: float, admission: Admission) -> CodeflowResult:
         """Return the counts so far; at least one trajectory must have been added.
 
-        `verdicts/<verdict>` are totals, with zeros; `verdicts/<iteration>/<verdict>` are those that occurred.
+        Args:
+            cost_usd: the price of the answers.
+            admission: knows the problems with tests that run inside.
         """
-        metrics: dict[str, float] = {
-            "problems": self._problems,
-            "solved": self.solved,
-            "solved_but_fails_hidden": self._fails_hidden,
-            "missing": len(self.missing),
-            "no_program": self._no_program,
-        }
+        pass_rate = {}
         solved = 0
         for iteration in range(self._last_iteration + 1):
             solved += self._solved_at[iteration]
-            metrics[f"pass_rate/{iteration}"] = solved / self._problems
-        metrics["llm_calls"] = self._verdicts.total()
-        metrics["prompt_tokens"] = self._prompt_tokens
-        metrics["completion_tokens"] = self._completion_tokens
+            pass_rate[iteration] = solved / self._problems
+        refused = len(admission.refused)
         totals = self._by_verdict()
-        for verdict in get_args(Verdict):
-            metrics[f"verdicts/{verdict}"] = totals[verdict]
+        by_iteration: dict[int, dict[str, int]] = {}
         for (iteration, verdict), count in sorted(self._verdicts.items()):
-            metrics[f"verdicts/{iteration}/{verdict}"] = count
-        return metrics
+            by_iteration.setdefault(iteration, {})[verdict] = count
+        return CodeflowResult(
+            problems=self._problems,
+            solved=self.solved,
+            solved_but_fails_hidden=self._fails_hidden,
+            missing=len(self.missing),
+            no_program=self._no_program,
+            pass_rate=pass_rate,
+            llm_calls=totals.total(),
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+            verdicts={verdict: totals[verdict] for verdict in get_args(Verdict)},
+            verdicts_by_iteration=by_iteration,
+            cost_usd=round(cost_usd, 6),
+            mixed=self._mixed if self._sampled else None,
+            inside=(len(admission.inside) - refused) or None,
+            left_out={"inside": refused} if refused else None,
+        )
 
     def _by_verdict(self) -> Counter[str]:
         totals: Counter[str] = Counter()

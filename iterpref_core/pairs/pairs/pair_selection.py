@@ -19,6 +19,7 @@ from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
 from iterpref_core.records.seeds import derive_seed
+from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def select_pairs(
     out: Path,
     report: Path | None = None,
     dropped: Path | None = None,
-) -> dict[str, float]:
+) -> PairsResult:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
     A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that;
@@ -149,14 +150,11 @@ def select_pairs(
         dropped: JSON to write the reason to for every problem without a pair; not written by default.
 
     Returns:
-        `pairs` written, and `dropped/<reason>` for each reason in `DROPPED`: together, all trajectories. With
-        `rejected: all` also `further_pairs`, those beside the first of a problem. Then overlaps and near-duplicates
-        are counted by pair; the other reasons by problem, if it has no pair.
+        The pairs written, and the problems without one by each reason in `DROPPED`.
         `unanswered` means that an answer is missing, and no other one passes. `solved_by_draft` means that no version
         failed: with sampling, none of the samples. `fails_hidden_tests`: with
         `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
-        `no_program`: every version that failed was cut off at the length limit, or is prose. `contaminated` counts
-        the pairs that overlap with a benchmark, dropped or not.
+        `no_program`: every version that failed was cut off at the length limit, or is prose.
 
     Raises:
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
@@ -174,13 +172,12 @@ def select_pairs(
             json.dump(selection.reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
-    metrics: dict[str, float] = {"pairs": written}
-    if params.rejected == "all":
-        metrics["further_pairs"] = counts["further"]
-    for reason in DROPPED:
-        metrics[f"dropped/{reason}"] = counts[reason]
-    metrics["contaminated"] = benchmarks.contaminated
-    return metrics
+    return PairsResult(
+        pairs=written,
+        further_pairs=counts["further"] if params.rejected == "all" else None,
+        dropped={reason: counts[reason] for reason in DROPPED},
+        contaminated=benchmarks.contaminated,
+    )
 
 
 class _Selection:

@@ -15,6 +15,7 @@ from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.records.config import load_params
+from iterpref_core.records.stage_results import CodeflowResult, PairsResult
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
@@ -83,9 +84,22 @@ def write_results(folder: Path, model: str, passed: int, data: str = "heldout-1"
 
 def _write_metrics(folder: Path) -> None:
     rates = [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
-    codeflow = {"problems": 100, "solved": 97, "llm_calls": 180, "prompt_tokens": 9000, "completion_tokens": 6000}
-    codeflow |= {f"pass_rate/{number}": rate for number, rate in enumerate(rates)} | {"verdicts/wrong_answer": 80}
-    pairs = {"pairs": 80, "dropped/unsolved": 3, "dropped/solved_by_draft": 10, "dropped/identical_ast": 7}
+    codeflow = CodeflowResult(
+        problems=100,
+        solved=97,
+        solved_but_fails_hidden=0,
+        missing=0,
+        no_program=0,
+        pass_rate=dict(enumerate(rates)),
+        llm_calls=180,
+        prompt_tokens=9000,
+        completion_tokens=6000,
+        verdicts={"wrong_answer": 80},
+        verdicts_by_iteration={0: {"wrong_answer": 80}},
+        cost_usd=0.0,
+    ).metrics()
+    dropped = {"unsolved": 3, "solved_by_draft": 10, "identical_ast": 7}
+    pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0).metrics()
     focal = {"pairs": 80, "empty": 6, "anchored": 6, "focal_line_share": 0.31}
     validity = {"problems": 60, "mutants": 300, "killed": 240, "line_coverage": 0.9, "branch_coverage": 0.8}
     validity |= {"reference/passed": 58, "reference/none": 2, "judge/asked": 60, "judge/asked_again": 3}

@@ -18,6 +18,7 @@ from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, OpenModels, choo
 from iterpref_core.records import AssertTest, Attempt, IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel, stored
 from tests.settings import EXECUTION, section
@@ -96,7 +97,7 @@ def models_of(model: Model) -> Models:
     return Models(("a", "b"), opened)
 
 
-def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> dict[str, float]:
+def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> CodeflowResult:
     run = CodeflowRun(folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "answers.sqlite")
     return run_codeflow(run, folder / "out.jsonl")
 
@@ -107,10 +108,13 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
     trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
     assert [trajectory.task_id for trajectory in trajectories] == ["t0", "t1", "t2", "t3", "t4"]
     assert [trajectory.solved for trajectory in trajectories] == [True, True, False, True, True]
-    assert [metrics[f"pass_rate/{i}"] for i in range(3)] == [0.4, 0.6, 0.8]
-    assert (metrics["problems"], metrics["solved"], metrics["llm_calls"]) == (5, 4, 10)
-    assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (100, 40)
-    assert (metrics["verdicts/passed"], metrics["verdicts/wrong_answer"], metrics["verdicts/timeout"]) == (4, 6, 0)
+    assert list(metrics.pass_rate.values()) == [0.4, 0.6, 0.8]
+    assert (metrics.problems, metrics.solved, metrics.llm_calls) == (5, 4, 10)
+    assert (metrics.prompt_tokens, metrics.completion_tokens) == (100, 40)
+    assert {verdict: count for verdict, count in metrics.verdicts.items() if count} == {"passed": 4, "wrong_answer": 6}
+    assert metrics.verdicts["timeout"] == 0
+    assert metrics.metrics()["pass_rate/2"] == 0.8
+    assert CodeflowResult.of_metrics(metrics.metrics()) == metrics
 
 
 def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> None:
@@ -123,7 +127,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> N
     run = CodeflowRun(path, models_of(Patient()), PARAMS, execution, tmp_path / "answers.sqlite")
     metrics = run_codeflow(run, tmp_path / "out.jsonl")
     written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert (written, metrics["left_out/inside"]) == (["t0", "t2", "t3"], 1)
+    assert (written, metrics.left_out["inside"]) == (["t0", "t2", "t3"], 1)
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -232,12 +236,10 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
         ],
     )
     metrics = debug(tmp_path, Patient())
-    by_iteration = {key: value for key, value in metrics.items() if key.startswith("verdicts/") and key.count("/") == 2}
-    assert by_iteration == {
-        "verdicts/0/passed": 1, "verdicts/0/wrong_answer": 2, "verdicts/1/wrong_answer": 2, "verdicts/2/passed": 1,
-        "verdicts/2/wrong_answer": 1,
-    }  # fmt: skip
-    assert (metrics["solved"], metrics["solved_but_fails_hidden"], metrics["missing"]) == (2, 1, 0)
+    one_of_three = {"passed": 1, "wrong_answer": 2}
+    last = {"passed": 1, "wrong_answer": 1}
+    assert metrics.verdicts_by_iteration == {0: one_of_three, 1: {"wrong_answer": 2}, 2: last}
+    assert (metrics.solved, metrics.solved_but_fails_hidden, metrics.missing) == (2, 1, 0)
     last = [trajectory.attempts[-1].hidden for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert last == ["wrong_answer", "passed", None]
     digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
@@ -259,8 +261,8 @@ def test_samples_are_counted(tmp_path: Path) -> None:
     passing = [sum(a.verdict == "passed" for a in trajectory.attempts) for trajectory in trajectories]
     assert passing[1:3] == [0, 3]
     assert [trajectory.solved for trajectory in trajectories] == [count > 0 for count in passing]
-    assert (metrics["problems"], metrics["llm_calls"], metrics["completion_tokens"]) == (7, 21, 84)
-    assert metrics["mixed"] == sum(0 < count < 3 for count in passing) > 0
-    assert (metrics["solved"], metrics["verdicts/passed"]) == (sum(count > 0 for count in passing), sum(passing))
+    assert (metrics.problems, metrics.llm_calls, metrics.completion_tokens) == (7, 21, 84)
+    assert metrics.mixed == sum(0 < count < 3 for count in passing) > 0
+    assert (metrics.solved, metrics.verdicts["passed"]) == (sum(count > 0 for count in passing), sum(passing))
     first = [next((a.iteration for a in t.attempts if a.verdict == "passed"), 99) for t in trajectories]
-    assert [metrics[f"pass_rate/{k}"] for k in range(3)] == [sum(place <= k for place in first) / 7 for k in range(3)]
+    assert list(metrics.pass_rate.values()) == [sum(place <= k for place in first) / 7 for k in range(3)]

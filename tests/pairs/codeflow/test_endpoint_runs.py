@@ -18,6 +18,7 @@ from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import Models, OpenModels
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams, SamplingParams
+from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
@@ -57,7 +58,7 @@ def models_at(url: str, timeout_s: float) -> Models:
     return Models(("mock", "mock"), opened)
 
 
-def codeflow(folder: Path, url: str, timeout_s: float = 60.0) -> dict[str, float]:
+def codeflow(folder: Path, url: str, timeout_s: float = 60.0) -> CodeflowResult:
     run = CodeflowRun(
         folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, folder / "answers.sqlite"
     )
@@ -78,14 +79,14 @@ def prepare(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, float], int]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, CodeflowResult, int]:
     """The output of a run without kills and faults, its metrics, and the calls it made."""
     folder = prepare(tmp_path_factory.mktemp("undisturbed") / "run")
     mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
         metrics = codeflow(folder, url)
     assert mock.repeated == 0
-    assert metrics["llm_calls"] == mock.answered.total()
+    assert metrics.llm_calls == mock.answered.total()
     return (folder / "out.jsonl").read_bytes(), metrics, mock.answered.total()
 
 
@@ -110,7 +111,7 @@ for line in sys.stdin:
 
 @pytest.mark.slow
 def test_kill_9_at_five_moments_loses_calls_in_flight_and_nothing_else(
-    tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int]
+    tmp_path: Path, undisturbed: tuple[bytes, CodeflowResult, int]
 ) -> None:
     expected, _, calls = undisturbed
     folder = prepare(tmp_path / "run")
@@ -155,7 +156,7 @@ def kept_keys(folder: Path) -> set[bytes]:
 
 
 def test_faults_of_every_kind_are_asked_again_and_nothing_is_lost(
-    tmp_path: Path, undisturbed: tuple[bytes, dict[str, float], int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, undisturbed: tuple[bytes, CodeflowResult, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
     expected, metrics, calls = undisturbed

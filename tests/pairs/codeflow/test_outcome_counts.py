@@ -23,13 +23,13 @@ def _trajectory(code: str, verdict: Verdict) -> Trajectory:
     ],
 )
 def test_more_than_two_of_a_hundred_answers_at_fault_are_told(code: str, verdict: Verdict, advice: str) -> None:
-    counts = OutcomeCounts(0)
+    counts = OutcomeCounts(0, sampled=False)
     for _ in range(48):
         counts.add(_trajectory("def f(): return 1", "passed"))
     counts.add(_trajectory("def f(): return 2", "wrong_answer"))
     counts.add(_trajectory(code, verdict))
     assert counts.advice() == []
-    few = OutcomeCounts(0)
+    few = OutcomeCounts(0, sampled=False)
     for _ in range(48):
         few.add(_trajectory("def f(): return 1", "passed"))
     few.add(_trajectory(code, verdict))

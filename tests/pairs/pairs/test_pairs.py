@@ -13,6 +13,7 @@ from iterpref_core.pairs.pairs.pair_selection import DROPPED, Task, make_pairs, 
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
+from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import section
 
@@ -46,7 +47,7 @@ THREE: list[tuple[str, Verdict]] = [
 
 def select(
     folder: Path, model: Path, trajectories: Iterable[Trajectory], settings: PairsParams | None = None
-) -> tuple[dict[str, float], list[PreferencePair]]:
+) -> tuple[PairsResult, list[PreferencePair]]:
     problems = (PROBLEM.model_copy(update={"task_id": f"t{i}", "prompt": f"Task {i}"}) for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
@@ -73,7 +74,7 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
         ],
     )
     dropped = ("unsolved", "solved_by_draft", "comments_only", "long_error_region", "too_long", "cosmetic")
-    assert metrics == (
+    assert metrics.metrics() == (
         {"pairs": 2, "contaminated": 0}
         | {f"dropped/{reason}": 0 for reason in DROPPED}
         | {f"dropped/{reason}": 1 for reason in dropped}
@@ -112,13 +113,13 @@ def test_every_different_failing_version_makes_a_pair(tmp_path: Path, word_model
     assert [(pair.task_id, pair.rejected) for pair in pairs] == list(zip(names, failing * 2, strict=True))
     assert {pair.chosen for pair in pairs} == {"x = 3"}
     assert [pair.problem_id for pair in pairs] == ["t0"] * 3 + ["t1"] * 3
-    assert (metrics["pairs"], metrics["further_pairs"], metrics["dropped/comments_only"]) == (6, 4, 1)
+    assert (metrics.pairs, metrics.further_pairs, metrics.dropped["comments_only"]) == (6, 4, 1)
 
 
 def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path: Path, word_model: Path) -> None:
     settings = params("all").model_copy(update={"near_duplicate": 0.8})
     metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE)], settings)
-    assert len(pairs) == 6 - metrics["dropped/near_duplicate"]
+    assert len(pairs) == 6 - metrics.dropped["near_duplicate"]
     assert [pair.task_id for pair in pairs][:3] == ["t0", "t0#2", "t0#3"]
 
 
@@ -163,7 +164,7 @@ def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off
     assert len(select(tmp_path, word_model, many)[1]) == 6
     metrics, pairs = select(tmp_path, word_model, many, params().model_copy(update={"pass_hidden": True}))
     assert [pair.task_id for pair in pairs] == ["t1", "t2", "t3", "t4"]
-    assert (metrics["dropped/fails_hidden_tests"], metrics["dropped/unsolved"]) == (2, 0)
+    assert (metrics.dropped["fails_hidden_tests"], metrics.dropped["unsolved"]) == (2, 0)
 
 
 def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_model: Path) -> None:
@@ -179,8 +180,8 @@ def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path: Path, word
     many = [trajectory(f"t{i}", [version, THREE[-1]]) for i, version in enumerate(unusable)]
     metrics, pairs = select(tmp_path, word_model, [*many, trajectory("t3", [*unusable, *THREE])], params("all"))
     assert [pair.rejected for pair in pairs] == ["x = 0", "x = (", "x = 2"]
-    dropped = {name: count for name, count in metrics.items() if name.startswith("dropped/") and count}
-    assert dropped == {"dropped/truncated": 1, "dropped/no_program": 1, "dropped/solved_by_draft": 1}
+    dropped = {name: count for name, count in metrics.dropped.items() if count}
+    assert dropped == {"truncated": 1, "no_program": 1, "solved_by_draft": 1}
 
 
 def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:

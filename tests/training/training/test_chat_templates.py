@@ -130,7 +130,7 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, max_iterations=1)
     models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)
     run = CodeflowRun(problems, models, codeflow, EXECUTION, tmp_path / "codeflow.sqlite")
-    assert run_codeflow(run, tmp_path / "trajectories.jsonl")["pass_rate/0"] == 1.0
+    assert run_codeflow(run, tmp_path / "trajectories.jsonl").pass_rate[0] == 1.0
 
     write_jsonl(tmp_path / "pairs.jsonl", pairs())
     spans = [FocalSpans(task_id=pair.task_id, method="none", rejected=(), chosen=()) for pair in pairs()]
