@@ -10,7 +10,7 @@ from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
 from iterpref_core.evaluation.evaluation.sampler import Answers
 from iterpref_core.evaluation.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion
-from iterpref_core.programs.answers.extraction import before_end_token, defines, lacks_program
+from iterpref_core.programs.answers.extraction import before_end_token, defines, lacks_program, without_first_token
 from iterpref_core.programs.answers.reasoning import without_reasoning
 
 logger = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ def read_texts(
         texts: (task, text).
         mode: the mode in which the model was asked.
     """
+    texts = [(task, without_first_token(text)) for task, text in texts]
     if benchmark.sanitizer is None:
         return ReadAnswers(tuple(benchmark.program(task, text, mode) for task, text in texts))
     reasoned = 0

@@ -1,6 +1,7 @@
 """Existing samples: programs of a file, or a benchmark's solutions, scored without a model."""
 
 import logging
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from iterpref_core.evaluation.evaluation.harness import open_harness
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.execution import whole_program
-from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program
+from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program, without_first_token
 from iterpref_core.programs.answers.python_text import STATEMENT
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import InputError, UnansweredError
@@ -123,9 +124,10 @@ def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partia
     tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     texts = []
     for task, sample in zip(tasks, samples, strict=True):
-        text = whole_program(benchmark.completion_prefix(task), sample)
         if extract and sample.solution is None:
-            text = _answer(benchmark, task, sample.completion or "", text)
+            text = _answer(benchmark, task, sample.completion or "")
+        else:
+            text = whole_program(benchmark.completion_prefix(task), sample)
         texts.append((task, text))
     if extract:
         read = read_texts(benchmark, texts, PromptMode(instruct=True))
@@ -155,24 +157,31 @@ def _check_complete(
         )
 
 
-def _answer(benchmark: Benchmark[Any], task: Any, completion: str, continued: str) -> str:
+def _answer(benchmark: Benchmark[Any], task: Any, completion: str) -> str:
     r"""Return the text in which the program of a completion is found.
 
-    It is the prompt with the completion, unless this is no body but holds the whole function, such as in a fence:
-    "Sure:\n```python\ndef f(x): …". Then it is the prompt, which may have imports for the function, and the function.
+    It is the prompt with the completion. But this may hold the whole function, such as in a fence. Then
+    the function stands behind the prompt, which may have imports for it. Or its fence holds the body of the function.
 
     Args:
         benchmark: the suite.
         task: the task.
         completion: the completion.
-        continued: the prompt with the completion.
     """
-    is_body = completion.lstrip("\n").startswith((" ", "\t")) and not STATEMENT.match(completion.lstrip())
+    completion = without_first_token(completion)
+    prefix = benchmark.completion_prefix(task)
     entry_point = benchmark.entry_point(task)
-    function = None if is_body or not entry_point else extract_program(completion, entry_point)
-    if function is None or continued == completion or not defines(function, entry_point):
+    continued = whole_program(prefix, Sample(task_id=task.task_id, completion=completion))
+    is_body = completion.lstrip("\n").startswith((" ", "\t")) and not STATEMENT.match(completion.lstrip())
+    if is_body or not entry_point or continued == completion:
         return continued
-    return f"{benchmark.completion_prefix(task).rstrip()}\n\n\n{function}"
+    program = extract_program(completion, entry_point)
+    if program is None:
+        return continued
+    if defines(program, entry_point):
+        return f"{prefix.rstrip()}\n\n\n{program}"
+    with_body = f"{prefix.rstrip()}\n{textwrap.indent(program, '    ')}"
+    return with_body if "```" in completion and defines(with_body, entry_point) else continued
 
 
 def _warn_of_answers(

@@ -8,7 +8,7 @@ reward. docs/models.md says it in words:
 3. Of the runs of lines that are Python, within fences or not, the last one that defines the entry point is the program;
    if none does, the last one that gives its name to another function, or to a method; then the last one with a
    definition; if none has one, the last script. Other languages are never it, nor is a stub.
-4. An end token behind a program ends the answer, wherever it stands.
+4. An end token behind a program ends the answer, wherever it stands, also in the comment of its last line.
 5. If no run is wanted, a block that was meant as Python is the program as it came. It may have been cut.
 """
 
@@ -40,6 +40,11 @@ _END_TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """End tokens; not those that a sentence names behind a blank: `the </s> marks`."""
+_FIRST_TOKEN = re.compile(
+    r"(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
+    re.IGNORECASE,
+)
+"""First tokens of a text, which a server has left before an answer; Llama's tokenizer puts a blank behind its own."""
 _FENCE = re.compile(r"```|~~~")
 _PYTHON_FENCE = re.compile(r"(?:```|~~~)[ \t]*(?:python|py)", re.IGNORECASE)
 _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
@@ -59,11 +64,11 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    text = without_reasoning(re.sub(r"\r\n?", "\n", answer.lstrip(_WITHOUT_WIDTH)))
+    text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(answer.lstrip(_WITHOUT_WIDTH))))
     parser = Parser()
+    text = before_end_token(text, entry_point)
     if _is_program(text, entry_point, parser):
         return text
-    text = before_end_token(text, entry_point)
     runs, outside = read_code(text, parser)
     best = _best(runs, entry_point)
     if best is not None and _is_wanted(best, entry_point) and not _is_cut(best, outside, entry_point):
@@ -74,27 +79,66 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     return best.code
 
 
+def without_first_token(answer: str) -> str:
+    """Return an answer without the first token of a text, such as `<s>`, with which it begins.
+
+    >>> without_first_token("<s> def f(x): pass"), without_first_token("<s>    return x")
+    ('def f(x): pass', '    return x')
+    """
+    first = _FIRST_TOKEN.match(answer)
+    return answer[first.end() :] if first else answer
+
+
 def before_end_token(text: str, entry_point: str | None = None) -> str:
     r"""Return an answer up to the first end token behind a program: then the model talks to itself, or writes a file.
 
-    A token within a program, such as in a string, is part of the program.
+    A token within a program, such as in a string, is part of the program; but not one right behind a word of a comment
+    that is the last of it: `return x  # the result<|im_end|>`.
 
     >>> before_end_token("def f(x):\n    return x<|im_end|>def g(x): pass", "f")
     'def f(x):\n    return x'
     """
     if _END_TOKEN.search(text) is None:
         return text
-    runs, _ = read_code(text, Parser())
-    least = Rank.ALIAS if entry_point else Rank.SCRIPT
+    parser = Parser()
+    runs, _ = read_code(text, parser)
+    least = _least_rank(entry_point)
     program_end = None
     for run in runs:
         if program_end is not None and (token := _END_TOKEN.search(text, program_end, run.start)):
             return text[: token.start()]
+        if (end := _end_in_comment(text, run, entry_point, parser)) is not None:
+            return text[:end]
         if program_end is not None or rank(run.tree, entry_point) >= least:
             # Code in a docstring is a run within another one.
             program_end = max(program_end or 0, run.end)
     token = None if program_end is None else _END_TOKEN.search(text, program_end)
     return text if token is None else text[: token.start()]
+
+
+def _least_rank(entry_point: str | None) -> Rank:
+    """Return the least rank of a program behind which an end token ends the answer."""
+    return Rank.ALIAS if entry_point else Rank.SCRIPT
+
+
+def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Parser) -> int | None:
+    r"""Return where an end token in a comment ends the program of a run; None where none does.
+
+    Up to a token in a string the text is no Python. Behind "# such as a</s>\n    return y" the program goes on.
+    """
+    margin = len(text[run.start :]) - len(text[run.start :].lstrip())
+    for token in _END_TOKEN.finditer(text, run.start, run.end):
+        rest, _, following = text[token.end() : run.end].partition("\n")
+        next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
+        goes_on = next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest)
+        line_start = text.rfind("\n", 0, token.start()) + 1
+        if goes_on or not re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]):
+            continue
+        code = textwrap.dedent(text[run.start : token.start()])
+        tree = parser.tree(code)
+        if tree is not None and rank(tree, entry_point) >= _least_rank(entry_point):
+            return token.start()
+    return None
 
 
 def _is_wanted(excerpt: Excerpt, entry_point: str | None) -> bool:

@@ -22,6 +22,12 @@ COMPLETIONS = {
         "```python\ndef sum_product(numbers: List[int]) -> Tuple[int, int]:\n    product = 1\n"
         "    for number in numbers:\n        product *= number\n    return sum(numbers), product\n```\n"
     ),
+    # Bodies in a fence, and one behind the first token of a text.
+    "HumanEval/24": (
+        "The body:\n```python\n    for i in reversed(range(n)):\n        if n % i == 0:\n            return i\n```\n"
+    ),
+    "HumanEval/29": "```python\nreturn [x for x in strings if x.startswith(prefix)]\n```",
+    "HumanEval/30": "<s>    return [e for e in l if e > 0]</s>\n",
     "HumanEval/45": "    return a * h / 2<|endoftext|>def other(x):\n    return x\n",
     "HumanEval/41": "    return n ** 2<|fim_pad|>and so on\ndef car_race_collision(n):\n    return 0\n",
 }

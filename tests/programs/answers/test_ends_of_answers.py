@@ -1,5 +1,6 @@
 """Where an answer ends, which of several definitions counts, and how much of a long answer is read."""
 
+import ast
 import time
 
 import pytest
@@ -30,6 +31,13 @@ RIGHT = {
     "an end token in the last line of code": f"{PROGRAM.rstrip()}<|endoftext|>def other(x):\n    return x\n",
     "an end token in the last line, and a function of its name": f"{PROGRAM.rstrip()}<|endoftext|>{BUG}",
     "the next middle in a line, in which text follows": f"{PROGRAM.rstrip()}<|fim_pad|>and so on\n{BUG}",
+    "an end token behind a comment's word": f"{PROGRAM.rstrip()}  # adds<|endoftext|>import os\n{BUG}",
+    "an end token behind a comment's word, and a function": f"{PROGRAM.rstrip()}  # adds<|endoftext|>{BUG}\n{BUG}",
+    "the next middle behind a comment's word": f"{PROGRAM.rstrip()}  # adds<|fim_pad|>and so on\n{BUG}",
+    "an end token behind a comment of its own": f"{PROGRAM}# Done.</s>\n{BUG}",
+    "a first token": f"<s>{PROGRAM}</s>{BUG}",
+    "two first tokens and a blank": f"<s><s> {PROGRAM}",
+    "a first token before reasoning": f"<｜begin▁of▁sentence｜><think>{BUG}</think>{PROGRAM}",
     "an indented end token": f"{PROGRAM}    <|im_end|>\nimport os\n{BUG}",
     "an example of its name for a lambda": f"{FIX}Use it:\n```python\nf = lambda x: -x\nprint(f(1))\n```\n",
     "a lambda that stands for it": f"{FIX}In a test:\n```python\nf = lambda x: 0\n```\n",
@@ -49,11 +57,23 @@ RIGHT = {
 }
 
 
+WHOLE = {
+    "in a comment behind which the function goes on": "def f(x):\n    y = x\n    # such as a</s>\n    return y + 1\n",
+    "behind a blank of a comment": "def f(x):\n    return x + 1\n\n\n# strip the </s>\ndef g(x):\n    return f(x)\n",
+    "in a string with a comment's sign": "def f(x):\n    y = '# a</s>'\n    return x + 1\n\n\nz = '# b</s>'\n",
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_an_end_token_within_a_program_is_part_of_it(case: str) -> None:
+    assert extract_program(WHOLE[case], "f") == WHOLE[case]
+
+
 @pytest.mark.parametrize("case", RIGHT)
 def test_the_program_is_found(case: str) -> None:
     found = extract_program(RIGHT[case], "f")
     assert found is not None
-    assert found.rstrip() == PROGRAM.rstrip()
+    assert ast.unparse(ast.parse(found)) == PROGRAM.rstrip()
 
 
 def test_an_alias_and_a_method_count_where_nothing_else_has_the_name() -> None:
@@ -88,6 +108,12 @@ def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case: str, e
     assert extract_program(f"{LONG[case]}\n{FIX}", entry_point) == PROGRAM
     assert extract_program(f"<think>{LONG[case]}</think>\n{FIX}", entry_point) == PROGRAM
     assert time.process_time() - began < 60, "seconds of CPU; on an idle core the longest takes one"
+
+
+def test_a_thousand_end_tokens_in_comments_are_read_in_bounded_time() -> None:
+    began = time.process_time()
+    assert extract_program("x = 1  # a</s>\n" * 1_000 + FIX, "f") == PROGRAM
+    assert time.process_time() - began < 60, "seconds of CPU; on an idle core it takes a few"
 
 
 def test_a_draft_of_a_long_answer_counts_if_nothing_behind_it_has_the_name() -> None:
