@@ -12,26 +12,34 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 Rows = Iterable[tuple[object, ...]]
 
+_DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")
+
 
 def write_tables(summary: Summary, out: Path) -> None:
     """Write every table into a folder. A table without rows has its header: DVC's plots need the file."""
-    for name, (header, make_rows) in TABLES.items():
+    for name, make_rows in TABLES.items():
         path = out / f"{name}.csv"
         with atomic_writer(path) as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(header)
-            table.writerows(make_rows(summary))
+            csv.writer(file, lineterminator="\n").writerows(make_rows(summary))
 
 
 def _pass_rate(summary: Summary) -> Rows:
+    yield "iteration", "pass_rate"
     yield from enumerate(summary.codeflow.pass_rate_by_iteration)
 
 
 def _results(summary: Summary) -> Rows:
-    """Yield a row for each score; a part of a benchmark is a row, too: `livecodebench/easy`."""
-    for row in score_rows(summary):
+    """Yield a row for each score; a part of a benchmark is a row, too: `livecodebench/easy`.
+
+    Every k that some score has is a column. Differences are from the base model.
+    """
+    rows = score_rows(summary)
+    further = sorted({k for row in rows for k in row.of_other_k})
+    pass_at_k = [f"pass_at_{k}" for k in further]
+    yield "model", "benchmark", "n", "pass_at_1", "lo", "hi", *pass_at_k, *_DIFFERENCE
+    for row in rows:
         name = f"{row.benchmark}/{row.part}" if row.part else row.benchmark
-        score = (row.n, row.score, *row.interval)
+        score = (row.n, row.score, *row.interval, *(row.of_other_k.get(k, "") for k in further))
         difference: tuple[object, ...] = ("", "", "", "")
         if row.comparison:
             difference = (row.comparison.difference, *row.comparison.ci95, row.comparison.p_value)
@@ -39,6 +47,7 @@ def _results(summary: Summary) -> Rows:
 
 
 def _failures(summary: Summary) -> Rows:
+    yield "benchmark", "model", "kind", "samples", "share"
     for row in score_rows(summary):
         if row.part:
             continue
@@ -48,12 +57,15 @@ def _failures(summary: Summary) -> Rows:
             yield row.benchmark, row.model, kind, number, share
 
 
-DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")
+def _outcomes(summary: Summary) -> Rows:
+    yield "outcome", "problems", "share"
+    yield from problem_outcomes(summary)
 
-TABLES: dict[str, tuple[tuple[str, ...], Callable[[Summary], Rows]]] = {
-    "pass_rate": (("iteration", "pass_rate"), _pass_rate),
-    "results": (("model", "benchmark", "n", "pass_at_1", "lo", "hi", *DIFFERENCE), _results),
-    "failures": (("benchmark", "model", "kind", "samples", "share"), _failures),
-    "outcomes": (("outcome", "problems", "share"), problem_outcomes),
+
+TABLES: dict[str, Callable[[Summary], Rows]] = {
+    "pass_rate": _pass_rate,
+    "results": _results,
+    "failures": _failures,
+    "outcomes": _outcomes,
 }
-"""Name of the file → its columns, and the function that makes its rows. Differences are from the base model."""
+"""Name of the file → the function that makes its rows, the columns' names first."""
