@@ -1,8 +1,9 @@
 """Pacing: when the next call of a server may begin, how many may be in flight, and how long a failed one waits.
 
-A server that is busy sets the pace. Of 64 calls a server with two places refuses 62: when the last refusal is there two
-calls are in flight, and from then on two are. Each success may raise their number, one at a time: at once up to the
-number at which the server refused, and beyond it rarely, and the more rarely the more often that was refused.
+A server that is busy sets the pace. Of 64 calls a server with two places refuses 62, and each refusal lowers the number
+of calls in flight by one: two are left. Answers raise that number, one at a time: after one answer at first, and after
+up to 50 where such a try was refused again and again. So of 100 calls about two are refused, and a server that has more
+places than before, or had fewer for a moment, is used in full after some hundred answers.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ _LIMITED_S = 120.0
 """The longest pause in seconds for a server that limits its rate."""
 _SAID_S = 5.0
 """Seconds from which on a pause is said."""
-_RAISE_S = (1.0, 64.0)
-"""The least and the largest number of seconds between two tries of one call more than the server has taken."""
+_RAISE_AFTER = 50.0
+"""The largest number of answers between two tries of one call more than the server has taken."""
 
 
 class Pacing:
@@ -43,10 +44,11 @@ class Pacing:
         self._resume = 0.0
         self._concurrency = concurrency
         self._limit = concurrency
-        self._taken = concurrency
-        self._raise_s, _ = _RAISE_S
-        self._raise_at = 0.0
+        self._raise_after = 1.0
+        self._answers = 0
+        self._tries = 0
         self._in_flight = 0
+        self._most = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._refusals = 0
         self._refused_at = 0.0
@@ -58,6 +60,7 @@ class Pacing:
             self._waiting.append(place)
             await place
         self._in_flight += 1
+        self._most = max(self._most, self._in_flight)
         try:
             # The time of the next call is set when this one begins: calls that wake late do not begin together.
             while (wait := max(self._next, self._resume) - time.monotonic()) > 0:
@@ -83,20 +86,15 @@ class Pacing:
     def succeeded(self) -> None:
         """Raise the number of calls in flight, if it is time to."""
         self._refusals = 0
-        if self._limit == self._concurrency:
-            return
-        now = time.monotonic()
-        if self._limit >= self._taken:
-            if now < self._raise_at:
-                return
-            least, _ = _RAISE_S
-            self._raise_s = max(least, self._raise_s / 2)
-            self._raise_at = now + self._raise_s
-            self._taken = self._limit + 1
-        self._limit += 1
+        self._answers += 1
+        if self._limit < self._concurrency and self._answers >= self._raise_after:
+            self._limit += 1
+            self._tries += 1
+            self._answers = 0
+            self._raise_after = max(1.0, self._raise_after / 2)
 
     def refused(self, began: float, retry_after_s: float, *, is_busy: bool) -> int:
-        """Lower the number of calls in flight, and have all calls wait, since the server has refused one.
+        """Lower the number of calls in flight by one, and have all calls wait, since the server has refused one.
 
         Args:
             began: the time at which the refused call began.
@@ -111,14 +109,15 @@ class Pacing:
         if began >= self._refused_at:
             self._refusals += 1
             self._refused_at = now
-            _, largest = _RAISE_S
-            self._raise_s = min(largest, 4 * self._raise_s)
-            self._raise_at = now + self._raise_s
-        self._limit = max(1, min(self._limit, self._in_flight))
-        if self._in_flight == 0:
-            self._taken = self._concurrency
-        elif is_busy or not retry_after_s:
-            self._taken = self._limit
+        # A try of one more halves this number, and its refusal makes it four times as large. A limit of calls in time says
+        # nothing about calls in flight.
+        if self._tries and (is_busy or not retry_after_s):
+            self._tries -= 1
+            self._raise_after = min(_RAISE_AFTER, 4 * self._raise_after)
+        self._answers = 0
+        # Where calls begin slowly there never were as many as allowed.
+        self._limit = max(1, min(self._limit, self._most) - 1)
+        self._most = self._limit
         # "Retry-After: 0", or a date that is past, is no leave to call without end.
         grown = _FIRST_S * 2 ** (self._refusals - 2) if self._refusals > 1 else 0.0
         grown = _jitter(min(grown, _FAILED_S if is_busy else _LIMITED_S))
