@@ -158,10 +158,10 @@ def _check_complete(
 
 
 def _answer(benchmark: Benchmark[Any], task: Any, completion: str) -> str:
-    r"""Return the text in which the program of a completion is found.
+    """Return the text in which the program of a completion is found.
 
-    It is the prompt with the completion. But this may hold the whole function, such as in a fence. Then
-    the function stands behind the prompt, which may have imports for it. Or its fence holds the body of the function.
+    It is the prompt with the completion. But this may hold the whole function, such as in a fence. Then the function
+    stands behind the prompt, which may have imports for it. Or its fence holds the body of the function.
 
     Args:
         benchmark: the suite.

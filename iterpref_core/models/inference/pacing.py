@@ -109,8 +109,8 @@ class Pacing:
         if began >= self._refused_at:
             self._refusals += 1
             self._refused_at = now
-        # A try of one more halves this number, and its refusal makes it four times as large. A limit of calls in time says
-        # nothing about calls in flight.
+        # A try of one more halves this number, and its refusal makes it four times as large. A limit of calls in time
+        # says nothing about calls in flight.
         if self._tries and (is_busy or not retry_after_s):
             self._tries -= 1
             self._raise_after = min(_RAISE_AFTER, 4 * self._raise_after)
