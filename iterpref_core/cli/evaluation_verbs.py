@@ -77,13 +77,10 @@ def evaluate(
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
-    given = [model is not None, samples is not None, ground_truth]
-    if given.count(True) != 1:
+    if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
-    if (extract or partial) and samples is None:
-        raise InputError("--extract and --partial are about a file of samples; give one with --samples")
-    if (fresh or backend or base_url) and model is None:
-        raise InputError("--fresh, --backend and --base-url are about a model that is asked; give one with --model")
+    _check_options_of(model, (fresh, backend, base_url), "--fresh, --backend and --base-url", "--model")
+    _check_options_of(samples, (extract, partial), "--extract and --partial", "--samples")
     if model is not None:
         results = evaluate_model(
             name=Path(model).name,
@@ -101,6 +98,12 @@ def evaluate(
     show_result(metrics_of(results), json_)
     if results.incomplete:
         raise typer.Exit(1)
+
+
+def _check_options_of(place: object, given: Sequence[object], options: str, of: str) -> None:
+    """Refuse options about a model that is asked, or about a file of samples, where there is none."""
+    if place is None and any(given):
+        raise InputError(f"{options} are options of {of}; give it, or leave them out")
 
 
 def leaderboard(

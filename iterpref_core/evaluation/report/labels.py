@@ -19,9 +19,6 @@ DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
 MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 
-OWN_BENCHMARKS = tuple(name for name, row in BENCHMARK_ROWS.items() if row.data is None)
-"""The benchmarks of this project's own problems, whose prompts are in `data/problems.jsonl`."""
-
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
 """The paper's method; its rows stand out."""
 

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from itertools import groupby
 from pathlib import Path
@@ -243,6 +244,8 @@ class TransformersModel(BatchModel):
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
         cache = leaving_cache(self._model)
+        leaving = 1.0 if cache is None else _LEAVING
+        has_stop = partial(self._has_stop, sampling=sampling) if sampling.stops else None
         rows = list(range(len(seeds)))
 
         def ended(row: int, tokens: list[int]) -> None:
@@ -252,13 +255,7 @@ class TransformersModel(BatchModel):
         # Of four rows, the first one ends after 12 tokens: the batch stops, `rows` becomes [1, 2, 3], and these three
         # go on with their part of the cache. Rows that wait for the longest of them would cost as much as it does.
         while True:
-            watch = _Watch(
-                self._ends,
-                1.0 if cache is None else _LEAVING,
-                ended,
-                (lambda tokens: self._has_stop(tokens, sampling)) if sampling.stops else None,
-                width,
-            )
+            watch = _Watch(self._ends, leaving, ended, has_stop, width)
             input_ids = self._model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
