@@ -79,8 +79,10 @@ def evaluate(
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
-    _check_options_of(model, (fresh, backend, base_url), "--fresh, --backend and --base-url", "--model")
-    _check_options_of(samples, (extract, partial), "--extract and --partial", "--samples")
+    asking = "--fresh, --backend and --base-url are about a model that is asked; give one with --model"
+    _check_options_of(model, (fresh, backend, base_url), asking)
+    reading = "--extract and --partial are about a file of samples; give one with --samples"
+    _check_options_of(samples, (extract, partial), reading)
     if model is not None:
         results = evaluate_model(
             name=Path(model).name,
@@ -100,10 +102,10 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _check_options_of(place: object, given: Sequence[object], options: str, of: str) -> None:
+def _check_options_of(place: object, given: Sequence[object], said: str) -> None:
     """Refuse options about a model that is asked, or about a file of samples, where there is none."""
     if place is None and any(given):
-        raise InputError(f"{options} are options of {of}; give it, or leave them out")
+        raise InputError(said)
 
 
 def leaderboard(
