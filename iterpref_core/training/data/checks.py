@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenization import PairForm
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+if TYPE_CHECKING:
+    from iterpref_core.training.data.tokenization import PairForm
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +193,7 @@ class PairChecks:
         return numbers
 
     def findings(
-        self, form: TrainingParams | PairForm, *, regional: bool = True, marked: bool = True
+        self, form: "TrainingParams | PairForm", *, regional: bool = True, marked: bool = True
     ) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
@@ -216,7 +218,7 @@ class PairChecks:
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
     def _faults(
-        self, form: TrainingParams | PairForm, *, regional: bool, marked: bool
+        self, form: "TrainingParams | PairForm", *, regional: bool, marked: bool
     ) -> Iterator[tuple[int, str, str, float]]:
         """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
