@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import torch
+import torch
+from safetensors.torch import load_file
 
 
 def read_curve(folder: Path) -> list[dict[str, str]]:
@@ -17,6 +15,4 @@ def read_curve(folder: Path) -> list[dict[str, str]]:
 
 
 def read_weights(model: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
     return load_file(model / "model.safetensors")

@@ -1,11 +1,9 @@
 """What a server refuses is left out: asked once, remembered, and said."""
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,98 +12,37 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.records.config import InferenceParams
 from iterpref_core.records.errors import ConfigError, InputError
 from tests.fake_models import stored
-from tests.mock_endpoint import MockEndpoint, serve
-from tests.models.inference.test_openai import Scripted, opened
+from tests.mock_endpoint import serve
+from tests.models.inference.endpoints import REPLIES, Ask, Refusing, Scripted, opened
 from tests.settings import section
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from iterpref_core.models.inference.openai_model import OpenAIModel
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
 REQUEST = Request("a prompt", 3, system="Be brief.")
 GREEDY = Sampling(temperature=0.0, max_new_tokens=20, stops=STOPS)
 
 
-@pytest.fixture
-def ask() -> "Iterator[Callable[..., OpenAIModel]]":
-    """Serves a mock, and opens a backend for it."""
-    with ExitStack() as servers:
-
-        def ask(mock: MockEndpoint, **settings: Any) -> "OpenAIModel":
-            return opened(servers.enter_context(serve(mock)), **settings)
-
-        yield ask
-
-
-class Refusing(Scripted):
-    """Refuses calls that have something, with a body of the server's own shape."""
-
-    def __init__(self, has: Callable[[dict[str, Any]], bool], said: Any, code: int = 400) -> None:
-        super().__init__()
-        self.has, self.said, self.code = has, said, code
-        self.refusals = 0
-
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
-        from aiohttp import web
-
-        asked = json.loads(body)
-        if not self.has(asked):
-            return await super()._respond(request, body, digest)
-        self.bodies.append(asked)
-        self.refusals += 1
-        return web.json_response(self.said, status=self.code)
-
-    def _completion(self, asked: dict[str, Any]) -> bytes:
-        return super()._completion({"seed": 0} | asked)
-
-
 def has_system(body: dict[str, Any]) -> bool:
     return any(message["role"] == "system" for message in body["messages"])
 
 
-EXTRA_SEED = {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 7}
-NO_LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-NO_TEMPERATURE = "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default is supported."
-NO_SEED = 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'
-CASES: dict[str, tuple[str, Callable[[dict[str, Any]], bool], Any, int]] = {
-    "limit, text in detail": ("max_tokens", lambda body: "max_tokens" in body, {"detail": NO_LIMIT}, 400),
-    "limit, text in error": ("max_tokens", lambda body: "max_tokens" in body, {"error": NO_LIMIT}, 400),
-    "temperature, a list": (
-        *("temperature", lambda body: "temperature" in body),
-        *([{"error": {"code": 400, "message": NO_TEMPERATURE}}], 400),
-    ),
-    "temperature 0": (
-        *("temperature 0", lambda body: body["temperature"] == 0),
-        *({"error": "Input validation error: `temperature` must be strictly positive"}, 422),
-    ),
-    "temperature 0, an interval": (
-        *("temperature 0", lambda body: body["temperature"] == 0),
-        *({"error": {"message": "temperature must be in (0.0, 1.0]"}}, 400),
-    ),
-    "roles": ("system", has_system, {"error": "Only user and assistant roles are supported!"}, 400),
-    "seed, of pydantic": ("seed", lambda body: "seed" in body, {"detail": [EXTRA_SEED]}, 422),
-    "seed, a list": ("seed", lambda body: "seed" in body, [{"error": {"code": 400, "message": NO_SEED}}], 400),
-    "system": ("system", has_system, {"object": "error", "message": "System role not supported", "code": 400}, 400),
-    "five stops": (
-        *("fifth stop", lambda body: len(body.get("stop", ())) > 4),
-        *({"error": {"message": "Invalid 'stop': array too long. Expected maximum length 4, got 6."}}, 400),
-    ),
-    "stop": ("stop", lambda body: "stop" in body, {"detail": "stop: extra fields not permitted"}, 422),
-    "no stream": (
-        *("whole reply", lambda body: not body.get("stream")),
-        *({"error": {"message": "This model only supports stream mode"}}, 400),
-    ),
+HAS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "temperature 0": lambda body: body["temperature"] == 0,
+    "system": has_system,
+    "fifth stop": lambda body: len(body.get("stop", ())) > 4,
+    "whole reply": lambda body: not body.get("stream"),
 }
+"""Whether a request has what is refused; other parts are fields of it."""
+CASES = REPLIES["refusals"]
+
+
+def refusing(case: str) -> Refusing:
+    name, said, code = CASES[case]
+    return Refusing(HAS.get(name, lambda body: name in body), said, code)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_server_refuses_is_asked_once_and_remembered(
-    ask: "Callable[..., OpenAIModel]", case: str, tmp_path: Path
-) -> None:
-    name, has, said, code = CASES[case]
-    mock = Refusing(has, said, code)
+def test_what_a_server_refuses_is_asked_once_and_remembered(ask: Ask, case: str, tmp_path: Path) -> None:
+    name, mock = CASES[case][0], refusing(case)
     backend = ask(mock)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(backend, "m", store)
@@ -123,8 +60,8 @@ def test_what_a_server_refuses_is_asked_once_and_remembered(
 
 def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
     bodies = {}
-    for case, (_, has, said, code) in CASES.items():
-        mock = Refusing(has, said, code)
+    for case in CASES:
+        mock = refusing(case)
         with serve(mock) as url:
             asyncio.run(opened(url).answer(REQUEST, GREEDY))
         bodies[case] = mock.bodies[-1]
@@ -134,10 +71,10 @@ def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
     assert bodies["five stops"]["stop"] == ["\ndef ", "\nprint(", "\nif __name__", "</s>"]
     assert bodies["system"]["messages"] == [{"role": "user", "content": "Be brief.\n\na prompt"}]
     assert bodies["no stream"]["stream"] is True
-    assert bodies["limit, text in error"]["max_completion_tokens"] == 20
+    assert bodies["limit, OpenAI's own"]["max_completion_tokens"] == 20
 
 
-def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: "Callable[..., OpenAIModel]") -> None:
+def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: Ask) -> None:
     """The prompt is refused without the seed, too: it was not the seed."""
     backend = ask(Refusing(lambda _: True, {"error": {"message": "the prompt has the word seed in it"}}))
     answer = asyncio.run(backend.answer(REQUEST, GREEDY))
@@ -145,7 +82,7 @@ def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: "Callable[..
     assert not backend.adapted
 
 
-def test_the_users_parameters_are_in_each_call(ask: "Callable[..., OpenAIModel]") -> None:
+def test_the_users_parameters_are_in_each_call(ask: Ask) -> None:
     mock = Scripted()
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
     backend = ask(mock, top_p=0.9, top_k=20, min_p=0.1, reasoning_effort="low", extra_body=extra)
@@ -155,7 +92,7 @@ def test_the_users_parameters_are_in_each_call(ask: "Callable[..., OpenAIModel]"
     assert mock.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
-def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: "Callable[..., OpenAIModel]") -> None:
+def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: Ask) -> None:
     mock = Refusing(lambda body: "top_k" in body, {"error": {"message": "Unrecognized request argument: top_k"}})
     with pytest.raises(InputError, match=r"refuses top_k.*change inference\.top_k"):
         asyncio.run(ask(mock, top_k=20).answer(REQUEST, GREEDY))

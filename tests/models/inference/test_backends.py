@@ -2,28 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
 
 from iterpref_core.models.inference.backend import Request, Sampling
-from iterpref_core.models.pretrained.chat_template import ChatTemplate, render_answer
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.pretrained.chat_template import render_answer
 from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-PROMPTS = ("add one", "sort the numbers of the list", "x", "join all letters")
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
@@ -32,47 +29,10 @@ def folder(tokenizer: "PreTrainedTokenizerBase", make_model: "Callable[[PreTrain
     return make_model(tokenizer)
 
 
-def _texts(folder: Path, batch_size: int, order: list[int], temperature: float = 1.0) -> dict[int, str]:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
-    backend = TransformersModel(folder, batch_size, bf16=False)
-    requests = [Request(PROMPTS[index], seed=index) for index in order]
-    answers = backend.generate(requests, Sampling(temperature, max_new_tokens=12))
-    return {index: answer.text for index, answer in zip(order, answers, strict=True)}
-
-
-def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
-    alone = _texts(folder, 1, [0, 1, 2, 3])
-    assert _texts(folder, 4, [3, 1, 0, 2]) == alone
-    assert len(set(alone.values())) == 4
-
-
-def test_the_seed_decides_a_sample_and_greedy_ignores_it(folder: Path) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
-    backend = TransformersModel(folder, 2)
-    requests = [Request("add one", seed) for seed in (1, 2, 1)]
-    first, second, again = (c.text for c in backend.generate(requests, Sampling(1.0, 12)))
-    assert first == again != second
-    assert len({c.text for c in backend.generate(requests, Sampling(0.0, 12))}) == 1
-
-
-def test_a_prompt_is_rendered_by_the_chat_template_if_there_is_one(tokenizer: "PreTrainedTokenizerBase") -> None:
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
-    assert ChatTemplate(tokenizer).render_prompt("add one") == "add one\n<|end|>"
-    plain = train_tokenizer(["a"], 300)
-    plain.chat_template = None
-    assert ChatTemplate(plain).render_prompt("add one") == "add one\n"
-
-
 PLAIN = PromptFormat(template="plain")
 
 
 def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-
     assert load_tokenizer(folder).chat_template
     assert load_tokenizer(folder, "plain").chat_template is None
     chat, plain = (TransformersModel(folder, 1, style) for style in (PromptFormat(), PLAIN))
@@ -95,9 +55,6 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
 
 
 def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.models.pretrained.weights import load_model
-
     assert locate_model(folder) == ModelSource(str(folder))
     assert locate_model("org/name") == ModelSource("org/name")
     write_pointer(tmp_path / "student", ModelSource(str(folder)))
@@ -108,10 +65,6 @@ def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
 
 
 def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path: Path) -> None:
-    from transformers import LlamaConfig, Qwen2Config
-
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-
     for config in (Qwen2Config(), LlamaConfig()):
         config.save_pretrained(tmp_path)
         with pytest.raises(ModelError, match="no usable tokenizer"):

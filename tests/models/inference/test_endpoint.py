@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.endpoint import connection_options, is_loopback
 from iterpref_core.records.errors import ConfigError
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
-from tests.models.inference.test_openai import echo, one, opened
+from tests.models.inference.endpoints import echo, one, opened
 
 ELSEWHERE = "https://models.example.org/v1"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -73,8 +74,6 @@ def test_certificates_that_are_absent_are_told(monkeypatch: pytest.MonkeyPatch, 
 @contextmanager
 def serve_with(certificate: Path, key: Path) -> Iterator[str]:
     """Serve a mock by TLS."""
-    from aiohttp import web
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()

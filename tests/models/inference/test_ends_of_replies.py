@@ -3,10 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,32 +13,14 @@ from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.records.errors import InputError
 from tests.fake_models import stored
-from tests.mock_endpoint import MockEndpoint, serve
-from tests.models.inference.test_openai import Scripted, one, opened, reply, status
+from tests.models.inference.endpoints import REPLIES, SAMPLING, Ask, Scripted, choice, one, refusal, reply, status
 
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-
-SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 HALF = "```python\ndef add(a, b):\n    y = a"
 
 
 @pytest.fixture(autouse=True)
 def _two_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
-
-
-@pytest.fixture
-def ask() -> "Iterator[Callable[..., OpenAIModel]]":
-    """Serves a mock, and opens a backend for it."""
-    with ExitStack() as servers:
-
-        def ask(mock: MockEndpoint, **settings: Any) -> "OpenAIModel":
-            return opened(servers.enter_context(serve(mock)), **settings)
-
-        yield ask
 
 
 BROKEN = {
@@ -52,9 +32,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
-    ask: "Callable[..., OpenAIModel]", case: str, tmp_path: Path
-) -> None:
+def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(ask: Ask, case: str, tmp_path: Path) -> None:
     backend = ask(Scripted(reply(HALF, **BROKEN[case])))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(backend, "m", store)
@@ -63,31 +41,28 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(
 
 
 def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(
-    ask: "Callable[..., OpenAIModel]",
+    ask: Ask,
 ) -> None:
     backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2))
     assert one(backend).missing.endswith('in the reply: the answer ends with finish_reason "abort"')
 
 
-@pytest.mark.parametrize("reason", ["stop", "end_turn", "eos", "eos_token", "STOP", "stop_sequence", None])
-def test_a_finished_answer_is_whole(ask: "Callable[..., OpenAIModel]", reason: str | None) -> None:
-    assert one(ask(Scripted(reply("x = 1", finish_reason=reason)))).truncated is False
-
-
 @pytest.mark.parametrize(
-    "reason",
-    *[["length", "max_tokens", "model_context_window_exceeded", "model_length", "MAX_TOKENS", "token_limit"]],
+    ("cut", "reasons"),
+    [
+        (False, ["stop", "end_turn", "eos", "eos_token", "STOP", "stop_sequence", None]),
+        (True, ["length", "max_tokens", "model_context_window_exceeded", "model_length", "MAX_TOKENS", "token_limit"]),
+    ],
 )
-def test_an_answer_at_a_limit_is_cut(ask: "Callable[..., OpenAIModel]", reason: str) -> None:
-    assert one(ask(Scripted(reply("x = 1", finish_reason=reason)))).truncated is True
+def test_an_answer_is_whole_or_cut_as_its_reason_says(ask: Ask, cut: bool, reasons: list[str | None]) -> None:
+    model = ask(Scripted(*[reply("x = 1", finish_reason=reason) for reason in reasons]))
+    assert [one(model).truncated for _ in reasons] == [cut] * len(reasons)
 
 
-def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: "Callable[..., OpenAIModel]") -> None:
+def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: Ask) -> None:
     """A server may ignore `stop`, and run on to the limit of tokens."""
-    from aiohttp import web
-
-    choice = {"text": "    return a - b\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n", "finish_reason": "length"}
-    mock = Scripted(lambda _: web.json_response({"choices": [choice]}))
+    text = "    return a - b\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n"
+    mock = Scripted(choice(text=text, finish_reason="length"))
     backend = ask(mock, api="completions")
     sampling = Sampling(0.0, 512, stops=("\ndef ", "\nassert"))
     answer = asyncio.run(backend.answer(Request("def add(a, b):", 3), sampling))
@@ -95,12 +70,8 @@ def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: "Callable[...
     assert mock.bodies[0]["stop"] == ["\ndef ", "\nassert"]
 
 
-def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
-    ask: "Callable[..., OpenAIModel]", tmp_path: Path
-) -> None:
-    from aiohttp import web
-
-    mock = Scripted(lambda _: web.Response(text=json.dumps({"choices": [{"text": "Done \ud83d"}]})))
+def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask: Ask, tmp_path: Path) -> None:
+    mock = Scripted(choice(text="Done \ud83d"))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(ask(mock), "m", store)
         asked = Request("half \ud83d", 3)
@@ -110,24 +81,17 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(
     assert mock.bodies[0]["messages"][0]["content"] == "half \ufffd"
 
 
-def test_calls_of_tools_are_said(ask: "Callable[..., OpenAIModel]", caplog: pytest.LogCaptureFixture) -> None:
-    from aiohttp import web
-
+def test_calls_of_tools_are_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "python", "arguments": '{"code": "x = 1"}'}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
-    choice = {"message": message, "finish_reason": "tool_calls"}
-    mock = Scripted(*[lambda _: web.json_response({"choices": [choice]})] * 2)
-    backend = ask(mock)
+    backend = ask(Scripted(*[choice(message=message, finish_reason="tool_calls")] * 2))
     assert [one(backend).text, one(backend, "again").text] == ["", ""]
     assert caplog.text.count("'some-model': an answer is empty, and tool_calls has its text") == 1
 
 
-def events(*chunks: Any) -> "Callable[[web.Request], web.Response]":
-    from aiohttp import web
-
+def events(*chunks: Any) -> bytes:
     lines = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
-    text = ": a comment\n\n" + "".join(f"data: {line}\n\n" for line in lines)
-    return lambda _: web.Response(text=text, content_type="text/event-stream")
+    return (": a comment\n\n" + "".join(f"data: {line}\n\n" for line in lines)).encode()
 
 
 def piece(text: str, reason: str | None = None) -> dict[str, Any]:
@@ -137,7 +101,7 @@ def piece(text: str, reason: str | None = None) -> dict[str, Any]:
 USAGE = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
 
 
-def test_the_pieces_of_a_stream_are_put_together(ask: "Callable[..., OpenAIModel]") -> None:
+def test_the_pieces_of_a_stream_are_put_together(ask: Ask) -> None:
     mock = Scripted(events(piece("x ="), piece(" 1"), piece("", "length"), USAGE, "[DONE]"))
     assert one(ask(mock)) == Completion("x = 1", 5, 7, CUT)
 
@@ -150,30 +114,15 @@ def test_the_pieces_of_a_stream_are_put_together(ask: "Callable[..., OpenAIModel
         (piece("x =", "error"), "[DONE]"),
     ],
 )
-def test_a_stream_that_ends_before_its_answer_is_asked_for_again(
-    ask: "Callable[..., OpenAIModel]", chunks: tuple[Any, ...]
-) -> None:
+def test_a_stream_that_ends_before_its_answer_is_asked_for_again(ask: Ask, chunks: tuple[Any, ...]) -> None:
     backend = ask(Scripted(events(*chunks)))
     assert one(backend).text == "a prompt with 3"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"detail": "Quota of the project is gone"},
-        {"error": "Quota of the project is gone"},
-        [{"error": {"code": 400, "message": "Quota of the project is gone", "status": "INVALID_ARGUMENT"}}],
-        {"object": "error", "message": "Quota of the project is gone", "code": 400},
-        "Quota of the project is gone",
-    ],
-)
+@pytest.mark.parametrize("body", REPLIES["failures"])
 @pytest.mark.parametrize("code", [400, 401, 500])
-def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
-    ask: "Callable[..., OpenAIModel]", body: Any, code: int
-) -> None:
-    from aiohttp import web
-
-    backend = ask(Scripted(*[lambda _: web.json_response(body, status=code)] * 2))
+def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask: Ask, body: Any, code: int) -> None:
+    backend = ask(Scripted(*[refusal(code, body)] * 2))
     try:
         said = one(backend).missing
     except InputError as error:
@@ -181,18 +130,13 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(
     assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
-def test_a_pause_that_a_server_asks_for_has_a_bound(
-    ask: "Callable[..., OpenAIModel]", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from aiohttp import web
-
-    full = lambda _: web.json_response({"error": "slow"}, status=429, headers={"Retry-After": "3600"})  # noqa: E731
+def test_a_pause_that_a_server_asks_for_has_a_bound(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iterpref_core.models.inference.pacing._LIMITED_S", 0.2)
-    backend = ask(Scripted(full))
+    backend = ask(Scripted(refusal(429, {"error": "slow"}, **{"Retry-After": "3600"})))
     assert one(backend).text == "a prompt with 3"
 
 
-def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., OpenAIModel]") -> None:
+def test_a_model_is_asked_where_an_event_loop_runs_already(ask: Ask) -> None:
     """As in a notebook."""
     backend = ask(Scripted())
 
@@ -202,7 +146,7 @@ def test_a_model_is_asked_where_an_event_loop_runs_already(ask: "Callable[..., O
     assert asyncio.run(cell())[0].text == "a prompt with 3"
 
 
-def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: "Callable[..., OpenAIModel]") -> None:
+def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: Ask) -> None:
     backend = ask(Scripted(status(401)))
 
     async def cell() -> list[Completion]:

@@ -3,115 +3,54 @@
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.faults import fault_of
 from iterpref_core.records.errors import ConfigError, EndpointError, InputError
 from tests.mock_endpoint import serve
-from tests.models.inference.test_openai import Scripted, one, opened, reply, status
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-GROQ = "on tokens per minute (TPM): Limit 6000, Requested 6294. Upgrade at https://console.groq.com/settings/billing"
-CASES = {
-    "end the run": [
-        (401, "no"),
-        (401, "rate limit"),
-        (404, "no such model"),
-        (302, ""),
-    ],
-    "no credit": [
-        (429, '{"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}'),
-        (429, '{"error": {"type": "exceeded_current_quota_error", "message": "no"}}'),
-        (403, '{"error": {"code": "billing_not_active", "message": "no"}}'),
-        (400, "Your credit balance is too low"),
-        (500, "insufficient balance"),
-        (402, "no"),
-    ],
-    "give up the prompt": [
-        (400, "maximum context length is 4096 tokens"),
-        (500, "the request exceeds the available context size, try again with less"),
-        (413, f"Request {GROQ}"),
-        (400, f"Request too large: {GROQ}"),
-        (400, "The request exceeds the maximum number of input tokens"),
-        (403, "flagged by moderation"),
-        (451, "no"),
-        (422, "no"),
-    ],
-    "pause": [
-        (429, "no"),
-        (429, GROQ),
-        (
-            429,
-            '[{"error": {"code": 429, "message": "You exceeded your current quota", "status": "RESOURCE_EXHAUSTED"}}]',
-        ),
-        (429, "add a payment method: https://platform.openai.com/account/billing"),
-        (429, "Your request exceeds the maximum usage size allowed during peak load. Please retry"),
-        (429, "the prompt is too long for the tokens in the window of a minute"),
-        (400, "exceeds the maximum number of concurrent requests"),
-        (400, "please slow down"),
-        (403, "Too Many Requests"),
-    ],
-    "wait": [(503, "server busy, maximum pending requests exceeded"), (503, "Rate limit reached"), (529, "")],
-    "repeat": [(500, "oops"), (400, "overloaded, try again later"), (408, "")],
-}
+from tests.models.inference.endpoints import REPLIES, Ask, Scripted, choice, one, opened, refusal, reply, status
 
 
-@pytest.mark.parametrize(("then", "status", "text"), [(then, *case) for then, cases in CASES.items() for case in cases])
+@pytest.mark.parametrize(
+    ("then", "status", "text"), [(then, *row) for then, rows in REPLIES["faults"].items() for row in rows]
+)
 def test_what_comes_of_a_fault(then: str, status: int, text: str) -> None:
     assert fault_of(status, "", text).then == then
 
 
-def body(text: str) -> Any:
-    from aiohttp import web
-
-    return lambda _: web.Response(text=text, content_type="application/json")
-
-
-def test_a_quota_that_is_used_up_ends_the_run_with_the_first_call() -> None:
+def test_a_quota_that_is_used_up_ends_the_run_with_the_first_call(ask: Ask) -> None:
     mock = Scripted(status(429, "You exceeded your current quota, check your plan", code="insufficient_quota"))
     began = time.monotonic()
-    with serve(mock) as url, pytest.raises(EndpointError, match=r"exceeded your current quota.*received is kept"):
-        one(opened(url))
+    with pytest.raises(EndpointError, match=r"exceeded your current quota.*received is kept"):
+        one(ask(mock))
     assert len(mock.bodies) == 1
     assert time.monotonic() - began < 5
 
 
-def test_a_pause_that_is_sent_as_400_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_that_is_sent_as_400_is_one(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     mock = Scripted(status(400, "please slow down"), status(400, "overloaded, try again later"))
-    with serve(mock) as url:
-        assert one(opened(url)).text == "a prompt with 3"
+    assert one(ask(mock)).text == "a prompt with 3"
     assert len(mock.bodies) == 3
 
 
 @pytest.mark.parametrize("header", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "-3", "nonsense"])
-def test_no_pause_at_all_is_no_leave_to_call_without_end(header: str) -> None:
-    from aiohttp import web
-
-    full = lambda _: web.json_response({"error": "full"}, status=429, headers={"Retry-After": header})  # noqa: E731
-    mock = Scripted(full, full)
+def test_no_pause_at_all_is_no_leave_to_call_without_end(ask: Ask, header: str) -> None:
+    full = refusal(429, {"error": "full"}, **{"Retry-After": header})
     began = time.monotonic()
-    with serve(mock) as url:
-        assert one(opened(url)).text == "a prompt with 3"
+    assert one(ask(Scripted(full, full))).text == "a prompt with 3"
     assert time.monotonic() - began > 0.75 * (0.5 + 0.5)
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_answers_that_stand_in_the_reasoning_are_said_with_what_mends_it(
-    field: str, caplog: pytest.LogCaptureFixture
+    ask: Ask, field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from aiohttp import web
-
-    choice = {"message": {"content": "", field: "def f(x): return x"}, "finish_reason": "stop"}
-    mock = Scripted(*[lambda _: web.json_response({"choices": [choice]})] * 3)
-    with serve(mock) as url:
-        model = opened(url)
-        assert [one(model, f"{number}").text for number in range(3)] == [""] * 3
+    model = ask(Scripted(*[choice(message={"content": "", field: "def f(x): return x"})] * 3))
+    assert [one(model, f"{number}").text for number in range(3)] == [""] * 3
     assert caplog.text.count("an answer is empty") == 1
     assert f"{field} has its text" in caplog.text
     assert "enable_thinking: false" in caplog.text
@@ -119,8 +58,6 @@ def test_answers_that_stand_in_the_reasoning_are_said_with_what_mends_it(
 
 @pytest.mark.parametrize("repeats", [True, False])
 def test_a_prompt_that_a_completion_repeats_is_taken_off(repeats: bool) -> None:
-    from aiohttp import web
-
     class Repeating(Scripted):
         async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
             del body, digest
@@ -137,10 +74,9 @@ def test_a_prompt_that_a_completion_repeats_is_taken_off(repeats: bool) -> None:
 @pytest.mark.parametrize(
     "form", [": keep-alive\n\n: keep-alive\n\n{}", "{}\n\ndata: [DONE]\n", "{}\n[DONE]", ": x\n{}\n\ndata: [DONE]\n\n"]
 )
-def test_marks_of_a_stream_around_a_reply_that_is_none_are_passed_over(form: str) -> None:
+def test_marks_of_a_stream_around_a_reply_that_is_none_are_passed_over(ask: Ask, form: str) -> None:
     content = '{\n "choices": [{"message": {"content": "x = 1"},\n "finish_reason": "stop"}]}'
-    with serve(Scripted(body(form.replace("{}", content)))) as url:
-        assert one(opened(url)).text == "x = 1"
+    assert one(ask(Scripted(form.replace("{}", content).encode()))).text == "x = 1"
 
 
 def test_the_version_of_an_api_goes_with_each_call() -> None:
@@ -165,13 +101,11 @@ def test_a_secret_in_the_query_of_an_address_is_refused(query: str) -> None:
 
 
 def test_an_error_in_a_reply_is_read_as_one_with_its_status(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     caplog.set_level(logging.WARNING)
-    with serve(Scripted(body('{"error": {"code": 403, "message": "flagged"}}'))) as url:
-        assert one(opened(url)).missing.startswith("refused: 403 ")
-    with serve(Scripted(body('{"error": {"message": "busy"}}'))) as url:
-        assert one(opened(url)).text == "a prompt with 3"
-    with serve(Scripted(reply("", error={"code": 401, "message": "no key"}))) as url, pytest.raises(InputError):
-        one(opened(url))
+    assert one(ask(Scripted({"error": {"code": 403, "message": "flagged"}}))).missing.startswith("refused: 403 ")
+    assert one(ask(Scripted({"error": {"message": "busy"}}))).text == "a prompt with 3"
+    with pytest.raises(InputError):
+        one(ask(Scripted(reply("", error={"code": 401, "message": "no key"}))))

@@ -3,19 +3,28 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+import transformers
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from iterpref_core.models.inference.backend import Request, Sampling, before_stop
 from iterpref_core.models.inference.backend_factory import model_identity
+from iterpref_core.models.inference.transformers_model import TransformersModel, leaving_cache
+from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records.config import PromptFormat, load_params
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 PROMPTS = (
     "add one",
@@ -44,16 +53,11 @@ SHAPE = {
 
 @pytest.fixture(scope="module")
 def tokenizer() -> "PreTrainedTokenizerBase":
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
 def save(config: "PreTrainedConfig", tokenizer: "PreTrainedTokenizerBase", folder: Path) -> Path:
     """A random model of which every twentieth token ends the answer, so that rows end at very different times."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(config)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, *range(5, len(tokenizer), 20)]
@@ -65,8 +69,6 @@ def save(config: "PreTrainedConfig", tokenizer: "PreTrainedTokenizerBase", folde
 
 def argmax_loop(folder: Path, prompts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
     """Greedy decoding as plain as it can be: no cache, no batch."""
-    from transformers import AutoModelForCausalLM
-
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     return [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in prompts]
 
@@ -78,8 +80,6 @@ def decoding_loop(
     noisy: "Callable[[torch.Tensor], torch.Tensor]",
 ) -> list[int]:
     """The largest of `noisy(logits)`, token by token."""
-    import torch
-
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new: list[int] = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
@@ -90,8 +90,6 @@ def decoding_loop(
 
 def spoken(folder: Path, tokens: list[int], tokenizer: "PreTrainedTokenizerBase") -> str:
     """The text of an answer: the token that ends it is none of it, whatever token that is."""
-    from transformers import GenerationConfig
-
     ends = GenerationConfig.from_pretrained(folder).eos_token_id
     return str(tokenizer.decode(tokens[:-1] if tokens[-1] in ends else tokens, skip_special_tokens=True))
 
@@ -124,8 +122,6 @@ def suggest(folder: Path, values: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that suggests how it is to be asked."""
-    from transformers import LlamaConfig
-
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(config, tokenizer, tmp_path_factory.mktemp("opinionated"))
     suggest(folder, OPINIONS)
@@ -135,10 +131,9 @@ def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.T
 def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
     opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
-    answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
+    requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
+    answers = backend.generate(requests, Sampling(0.0, LIMIT))
     expected = argmax_loop(opinionated, PROMPTS, tokenizer)
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert [answer.text for answer in answers] == [spoken(opinionated, tokens, tokenizer) for tokens in expected]
@@ -147,11 +142,6 @@ def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
 def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
     opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     answers = backend.generate(requests, Sampling(0.7, LIMIT))
@@ -171,10 +161,6 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
 def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
     config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
-    import transformers
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel, leaving_cache
-
     window = {} if config == "LlamaConfig" else {"sliding_window": 16}
     kind = getattr(transformers, config)
     shape = kind(**SHAPE, **window, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
@@ -192,10 +178,6 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
 def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
-    import transformers
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
     more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
     kind = getattr(transformers, config)
@@ -222,10 +204,6 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 
 
 def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
-    from transformers import LlamaConfig
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
@@ -238,10 +216,6 @@ def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", 
 def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
     tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
-    from transformers import LlamaConfig
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     folder = save(config, tokenizer, tmp_path)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
@@ -269,11 +243,6 @@ def test_a_cpu_computes_in_what_it_computes_faster(
     monkeypatch: pytest.MonkeyPatch,
     word_model: Path,
 ) -> None:
-    import torch
-
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.pretrained import weights
-
     dtype_chosen = getattr(torch, chosen)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
@@ -288,10 +257,6 @@ def test_a_cpu_computes_in_what_it_computes_faster(
 
 
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from iterpref_core.models.pretrained import weights
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert weights.generation_dtype("auto", torch.float16) == torch.float16
     assert weights.generation_dtype(True, torch.float16) == torch.bfloat16

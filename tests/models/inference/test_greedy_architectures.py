@@ -1,17 +1,18 @@
 """Causal architectures answer greedily as an argmax loop does, alone and in a padded batch; encoders are refused."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import ModelError
 from tests.architectures import build_small
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 _CAUSAL = (
     "bart", "bloom", "codegen", "deepseek_v3", "falcon", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama",
@@ -19,16 +20,12 @@ _CAUSAL = (
     "starcoder2",
 )  # fmt: skip
 """Those that people train on code, and those whose positions or states padding would change."""
-_ENCODERS = ("bert", "electra", "roberta", "roformer", "xlm-roberta")
 _NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 
 
 def _tokenizer() -> "PreTrainedTokenizerFast":
     """One word a token, so that text and tokens are the same."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     words = {"<pad>": 0, "1": 1, "</s>": 2} | {str(number): number for number in range(3, 128)}
     engine = Tokenizer(models.WordLevel(words, unk_token="</s>"))
     engine.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -37,8 +34,6 @@ def _tokenizer() -> "PreTrainedTokenizerFast":
 
 def _argmax_loop(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
     """The whole text anew for every token: without a cache, a batch or padding."""
-    import torch
-
     tokens = tokenizer(prompt + "\n")["input_ids"]  # as `render_prompt` ends a plain one
     answer: list[int] = []
     with torch.inference_mode():
@@ -57,10 +52,6 @@ def _save(name: str, folder: Path) -> "PreTrainedModel":
 
 @pytest.mark.parametrize("name", [*_CAUSAL, pytest.param("smollm2", marks=pytest.mark.slow)])
 def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.models.pretrained.weights import load_model
-
     if name == "smollm2":
         folder = request.getfixturevalue(name)
         model = load_model(folder).float().eval()
@@ -72,12 +63,3 @@ def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, r
 
     assert [backend.generate([request], greedy)[0].text for request in requests] == expected
     assert [answer.text for answer in backend.generate(requests, greedy)] == expected
-
-
-@pytest.mark.parametrize("name", _ENCODERS)
-def test_an_encoder_is_refused(name: str, tmp_path: Path) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
-    _save(name, tmp_path)
-    with pytest.raises(ModelError, match="is no decoder"):
-        check_checkpoint(tmp_path, PromptFormat(template="plain"))

@@ -5,9 +5,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
@@ -16,9 +17,6 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
@@ -33,8 +31,6 @@ class Listing(MockEndpoint):
         self._root, self._lists = root, 0
 
     async def _models(self, _: "web.Request") -> "web.Response":
-        from aiohttp import web
-
         self._lists += 1
         entry = {"id": "m", "root": self._root, "created": self._lists, "permission": [{"id": self._lists}]}
         return web.json_response({"object": "list", "data": [entry]})

@@ -6,7 +6,8 @@ import signal
 import time
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
@@ -14,9 +15,6 @@ from iterpref_core.models.inference.backend_factory import open_model
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
 from tests.settings import section
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]

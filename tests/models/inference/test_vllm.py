@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
@@ -25,6 +25,12 @@ from iterpref_core.evaluation.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.openai_model import OpenAIModel
+from iterpref_core.models.inference.served_tokens import ServedTokens
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import (
     Api,
     InferenceParams,
@@ -32,9 +38,6 @@ from iterpref_core.records.config import (
 )
 from iterpref_core.records.errors import EndpointError, ModelError
 from tests.settings import section
-
-if TYPE_CHECKING:
-    from iterpref_core.models.inference.openai_model import OpenAIModel
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
@@ -81,8 +84,6 @@ def _gone(processes: Iterable[psutil.Process], within_s: float = 0.0) -> bool:
 def test_the_server_and_its_workers_are_gone_after_the_block(
     stand_in: StandIn, word_model: Path, tmp_path: Path
 ) -> None:
-    from iterpref_core.models.inference.vllm_server import serve
-
     notes = stand_in("")
     with serve(word_model, tmp_path) as url:
         processes = _processes(notes)
@@ -101,8 +102,6 @@ def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_m
 
 
 def test_a_server_that_ignores_sigterm_is_killed() -> None:
-    from iterpref_core.models.inference.vllm_server import _GUARD
-
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
     impatient = _GUARD.replace("alarm(10)", "alarm(1)")
     command = [sys.executable, "-I", "-c", impatient, str(os.getpid()), sys.executable, "-c", stubborn]
@@ -119,8 +118,6 @@ def test_a_server_that_ignores_sigterm_is_killed() -> None:
 def test_the_server_reads_and_samples_as_transformers_does(
     stand_in: StandIn, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.models.inference.vllm_server import SERVED_NAME, serve
-
     notes = stand_in("")
     monkeypatch.setenv("ITERPREF_VLLM_ARGUMENTS", "--tensor-parallel-size 2")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -146,8 +143,6 @@ def test_the_server_reads_and_samples_as_transformers_does(
 def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
     stand_in: StandIn, word_model: Path, tmp_path: Path, mode: str, reason: str
 ) -> None:
-    from iterpref_core.models.inference.vllm_server import serve
-
     notes = stand_in(mode)
     with (
         pytest.raises(ModelError, match=rf"^{word_model}: vLLM did not start: {reason}") as caught,
@@ -159,8 +154,6 @@ def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
 
 
 def test_a_server_that_ends_in_use_is_named_as_the_cause(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
-    from iterpref_core.models.inference.vllm_server import serve
-
     notes = stand_in("")
     told = r"vLLM server ended: exit status 137 .*run the same command again"
     with pytest.raises(EndpointError, match=told), serve(word_model, tmp_path) as url:
@@ -197,8 +190,6 @@ def test_a_server_of_our_own_takes_the_end_strings_of_each_benchmark(
     instruct: bool,
 ) -> None:
     """vLLM takes four by default; the stand-in does, too. LiveCodeBench is asked of chat models alone."""
-    from iterpref_core.models.inference.vllm_server import serve
-
     stand_in("")
     monkeypatch.setenv("STAND_IN_ANSWER", "x")
     suite: Any = SimpleNamespace(dataset=benchmark, tasks={})
@@ -211,16 +202,11 @@ def test_a_server_of_our_own_takes_the_end_strings_of_each_benchmark(
 
 
 def _own_server(url: str, model: Path) -> "OpenAIModel":
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-    from iterpref_core.models.inference.served_tokens import ServedTokens
-
     params = section(InferenceParams, backend="openai", base_url=url, api="completions")
     return OpenAIModel("m", params, ServedTokens(model, PromptFormat()))
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from iterpref_core.models.inference.vllm_server import find_vllm
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     monkeypatch.delenv("ITERPREF_VLLM_PYTHON", raising=False)
@@ -246,20 +232,12 @@ def _importable() -> dict[str, str]:
 
 
 def _backend(url: str, api: Api) -> "OpenAIModel":
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-    from iterpref_core.models.inference.vllm_server import SERVED_NAME
-
     inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120)
     return OpenAIModel(SERVED_NAME, inference)
 
 
 @pytest.mark.slow
 def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.inference.vllm_server import find_vllm, serve
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.models.pretrained.weights import load_model
-
     try:
         find_vllm()
     except ModelError as error:

@@ -1,18 +1,19 @@
 """What stands around an answer is what the model's own chat template writes there."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.models.inference.backend import Request
+from iterpref_core.models.inference.request_tokens import encode_requests
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 ALL = FAMILIES | OTHERS
 PROMPT, PROGRAM = EXCHANGES[0]
@@ -120,8 +121,6 @@ def test_variables_reach_every_rendering() -> None:
 
 
 def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
-    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
-
     template = ChatTemplate(tokenizer, family.prompt_format)
     prompts = [template.render_prompt(prompt) for prompt, _ in EXCHANGES]
     for (prompt, program), asked, opening in zip(EXCHANGES, encode_prompts(template, prompts), prompts, strict=True):
@@ -131,8 +130,6 @@ def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "P
 
 
 def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer() -> None:
-    from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
-
     tokenizer = make_tokenizer(FAMILIES["Llama 2"])
     (asked,) = encode_prompts(ChatTemplate(tokenizer), [ChatTemplate(tokenizer).render_prompt(PROMPT)])
     assert asked.healing_prefix == " "
@@ -140,10 +137,6 @@ def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_ans
 
 
 def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer() -> None:
-    from tokenizers.processors import TemplateProcessing
-
-    from iterpref_core.models.inference.request_tokens import encode_requests
-
     tokenizer = make_tokenizer(FAMILIES["Gemma"])
     both = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("<s>", "</s>")]
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<s> $A </s>", special_tokens=both)

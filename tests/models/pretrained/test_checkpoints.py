@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
 from tests.models.inference.stand_in_hub import commit_of, serving_hub, use_hub
@@ -27,8 +33,6 @@ def folder(word_model: Path, tmp_path: Path) -> Path:
 
 
 def answers(model: Path | str) -> list[str]:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     backend = TransformersModel(model, 2, bf16=False)
     return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
 
@@ -65,8 +69,6 @@ def says(name: str, **values: Any) -> Damage:
 
 def lacks(weight: str) -> Damage:
     def damage(folder: Path) -> None:
-        from safetensors.torch import load_file, save_file
-
         weights = load_file(folder / WEIGHTS)
         del weights[weight]
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -76,8 +78,6 @@ def lacks(weight: str) -> Damage:
 
 def holds(number: float) -> Damage:
     def damage(folder: Path) -> None:
-        from safetensors.torch import load_file, save_file
-
         weights = load_file(folder / WEIGHTS)
         weights["model.layers.1.mlp.up_proj.weight"][3, 5] = number
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -86,16 +86,11 @@ def holds(number: float) -> Damage:
 
 
 def shards(folder: Path) -> None:
-    from transformers import AutoModelForCausalLM
-
     AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
     (folder / WEIGHTS).unlink(missing_ok=True)
 
 
 def pickles(folder: Path, **more: Any) -> None:
-    import torch
-    from safetensors.torch import load_file
-
     torch.save({**load_file(folder / WEIGHTS), **more}, folder / "pytorch_model.bin")
     (folder / WEIGHTS).unlink()
 
@@ -119,8 +114,6 @@ def brings_code(**values: Any) -> Damage:
 
 def is_another(config: str, **sizes: int) -> Damage:
     def damage(folder: Path) -> None:
-        import transformers
-
         getattr(transformers, config)(**sizes).save_pretrained(folder)
 
     return damage
@@ -171,8 +164,6 @@ KINDS: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, folder: Path) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     damage, message = KINDS[kind]
     damage(folder)
     with pytest.raises(ModelError, match=message) as caught:
@@ -193,10 +184,6 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
     ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
 )
 def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
-    import torch
-
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     kind(folder)
     assert check_checkpoint(folder, PromptFormat(template="plain")) == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
@@ -206,8 +193,6 @@ def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, 
 
 
 def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     lacks("lm_head.weight")(folder)
     says("config.json", tie_word_embeddings=True)(folder)
     model = load_model(check_checkpoint(folder))
@@ -217,8 +202,6 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
 def test_a_hub_id_is_the_commit_of_its_revision(
     folder: Path, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     shards(folder)
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
     with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
@@ -235,8 +218,6 @@ def test_a_hub_id_is_the_commit_of_its_revision(
 def test_what_the_hub_refuses_is_told_with_the_remedy(
     word_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
     writes("adapter_config.json", "{}")(folder)
     hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
     with serving_hub(hub, "org/gated") as address:

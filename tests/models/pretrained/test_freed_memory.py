@@ -4,8 +4,12 @@ import ctypes
 from pathlib import Path
 
 import pytest
+import torch
 
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.pretrained import freed_memory
+from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
 from iterpref_core.records.config import PromptFormat
 from tests.growing_memory import Releases
 
@@ -18,8 +22,6 @@ libc = ctypes.CDLL(None)
 
 @pytest.mark.skipif(not hasattr(libc, "malloc_trim"), reason="the C library is not glibc")
 def test_freed_memory_goes_back_to_the_system() -> None:
-    from iterpref_core.models.pretrained.freed_memory import private_bytes, release_freed_memory
-
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
@@ -40,11 +42,6 @@ def test_freed_memory_goes_back_to_the_system() -> None:
 
 
 def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from iterpref_core.models.pretrained import freed_memory
-    from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES, FreedMemory
-
     held = [700]
     released = []
 
@@ -65,8 +62,6 @@ def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.Mon
 
 
 def test_generation_gives_memory_back_after_a_batch(word_model: Path, growing_memory: Releases) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
     model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(template="plain"))
     requests = [Request("return x", seed=number) for number in range(5)]
     model.generate(requests, Sampling(temperature=0.0, max_new_tokens=1))

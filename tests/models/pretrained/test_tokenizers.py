@@ -4,6 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import transformers
+from tokenizers import Tokenizer
+
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
 
@@ -18,12 +23,6 @@ TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
     ],
 )
 def test_text_is_split_as_the_file_says(config: str, named: str, tmp_path: Path) -> None:
-    import transformers
-    from tokenizers import Tokenizer
-
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     getattr(transformers, config)(vocab_size=400).save_pretrained(tmp_path)
     train_tokenizer([TEXT] * 9, 400).save_pretrained(tmp_path)
     settings = tmp_path / "tokenizer_config.json"

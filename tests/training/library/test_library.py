@@ -5,16 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 import iterpref_core
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 def test_names_are_loaded_when_they_are_first_used() -> None:
@@ -35,8 +34,6 @@ def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
 
 @pytest.fixture(scope="module")
 def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     return make_model(train_tokenizer(["Add one.\ndef f(x):\n    y = x + 1\n    return y - 1\n"], 300))
 
 

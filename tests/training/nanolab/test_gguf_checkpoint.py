@@ -9,10 +9,14 @@ import pytest
 
 from flows import stage
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import SMOLLM2, is_gguf, locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import ModelError
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.training.nanolab import gguf_checkpoint
+from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
 from tests.once import read_gguf_once
 from tests.settings import ROOT
 
@@ -20,8 +24,6 @@ from tests.settings import ROOT
 @pytest.fixture
 def smollm2_file() -> Path:
     """The file of SmolLM2's package; without the package the test is skipped."""
-    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
-
     try:
         return find_gguf(SMOLLM2)
     except ModelError:
@@ -29,8 +31,6 @@ def smollm2_file() -> Path:
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
-    from iterpref_core.training.nanolab import gguf_checkpoint
-
     packages = [SimpleNamespace(name=name.replace("_", "-"), version=version) for name, version in versions.items()]
     monkeypatch.setattr(gguf_checkpoint, "distributions", lambda: packages)
 
@@ -56,8 +56,6 @@ def test_a_name_stands_for_a_file_or_for_none() -> None:
 def test_what_is_missing_is_said_with_the_command(
     name: str, versions: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
-
     installed(monkeypatch, **versions)
     with pytest.raises(ModelError, match=message):
         find_gguf(name)
@@ -71,9 +69,6 @@ def test_a_verb_that_reads_weights_asks_for_the_folder(name: str) -> None:
 
 @pytest.mark.slow
 def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
     check_checkpoint(str(smollm2))
     lineage = read_lineage(smollm2)
     assert lineage is not None

@@ -1,93 +1,17 @@
-"""The loss against the paper's equations, written out by hand in float64."""
+"""The table of objectives and the settings of each; `test_proof.py` has the losses."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
-from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, Objective, settings_of
 from tests.settings import section
-
-if TYPE_CHECKING:
-    import torch
-
-
-def _one_pair() -> torch.Tensor:
-    import torch
-
-    return torch.zeros(5, dtype=torch.long)
-
-
-def _by_hand(
-    chosen: list[float], rejected: list[float], ref: tuple[list[float], list[float]], focal: list[int], **knobs: Any
-) -> float:
-    """-log sigma(beta (K+ - K-)) + alpha NLL(y+) for one pair, token by token."""
-    k_plus = sum(lp - r for lp, r in zip(chosen, ref[0], strict=True))
-    k_minus = sum(m * (lp - r) for lp, r, m in zip(rejected, ref[1], focal, strict=True))
-    preference = math.log1p(math.exp(-knobs["beta"] * (k_plus - k_minus)))
-    nll = -sum(chosen) / (len(chosen) if knobs["nll"] == "mean" else 1)
-    return preference + knobs["alpha"] * nll
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("alpha", [0.0, 1.0, 20.0])
-def test_one_pair_by_hand(reduction: Any, alpha: float) -> None:
-    import torch
-
-    torch.manual_seed(0)
-    logps, ref = -torch.rand(2, 5, dtype=torch.float64), -torch.rand(2, 5, dtype=torch.float64)
-    weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
-    chosen, rejected = (sequence_logratio(*row, _one_pair(), 1) for row in zip(logps, ref, weights, strict=True))
-    nll = nll_loss(logps[0], torch.ones(5, dtype=torch.float64), reduction, pairs=1)
-    loss = sigmoid_loss(chosen, rejected, beta=0.3).mean() + alpha * nll
-    expected = _by_hand(
-        logps[0].tolist(), logps[1].tolist(), (ref[0].tolist(), ref[1].tolist()), [0, 1, 1, 0, 0],
-        beta=0.3, alpha=alpha, nll=reduction,
-    )  # fmt: skip
-    assert loss.item() == pytest.approx(expected, abs=1e-12)
-
-
-def test_tokens_outside_the_error_region_get_no_gradient() -> None:
-    import torch
-
-    logps = -torch.rand(2, 5, dtype=torch.float64).requires_grad_()
-    weights = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], dtype=torch.float64)
-    chosen, rejected = (
-        sequence_logratio(row, torch.zeros(5), own, _one_pair(), 1) for row, own in zip(logps, weights, strict=True)
-    )
-    (gradient,) = torch.autograd.grad(sigmoid_loss(chosen, rejected, 0.1).sum(), logps)
-    assert (gradient[0] < 0).all(), "every token of y+ is pulled up"
-    assert (gradient[1] > 0).tolist() == [False, True, True, False, False], "only D- is pushed down"
-    assert gradient[1, 1].item() == pytest.approx(-gradient[0, 0].item())
-
-
-def test_before_training_the_loss_is_log_two() -> None:
-    import torch
-
-    zeros = torch.zeros(3)
-    torch.testing.assert_close(sigmoid_loss(zeros, zeros, 0.1), torch.full((3,), math.log(2)))
-
-
-def test_mean_and_sum_weigh_programs_differently() -> None:
-    import torch
-
-    logps, weights = torch.tensor([-1.0, -1.0, -1.0, -4.0, -9.0]), torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
-    assert nll_loss(logps, weights, "mean", pairs=2).item() == pytest.approx(7 / 4)
-    assert nll_loss(logps, weights, "sum", pairs=2).item() == pytest.approx(7 / 2)
-
-
-def test_every_label_counts_for_its_own_pair() -> None:
-    import torch
-
-    logps, ref = torch.tensor([-1.0, -2.0, -4.0]), torch.tensor([-0.5, -0.5, -0.5])
-    sums = sequence_logratio(logps, ref, torch.tensor([1.0, 2.0, 1.0]), torch.tensor([0, 0, 2]), 3)
-    assert sums.tolist() == [-0.5 - 3.0, 0.0, -3.5], "the pair in the middle has no label"
 
 
 def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:

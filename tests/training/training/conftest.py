@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from trl import DPOConfig, DPOTrainer
 
+from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveName, ObjectiveParams, TrainingParams
+from iterpref_core.records.config import ObjectiveParams, PromptFormat, TrainingParams
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.data.batches import Batch
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenization import tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.attention import dense_mask
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.trainer.train_objective import train_objective
 from tests.once import made_once
 from tests.settings import section
 from tests.training import outputs
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.batches import Batch
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
+SETTINGS: dict[str, Any] = read_yaml(Path(__file__).with_name("settings.yaml"))
 WeightedSums = Callable[["PreTrainedModel", "Batch"], "torch.Tensor"]
 Inputs = tuple[Path, Path, Path]
 """Pairs, spans, model."""
@@ -31,12 +41,6 @@ Train = Callable[..., dict[str, float]]
 """(name, objective, inputs, **settings) → metrics; what is written lies in the folder `name` of `tmp_path`."""
 Trained = Callable[..., tuple[dict[str, float], Path]]
 """(objective, **settings) → metrics and folder of a training that was made once for all tests; nobody changes it."""
-
-
-def files_of(inputs: Inputs) -> dict[str, Path]:
-    """Return the files of a training on pairs."""
-    pairs, spans, _ = inputs
-    return {"pairs": pairs, "spans": spans}
 
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
@@ -98,8 +102,6 @@ def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
 
 @pytest.fixture(scope="session")
 def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     return train_tokenizer([pair.prompt + pair.chosen + pair.rejected for pair in pair_records], 320)
 
 
@@ -111,8 +113,6 @@ def model_folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTr
 @pytest.fixture(scope="session")
 def short_smollm2(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2's tokenizer, embeddings and first two layers of thirty: what it computes, in a tenth of the time."""
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.models.pretrained.weights import load_model
 
     def make(folder: Path) -> None:
         model = load_model(smollm2)
@@ -140,47 +140,77 @@ def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
+def plain(pair_records: list[PreferencePair]) -> Dataset:
+    """The pairs as a data set of three texts."""
+    return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pair_records])
+
+
+@pytest.fixture
+def pairs(plain: Dataset) -> Dataset:
+    """The same with error regions."""
+    return plain.map(mark_errors)
+
+
+@pytest.fixture
+def model(model_folder: Path) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(model_folder)
+
+
+@pytest.fixture(scope="session")
 def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
     return pairs_file, spans_file, model_folder
 
 
+def train_in(folder: Path, inputs: Inputs, objective: str, params: TrainingParams, *more: Any) -> dict[str, float]:
+    """Train; the paths that are written to lie in the folder."""
+    paths = folder / "out", folder / "curve.csv", folder / "work"
+    files = {"pairs": inputs[0], "spans": inputs[1]}
+    return train_objective(files, inputs[2], objective, params, *paths, *more)
+
+
 @pytest.fixture
 def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
-    from iterpref_core.training.trainer.train_objective import train_objective
-
-    def run(name: str, objective: ObjectiveName, other: Inputs = inputs, **settings: object) -> dict[str, float]:
-        folder = tmp_path / name
-        paths = folder / "out", folder / "curve.csv", folder / "work"
-        return train_objective(files_of(other), other[2], objective, params.model_copy(update=settings), *paths)
+    def run(
+        name: str, objective: str, other: Inputs = inputs, prompt: PromptFormat | None = None, **settings: object
+    ) -> dict[str, float]:
+        return train_in(tmp_path / name, other, objective, params.model_copy(update=settings), None, prompt)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def trained(
-    pairs_file: Path,
-    spans_file: Path,
-    model_folder: Path,
-    params: TrainingParams,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Trained:
-    from iterpref_core.training.trainer.train_objective import train_objective
-
+def trained(inputs: Inputs, params: TrainingParams, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     made: dict[str, tuple[dict[str, float], Path]] = {}
 
-    def run(objective: ObjectiveName, **settings: object) -> tuple[dict[str, float], Path]:
+    def run(objective: str, **settings: object) -> tuple[dict[str, float], Path]:
         key = repr((objective, sorted(settings.items())))
         if key not in made:
             folder = tmp_path_factory.mktemp("trained")
-            paths = folder / "out", folder / "curve.csv", folder / "work"
-            stated = params.model_copy(update=settings)
-            metrics = train_objective(
-                {"pairs": pairs_file, "spans": spans_file}, model_folder, objective, stated, *paths
-            )
-            made[key] = metrics, folder
+            made[key] = train_in(folder, inputs, objective, params.model_copy(update=settings)), folder
         return made[key]
 
     return run
+
+
+def trl_s(model: Path, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, folder: Path, **settings: Any) -> DPOTrainer:
+    """Return TRL's trainer of the pairs, with the collator of error regions."""
+    common = {
+        "report_to": "none", "use_cpu": True, "bf16": False, "beta": 0.1, "activation_checkpointing": False,
+        "dataloader_pin_memory": False, "remove_unused_columns": False, "disable_tqdm": True,
+    }  # fmt: skip
+    args = DPOConfig(output_dir=str(folder), **common | settings)
+    return DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+        args=args,
+        train_dataset=pairs,
+        processing_class=tokenizer,
+        data_collator=FocalCollator(tokenizer, args),
+    )
+
+
+def with_zeros(row: TokenizedPair) -> TokenizedPair:
+    """Return the pair with 0 for each log-probability of the reference."""
+    return replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -192,18 +222,12 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> list[TokenizedPair]:
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     return list(tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")
 def weighted_sums() -> WeightedSums:
     """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
-    import torch
-
-    from iterpref_core.training.model.attention import dense_mask
 
     def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import ObjectiveName
@@ -41,8 +42,6 @@ def test_a_batch_in_four_parts_trains_as_one(
     tmp_path: Path, uneven: Inputs, train: Train, objective: ObjectiveName, nll: str
 ) -> None:
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
-    import torch
-
     curves, weights = {}, {}
     for micro in (8, 2):
         train(str(micro), objective, uneven, batch_size=8, nll=nll, epochs=2, micro_batch_size=micro)

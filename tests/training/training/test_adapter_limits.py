@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
+from iterpref_core.training.trainer import run
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train
-
-if TYPE_CHECKING:
-    import torch
+from .conftest import SETTINGS, Inputs, Train
 
 Difference = Callable[..., float]
 """(options, **settings) → the largest difference of two logits, those of the trained model and of the written one."""
 
 
 def _tokens() -> torch.Tensor:
-    import torch
-
     return torch.arange(2, 34)[None]
 
 
 @pytest.fixture
 def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Difference:
-    import torch
-
-    from iterpref_core.models.pretrained.weights import load_model
-    from iterpref_core.training.trainer import run
-
     write = run.write_model
     logits: list[torch.Tensor] = []
 
@@ -57,8 +54,6 @@ def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def tied(model_folder: Path, tmp_path: Path) -> Path:
     """A model whose embedding is also its head."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     model.config.tie_word_embeddings = True
     model.tie_weights()
@@ -67,108 +62,34 @@ def tied(model_folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "tied"
 
 
-STARTS: dict[bool | str, dict[str, Any] | str] = {
-    True: {},
-    False: {},
-    "gaussian": {},
-    "orthogonal": {},
-    "mica": {},
-    "olora": "refused",
-    "pissa": "refused",
-    "pissa_niter_[number of iters]": "refused",
-    "loftq": "refused",
-    "eva": "refused",
-    "corda": "refused",
-}
-"""Starts that PEFT lists → further options with which they are trained."""
-
-
 def test_every_start_that_peft_lists_is_tried() -> None:
-    from peft import LoraConfig
-
     listed: set[Any] = set()
     for kind in get_args(get_type_hints(LoraConfig)["init_lora_weights"]):
         listed |= set(get_args(kind)) if get_origin(kind) is Literal else {True, False}
-    assert listed == set(STARTS)
+    assert listed == {*SETTINGS["starts"], *SETTINGS["refused starts"]}
 
 
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("start", STARTS, ids=str)
+@pytest.mark.parametrize("start", SETTINGS["starts"], ids=str)
 def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters(
     start: bool | str, merge: bool, difference: Difference, tmp_path: Path
 ) -> None:
-    more = STARTS[start]
-    if isinstance(more, str):
-        with pytest.raises(
-            ConfigError, match=r"init_lora_weights: .*: is not known to leave the base as it is; set one of True"
-        ):
-            difference({"init_lora_weights": start}, merge=merge)
-        assert not (tmp_path / "run").exists()
-        return
-    lora = {"init_lora_weights": start} | more
-    assert difference(lora, merge=merge) < 1e-5
+    assert difference({"init_lora_weights": start}, merge=merge) < 1e-5
     assert float(read_curve(tmp_path / "run")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
 
 
-OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "alpha_pattern": ({"q_proj": 64}, {}),
-    "bias": ("all", {}),
-    "exclude_modules": (["k_proj"], {}),
-    "fan_in_fan_out": (True, {}),
-    "layers_pattern": ("layers", {"layers_to_transform": [1], "target_modules": ["q_proj"]}),
-    "layers_to_transform": ([1], {"target_modules": ["q_proj"]}),
-    "lora_alpha": (8, {}),
-    "lora_dropout": (0.2, {}),
-    "modules_to_save": (["lm_head"], {}),
-    "r": (2, {}),
-    "rank_pattern": ({"q_proj": 2}, {}),
-    "target_modules": (["q_proj", "embed_tokens"], {}),
-    "target_parameters": (["mlp.up_proj.weight"], {"target_modules": ["q_proj"]}),
-    "use_dora": (True, {}),
-    "use_rslora": (True, {}),
-}
-"""Options that can be set → a value, and the others that it needs."""
-
-
 def test_every_option_that_is_taken_is_tried() -> None:
-    from dataclasses import fields
-
-    from peft import LoraConfig
-
-    from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
-
     assert {field.name for field in fields(LoraConfig)} >= {*LORA_OPTIONS}
-    assert {*OPTIONS, "init_lora_weights"} == {*LORA_OPTIONS}
+    assert {*SETTINGS["adapters"], "init_lora_weights"} == {*LORA_OPTIONS}
 
 
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", SETTINGS["adapters"])
 @pytest.mark.filterwarnings("ignore:fan_in_fan_out is set", "ignore:Setting `save_embedding_layers`")
 def test_the_written_model_is_the_trained_one_with_every_option(
     option: str, merge: bool, difference: Difference
 ) -> None:
-    value, others = OPTIONS[option]
-    assert difference({option: value} | others, merge=merge) < 1e-5
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("use_qalora", True),
-        ("layer_replication", [[0, 2]]),
-        ("trainable_token_indices", [3]),
-        ("rank", 4),
-        ("inference_mode", True),
-        ("task_type", "SEQ_CLS"),
-        ("alora_invocation_tokens", [3]),
-    ],
-)
-def test_other_options_are_refused_before_the_model_loads(
-    option: str, value: object, train: Train, inputs: Inputs, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match=rf"training.lora.{option}: is not known to write .*; remove it"):
-        train("run", "dpo", lora={option: value})
-    assert not (tmp_path / "run").exists()
+    assert difference(SETTINGS["adapters"][option], merge=merge) < 1e-5
 
 
 @pytest.mark.parametrize("lora", [{"r": 0}, {"r": 2.5}, {"target_modules": ["absent"]}], ids=str)
@@ -191,10 +112,6 @@ def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(
 def test_adapters_whose_base_nobody_can_make_again_are_not_read(
     model_folder: Path, tmp_path: Path, params: TrainingParams
 ) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     options = LoraConfig(r=4, init_lora_weights="pissa_niter_4", task_type="CAUSAL_LM")
     adapted = get_peft_model(load_model(model_folder), options)
     adapted.peft_config["default"].base_model_name_or_path = str(model_folder)

@@ -5,49 +5,38 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
+from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.inference.vllm_server import serve
 from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import PreferencePair
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train
-
-if TYPE_CHECKING:
-    import torch
+from .conftest import Inputs, Train, Trained
 
 WEIGHTS = "adapter_model.safetensors"
 
 
 def tokens() -> torch.Tensor:
-    import torch
-
     return torch.tensor([[2, 3, 2, 5]])
 
 
 @pytest.fixture(scope="module")
-def adapters(
-    pairs_file: Path,
-    spans_file: Path,
-    model_folder: Path,
-    params: TrainingParams,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def adapters(trained: Trained) -> Path:
     """A folder of adapters that training has written."""
-    from iterpref_core.training.trainer.train_objective import train_objective
-
-    folder = tmp_path_factory.mktemp("adapters")
-    settings = params.model_copy(update={"lora": {"r": 4, "lora_alpha": 32}, "merge": False})
-    paths = folder / "out", folder / "curve.csv", folder / "work"
-    train_objective({"pairs": pairs_file, "spans": spans_file}, model_folder, "target-rpo", settings, *paths)
-    return folder / "out"
+    return trained("target-rpo", lora={"r": 4, "lora_alpha": 32}, merge=False)[1] / "out"
 
 
 @pytest.fixture
@@ -58,14 +47,6 @@ def copied(adapters: Path, tmp_path: Path) -> Path:
 def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
     adapters: Path, model_folder: Path, pair_records: list[PreferencePair], tmp_path: Path
 ) -> None:
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    from iterpref_core.evaluation.sharing.export_model import export_model
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     assert check_checkpoint(adapters) == adapters
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model_folder), adapters)
     logits = load_model(adapters)(tokens()).logits
@@ -80,17 +61,11 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
     answers = [TransformersModel(model, 1, bf16=False).generate([request], sampling) for model in models]
     assert answers[0] == answers[1]
     assert torch.allclose(load_model(tmp_path / "merged")(tokens()).logits, logits, atol=1e-4)
-
-
-def test_no_card_lies_beside_adapters_that_nobody_has_filled_in(adapters: Path) -> None:
-    assert not list(adapters.glob("*.md"))
+    assert not (tmp_path / "merged" / "adapter_config.json").exists()
+    assert not list(adapters.glob("*.md")), "no card that nobody has filled in"
 
 
 def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
-    import torch
-
-    from iterpref_core.models.pretrained.weights import load_model
-
     write_pointer(tmp_path / "student", pin_model(adapters))
     source = locate_model(tmp_path / "student")
     assert source.adapters == str(adapters)
@@ -100,11 +75,6 @@ def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
 def test_training_goes_on_from_adapters(
     adapters: Path, model_folder: Path, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
-    import torch
-    from safetensors.torch import load_file
-
-    from iterpref_core.models.pretrained.weights import load_model
-
     more = (*inputs[:2], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
     first = read_curve(tmp_path / "more")[0]
@@ -136,10 +106,6 @@ def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs
 
 
 def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-
     weights = load_file(copied / WEIGHTS)
     save_file(dict(list(weights.items())[1:]), copied / WEIGHTS)
     with pytest.raises(ModelError, match=r"copied: no usable adapters \(.*missing adapter keys"):
@@ -164,15 +130,11 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
 
 
 def test_vllm_is_given_no_adapters(adapters: Path) -> None:
-    from iterpref_core.models.inference.vllm_server import serve
-
     with pytest.raises(ModelError, match=r"vLLM is given whole models, .* merge them with"), serve(adapters):
         pass
 
 
 def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
     options["base_model_name_or_path"] = str(adapters)
     (copied / "adapter_config.json").write_text(json.dumps(options), encoding="utf-8")

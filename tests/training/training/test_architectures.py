@@ -9,20 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from peft import get_peft_model
+from torch.nn.functional import log_softmax
+from transformers import PreTrainedModel
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.training.data.batches import Collator
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.parity import check_parity, silent
+from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.architectures import FAMILIES, build_small, other_architectures
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _REFUSED = {
     "later": (
@@ -45,10 +50,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:::peft")
 
 @pytest.fixture(scope="module")
 def pairs() -> list[TokenizedPair]:
-    import torch
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
     random = torch.Generator().manual_seed(1)
 
     def tokens(count: int) -> list[int]:
@@ -65,9 +66,6 @@ def pairs() -> list[TokenizedPair]:
 
 def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
     """The mean over all tokens of the chosen programs, a pair a row, from the model's logits as it is evaluated."""
-    import torch
-    from torch.nn.functional import log_softmax
-
     model.eval()
     total = 0.0
     for pair in pairs:
@@ -79,13 +77,6 @@ def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
 
 def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: Any, bf16: bool) -> tuple[Any, ...]:
     """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
-    import torch
-
-    from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.model.label_head import add_label_head, batch_logps
-    from iterpref_core.training.model.parity import silent
-    from iterpref_core.training.model.reference import score_pairs
-
     add_label_head(base)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         rows = score_pairs(base, pairs, size=4)
@@ -104,8 +95,6 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
 
 def _refusal(model: Any, layout: Any) -> str:
     """What training says of a model before it begins; nothing where it takes it."""
-    from iterpref_core.training.model.parity import check_parity
-
     try:
         check_parity(model, layout, 18)
     except (ConfigError, ModelError) as error:
@@ -115,11 +104,6 @@ def _refusal(model: Any, layout: Any) -> str:
 
 def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any:
     """The model with fresh adapters; None where training says that there are none for it."""
-    from peft import get_peft_model
-
-    from iterpref_core.training.model.parity import check_parity
-    from iterpref_core.training.model.policy import lora_config
-
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
         check_parity(adapted, layout, 18)
@@ -140,8 +124,6 @@ def _assert_trained_exactly(
     name: str, model: PreTrainedModel, pairs: list[TokenizedPair], layout: str, params: TrainingParams
 ) -> None:
     """Check the loss of a fresh model in float32, and in bfloat16 with adapters where there are some for it."""
-    from iterpref_core.training.model.parity import silent
-
     with silent(model):
         expected = math.log(2) + 20 * _nll_of_logits(model, pairs)
     _assert_exact(model, model, pairs, layout, False, expected)
@@ -172,8 +154,6 @@ def _assert_trained_exactly_or_refused(name: str, pairs: list[TokenizedPair], pa
 def test_an_architecture_is_trained_exactly_or_refused(
     name: str, pairs: list[TokenizedPair], params: TrainingParams
 ) -> None:
-    import torch
-
     with torch.no_grad():
         _assert_trained_exactly_or_refused(name, pairs, params)
 
@@ -184,8 +164,6 @@ def test_an_architecture_is_trained_exactly_or_refused(
 def test_every_other_architecture_is_trained_exactly_or_refused(
     part: int, pairs: list[TokenizedPair], params: TrainingParams, subtests: pytest.Subtests
 ) -> None:
-    import torch
-
     for name in other_architectures()[part::8]:
         with subtests.test(name), torch.no_grad():
             _assert_trained_exactly_or_refused(name, pairs, params)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.openai_model import OpenAIModel
+from iterpref_core.models.inference.served_tokens import ServedTokens
+from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
@@ -23,12 +25,15 @@ from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.data.tokenization import tokenize_pairs
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_pairs
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import EXECUTION, ROOT, section
 from tests.training.outputs import read_curve
 
-if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from .conftest import train_in
 
 ALLOWED = 0.02
 """Nats a token that training may see above what the template's own text has."""
@@ -62,8 +67,6 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def own_losses(fitted: Fitted) -> list[float]:
     """Nats of every token from the program's first to the end of the turn, of the text that the template writes."""
-    import torch
-
     tokenizer = fitted.tokenizer
     losses = []
     for prompt, program in ASKED:
@@ -86,10 +89,6 @@ def pairs() -> list[PreferencePair]:
 
 
 def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-    from iterpref_core.training.model.label_head import add_label_head
-    from iterpref_core.training.model.reference import score_pairs
-
     template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
@@ -104,8 +103,6 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
 
 
 def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
-    from iterpref_core.training.trainer.train_objective import train_objective
-
     reads = fitted.family.prompt_format
     problems = tmp_path / "problems.jsonl"
     tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
@@ -136,23 +133,20 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
     spans = [FocalSpans(task_id=pair.task_id, method="none", rejected=(), chosen=()) for pair in pairs()]
     write_jsonl(tmp_path / "spans.jsonl", spans)
     once = params.model_copy(update={"epochs": 1, "max_prompt_length": 200, "max_length": 400})
-    of_pairs = {name: tmp_path / f"{name}.jsonl" for name in ("pairs", "spans")}
-    paths = (tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work")
-    train_objective(of_pairs, fitted.folder, "sft", once, *paths, prompt=reads)
+    inputs = tmp_path / "pairs.jsonl", tmp_path / "spans.jsonl", fitted.folder
+    train_in(tmp_path, inputs, "sft", once, None, reads)
     own = own_losses(fitted)
     assert float(read_curve(tmp_path)[0]["nll"]) <= sum(own) / len(own) + ALLOWED
 
 
-class _Server(BaseHTTPRequestHandler):
+class _Server(MockEndpoint):
     """Answers token ids as vLLM does: greedily, up to a token that it was told to stop at."""
 
-    fitted: Fitted
+    def __init__(self, fitted: Fitted) -> None:
+        super().__init__(lambda *_: "", Behavior())
+        self.fitted = fitted
 
-    def do_POST(self) -> None:
-        import torch
-
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert self.path == "/v1/completions"
+    def _completion(self, asked: dict[str, Any]) -> bytes:
         ids = list(asked["prompt"])
         new: list[int] = []
         while len(new) < asked["max_tokens"] and not (new and new[-1] in asked["stop_token_ids"]):
@@ -164,38 +158,16 @@ class _Server(BaseHTTPRequestHandler):
             "finish_reason": "stop" if stopped else "length",
         }
         usage = {"prompt_tokens": len(ids), "completion_tokens": len(new)}
-        body = json.dumps({"choices": [choice], "usage": usage}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
+        return json.dumps({"choices": [choice], "usage": usage}).encode()
 
 
-@pytest.fixture
-def url(fitted: Fitted) -> Iterator[str]:
-    handler = type("Handler", (_Server,), {"fitted": fitted})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
-
-
-def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted, url: str) -> None:
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-    from iterpref_core.models.inference.served_tokens import ServedTokens
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
+def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted) -> None:
     reads = fitted.family.prompt_format
-    inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60)
-    served = OpenAIModel("iterpref", inference, tokens=ServedTokens(fitted.folder, reads))
     requests = [Request(prompt, 0) for prompt, _ in ASKED[:2]]
     sampling = Sampling(0.0, 60)
     here = TransformersModel(fitted.folder, 1, reads, bf16=False).generate(requests, sampling)
     assert [answer.text for answer in here] == [program for _, program in ASKED[:2]]
-    assert [asyncio.run(served.answer(request, sampling)) for request in requests] == here
+    with serve(_Server(fitted)) as url:
+        inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60)
+        served = OpenAIModel("iterpref", inference, tokens=ServedTokens(fitted.folder, reads))
+        assert [asyncio.run(served.answer(request, sampling)) for request in requests] == here

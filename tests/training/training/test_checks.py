@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,20 +13,16 @@ from iterpref_core.records import FocalSpans
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import Inputs, Train
-
-if TYPE_CHECKING:
-    from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 def row(
     prompt: int, chosen: str, rejected: str, focal: str = "", truncated: Sequence[int] = (0, 0, 0, 0)
 ) -> TokenizedPair:
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
     parts = ("prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
     return TokenizedPair(
@@ -42,8 +37,6 @@ def row(
 
 
 def check_rows(rows: Sequence[TokenizedPair], without_spans: int = 0) -> PairChecks:
-    from iterpref_core.training.data.checks import PairChecks
-
     checks = PairChecks.of(rows)
     checks.without_spans = without_spans
     return checks
@@ -96,8 +89,6 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
 def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
     rows: list[TokenizedPair], message: str | None, params: TrainingParams
 ) -> None:
-    from iterpref_core.training.data.checks import report_findings
-
     checks = check_rows(rows)
     report_findings(checks.findings(params, regional=False))
     if message is None:
@@ -110,16 +101,12 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
 @pytest.mark.parametrize("regional", [True, False])
 def test_an_empty_chosen_program_stops_every_objective(regional: bool, params: TrainingParams) -> None:
     """SFT and RPO are the ones that learn it."""
-    from iterpref_core.training.data.checks import report_findings
-
     rows = [*[GOOD] * 9, replace(GOOD, blank=1)]
     with pytest.raises(InputError, match="the chosen program is empty: 1 of 10 pairs"):
         report_findings(check_rows(rows).findings(params, regional=regional))
 
 
 def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCaptureFixture) -> None:
-    from iterpref_core.training.data.checks import Finding, report_findings
-
     findings = [Finding(True, "a; do b"), Finding(False, "c; do d"), Finding(True, "e; do f")]
     with caplog.at_level(logging.WARNING), pytest.raises(InputError, match=r"^a; do b; e; do f$"):
         report_findings(findings)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
 
 import pytest
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.estimate import estimate
+from iterpref_core.training.estimate.estimate import CARDS, estimate_training
+from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-
-if TYPE_CHECKING:
-    from transformers import LlamaConfig
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 def _config() -> LlamaConfig:
-    from transformers import LlamaConfig
-
     return LlamaConfig(
         vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
@@ -30,13 +28,6 @@ def _config() -> LlamaConfig:
 def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
     rows: list[TokenizedPair], params: TrainingParams, checkpointing: bool
 ) -> None:
-    from transformers import AutoModelForCausalLM
-
-    from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-    from iterpref_core.training.estimate import estimate
-    from iterpref_core.training.estimate.estimate import CARDS, estimate_training
-    from iterpref_core.training.model.label_head import add_label_head, batch_logps
-
     settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
 
@@ -64,8 +55,6 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 
 
 def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
-    from iterpref_core.training.estimate.estimate import estimate_training
-
     lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
     one, four = (estimate_training(_config(), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
@@ -79,10 +68,6 @@ def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: Traini
 def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
     rows: list[TokenizedPair], params: TrainingParams
 ) -> None:
-    from transformers import MistralConfig
-
-    from iterpref_core.training.estimate.estimate import estimate_training
-
     sizes = {
         "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "dtype": "float32",

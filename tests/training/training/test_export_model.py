@@ -6,33 +6,25 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.lineage import find_license
 from iterpref_core.records.errors import InputError, ModelError
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedTokenizerBase
+from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 def logits(folder: Path) -> torch.Tensor:
-    import torch
-    from transformers import AutoModelForCausalLM
-
     model = AutoModelForCausalLM.from_pretrained(folder)
     found: torch.Tensor = model(torch.tensor([[2, 3, 2]])).logits.detach()
     return found
 
 
 def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Path, tmp_path: Path) -> None:
-    import torch
-    from transformers import AutoTokenizer
-
-    from iterpref_core.evaluation.sharing.export_model import export_model
-
     out = tmp_path / "new" / "model"
     written = export_model(word_model, out, "---\nlicense: mit\n---\n# Card\n")
     names = {path.name for path in out.iterdir()}
@@ -45,38 +37,9 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Pa
     assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever reads the card can read the weights"
 
 
-def test_adapters_are_merged_into_their_base(word_model: Path, tmp_path: Path) -> None:
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from iterpref_core.evaluation.sharing.export_model import export_model
-
-    base = AutoModelForCausalLM.from_pretrained(word_model)
-    torch.manual_seed(1)
-    config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    adapted = get_peft_model(base, config)
-    adapted.peft_config["default"].base_model_name_or_path = str(word_model)
-    adapted.save_pretrained(tmp_path / "adapter")
-    AutoTokenizer.from_pretrained(word_model).save_pretrained(tmp_path / "adapter")  # as trainers do
-    wanted = adapted(torch.tensor([[2, 3, 2]])).logits.detach()
-
-    export_model(tmp_path / "adapter", tmp_path / "out", "card")
-
-    assert not (tmp_path / "out" / "adapter_config.json").exists()
-    assert torch.allclose(logits(tmp_path / "out"), wanted, atol=1e-5)
-    assert not torch.allclose(logits(word_model), wanted, atol=1e-3)
-
-
 def test_an_adapter_that_merging_would_change_is_refused(
     tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
 ) -> None:
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    from iterpref_core.evaluation.sharing.export_model import export_model
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-
     tokenizer = train_tokenizer(["write f"], 300)
     model = make_model(tokenizer)
     base = AutoModelForCausalLM.from_pretrained(model)
@@ -95,8 +58,6 @@ def test_an_adapter_that_merging_would_change_is_refused(
 
 
 def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:
-    from iterpref_core.evaluation.sharing.export_model import export_model
-
     (tmp_path / "empty").mkdir()
     export_model(word_model, tmp_path / "empty", "card")
     full = tmp_path / "full"
@@ -108,8 +69,6 @@ def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path:
 
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, tmp_path: Path) -> None:
-    from iterpref_core.evaluation.sharing.export_model import export_model
-
     broken = tmp_path / "broken"
     shutil.copytree(word_model, broken)
     (broken / "model.safetensors").unlink()

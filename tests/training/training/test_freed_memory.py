@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tests.growing_memory import Releases
 from tests.training.training.conftest import Train
-
-if TYPE_CHECKING:
-    from tests.growing_memory import Releases
 
 
 def test_memory_is_given_back_after_micro_batches(train: Train, growing_memory: Releases) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForCausalLM, GenerationConfig
 
+from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import ModelError
 
 from .conftest import Inputs, Train
@@ -35,8 +37,6 @@ def model(model_folder: Path, tmp_path: Path) -> Path:
 def test_it_is_made_valid(
     written: dict[str, Any], kept: dict[str, Any], model: Path, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
-    from transformers import AutoModelForCausalLM, GenerationConfig
-
     (model / "generation_config.json").write_text(json.dumps(written))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     out = tmp_path / "run" / "out"
@@ -48,8 +48,6 @@ def test_it_is_made_valid(
 
 
 def test_one_that_cannot_be_read_is_named(model: Path) -> None:
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
     (model / "generation_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"no usable generation_config\.json"):
         check_checkpoint(model)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from iterpref_core.training.data.batches import Collator
+from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
-if TYPE_CHECKING:
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from .conftest import with_zeros
 
 
 def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
-    from iterpref_core.training.data.half_batches import AlternatingSampler
-
     sampler = AlternatingSampler(101, seed=5)
     drawn = list(sampler)
     assert len(sampler) == len(drawn) == 101
@@ -23,8 +22,6 @@ def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half(
 
 
 def test_epochs_differ_and_repeat_themselves() -> None:
-    from iterpref_core.training.data.half_batches import AlternatingSampler
-
     sampler = AlternatingSampler(50, seed=5)
     first = list(sampler)
     sampler.set_epoch(1)
@@ -38,14 +35,10 @@ def test_epochs_differ_and_repeat_themselves() -> None:
 
 
 def test_the_data_has_each_pair_in_both_ways(rows: list[TokenizedPair]) -> None:
-    from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.data.half_batches import BothHalves
-
     both, half = BothHalves(rows), len(rows)
     assert len(both) == 2 * half
     collate = Collator(OBJECTIVES["hybrid-dpo"], "padded", 0)
     for number, row in enumerate(rows):
-        scored = replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
         assert replace(both[number + half], half=0) == row
         for own, weight in ((both[number], len(row.rejected_ids)), (both[number + half], sum(row.focal))):
-            assert collate([replace(scored, half=own.half)])["w_rejected"].sum() == weight
+            assert collate([replace(with_zeros(row), half=own.half)])["w_rejected"].sum() == weight

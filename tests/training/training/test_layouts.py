@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import doctest
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from iterpref_core.records.config import Layout
+from iterpref_core.training.data import batches
+from iterpref_core.training.data.batches import Batch, Collator, pack
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model import attention, layout
+from iterpref_core.training.model.attention import attention_mask, dense_mask
+from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.trainer import early_end
+from tests.architectures import build_small
 
 from .conftest import WeightedSums
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from iterpref_core.training.data.batches import Batch
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
 
 
-def _fork(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
-    from iterpref_core.training.data.batches import Collator
-
-    return Collator(OBJECTIVES["target-dpo"], "fork", 0, multiple)(rows)
+def _collate(layout: Layout, rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+    return Collator(OBJECTIVES["target-dpo"], layout, 0, multiple)(rows)
 
 
-def _padded(rows: list[TokenizedPair], multiple: int = 1) -> Batch:
-    from iterpref_core.training.data.batches import Collator
-
-    return Collator(OBJECTIVES["target-dpo"], "padded", 0, multiple)(rows)
+_fork, _padded = (partial(_collate, layout) for layout in ("fork", "padded"))
 
 
 def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> TokenizedPair:
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
     zeros = [0.0] * max(len(chosen), len(rejected))
     return TokenizedPair(
         prompt, chosen, rejected, focal, [0] * len(chosen),
@@ -60,39 +60,25 @@ def pairs(draw: st.DrawFn) -> TokenizedPair:
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> PreTrainedModel:
-    import torch
-    from transformers import AutoModelForCausalLM
-
     return AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64).eval()
 
 
 @pytest.fixture(scope="module")
 def precise() -> PreTrainedModel:
     """GPT-2 computes all of it in float64; Llama's norms are in float32, and so are their gradients."""
-    import torch
-    from transformers import AutoModelForCausalLM, GPT2Config
-
-    torch.manual_seed(0)
-    config = GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2)
-    return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
+    return build_small("gpt2").double().eval()
 
 
 def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
     """Of a sum in which every pair and every kind of weight has its own factor."""
-    import torch
-
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
     gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
     return torch.cat([gradient.flatten() for gradient in gradients])
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    from iterpref_core.training.data import batches
-    from iterpref_core.training.model import attention, layout
-
-    assert doctest.testmod(batches).failed == 0
-    assert doctest.testmod(layout).failed == 0
-    assert doctest.testmod(attention).failed == 0
+    for module in (batches, layout, attention, early_end):
+        assert doctest.testmod(module).failed == 0
 
 
 @given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
@@ -103,8 +89,6 @@ def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
     batch: list[TokenizedPair],
     multiple: int,
 ) -> None:
-    import torch
-
     with torch.no_grad():
         forked, padded = (weighted_sums(model, collate(batch, multiple)) for collate in (_fork, _padded))
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
@@ -129,8 +113,6 @@ def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
 
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
 def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
-    from iterpref_core.training.data.batches import pack
-
     width, placements = pack(lengths, multiple)
     assert width % multiple == 0
     taken = [
@@ -141,29 +123,8 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
     assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.sampled_from([1, 4, 16]))
-def test_no_width_up_to_three_times_the_longest_piece_costs_less_than_the_one_of_a_packing(
-    lengths: list[int], multiple: int
-) -> None:
-    from iterpref_core.training.data import batches
-
-    width, placements = batches.pack(lengths, multiple)
-    narrowest = -(-max(lengths) // multiple) * multiple
-    packings = []
-    for each in range(narrowest, 3 * narrowest + 1, multiple):
-        tried = batches._first_fit(lengths, each)
-        packings.append((batches._cost(1 + max(row for row, _ in tried), each), each, tried))
-    assert (width, placements) == min(packings)[1:]
-
-
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")
 def test_flex_attention_sees_what_sdpa_sees() -> None:
-    import torch
-    from torch.nn.attention.flex_attention import BlockMask, flex_attention
-    from torch.nn.functional import scaled_dot_product_attention
-
-    from iterpref_core.training.model.attention import attention_mask, dense_mask
-
     batch = [_pair([7] * 40, list(range(3, 20 + n)), [*range(3, 9), 50, 51], [0] * 6 + [1, 1]) for n in range(9)]
     visible = _fork(batch, 32)["visible"]
     rows, width, _ = visible.shape
@@ -180,18 +141,8 @@ def test_flex_attention_sees_what_sdpa_sees() -> None:
 def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
     implementation: str, weighted_sums: WeightedSums
 ) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, MistralConfig
-
-    from iterpref_core.training.model.attention import attention_mask
-
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(
-        MistralConfig(
-            vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=2, sliding_window=12,
-        ), attn_implementation=implementation, dtype=torch.float64,
-    ).eval()  # fmt: skip
+    model = build_small("mistral", 12).double().eval()
+    model.set_attn_implementation(implementation)
     batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
     forked = _fork(batch, 8)
     assert forked["input_ids"].shape[1] > 12
@@ -215,10 +166,6 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
 def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(
     model_type: str, settings: dict[str, Any], window: str
 ) -> None:
-    from transformers import AutoConfig
-
-    from iterpref_core.training.model.layout import narrow_window
-
     assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
-from iterpref_core.records.config import TrainingParams
+from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.training.data.checks import Finding, PairChecks
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.model_limits import limit_findings
 
 from .conftest import Inputs, Train
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.checks import Finding
-
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -34,8 +33,6 @@ MakeLimited = Callable[["PreTrainedConfig"], Path]
 @pytest.fixture
 def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
     """Writes a checkpoint of a configuration, of the tokenizer's vocabulary."""
-    import torch
-    from transformers import AutoModelForCausalLM
 
     def make(config: PreTrainedConfig) -> Path:
         torch.manual_seed(0)
@@ -48,21 +45,13 @@ def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
     return make
 
 
-@pytest.mark.parametrize(
-    ("model_type", "sizes"),
-    [
-        ("gpt2", {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": POSITIONS}),
-        ("opt", {**SHAPE, "ffn_dim": 32, "max_position_embeddings": POSITIONS, "word_embed_proj_dim": 32}),
-        ("gptj", {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": POSITIONS, "rotary_dim": 4}),
-    ],
-)
+@pytest.mark.parametrize("model_type", ["gpt2", "opt", "gptj"])
 def test_pairs_beyond_a_table_of_positions_are_refused(
-    model_type: str, sizes: dict[str, Any], limited: MakeLimited, inputs: Inputs, train: Train, tmp_path: Path
+    model_type: str, limited: MakeLimited, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
-    from transformers import AutoConfig
-
-    model = limited(AutoConfig.for_model(model_type, vocab_size=320, **sizes))
-    with pytest.raises(ModelError, match=rf"^{model_type}: cannot be run on tokens alone, \d+ of them .*max_length"):
+    sizes = {"max_position_embeddings": POSITIONS, "ffn_dim": 32, "word_embed_proj_dim": 32, "rotary_dim": 4}
+    model = limited(AutoConfig.for_model(model_type, vocab_size=320, **SHAPE, **sizes))
+    with pytest.raises(ModelError, match=rf"^{model_type}: cannot be run on tokens alone, .*max_length"):
         train("run", "sft", (*inputs[:2], model), layout="padded")
     assert not list((tmp_path / "run").rglob("*.npy"))
     assert not (tmp_path / "run" / "out").exists()
@@ -71,8 +60,6 @@ def test_pairs_beyond_a_table_of_positions_are_refused(
 def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
     limited: MakeLimited, inputs: Inputs, train: Train, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from transformers import LlamaConfig
-
     model = limited(LlamaConfig(**SHAPE, vocab_size=320, max_position_embeddings=POSITIONS))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     assert "max_position_embeddings is 16" in caplog.text
@@ -105,8 +92,6 @@ def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
 def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_them(
     model_type: str, settings: dict[str, Any], limited: MakeLimited, inputs: Inputs, train: Train
 ) -> None:
-    from transformers import AutoConfig
-
     model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
     with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
         train("run", "target-dpo", (*inputs[:2], model))
@@ -115,19 +100,11 @@ def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_t
 
 def _limits(model: Path, longest: int, largest_id: int = 0) -> Iterable[Finding]:
     """The findings of a pair of so many tokens, one of which has this id."""
-    from transformers import AutoConfig
-
-    from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-    from iterpref_core.training.model.model_limits import limit_findings
-
     pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
     return limit_findings(AutoConfig.from_pretrained(model), f"{model}: config.json", PairChecks.of([pair]))
 
 
 def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited) -> None:
-    from transformers import LlamaConfig
-
     model = limited(LlamaConfig(**SHAPE, vocab_size=320))
     assert list(_limits(model, 5, 319)) == []
     (found,) = _limits(model, 5, 320)
@@ -139,10 +116,6 @@ def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited
 def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
     missing: str, tokenizer: PreTrainedTokenizerBase, limited: MakeLimited
 ) -> None:
-    from transformers import LlamaConfig
-
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
     model = limited(LlamaConfig(**SHAPE, vocab_size=len(tokenizer)))
     added = type(tokenizer).from_pretrained(model)
     added.add_special_tokens({"additional_special_tokens": ["<new>"]})
@@ -154,12 +127,3 @@ def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
     said = rf"{model}: token '<new>' has id {len(tokenizer):,} in tokenizer\.json, .* has {len(tokenizer):,} rows"
     with pytest.raises(ModelError, match=said):
         check_checkpoint(model)
-
-
-def test_an_empty_chosen_program_stops(params: TrainingParams) -> None:
-    from iterpref_core.training.data.checks import PairChecks
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-    checks = PairChecks.of([TokenizedPair([1], [2], [3, 2], [1, 0], [0], blank=1)])
-    stops = [found.stops for found in checks.findings(params) if "is empty: 1 of 1" in found.text]
-    assert stops == [True]

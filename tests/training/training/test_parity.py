@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from torch.nn.functional import dropout
+from transformers import (
+    AutoModelForCausalLM,
+    GPTNeoConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainingArguments,
+)
 
 from iterpref_core.records.errors import ConfigError, InputError, ModelError
+from iterpref_core.training.data.batches import Batch, Collator
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model import parity
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.parity import check_parity, silent
+from iterpref_core.training.model.reference import score_pairs
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.architectures import build_small
 
 from .conftest import Train
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.batches import Batch, Collator
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -27,21 +42,8 @@ _SIZES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _starcoder(**settings: Any) -> PreTrainedModel:
-    import torch
-    from transformers import AutoModelForCausalLM, Starcoder2Config
-
-    torch.manual_seed(0)
-    noise = {"residual_dropout": 0.3, "embedding_dropout": 0.3, "attention_dropout": 0.3}
-    return AutoModelForCausalLM.from_config(Starcoder2Config(**_SIZES | settings, **noise)).float()
-
-
 def test_dropout_by_function_is_switched_off() -> None:
-    import torch
-
-    from iterpref_core.training.model.parity import silent
-
-    model = _starcoder().train()
+    model = build_small("starcoder2").train()
     ids = torch.arange(3, 27).view(2, 12)
     assert not torch.equal(model(ids).logits, model(ids).logits), "StarCoder2's own dropout, which is no module"
     expected = model.eval()(ids).logits
@@ -54,8 +56,6 @@ def test_dropout_by_function_is_switched_off() -> None:
 
 def _llama(change: Callable[[torch.Tensor], torch.Tensor], **sizes: Any) -> PreTrainedModel:
     """A Llama that does something to its logits."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     class Changed(LlamaForCausalLM):
         def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,8 +68,6 @@ def _llama(change: Callable[[torch.Tensor], torch.Tensor], **sizes: Any) -> PreT
 
 
 def _noisy(logits: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import dropout
-
     return dropout(logits, 0.1)
 
 
@@ -84,8 +82,6 @@ def _scaled(logits: torch.Tensor) -> torch.Tensor:
 def test_code_that_training_cannot_follow_is_refused(
     change: Callable[[torch.Tensor], torch.Tensor], message: str
 ) -> None:
-    from iterpref_core.training.model.parity import check_parity
-
     with pytest.raises(ModelError, match=f"^llama: .*{message}"):
         check_parity(_llama(change), "padded", 18)
 
@@ -95,8 +91,6 @@ def _suffix(batch: Batch) -> torch.Tensor:
 
 
 def _count_up(values: torch.Tensor) -> torch.Tensor:
-    import torch
-
     return torch.arange(values.shape[1])
 
 
@@ -116,13 +110,6 @@ _WRONG: dict[str, Callable[[Any], object]] = {
 def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_other_one(
     wrong: str | None, dtype: str, control: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.model import parity
-    from iterpref_core.training.model.parity import check_parity
-
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(getattr(torch, dtype))
     if control == "exact":
@@ -156,8 +143,6 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
 
 
 def _mamba() -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM, MambaConfig
-
     sizes = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
     return AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
 
@@ -181,31 +166,18 @@ def test_a_stage_begins_with_the_check(
 
 
 def _gpt_neo(window: int) -> PreTrainedModel:
-    import torch
-    from transformers import AutoModelForCausalLM, GPTNeoConfig
-
     torch.manual_seed(0)
     sizes = {"vocab_size": 96, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "initializer_range": 0.3}
     local = {"attention_types": [[["global", "local"], 1]], "window_size": window}
     return AutoModelForCausalLM.from_config(GPTNeoConfig(**sizes, **local)).float()
 
 
-def _mistral(window: int) -> PreTrainedModel:
-    import torch
-    from transformers import AutoModelForCausalLM, MistralConfig
-
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(MistralConfig(**_SIZES, sliding_window=window, initializer_range=0.3))
-
-
 @pytest.mark.parametrize("listed", [True, False])
-@pytest.mark.parametrize("make", [_gpt_neo, _mistral])
+@pytest.mark.parametrize("make", [_gpt_neo, partial(build_small, "mistral")])
 def test_a_window_narrower_than_the_longest_pair_is_seen(
     make: Callable[[int], PreTrainedModel], listed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the name of its setting; and, whatever that is, by the probe, which is as long as the longest pair."""
-    from iterpref_core.training.model.parity import check_parity
-
     if not listed:
         monkeypatch.setattr("iterpref_core.training.model.parity.narrow_window", lambda *_: "")
     check_parity(make(16), "fork", 14)
@@ -216,10 +188,6 @@ def test_a_window_narrower_than_the_longest_pair_is_seen(
 
 def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
     """Pairs of so many tokens with their prompts, whose programs differ near their end."""
-    import torch
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
     drawn = torch.randint(3, 90, (count, tokens + 2), generator=torch.Generator().manual_seed(1)).tolist()
     focal = [0, 0, 1, 1, 0, 0]
     return [
@@ -230,13 +198,6 @@ def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
 
 def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: int) -> float:
     """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
-    from transformers import TrainingArguments
-
-    from iterpref_core.training.model.label_head import add_label_head
-    from iterpref_core.training.model.reference import score_pairs
-    from iterpref_core.training.objectives.objective_table import OBJECTIVES
-    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-
     args = TrainingArguments(
         str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
         save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
@@ -276,21 +237,17 @@ def test_the_noise_of_a_router_is_off_in_policy_and_reference(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mixtral multiplies what its router reads by random numbers while it trains."""
-    import torch
-    from transformers import AutoModelForCausalLM, MixtralConfig
-
-    def mixtral() -> PreTrainedModel:
-        torch.manual_seed(0)
-        experts = {"num_local_experts": 4, "num_experts_per_tok": 2, "router_jitter_noise": 0.5}
-        return AutoModelForCausalLM.from_config(MixtralConfig(**_SIZES, **experts, initializer_range=0.3)).float()
 
     ids = torch.arange(3, 27).view(2, 12)
-    noisy = mixtral().train()
+    trained = build_small("mixtral")
+    trained.config.attention_dropout = 0.0
+    for layer in trained.model.layers:
+        layer.self_attn.attention_dropout = 0.0
+    noisy = deepcopy(trained).train()
     assert not torch.equal(noisy(ids).logits, noisy(ids).logits)
-    trained = mixtral()
     assert _first_loss(trained, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
     trained.train()
     assert not torch.equal(trained(ids).logits, trained(ids).logits), "the user's noise is back after training"
     monkeypatch.setattr("iterpref_core.training.model.parity._noise", lambda _: iter(()))
     with pytest.raises(ModelError, match="two forward passes in training mode differ"):
-        _first_loss(mixtral(), tokenizer, tmp_path, tokens=40)
+        _first_loss(noisy, tokenizer, tmp_path, tokens=40)

@@ -12,20 +12,18 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from iterpref_core.records.config import Layout, ObjectiveName
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
 BETA, ALPHA = 0.3, 2.0
 Reduction = Literal["mean", "sum"]
@@ -47,8 +45,6 @@ Oracle = Callable[[list[Scored], Reduction], "torch.Tensor"]
 
 def _score(model: PreTrainedModel, prompt: list[int], program: list[int]) -> list[torch.Tensor]:
     """log pi(token | all before it), token by token."""
-    import torch
-
     ids = prompt + program
     logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
     return [
@@ -59,8 +55,6 @@ def _score(model: PreTrainedModel, prompt: list[int], program: list[int]) -> lis
 
 def _ratio(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None = None) -> torch.Tensor:
     """Sum of log(pi / pi_ref), over the marked tokens alone where there are marks."""
-    import torch
-
     total = torch.zeros((), dtype=torch.float64)
     for place, (own, other) in enumerate(zip(logps, ref, strict=True)):
         if marks is None or marks[place]:
@@ -69,8 +63,6 @@ def _ratio(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None 
 
 
 def _nll(programs: list[list[torch.Tensor]], reduction: Reduction) -> torch.Tensor:
-    import torch
-
     total = -sum((token for program in programs for token in program), torch.zeros((), dtype=torch.float64))
     return total / (sum(map(len, programs)) if reduction == "mean" else len(programs))
 
@@ -84,8 +76,6 @@ def _of_rejected(scored: list[Scored], reduction: Reduction) -> torch.Tensor:
 
 
 def _sigmoid(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
-    import torch
-
     return torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
 
 
@@ -106,8 +96,6 @@ def _focal_minus(one: Scored) -> torch.Tensor:
 
 
 def _mean(losses: list[torch.Tensor]) -> torch.Tensor:
-    import torch
-
     return sum(losses, torch.zeros((), dtype=torch.float64)) / len(losses)
 
 
@@ -155,22 +143,16 @@ def _smoothed(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
 
 def _odds_ratio(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
     """Odds of a probability of 1 are infinite, so it counts as a little less."""
-    import torch
-
     p_plus, p_minus = torch.exp(k_plus), torch.exp(k_minus.clamp(max=-1e-6))
     ratio = (p_plus / (1 - p_plus)) / (p_minus / (1 - p_minus))
     return BETA * torch.log1p(1 / ratio)
 
 
 def _zero(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
-    import torch
-
     return 1 - 1 / (1 + torch.exp(-BETA * k_plus)) + 1 / (1 + torch.exp(-BETA * k_minus))
 
 
 def _with_margin(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
-    import torch
-
     return torch.log1p(torch.exp(-BETA * (k_plus - k_minus) + 0.5))
 
 
@@ -225,7 +207,6 @@ _TOKENS = st.integers(4, 300)
 @st.composite
 def _pairs(draw: st.DrawFn) -> TokenizedPair:
     """A pair that shares a prefix of any length, none and all included, with marks anywhere, none included."""
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
     def tokens(low: int, high: int) -> list[int]:
         return draw(st.lists(_TOKENS, min_size=low, max_size=high))
@@ -256,9 +237,6 @@ def _gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def fresh(model_folder: Path) -> Callable[[], PreTrainedModel]:
     """Makes a model without gradients, always of the same weights."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64)
     return lambda: deepcopy(model)
 
@@ -296,11 +274,6 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     tokenizer: PreTrainedTokenizerBase,
     tmp_path: Path,
 ) -> None:
-    import torch
-    from transformers import TrainingArguments
-
-    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()
     reference = {id(pair): _random_reference(pair) for pair in pairs}

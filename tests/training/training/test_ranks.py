@@ -13,23 +13,27 @@ from contextlib import chdir, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from accelerate.commands.config.config_args import ClusterConfig
+from accelerate.commands.launch import launch_command_parser
+from safetensors.torch import load_file
 
 from iterpref_core.records.config import ObjectiveName, TrainingParams, load_params
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.storage.processes import start_processes
+from iterpref_core.training.model.ranks import sharding
+from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, files_of, read_weights
-
-if TYPE_CHECKING:
-    import torch
+from .conftest import Inputs, read_weights, train_in
 
 CONFIGURATIONS = ROOT / "config/accelerate"
 MACHINES = CONFIGURATIONS / "machines.sh"
@@ -78,9 +82,6 @@ def _train(
     folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
 ) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
     """Metrics, curve, weights, and what was told while training ran."""
-    from iterpref_core.storage.processes import start_processes
-    from iterpref_core.training.trainer.train_objective import train_objective
-
     told: dict[int, dict[str, float]] = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
 
@@ -99,7 +100,7 @@ def _train(
         _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
         metrics = json.loads("{" + result)
     else:
-        metrics = train_objective(files_of(inputs), inputs[2], objective, params, *places.values(), tell)
+        metrics = train_in(folder, inputs, objective, params, tell)
     return metrics, read_curve(folder), read_weights(folder), told
 
 
@@ -122,7 +123,7 @@ import os
 from pathlib import Path
 if "LOCAL_RANK" in os.environ:
     from transformers import PreTrainedModel
-    from iterpref_core.training.trainer import training
+    from iterpref_core.training.trainer import train_objective as training
     load, train = PreTrainedModel.from_pretrained.__func__, training.train_objective
     folder = Path(os.environ["TRAININGS"])
     running = None
@@ -186,8 +187,6 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
     name: str, tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
 ) -> None:
     """With FSDP2: losses, weights and what is written."""
-    import torch
-
     one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED[name]))
     assert sorted((sharded / f"models-{name}").read_text().split()) == ["0", "0", "1"], (
         "one model in each process, of which it has a part; and the base once more in the first, which measures how "
@@ -208,8 +207,6 @@ def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
 ) -> None:
     """FSDP2 would round them to bfloat16, and the reference could not be written."""
-    import torch
-
     one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED["bfloat16"]))
     two = json.loads((sharded / "metrics.json").read_text())["bfloat16"]
     assert two["loss"] == pytest.approx(one[0]["loss"], rel=0.01)
@@ -264,8 +261,6 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tasks.mlflow.server import Server
-
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
@@ -304,8 +299,6 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
 
 def test_an_error_of_the_only_process_is_the_run_s(tmp_path: Path) -> None:
     """accelerate starts one process without torch elastic, which would keep the message."""
-    from iterpref_core.storage.processes import start_processes
-
     configuration = tmp_path / "one.yaml"
     configuration.write_text(json.dumps(TWO_PROCESSES | {"num_processes": 1, "distributed_type": "NO"}))
     script = tmp_path / "script.py"
@@ -322,9 +315,6 @@ def test_two_machines_train_what_one_process_does(
 
     The objective needs the same order of pairs in both processes.
     """
-    import torch
-    from safetensors.torch import load_file
-
     own = params.model_copy(update={"micro_batch_size": 1})
     one = _train(tmp_path / "one", inputs, "hybrid-rpo", own)
     two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
@@ -368,9 +358,6 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> None:
-    from accelerate.commands.config.config_args import ClusterConfig
-    from accelerate.commands.launch import launch_command_parser
-
     loaded = ClusterConfig.from_yaml_file(str(path))
     assert loaded.num_processes == 8
     options = {action.dest for action in launch_command_parser()._actions}
@@ -387,22 +374,7 @@ def test_a_configuration_that_is_not_there_is_said_before(
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": str(tmp_path / "absent.yaml")}))
 
 
-def test_a_process_that_nobody_has_started_beside_others_does_not_train_alone(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams
-) -> None:
-    """The library's own function starts no process."""
-    from iterpref_core.training.trainer.train_objective import train_objective
-
-    several = params.model_copy(update={"accelerate": "two.yaml"})
-    with pytest.raises(ConfigError, match=r"training\.accelerate: two\.yaml describes several processes, and this is"):
-        train_objective(
-            files_of(inputs), inputs[2], "dpo", several, tmp_path / "out", tmp_path / "curve.csv", tmp_path / "work"
-        )
-
-
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    from iterpref_core.training.model.ranks import sharding
-
     alone, eight = SimpleNamespace(num_processes=1), SimpleNamespace(num_processes=8)
     assert sharding(alone) == ""
     assert sharding(eight) == "-8"

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records.config import TrainingParams
@@ -14,9 +16,6 @@ from .conftest import Inputs, Train, read_weights
 @pytest.fixture
 def halved(model_folder: Path, tmp_path: Path) -> Path:
     """The model in bfloat16."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     folder = tmp_path / "halved"
     shutil.copytree(model_folder, folder)
     AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16).save_pretrained(folder)
@@ -33,9 +32,6 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
     halved: Path, small_steps: dict[str, object], inputs: Inputs, train: Train, tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    import torch
-    from transformers import AutoModelForCausalLM
-
     shares = {}
     for choice in ("auto", "float32"):
         caplog.clear()
@@ -61,8 +57,6 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
 def test_adapters_are_merged_before_anything_is_rounded(
     halved: Path, inputs: Inputs, train: Train, tmp_path: Path
 ) -> None:
-    import torch
-
     lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
     for choice in ("auto", "float32"):
         train(choice, "sft", (*inputs[:2], halved), epochs=1, lora=lora, save_dtype=choice)
@@ -72,8 +66,6 @@ def test_adapters_are_merged_before_anything_is_rounded(
 
 
 def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train: Train, tmp_path: Path) -> None:
-    import torch
-
     metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
     assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
     assert 0 < metrics["surviving_change"] < 1

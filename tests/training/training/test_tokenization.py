@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import PromptFormat, TemplateUse, TrainingParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import write_jsonl
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenization import tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 @pytest.fixture
@@ -27,8 +27,6 @@ def tokenized(
     params: TrainingParams,
 ) -> Any:
     """The first pair, with other settings."""
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     pair = (pair_records[0], span_records[0])
     return lambda **form: next(tokenize_pairs([pair], ChatTemplate(tokenizer), params.model_copy(update=form)))
 
@@ -51,9 +49,6 @@ def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_pro
 def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
 ) -> None:
-    from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     prompts = {}
     for use in get_args(TemplateUse):
         template = load_chat_template(model_folder, PromptFormat(template=use))
@@ -65,27 +60,7 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     assert tokenizer.decode(prompts["completion"]) == "Sum what is above 0."
 
 
-def removed(row: TokenizedPair) -> list[int]:
-    return [getattr(row, f"{part}_truncated") for part in ("prompt", "chosen", "rejected", "focal")]
-
-
-def test_a_long_program_loses_its_end_and_a_long_prompt_its_start(tokenized: Any) -> None:
-    whole: TokenizedPair = tokenized()
-    assert removed(whole) == [0, 0, 0, 0]
-    room = whole.focal.index(1) + 2
-    short: TokenizedPair = tokenized(max_length=3 + room, max_prompt_length=3)
-    assert short.prompt_ids == whole.prompt_ids[-3:]
-    assert (short.chosen_ids, short.rejected_ids) == (whole.chosen_ids[:room], whole.rejected_ids[:room])
-    assert (len(short.focal), sum(short.focal)) == (room, 2)
-    lost = [
-        len(getattr(whole, name)) - len(getattr(short, name)) for name in ("prompt_ids", "chosen_ids", "rejected_ids")
-    ]
-    assert removed(short) == [*lost, sum(whole.focal) - 2]
-
-
 def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
-    from iterpref_core.training.data.pairs import PairReader
-
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
     joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
     assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]
@@ -97,8 +72,6 @@ def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[F
 def test_spans_of_other_pairs_are_refused(
     pairs_file: Path, tmp_path: Path, task_id: str, end: int, message: str
 ) -> None:
-    from iterpref_core.training.data.pairs import PairReader
-
     spans = FocalSpans(task_id=task_id, method="line_lcs", rejected=((0, end),), chosen=())
     write_jsonl(tmp_path / "focal.jsonl", [spans])
     with pytest.raises(RecordError, match=message):
@@ -108,9 +81,6 @@ def test_spans_of_other_pairs_are_refused(
 def test_nothing_to_train_on_and_no_room_are_refused(
     pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
 ) -> None:
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
         next(tokenize_pairs(PairReader(pairs_file, tmp_path / "focal.jsonl"), ChatTemplate(tokenizer), params))

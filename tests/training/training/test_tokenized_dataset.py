@@ -8,21 +8,19 @@ import signal
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import FocalSpans
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.data import tokenized_dataset
+from iterpref_core.training.data.checks import PairChecks
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 OpenDataset = Callable[..., "TokenizedDataset"]
 
@@ -31,9 +29,6 @@ OpenDataset = Callable[..., "TokenizedDataset"]
 def open_dataset(
     pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
 ) -> OpenDataset:
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-
     def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:
         changed = params.model_copy(update=settings)
         files = PairReader(pairs_file, spans)
@@ -45,9 +40,6 @@ def open_dataset(
 def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
     open_dataset: OpenDataset, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.data import tokenized_dataset
-    from iterpref_core.training.data.checks import PairChecks
-
     monkeypatch.setattr(tokenized_dataset, "_ROWS", 5)
     table, counted = open_dataset(), PairChecks.of(rows)
     assert list(table) == rows
@@ -76,8 +68,6 @@ def test_a_table_is_made_once_and_another_for_whatever_decides_another(
 
 
 def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
-    from iterpref_core.training.data import tokenized_dataset
-
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -91,12 +81,3 @@ def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset: OpenData
     copy.join()
     assert copy.exitcode == -signal.SIGKILL
     assert list(open_dataset()) == rows
-
-
-def test_rows_have_what_the_reference_gave_them(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
-    table = open_dataset()
-    assert table[3].ref_chosen == ()
-    table.reference = np.arange(table.starts[-1], dtype=np.float32)
-    scores = [score for side in ("chosen", "rejected") for row in table for score in getattr(row, f"ref_{side}")]
-    assert scores == list(range(sum(len(row.chosen_ids) + len(row.rejected_ids) for row in rows)))
-    assert len(table[3].ref_chosen) == len(rows[3].chosen_ids)

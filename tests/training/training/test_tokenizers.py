@@ -6,25 +6,22 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import ByT5Tokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ModelError
+from iterpref_core.training.data.tokenization import tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import Inputs, Train
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -37,8 +34,6 @@ BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
 
 def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -> PreTrainedTokenizerFast:
     """BPE on bytes, with tokens that reach across line ends and from what is visible into what is not."""
-    from transformers import PreTrainedTokenizerFast
-
     merges = [("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ċ", "ĠĠĠĠ"), (")", "Ċ"), ("č", "Ċ"), (":", "čĊ"), ("Ã", "©"), ("Ġ", "x")]
     words = [*BYTE_OF, *(a + b for a, b in merges), "<pad>", "</s>", "<s>"]
     engine = Tokenizer(models.BPE({word: place for place, word in enumerate(words)}, merges))
@@ -55,8 +50,6 @@ def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -
 
 def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
     """Blanks are ▁, one of which opens every text; line ends, tabs and everything unusual are spelled in bytes."""
-    from transformers import PreTrainedTokenizerFast
-
     spelled = [f"<0x{byte:02X}>" for byte in range(256)]
     words = ["<unk>", "<pad>", "</s>", *spelled, "▁", *LETTERS, "▁x", "▁▁▁▁", "▁ret"]
     if kind == "unigram":
@@ -164,8 +157,6 @@ def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> TokenizedPair:
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
     return next(tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params))
 
@@ -214,8 +205,11 @@ def test_what_the_length_limit_cuts_off_is_counted(
     prompt = len(whole.prompt_ids)
     short = roomy.model_copy(update={"max_prompt_length": prompt, "max_length": prompt + room})
     truncated = tokenize(pair, spans, (), tokenizer_named(name), short)
-    assert (truncated.rejected_ids, truncated.focal) == (whole.rejected_ids[:room], whole.focal[:room])
-    assert truncated.rejected_truncated == len(whole.rejected_ids) - len(truncated.rejected_ids)
+    assert truncated.focal == whole.focal[:room]
+    for side in ("chosen", "rejected"):
+        ids = getattr(whole, f"{side}_ids")
+        assert getattr(truncated, f"{side}_ids") == ids[:room]
+        assert getattr(truncated, f"{side}_truncated") == len(ids[room:])
     assert truncated.focal_truncated == sum(whole.focal) - sum(truncated.focal)
 
 
@@ -226,6 +220,7 @@ def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingPara
     assert whole.prompt_ids[0] == tokenizer.bos_token_id
     short = tokenize(pair, (), (), tokenizer, roomy.model_copy(update={"max_prompt_length": 4}))
     assert short.prompt_ids == [tokenizer.bos_token_id, *whole.prompt_ids[-3:]]
+    assert short.prompt_truncated == len(whole.prompt_ids) - 4
     assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]
 
 
@@ -239,14 +234,10 @@ def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer:
 
 
 def without_offsets() -> PreTrainedTokenizerBase:
-    from transformers import ByT5Tokenizer
-
     return ByT5Tokenizer()
 
 
 def without_special_tokens() -> PreTrainedTokenizerBase:
-    from transformers import PreTrainedTokenizerFast
-
     return PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer)
 
 
@@ -276,8 +267,6 @@ def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
 def test_a_tokenizer_without_padding_trains(
     make_model: Callable[[PreTrainedTokenizerBase], Path], inputs: Inputs, train: Train
 ) -> None:
-    from transformers import PreTrainedTokenizerFast
-
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
     metrics = train("run", "target-dpo", (*inputs[:2], model), epochs=1, batch_size=12, micro_batch_size=12)

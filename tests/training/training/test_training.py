@@ -10,14 +10,19 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pytest
+import torch
+from accelerate import PartialState
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import (
     Layout,
     ObjectiveName,
@@ -26,36 +31,27 @@ from iterpref_core.records.config import (
     TemplateUse,
     TrainingParams,
 )
-from iterpref_core.records.errors import ConfigError, InputError, ModelError
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.training.data.batches import Collator
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs, score_rows
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.trainer.checkpoint import last_checkpoint, mark_whole, run_key
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, Trained, files_of, read_weights
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from .conftest import Inputs, Train, Trained, read_weights, train_in
 
 
 def _scorer(model_folder: Path) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM
-
-    from iterpref_core.training.model.label_head import add_label_head
-
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     add_label_head(model)
     return model
 
 
 def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
-    import torch
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
-    from iterpref_core.training.model.reference import score_pairs
-
     model, marks = _scorer(model_folder), [0] * 3
     rows = [TokenizedPair(prompt, [8, 9, 10], [3], [0], marks) for prompt in ([5, 6, 7], [], [4])]
     for row in score_pairs(model, rows, size=2):
@@ -70,13 +66,6 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
 def test_reference_is_computed_once_and_read_back(
     tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    from accelerate import PartialState
-
-    from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-    from iterpref_core.training.model.reference import reference_logps, score_pairs
-
     table = open_tokenized_dataset(
         PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
     )
@@ -96,9 +85,6 @@ def test_reference_is_computed_once_and_read_back(
 @pytest.mark.parametrize("layout", ["padded", "fork"])
 def test_the_longest_pairs_are_scored_first(layout: Layout, model_folder: Path, rows: list[TokenizedPair]) -> None:
     """What does not fit into a card's memory ends a run in its first seconds."""
-    from iterpref_core.training.data.batches import Collator
-    from iterpref_core.training.model.reference import score_rows
-
     model = _scorer(model_folder)
     pairs = []
     for number, row in enumerate(rows):
@@ -134,22 +120,10 @@ def test_every_objective_trains_and_lowers_its_loss(inputs: Inputs, trained: Tra
     assert list((folder / "work" / "checkpoints").iterdir()) == []
 
 
-def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams
-) -> None:
-    import torch
-
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.trainer.train_objective import train_objective
-
+def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_path: Path, train: Train) -> None:
     for use in get_args(TemplateUse):
-        folder = tmp_path / use
-        fenced = params.model_copy(update={"answer": "fenced", "epochs": 1})
-        out, curve, work = folder / "out", folder / "curve.csv", tmp_path / "work"
-        train_objective(
-            files_of(inputs), inputs[2], "target-rpo", fenced, out, curve, work, prompt=PromptFormat(template=use)
-        )
-        assert (load_tokenizer(out).chat_template is None) == (use != "auto")
+        train(use, "target-rpo", answer="fenced", epochs=1, prompt=PromptFormat(template=use))
+        assert (load_tokenizer(tmp_path / use / "out").chat_template is None) == (use != "auto")
     auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
@@ -185,12 +159,6 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     tmp_path: Path, inputs: Inputs, train: Train, params: TrainingParams
 ) -> None:
     """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
-    import torch
-    from safetensors.torch import load_file
-
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.models.pretrained.weights import load_model
-
     saved = tmp_path / "bf16"
     load_model(inputs[2]).bfloat16().save_pretrained(saved)
     load_tokenizer(inputs[2]).save_pretrained(saved)
@@ -207,15 +175,13 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
 
 def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
     """Train in a copy of this process, which is killed after a step."""
-    from iterpref_core.training.trainer.train_objective import train_objective
 
     def die_late(_: dict[str, float], step: int) -> None:
         if step >= last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    paths = folder / "out", folder / "curve.csv", folder / "work"
     copy = multiprocessing.get_context("fork").Process(
-        target=train_objective, args=(files_of(inputs), inputs[2], "target-rpo", params, *paths, die_late)
+        target=train_in, args=(folder, inputs, "target-rpo", params, die_late)
     )
     copy.start()
     copy.join()
@@ -224,31 +190,18 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
 
 @pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)], ids=["in full", "LoRA"])
 def test_a_killed_run_resumes_and_ends_with_the_same_weights(
-    lora: dict[str, int] | None,
-    tmp_path: Path,
-    train: Train,
-    params: TrainingParams,
-    model_folder: Path,
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
+    lora: dict[str, int] | None, tmp_path: Path, train: Train, trained: Trained, params: TrainingParams, inputs: Inputs
 ) -> None:
-    import torch
-
-    from iterpref_core.training.trainer.checkpoint import last_checkpoint
-
-    inputs = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", model_folder
-    write_jsonl(inputs[0], pair_records[:12])
-    write_jsonl(inputs[1], span_records[:12])
     settings = {"epochs": 2, "lora": lora}
-    uninterrupted, killed = train("whole", "target-rpo", inputs, **settings), tmp_path / "killed"
+    (uninterrupted, folder), killed = trained("target-rpo", **settings), tmp_path / "killed"
     _train_and_die(killed, inputs, params.model_copy(update=settings), 4)
     assert not (killed / "out").exists()
     checkpoint = last_checkpoint(next((killed / "work" / "checkpoints").iterdir()))
     assert checkpoint is not None
     assert 1 <= int(checkpoint.name.removeprefix("checkpoint-")) <= 4
-    assert train("killed", "target-rpo", inputs, **settings) == uninterrupted
-    assert (killed / "curve.csv").read_bytes() == (tmp_path / "whole" / "curve.csv").read_bytes()
-    whole, resumed = read_weights(tmp_path / "whole"), read_weights(killed)
+    assert train("killed", "target-rpo", **settings) == uninterrupted
+    assert (killed / "curve.csv").read_bytes() == (folder / "curve.csv").read_bytes()
+    whole, resumed = read_weights(folder), read_weights(killed)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
@@ -271,9 +224,6 @@ def test_each_file_of_a_training_is_digested_once_and_read_once(
 def test_a_trained_adapter_becomes_a_plain_checkpoint(
     tmp_path: Path, inputs: Inputs, train: Train, layout: Layout
 ) -> None:
-    import torch
-    from safetensors.torch import load_file
-
     train("first", "target-rpo", epochs=1, lora={"r": 4}, layout=layout)
     trained, base = read_weights(tmp_path / "first"), load_file(inputs[2] / "model.safetensors")
     assert trained.keys() == base.keys()
@@ -286,12 +236,13 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(
     train("again", "target-rpo", (*inputs[:2], out), epochs=1, lora={"r": 4})
 
 
-@pytest.mark.parametrize(("epochs", "batch_size", "steps"), [(1, 4, [1, 2, 3]), (41, 12, [*range(2, 42, 2), 41])])
 def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
-    tmp_path: Path, train: Train, epochs: int, batch_size: int, steps: list[int]
+    tmp_path: Path, train: Train, trained: Trained
 ) -> None:
-    train("run", "sft", epochs=epochs, batch_size=batch_size)
-    assert [int(row["step"]) for row in read_curve(tmp_path / "run")] == steps
+    train("long", "sft", epochs=41, batch_size=12)
+    long, short = (read_curve(folder) for folder in (tmp_path / "long", trained("sft", epochs=1)[1]))
+    assert [int(row["step"]) for row in long] == [*range(2, 42, 2), 41]
+    assert [int(row["step"]) for row in short] == [1, 2, 3]
 
 
 def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(
@@ -311,8 +262,6 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
-    from iterpref_core.training.trainer.checkpoint import last_checkpoint, mark_whole
-
     for step in (5, 10, 15):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
@@ -332,9 +281,6 @@ def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> to
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
     inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.trainer.checkpoint import run_key
-
     def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
         return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
 
@@ -351,15 +297,11 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
 
 @pytest.fixture
 def policy(model_folder: Path) -> PreTrainedModel:
-    from iterpref_core.models.pretrained.weights import load_model
-
     return load_model(model_folder)
 
 
 @pytest.fixture
 def key_of_reference(policy: PreTrainedModel, params: TrainingParams) -> Callable[..., str]:
-    from iterpref_core.training.model.reference import reference_path
-
     def key(tokens: str = "tokens", fingerprint: str = "model", processes: str = "", **settings: object) -> str:
         stated = params.model_copy(update=settings)
         return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes, stated.layout).name
@@ -408,22 +350,10 @@ def test_objectives_seeds_and_rates_share_one_reference(
     assert len({key_of_reference(), *(key_of_reference(**{name: value}) for name, value in changes.items())}) == 1
 
 
-def test_random_adapters_and_all_weights_share_a_folder_and_no_reference(train: Train, tmp_path: Path) -> None:
-    from math import log
-
-    for lora in ({"r": 4, "init_lora_weights": False}, None):
-        train("run", "dpo", lora=lora, layout="padded", epochs=1)
-        first = read_curve(tmp_path / "run")[0]
-        assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
-        assert float(first["loss"]) == pytest.approx(log(2), abs=1e-5)
-
-
-def test_bad_settings_and_models_are_refused_before_anything_is_written(
+def test_a_model_that_is_not_there_is_said_before_anything_is_written(
     tmp_path: Path, inputs: Inputs, train: Train
 ) -> None:
-    with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of training\.micro_batch_size = 3"):
-        train("run", "dpo", micro_batch_size=3)
-    with pytest.raises(ModelError, match="no such folder"):
+    with pytest.raises(ModelError, match="absent"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
 
@@ -434,6 +364,7 @@ def test_bad_settings_and_models_are_refused_before_anything_is_written(
         ("simpo", {"gamma": 2.0}, {"gamma": 2.0}),
         ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
         ("dpo", {"reference_free": True}, {"referenced": False}),
+        ("simpo", {"beta": 2.0}, {"beta": 2.0}),
     ],
 )
 def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
@@ -445,19 +376,7 @@ def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
     params: TrainingParams,
     tmp_path: Path,
 ) -> None:
-    stated = params.objectives[objective].model_copy(update=option)
-    changed = train("changed", objective, epochs=1, objectives={**params.objectives, objective: stated})
+    stated = {objective: params.objectives[objective].model_copy(update=option)}
+    changed = train("changed", objective, epochs=1, objectives=params.objectives | stated)
     assert changed != trained(objective, epochs=1)[0]
     assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
-
-
-def test_an_objective_may_have_a_beta_of_its_own(
-    train: Train, trained: Trained, params: TrainingParams, tmp_path: Path
-) -> None:
-    rates = params.objectives["simpo"]
-    own = {**params.objectives, "simpo": rates.model_copy(update={"beta": 2.0})}
-    stated = train("own", "simpo", epochs=1, objectives=own)
-    common = train("common", "simpo", epochs=1, beta=2.0)
-    assert stated == common
-    assert stated != trained("simpo", epochs=1)[0]
-    assert read_lineage(tmp_path / "own/out").settings["beta"] == 2.0

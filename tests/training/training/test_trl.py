@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
+import torch
+from datasets import Dataset
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
+from trl import DPOConfig, DPOTrainer
+from trl.experimental.cpo import CPOTrainer
+from trl.experimental.orpo import ORPOTrainer
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.records.config import Layout, ObjectiveName, TrainingParams
+from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.tokenization import tokenize_pairs
+from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.losses import (
     apo_zero_loss,
     cautious_loss,
@@ -22,12 +33,7 @@ from iterpref_core.training.objectives.losses import (
     simpo_loss,
 )
 from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedTokenizerBase, Trainer
-
-    from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
 LOSS_TYPES = {
     sigmoid_loss: "sigmoid",
@@ -49,8 +55,6 @@ def _referenced(row: TokenizedPair) -> TokenizedPair:
 
 
 def _step(trainer: Trainer, batch: dict[str, torch.Tensor], bf16: bool) -> Step:
-    import torch
-
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
@@ -61,22 +65,15 @@ class _Case:
     """One objective on one model and its pairs, with alpha 2 where it has an NLL."""
 
     def __init__(self, objective: ObjectiveName, model: Path, rows: list[TokenizedPair], folder: Path) -> None:
-        from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-
         self._row = OBJECTIVES[objective]
         self._folder, self._rows, self._model = folder, rows, model
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-
         trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
 
     def trl_s(self, bf16: bool) -> Step:
-        from datasets import Dataset
-        from trl import DPOTrainer
-
         kinds: dict[str, object] = {"loss_type": [LOSS_TYPES[self._row.loss]]}
         kinds |= self._row.options
         if self._row.nll_of:
@@ -86,10 +83,6 @@ class _Case:
         return _step(DPOTrainer(**common), self._trl_batch(), bf16)
 
     def _common(self, **settings: object) -> dict[str, object]:
-        import torch
-        from transformers import AutoModelForCausalLM
-        from trl import DPOConfig
-
         arguments = DPOConfig(
             output_dir=str(self._folder), report_to="none", use_cpu=True, bf16=False, beta=0.1, max_length=None,
             activation_checkpointing=False, dataloader_pin_memory=False, **settings,
@@ -98,9 +91,6 @@ class _Case:
         return {"model": model, "args": arguments, "train_dataset": self._rows, "processing_class": self._tokenizer}
 
     def _trl_batch(self) -> dict[str, torch.Tensor]:
-        import torch
-        from torch.nn.utils.rnn import pad_sequence
-
         tokens, masks, sums = [], [], {}
         for side in ("chosen", "rejected"):
             focal = side == "rejected" and self._row.rejected == "focal"
@@ -149,10 +139,6 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
     bf16: bool, loss_off: float, gradient_off: float, short_smollm2: Path, pairs_file: Path, spans_file: Path,
     params: TrainingParams, tmp_path: Path,
 ) -> None:  # fmt: skip
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenization import tokenize_pairs
-
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(short_smollm2)
     rows = [
         _referenced(row) for row in tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params)
@@ -169,9 +155,6 @@ def test_loss_gradient_and_masks_of_smollm2_are_trl_s_own(
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.4])
 def test_simpo_is_that_of_trl_s_cpo_trainer(gamma: float) -> None:
-    import torch
-    from trl.experimental.cpo import CPOTrainer
-
     chosen = -torch.rand(5)
     rejected = -torch.rand(5)
     asked = SimpleNamespace(
@@ -184,9 +167,6 @@ def test_simpo_is_that_of_trl_s_cpo_trainer(gamma: float) -> None:
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.4])
 def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing: float) -> None:
-    import torch
-    from trl.experimental.cpo import CPOTrainer
-
     chosen = torch.randn(50)
     rejected = torch.randn(50)
     asked = SimpleNamespace(
@@ -198,9 +178,6 @@ def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing: float) -> 
 
 
 def test_orpo_is_that_of_trl_s_orpo_trainer() -> None:
-    import torch
-    from trl.experimental.orpo import ORPOTrainer
-
     chosen = -3 * torch.rand(50)
     rejected = -3 * torch.rand(50)
     asked = SimpleNamespace(beta=0.3, accelerator=SimpleNamespace(device="cpu"))

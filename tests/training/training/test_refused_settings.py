@@ -1,0 +1,41 @@
+"""Settings that no training takes: refused by name, before a model is loaded and anything is written."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from iterpref_core.records.errors import ConfigError
+
+from .conftest import SETTINGS, Inputs, Train
+
+STARTS = [
+    ({"lora": {"init_lora_weights": start}}, "lora.init_lora_weights", "") for start in SETTINGS["refused starts"]
+]
+
+
+@pytest.fixture(scope="module")
+def not_loaded(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with a weight that is no number, so that to load it would raise another error."""
+    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("broken") / "model")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][0] = math.nan
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps:UserWarning")
+@pytest.mark.parametrize(("settings", "place", "reason"), SETTINGS["refused"] + STARTS)
+def test_a_setting_that_cannot_be_taken_is_refused_by_name(
+    place: str, settings: dict[str, Any], reason: str, not_loaded: Path, inputs: Inputs, train: Train, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        train("run", "target-rpo", (*inputs[:2], not_loaded), **{"epochs": 6} | settings)
+    assert str(refused.value).startswith(f"params.yaml: training.{place}: ")
+    assert reason in str(refused.value)
+    assert not (tmp_path / "run" / "out").exists()
