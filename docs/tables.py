@@ -21,7 +21,7 @@ class Table(NamedTuple):
 
     Attributes:
         page: the page's file.
-        head: the table's two first lines.
+        head: the lines above the rows.
         rows: returns the other lines.
     """
 
@@ -47,7 +47,7 @@ def rows_of_sets() -> list[str]:
 
 
 def rows_of_extras() -> list[str]:
-    """Return the rows of the table of extras in docs/trl.md: the names of each, and how many packages they bring."""
+    """Return the list of extras in docs/trl.md: how many packages each brings, and those that it names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lock = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
     locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==", lock))
@@ -59,7 +59,7 @@ def rows_of_extras() -> list[str]:
         named = [item.name + (f"[{', '.join(sorted(item.extras))}]" if item.extras else "") for item in asked]
         # What the lock lacks are packages of other systems, other accelerators, and those that evalplus does without.
         brought = closure([*always, *asked], extras) & locked
-        rows.append(f"| {f'`{extra}`' if extra else 'none'} | {', '.join(named)} | {len(brought)} |")
+        rows.append(f"- {f'`{extra}`' if extra else 'none'}, {len(brought)}: {', '.join(named)}")
     return rows
 
 
@@ -100,7 +100,11 @@ TABLES = (
         "| set | `--format` | license | from the hub | read |\n|---|---|---|---|---|\n",
         rows_of_sets,
     ),
-    Table(ROOT / "docs/trl.md", "| extra | packages that it names | in all |\n|---|---|---|\n", rows_of_extras),
+    Table(
+        ROOT / "docs/trl.md",
+        "The extras, how many packages each brings with the library's own, and those that it names:\n\n",
+        rows_of_extras,
+    ),
 )
 
 
