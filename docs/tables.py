@@ -57,25 +57,26 @@ def rows_of_extras() -> list[str]:
     for extra in ("", "execution", "data", "training", "endpoints", "evaluation", "all", "pipeline", "cluster"):
         asked = [Requirement(line) for line in (extras[extra] if extra else project["dependencies"])]
         named = [item.name + (f"[{', '.join(sorted(item.extras))}]" if item.extras else "") for item in asked]
-        # What the lock lacks are packages of other systems, other accelerators, and those that evalplus does without.
-        brought = closure([*always, *asked], extras) & locked
+        brought = closure([*always, *asked], extras, locked)
         rows.append(f"- {f'`{extra}`' if extra else 'none'}, {len(brought)}: {', '.join(named)}")
     return rows
 
 
-def closure(asked: Iterable[Requirement], extras: dict[str, list[str]]) -> set[str]:
+def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: set[str]) -> set[str]:
     """Return the names of the packages that requirements bring, as the packages that are installed here state it.
 
     Args:
         asked: the requirements.
         extras: the requirements of each extra of this project.
+        locked: names of the packages in the lock. What it lacks are packages of other systems, other accelerators, and
+            those that evalplus does without; what these need themselves does not count.
     """
     seen: set[tuple[str, str]] = set()
     waiting = [(item, extra) for item in asked for extra in ("", *item.extras)]
     while waiting:
         item, extra = waiting.pop()
         name = canonicalize_name(item.name)
-        if (name, extra) in seen:
+        if (name, extra) in seen or name not in {*locked, "iterpref"}:
             continue
         seen.add((name, extra))
         if name == "iterpref":
@@ -83,7 +84,7 @@ def closure(asked: Iterable[Requirement], extras: dict[str, list[str]]) -> set[s
         else:
             needed = [each for each in stated(name) if each.marker is None or each.marker.evaluate({"extra": extra})]
         waiting.extend((each, of) for each in needed for of in ("", *each.extras))
-    return {name for name, _ in seen}
+    return {name for name, _ in seen} - {"iterpref"}
 
 
 def stated(name: str) -> list[Requirement]:

@@ -425,8 +425,9 @@ class _TestReader:
                     raise InsideError(f"the arguments of {name}")
                 self._inline(self._functions[name], call.args)
                 return
-        is_bare = not (call.args or call.keywords or self._depth)
-        if self._runner == "script" and self._names.path(call.func) == "unittest.main" and is_bare:
+        runs_all = not call.args and {keyword.arg for keyword in call.keywords} <= {"exit", "verbosity"}
+        is_main = self._runner == "script" and self._names.path(call.func) == "unittest.main"
+        if is_main and runs_all and not self._depth:
             self._has_ended = True  # and the classes run, as without it
             return
         if self._names.is_theirs(call.func):

@@ -167,7 +167,8 @@ SCRIPT = {
     "from solution import f\nassert f(1) == 2": "from solution import f -> f(1): 2",
     "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), 2)\nif __name__ == '__main__':\n    unittest.main()": "from solution import f -> f(1): 2",
     "import unittest\nfrom solution import f\nunittest.main()\nassert f(1) == 2": "inside: a statement behind unittest.main",
-    "import unittest\nfrom solution import f\nassert f(1) == 2\nunittest.main(exit=False)": "inside: a call that is no assertion",
+    "import unittest\nfrom solution import f\nassert f(1) == 2\nunittest.main(exit=False)": "from solution import f -> f(1): 2",
+    "import unittest\nfrom solution import f\nassert f(1) == 2\nunittest.main(argv=['x', 'T'])": "inside: a call that is no assertion",
     "import sys\nfrom solution import f\nsys.exit(f(1) != 2)": "inside: a call that is no assertion",
 }  # fmt: skip
 """Scripts."""
