@@ -382,9 +382,10 @@ class _TestReader:
     def _assign(self, target: ast.expr, value: ast.expr, node: ast.Assign) -> None:
         match target:
             case ast.Name(name) if self._names.is_stated(value):
-                # What the name has kept alive ends here: `a = Node(); a = None`.
-                must_run = name in self._names.computed
-                self._pending.append(_Statement(ast.unparse(node), frozenset(() if must_run else {name})))
+                # It runs if the name has kept something alive, which ends here: `a = Node(); a = None`.
+                if name in self._names.computed:
+                    self.used.add(name)
+                self._pending.append(_Statement(ast.unparse(node), frozenset({name})))
                 makers = frozenset(loaded(value))
                 self._names.bound[name] = Name(Origin.LITERAL, literal(value), ast.unparse(value), makers)
             case ast.Name(name):

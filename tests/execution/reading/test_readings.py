@@ -22,6 +22,7 @@ ASSERT = {
     "xs = [3, 1]\nys = xs\nf(xs)\nassert ys == [3, 1]": "inside: the form Name",
     "want = [1]\nsame = want\nassert f(1) == same": "inside: two calls in an assertion",
     "n = S(1)\nn = None\nassert f() == 0": "n = S(1); n = None -> f(): 0",
+    "want = f(1)\nwant = [1]\nassert f(2) == want": "inside: the expected value want",
     "xs: List[int] = f(1)\nassert xs == [1]": "inside: the statement AnnAssign",
     "from math import nope\nassert f(1) == 1": "from math import nope -> f(1): 1",
     "import math\nfrom solution import *\nassert f(1) == 1": "inside: all names of the solution, after others",
