@@ -71,12 +71,13 @@ def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: 
         locked: names of the packages in the lock. What it lacks are packages of other systems, other accelerators, and
             those that evalplus does without; what these need themselves does not count.
     """
+    known = locked | {"iterpref"}
     seen: set[tuple[str, str]] = set()
     waiting = [(item, extra) for item in asked for extra in ("", *item.extras)]
     while waiting:
         item, extra = waiting.pop()
         name = canonicalize_name(item.name)
-        if (name, extra) in seen or name not in {*locked, "iterpref"}:
+        if (name, extra) in seen or name not in known:
             continue
         seen.add((name, extra))
         if name == "iterpref":

@@ -102,7 +102,7 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
     pairs = load_result(metrics / "pairs.json", PairsResult)
     return CodeflowSummary(
         problems=codeflow.problems,
-        pass_rate_by_iteration=tuple(codeflow.pass_rate.values()),
+        pass_rate_by_iteration=tuple(share for _, share in sorted(codeflow.pass_rate.items())),
         pairs=pairs.pairs,
         inside=codeflow.inside,
         further_pairs=pairs.further_pairs,

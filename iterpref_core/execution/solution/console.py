@@ -57,11 +57,13 @@ def _end() -> None:
     main = weakref.ref(sys.modules.pop("__main__"))
     # A module that nothing but its own functions holds goes with all its names; of any other, the names go.
     gc.collect()
-    names = vars(main()) if main() else {}
-    for name in names:
-        if name != "__builtins__":
-            names[name] = None
-    gc.collect()
+    kept = main()
+    if kept is not None:
+        names = vars(kept)
+        for name in names:
+            if name != "__builtins__":
+                names[name] = None
+        gc.collect()
     _flush("stdout")
 
 
