@@ -9,6 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 from ..codec.canonical import Leniency  # noqa: TID252 - a zygote has these modules under another name
 
+_WAYS_TO_THE_FILE = (
+    *("__file__", "__loader__", "__spec__", "co_filename", "importlib", "inspect", "linecache", "pkgutil", "runpy"),
+    *("solution.py", "sys.modules", "traceback"),
+)
+"""Words by which a program or a test can come to the program's file."""
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
 """The runner of a test, which decides about the names that the test sees:
 
@@ -71,6 +76,29 @@ class RunStep(NamedTuple):
 SandboxStep = ValueStep | RunStep
 
 
+class Message(NamedTuple):
+    """The message to the process of a program; see `packed`."""
+
+    setup: str
+    code: str
+    steps: list[SandboxStep]
+    key: str
+    opens_file: bool
+
+
+def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
+    """Tell whether a program or a test may open the program's file: to write one takes as long as most programs.
+
+    Its lines, of which functions and tracebacks are shown, are there without a file.
+    """
+    texts = {code}
+    for step in steps:
+        if not isinstance(step, ValueStep):
+            return True
+        texts |= {step.before, step.expression}
+    return any(word in text for word in _WAYS_TO_THE_FILE for text in texts)
+
+
 def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> bytes:
     """Return the message to the process of a program.
 
@@ -81,11 +109,13 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> byt
         key: begins each report of the process. A program that writes reports does not know the key.
     """
     # Tuples: no class of this project's has to be imported, from its files, where the message is read.
-    return pickle.dumps((setup, code, [(type(step).__name__, tuple(step)) for step in steps], key))
+    fields = [(type(step).__name__, tuple(step)) for step in steps]
+    return pickle.dumps((setup, code, fields, key, _opens_file(code, steps)))
 
 
-def unpacked(message: bytes | memoryview) -> tuple[str, str, list[SandboxStep], str]:
-    """Return the argument of `packed`."""
-    setup, code, steps, key = pickle.loads(message)
+def unpacked(raw: bytes | memoryview) -> Message:
+    """Return the message that `packed` has made."""
+    setup, code, packed_steps, key, opens_file = pickle.loads(raw)
     kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
-    return setup, code, [kinds[name]._make(fields) for name, fields in steps], key
+    steps = [kinds[name]._make(fields) for name, fields in packed_steps]
+    return Message(setup, code, steps, key, opens_file)

@@ -4,16 +4,13 @@ All tests of a program share the process, in their order: a change by the progra
 the next test, as in Python itself. `protocol.steps` describes the steps, and `sandbox.reports` the reports of them.
 """
 
-import io
 import json
-import linecache
 import os
 import sys
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from ..protocol.steps import SandboxStep, ValueStep, unpacked
+from ..protocol.steps import Message, SandboxStep, ValueStep, unpacked
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
 from .names_of_tests import SharedNames, new_module, own_names
@@ -21,34 +18,22 @@ from .reports import Report, compiled, describe, exceptions_of, open_channel, pr
 from .runners.places import Places
 from .runners.table import RUNNERS
 
-_WAYS_TO_THE_FILE = (
-    *("__file__", "__loader__", "__spec__", "co_filename", "importlib", "inspect", "linecache", "pkgutil", "runpy"),
-    *("solution.py", "sys.modules", "traceback"),
-)
-"""Words by which a program or a test can come to the program's file."""
-OWN_CALLS = 2
-"""Calls of this project's between `run_job` and a test: those of `Child.run` and of `_computed` or a runner."""
-
 
 class Child:
     """The process of a program, in which its tests run.
 
     Args:
-        setup: source to run before the program; may be empty.
-        code: the program.
-        steps: of its tests.
+        message: the program and the steps of its tests.
 
     Attributes:
         folder: in which it works, and scripts and their files are; the program may remove it.
         code_folder: beside it, with the files of the program and of its other tests.
     """
 
-    def __init__(self, setup: str, code: str, steps: Sequence[SandboxStep]) -> None:
+    def __init__(self, message: Message) -> None:
         self.folder = os.getcwd()
         self.code_folder = f"{os.path.dirname(self.folder)}/code"
-        self._setup = setup
-        self._code = code
-        self._steps = steps
+        self._message = message
         self._solution: dict[str, Any] = {}
         self._shared: SharedNames | None = None
         self._modules: dict[int, ModuleType] = {}
@@ -59,28 +44,15 @@ class Child:
         Its source is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path[:0] = [self.folder, self.code_folder]
-        for path, step in {self.solution(step): step for step in self._steps}.items():
+        setup, code, steps, _, opens_file = self._message
+        for path, step in {self.solution(step): step for step in steps}.items():
             if step.runner == "script":
-                write_files({path: f"{self._setup}\n{self._code}" if self._setup else self._code})
+                write_files({path: f"{setup}\n{code}" if setup else code})
             else:
-                lines = list(io.StringIO(self._code, newline=None))  # as Python reads a file's
-                linecache.cache[path] = (len(self._code), None, lines, path)
-                if self._is_asked_for():
+                if opens_file:
                     os.mkdir(self.code_folder)
-                    write_files({path: self._code})
-                self._solution = vars(load(self._setup, self._code, path))
-
-    def _is_asked_for(self) -> bool:
-        """Tell whether somebody may open the program's file: to write one takes as long as most programs.
-
-        Its lines, of which functions and tracebacks are shown, are there without a file.
-        """
-        texts = [self._code]
-        for step in self._steps:
-            if not isinstance(step, ValueStep):
-                return True
-            texts += (step.before, step.expression)
-        return any(word in text for word in _WAYS_TO_THE_FILE for text in texts)
+                    write_files({path: code})
+                self._solution = vars(load(setup, code, path))
 
     def names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""
@@ -137,27 +109,21 @@ def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
     return value
 
 
-def _depth() -> int:
-    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to it
-    depth = 0
-    while frame:
-        frame = frame.f_back
-        depth += 1
-    return depth
-
-
 def run_job(raw: memoryview, descriptor: int) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns in any case, unless the program ends the process.
     """
-    setup, code, steps, key = unpacked(raw)
-    report = open_channel(descriptor, key)
-    # A program may call itself as deeply as in Python: this project's own calls are none of the program's.
-    sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + OWN_CALLS)
+    message = unpacked(raw)
+    steps = message.steps
+    report = open_channel(descriptor, message.key)
     if not steps:
-        return run_script(setup, code, lambda error, path: report(0, "error", 0, describe(error, path, "")))
-    child = Child(setup, code, steps)
+
+        def tell(error: BaseException, path: str) -> None:
+            report(0, "error", 0, describe(error, path, ""))
+
+        return run_script(message.setup, message.code, tell)
+    child = Child(message)
     index = -1
     step = steps[0]
     try:

@@ -52,6 +52,8 @@ _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics"
 """With their own imports: `statistics` brings `decimal`, `fractions`, `random` and others."""
 REHEARSED = "def f(x):\n    return x[1:]\n"
 """A program whose second test fails."""
+OWN_CALLS = 7
+"""Calls of this project's between `serve` and a test: from `Zygote.run_job` to `child.Child.run` and its runner."""
 REHEARSALS = 20
 """Python 3.11 looks at the types of values in code that has run eight times."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
@@ -445,7 +447,7 @@ def rehearse(folder: str) -> None:
     steps = [ValueStep("io", 0, "f([1, 2])"), ValueStep("io", 1, "f(1)")]
     raw = memoryview(packed("", REHEARSED, steps, ""))
     channel = os.memfd_create("channel")
-    path, limit = list(sys.path), sys.getrecursionlimit()
+    path = list(sys.path)
     os.mkdir(folder)
     os.chdir(folder)
     for _ in range(REHEARSALS):
@@ -455,9 +457,17 @@ def rehearse(folder: str) -> None:
     os.chdir("/")
     empty_folder(os.path.dirname(folder))
     sys.path[:] = path
-    sys.setrecursionlimit(limit)
     os.close(channel)
     del sys.modules["solution"]
+
+
+def _depth() -> int:
+    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to it
+    depth = 0
+    while frame:
+        frame = frame.f_back
+        depth += 1
+    return depth
 
 
 def serve(settings: Settings) -> None:
@@ -480,6 +490,8 @@ def serve(settings: Settings) -> None:
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
     rehearse(zygote.folder)
+    # A program may call itself as deeply as in Python: this project's own calls are none of the program's.
+    sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + OWN_CALLS)
     zygote.settle()
     say({"ready": True})
     while True:

@@ -23,6 +23,25 @@ def text_of(error: BaseException) -> str:
         return f"<{type(inner).__name__} while the message was made>"
 
 
+class _Loader(SourceFileLoader):
+    """The loader of a solution, whose file need not be there.
+
+    Args:
+        path: of the file.
+        code: its text.
+    """
+
+    def __init__(self, path: str, code: str) -> None:
+        super().__init__("solution", path)
+        self._code = code
+
+    def get_data(self, path: str) -> bytes:
+        """Return the bytes of a file: functions and tracebacks are shown with the lines of the solution's."""
+        if path == self.path:
+            return self._code.encode("utf-8", "surrogatepass")
+        return super().get_data(path)
+
+
 class CompileError(Exception):
     """An error of `compile` about the solution."""
 
@@ -73,7 +92,7 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
     """
     module = types.ModuleType("solution")
     namespace = vars(module)
-    spec = ModuleSpec("solution", SourceFileLoader("solution", path), origin=path)
+    spec = ModuleSpec("solution", _Loader(path, code), origin=path)
     spec.has_location = True
     namespace.update(__file__=path, __package__="", __spec__=spec, __loader__=spec.loader)
     sys.modules["solution"] = module
