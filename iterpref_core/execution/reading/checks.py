@@ -13,20 +13,15 @@ anything else runs inside, as a whole; see `sandbox.runners`.
 
 import ast
 import builtins
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from iterpref_core.execution.reading.assertions import read_method
 from iterpref_core.execution.reading.conditions import Condition, ConditionReader
 from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.names import BUILTINS, InsideError, Name, Names, Origin, loaded
-from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
+from iterpref_core.execution.reading.names import BUILTINS, InsideError, Name, Names, Origin, loaded, stored
+from iterpref_core.execution.reading.sources import UNREADABLE
 
-_MAX_SOURCE = 100_000
-"""Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
-_MOST_READINGS = 5
-"""Each reading finds names that are no expected values, and so changes the result of the next one."""
 _MOST_STATEMENTS = 10_000
 """Statements that are read: functions that call others twice would have no end."""
 _OF_RUNNERS = {
@@ -58,22 +53,6 @@ class Check(NamedTuple):
     raises: tuple[str, ...] = ()
 
 
-class Reading(NamedTuple):
-    """A test that was read.
-
-    Attributes:
-        checks: the checks that replace the test, in order; none where it runs inside.
-        why_inside: the part of the test that is on no list; empty if it is read as checks.
-        packages: that the test cannot do without.
-        problem: why the test cannot be compiled; empty if it can.
-    """
-
-    checks: tuple[Check, ...] = ()
-    why_inside: str = ""
-    packages: tuple[str, ...] = ()
-    problem: str = ""
-
-
 class _Statement(NamedTuple):
     """A statement that runs before a check, if one of its names is used, or it has none.
 
@@ -99,136 +78,12 @@ class _Draft(NamedTuple):
     check: Check
 
 
-@functools.lru_cache(maxsize=256)
-def read_expression(source: str, setup: str) -> bool:
-    """Tell whether the value of an expression is the solution's, rather than one that the test makes of it.
-
-    >>> read_expression("sorted(f(2))", ""), read_expression("f(2) == 4", "")
-    (True, False)
-    """
-    names = Names(shared=True)
-    try:
-        _bind_setup(names, setup)
-        ConditionReader(names).directness(parsed(source.strip()).body[0].value)  # type: ignore[attr-defined]
-    except (InsideError, AttributeError, IndexError, *UNREADABLE):
-        return False
-    return True
-
-
-@functools.lru_cache(maxsize=256)
-def read_asserts(sources: tuple[str, ...], setup: str) -> tuple[Reading, ...]:
-    r"""Return the readings of `assert` tests, which share their names.
-
-    >>> first, second = read_asserts(("xs = [2, 1]\nassert f(xs) == [1, 2]", "assert xs == [2, 1]"), "")
-    >>> [(check.before, check.expression) for check in (*first.checks, *second.checks)]
-    [('xs = [2, 1]', 'f(xs)'), ('', 'xs')]
-
-    Args:
-        sources: of the tests.
-        setup: source that runs before the program.
-    """
-    return _read(sources, setup, "assert", "solution")
-
-
-@functools.lru_cache(maxsize=256)
-def read_file(source: str, setup: str, runner: str, module: str) -> Reading:
-    """Return the reading of a test that has a module of its own.
-
-    Args:
-        source: of the test.
-        setup: source that runs before the program.
-        runner: `unittest`, `pytest` or `script`.
-        module: name that the solution is imported by.
-    """
-    (reading,) = _read((source,), setup, runner, module)
-    return reading
-
-
-def _read(sources: Sequence[str], setup: str, runner: str, module: str) -> tuple[Reading, ...]:
-    trees: list[ast.Module] = []
-    for source in sources:
-        try:
-            trees.append(parsed(source))
-        except UNREADABLE as error:
-            return tuple(Reading(problem=compile_problem(error)) for _ in sources)
-    packages = [packages_of(tree, frozenset({module})) for tree in trees]
-    try:
-        if sum(map(len, sources)) > _MAX_SOURCE:
-            raise InsideError("the length")
-        found = _read_trees(trees, setup, runner, module)
-    except InsideError as error:
-        found = [Reading(why_inside=str(error)) for _ in trees]
-    return tuple(reading._replace(packages=needed) for reading, needed in zip(found, packages, strict=True))
-
-
-def _read_trees(trees: Sequence[ast.Module], setup: str, runner: str, module: str) -> list[Reading]:
-    """Return the readings of tests that share their names.
-
-    Raises:
-        InsideError: all of them run inside.
-    """
-    refused: frozenset[str] = frozenset()
-    for _ in range(_MOST_READINGS):
-        names = Names(shared=runner in ("assert", "unittest"), refused=refused)
-        _bind_setup(names, setup)
-        readers = [_TestReader(names, runner, module) for _ in trees]
-        for reader, tree in zip(readers, trees, strict=True):
-            reader.read(tree)
-        used = frozenset().union(*(reader.used for reader in readers))
-        # What the program has seen, or may have changed, is no expected value.
-        if not names.expected & used:
-            break
-        refused |= names.expected & used
-    else:
-        raise InsideError("expected values that the program is told")
-    if any(reader.why_inside for reader in readers):
-        # Tests share their names: what one binds, one that runs inside may need.
-        for reader, tree in zip(readers, trees, strict=True):
-            if _stored(tree):
-                reader.why_inside = reader.why_inside or "names that a test inside may need"
-    return [
-        Reading(why_inside=reader.why_inside) if reader.why_inside else Reading(reader.checks(used))
-        for reader in readers
-    ]
-
-
-def _bind_setup(names: Names, setup: str) -> None:
-    """Take the names of a setup for a library's, or for unknown ones: no program decides by them.
-
-    Raises:
-        InsideError: nobody can say which names there are.
-    """
-    try:
-        statements = parsed(setup).body
-    except UNREADABLE:
-        return  # the program's process says why
-    names.bound |= dict.fromkeys(_stored(ast.Module(statements, [])), Name(Origin.UNKNOWN))
-    for node in statements:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names.bind_import(node)
-    names.of_setup = set(names.bound)
-
-
 def _check_signature(function: ast.FunctionDef) -> None:
     """See that nothing of a definition is evaluated, such as an annotation or a default value."""
     bare = ", ".join(parameter.arg for parameter in function.args.args)
     returns = function.returns is None or ast.unparse(function.returns) == "None"
     if ast.unparse(function.args) != bare or not returns or function.decorator_list:
         raise InsideError(f"the parameters of {function.name}")
-
-
-def _stored(tree: ast.AST) -> set[str]:
-    """Return all names that a tree binds."""
-    stored = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(name, ast.Store() | ast.Del()):
-                stored.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                stored.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                stored.update(alias.asname or alias.name.partition(".")[0] for alias in aliases)
-    return stored
 
 
 class _WithSources(ast.NodeTransformer):
@@ -249,7 +104,7 @@ class _WithSources(ast.NodeTransformer):
         return ast.Name(found.source, node.ctx) if 0 < len(found.source) <= _MAX_SHOWN else node
 
 
-class _TestReader:
+class TestReader:
     """A reader of one test.
 
     Args:
@@ -291,7 +146,7 @@ class _TestReader:
         except (InsideError, *UNREADABLE) as error:
             self.why_inside = str(error) or type(error).__name__
             self.used = loaded(tree)
-            self._names.bound = before | dict.fromkeys(_stored(tree), Name(Origin.UNKNOWN))
+            self._names.bound = before | dict.fromkeys(stored(tree), Name(Origin.UNKNOWN))
 
     def checks(self, used: frozenset[str]) -> tuple[Check, ...]:
         """Return the checks of the test; statements that bind nothing but names which nobody uses are left out."""
@@ -356,7 +211,7 @@ class _TestReader:
 
     def _check_free(self, node: ast.AST) -> None:
         """See that a statement binds no name of a function or class of the test, nor one that a runner looks for."""
-        taken = _stored(node) & (self._functions.keys() | self._classes.keys() | _OF_RUNNERS)
+        taken = stored(node) & (self._functions.keys() | self._classes.keys() | _OF_RUNNERS)
         if taken:
             raise InsideError(f"the name {min(taken)}")
 
@@ -399,7 +254,7 @@ class _TestReader:
                 raise InsideError("the target of an assignment")
         self._check_free(target)
         if not self._names.is_stated(value):
-            self._names.computed |= _stored(target)
+            self._names.computed |= stored(target)
 
     def _origin(self, value: ast.expr) -> Origin:
         """Return where the value of an expression comes from that runs."""
@@ -521,7 +376,7 @@ class _TestReader:
             raise InsideError(f"the call of {function.name} by another function")
         self._depth += 1
         before = dict(self._names.bound)
-        local = _stored(ast.Module(function.body, []))
+        local = stored(ast.Module(function.body, []))
         self._names.bound |= dict.fromkeys(local, Name(Origin.UNKNOWN))
         if method:
             self._self = declared[0]

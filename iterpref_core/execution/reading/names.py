@@ -222,3 +222,17 @@ def _succeeds(node: ast.Import | ast.ImportFrom) -> bool:
 def loaded(node: ast.AST) -> set[str]:
     """Return the names that an expression reads."""
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+
+
+def stored(tree: ast.AST) -> set[str]:
+    """Return all names that a tree binds."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(name, ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                found.update(alias.asname or alias.name.partition(".")[0] for alias in aliases)
+    return found

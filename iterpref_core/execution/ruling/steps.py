@@ -7,7 +7,8 @@ from typing import Any
 from iterpref_core.execution.comparison.expectations import Expected, expect
 from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
-from iterpref_core.execution.reading.checks import Check, Reading, read_asserts, read_expression, read_file
+from iterpref_core.execution.reading.checks import Check
+from iterpref_core.execution.reading.readings import Reading, read_asserts, read_expression, read_file
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
 from iterpref_core.records.errors import RecordError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from iterpref_core.execution.reading.checks import Reading, read_asserts, read_expression, read_file
+from iterpref_core.execution.reading.readings import Reading, read_asserts, read_expression, read_file
 
 ASSERT = {
     "assert f([1, -2], k='a') == {1: (2.0, None)}, 'why'": "f([1, -2], k='a'): {1: (2.0, None)}",

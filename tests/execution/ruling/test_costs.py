@@ -18,7 +18,7 @@ from iterpref_core.execution.frames import AnswerHead
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.reading.checks import read_asserts
+from iterpref_core.execution.reading.readings import read_asserts
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.execution.ruling.verdicts import MALFORMED, MAX_REPORT, parse_channel, rule
