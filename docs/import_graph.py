@@ -19,7 +19,16 @@ LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 
 GROUND = tuple(
     f"iterpref_core.records.{name}"
-    for name in ("artifacts", "config", "errors", "input_files", "prompt_messages", "results", "statement")
+    for name in (
+        "artifacts",
+        "config",
+        "errors",
+        "input_files",
+        "prompt_messages",
+        "results",
+        "stage_results",
+        "statement",
+    )
 )
 CONTRACTS = (
     *GROUND,

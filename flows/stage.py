@@ -21,11 +21,11 @@ from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, 
 from tasks.cards import own_cards
 from tasks.child import die_with
 from tasks.lock import only_one
-from tasks.mlflow.logged import Metrics, run_logged, write_metrics
+from tasks.mlflow.logged import Measured, run_logged, write_metrics
 from tasks.paths import STATE
 from tasks.stage_name import StageName
 
-STAGES: dict[str, Callable[..., Metrics]] = {
+STAGES: dict[str, Callable[..., Measured]] = {
     "problems": problems.run,
     "nanolab": nanolab.run,
     "validity": validity.run,
@@ -36,7 +36,7 @@ STAGES: dict[str, Callable[..., Metrics]] = {
     "evaluation": evaluation.run,
     "report": report.run,
 }
-"""The function of each stage, by the stage's name in dvc.yaml. Each of them returns the stage's metrics."""
+"""The function of each stage, by the stage's name in dvc.yaml. Each of them returns its record."""
 
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")

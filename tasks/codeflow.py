@@ -1,10 +1,11 @@
 """Stage `codeflow`."""
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import CodeflowResult
 from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> CodeflowResult:
     """Draft, execute and refine; answers are kept, so that a killed run asks for none of them again."""
     from iterpref_core.models.inference.backend_factory import precision_of
     from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
@@ -21,4 +22,5 @@ def run(params: Params) -> dict[str, float]:
     )
     debugging = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, ANSWERS)
     result = run_codeflow(debugging, TRAJECTORIES)
-    return {**result.metrics(), "bf16": float(precision_of(STUDENT, params.inference)[0] == "bfloat16")}
+    precision, _ = precision_of(STUDENT, params.inference)
+    return result.model_copy(update={"bf16": float(precision == "bfloat16")})

@@ -3,15 +3,15 @@
 import json
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.results import ModelResults, metric_name
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
 
 
-def run(params: Params, model: str) -> dict[str, float]:
+def run(params: Params, model: str) -> ModelResults:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
-    from iterpref_core.records.results import metric_name, metrics_of
 
     results = evaluate_model(
         name=model,
@@ -24,4 +24,4 @@ def run(params: Params, model: str) -> dict[str, float]:
     scores = {metric_name(name): result.pass_at_1 for name, result in results.measured.items()}
     with atomic_writer(pass_at_1_path(model)) as file:
         json.dump(scores, file, indent=2)
-    return metrics_of(results)
+    return results

@@ -1,10 +1,11 @@
 """Stage `localization`."""
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import LocalizationResult
 from tasks.paths import FOCAL, PAIRS, PROBLEMS
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> LocalizationResult:
     """Mark the error region of every pair."""
     from iterpref_core.pairs.localization.localization import localize_pairs
 

@@ -1,10 +1,11 @@
 """Stage `nanolab`."""
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import NanolabResult
 from tasks.paths import MODELS, PROBLEMS
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> NanolabResult:
     """Train the embedded models, or record where the given ones are."""
     from iterpref_core.training.nanolab.nanolab import build_models
 

@@ -1,14 +1,15 @@
 """Stage `pairs`."""
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import PairsResult
 from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> PairsResult:
     """Choose and filter the preference pairs."""
     from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
 
-    result = select_pairs(
+    return select_pairs(
         trajectories=TRAJECTORIES,
         problems=PROBLEMS,
         tokenizer=STUDENT,
@@ -17,4 +18,3 @@ def run(params: Params) -> dict[str, float]:
         report=CONTAMINATION,
         dropped=DROPPED,
     )
-    return result.metrics()

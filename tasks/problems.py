@@ -2,10 +2,11 @@
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.stage_results import ProblemsResult
 from tasks.paths import INGESTED, PROBLEMS
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> ProblemsResult:
     """Compose and split the problems.
 
     Raises:

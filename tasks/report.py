@@ -1,5 +1,7 @@
 """Stage `report`."""
 
+from typing import TYPE_CHECKING
+
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
@@ -17,8 +19,11 @@ from tasks.paths import (
     TRAJECTORIES,
 )
 
+if TYPE_CHECKING:
+    from iterpref_core.evaluation.report.summary_record import Summary
 
-def run(params: Params, *models: str) -> dict[str, float]:
+
+def run(params: Params, *models: str) -> "Summary":
     """Gather the summary, the pages and the tables.
 
     Args:

@@ -3,12 +3,13 @@
 import json
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.storage.processes import is_launched, start_processes
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 from tasks.stage_name import StageName
 
 
-def run(params: Params, objective: str) -> dict[str, float]:
+def run(params: Params, objective: str) -> TrainingResult:
     """Train the student with one objective; checkpoints let a killed run resume.
 
     With `training.accelerate` the stage starts itself again in several processes, of which the main one writes the
@@ -16,8 +17,8 @@ def run(params: Params, objective: str) -> dict[str, float]:
     """
     if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)
-        written: dict[str, float] = json.loads(metrics_path(StageName("training", objective)).read_text("utf-8"))
-        return written
+        written = json.loads(metrics_path(StageName("training", objective)).read_text("utf-8"))
+        return TrainingResult.of_metrics(written)
     from iterpref_core.training.trainer.train_objective import train_objective
 
     return train_objective(

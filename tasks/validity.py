@@ -1,10 +1,11 @@
 """Stage `validity`."""
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.stage_results import ValidityResult
 from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
 
 
-def run(params: Params) -> dict[str, float]:
+def run(params: Params) -> ValidityResult:
     """Measure a sample of the tests that CodeFlow works with."""
     from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.problems.validity.validity import measure_validity

@@ -73,7 +73,6 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
-    from iterpref_core.records.results import metrics_of
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
@@ -97,7 +96,7 @@ def evaluate(
         # Without samples, the benchmarks' canonical solutions are scored.
         results = score_samples(samples, setting, out, extract=extract, partial=partial)
     warn_of_absent_benchmarks(results)
-    show_result(metrics_of(results), json_)
+    show_result(results.metrics(), json_)
     if results.incomplete:
         raise typer.Exit(1)
 

@@ -60,8 +60,8 @@ def localize(
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     settings = read_params(set_, {"localization.method": method})
-    counts = localize_pairs(pairs, settings.localization, out, problems, settings.execution)
-    show_result(counts, json_)
+    result = localize_pairs(pairs, settings.localization, out, problems, settings.execution)
+    show_result(result.metrics(), json_)
 
 
 def show(

@@ -192,7 +192,7 @@ def _ingest_pairs(
     if spans is None:
         return taken
     regions = localize_pairs(out, settings.localization, spans)
-    return replace(taken, counts=taken.counts | {"spans": regions["pairs"]})
+    return replace(taken, counts=taken.counts | {"spans": regions.pairs})
 
 
 def _ingest_submissions(
@@ -371,10 +371,10 @@ def quality(
         answers=ANSWERS,
         run=f"judge {problems.resolve()}",
     )
-    metrics = assess_tests(
+    result = assess_tests(
         list(read_problems(problems).values()),
         settings.execution,
         opened,
         scores,
     )
-    show_result(metrics, json_)
+    show_result(result.metrics(), json_)

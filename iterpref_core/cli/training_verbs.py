@@ -258,7 +258,7 @@ def train(
         prompt=params.model.student_format,
     )
     if is_main_process():
-        show_result(result, json_)
+        show_result(result.metrics(), json_)
 
 
 def _show_estimate(

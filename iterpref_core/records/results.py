@@ -193,27 +193,26 @@ class ModelResults(ResultRecord):
         """The benchmarks in which answers are missing."""
         return {name: result for name, result in self.benchmarks.items() if isinstance(result, Incomplete)}
 
+    def metrics(self) -> dict[str, float]:
+        """Return a model's scores under names that DVC, MLflow and scripts know, which have `_plus` for `+`.
 
-def metrics_of(results: ModelResults) -> dict[str, float]:
-    """Return a model's scores under names that DVC, MLflow and scripts know, which have `_plus` for `+`.
+        Of a benchmark with missing answers: their number, and the bounds of the score.
 
-    Of a benchmark with missing answers: their number, and the bounds of the score.
-
-    Returns:
-        `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`, and others, of each benchmark that ran.
-    """
-    metrics: dict[str, float] = {}
-    for benchmark, result in results.benchmarks.items():
-        if not isinstance(result, Measured | Incomplete):
-            continue
-        low, high = result.ci95
-        numbers = {"ci95_low": low, "ci95_high": high, "n": float(result.n)}
-        if isinstance(result, Incomplete):
-            numbers["missing"] = float(sum(result.missing.values()))
-            numbers["pass_at_1_low"], numbers["pass_at_1_high"] = result.pass_at_1_bounds
-        else:
-            scores = {1: result.pass_at_1} | result.of_other_k
-            numbers |= {f"pass_at_{k}": score for k, score in scores.items()}
-        name = metric_name(benchmark)
-        metrics |= {f"{name}/{key}": value for key, value in numbers.items()}
-    return metrics
+        Returns:
+            `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`, and others, of each benchmark that ran.
+        """
+        metrics: dict[str, float] = {}
+        for benchmark, result in self.benchmarks.items():
+            if not isinstance(result, Measured | Incomplete):
+                continue
+            low, high = result.ci95
+            numbers = {"ci95_low": low, "ci95_high": high, "n": float(result.n)}
+            if isinstance(result, Incomplete):
+                numbers["missing"] = float(sum(result.missing.values()))
+                numbers["pass_at_1_low"], numbers["pass_at_1_high"] = result.pass_at_1_bounds
+            else:
+                scores = {1: result.pass_at_1} | result.of_other_k
+                numbers |= {f"pass_at_{k}": score for k, score in scores.items()}
+            name = metric_name(benchmark)
+            metrics |= {f"{name}/{key}": value for key, value in numbers.items()}
+        return metrics

@@ -1,4 +1,7 @@
-"""Stage results: the records that stages `codeflow` and `pairs` return, and the names of their numbers as metrics."""
+"""Stage results: the records that stages return, and the names of their numbers as metrics.
+
+Stage `evaluation` returns `results.ModelResults`, and stage `report` the record of summary.json.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -32,6 +35,67 @@ class StageResult(BaseModel):
         return cls.model_validate(fields)
 
 
+class ProblemsResult(StageResult):
+    """The problems that were written.
+
+    Attributes:
+        problems: split → problems; and `ingested`, the user's own among them.
+    """
+
+    problems: dict[str, int]
+
+
+class EmbeddedTraining(BaseModel, frozen=True):
+    """The training of an embedded model: the last loss, in nats a token, and the number of examples."""
+
+    loss: float
+    examples: int
+
+
+class NanolabResult(StageResult):
+    """The embedded models that were trained.
+
+    Attributes:
+        student: the training of the student; None where another model is named.
+        debugger: that of the debugger.
+        bf16: 1 for training in bfloat16; None if no model was trained.
+    """
+
+    student: EmbeddedTraining | None = None
+    debugger: EmbeddedTraining | None = None
+    bf16: float | None = None
+
+
+class ValidityResult(StageResult):
+    """The quality of the tests of problems. A quantity that was not measured is None.
+
+    Attributes:
+        problems: the number of problems.
+        inside: problems of these with tests that run in the program's own process, if there are any.
+        references: verdict, or `none`, → the number of references.
+        mutants: the number of changed references.
+        killed: the mutants that fail the tests.
+        mutation_score: the share of all mutants that fail.
+        line_coverage: the share of lines that the tests execute, the mean over problems.
+        branch_coverage: the share of branches.
+        coverage: the share of lines and branches together.
+        judge: the numbers of problems that a judge was `asked` about, `asked_again`, and of `unreadable` answers.
+        judge_scores: criterion → the mean of the judge's scores, from 1 to 5.
+    """
+
+    problems: int
+    inside: int | None = None
+    references: dict[str, int]
+    mutants: int
+    killed: int
+    mutation_score: float | None = None
+    line_coverage: float | None = None
+    branch_coverage: float | None = None
+    coverage: float | None = None
+    judge: dict[str, int] | None = None
+    judge_scores: dict[str, float] | None = None
+
+
 class CodeflowResult(StageResult):
     """The counts over trajectories.
 
@@ -52,6 +116,7 @@ class CodeflowResult(StageResult):
         mixed: with sampling, problems with a sample that passes and one that fails.
         inside: problems that take part with tests that run in the program's own process, if there are any.
         left_out: the reason, `inside`, → problems that take no part, if there are any.
+        bf16: 1 if the student computed in bfloat16; None if that is not known.
     """
 
     problems: int
@@ -69,6 +134,7 @@ class CodeflowResult(StageResult):
     mixed: int | None = None
     inside: int | None = None
     left_out: dict[str, int] | None = None
+    bf16: float | None = None
 
 
 class PairsResult(StageResult):
@@ -86,6 +152,66 @@ class PairsResult(StageResult):
     further_pairs: int | None = None
     dropped: dict[str, int]
     contaminated: int
+
+
+class LocalizationResult(StageResult):
+    """The error regions that were written, and the effects of the policy for fixes that only insert.
+
+    Attributes:
+        pairs: the pairs with a record.
+        empty: pairs of which D- has no text.
+        anchored: those of them that got an anchor.
+        dropped: reason → pairs without a record. `empty`: left out by policy `drop`. `no_anchor`: policy `anchor` found
+            no line, because the texts differ in blank lines at most, or the failing program has no text. With `causal`
+            also `chosen_fails` and `rejected_passes`: the tests do not tell these pairs apart.
+        focal_line_share: the share of the written pairs' failing lines with text that lie in a span.
+        executions: with `causal`, the programs that ran.
+        exhausted: with `causal`, the searches that the budget ended.
+    """
+
+    pairs: int
+    empty: int
+    anchored: int
+    dropped: dict[str, int]
+    focal_line_share: float
+    executions: int | None = None
+    exhausted: int | None = None
+
+
+class TrainingResult(StageResult):
+    """A training with one objective.
+
+    Attributes:
+        pairs: the pairs that were trained on.
+        steps: the last step.
+        model_step: the step of the weights that were written.
+        loss: the mean over the run.
+        rewards: the last values, by name.
+        focal_token_share: the share of the failing programs' tokens that count.
+        pairs_without_focal_tokens: pairs of which no token of D- is left.
+        focal_tokens_cut: tokens of D- that `max_length` has cut.
+        data: the numbers of `checks.PairChecks`.
+        validation_pairs: the pairs that were held out, if the written weights were measured on them.
+        validation: `loss`, of the written weights.
+        stopped: `patience` or the reason of a divergence → the step that showed it, if training ended early.
+        bf16: 1 for training in bfloat16.
+        surviving_change: the share of the weights' change that rounding to the written precision left.
+    """
+
+    pairs: int
+    steps: int
+    model_step: int
+    loss: float
+    rewards: dict[str, float]
+    focal_token_share: float
+    pairs_without_focal_tokens: int
+    focal_tokens_cut: int
+    data: dict[str, float]
+    validation_pairs: int | None = None
+    validation: dict[str, float] | None = None
+    stopped: dict[str, int] | None = None
+    bf16: float | None = None
+    surviving_change: float | None = None
 
 
 def _named(fields: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, float]]:

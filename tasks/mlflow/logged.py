@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
@@ -20,10 +21,15 @@ from tasks.mlflow.server import log_defect
 from tasks.paths import metrics_path
 from tasks.stage_name import StageName
 
-Metrics = dict[str, float]
+
+class Measured(Protocol):
+    """The record that a stage returns. Its numbers get the names that DVC and MLflow know here."""
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers by the names of metrics."""
 
 
-def run_logged(stage: StageName, params: Params, work: Callable[[], Metrics]) -> None:
+def run_logged(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage and write its metrics.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
@@ -31,7 +37,7 @@ def run_logged(stage: StageName, params: Params, work: Callable[[], Metrics]) ->
     Args:
         stage: its name.
         params: the parameters that it runs with.
-        work: returns its metrics.
+        work: returns its record.
     """
     if COMMAND_VARIABLE in os.environ:
         write_metrics(stage, work())
@@ -39,14 +45,14 @@ def run_logged(stage: StageName, params: Params, work: Callable[[], Metrics]) ->
         _run_alone(stage, params, work)
 
 
-def write_metrics(stage: StageName, metrics: Metrics) -> None:
+def write_metrics(stage: StageName, measured: Measured) -> None:
     """Write the metrics of a stage, or of the main one of the processes in which it trains."""
     with atomic_writer(metrics_path(stage)) as file:
-        json.dump(metrics, file, indent=2)
+        json.dump(measured.metrics(), file, indent=2)
         file.write("\n")
 
 
-def _run_alone(stage: StageName, params: Params, work: Callable[[], Metrics]) -> None:
+def _run_alone(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
     entry = LoggedCommand(describe_command("dvc repro", params))
     entry.ran = True

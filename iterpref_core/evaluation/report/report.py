@@ -8,10 +8,9 @@ from iterpref_core.evaluation.report.csv_tables import write_tables
 from iterpref_core.evaluation.report.explorer import Explored, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
 from iterpref_core.evaluation.report.summary import build_summary
-from iterpref_core.evaluation.report.summary_record import write_summary
+from iterpref_core.evaluation.report.summary_record import Summary, write_summary
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import Params
-from iterpref_core.records.results import metric_name
 from iterpref_core.storage.jsonl import check_spans, read_jsonl
 
 
@@ -28,7 +27,7 @@ def build_report(
     trajectories: Path,
     dropped: Path,
     names: Collection[str] | None,
-) -> dict[str, float]:
+) -> Summary:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
 
     Args:
@@ -46,8 +45,7 @@ def build_report(
         names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:
-        `<benchmark>/<model>` → pass@1, with `_plus` for `+`; `models_missing`; and the price of a pair,
-        `calls_per_pair` and `cost_usd_per_pair`.
+        The object of `summary.json`.
 
     Raises:
         InputError: an input is absent or unusable. Nothing is written then.
@@ -66,16 +64,7 @@ def build_report(
     write_summary(summary, out / "summary.json")
     write_page(summary, shown, out / "index.html")
     write_tables(summary, out)
-    headline: dict[str, float] = {}
-    for model, benchmarks in summary.models.items():
-        for benchmark, score in benchmarks.items():
-            headline[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
-    if summary.codeflow.calls_per_pair is not None:
-        headline["calls_per_pair"] = summary.codeflow.calls_per_pair
-    if summary.codeflow.cost_usd_per_pair is not None:
-        headline["cost_usd_per_pair"] = summary.codeflow.cost_usd_per_pair
-    headline["models_missing"] = float(len(summary.missing))
-    return headline
+    return summary
 
 
 def choose_pairs(

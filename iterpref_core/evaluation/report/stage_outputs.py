@@ -66,15 +66,6 @@ def load_json(path: Path, kind: type[T], stage: str) -> T:
         raise _made_by_another_version(path, error, stage) from None
 
 
-def load_metrics(path: Path) -> dict[str, float]:
-    """Load a stage's metrics.
-
-    Raises:
-        InputError: the file is absent, or is not a JSON object of numbers.
-    """
-    return load_json(path, dict[str, float], path.stem)
-
-
 def load_result(path: Path, kind: type[R]) -> R:
     """Load the record of a stage from its metrics.
 
@@ -82,23 +73,9 @@ def load_result(path: Path, kind: type[R]) -> R:
         InputError: the file is absent, is not a JSON object of numbers, or lacks a metric.
     """
     try:
-        return kind.of_metrics(load_metrics(path))
+        return kind.of_metrics(load_json(path, dict[str, float], path.stem))
     except ValidationError as error:
         raise _made_by_another_version(path, error, path.stem) from None
-
-
-def group(metrics: dict[str, float], prefix: str) -> dict[str, int]:
-    """Return the counts under `prefix/`, sorted by name.
-
-    >>> group({"dropped/too_long": 2.0, "pairs": 5.0}, "dropped")
-    {'too_long': 2}
-    """
-    counts = {}
-    for key, value in sorted(metrics.items()):
-        head, _, name = key.partition("/")
-        if head == prefix and name:
-            counts[name] = int(value)
-    return counts
 
 
 def _made_by_another_version(path: Path, error: ValidationError, stage: str) -> InputError:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
 from iterpref_core.evaluation.report.stage_outputs import (
-    group,
     load_hashes,
     load_json,
-    load_metrics,
     load_result,
     load_results,
 )
@@ -23,14 +21,11 @@ from iterpref_core.evaluation.report.summary_record import (
     Contamination,
     Provenance,
     Summary,
-    ValiditySummary,
 )
 from iterpref_core.records.config import Params
 from iterpref_core.records.results import GroundTruth, ModelResults
-from iterpref_core.records.stage_results import CodeflowResult, PairsResult
+from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
 
-CRITERIA = ("accuracy", "effectiveness", "reasonableness")
-"""The criteria by which a judge scores tests."""
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
 
@@ -67,8 +62,8 @@ def build_summary(
             isolation.add(result.isolation)
     return Summary(
         codeflow=_codeflow(metrics),
-        validity=_validity(load_metrics(metrics / "validity.json")),
-        localization=dict(sorted(load_metrics(metrics / "localization.json").items())),
+        validity=load_result(metrics / "validity.json", ValidityResult),
+        localization=load_result(metrics / "localization.json", LocalizationResult),
         contamination=contamination and load_json(contamination, Contamination, "pairs"),
         models=scores,
         unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
@@ -116,27 +111,6 @@ def _codeflow(metrics: Path) -> CodeflowSummary:
         calls_per_pair=codeflow.llm_calls / pairs.pairs if pairs.pairs else None,
         cost_usd_per_pair=codeflow.cost_usd / pairs.pairs if pairs.pairs else None,
     )
-
-
-def _validity(metrics: dict[str, float]) -> ValiditySummary:
-    scores = {name: metrics[f"{name}/mean"] for name in CRITERIA if f"{name}/mean" in metrics}
-    # What was not measured is absent.
-    return ValiditySummary(
-        problems=int(metrics["problems"]),
-        mutants=_count(metrics, "mutants"),
-        killed=_count(metrics, "killed"),
-        references=group(metrics, "reference"),
-        line_coverage=metrics.get("line_coverage"),
-        branch_coverage=metrics.get("branch_coverage"),
-        coverage=metrics.get("coverage/mean"),
-        mutation_score=metrics.get("mutation_score"),
-        judge=group(metrics, "judge") or None,
-        judge_scores=scores or None,
-    )
-
-
-def _count(metrics: dict[str, float], name: str) -> int | None:
-    return int(metrics[name]) if name in metrics else None
 
 
 def _ground_truth(models: Iterable[ModelResults]) -> dict[str, GroundTruth]:

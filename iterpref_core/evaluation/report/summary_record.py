@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import GroundTruth, ScoreRecord
+from iterpref_core.records.results import GroundTruth, ScoreRecord, metric_name
+from iterpref_core.records.stage_results import LocalizationResult, ValidityResult
 from iterpref_core.storage.jsonl import atomic_writer
 
 
@@ -61,34 +62,6 @@ class CodeflowSummary(SummaryRecord):
     def problems_with_pair(self) -> int:
         """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
         return self.pairs - (self.further_pairs or 0)
-
-
-class ValiditySummary(SummaryRecord):
-    """The quality of the tests of a sample of problems. A quantity that was not measured is None.
-
-    Attributes:
-        problems: the number of problems in the sample.
-        mutants: the number of changed references.
-        killed: the mutants that fail the tests.
-        references: verdict, or `none`, → the number of references.
-        line_coverage: the share of all lines that the tests execute.
-        branch_coverage: the share of all branches.
-        coverage: the mean over problems of the share of lines and branches.
-        mutation_score: the mean over problems of the share of mutants that fail the tests.
-        judge: the numbers of problems that a judge was asked about, of those asked again, and of unreadable answers.
-        judge_scores: criterion → the mean of the judge's scores, from 1 to 5.
-    """
-
-    problems: int
-    mutants: int | None = None
-    killed: int | None = None
-    references: dict[str, int]
-    line_coverage: float | None = None
-    branch_coverage: float | None = None
-    coverage: float | None = None
-    mutation_score: float | None = None
-    judge: dict[str, int] | None = None
-    judge_scores: dict[str, float] | None = None
 
 
 class Contamination(SummaryRecord):
@@ -151,7 +124,7 @@ class Summary(SummaryRecord):
     Attributes:
         codeflow: attempts and pairs.
         validity: the quality of the tests.
-        localization: the metrics of stage `localization`.
+        localization: the error regions.
         contamination: the overlap of pairs with benchmarks; None if it was not checked.
         models: model → benchmark → scores.
         unavailable: model → benchmark → the reason why it could not be measured.
@@ -162,8 +135,8 @@ class Summary(SummaryRecord):
     """
 
     codeflow: CodeflowSummary
-    validity: ValiditySummary
-    localization: dict[str, float]
+    validity: ValidityResult
+    localization: LocalizationResult
     contamination: Contamination | None
     models: dict[str, dict[str, BenchmarkScores]]
     unavailable: dict[str, dict[str, str]]
@@ -181,6 +154,23 @@ class Summary(SummaryRecord):
     def to_json(self) -> dict[str, Any]:
         """Return the summary as it stands in the file."""
         return {"contamination": {}} | self.model_dump(mode="json", exclude_none=True)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers of stage `report`, under names that DVC and MLflow know, which have `_plus` for `+`.
+
+        Returns:
+            `<benchmark>/<model>` → pass@1; `models_missing`; and the price of a pair, `calls_per_pair` and
+            `cost_usd_per_pair`, where there are pairs.
+        """
+        numbers = {
+            "models_missing": len(self.missing),
+            "calls_per_pair": self.codeflow.calls_per_pair,
+            "cost_usd_per_pair": self.codeflow.cost_usd_per_pair,
+        }
+        for model, benchmarks in self.models.items():
+            for benchmark, score in benchmarks.items():
+                numbers[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 def write_summary(summary: Summary, path: Path) -> None:

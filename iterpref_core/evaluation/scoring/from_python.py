@@ -8,7 +8,6 @@ from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
 from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.results import metrics_of
 
 
 def evaluate(
@@ -56,4 +55,4 @@ def evaluate(
         answers=state / "answers.sqlite",
         prompt=params.model.student_format,
     )
-    return metrics_of(results)
+    return results.metrics()

@@ -72,7 +72,7 @@ def locate_causes(
         pairs: pairs of any origin.
         problems: problems of the same ids, whose visible tests decide.
         execution: the parameters of running them.
-        counts: numbers of events, by the names that `localize_pairs` returns.
+        counts: numbers of events, by the names of the metrics.
 
     Raises:
         InputError: a pair's problem is not there or has no tests.

@@ -20,6 +20,7 @@ from iterpref_core.programs.source_code.line_diff import (
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import ExecutionParams, LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
+from iterpref_core.records.stage_results import LocalizationResult
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
 Localizer = Callable[[str, str], ErrorRegion]
@@ -42,7 +43,7 @@ def localize_pairs(
     out: Path,
     problems: Path | None = None,
     execution: ExecutionParams | None = None,
-) -> dict[str, float]:
+) -> LocalizationResult:
     """Write the error spans of every pair, in order; streaming.
 
     A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
@@ -56,14 +57,6 @@ def localize_pairs(
         out: the file for the FocalSpans records, written whole or not at all.
         problems: problems of the same ids, whose visible tests `causal` runs.
         execution: the parameters of running them.
-
-    Returns:
-        Counts by name. `pairs`: written. `empty`: D- has no text. `anchored`: of these, the anchored ones.
-        `dropped/empty`: left out by policy `drop`. `dropped/no_anchor`: policy `anchor` found no line, because the
-        texts differ in blank lines at most, or the failing program has no text. `focal_line_share`: the share of the
-        written pairs' failing lines with text that lie in a span. With `causal` also `executions`; `exhausted`,
-        searches that the budget ended; and `dropped/chosen_fails` and `dropped/rejected_passes`, pairs that the tests
-        do not tell apart.
 
     Raises:
         RecordError: a line of a file is broken.
@@ -83,13 +76,9 @@ def localize_pairs(
     # `apply_policy` has counted these two for the share.
     lines = counts.pop("lines", 0)
     focal_lines = counts.pop("focal_lines", 0)
-    reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0.0)
-    return {
-        "pairs": written,
-        **reported_always,
-        **counts,
-        "focal_line_share": focal_lines / max(lines, 1),
-    }
+    reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0)
+    share = focal_lines / max(lines, 1)
+    return LocalizationResult.of_metrics({"pairs": written, **reported_always, **counts, "focal_line_share": share})
 
 
 def apply_policy(
@@ -102,7 +91,7 @@ def apply_policy(
     Args:
         located: pairs with their error regions.
         params: the policy.
-        counts: numbers of events, by the names that `localize_pairs` returns.
+        counts: numbers of events, by the names of the metrics.
     """
     for pair, region in located:
         rejected = region.rejected

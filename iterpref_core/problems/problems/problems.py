@@ -9,6 +9,7 @@ from iterpref_core.problems.problems.composition import compose_problem, draw_co
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ProblemsParams
 from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name
+from iterpref_core.records.stage_results import ProblemsResult
 from iterpref_core.records.statement import statement_digest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
@@ -90,7 +91,7 @@ def hold_out(problem: Problem, share: float) -> Problem:
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 
 
-def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[str, float]:
+def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> ProblemsResult:
     """Write `problems.jsonl`.
 
     Args:
@@ -98,23 +99,20 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
         ingested: folder with users' JSONL problems; may be empty.
         out: the file to write.
 
-    Returns:
-        `problems/<split>`: number of problems in each split; `problems/ingested`.
-
     Raises:
         InputError: a file of users is broken, or there is no problem at all.
     """
-    counts = {f"problems/{split}": 0.0 for split in SPLITS} | {"problems/ingested": 0.0}
+    counts = dict.fromkeys((*SPLITS, "ingested"), 0)
     taken: set[str] = set()
 
     def counted() -> Iterator[Problem]:
         for problem in compose_splits(params):
             taken.add(problem.task_id)
-            counts[f"problems/{problem.split}"] += 1
+            counts[str(problem.split)] += 1
             yield problem
         for problem in read_ingested(ingested, taken):
-            counts["problems/ingested"] += 1
-            counts[f"problems/{problem.split}"] += 1
+            counts["ingested"] += 1
+            counts[str(problem.split)] += 1
             yield problem
         if not taken:
             raise InputError(
@@ -123,4 +121,4 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> dict[st
             )
 
     write_jsonl(out, counted())
-    return counts
+    return ProblemsResult(problems=counts)

@@ -2,10 +2,11 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 
 from iterpref_core.execution import open_executor
 from iterpref_core.models.inference.backend import Model
@@ -14,6 +15,7 @@ from iterpref_core.problems.validity.mutation_score import PRELOAD, ProblemQuali
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ExecutionParams, ValidityParams
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.stage_results import ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
 
@@ -22,8 +24,8 @@ _SEED = 29
 """The seed of the choice of problems, and of mutants."""
 _MUTANTS = 6
 """The largest number of mutants of a reference."""
-_MEANS = {"line_coverage": "line_coverage", "branch_coverage": "branch_coverage", "coverage": "coverage/mean"}
-"""Field of `ProblemQuality` → metric that is its mean."""
+_MEANS = ("line_coverage", "branch_coverage", "coverage")
+"""Fields of `ProblemQuality` of which the mean is given."""
 
 Judge = AbstractContextManager[Model | None]
 """A context that opens the model that scores tests, after everything else is measured; None without a judge."""
@@ -35,7 +37,7 @@ def measure_validity(
     execution: ExecutionParams,
     judge: Judge,
     out: Path,
-) -> dict[str, float]:
+) -> ValidityResult:
     """Measure the tests of a sample of CodeFlow's problems.
 
     Args:
@@ -44,9 +46,6 @@ def measure_validity(
         execution: the limits of the programs.
         judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order in which the problems were drawn.
-
-    Returns:
-        The metrics of `assess_tests`.
 
     Raises:
         RecordError: a broken line.
@@ -62,7 +61,7 @@ def assess_tests(
     execution: ExecutionParams,
     judge: Judge,
     out: Path | None,
-) -> dict[str, float]:
+) -> ValidityResult:
     """Measure the tests of problems, visible and hidden ones together.
 
     Args:
@@ -70,13 +69,6 @@ def assess_tests(
         execution: the limits of the programs.
         judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order of the problems; None writes none.
-
-    Returns:
-        The metrics. `problems`; `inside`, those with tests that run inside, if there are any. `reference/<verdict>`
-        (or `none`): the verdicts on the references. `mutants`, `killed`, and `mutation_score`, the share of all
-        mutants that fail. `line_coverage`, `branch_coverage` and `coverage/mean` (lines and branches together): means
-        over problems. With a judge also `judge/asked`, `judge/asked_again`, `judge/unreadable`, and
-        `<criterion>/mean` for each criterion.
 
     Raises:
         ExecutionError: the engine failed.
@@ -96,10 +88,7 @@ def assess_tests(
             ]
     if out is not None:
         write_jsonl(out, assessed)
-    metrics = _metrics(assessed)
-    for name, count in counts.items():
-        metrics[f"judge/{name}"] = float(count)
-    return metrics
+    return _result(assessed, counts)
 
 
 def _draw(path: Path, size: int) -> list[Problem]:
@@ -122,33 +111,31 @@ def _draw(path: Path, size: int) -> list[Problem]:
     return drawn
 
 
-def _metrics(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
+def _result(assessed: Sequence[ProblemQuality], judge: Mapping[str, int]) -> ValidityResult:
+    """Return the numbers of problems, and what a judge was asked."""
     mutants = sum(item.mutants for item in assessed)
     killed = sum(item.killed for item in assessed)
-    metrics = {
-        "problems": float(len(assessed)),
-        "mutants": float(mutants),
-        "killed": float(killed),
-    }
     references = Counter(item.reference or "none" for item in assessed)
-    for verdict, count in sorted(references.items()):
-        metrics[f"reference/{verdict}"] = float(count)
-    if inside := sum(item.inside is not None for item in assessed):
-        metrics["inside"] = float(inside)
-    for field, name in _MEANS.items():
-        values = _measured(assessed, field)
-        if values:
-            metrics[name] = sum(values) / len(values)
-    if mutants:
-        metrics["mutation_score"] = killed / mutants
     judged = [item.judge for item in assessed if item.judge is not None]
-    if judged:
-        for name in CRITERIA:
-            scores = [getattr(scores_of_one, name) for scores_of_one in judged]
-            metrics[f"{name}/mean"] = sum(scores) / len(scores)
-    return metrics
+    scores = {name: fmean([getattr(of_one, name) for of_one in judged]) for name in CRITERIA} if judged else None
+    return ValidityResult(
+        problems=len(assessed),
+        inside=sum(item.inside is not None for item in assessed) or None,
+        references=dict(sorted(references.items())),
+        mutants=mutants,
+        killed=killed,
+        mutation_score=killed / mutants if mutants else None,
+        judge=dict(judge) or None,
+        judge_scores=scores,
+        **_means(assessed),
+    )
 
 
-def _measured(assessed: Iterable[ProblemQuality], name: str) -> list[float]:
-    values = [getattr(item, name) for item in assessed]
-    return [value for value in values if value is not None]
+def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
+    """Return the means over the problems of which a coverage was measured, by name."""
+    means = {}
+    for name in _MEANS:
+        values = [getattr(item, name) for item in assessed if getattr(item, name) is not None]
+        if values:
+            means[name] = fmean(values)
+    return means

@@ -15,6 +15,7 @@ from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import BackendName, ExecutionParams, ModelParams, NanolabParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records.stage_results import EmbeddedTraining, NanolabResult
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
@@ -32,7 +33,7 @@ def build_models(
     execution: ExecutionParams,
     out: Path,
     backend: BackendName = "transformers",
-) -> dict[str, float]:
+) -> NanolabResult:
     """Write `student/` and `debugger/` below `out`.
 
     - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
@@ -47,10 +48,6 @@ def build_models(
         execution: limits for running broken references, whose feedback the debugger learns from.
         out: folder to write to.
         backend: backend of the debugger.
-
-    Returns:
-        For every model trained: `<model>/loss` (nats a token) and `<model>/examples`; and `bf16`, 1 for training in
-        bfloat16. Empty if no model is trained.
 
     Raises:
         ModelError: a named model cannot be had.
@@ -79,7 +76,7 @@ def build_models(
         with new_folder(out / role, replace=True) as folder:
             write_checkpoint(name, folder)
     if not embedded:
-        return {}
+        return NanolabResult()
     return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, out)
 
 
@@ -89,10 +86,10 @@ def _train_embedded(
     nanolab: NanolabParams,
     execution: ExecutionParams,
     out: Path,
-) -> dict[str, float]:
+) -> NanolabResult:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
     tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
-    metrics: dict[str, float] = {}
+    trained = {}
     for role in roles:
         split = [problem for problem in known if problem.split == role]
         if not split:
@@ -100,8 +97,8 @@ def _train_embedded(
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
         if role == "debugger":
             examples += _refinements(split, execution)
-        metrics |= _train(role, examples, tokenizer, nanolab, out)
-    return metrics
+        trained[role] = _train(role, examples, tokenizer, nanolab, out)
+    return NanolabResult(bf16=float(uses_bf16("auto", "cpu")), **trained)
 
 
 def _train(
@@ -110,7 +107,7 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     nanolab: NanolabParams,
     out: Path,
-) -> dict[str, float]:
+) -> EmbeddedTraining:
     steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
     model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
     settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
@@ -124,11 +121,7 @@ def _train(
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         write_lineage(folder, lineage)
-    return {
-        f"{role}/loss": loss,
-        f"{role}/examples": float(len(examples)),
-        "bf16": float(uses_bf16("auto", "cpu")),
-    }
+    return EmbeddedTraining(loss=loss, examples=len(examples))
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:

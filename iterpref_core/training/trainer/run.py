@@ -1,7 +1,6 @@
 """Run of a training: it is set up, trains from its last checkpoint, and writes model and curve."""
 
 import shutil
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
+from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
 from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError
@@ -139,18 +139,16 @@ class Run:
         self,
         trainer: BaseTrainer,
         checkpoints: Path,
-        step: int,
         lineage: ModelLineage,
-        metrics: Mapping[str, float],
-    ) -> dict[str, float]:
-        """Write model and curve, remove the checkpoints, and return all metrics.
+        result: TrainingResult,
+    ) -> TrainingResult:
+        """Write model and curve, remove the checkpoints, and return the whole result.
 
         Args:
             trainer: holds the weights to write.
             checkpoints: the folder of its checkpoints.
-            step: the step of these weights.
             lineage: of the model.
-            metrics: of the training; those of the written weights are added.
+            result: of the training; the numbers of the written weights are added.
         """
         share = write_model(
             trainer,
@@ -161,14 +159,11 @@ class Run:
             save_dtype=self.params.save_dtype,
         )
         if self.processes.is_main_process:
-            trainer.write_curve(self.paths.curve, step)
+            trainer.write_curve(self.paths.curve, result.model_step)
             shutil.rmtree(checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
-        return {
-            **metrics,
-            "bf16": float(self.params.bf16 is True),
-            "surviving_change": share,
-        }
+        written = {"bf16": float(self.params.bf16 is True), "surviving_change": share}
+        return result.model_copy(update=written)
 
 
 def set_up_run(

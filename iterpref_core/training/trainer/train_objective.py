@@ -19,6 +19,7 @@ from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
+from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.pairs import PairReader
@@ -65,7 +66,7 @@ def train_objective(
     scratch: Path,
     on_log: OnLog | None = None,
     prompt: PromptFormat | None = None,
-) -> dict[str, float]:
+) -> TrainingResult:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
     Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
@@ -80,15 +81,6 @@ def train_objective(
         scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
         prompt: the form in which the model reads prompts; the trained model keeps to it.
-
-    Returns:
-        `pairs`, `steps`, `model_step` (whose weights were written), `loss` (mean over the run), last values of the
-        rewards, `focal_token_share` (of the failing programs' tokens), `pairs_without_focal_tokens`,
-        `focal_tokens_cut` by `max_length`, and as `data/...` the numbers of `checks.PairChecks`. `surviving_change` is
-        the share of the weights' change that rounding to the written precision left. With validation
-        `validation_pairs`, and `validation/loss` (of the weights that were written). Where
-        training diverged `stopped/<reason>`: the step that showed it. Where `early_stopping_patience` ended it,
-        `stopped/patience`: its last step.
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
@@ -117,10 +109,8 @@ def train_objective(
     diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
     best = trainer.state.best_model_checkpoint if params.select == "best" else None
     step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE, best)
-    metrics = _metrics(data, trainer, step, diverged)
-    if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
-        metrics["stopped/patience"] = float(trainer.state.global_step)
-    return run.finish(trainer, checkpoints, step, _lineage(run, resolved, data, trainer, metrics), metrics)
+    result = _result(data, trainer, step, _stopped(trainer, diverged, params))
+    return run.finish(trainer, checkpoints, _lineage(run, resolved, data, trainer, result), result)
 
 
 @dataclass(frozen=True)
@@ -219,7 +209,7 @@ def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments:
 
 
 def _lineage(
-    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: FocalDPOTrainer, metrics: Mapping[str, float]
+    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: FocalDPOTrainer, result: TrainingResult
 ) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | resolved.values()
     settings["layout"] = trainer.data_collator.layout
@@ -228,49 +218,42 @@ def _lineage(
         objective=run.objective,
         settings=settings | run.prompt.parameters,
         pairs=data.trained,
-        steps=int(metrics["steps"]),
-        model_step=int(metrics["model_step"]),
+        steps=result.steps,
+        model_step=result.model_step,
         localization=data.rows.methods,
         data=data.reader.digests,
         versions=training_versions(),
     )
 
 
-def _metrics(
-    data: _Data,
-    trainer: FocalDPOTrainer,
-    step: int,
-    diverged: DivergedError | None,
-) -> dict[str, float]:
-    """Return the metrics that `train_objective` names, but for those of the written weights."""
+def _stopped(trainer: FocalDPOTrainer, diverged: DivergedError | None, params: TrainingParams) -> dict[str, int] | None:
+    """Return why training ended early, and at which step; None if it did not."""
+    stopped = {}
+    if diverged:
+        stopped[diverged.reason] = diverged.step
+    if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
+        stopped["patience"] = trainer.state.global_step
+    return stopped or None
+
+
+def _result(data: _Data, trainer: FocalDPOTrainer, step: int, stopped: dict[str, int] | None) -> TrainingResult:
+    """Return the numbers of a training, but for those of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
-    scored = [entry for entry in history if "eval_loss" in entry and entry["step"] == step]
-    metrics = {
-        "pairs": float(data.trained),
-        "steps": float(trainer.state.global_step),
-        "model_step": float(step),
-        "loss": mean_loss(history),
-    }
-    for name in REWARDS:
-        if name in last:
-            metrics[name] = float(last[name])
-    metrics |= _token_shares(data)
-    if scored:
-        metrics["validation_pairs"] = float(data.held.sum())
-        metrics["validation/loss"] = float(scored[-1]["eval_loss"])
-    if diverged:
-        metrics[f"stopped/{diverged.reason}"] = float(diverged.step)
-    return metrics
-
-
-def _token_shares(data: _Data) -> dict[str, float]:
-    """Return the metrics of tokens: how many of the failing programs' count, and the numbers of the checks."""
+    scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = data.rows.checks
     counts = checks.counts()
-    metrics = {
-        "focal_token_share": float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum()),
-        "pairs_without_focal_tokens": float(counts["focal_empty"] + counts["focal_lost"]),
-        "focal_tokens_cut": float(checks["focal_truncated"].sum()),
-    }
-    return metrics | {f"data/{name}": value for name, value in checks.numbers().items()}
+    return TrainingResult(
+        pairs=data.trained,
+        steps=trainer.state.global_step,
+        model_step=step,
+        loss=mean_loss(history),
+        rewards={name.removeprefix("rewards/"): last[name] for name in REWARDS if name in last},
+        focal_token_share=float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum()),
+        pairs_without_focal_tokens=counts["focal_empty"] + counts["focal_lost"],
+        focal_tokens_cut=int(checks["focal_truncated"].sum()),
+        data=checks.numbers(),
+        validation_pairs=int(data.held.sum()) if scored else None,
+        validation={"loss": scored[-1]} if scored else None,
+        stopped=stopped,
+    )

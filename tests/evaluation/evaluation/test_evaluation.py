@@ -29,7 +29,6 @@ from iterpref_core.records.config import (
     LiveCodeBenchParams,
 )
 from iterpref_core.records.errors import BudgetError, DataUnavailableError, InputError
-from iterpref_core.records.results import metrics_of
 from tests.evaluation.evaluation.recorded_model import kept
 from tests.evaluation.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
@@ -77,7 +76,7 @@ class Bench:
         model = StoredModel(self._open, identity, answers, in_process=True)
         sampler = Sampler(model, params, mode, fresh=fresh)
         setting = measuring(self.setting, *benchmarks)
-        return metrics_of(ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")))
+        return ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")).metrics()
 
     def _open(self) -> Model:
         self.opened += 1
@@ -92,7 +91,7 @@ class Bench:
         own = {"evaluation": PARAMS, "inference": inference, "budget": budget}
         setting = replace(self.setting, params=self.setting.params.model_copy(update=own))
         paths = self.folder / "debugger", setting, self.folder / "out", self.folder / "answers.sqlite"
-        return metrics_of(evaluate_model("debugger", *paths, fresh=fresh))
+        return evaluate_model("debugger", *paths, fresh=fresh).metrics()
 
     def results(self, out: str = "out") -> dict[str, Any]:
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
@@ -147,7 +146,7 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     with pytest.raises(InputError, match=r"mine\.jsonl: no sample for 1 of 2 tasks of heldout, such as h/square"):
         score_samples(samples, measuring(bench.setting, "heldout"), out)
     samples.write_text("\n".join(map(json.dumps, [*lines, {"task_id": "h/square", "solution": "def f(x): return x"}])))
-    metrics = metrics_of(score_samples(samples, measuring(bench.setting, "heldout", "validation"), out))
+    metrics = score_samples(samples, measuring(bench.setting, "heldout", "validation"), out).metrics()
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
     assert json.loads((out / "results.json").read_text())["model"] == "mine"
     assert sorted(path.name for path in (out / "samples").iterdir()) == ["heldout.jsonl", "validation.jsonl"]

@@ -15,7 +15,7 @@ from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
 from iterpref_core.records.config import load_params
-from iterpref_core.records.stage_results import CodeflowResult, PairsResult
+from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
@@ -97,18 +97,25 @@ def _write_metrics(folder: Path) -> None:
         verdicts={"wrong_answer": 80},
         verdicts_by_iteration={0: {"wrong_answer": 80}},
         cost_usd=0.0,
-    ).metrics()
+    )
     dropped = {"unsolved": 3, "solved_by_draft": 10, "identical_ast": 7}
-    pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0).metrics()
-    focal = {"pairs": 80, "empty": 6, "anchored": 6, "focal_line_share": 0.31}
-    validity = {"problems": 60, "mutants": 300, "killed": 240, "line_coverage": 0.9, "branch_coverage": 0.8}
-    validity |= {"reference/passed": 58, "reference/none": 2, "judge/asked": 60, "judge/asked_again": 3}
-    validity |= {"judge/unreadable": 1, "coverage/mean": 0.8712, "mutation_score": 0.8}
-    for number, name in enumerate(("accuracy", "effectiveness", "reasonableness")):
-        validity |= {f"{name}/mean": 4.25 - number}
+    pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0)
+    focal = LocalizationResult(pairs=80, empty=6, anchored=6, dropped={"empty": 0}, focal_line_share=0.31)
+    validity = ValidityResult(
+        problems=60,
+        mutants=300,
+        killed=240,
+        line_coverage=0.9,
+        branch_coverage=0.8,
+        coverage=0.8712,
+        mutation_score=0.8,
+        references={"none": 2, "passed": 58},
+        judge={"asked": 60, "asked_again": 3, "unreadable": 1},
+        judge_scores={"accuracy": 4.25, "effectiveness": 3.25, "reasonableness": 2.25},
+    )
     written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
-    for name, metrics in written.items():
-        (folder / f"{name}.json").write_text(json.dumps(metrics), encoding="utf-8")
+    for name, result in written.items():
+        (folder / f"{name}.json").write_text(json.dumps(result.metrics()), encoding="utf-8")
     for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
         _write_curve(folder / "training" / f"{objective}.curve.csv", objective)
 

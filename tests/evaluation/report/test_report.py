@@ -17,7 +17,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment: SimpleNamespace, tmp_path: Path) -> None:
-    metrics = experiment.build(tmp_path / "reports", names=["base", "sft", "new"])
+    metrics = experiment.build(tmp_path / "reports", names=["base", "sft", "new"]).metrics()
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
     assert (list(summary["models"]), summary["missing"]) == (["base", "sft"], ["new"])
     assert "heldout/rpo" not in metrics
@@ -26,7 +26,7 @@ def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment: Simpl
 
 def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNamespace, tmp_path: Path) -> None:
     out = tmp_path / "reports"
-    metrics = experiment.build(out)
+    metrics = experiment.build(out).metrics()
 
     tables = ("failures", "outcomes", "pass_rate", "results")
     assert {path.name for path in out.iterdir()} == {
@@ -45,7 +45,7 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
 def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment: SimpleNamespace, tmp_path: Path) -> None:
     """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
     experiment.write_results("ipo", 155)
-    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "ipo"])
+    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "ipo"]).metrics()
     assert metrics["heldout/ipo"] == 155 / 200
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
     assert summary["comparisons"]["target-rpo"]["ipo"]["heldout"]["difference"] == pytest.approx(5 / 200)

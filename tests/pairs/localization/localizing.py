@@ -22,5 +22,5 @@ def localize(
     """Return metrics and spans; causal needs the problems and the settings of the engine in `programs`."""
     write_jsonl(folder / "pairs.jsonl", pairs)
     params = section(LocalizationParams, method=method, empty=empty, widen_lines=widen)
-    metrics = localize_pairs(folder / "pairs.jsonl", params, folder / "focal.jsonl", *programs)
+    metrics = localize_pairs(folder / "pairs.jsonl", params, folder / "focal.jsonl", *programs).metrics()
     return metrics, list(read_jsonl(folder / "focal.jsonl", FocalSpans))

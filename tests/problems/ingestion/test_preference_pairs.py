@@ -34,7 +34,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) 
     out, spans = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     ingest_pairs(Source([written(tmp_path / "in.json", PAIR)]), out)
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
-    assert localize_pairs(out, focal, spans)["pairs"] == 1
+    assert localize_pairs(out, focal, spans).pairs == 1
     assert marked(REJECTED, next(read_jsonl(spans, FocalSpans)).rejected) == ["    return x"]
 
 

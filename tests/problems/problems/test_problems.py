@@ -62,10 +62,10 @@ def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: P
     own = [problems[0].model_copy(update={"task_id": name, "split": split}) for name, split in splits.items()]
     write_jsonl(tmp_path / "own.jsonl", own)
     out = tmp_path / "out" / "problems.jsonl"
-    counts = build_problems(PARAMS, tmp_path, out)
+    counts = build_problems(PARAMS, tmp_path, out).problems
     written = list(read_jsonl(out, Problem, unique=True))
     assert {problem.task_id: problem.split for problem in written[-4:]} == splits | {"own/1": "codeflow"}
-    found = {name: counts[f"problems/{name}"] for name in ("ingested", "codeflow", "heldout", "validation")}
+    found = {name: counts[name] for name in ("ingested", "codeflow", "heldout", "validation")}
     assert found == {"ingested": 4, "codeflow": 22, "heldout": 51, "validation": 11}
     trained_on = {problem.task_id for problem in selected(out)}
     assert trained_on & splits.keys() == {"own/1", "own/2"}
@@ -111,10 +111,10 @@ NOTHING_COMPOSED = PARAMS.model_copy(
 def test_composed_problems_can_be_left_out_altogether(tmp_path: Path, problems: list[Problem]) -> None:
     own = [problems[0].model_copy(update={"task_id": f"own/{split}", "split": split}) for split in (None, "heldout")]
     write_jsonl(tmp_path / "own.jsonl", own)
-    counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl")
+    counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl").problems
     written = read_jsonl(tmp_path / "out" / "problems.jsonl", Problem)
     assert [(problem.task_id, problem.split) for problem in written] == [
         ("own/None", "codeflow"),
         ("own/heldout", "heldout"),
     ]
-    assert (counts["problems/codeflow"], counts["problems/heldout"], counts["problems/student"]) == (1, 1, 0)
+    assert (counts["codeflow"], counts["heldout"], counts["student"]) == (1, 1, 0)

@@ -12,6 +12,7 @@ from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.stage_results import ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel
 from tests.settings import PARAMS
@@ -53,7 +54,7 @@ FOUR = (
 
 def measure(
     tmp_path: Path, judge: AbstractContextManager[Model | None], **values: object
-) -> tuple[dict[str, float], dict[str, ProblemQuality]]:
+) -> tuple[ValidityResult, dict[str, ProblemQuality]]:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])
     params = PARAMS.validity.model_copy(update={"sample": 10, **values})
@@ -67,16 +68,12 @@ def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_mea
     assert (found["weak"].coverage, found["weak"].mutation_score) == (4 / 6, 3 / 6)
     assert (found["strong"].coverage, found["strong"].mutation_score) == (1.0, 1.0)
     assert (found["fails"].reference, found["fails"].coverage) == ("wrong_answer", None)
-    assert metrics["problems"] == 4
-    assert {name: n for name, n in metrics.items() if name.startswith("reference/")} == {
-        "reference/none": 1,
-        "reference/passed": 2,
-        "reference/wrong_answer": 1,
-    }
-    assert metrics["coverage/mean"] == pytest.approx((4 / 6 + 1) / 2)
-    assert (metrics["line_coverage"], metrics["branch_coverage"]) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
-    assert (metrics["mutants"], metrics["killed"], metrics["mutation_score"]) == (12, 9, 9 / 12)
-    assert not any(name.startswith(("judge/", "accuracy")) for name in metrics)
+    assert metrics.problems == 4
+    assert metrics.references == {"none": 1, "passed": 2, "wrong_answer": 1}
+    assert metrics.coverage == pytest.approx((4 / 6 + 1) / 2)
+    assert (metrics.line_coverage, metrics.branch_coverage) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
+    assert (metrics.mutants, metrics.killed, metrics.mutation_score) == (12, 9, 9 / 12)
+    assert metrics.judge is metrics.judge_scores is None
 
 
 def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measured(tmp_path: Path) -> None:
@@ -89,9 +86,9 @@ def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measu
         "none": None,
     }
     assert found["strong"].coverage == 1.0
-    assert (metrics["judge/asked"], metrics["judge/asked_again"], metrics["judge/unreadable"]) == (4, 1, 1)
+    assert metrics.judge == {"asked": 4, "asked_again": 1, "unreadable": 1}
     assert judge.asked == 5
-    assert metrics["effectiveness/mean"] == pytest.approx(5 / 3)
+    assert metrics.metrics()["judge_scores/effectiveness"] == pytest.approx(5 / 3)
 
 
 def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None:
@@ -107,7 +104,7 @@ def test_problems_with_tests_that_run_inside_are_counted(tmp_path: Path) -> None
     write_jsonl(path, [problem("outside", *WEAK), problem("inside", *WEAK, hidden_tests=(loop, loop))])
     out = tmp_path / "validity.jsonl"
     metrics = measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(), out)
-    assert metrics["inside"] == 1
+    assert metrics.inside == 1
     assert {quality.task_id: quality.inside for quality in read_jsonl(out, ProblemQuality)} == {
         "outside": None,
         "inside": 2,

@@ -159,7 +159,7 @@ def _build(
 ) -> dict[str, float]:
     """Run the stage; it writes to `models`."""
     write_jsonl(folder / "problems.jsonl", problems)
-    return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend)
+    return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend).metrics()
 
 
 def _checkpoint(folder: Path) -> str:

@@ -165,7 +165,7 @@ def train_in(folder: Path, inputs: Inputs, objective: str, params: TrainingParam
     """Train; the paths that are written to lie in the folder."""
     paths = folder / "out", folder / "curve.csv", folder / "work"
     files = {"pairs": inputs[0], "spans": inputs[1]}
-    return train_objective(files, inputs[2], objective, params, *paths, *more)
+    return train_objective(files, inputs[2], objective, params, *paths, *more).metrics()
 
 
 @pytest.fixture

@@ -136,14 +136,16 @@ if "LOCAL_RANK" in os.environ:
         return model
     def train_several(params, **options):
         global running
-        metrics = {}
+        results = {}
         for running, settings in json.loads((folder / "settings.json").read_text()).items():
             places = {"out": "out", "curve": "curve.csv", "scratch": "work"}
             options |= {place: folder / running / name for place, name in places.items()}
-            metrics[running] = train(params=params.model_copy(update=settings), **options)
+            results[running] = train(params=params.model_copy(update=settings), **options)
         if os.environ["RANK"] == "0":
-            (folder / "metrics.json").write_text(json.dumps(metrics))
-        return metrics["all weights"]
+            (folder / "metrics.json").write_text(
+                json.dumps({name: result.metrics() for name, result in results.items()})
+            )
+        return results["all weights"]
     PreTrainedModel.from_pretrained = classmethod(counted)
     training.train_objective = train_several
 """
