@@ -28,6 +28,7 @@ from tasks.git.command import check_identity
 from tasks.git.source import observe_source
 from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, check_choice, plan_rows
+from tasks.mlflow.command import describe_command
 from tasks.mlflow.logged_command import logged_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
@@ -91,7 +92,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     objective = row.objective
     target = f"evaluation@{objective}"
     with (
-        logged_command("iterpref sweep", params, row.values, row.label) as entry,
+        logged_command(describe_command("iterpref sweep", params, row.values, row.label)) as entry,
         worktree_of(work.snapshot, name) as folder,
     ):
         if objective != BASE:

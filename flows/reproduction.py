@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.worktree import entered_worktree, take_snapshot
 from tasks.lock import only_run
+from tasks.mlflow.command import describe_command
 from tasks.mlflow.logged_command import LoggedCommand, logged_command
+from tasks.mlflow.sync import write_entry
 from tasks.profiles import write_values
 
 COMMAND = "iterpref run"
@@ -41,17 +43,20 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         InputError: a stage refused its input or its parameters, or another run is here.
         StageError: a stage failed otherwise.
     """
-    # The entry is of the user's commit and changes, so it begins before a worktree is entered.
     params = with_values(load_params(), values)
-    with logged_command(COMMAND, params, values) as entry, entered(values, display) as folder:
-        with only_run():
-            found = survey(stages)
-            if line := frozen_line(found.graph):
-                display.say(line)
-            if found.stale.isdisjoint(found.graph):
-                display.say(f"{len(found.graph)} stages are up to date")
-            else:
-                run_stages(found, entry, jobs, display)
+    origin = Path.cwd()
+    with entered(values, display) as folder, only_run():
+        found = survey(stages)
+        if line := frozen_line(found.graph):
+            display.say(line)
+        if found.stale.isdisjoint(found.graph):
+            display.say(f"{len(found.graph)} stages are up to date")
+            write_entry(None)
+            return folder
+        with chdir(origin):  # the row is of the user's commit and changes
+            command = describe_command(COMMAND, params, values)
+        with logged_command(command) as entry:
+            run_stages(found, entry, jobs, display)
         return folder
 
 

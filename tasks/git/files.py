@@ -35,7 +35,7 @@ def own_index(folder: Path) -> Iterator[dict[str, str]]:
     for entry in git("ls-files", "-v", "-z", folder=folder).split(b"\0"):
         # `H code.py` is an ordinary file, `h code.py` one that is assumed to be unchanged, `S code.py` one to skip.
         tag, _, name = entry.partition(b" ")
-        if tag not in (b"", b"H") and os.path.lexists(folder / os.fsdecode(name)):
+        if (tag == b"S" or tag.islower()) and os.path.lexists(folder / os.fsdecode(name)):
             hidden.append(name)
     with TemporaryDirectory(prefix="iterpref-") as place:
         index = Path(place) / "index"
@@ -52,20 +52,21 @@ def own_index(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
-    """Return the files that git neither tracks nor ignores: those that the pipeline names, and all others.
+    """Return the files that git does not track: those that the pipeline names, and all others that git does not ignore.
+
+    What stages read counts even if git ignores it, as a user's list of ignored files may have `*.jsonl`: a stage reads
+    all but what `.dvcignore` names.
 
     Args:
         folder: the checkout.
     """
-    listed = git("ls-files", "--others", "--exclude-standard", "-z", folder=folder).split(b"\0")[:-1]
-    named = [name for name in listed if Path(os.fsdecode(name)).name in _DESCRIBING]
-    rest = [name for name in listed if name not in named]
-    places = _named_places(folder) if rest else set()
-    others: list[bytes] = []
-    for name in rest:
-        path = folder.resolve() / os.fsdecode(name)
-        (others if places.isdisjoint((path, *path.parents)) else named).append(name)
-    return named, others
+    new = _untracked(folder, "--exclude-standard")
+    named = {name for name in new if Path(os.fsdecode(name)).name in _DESCRIBING}
+    read, made = _places(folder.resolve())
+    if read:
+        named.update(_untracked(folder, "--exclude-per-directory=.dvcignore", "--", *sorted(read)))
+    named = {name for name in named if made.isdisjoint(_with_parents(folder, name))}
+    return sorted(named), [name for name in new if name not in named]
 
 
 def left_behind(names: Sequence[bytes]) -> str:
@@ -77,12 +78,29 @@ def left_behind(names: Sequence[bytes]) -> str:
     return f"new files that are not taken along: {len(names)} ({shown}{more}); `git add FILE` takes one along"
 
 
-def _named_places(folder: Path) -> set[Path]:
-    """Return the files that stages depend on, and those that describe stages and data of DVC."""
+def _untracked(folder: Path, *options: str) -> list[bytes]:
+    """Return the files that git does not track, and that these options of `git ls-files` leave."""
+    literally = {"GIT_LITERAL_PATHSPECS": "1"}
+    return git("ls-files", "--others", "-z", *options, folder=folder, variables=literally).split(b"\0")[:-1]
+
+
+def _with_parents(folder: Path, name: bytes) -> set[str]:
+    """Return the path of a file, and those of the folders that it is in."""
+    path = folder.resolve() / os.fsdecode(name)
+    return {str(place) for place in (path, *path.parents)}
+
+
+def _places(folder: Path) -> tuple[set[str], set[str]]:
+    """Return what stages read in a checkout, with the files that describe stages and data of DVC; and what DVC makes.
+
+    Args:
+        folder: its absolute path.
+    """
     try:
-        with opened_repo(folder.resolve()) as repo:
-            places = {stage.path for stage in repo.index.stages}
-            places.update(dep.fs_path for stage in repo.index.stages for dep in stage.deps)
+        with opened_repo(folder) as repo:
+            read = {stage.path for stage in repo.index.stages}
+            read.update(dep.fs_path for dep in repo.index.deps)
+            made = {out.fs_path for out in repo.index.outs}
     except InputError:  # no pipeline is here
-        return set()
-    return {Path(place) for place in places}
+        return set(), set()
+    return {place for place in read - made if Path(place).is_relative_to(folder)}, made

@@ -1,13 +1,13 @@
 """Worktrees: a run with other values happens in a git worktree, so that nobody's files change under their feet.
 
 A worktree holds the checkout's files as they were when the run began: what git tracks, with all edits, and the new
-files that the pipeline names. It shares DVC's cache and the
-answers of models with the checkout, so that neither computes, nor pays for, a result of the other. The worktree of a
-killed run stays, so that the next one continues there.
+files that the pipeline names. It shares DVC's cache and the answers of models with the checkout, so that neither
+computes, nor pays for, a result of the other. The worktree of a killed run stays, so that the next one continues there.
 """
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import chdir, contextmanager
@@ -66,7 +66,7 @@ def take_snapshot(origin: Path) -> Snapshot:
         git("add", "--update", ".", folder=origin, variables=variables)
         if named:
             literally = variables | {"GIT_LITERAL_PATHSPECS": "1"}
-            adding = ("add", "--pathspec-from-file=-", "--pathspec-file-nul")
+            adding = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
             git(*adding, folder=origin, variables=literally, stdin=b"\0".join(named))
         tree = git("write-tree", folder=origin, variables=variables).decode().strip()
     for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
@@ -172,8 +172,10 @@ def add_objective(folder: Path, name: str) -> None:
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     """Give a worktree the commit and the files of a snapshot; files that git ignores there stay."""
-    if (top / ".git").exists():
-        # The checkout may have moved since.
+    entry = _entry_of(snapshot.origin, top / ".git")
+    if entry is not None and entry.is_dir():
+        # The checkout may have moved since, or is a copy of one whose worktree this is still said to be.
+        (top / ".git").write_text(f"gitdir: {entry}\n", encoding="utf-8")
         git("worktree", "repair", str(top), folder=snapshot.origin)
         # A killed run may have left its lock.
         lock = git_path("rev-parse", "--git-path", "index.lock", folder=top)
@@ -181,11 +183,26 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
         git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
     else:
         with list_of_worktrees(snapshot.origin):
+            shutil.rmtree(top, ignore_errors=True)  # git's list of worktrees does not have it, as after a new clone
             git("worktree", "prune", folder=snapshot.origin)
             git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
     # Files and index become those of the snapshot; HEAD stays the user's commit, to which experiments belong.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
+
+
+def _entry_of(origin: Path, link: Path) -> Path | None:
+    """Return the folder that a worktree has in git's folder of the checkout; None of a worktree that is not there.
+
+    Args:
+        origin: the checkout.
+        link: the file `.git` of the worktree, which names such a folder, if only that of an earlier place.
+    """
+    if not link.is_file():
+        return None
+    # `gitdir: /earlier/.git/worktrees/a1b2` is /present/.git/worktrees/a1b2.
+    name = Path(link.read_text(encoding="utf-8").strip()).name
+    return git_path("rev-parse", "--git-common-dir", folder=origin).resolve() / "worktrees" / name
 
 
 def _share(origin: Path, folder: Path) -> None:

@@ -4,12 +4,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from iterpref_core.records.config import Params
 from tasks.dvc.lock import read_lock
 from tasks.dvc.reproduction import Times
-from tasks.mlflow.command import Command, describe_command
+from tasks.mlflow.command import Command
 from tasks.mlflow.entry import Entry, Status, told_end
 from tasks.mlflow.finished_stage import FinishedStage, read_stage
 from tasks.mlflow.sync import write_entry
@@ -63,15 +61,8 @@ class LoggedCommand:
 
 
 @contextmanager
-def logged_command(command: str, params: Params, values: Mapping[str, Any], name: str = "") -> Iterator[LoggedCommand]:
-    """Log the block as a command, whose run in MLflow gets one status at the end.
-
-    Args:
-        command: the command, such as `iterpref run`.
-        params: all parameters, with those values.
-        values: parameters that the command itself sets, by dotted key.
-        name: name of the run; by default the parameters that differ.
-    """
-    entry = LoggedCommand(describe_command(command, params, values, name))
+def logged_command(command: Command) -> Iterator[LoggedCommand]:
+    """Log the block as a command, whose run in MLflow gets one status at the end."""
+    entry = LoggedCommand(command)
     with told_end(entry.write):
         yield entry

@@ -158,6 +158,7 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
         return sum(path.stat().st_size for path in Path(".git/objects").rglob("*") if path.is_file())
 
     before = stored()
+    Path(".git/info/exclude").write_text("new.txt\n", encoding="utf-8")  # which a stage reads
     snapshot = take_snapshot(checkout)
     assert stored() - before < 1 << 19
     assert snapshot.left_behind == (
@@ -282,6 +283,24 @@ def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
         assert Path("out").is_file()
         assert Path(".iterpref/work/checkpoint").is_file(), "the next run goes on"
         assert Path(".iterpref/answers.sqlite").readlink() == moved / ".iterpref/answers.sqlite"
+
+
+def test_the_copy_of_a_checkout_has_worktrees_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a copy were entered in the list of the first checkout, in place of its own."""
+    with entered_worktree(take_snapshot(Path.cwd()), "other"):
+        pass
+    listed = run("git", "worktree", "list")
+    copy = checkout.parent / "copy"
+    shutil.copytree(checkout, copy, symlinks=True)
+    monkeypatch.chdir(copy)
+    Path("new.txt").write_text("of the copy\n", encoding="utf-8")
+    run("git", "commit", "--quiet", "--all", "--message", "of the copy")
+    for _ in range(2):
+        with entered_worktree(take_snapshot(Path.cwd()), "other") as folder:
+            assert folder == copy / ".iterpref/worktrees/other"
+            assert files(folder) == files(copy)
+        shutil.rmtree(".git/worktrees")  # as in a new clone into which the folder was moved
+    assert run("git", "-C", str(checkout), "worktree", "list") == listed
 
 
 def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
