@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 from contextlib import suppress
+from getpass import getuser
 
 
 def set_up_libraries() -> None:
@@ -14,7 +15,12 @@ def set_up_libraries() -> None:
     A git hook that starts a command exports its own repository (GIT_DIR and others). The variables that git calls local
     to a repository are removed, so that a command works on the checkout in which it is started. Among them git's
     configuration stays: a user sets it, too, such as GIT_CONFIG_COUNT for a folder of another owner.
+    DVC asks for the user's name, which the system does not know in a container that `docker run --user 1234` starts.
     """
+    try:
+        getuser()
+    except (KeyError, OSError):  # of Python before 3.13, and since
+        os.environ["USER"] = str(os.getuid())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     # Each training on a CPU would warn of a package for four-bit weights, and almost none has such weights.

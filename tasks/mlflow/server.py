@@ -34,7 +34,7 @@ class TrackingError(IterPrefError):
 
 
 class Server:
-    """A connection to the tracking server, and to the experiment that MLFLOW_EXPERIMENT_NAME names, or `iterpref`.
+    """A connection to the tracking server, and to the experiment that the environment names, or `iterpref`.
 
     Args:
         create: make the experiment if it is not there. A check writes nothing.
@@ -155,7 +155,11 @@ class Server:
 
     def _find_experiment(self, create: bool) -> Any | None:
         """Return the experiment. One that is there stays as it is: its description is not ours."""
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
+        number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+        if number and not name:
+            return self.client.get_experiment(number)
+        name = name or DEFAULT_EXPERIMENT
         known = self.client.get_experiment_by_name(name)
         if known is None and create:
             location = artifacts_uri() if is_in_checkout() else None

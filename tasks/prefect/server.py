@@ -23,7 +23,8 @@ HEARTBEAT_S = 30
 
 _SETTINGS_FILES = (".env", "prefect.toml", "pyproject.toml")
 """Files of the present folder that Prefect reads beside its profiles (docs.prefect.io, settings and profiles)."""
-_NAMES_SERVER = re.compile(r"PREFECT_API_URL|\[(tool\.prefect\.)?api\]")
+_MAY_NAME_SERVER = re.compile(r"(?i)prefect_api_url|tool\.prefect|^\W*api\b", re.MULTILINE)
+"""Of all forms of TOML, such as `[api]`, `api.url = …` and `api = {url = …}`."""
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 
@@ -128,12 +129,12 @@ def named_prefect() -> str | None:
 def _named_in_settings() -> str | None:
     """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
 
-    To ask Prefect takes a second, which is spared where none of the files names a server.
+    To ask Prefect takes a second, which is spared where none of the files may name a server.
     """
     folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
     files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]
-    if not any(_NAMES_SERVER.search(path.read_text(encoding="utf-8", errors="replace")) for path in files):
+    if not any(_MAY_NAME_SERVER.search(path.read_text(encoding="utf-8", errors="replace")) for path in files):
         return None
     from prefect.settings import get_current_settings
 

@@ -115,7 +115,9 @@ def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPat
     [
         ("prefect/profiles.toml", 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{}"\n'),
         (".env", "PREFECT_API_URL={}\n"),
+        (".env", "prefect_api_url={}\n"),
         ("prefect.toml", '[api]\nurl = "{}"\n'),
+        ("prefect.toml", 'api.url = "{}"\n'),
         ("pyproject.toml", '[tool.prefect.api]\nurl = "{}"\n'),
     ],
 )

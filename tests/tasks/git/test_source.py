@@ -71,6 +71,8 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
     Path("new.py").write_text("33\n", encoding="utf-8")
     seen.append(observe_source().edits)
     assert len(set(seen)) == 4
+    Path(".git/info/exclude").write_text("*.py\n", encoding="utf-8")
+    assert observe_source().edits == seen[-1], "the stage reads the file, whatever git ignores"
     git("checkout", "--", "code.py")
     Path("new.py").unlink()
     assert observe_source().edits == ""
@@ -114,6 +116,15 @@ def test_the_name_says_what_is_different(repository: Path) -> None:
     # The command's own value comes first.
     assert describe_command("iterpref run", params, {"training.epochs": 4}).name == "epochs=4 beta=0.3"
     assert describe_command("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
+
+
+def test_a_user_without_a_name_is_a_number(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that `docker run --user 1234` starts; DVC asks, too."""
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    set_up_libraries()
+    assert describe_command("dvc repro", load_params(), {}).tags["mlflow.user"] == "54321"
 
 
 def test_many_changes_are_cut_and_equal_names_told_apart() -> None:

@@ -44,8 +44,9 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
     folder = tmp_path / "checkout"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
+    for name in (*(f"MLFLOW_{it}" for it in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID")), "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("ITERPREF_COMMAND", raising=False)
     _away_until.clear()
     _warn.cache_clear()
     shutil.copy2(ROOT / "params.yaml", ".")
@@ -288,6 +289,11 @@ def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
     found = mlflow.get_experiment(Server().experiment_id)
     assert (found.name, found.tags["mlflow.experimentKind"]) == (experiment, "custom_model_development")
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    assert Server().experiment_id == "0"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "99")
+    assert "No Experiment with id=99" in check_server()
 
 
 def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None:
