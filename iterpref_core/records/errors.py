@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Control characters but tabs and line feeds."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tabs and line feeds; and those that turn the direction of a text."""
 
 
 class IterPrefError(Exception):

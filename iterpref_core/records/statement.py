@@ -11,8 +11,12 @@ import unicodedata
 
 from iterpref_core.records.prompt_messages import Prompt
 
-_EDGES = ".,;:!?\"'`*_"
-"""Marks at the ends of words that do not make another statement; `>` and `-1` do."""
+_QUOTES = "\"'`*_"
+"""Marks before a word that do not make another statement; `.5`, `>` and `-1` do."""
+_EDGES = f".,;:!?{_QUOTES}"
+"""Marks behind a word that do not make another statement."""
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+"""Characters without a width, which web pages have in their texts."""
 _AFTER_QUOTE = re.compile(r"(?<=[\"'`])[.,;:!?]+\Z")
 ASKED_TESTS = "Your code should pass these tests:\n\n"
 ASKED_DECLARATIONS = "Write Python code that defines:\n"
@@ -49,9 +53,9 @@ def exact_form(prompt: Prompt) -> str:
     statement = "\n".join(texts)
     # A prompt of nothing but such words is a statement all the same.
     statement = _ADDED.sub("", statement) or statement
-    words = unicodedata.normalize("NFC", statement.casefold()).split()
+    words = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement.casefold())).split()
     # In "Split at ','.", the mark in its quotes is the word.
-    return " ".join(word.strip(_EDGES) or _AFTER_QUOTE.sub("", word) for word in words)
+    return " ".join(word.lstrip(_QUOTES).rstrip(_EDGES) or _AFTER_QUOTE.sub("", word) for word in words)
 
 
 def statement_digest(prompt: Prompt) -> str:

@@ -34,9 +34,10 @@ _CONVERTED = "refs/convert/parquet"
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation", "heldout", "holdout"), "test"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+    **{f"{word}{mark}out": "test" for word in ("held", "hold") for mark in ("", "-", "_", " ")},
 }
-"""Word in a file's or folder's name → split, as `datasets` reads these names; and two more words for a benchmark."""
+"""Word in a file's or folder's name → split, as `datasets` reads these names; and words for held-out data."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
 """Such a word between characters that are no letters, also as in `testset`."""
 

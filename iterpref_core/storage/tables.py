@@ -5,7 +5,6 @@ as in this project's JSONL files.
 """
 
 import csv
-import io
 import json
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from iterpref_core.records.errors import InputError, first_line
-from iterpref_core.records.input_files import open_input
+from iterpref_core.records.input_files import decode_line, open_input
 from iterpref_core.storage.shards import layout_of
 
 TABLES = (".parquet", ".arrow", ".csv")
@@ -94,13 +93,13 @@ def _named(value: Any, feature: Any) -> Any:
 def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
     # Every cell stays the text that it is: "007" is no number. A cell may hold a program of any length.
     csv.field_size_limit(sys.maxsize)
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text, strict=True)
-        _check_columns(rows.fieldnames or (), path)
-        for row in rows:
-            if None in row:
-                raise InputError(f"{path}: line {rows.line_num} has more cells than there are columns; correct it")
-            yield row
+    lines = (decode_line(raw, path, number) for number, raw in enumerate(file, 1))
+    rows = csv.DictReader(lines, strict=True)
+    _check_columns(rows.fieldnames or (), path)
+    for row in rows:
+        if None in row:
+            raise InputError(f"{path}: line {rows.line_num} has more cells than there are columns; correct it")
+        yield row
 
 
 def _arrow_rows(_: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from iterpref_core.cli.printing import show_result
 from iterpref_core.records.errors import ConfigError
 from tests.command_line import Iterpref
 from tests.settings import ROOT
+from tests.texts import written
 
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
@@ -117,6 +118,21 @@ def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch: p
     assert exit_code(lambda: print("✓ y−")) == 0
     terminal.flush()
     assert terminal.buffer.getvalue() == b"? y?\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("verb", ["show", "check"])
+@pytest.mark.parametrize("part", ["task_id", "prompt", "chosen", "rejected", "further"])
+def test_data_cannot_write_to_the_terminal(
+    iterpref: Iterpref, tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: str, part: str
+) -> None:
+    """Control characters would clear the screen, or show other words than there are."""
+    pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "x = 2\n", "further": ""}
+    pair[part] += "# \x1b[2J\u202e"
+    row = {"further\x1b[2J": 1} if part == "further" else {}
+    code, out, err = iterpref(verb, "--pairs", written(tmp_path / "pairs.jsonl", pair | row))
+    assert (code, {"\x1b", "\u202e"} & {*out, *err, *caplog.text}) == (0, set())
+    if verb == "show" and part != "further":
+        assert r"# \x1b[2J\u202e" in out
 
 
 def test_values_on_the_command_line_are_yaml_and_checked() -> None:

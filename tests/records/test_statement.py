@@ -61,6 +61,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "another composition": ("problems", {"prompt": unicodedata.normalize("NFD", ASKED), "tests": [ASSERTION]}),
+    "invisible characters": ("problems", {"prompt": ASKED.replace(" ", "\u200b\xa0"), "tests": [ASSERTION]}),
     "another layout": ("problems", {"prompt": "ÉCRIS n:  add 1,\nand say **done**", "tests": [ASSERTION]}),
 }
 
@@ -90,6 +91,8 @@ def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch: pytest.Mo
         ("Print a * b.", "Print a ** b."),
         ("Replace '!' by '?'.", "Replace '?' by '!'."),
         ("Is n > 0?", "Is n < 0?"),
+        ("Multiply n by .5", "Multiply n by 5"),
+        ("Evaluate !a", "Evaluate a"),
         ("Write a Python function `f`.", "Write a Python function `g`."),
         ("Write a Python function `f` that adds.", "Write a Python function `f` that counts."),
         ("Model a stack.\nWrite a Python class `S` which is fast.", "Model a stack."),

@@ -11,7 +11,7 @@ from random import Random
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
-from iterpref_core.problems.ingestion.programs import defined_names, is_program, program_in
+from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_names
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
@@ -141,7 +141,7 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
     """
     tests = problem.tests + problem.hidden_tests
     for checker in {test.checker for test in tests if isinstance(test, StdinTest)} - {None}:
-        if "check" not in defined_names(checker or ""):
+        if not is_checker(checker or ""):
             raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
     # A script has no entry point.
     *_, name = ["", *re.findall(r"\w+", "" if isinstance(tests[0], StdinTest) else problem.entry_point)]
@@ -197,10 +197,10 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
 
 def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
     """Return a problem with its entry point, and a prompt that states the task if the statement does not."""
-    first = problem.tests[0]
-    names = [problem.entry_point] if problem.entry_point else tested_names(first, "".join(rules.programs[:1]))
+    tests = problem.tests + problem.hidden_tests
+    names = [problem.entry_point] if problem.entry_point else tested_names(tests, "".join(rules.programs[:1]))
     prompt = problem.prompt
-    if preset.asks and isinstance(prompt, str) and (names or isinstance(first, StdinTest)):
+    if preset.asks and isinstance(prompt, str) and (names or isinstance(tests[0], StdinTest)):
         prompt = ask_for_program(prompt, names, rules.starter_code)
     return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt})
 

@@ -71,6 +71,16 @@ def defined_names(program: str) -> list[str]:
     return [node.name for node in reversed(_body(program)) if isinstance(node, kinds)]
 
 
+def is_checker(source: str) -> bool:
+    """Return True for Python with a function `check` that takes an input, the expected and the printed output."""
+    checks = [node for node in _body(source) if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    if not checks:
+        return False
+    arguments = checks[-1].args
+    most = len(arguments.posonlyargs) + len(arguments.args)
+    return most - len(arguments.defaults) <= 3 and (most >= 3 or arguments.vararg is not None)
+
+
 def states_python(answer: str) -> bool:
     """Return True if an answer says that its program is Python, by the tag of a block or in `[PYTHON]`."""
     return _PYTHON_MARK.search(answer) is not None

@@ -40,6 +40,9 @@ def read_turns(value: Any) -> list[Turn]:
     """
     if isinstance(value, str) and _MESSAGES.match(value):
         value = read_text_value(value)
+        if isinstance(value, str):
+            # As pandas writes the lists of a Parquet file into CSV: without commas.
+            raise ValueError("a text begins as messages in JSON, and is none; convert the set by `datasets`")
     if isinstance(value, str):
         before, *parts = _SPEAKER.split(value)
         if not parts or before.strip():

@@ -138,10 +138,12 @@ def _read_examples(
     called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
     calls = [(read_arguments(example.given), example.expected) for example in used]
     in_texts = all(isinstance(example.given, str) for example in used)
-    if not (rules.programs or in_texts) and is_ambiguous(calls):
+    named = any(isinstance(example.given, Mapping) for example in used)
+    if not rules.programs and (named or (not in_texts and is_ambiguous(calls))):
         raise LeftOutError(
             "reading_unknown",
-            'a result `[1]` may mean 1, and a key "1" the number; a column with right programs, reference=, decides',
+            'a result `[1]` may mean 1, a key "1" the number, and an object the names of arguments; a column with '
+            "right programs, reference=, decides",
         )
     readings = call_readings(call, calls, in_texts=in_texts)
     return (_with_tests(called, tests, number) for tests in readings), left_out
@@ -158,7 +160,7 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
     found = [value for value in map(_unpacked, values) if value]
     if found and all(isinstance(value, str) for value in found):
         return ["\n".join(found)]
-    if len(found) == 2 and all(map(_is_list_of_values, found)) and not all(map(_has_assertions, found)):
+    if len(found) == 2 and all(map(_is_list_of_values, found)) and not any(map(_has_assertions, found)):
         found = [{"inputs": found[0], "outputs": found[1]}]
     tests: list[str | _Example] = []
     for value in found:
@@ -241,16 +243,27 @@ def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
     return (AssertTest(code=code),)
 
 
-def tested_names(test: Test, program: str) -> list[str]:
-    """Return the names of a program that a test imports from the solution, else the function that it calls first.
+def tested_names(tests: Sequence[Test], program: str) -> list[str]:
+    """Return the names that the first test with some asks of a program: those it imports, else the one it calls.
 
     Raises:
-        ValueError: an assertion calls no function by name.
+        ValueError: no test calls a function by name, and the first one is assertions.
 
     >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
-    >>> tested_names(test, "def similar(a, b): ...")
+    >>> tested_names([test], "def similar(a, b): ...")
     ['similar']
     """
+    first = tests[0]
+    names = next(filter(None, (_names_in(test, program) for test in tests)), [])
+    if not names and isinstance(first, AssertTest):
+        raise ValueError(
+            f"the test {first.code.strip()!r} calls no function by name; name it with --columns entry_point="
+        )
+    return names
+
+
+def _names_in(test: Test, program: str) -> list[str]:
+    """Return the names that a test asks of a program; see `tested_names`."""
     if not isinstance(test, AssertTest | UnittestTest | PytestTest):
         return []
     tree = parse_source(test.code)
@@ -265,12 +278,7 @@ def tested_names(test: Test, program: str) -> list[str]:
     names = [name for name in written if name.isidentifier()]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
     # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
-    found = [name for name in names if name in defined or not hasattr(builtins, name)]
-    if not found and isinstance(test, AssertTest):
-        raise ValueError(
-            f"the test {test.code.strip()!r} calls no function by name; name it with --columns entry_point="
-        )
-    return found[:1]
+    return [name for name in names if name in defined or not hasattr(builtins, name)][:1]
 
 
 def _stdin_test(example: _Example, rules: Rules) -> StdinTest:

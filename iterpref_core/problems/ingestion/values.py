@@ -22,6 +22,8 @@ _SECONDS = {
     r"h|hrs?|hours?": 3600,
 }
 """The units of time limits → their seconds."""
+_AMOUNT = re.compile(r"(-?\d+(?:[ _,]\d{3}(?!\d))*(?:[.,]\d+)?(?:e\d+)?)[ (-]*([a-z]*)")
+"""A number, which may have separators of thousands, and the word behind it: `2,500 ms`, `50 (ms)`."""
 Row = Mapping[str, Any]
 """A row of a set: name of a column -> its value."""
 
@@ -148,22 +150,27 @@ def read_time_limit(value: Any) -> float | None:
     2.5
 
     Raises:
-        ValueError: the unit is unknown.
+        ValueError: the unit is unknown, or there are several times.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and {"seconds", "nanos"} & value.keys():
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
-        value = (value.get("seconds") or 0) + (value.get("nanos") or 0) / 1e9
+        value = float(value.get("seconds") or 0) + float(value.get("nanos") or 0) / 1e9
     text = f"{value:f}" if isinstance(value, float) else str(value).lower()
-    found = re.search(r"(?<![\d-])(\d+(?:[.,]\d+)*)[ -]*([a-z]*)", text)
-    if found is None:
+    amounts = _AMOUNT.findall(text)
+    times = []
+    for number, unit in amounts:
+        factors = [factor for names, factor in _SECONDS.items() if re.fullmatch(names, unit)]
+        # In "2 seconds, 256 megabytes", the second amount is no time.
+        if factors or not unit:
+            times.append((number, factors))
+    if not amounts:
         return None
-    number, unit = found.groups()
-    factors = [factor for names, factor in _SECONDS.items() if re.fullmatch(names, unit)]
-    if unit and not factors:
-        raise ValueError(f"time_limit: the unit of {value!r} is unknown; give seconds, or leave the column out")
+    if len(times) != 1:
+        raise ValueError(f"time_limit: {value!r} is not one time in a known unit; give seconds, or no such column")
+    [(number, factors)] = times
     if factors != [1]:
         # "1,000 ms" has a separator of thousands, and "2,500 s" a decimal comma.
         number = re.sub(r",(?=\d{3}\b)", "", number)
-    limit = float(number.replace(",", "."))
+    limit = float(re.sub("[ _]", "", number).replace(",", "."))
     factor = factors[0] if factors else 0.001 if limit >= 100 else 1
-    return limit * factor or None
+    return limit * factor if limit > 0 else None
