@@ -11,7 +11,6 @@ Each may be JSON or a Python literal in a text. Two columns of lists are inputs 
 """
 
 import ast
-import builtins
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from iterpref_core.problems.ingestion.call_tests import (
 from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
-from iterpref_core.programs.source_code.names import unbound_names
+from iterpref_core.programs.source_code.names import bound_names, unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
 
@@ -277,8 +276,9 @@ def _names_in(test: Test, program: str) -> list[str]:
     written = [ast.unparse(called).removeprefix("solution.") for called in calls]
     names = [name for name in written if name.isidentifier()]
     defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
-    # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: a built-in that the program does not define.
-    return [name for name in names if name in defined or not hasattr(builtins, name)][:1]
+    # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: Python or the test defines it, not the program.
+    given = bound_names(tree)
+    return [name for name in names if name in defined or name not in given][:1]
 
 
 def _stdin_test(example: _Example, rules: Rules) -> StdinTest:

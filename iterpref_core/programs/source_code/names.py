@@ -48,8 +48,15 @@ def undefined_names(code: str) -> list[str]:
 
 def unbound_names(tree: ast.Module) -> list[str]:
     """Return the names that code reads and that neither it nor Python defines; none beside an import of everything."""
+    defined = bound_names(tree)
+    read = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    # `from math import *` defines any names.
+    return [] if "*" in defined else [name for name in dict.fromkeys(read) if name not in defined]
+
+
+def bound_names(tree: ast.Module) -> set[str]:
+    """Return the names that code or Python defines; `*` beside an import of everything."""
     defined = set(_GIVEN)
-    read: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.alias):
             # `import os.path` defines `os`.
@@ -58,9 +65,6 @@ def unbound_names(tree: ast.Module) -> list[str]:
             defined.add(node.arg)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler):
             defined.add(node.name or "")
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            read[node.id] = None
-        elif isinstance(node, ast.Name):
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             defined.add(node.id)
-    # `from math import *` defines any names.
-    return [] if "*" in defined else [name for name in read if name not in defined]
+    return defined
