@@ -6,7 +6,6 @@ one here.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -108,7 +107,6 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             with work.preparing:
                 times |= work.commands.run(name, ("repro", *before), variables, say, folder)
         times |= work.commands.run(name, ("repro", target), variables, say, folder)
-        entry.ran = bool(times)
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", name, target)
@@ -166,7 +164,14 @@ def run_sweep(
         display.say(snapshot.left_behind)
     trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, state) for row in rows}
     points = {name: row for group in trainings.values() for name, row in group.items()}
-    outcomes = run_points(points, snapshot, jobs, params, display)
+    work = Sweep(snapshot, params, Commands(), Lock())
+
+    def run(name: str, share: dict[str, str]) -> PointScore:
+        row = points[name]
+        return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
+
+    graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
+    outcomes = run_graph(graph, jobs, run, work.commands.end)
     scores: dict[str, list[PointScore]] = {}
     failed = []
     experiments = []
@@ -189,22 +194,6 @@ def run_sweep(
         message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
         raise kind(message, result)
     return result
-
-
-def run_points(
-    points: Mapping[str, Row], snapshot: Snapshot, jobs: int, params: Params, display: Terminal
-) -> dict[str, Future[PointScore]]:
-    """Run all points, and wait for their end; return their scores by name."""
-    commands = Commands()
-    work = Sweep(snapshot, params, commands, Lock())
-
-    def run(name: str, share: dict[str, str]) -> PointScore:
-        row = points[name]
-        return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
-
-    # No point waits for another one.
-    graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())
-    return run_graph(graph, jobs, run, commands.end)
 
 
 def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, state: str) -> dict[str, Row]:

@@ -4,8 +4,6 @@ A stage runs as `dvc repro --single-item STAGE` in a process of its own, as unde
 cache.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 from flows.display import Say, Terminal
 from flows.engine import run_graph
 from iterpref_core.records.config import load_params, with_values
+from tasks.digest import digest_of
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.worktree import entered_worktree, take_snapshot
@@ -66,11 +65,10 @@ def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
     if not values:
         yield Path.cwd()
         return
-    digest = hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
     snapshot = take_snapshot(Path.cwd())
     if snapshot.left_behind:
         display.say(snapshot.left_behind)
-    with entered_worktree(snapshot, digest) as folder:
+    with entered_worktree(snapshot, digest_of(dict(values), 12)) as folder:
         write_values(values)
         yield folder
 
@@ -88,13 +86,8 @@ def run_stages(found: Survey, entry: LoggedCommand, jobs: int, display: Terminal
         stale.add(name)
         # The global flag stands before the command: DVC knows it nowhere else.
         command = ["--wait-for-lock", "repro", "--single-item", name]
-        try:
-            times = commands.run(name, command, share | entry.command.variables, say)
-        except BaseException:
-            entry.ran = True
-            raise
+        times = commands.run(name, command, share | entry.command.variables, say)
         if times:
-            entry.ran = True
             entry.add([name], times)
             sender.submit(entry.write)
         return bool(times)

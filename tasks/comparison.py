@@ -78,12 +78,9 @@ def bootstrap_difference(left: Sequence[PointScore], right: Sequence[PointScore]
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
     n = left[0].n
-    columns: dict[str, int] = {}
-    for score in (*left, *right):
-        for task in score.passed:
-            columns.setdefault(task, len(columns))
-    solved_left = _solved(left, columns)
-    solved_right = _solved(right, columns)
+    tasks = list(dict.fromkeys(task for score in (*left, *right) for task in score.passed))
+    solved_left = _solved(left, tasks)
+    solved_right = _solved(right, tasks)
     random = np.random.default_rng(SEED)
     differences = np.empty(RESAMPLES)
     for number in range(RESAMPLES):
@@ -96,14 +93,14 @@ def bootstrap_difference(left: Sequence[PointScore], right: Sequence[PointScore]
     return (float(low), float(high)), p_value
 
 
-def _solved(scores: Sequence[PointScore], columns: Mapping[str, int]) -> Matrix:
+def _solved(scores: Sequence[PointScore], tasks: Sequence[str]) -> Matrix:
     """Return 1 where a training solved a problem, else 0; shape (trainings, problems).
 
     Problems that nobody solved have no name here. They are the last columns, and drawn, too.
     """
     matrix = np.zeros((len(scores), scores[0].n))
     for row, score in zip(matrix, scores, strict=True):
-        row[[columns[task] for task in score.passed]] = 1
+        row[: len(tasks)] = np.isin(tasks, score.passed)
     return matrix
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +51,7 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
         return _diagnose(name, str(look()))
     except ModuleNotFoundError as error:
         return _diagnose(name, f"{error}; make .venv/.installed", "missing")
-    except IterPrefError as error:
+    except (IterPrefError, OSError) as error:  # such as a checkout that cannot be written
         return _diagnose(name, str(error), otherwise)
 
 
@@ -85,26 +85,16 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 def _versions() -> Iterator[Diagnosis]:
     """Compare Python and the packages with the lock, which is of Python 3.11."""
     yield _diagnose("python", sys.version.partition(" ")[0])
-    wanted = {}
-    for name, number in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8")):
-        # The lock has the packages of all extras; which of them are wanted here it does not say.
-        if installed := _installed_version(name):
-            wanted[name] = (number, installed.partition("+")[0])
-    others = [
-        f"{name} {installed} instead of {number}" for name, (number, installed) in wanted.items() if installed != number
-    ]
+    here = {item.name.lower().replace("_", "-"): item.version.partition("+")[0] for item in distributions()}
+    locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"))
+    # The lock has the packages of all extras; which of them are wanted here it does not say.
+    wanted = {name: number for name, number in locked if name in here}
+    others = [f"{name} {here[name]} instead of {number}" for name, number in wanted.items() if here[name] != number]
     if others and sys.version_info[:2] == (3, 11):
         remedy = "rm .venv/.installed && make .venv/.installed"
         yield _diagnose("packages", f"{'; '.join(others)}; {remedy}", "absent")
     else:
         yield _diagnose("packages", f"{len(wanted) - len(others)} of {len(wanted)} as in {LOCK.name}")
-
-
-def _installed_version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def examine_models(params: Params) -> Iterator[Diagnosis]:

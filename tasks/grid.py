@@ -1,7 +1,5 @@
 """Grid: the points of a sweep, from a preset of config/ablations.yaml or from values on a command line."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -15,6 +13,7 @@ from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_table import settings_of
+from tasks.digest import digest_of
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH
 
@@ -34,8 +33,7 @@ class Row(NamedTuple):
 
     def digest(self) -> str:
         """Return a digest of objective and values: rows with equal digests are one experiment."""
-        text = json.dumps([self.objective, self.values], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return digest_of([self.objective, self.values], 8)
 
 
 class _Written(BaseModel):

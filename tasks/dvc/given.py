@@ -29,22 +29,10 @@ def check_given_files(root: Path) -> None:
 
 
 def check_out_given_files(root: Path) -> None:
-    """Bring the given files from DVC's cache into a working tree.
-
-    Raises:
-        InputError: the cache lacks one.
-    """
-    from dvc.exceptions import CheckoutError
-
+    """Bring the given files from DVC's cache, which was seen to have them, into a working tree."""
     with opened_repo(root) as repo:
-        targets = [stage.addressing for stage in _stages_with_given_files(repo)]
-        if not targets:
-            return
-        try:
+        if targets := [stage.addressing for stage in _stages_with_given_files(repo)]:
             repo.checkout(targets=targets, force=True)
-        except CheckoutError as error:
-            missing = ", ".join(error.target_infos)
-            raise InputError(f"{missing}: DVC's cache does not have this file; run `dvc pull {missing}`") from None
 
 
 def _stages_with_given_files(repo: Any) -> Iterator[Any]:

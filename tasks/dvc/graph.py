@@ -146,7 +146,7 @@ def opened_repo(root: Path) -> Iterator[Any]:
         ) from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
-        raise InputError(f"{GRAPH}: {error}; `dvc status` says where") from None
+        raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None
 
 
 def name_of(stage: Any) -> str:

@@ -1,7 +1,6 @@
 """Source: the commit that a run starts from, and the user's changes since."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from iterpref_core.records.input_files import parse_yaml
+from tasks.digest import digest_of
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
 from tasks.git.files import new_files, own_index
@@ -50,8 +50,7 @@ class Source(BaseModel, frozen=True):
         """
         if not self.edits and not self.changes:
             return self.commit[:7]
-        text = json.dumps([self.edits, self.changes], sort_keys=True)
-        return f"{self.commit[:7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+        return f"{self.commit[:7]}-{digest_of([self.edits, self.changes], 6)}"
 
 
 def observe_source(values: Mapping[str, Any] | None = None) -> Source:

@@ -123,17 +123,11 @@ def entered_worktree(snapshot: Snapshot, name: str) -> Iterator[Path]:
     Raises:
         InputError: another process is in this worktree.
     """
-    before = os.environ.get(HOME_VARIABLE)
     with worktree_of(snapshot, name) as folder:
-        os.environ[HOME_VARIABLE] = str(home().resolve())
-        try:
-            with chdir(folder):
-                _check_out()
-                yield folder
-        finally:
-            os.environ.pop(HOME_VARIABLE)
-            if before is not None:
-                os.environ[HOME_VARIABLE] = before
+        os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
+        with chdir(folder):
+            _check_out()
+            yield folder
 
 
 def remove_worktree(snapshot: Snapshot, name: str) -> None:
@@ -235,11 +229,6 @@ def _check_out() -> None:
     if not LOCK.is_file():
         return
     # DVC warns of each output of a stage that has not run. In a worktree most may be such.
-    logger = logging.getLogger("dvc_data.index.checkout")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with Repo(".") as repo:
-            repo.checkout(force=True, allow_missing=True)
-    finally:
-        logger.setLevel(level)
+    logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
+    with Repo(".") as repo:
+        repo.checkout(force=True, allow_missing=True)

@@ -1,7 +1,5 @@
 """Command: the subject of a row of MLflow's table, an experiment with one state of code and parameters."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from getpass import getuser
 from typing import Any
@@ -10,6 +8,7 @@ from pydantic import BaseModel
 
 from iterpref_core.records.config import Params
 from tasks.addresses import ShownText
+from tasks.digest import digest_of
 from tasks.dotted_keys import flatten
 from tasks.git.source import Source, name_run, observe_source
 
@@ -37,8 +36,7 @@ class Command(BaseModel, frozen=True):
     @property
     def key(self) -> str:
         """A digest of code and parameters. Commands with equal ones have one run, however often they are started."""
-        parts = [self.source.commit, self.source.edits, self.params]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+        return digest_of([self.source.commit, self.source.edits, self.params])
 
     @property
     def variables(self) -> dict[str, str]:

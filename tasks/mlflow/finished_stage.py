@@ -1,12 +1,12 @@
 """Finished stage: a stage that is up to date, as DVC describes it, with its metrics and when it ran here."""
 
 import csv
-import hashlib
 import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.digest import digest_of
 from tasks.dvc.lock import LockedStage
 from tasks.dvc.reproduction import Times
 from tasks.paths import metrics_path
@@ -41,8 +41,7 @@ class FinishedStage(BaseModel):
     def key(self) -> str:
         """A digest that is equal for stages with equal inputs, parameters and outputs."""
         artifacts = [[item.path, item.md5] for item in (*self.locked.deps, *self.locked.outs)]
-        text = json.dumps([self.name, artifacts, self.locked.params], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest_of([self.name, artifacts, self.locked.params])
 
 
 def read_stage(stage: str, locked: LockedStage, folder: Path, times: Times | None) -> FinishedStage:
@@ -51,17 +50,14 @@ def read_stage(stage: str, locked: LockedStage, folder: Path, times: Times | Non
     Args:
         stage: DVC's name of the stage.
         locked: its inputs, parameters and outputs.
-        folder: the checkout or worktree. Files there that are not those of dvc.lock are left alone.
+        folder: the checkout or worktree.
         times: when the command ran it, if it did.
     """
     path = metrics_path(StageName.parse(stage))
-    digests = {out.path: out.md5 for out in locked.outs}
 
     def read(path: Path) -> bytes:
-        content = (folder / path).read_bytes() if (folder / path).is_file() else b""
-        # DVC's digest of a file.
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return content if digest == digests.get(path.as_posix()) else b""
+        # The worktree of a sweep lacks those of stages that it did not need.
+        return (folder / path).read_bytes() if (folder / path).is_file() else b""
 
     return FinishedStage(
         name=stage,

@@ -55,7 +55,6 @@ def write_metrics(stage: StageName, measured: Measured) -> None:
 def _run_alone(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
     entry = LoggedCommand(describe_command("dvc repro", params))
-    entry.ran = True
     started = time.time()
 
     def write(status: Status, reason: str) -> None:

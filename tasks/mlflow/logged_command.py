@@ -18,13 +18,11 @@ class LoggedCommand:
 
     Attributes:
         command: the command. Its `variables` are for the processes of its stages.
-        ran: whether a stage has begun in it, even if the stage then failed.
         stages: the stages that are up to date, by name.
     """
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        self.ran = False
         self._started = time.time()
         self.stages: dict[str, FinishedStage] = {}
         self._folder = Path()
@@ -45,10 +43,7 @@ class LoggedCommand:
                 self.stages[name] = read_stage(name, lock[name], self._folder, times.get(name))
 
     def write(self, status: Status = "RUNNING", error: str = "") -> None:
-        """Write to MLflow how far the command is, if it has anything to say."""
-        if not self.stages and not self.ran:
-            write_entry(None)
-            return
+        """Write to MLflow how far the command is."""
         entry = Entry(
             command=self.command,
             stages=dict(self.stages),

@@ -1,5 +1,6 @@
 """What the doctor says of models, endpoints and MLflow; and what `init` writes."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +31,18 @@ def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(wo
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
-def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(
+def test_a_package_that_is_not_installed_or_a_disk_that_refuses_is_a_finding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     told = doctor._probe("accelerator", doctor._find_accelerator, "absent")
     assert (told.status, "torch" in told.detail, "make .venv/.installed" in told.detail) == ("missing", True, True)
+
+    def refused() -> None:
+        raise OSError(errno.EROFS, "Read-only file system", ".dvc/tmp/lock")
+
+    told = doctor._probe("experiment", refused)
+    assert (told.status, "Read-only file system: '.dvc/tmp/lock'" in told.detail) == ("missing", True)
 
 
 def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(

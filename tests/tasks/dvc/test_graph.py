@@ -191,7 +191,7 @@ def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.Mon
     ("text", "told"),
     [
         ("stages: [", "dvc.yaml:1:10: not valid YAML"),
-        ("stages: {a: {cmdd: x}}", "validation failed: 2 errors; `dvc status` says where"),
+        ("stages: {a: {cmdd: x}}", "validation failed: 2 errors; `dvc status` says more"),
     ],
 )
 def test_a_broken_graph_is_told_by_its_place(checkout: Path, text: str, told: str) -> None:

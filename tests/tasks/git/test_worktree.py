@@ -318,7 +318,7 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
         assert "beta: 0.3" in Path("out").read_text(encoding="utf-8")
         with pytest.raises(ConfigError, match="betta"):
             write_values({"training.betta": 0.3})
-    assert (Path.cwd(), "DVC_ROOT" in os.environ) == (checkout, False)
+    assert (Path.cwd(), home()) == (checkout, Path())
     assert before == {path: path.read_bytes() for path in before}
     assert status == run("git", "status", "--porcelain")
     assert "beta: 0.1" in Path("out").read_text(encoding="utf-8")
