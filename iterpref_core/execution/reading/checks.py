@@ -277,6 +277,7 @@ class TestReader:
                 self._assertion(name, call)
                 return
             case ast.Name(name) if name in self._functions:
+                # `check(f)`: its body is read here, with `candidate` for `f`.
                 if call.keywords:
                     raise InsideError(f"the arguments of {name}")
                 self._inline(self._functions[name], call.args)
@@ -399,6 +400,7 @@ class TestReader:
             local: names of the function.
             bound: their meanings at its end.
         """
+        # `stack = None` behind a test that has made one: its `__del__` runs where the function ends, as in Python.
         kept = sorted(name for name in local & self._names.computed if bound[name].origin is not Origin.SOLUTION)
         if kept:
             self._pending.append(_Statement(f"{' = '.join(kept)} = None", releases=True))
@@ -419,6 +421,7 @@ class TestReader:
         for _, node in sorted(self._classes.items()):
             methods = [each for each in node.body if not isinstance(each, ast.Pass | ast.Expr)]
             cases = {each.name: each for each in methods if isinstance(each, ast.FunctionDef)}
+            # A `setUp`, a helper or a name such as `__x`, which a class changes, is read nowhere.
             is_plain = len(cases) == len(methods) and all(name.startswith("test") for name in cases)
             is_mangled = any(name.startswith("__") for name in loaded(node))
             if not is_plain or is_mangled or node.decorator_list or node.keywords:

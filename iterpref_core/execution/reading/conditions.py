@@ -105,6 +105,7 @@ class ConditionReader:
                 inner = self.condition(operand, always=always)
                 return lambda value: not inner(value)
             case ast.BoolOp(op, [first, *others]):
+                # `xs and f(xs) == 3`: the call may be left out, and then the program must not run it.
                 parts = [self.condition(first, always=always)]
                 parts += [self.condition(each, always=False) for each in others]
                 if isinstance(op, ast.And):
@@ -113,6 +114,7 @@ class ConditionReader:
             case ast.Compare():
                 return self._comparison(node, always)
             case ast.Call(func=ast.Name("isinstance"), args=[tested, kinds], keywords=[]):
+                # A `Counter` arrives out here as a dict, whose type is another one.
                 self.exact = True
                 self.builtins.add("isinstance")
                 compute = self._value(tested, always=always, decides=False)
@@ -129,6 +131,7 @@ class ConditionReader:
             # `x = "ab"; assert f(x) is x`: a value that has left the process is another object.
             if any(self._states(side) and not _is_one_object(side) for side in sides):
                 raise InsideError("the identity of a value")
+        # `same(f(2), 4) == True` has all that the program needs to lie; `f(2) == 4` has not.
         states_truth = any(isinstance(side, ast.Constant) and isinstance(side.value, bool) for side in sides)
         if all(self._states(side) for side in sides):
             # `xs = [3, 1]; f(xs); assert xs == [1, 3]`: of two stated sides, the program may have changed a name's.
@@ -166,6 +169,7 @@ class ConditionReader:
                 compute = self._value(inner, always=always, decides=False)
                 return lambda value: type(compute(value))
             case ast.Call(func=ast.Name("abs"), args=[ast.BinOp(left, ast.Sub(), right)], keywords=[]):
+                # `abs(f(2) - 4) < 1e-6`: the difference is computed out here.
                 self.builtins.add("abs")
                 one = self.term(left, always=always, decides=decides)
                 other = self.term(right, always=always, decides=decides)
@@ -198,7 +202,7 @@ class ConditionReader:
     def _value(self, node: ast.expr, *, always: bool, decides: bool) -> Compute:
         """Take an expression for the one that the program computes."""
         if self._is_the_value(node):
-            return _itself
+            return _itself  # `0 < y and y < 9` asks for y once
         if self.value is not None:
             raise InsideError("two calls in an assertion")
         if not always:
@@ -231,12 +235,12 @@ class ConditionReader:
                     self.directness(inner)
                     return False
             case ast.Call(func=ast.Attribute(value=owner), args=[], keywords=[]):
-                self.directness(owner)
+                self.directness(owner)  # `f("a").upper()`: a method that is told nothing
                 return False
             case ast.Attribute(value=owner):
                 return self.directness(owner) and isinstance(owner, ast.Name | ast.Attribute)
             case ast.Subscript(value=owner, slice=index) if is_literal(index):
-                self.directness(owner)
+                self.directness(owner)  # `f(3)[0]`
                 return False
         raise InsideError(f"the form {type(node).__name__}")
 

@@ -23,12 +23,12 @@ class InsideError(Exception):
 class Origin(Enum):
     """The source of a name's value."""
 
-    SOLUTION = auto()  # a function, class or module of the solution
-    OBJECT = auto()  # made by a class of the solution
-    RESULT = auto()  # returned by a function of the solution
-    LITERAL = auto()  # stated by the test
-    LIBRARY = auto()  # imported, or a builtin
-    MADE = auto()  # put together by the test, to be handed over
+    SOLUTION = auto()  # a function, class or module of the solution: `f`
+    OBJECT = auto()  # made by a class of the solution: the stack of `stack = Stack()`
+    RESULT = auto()  # returned by a function of the solution: the y of `y = f(2)`
+    LITERAL = auto()  # stated by the test: the xs of `xs = [3, 1]`
+    LIBRARY = auto()  # imported, or a builtin: `math`, `len`
+    MADE = auto()  # put together by the test, to be handed over: the args of `args = [f(1), 2]`
     UNKNOWN = auto()  # nobody can say
 
 
@@ -109,12 +109,15 @@ class Names:
                 name = alias.asname or alias.name
                 module, path = "." * node.level + (node.module or ""), f"{node.module}.{alias.name}"
             if module != solution and name != "*":
+                # `from math import isclose as near`: near has the path `math.isclose`.
                 bound[name] = Name(Origin.LIBRARY, source=path)
             elif module != solution:
+                # `from math import *`: to know its names, this process has to import it.
                 if module not in STAR_MODULES:
                     raise InsideError(f"all names of {module}")
                 bound |= {each: Name(Origin.LIBRARY, source=f"{module}.{each}") for each in library_names(module)}
             elif name == "*":
+                # `xs = [3, 1]; from solution import *`: the program may have an xs of its own.
                 if self.bound.keys() - self.of_setup - {"unittest"}:
                     raise InsideError("all names of the solution, after others")
                 self.shared = True
@@ -165,6 +168,7 @@ class Names:
                 self.check_runs(made)
                 return True
             case ast.Attribute(value=owner):
+                # `stack.items.append`: the first name decides.
                 while isinstance(owner, ast.Attribute):
                     owner = owner.value
                 return isinstance(owner, ast.Name) and self.of(owner.id).origin in (Origin.SOLUTION, Origin.OBJECT)
@@ -187,6 +191,7 @@ class Names:
             case ast.Name(name):
                 self.of(name)
             case ast.Call(func=function, args=args, keywords=keywords) if self.is_theirs(function):
+                # `f(g(1), [2])`: its own functions may do with its objects what they like.
                 for part in (*args, *keywords):
                     self.check_runs(part)
             case ast.Attribute() if self.is_theirs(node):
@@ -197,6 +202,7 @@ class Names:
                 for part in parts:
                     self.check_runs(part)
             case ast.Call(func=function, args=args, keywords=keywords) if self._is_maker(function):
+                # `set(f(1))` would ask an object of the program's for its hash and for `==`; `set([1])` does not.
                 for part in (*args, *(keyword.value for keyword in keywords)):
                     if not is_literal(part):
                         raise InsideError(f"{type(part).__name__} in an argument")
