@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from flows.display import Say, Terminal
 from flows.engine import run_graph
-from iterpref_core.evaluation.report.stage_outputs import load_model_results
+from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.records import Record
 from iterpref_core.records.config import Benchmark, Params, load_params, with_values
 from iterpref_core.records.errors import InputError, IterPrefError

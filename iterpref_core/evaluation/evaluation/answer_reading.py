@@ -1,17 +1,26 @@
 """Answer reading: find the programs in a model's answers to a benchmark, and count the answers without one."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
-from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
 from iterpref_core.evaluation.evaluation.sampler import Answers
 from iterpref_core.evaluation.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion
-from iterpref_core.programs.answers.extraction import before_end_token, defines, lacks_program, without_first_token
+from iterpref_core.programs.answers.extraction import (
+    before_end_token,
+    defines,
+    extract_program,
+    lacks_program,
+    without_first_token,
+)
 from iterpref_core.programs.answers.reasoning import without_reasoning
+from iterpref_core.records import Sample
+from iterpref_core.records.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -20,24 +29,44 @@ _NO_PYTHON = ("syntax_error", "truncated")
 
 
 @dataclass(frozen=True)
-class ReadAnswers:
-    """The programs in texts, in order.
+class FoundPrograms:
+    """The programs to score, in order, and the texts in which they were found.
+
+    A text that is missing is in none of the lists, but its task is in `missing`.
 
     Attributes:
-        programs: one for each text; empty for a text without a program.
-        reasoned: texts from which reasoning was removed, before a benchmark's own sanitizer saw them.
-        not_sanitized: texts that were too long for that sanitizer.
+        tasks: the task of each program.
+        texts: the model's answers, or the samples of a file, as they came.
+        programs: the program in each text; empty for a text without one.
+        truncated: for each text whether a limit of tokens has cut its program; None where that is not known.
+        missing: (task, the reason why an answer to it is missing).
+        counts: further counts of texts, for `Measurement.answers`.
+        sampling: how the model was asked; None where none was.
+        tokens: the tokens of a model's answers.
+        cost_usd: their price, if it is known.
+        extracted: True if the programs were found in the answers of a file.
+        partial: the number of all tasks, where only some have a program.
     """
 
-    programs: tuple[str, ...]
-    reasoned: int = 0
-    not_sanitized: int = 0
+    tasks: Sequence[Any]
+    texts: Sequence[str]
+    programs: Sequence[str]
+    truncated: Sequence[bool] | None = None
+    missing: Sequence[tuple[Any, str]] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sampling: dict[str, Any] | None = None
+    tokens: TokenCounts | None = None
+    cost_usd: float | None = None
+    extracted: bool | None = None
+    partial: int | None = None
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """Return the counts for results.json, without those that are 0."""
-        counted = {"reasoning_removed": self.reasoned, "not_sanitized": self.not_sanitized}
-        return {name: count for name, count in counted.items() if count}
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """Return the programs as samples of their tasks."""
+        samples = []
+        for task, program in zip(self.tasks, self.programs, strict=True):
+            samples.append(Sample(task_id=task.task_id, solution=program))
+        return samples
 
 
 def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
@@ -50,30 +79,29 @@ def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
             missing.append((task, answer.missing))
         else:
             answered.append((task, answer))
-    texts = [(task, answer.text) for task, answer in answered]
-    read = read_texts(benchmark, texts, mode)
+    programs, counts = read_texts(benchmark, [(task, answer.text) for task, answer in answered], mode)
     truncated = []
-    for (_, answer), program in zip(answered, read.programs, strict=True):
+    for (_, answer), program in zip(answered, programs, strict=True):
         truncated.append(_is_cut(benchmark, answer, program, mode))
     return FoundPrograms(
         tasks=[task for task, _ in answered],
-        texts=[text for _, text in texts],
-        programs=read.programs,
+        texts=[answer.text for _, answer in answered],
+        programs=programs,
         truncated=truncated,
         missing=missing,
-        counts=read.counts,
-        sampling=_describe_sampling(benchmark, answers, read),
+        counts=counts,
+        sampling=_describe_sampling(benchmark, answers, counts),
         tokens=answers.tokens,
         cost_usd=answers.cost_usd,
     )
 
 
-def _describe_sampling(benchmark: Benchmark[Any], answers: Answers, read: ReadAnswers) -> dict[str, Any]:
+def _describe_sampling(benchmark: Benchmark[Any], answers: Answers, counts: Mapping[str, int]) -> dict[str, Any]:
     """Return how the model was asked, as it stands in results.json."""
     if not benchmark.protocol:
         return dict(answers.sampling)
     notes = [benchmark.protocol, benchmark.mode_name(answers.mode)]
-    if read.reasoned:
+    if "reasoning_removed" in counts:
         notes.append("reasoning removed")
     notes += [f"{name} {value}" for name, value in answers.sampling.get("request", {}).items()]
     notes += answers.sampling.get("adaptations", ())
@@ -85,8 +113,8 @@ def read_texts(
     benchmark: Benchmark[Any],
     texts: Sequence[tuple[Any, str]],
     mode: PromptMode,
-) -> ReadAnswers:
-    """Return the programs in texts that answer a benchmark's tasks.
+) -> tuple[list[str], dict[str, int]]:
+    """Return the programs in texts that answer a benchmark's tasks, in order, and counts of these texts.
 
     If the benchmark has a sanitizer of its own, a chat model's reasoning is removed first.
 
@@ -94,34 +122,37 @@ def read_texts(
         benchmark: the suite.
         texts: (task, text).
         mode: the mode in which the model was asked.
+
+    Returns:
+        A program for each text, empty where there is none; and, where they are not 0, `reasoning_removed`: texts from
+        which reasoning was removed, and `not_sanitized`: texts that were too long for the benchmark's sanitizer.
     """
     texts = [(task, without_first_token(text)) for task, text in texts]
     if benchmark.sanitizer is None:
-        return ReadAnswers(tuple(benchmark.program(task, text, mode) for task, text in texts))
-    reasoned = 0
+        return [benchmark.program(task, text, mode) for task, text in texts], {}
+    counts = Counter[str]()
     named = []
     for task, text in texts:
         # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
         answer = without_reasoning(text) if mode.instruct else text
-        reasoned += answer != text
+        counts["reasoning_removed"] += answer != text
         program = benchmark.program(task, answer, mode)
         named.append((before_end_token(program, task.entry_point), task.entry_point))
-    sanitized = sanitize_all(
-        named,
-        benchmark.execution,
-        benchmark.sanitizer,
-        f"{benchmark.name}: sanitize",
-    )
-    if sanitized.not_sanitized:
+    programs = []
+    sanitized = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+    for (text, entry_point), sanitized_program in zip(named, sanitized, strict=True):
+        counts["not_sanitized"] += sanitized_program is None
+        programs.append((extract_program(text, entry_point) or "") if sanitized_program is None else sanitized_program)
+    if counts["not_sanitized"]:
         logger.warning(
             "%s: %s of %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout",
             benchmark.name,
-            f"{sanitized.not_sanitized:,}",
+            f"{counts['not_sanitized']:,}",
             f"{len(named):,}",
             MAX_LINES,
             benchmark.sanitizer.module,
         )
-    return ReadAnswers(sanitized.programs, reasoned, sanitized.not_sanitized)
+    return programs, dict(+counts)
 
 
 def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.benchmarks.harness import open_harness
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.answer_reading import read_programs
-from iterpref_core.evaluation.evaluation.harness import open_harness
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler, open_sampler
 from iterpref_core.evaluation.evaluation.scores import summarize
@@ -75,6 +75,6 @@ def ask_benchmarks(sampler: Sampler, setting: EvaluationSetting, results: Result
             with open_harness(benchmark, setting.cache) as harness:
                 answers = sampler.answer(benchmark)
                 found = read_programs(benchmark, answers)
-                runs = harness.run(found)
+                runs = harness.run(found.samples, found.truncated)
             results.write(name, summarize(benchmark, found, runs), found.samples)
     return results.of_this_run()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from iterpref_core.records import Sample
 from iterpref_core.records.errors import DataUnavailableError, InputError, UnansweredError
+from iterpref_core.records.input_files import read_text
 from iterpref_core.records.results import Incomplete, Measured, ModelResults, Unavailable
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
 
@@ -104,6 +105,20 @@ def write_results(
     _write(out, results.model_copy(update={"benchmarks": results.benchmarks | kept}))
 
 
+def load_model_results(path: Path) -> ModelResults:
+    """Load one model's results from its results.json, or from the folder of that file.
+
+    Raises:
+        InputError: the file is absent or cannot be read.
+    """
+    path = path / RESULTS if path.is_dir() else path
+    text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
+    try:
+        return ModelResults.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe_validation_error(error)}; move it away, and evaluate again") from None
+
+
 def warn_of_absent_benchmarks(results: ModelResults) -> None:
     """Name the benchmarks that have no score, once for each reason.
 
@@ -121,11 +136,7 @@ def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Incomplet
     path = out / RESULTS
     if not path.exists():
         return {}
-    try:
-        earlier = ModelResults.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        reason = describe_validation_error(error)
-        raise InputError(f"{path}: cannot be read ({reason}); move it away, or name another folder") from None
+    earlier = load_model_results(path)
     # The same name with other weights is another model, whose scores must not stand beside the new ones.
     if (earlier.model, earlier.weights) == (results.model, results.weights):
         return dict(earlier.benchmarks)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
@@ -63,8 +62,7 @@ class Sampler:
         params: how answers are sampled; each of several samples of a prompt has a seed of its own.
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
-        fields: the user's additions to the body of each call of an endpoint.
-        prices: the prices of an endpoint's tokens; None for a model of this machine.
+        endpoint: the parameters of a model behind an endpoint; None for a model of this machine.
         fresh: ask again for answers that are kept; those of this process are asked for once.
     """
 
@@ -74,8 +72,7 @@ class Sampler:
         params: EvaluationParams,
         mode: PromptMode,
         precision: str | None = None,
-        fields: Mapping[str, Any] = MappingProxyType({}),
-        prices: InferenceParams | None = None,
+        endpoint: InferenceParams | None = None,
         *,
         fresh: bool = False,
     ) -> None:
@@ -88,8 +85,7 @@ class Sampler:
         self._seed = params.seed
         self._samples = params.samples
         self._precision = precision
-        self._fields = fields
-        self._prices = prices
+        self._endpoint = endpoint
         self._fresh = fresh
         self._asked: set[tuple[Request, Sampling]] = set()
         self.mode = mode
@@ -109,8 +105,8 @@ class Sampler:
             described["temperature"] = asked.temperature or LEAST_TEMPERATURE
         if self._precision:
             described["precision"] = self._precision
-        if self._fields:
-            described["request"] = dict(self._fields)
+        if self._endpoint and self._endpoint.request_fields:
+            described["request"] = dict(self._endpoint.request_fields)
         adaptations = notes_of(self._model.adapted)
         if adaptations:
             described["adaptations"] = adaptations
@@ -118,14 +114,10 @@ class Sampler:
 
     def _cost_usd(self, tokens: TokenCounts) -> float | None:
         """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
-        if self._prices is None or not (self._prices.price_prompt or self._prices.price_completion):
+        prices = self._endpoint
+        if prices is None or not (prices.price_prompt or prices.price_completion):
             return None
-        return cost_usd(
-            tokens.prompt,
-            tokens.completion,
-            self._prices.price_prompt,
-            self._prices.price_completion,
-        )
+        return cost_usd(tokens.prompt, tokens.completion, prices.price_prompt, prices.price_completion)
 
     def answer(self, benchmark: Benchmark[Any]) -> Answers:
         """Return the answers to a benchmark's tasks. Some may be missing.
@@ -170,40 +162,24 @@ class Sampler:
         wanted: Sequence[Request],
         sampling: Sampling,
     ) -> dict[Request, Completion]:
-        """Return the answer to each different request, kept or new."""
+        """Return the answer to each different request, kept or new, and say how many an earlier process has kept."""
         different = list(dict.fromkeys(wanted))
-        answered = self._cached(benchmark, different, sampling)
-        missing = [request for request in different if request not in answered]
-        # Prompts of similar length share a batch, so that little of it is padding.
-        missing.sort(key=lambda request: len(prompt_text(request.prompt)))
-        if missing:
-            with show_progress(f"{benchmark}: generate", len(different), done=len(answered)) as advance:
-                new = ask_all(self._model, missing, sampling, lambda *_: advance())
-                answered |= zip(missing, new, strict=True)
-        return answered
-
-    def _cached(
-        self,
-        benchmark: str,
-        different: Sequence[Request],
-        sampling: Sampling,
-    ) -> dict[Request, Completion]:
-        """Return the kept answers, and say how many an earlier process has kept; with `fresh` those are not used."""
         # Two benchmarks may ask the same prompt: the answer to the first one is new, and not from earlier.
         earlier = [request for request in different if (request, sampling) not in self._asked]
         self._asked.update((request, sampling) for request in earlier)
         if self._fresh:
             self._model.invalidate(earlier, sampling)
-        answered = self._model.cached(different, sampling)
-        count = len(answered.keys() & set(earlier))
-        if count:
+        kept = self._model.count_kept(earlier, sampling)
+        if kept:
             logger.warning(
                 "%s: %s of %s answers were kept from earlier; --fresh asks again",
                 benchmark,
-                f"{count:,}",
+                f"{kept:,}",
                 len(different),
             )
-        return answered
+        with show_progress(f"{benchmark}: generate", len(different)) as advance:
+            answers = ask_all(self._model, different, sampling, lambda *_: advance())
+        return dict(zip(different, answers, strict=True))
 
 
 def _count_tokens(answers: Sequence[Completion]) -> TokenCounts:
@@ -265,12 +241,9 @@ def open_sampler(
         InputError: the model or the endpoint cannot be used.
     """
     prompt = prompt or PromptFormat()
-    fields: Mapping[str, Any] = {}
-    prices = None
+    endpoint = None
     if is_served(model) or names_served(model, inference.backend):
-        asked = inference
-        prices = inference
-        fields = inference.request_fields
+        asked = endpoint = inference
         cap = budget
         mode = PromptMode(instruct=inference.api == "chat")
     else:
@@ -300,7 +273,6 @@ def open_sampler(
             params=params,
             mode=mode,
             precision=precision,
-            fields=fields,
-            prices=prices,
+            endpoint=endpoint,
             fresh=fresh,
         )

@@ -6,12 +6,10 @@ time grows faster than the square of the lines: it takes 0.2 s of CPU for 100 li
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from iterpref_core.evaluation.benchmarks.benchmark import Sanitizer
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.storage.progress import show_progress
 
@@ -22,21 +20,13 @@ _CPU_S = 60.0
 """CPU seconds for one answer. Only one with very long lines takes them."""
 
 
-@dataclass(frozen=True)
-class Sanitized:
-    """The programs in answers, in order, and the number of answers that the benchmark's `sanitize` did not read."""
-
-    programs: tuple[str, ...]
-    not_sanitized: int
-
-
 def sanitize_all(
     texts: Sequence[tuple[str, str]],
     execution: ExecutionParams,
     sanitizer: Sanitizer,
     label: str,
-) -> Sanitized:
-    """Return the programs in models' answers.
+) -> list[str | None]:
+    """Return the program in each of the models' answers; None for one that the sanitizer does not read.
 
     Args:
         texts: (answer, name of the task's entry point).
@@ -62,7 +52,6 @@ def sanitize_all(
         return values[0]
 
     programs = []
-    not_sanitized = 0
     with (
         Executor(
             Limits(cpu_s=_CPU_S, wall_s=2 * _CPU_S, memory_mb=4096),
@@ -73,11 +62,7 @@ def sanitize_all(
         ) as executor,
         show_progress(label, len(texts)) as advance,
     ):
-        for (text, entry_point), program in executor.each(texts, sanitize):
+        for _, program in executor.each(texts, sanitize):
             advance(1)
-            if program is not None:
-                programs.append(program)
-                continue
-            not_sanitized += 1
-            programs.append(extract_program(text, entry_point) or "")
-    return Sanitized(tuple(programs), not_sanitized)
+            programs.append(program)
+    return programs

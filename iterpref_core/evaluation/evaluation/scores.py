@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun
-from iterpref_core.evaluation.evaluation.answer_reading import count_without_program
-from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
-from iterpref_core.evaluation.evaluation.harness import Runs
+from iterpref_core.evaluation.benchmarks.harness import Runs
+from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, count_without_program
 from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K, score_tasks
 from iterpref_core.models.inference.ends import count_reasons, describe_missing
 from iterpref_core.records.errors import ExecutionError

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.labels import MODELS, in_order
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text, read_yaml
@@ -37,20 +38,6 @@ def load_results(folder: Path, models: Collection[str] | None = None) -> dict[st
     for name in in_order(set(paths), MODELS):
         results[name] = load_model_results(paths[name])
     return results
-
-
-def load_model_results(path: Path) -> ModelResults:
-    """Load one model's results from its results.json, or from the folder of that file.
-
-    Raises:
-        InputError: the file is absent or cannot be read.
-    """
-    path = path / "results.json" if path.is_dir() else path
-    text = read_text(path, "give a folder of `iterpref evaluate`, or its results.json")
-    try:
-        return ModelResults.model_validate_json(text)
-    except ValidationError as error:
-        raise InputError(f"{path}: {describe_validation_error(error)}; run stage evaluation again") from None
 
 
 def load_json(path: Path, kind: type[T], stage: str) -> T:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.harness import canonical_samples, open_harness
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.answer_reading import ReadAnswers, read_texts
-from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
-from iterpref_core.evaluation.evaluation.harness import open_harness
+from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, read_texts
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.execution import whole_program
@@ -50,18 +48,20 @@ def score_samples(
             other benchmarks are scored before.
         DataUnavailableError: no benchmark's data can be had here.
     """
-    if path is None:
-        return _score_canonical(setting, ResultsFolder(out, "ground-truth"))
-    results = ResultsFolder(out, path.stem)
-    unknown = Counter(sample.task_id for sample in read_jsonl(path, Sample))
+    samples = [] if path is None else list(read_jsonl(path, Sample))
+    unknown = Counter(sample.task_id for sample in samples)
+    results = ResultsFolder(out, "ground-truth" if path is None else path.stem)
     for name in setting.params.evaluation.benchmarks:
         with results.entry(name):
             benchmark = open_benchmark(name, setting)
             for task_id in benchmark.tasks:
                 unknown.pop(task_id, None)
-            found = read_samples(benchmark, path, extract=extract, partial=partial)
+            if path is None:
+                found = find_canonical(benchmark)
+            else:
+                found = find_programs(benchmark, samples, path, extract=extract, partial=partial)
             with open_harness(benchmark, setting.cache) as harness:
-                runs = harness.run(found)
+                runs = harness.canonical_runs() if path is None else harness.run(found.samples)
             results.write(name, summarize(benchmark, found, runs), found.samples)
     if unknown:
         logger.warning(
@@ -73,26 +73,21 @@ def score_samples(
     return results.of_this_run()
 
 
-def _score_canonical(setting: EvaluationSetting, results: ResultsFolder) -> ModelResults:
-    """Score benchmarks' canonical solutions.
+def find_canonical(benchmark: Benchmark[Any]) -> FoundPrograms:
+    """Return a benchmark's canonical solutions.
 
     Raises:
         InputError: some task has no solution.
     """
-    for name in setting.params.evaluation.benchmarks:
-        with results.entry(name):
-            benchmark = open_benchmark(name, setting)
-            samples = canonical_samples(benchmark)
-            _check_complete(benchmark, samples, f"{name}: no solution (field 'reference')")
-            programs = [sample.solution or "" for sample in samples]
-            found = FoundPrograms(list(benchmark.tasks.values()), programs, programs)
-            with open_harness(benchmark, setting.cache) as harness:
-                runs = harness.canonical_runs()
-            results.write(name, summarize(benchmark, found, runs), samples)
-    return results.of_this_run()
+    samples = canonical_samples(benchmark)
+    _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
+    programs = [sample.solution or "" for sample in samples]
+    return FoundPrograms(list(benchmark.tasks.values()), programs, programs)
 
 
-def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partial: bool) -> FoundPrograms:
+def find_programs(
+    benchmark: Benchmark[Any], samples: Sequence[Sample], path: Path, *, extract: bool, partial: bool
+) -> FoundPrograms:
     """Return the programs that a file has for a benchmark.
 
     A `completion` goes on with its task's prompt, if that is the prefix of a program. An answer is read as that of a
@@ -100,16 +95,17 @@ def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partia
 
     Args:
         benchmark: the suite. With `partial` it keeps the tasks that have a sample.
-        path: JSONL of samples.
+        samples: all samples of the file.
+        path: the file, for messages.
         extract: the samples are answers.
         partial: some tasks may be without a sample.
 
     Raises:
         UnansweredError: no task has a sample.
-        InputError: the file is broken, or some task has no sample.
+        InputError: some task has no sample.
     """
-    # One file may hold samples of HumanEval and MBPP, and is read for each benchmark.
-    samples = [sample for sample in read_jsonl(path, Sample) if sample.task_id in benchmark.tasks]
+    # One file may hold samples of HumanEval and MBPP.
+    samples = [sample for sample in samples if sample.task_id in benchmark.tasks]
     total = len(benchmark.tasks)
     if not samples:
         raise UnansweredError(f"{path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id")
@@ -129,16 +125,17 @@ def read_samples(benchmark: Benchmark[Any], path: Path, *, extract: bool, partia
         else:
             text = whole_program(benchmark.completion_prefix(task), sample)
         texts.append((task, text))
+    programs = [text for _, text in texts]
+    counts: dict[str, int] = {}
     if extract:
-        read = read_texts(benchmark, texts, PromptMode(instruct=True))
+        programs, counts = read_texts(benchmark, texts, PromptMode(instruct=True))
     else:
         _warn_of_answers(benchmark, path, texts)
-        read = ReadAnswers(tuple(text for _, text in texts))
     return FoundPrograms(
         tasks=tasks,
         texts=[sample.solution or sample.completion or "" for sample in samples],
-        programs=read.programs,
-        counts=read.counts,
+        programs=programs,
+        counts=counts,
         extracted=extract or None,
         partial=total if left_out else None,
     )

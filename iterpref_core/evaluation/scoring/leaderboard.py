@@ -7,8 +7,7 @@ from pathlib import Path
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
-from iterpref_core.evaluation.evaluation.results_file import RESULTS
-from iterpref_core.evaluation.report.stage_outputs import load_model_results
+from iterpref_core.evaluation.evaluation.results_file import RESULTS, load_model_results
 from iterpref_core.evaluation.scoring.entrants import Entrant, find_entrants
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.evaluation.scoring.standings import Leaderboard, rank_models, write_leaderboard

@@ -19,14 +19,8 @@ from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
 
-LICENSES = {
-    COMPOSED: "apache-2.0",
-    "evalplus": "apache-2.0",
-    "humaneval": "mit",
-    "mbpp": "cc-by-4.0",
-}
-"""Source of problems → license: this project's own, and published sets as their cards on the Hugging Face hub state
-(`evalplus/humanevalplus`, `evalplus/mbppplus`, `openai/openai_humaneval`, `google-research-datasets/mbpp`)."""
+OWN_LICENSE = "apache-2.0"
+"""The license of the problems that this project composes. Those of published sets state theirs."""
 
 
 def model_card(
@@ -183,7 +177,7 @@ def _data_set_fields(contents: DataSet, title: str) -> str:
     if None in licenses or not licenses:
         license = "unknown"
     elif len(licenses) == 1:
-        license = str(licenses.pop())
+        license = str(licenses.pop()).lower()  # the hub knows "MIT" as "mit"
     else:
         license = "other"
     files = [{"split": TRAIN, "path": f"{DATA}/{TRAIN}.parquet"}]
@@ -197,8 +191,8 @@ def _data_set_fields(contents: DataSet, title: str) -> str:
 
 
 def _find_license(origin: Origin) -> str | None:
-    """Return the license that a problem states, else the license of its set; None if neither is known."""
-    return origin.license or LICENSES.get(origin.source or "")
+    """Return the license that a problem states; None if it states none."""
+    return origin.license or (OWN_LICENSE if origin.source == COMPOSED else None)
 
 
 def count(number: int, noun: str = "") -> str:

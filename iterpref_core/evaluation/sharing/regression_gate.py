@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.comparisons import check_same_data, compare_results
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
-from iterpref_core.evaluation.report.stage_outputs import load_model_results
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import holm
 from iterpref_core.records.errors import InputError

@@ -23,9 +23,8 @@ def compare_shares(
 ) -> Comparison | None:
     """Compare two models on the tasks that both were judged on.
 
-    With one sample of each task, resampling tasks is drawing the numbers gained, lost and alike from a multinomial.
-    With several, the test flips the signs of the tasks' differences at random (Fisher's randomization test), of which
-    McNemar's is the special case for differences of one task.
+    With several samples of a task, the test flips the signs of the tasks' differences at random (Fisher's
+    randomization test), of which McNemar's is the special case for differences of one task.
 
     Args:
         ours: task_id → share of this model's samples that passed.
@@ -51,12 +50,11 @@ def compare_shares(
     gained, lost = len(tasks_gained), len(tasks_lost)
     both = sum(1 for task_id in {*tasks} - {*tasks_gained, *tasks_lost} if ours[task_id] > 0)
 
+    low, high = _bootstrap(effects, resamples, random)
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     if one_sample_each:
-        low, high = _resample_counts(gained, lost, n, resamples, random)
         p_value, p_worse = _mcnemar(gained, lost)
     else:
-        low, high = _resample_tasks(effects, resamples, random)
         p_value, p_worse = _flip_signs(effects, resamples, random)
     if gained == lost == 0:
         # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
@@ -77,24 +75,13 @@ def compare_shares(
     )
 
 
-def _resample_counts(
-    gained: int, lost: int, n: int, resamples: int, random: np.random.Generator
-) -> tuple[float, float]:
-    """Return the 95% bootstrap interval of the difference where each task is gained, lost or alike."""
-    shares = np.array([gained, lost, n - gained - lost]) / n
-    counts = random.multinomial(n, shares, size=resamples)
-    differences = (counts[:, 0] - counts[:, 1]) / n
-    low, high = np.quantile(differences, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _resample_tasks(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
+def _bootstrap(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
     """Return the 95% bootstrap interval of the mean of tasks' differences."""
-    means = []
-    for _ in range(resamples):
-        drawn = random.integers(len(effects), size=len(effects))
-        means.append(effects[drawn].mean())
-    low, high = np.quantile(means, [0.025, 0.975])
+    # Drawing tasks is drawing how often each difference occurs: of 5 times +1, 2 times -1 and 93 times 0, for example.
+    values, counts = np.unique(effects, return_counts=True)
+    n = len(effects)
+    drawn = random.multinomial(n, counts / n, size=resamples)
+    low, high = np.quantile(drawn @ values / n, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -112,14 +112,9 @@ class StoredModel(Model):
         if len(self._missing) == MISSING_IN_A_ROW and (all_failed or not self._answered):
             check_answered(self._missing, MISSING_IN_A_ROW, f"model {self._identity!r}")
 
-    def cached(self, requests: Sequence[Request], sampling: Sampling) -> dict[Request, Completion]:
-        """Return the answers that are kept, in the order of the requests."""
-        found: dict[Request, Completion] = {}
-        for request in requests:
-            answer = self._look_up(request, sampling)
-            if answer is not None:
-                found[request] = answer
-        return found
+    def count_kept(self, requests: Sequence[Request], sampling: Sampling) -> int:
+        """Return the number of requests whose answers are kept."""
+        return sum(self._look_up(request, sampling) is not None for request in requests)
 
     def invalidate(self, requests: Iterable[Request], sampling: Sampling) -> None:
         """Find the kept answers to these requests no more; their cost still counts as spent."""

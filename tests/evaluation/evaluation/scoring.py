@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting
+from iterpref_core.evaluation.benchmarks.harness import open_harness
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.answer_reading import read_programs
-from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
-from iterpref_core.evaluation.evaluation.harness import open_harness
+from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, read_programs
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.records import Sample
@@ -29,7 +28,7 @@ def score(benchmark: Benchmark[Any], samples: Sequence[Sample], cache: Path) -> 
     programs = [sample.solution or "" for sample in samples]
     found = FoundPrograms(tasks, programs, programs)
     with open_harness(benchmark, cache) as harness:
-        runs = harness.run(found)
+        runs = harness.run(found.samples)
     return summarize(benchmark, found, runs).to_json()
 
 
@@ -37,7 +36,7 @@ def ask(benchmark: Benchmark[Any], sampler: Sampler, cache: Path) -> tuple[Measu
     """The result of a model on a benchmark, and the programs behind it."""
     with open_harness(benchmark, cache) as harness:
         found = read_programs(benchmark, sampler.answer(benchmark))
-        return summarize(benchmark, found, harness.run(found)), found.samples
+        return summarize(benchmark, found, harness.run(found.samples, found.truncated)), found.samples
 
 
 def asked(name: BenchmarkName, sampler: Sampler, setting: EvaluationSetting) -> dict[str, Any]:

@@ -108,6 +108,6 @@ def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model": "mine", "benchmarks": {"mbpp": {"available": true}}}'])
 def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
-    with pytest.raises(InputError, match=r"results\.json: cannot be read .*; move it away, or name another folder"):
+    with pytest.raises(InputError, match=r"results\.json: .*; move it away, and evaluate again"):
         write(tmp_path, MODEL, {"heldout": ONE})
     assert (tmp_path / "results.json").read_text() == text

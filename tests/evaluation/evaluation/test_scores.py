@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
-from iterpref_core.evaluation.evaluation.found_programs import FoundPrograms
-from iterpref_core.evaluation.evaluation.harness import Runs, mark_truncated
+from iterpref_core.evaluation.benchmarks.harness import Runs, mark_truncated
+from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.records import Problem, Verdict
 from iterpref_core.records.errors import ExecutionError

@@ -77,7 +77,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask: Ask, tmp_pa
         asked = Request("half \ud83d", 3)
         answer = asyncio.run(model.answer(asked, SAMPLING))
         assert answer.text == "Done \ufffd"
-        assert model.cached([asked], SAMPLING) == {asked: answer}
+        assert model.count_kept([asked], SAMPLING) == 1
     assert mock.bodies[0]["messages"][0]["content"] == "half \ufffd"
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.benchmarks.program_runs import canonical_samples
+from iterpref_core.evaluation.benchmarks.harness import canonical_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.records import Sample
 from iterpref_core.records.config import Benchmark

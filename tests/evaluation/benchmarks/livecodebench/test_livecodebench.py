@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.harness import Harness
 from iterpref_core.evaluation.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
-from iterpref_core.evaluation.benchmarks.program_runs import run_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import Sample
@@ -134,7 +134,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
-        found = run_samples(bench, executor, samples, {})
+        found = Harness(bench, executor, {}).run(samples).outcomes
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 

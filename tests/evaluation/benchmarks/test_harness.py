@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
-from iterpref_core.evaluation.benchmarks.program_runs import run_canonical_solutions
+from iterpref_core.evaluation.benchmarks.harness import run_canonical_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
 from tests.settings import EXECUTION
@@ -53,6 +53,6 @@ def test_canonical_solutions_are_run_once_by_each_code_and_those_that_fail_are_n
         assert len(steps.started) == started == 3 + 13
         assert (first["t/0"].verdict, first["t/2"].verdict) == ("passed", "wrong_answer")
         assert "heldout: 13 of the benchmark's canonical solutions fail, such as t/1" in caplog.text
-        monkeypatch.setattr("iterpref_core.evaluation.benchmarks.program_runs.code_digest", lambda *_: "other code")
+        monkeypatch.setattr("iterpref_core.evaluation.benchmarks.harness.code_digest", lambda *_: "other code")
         run_canonical_solutions(steps, executor, tmp_path)
     assert len(steps.started) == 2 * started

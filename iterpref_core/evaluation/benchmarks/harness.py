@@ -1,17 +1,19 @@
-"""Program runs: the outcomes of a benchmark's samples, and of its canonical solutions."""
+"""Harness: runs a benchmark's samples, and its canonical solutions before them."""
 
 import gzip
 import hashlib
 import json
 import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, CanonicalRun, ProgramRun
 from iterpref_core.execution import Engine
-from iterpref_core.records import Sample
+from iterpref_core.records import UNDECIDED, Sample
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
@@ -31,34 +33,77 @@ UNJUDGED = ProgramRun(
 )
 
 
-def run_samples(
-    benchmark: Benchmark[Any],
-    executor: Engine,
-    samples: Sequence[Sample],
-    reference_s: Mapping[str, float],
-) -> list[ProgramRun]:
-    """Run samples, with a progress bar, and return the outcome of each, in order.
+@dataclass(frozen=True)
+class Runs:
+    """The outcomes of programs.
+
+    Attributes:
+        outcomes: one for each program, in order.
+        canonical: task_id → the outcome of the benchmark's canonical solution.
+        isolation: the isolation under which the programs ran.
+    """
+
+    outcomes: Sequence[ProgramRun]
+    canonical: Mapping[str, ProgramRun]
+    isolation: str
+
+
+@dataclass(frozen=True)
+class Harness:
+    """A benchmark's harness, with the outcomes of its canonical solutions, by task_id."""
+
+    benchmark: Benchmark[Any]
+    executor: Engine
+    canonical: Mapping[str, ProgramRun]
+
+    def run(self, samples: Sequence[Sample], truncated: Sequence[bool] | None = None) -> Runs:
+        """Run whole programs, with a progress bar.
+
+        Args:
+            samples: the programs.
+            truncated: for each whether a limit of tokens has cut it; None where that is not known. One that was cut and
+                does not pass is `truncated`.
+        """
+
+        def run(index: int) -> ProgramRun:
+            sample = samples[index]
+            canonical = self.canonical.get(sample.task_id)
+            reference_s = canonical.cpu_s if canonical and canonical.verdict == "passed" else None
+            return _run(self.benchmark, self.executor, sample, reference_s)
+
+        # All samples of a task come together: its tests may be large, and are made once for all of them.
+        place = {task_id: number for number, task_id in enumerate(self.benchmark.tasks)}
+        order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])
+        runs: dict[int, ProgramRun] = {}
+        with show_progress(f"{self.benchmark.name}: score", len(samples)) as advance:
+            for index, finished in self.executor.each(order, run):
+                # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
+                runs[index] = mark_truncated(finished) if truncated and truncated[index] else finished
+                advance(1)
+        return Runs([runs[index] for index in range(len(samples))], self.canonical, self.executor.isolation)
+
+    def canonical_runs(self) -> Runs:
+        """Return the outcomes of the canonical solutions themselves."""
+        return Runs(list(self.canonical.values()), self.canonical, self.executor.isolation)
+
+
+def mark_truncated(run: ProgramRun) -> ProgramRun:
+    """Return the outcome of a sample whose answer ended at `max_new_tokens`: `truncated`, if the program was judged."""
+    if run.verdict in UNDECIDED:
+        return run
+    return run._replace(verdict="truncated", exception="")
+
+
+@contextmanager
+def open_harness(benchmark: Benchmark[Any], cache: Path) -> Iterator[Harness]:
+    """Open a benchmark's engine, run its canonical solutions, or read their kept outcomes, and yield the harness.
 
     Args:
         benchmark: the suite.
-        executor: runs programs.
-        samples: whole programs.
-        reference_s: task_id → CPU seconds of its canonical solution.
+        cache: folder where the outcomes of canonical solutions are kept.
     """
-
-    def run(index: int) -> ProgramRun:
-        sample = samples[index]
-        return _run(benchmark, executor, sample, reference_s.get(sample.task_id))
-
-    # All samples of a task come together: its tests may be large, and are made once for all of them.
-    place = {task_id: number for number, task_id in enumerate(benchmark.tasks)}
-    order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])
-    runs: dict[int, ProgramRun] = {}
-    with show_progress(f"{benchmark.name}: score", len(samples)) as advance:
-        for index, finished in executor.each(order, run):
-            runs[index] = finished
-            advance(1)
-    return [runs[index] for index in range(len(samples))]
+    with benchmark.open_executor() as executor:
+        yield Harness(benchmark, executor, run_canonical_solutions(benchmark, executor, cache))
 
 
 def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_s: float | None) -> ProgramRun:
@@ -141,11 +186,6 @@ def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample])
         code_digest(*JUDGED_BY),
     ]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def times_of(canonical_runs: Mapping[str, ProgramRun]) -> dict[str, float]:
-    """Return the CPU seconds of each of a suite's canonical solutions that passes, by task_id."""
-    return {task_id: run.cpu_s for task_id, run in canonical_runs.items() if run.verdict == "passed"}
 
 
 def canonical_samples(benchmark: Benchmark[Any]) -> list[Sample]:
