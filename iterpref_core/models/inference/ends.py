@@ -33,7 +33,7 @@ _CUT = re.compile(r"(?:max_|model_)?length|(?:max_)?(?:\w+_)?tokens|token_limit|
 _FILTERED = re.compile(
     r"filter|safety|sensitive|guardrail|moderation|flagged|refus|recitation|blocklist|prohibited|spii|malformed_function"
 )
-_BROKEN_OFF = re.compile(r"error|abort|cancel")
+_BROKEN_OFF = re.compile(r"error|abort|cancel|timeout|overload|resource")
 
 
 def end_of(reason: Any) -> str:

@@ -11,7 +11,8 @@ from iterpref_core.programs.source_code.lines import whole_lines
 _BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """A line with which code may begin: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
-    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<(?:python|code|answer|solution)>)[ \t]*",
+    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|(?:<pre>)?<(?:python|code|answer|solution)\b[^<>\n]*>)"
+    r"[ \t]*",
     re.IGNORECASE,
 )
 """A mark before code, which begins behind it or in the next line."""

@@ -7,11 +7,13 @@ reward. docs/models.md says it in words:
 2. An answer that is Python as a whole is the program.
 3. Of the runs of lines that are Python, within fences or not, the last one that defines the entry point is the program;
    if none does, the last one that gives its name to another function, or to a method; then the last one with a
-   definition; if none has one, the last script. Other languages are never it, nor is a stub.
+   definition; if none has one, the last script. Other languages are never it, nor is a stub. Earlier runs with nothing
+   but definitions stand before it, if they have a name that it reads and lacks.
 4. An end token behind a program ends the answer, wherever it stands, also in the comment of its last line.
 5. If no run is wanted, a block that was meant as Python is the program as it came. It may have been cut.
 """
 
+import ast
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -27,6 +29,7 @@ from iterpref_core.programs.answers.python_text import (
     rank,
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
+from iterpref_core.programs.source_code.names import bound_names, unbound_names
 
 _WITHOUT_WIDTH = "\ufeff\u200b\u2060"
 """A byte order mark and the like, which some servers put before a text."""
@@ -45,6 +48,10 @@ _FIRST_TOKEN = re.compile(
     re.IGNORECASE,
 )
 """First tokens of a text, which a server has left before an answer; Llama's tokenizer puts a blank behind its own."""
+_DEFINING = (
+    *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.Assign, ast.AnnAssign),
+)
 _FENCE = re.compile(r"```|~~~")
 _PYTHON_FENCE = re.compile(r"(?:```|~~~)[ \t]*(?:python|py)", re.IGNORECASE)
 _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
@@ -72,11 +79,24 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
     runs, outside = read_code(text, parser)
     best = _best(runs, entry_point)
     if best is not None and _is_wanted(best, entry_point) and not _is_cut(best, outside, entry_point):
-        return best.code
+        return _with_earlier(best, runs)
     cut = _cut_program(text, outside, entry_point)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
         return cut
     return best.code
+
+
+def _with_earlier(best: Excerpt, runs: Iterable[Excerpt]) -> str:
+    """Return a program behind the earlier runs with the imports, helpers and constants that it reads and lacks."""
+    code = best.code
+    lacking = set(unbound_names(best.tree))
+    earlier = [run for run in runs if run.end <= best.start]
+    for run in reversed(earlier):
+        defines_alone = all(isinstance(statement, _DEFINING) for statement in run.tree.body)
+        if defines_alone and lacking & bound_names(run.tree):
+            code = f"{run.code}\n\n{code}"
+            lacking = lacking - bound_names(run.tree) | set(unbound_names(run.tree))
+    return code
 
 
 def without_first_token(answer: str) -> str:

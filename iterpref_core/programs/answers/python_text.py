@@ -58,7 +58,7 @@ class Parser:
 class Excerpt:
     """A Python text that stands at [start, end) of an answer.
 
-    `code` is without the margin of a list item or a quotation, so it may differ from the answer's text.
+    `code` is without the margin of a list item, so it may differ from the answer's text.
     """
 
     start: int

@@ -26,6 +26,7 @@ def _two_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 BROKEN = {
     "an error": {"finish_reason": "error"},
     "an abort": {"finish_reason": "abort"},
+    "a server without resources": {"finish_reason": "insufficient_system_resource"},
     "an error in the choice": {"finish_reason": None, "error": {"code": 502, "message": "Provider returned error"}},
     "an error beside a good reason": {"finish_reason": "stop", "error": {"code": 502}},
 }

@@ -57,6 +57,15 @@ def test_a_program_that_does_not_parse_is_as_it_came(case: dict[str, str]) -> No
     assert extract_program(case["answer"], "f") == extract_program(case["answer"]) == case["program"]
 
 
+def test_earlier_blocks_with_what_a_program_lacks_stand_before_it() -> None:
+    program = "def f(x):\n    return helper(x, math.inf)\n"
+    helper = "def helper(x, most):\n    return min(x, most)\n"
+    uses = "math = None\nprint(f(1))\n"
+    blocks = [fenced("import math\n"), "A helper:\n", fenced(helper), "And:\n", fenced(uses), fenced(program)]
+    assert extract_program("".join(blocks), "f") == f"import math\n\n\n{helper}\n\n{program}"
+    assert extract_program(f"{fenced(helper)}{fenced(PROGRAM)}", "f") == PROGRAM
+
+
 def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it() -> None:
     broken = "def f(x)\n    return x + 1\n"
     usage = "from solution import f\nfor value in (1, 2, 3):\n    print(value, f(value))\n"
