@@ -8,7 +8,7 @@ from functools import lru_cache
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.tokenizers import continuing_engine
+from iterpref_core.models.pretrained.tokenizers import text_engine
 
 _WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
 """Beginnings of answers, with which the place to cut a prompt is found."""
@@ -119,7 +119,7 @@ def _cut(
     """Return a prompt cut where the first token of the word begins that was tried behind it."""
     if tried[: len(ids)] == ids:
         return EncodedPrompt(ids)
-    engine = continuing_engine(tokenizer)
+    engine = text_engine(tokenizer, continues=True)
     # With "… [/INST] " and the word "def": the last token of all is " def", which is what " " + "def" is encoded to.
     # So " " is the healing_prefix, and the tokens before " def" are read by the model.
     for length in range(min(_LONGEST_HEALING_PREFIX, len(prompt)) + 1):

@@ -58,51 +58,31 @@ def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) ->
     return ChatTemplate(load_tokenizer(model, prompt.template), prompt)
 
 
-@lru_cache(maxsize=2)
-def continuing_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """Return a copy of a tokenizer's engine that takes every text for the continuation of another.
+@lru_cache(maxsize=4)
+def text_engine(tokenizer: PreTrainedTokenizerBase, *, continues: bool) -> Tokenizer:
+    """Return a copy of a tokenizer's engine that adds no special token, with the offsets of all characters.
 
-    It adds no blank and no special token, and a text that spells a special token stays text.
-
-    Raises:
-        ModelError: the tokenizer is a slow one, which gives no character offsets.
-    """
-    _require_offsets(tokenizer)
-    state = json.loads(tokenizer.backend_tokenizer.to_str(), object_hook=_adding_nothing)
-    state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
-    engine = Tokenizer.from_str(json.dumps(state))
-    engine.no_truncation()
-    engine.no_padding()
-    engine.encode_special_tokens = True
-    return engine
-
-
-@lru_cache(maxsize=2)
-def reading_engine(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """Return a copy of a tokenizer's engine that reads texts as the tokenizer does, and adds no special token to them.
-
-    Its offsets are those of all characters: the step that adds special tokens may trim blanks off them.
+    Args:
+        tokenizer: a fast one.
+        continues: true: every text is the continuation of another. It gets no blank before it, and where it spells a
+            special token it stays text. False: texts are read as the tokenizer reads them.
 
     Raises:
         ModelError: the tokenizer is a slow one, which gives no character offsets.
     """
-    _require_offsets(tokenizer)
-    engine = tokenizer.backend_tokenizer
-    state = json.loads(engine.to_str())
-    state["post_processor"] = None
-    copy = Tokenizer.from_str(json.dumps(state))
-    copy.no_truncation()
-    copy.no_padding()
-    copy.encode_special_tokens = engine.encode_special_tokens
-    return copy
-
-
-def _require_offsets(tokenizer: PreTrainedTokenizerBase) -> None:
     if not tokenizer.is_fast:
         raise ModelError(
             f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
             "convert it to a fast tokenizer (tokenizer.json)"
         )
+    own = tokenizer.backend_tokenizer
+    state = json.loads(own.to_str(), object_hook=_adding_nothing if continues else None)
+    state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
+    engine = Tokenizer.from_str(json.dumps(state))
+    engine.no_truncation()
+    engine.no_padding()
+    engine.encode_special_tokens = continues or own.encode_special_tokens
+    return engine
 
 
 def _adding_nothing(part: dict[str, Any]) -> dict[str, Any]:

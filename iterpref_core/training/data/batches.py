@@ -36,7 +36,7 @@ small model. For larger models it costs less, but rows are full enough at any wi
 
 
 class Counts(NamedTuple):
-    """The four numbers of a pair's `counts`, or of their sums: `Counts(*batch["counts"].sum(dim=0))`.
+    """The four numbers of a pair, or their sums: `Counts(*batch["counts"].sum(dim=0))`.
 
     Attributes:
         pairs: 1 for a pair.
@@ -353,15 +353,15 @@ def _rows(
 
 def _counts(sequences: Sequence[TokenSequence], labels: Sequence[PairLabels]) -> torch.Tensor:
     """Return the `Counts` of each pair, (B, 4)."""
-    counts = torch.zeros(len(labels), len(Counts._fields))
+    counts = Counts(*torch.zeros(len(Counts._fields), len(labels)))
     for sequence in sequences:
-        counts[sequence.pair, 1] += float(sequence.labels["w_nll"].sum())
+        counts.nll_tokens[sequence.pair] += float(sequence.labels["w_nll"].sum())
     for pair, of_pair in enumerate(labels):
-        counts[pair, 0] = 1
+        counts.pairs[pair] = 1
         if of_pair.chosen is not None and of_pair.rejected is not None:
-            counts[pair, 2] = float(of_pair.rejected["w_rejected"].sum())
-            counts[pair, 3] = len(of_pair.rejected)
-    return counts
+            counts.rejected_counted[pair] = float(of_pair.rejected["w_rejected"].sum())
+            counts.rejected_tokens[pair] = len(of_pair.rejected)
+    return torch.stack(counts, dim=1)
 
 
 def _placed_labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement], width: int) -> Batch:

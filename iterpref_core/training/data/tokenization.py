@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
-from iterpref_core.models.pretrained.tokenizers import continuing_engine, reading_engine
+from iterpref_core.models.pretrained.tokenizers import text_engine
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import InputError, ModelError
@@ -166,7 +166,7 @@ def encode_exchanges(
         )
     prompts = encode_prompts(template, [each.prompt for each in rendered])
     texts = [asked.healing_prefix + each.answer + end.text for asked, each in zip(prompts, rendered, strict=True)]
-    encodings = continuing_engine(template.tokenizer).encode_batch(texts, add_special_tokens=False)
+    encodings = text_engine(template.tokenizer, continues=True).encode_batch(texts, add_special_tokens=False)
     tokens = []
     for exchange, each, asked, text, encoding in zip(exchanges, rendered, prompts, texts, encodings, strict=True):
         # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token
@@ -192,7 +192,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int
     Raises:
         ModelError: the tokenizer gives no offsets.
     """
-    encoding = reading_engine(tokenizer).encode(text, add_special_tokens=False)
+    encoding = text_engine(tokenizer, continues=False).encode(text, add_special_tokens=False)
     return encoding.ids, _true_offsets(encoding.offsets, text)
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.overrides import TorchFunctionMode
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import DataCollatorForSeq2Seq, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.weights import uses_bf16
@@ -61,24 +62,11 @@ def encode_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> dict
     }
 
 
-def pad_batch(rows: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Right-pad examples to the longest one's length, rounded up to `_WIDTH_STEP`: tensors of shape (rows, width)."""
-    longest = max(len(row["input_ids"]) for row in rows)
-    width = math.ceil(longest / _WIDTH_STEP) * _WIDTH_STEP
-    input_ids = []
-    labels = []
-    attention_mask = []
-    for row in rows:
-        length = len(row["input_ids"])
-        missing = width - length
-        input_ids.append(row["input_ids"] + [pad_token_id] * missing)
-        labels.append(row["labels"] + [_IGNORED] * missing)
-        attention_mask.append([1] * length + [0] * missing)
-    return {
-        "input_ids": torch.tensor(input_ids),
-        "labels": torch.tensor(labels),
-        "attention_mask": torch.tensor(attention_mask),
-    }
+def right_padding(tokenizer: PreTrainedTokenizerBase) -> DataCollatorForSeq2Seq:
+    """Return a collator that right-pads examples to the longest one's length, rounded up to `_WIDTH_STEP`."""
+    right = copy(tokenizer)  # which pads on the left, to generate
+    right.padding_side = "right"
+    return DataCollatorForSeq2Seq(right, pad_to_multiple_of=_WIDTH_STEP, label_pad_token_id=_IGNORED)
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, params: NanolabParams) -> LlamaForCausalLM:
@@ -161,7 +149,7 @@ def single_threads() -> Iterator[Executor]:
 def set_gradient(
     model: LlamaForCausalLM,
     rows: Sequence[dict[str, list[int]]],
-    pad_token_id: int,
+    collate: DataCollatorForSeq2Seq,
     pool: Executor,
     *,
     bf16: bool,
@@ -175,7 +163,7 @@ def set_gradient(
     Args:
         model: model in training mode.
         rows: encoded examples.
-        pad_token_id: id of the padding token.
+        collate: pads the rows of a part.
         pool: the pool from `single_threads`, which computes the parts.
         bf16: run matrix products in bfloat16, under autocast.
 
@@ -191,7 +179,7 @@ def set_gradient(
     parts = []
     for start in starts:
         some = rows[start : start + _ROWS_AT_ONCE]
-        parts.append(pad_batch(some, pad_token_id))
+        parts.append(collate(some))
     compute = partial(_part_gradient, model, labeled=labeled, bf16=bf16)
     computed = list(pool.map(compute, parts))
     part_gradients = [gradients for _, gradients in computed]
@@ -267,6 +255,7 @@ def pretrain(
     model.set_attn_implementation("eager")  # faster than the fused kernel at this size, by a seventh of a step
     bf16 = uses_bf16("auto", "cpu")
     encoded = [encode_example(example, tokenizer) for example in examples]
+    collate = right_padding(tokenizer)
     optimizers = new_optimizers(model, params)
     schedules = [LambdaLR(optimizer, partial(_warm_cosine, steps=steps)) for optimizer in optimizers]
     batches = shuffled_batches(len(encoded), params.batch_size, SEED)
@@ -274,7 +263,7 @@ def pretrain(
     with show_progress(label, steps, unit="steps") as advance, single_threads() as pool:
         for _ in range(steps):
             batch = [encoded[index] for index in next(batches)]
-            loss = set_gradient(model, batch, tokenizer.pad_token_id, pool, bf16=bf16)
+            loss = set_gradient(model, batch, collate, pool, bf16=bf16)
             losses.append(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             steps_taken = pool.map(partial(take_step, bf16=bf16), optimizers)

@@ -28,6 +28,8 @@ TRAINED_BY = (
 """The code that decides trained weights, which dvc.yaml names for the stage."""
 
 _WHOLE = "whole"
+_ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
+"""The remedy for a training that diverged."""
 _KEY_DIGITS = 16
 _LARGE = 2_000_000_000
 """Bytes of a checkpoint above which time decides: with its optimizer state one of 7B in float32 has 84 GB."""
@@ -71,13 +73,12 @@ def step_of(checkpoint: Path) -> int:
     return int(step)
 
 
-def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, tell: bool) -> Path:
+def last_before_divergence(folder: Path, diverged: Exception, *, tell: bool) -> Path:
     """Return the checkpoint that becomes the model of a training that diverged, and warn.
 
     Args:
         folder: holds the checkpoints.
         diverged: the error that ended training.
-        advice: the remedy for the user.
         tell: False: another process warns.
 
     Raises:
@@ -86,10 +87,10 @@ def last_before_divergence(folder: Path, diverged: Exception, advice: str, *, te
     last = last_checkpoint(folder)
     if last is None:
         raise TrainingError(
-            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {advice}"
+            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {_ADVICE}"
         )
     if tell:
-        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+        logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, _ADVICE)
     return last
 
 

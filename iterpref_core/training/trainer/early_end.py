@@ -10,29 +10,18 @@ class EndedError(Exception):
     """Training has no further step to make: ends the training loop, before a checkpoint is saved."""
 
 
-def validations_since_best(history: Sequence[Mapping[str, float]]) -> int:
-    """Return how many validations in a row, up to the last, had no lower loss than all before them.
-
-    Args:
-        history: the trainer's.
-
-    >>> validations_since_best([{"eval_loss": 0.6}, {"loss": 0.5}, {"eval_loss": 0.4}, {"eval_loss": 0.4}])
-    1
-    """
-    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
-    if not losses:
-        return 0
-    return len(losses) - 1 - losses.index(min(losses))
-
-
 def is_patience_over(history: Sequence[Mapping[str, float]], patience: int) -> bool:
     """Return whether training ends after its last validation.
 
     Args:
         history: the trainer's.
-        patience: validations in a row without a lower loss that end training; 0: none do.
+        patience: validations in a row, up to the last, without a lower loss than all before; 0: none end training.
+
+    >>> is_patience_over([{"eval_loss": 0.6}, {"loss": 0.5}, {"eval_loss": 0.4}, {"eval_loss": 0.4}], 1)
+    True
     """
-    return bool(patience) and validations_since_best(history) >= patience
+    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 class EndEarly(TrainerCallback):

@@ -14,17 +14,21 @@ from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.stage_results import TrainingResult
+from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
+from iterpref_core.training.objectives.objective_table import ObjectiveSettings, settings_of
 from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError
 from iterpref_core.training.trainer.checkpoint import (
     SaveSeldom,
     last_before_divergence,
     last_checkpoint,
+    run_key,
     step_of,
     tell_left_behind,
 )
 from iterpref_core.training.trainer.early_end import EndEarly, EndedError
+from iterpref_core.training.trainer.settings import check_settings
 from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_model
 
 
@@ -48,7 +52,8 @@ class Run:
     """A training of one objective, in every process that takes part.
 
     Attributes:
-        objective: its name.
+        objective: its name, its row of the table, and the values that hold for it.
+        reader: of the files of pairs.
         model: the model to start from, as it was found.
         prompt: the form in which the model reads prompts; the trained model keeps to it.
         params: settings, with `bf16` decided.
@@ -56,7 +61,8 @@ class Run:
         processes: those that train together.
     """
 
-    objective: str
+    objective: ObjectiveSettings
+    reader: PairReader
     model: Path | str
     prompt: PromptFormat
     params: TrainingParams
@@ -68,34 +74,28 @@ class Run:
         """A digest of the model and of how it reads prompts."""
         return model_fingerprint(self.model, self.prompt)
 
-    def checkpoints(self, key: str) -> Path:
-        """Return the folder of checkpoints of all runs that this key, and the same sharding, decide alike."""
-        return self.paths.scratch / "checkpoints" / f"{self.objective}-{key}{sharding(self.processes)}"
+    @cached_property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints of all runs that the same settings, files and sharding decide."""
+        name = self.objective.name
+        key = run_key(self.reader.digests, self.fingerprint, name, self.params)
+        return self.paths.scratch / "checkpoints" / f"{name}-{key}{sharding(self.processes)}"
 
-    def train(
-        self,
-        trainer: BaseTrainer,
-        checkpoints: Path,
-        on_log: OnLog | None,
-        *,
-        resumes: bool = True,
-        patience: int = 0,
-    ) -> DivergedError | None:
+    def train(self, trainer: BaseTrainer, on_log: OnLog | None, *, resumes: bool) -> DivergedError | None:
         """Train, and return the error if training diverged.
 
         Args:
             trainer: whose checkpoints go to `checkpoints`.
-            checkpoints: training continues from the last one here.
             on_log: called with (metrics, step) while training runs.
-            resumes: False: training starts from the beginning.
-            patience: validations in a row without a lower loss that end training; 0: none do.
+            resumes: False: training starts from the beginning, and not from the last checkpoint.
         """
-        resume = last_checkpoint(checkpoints) if resumes else None
+        name = self.objective.name
+        resume = last_checkpoint(self.checkpoints) if resumes else None
         if self.processes.is_main_process:
-            tell_left_behind(checkpoints, self.objective)
+            tell_left_behind(self.checkpoints, name)
         with ExitStack() as opened:
-            trainer.add_callback(TellProgress(f"train {self.objective}", opened, self.paths.curve, on_log))
-            trainer.add_callback(EndEarly(patience))
+            trainer.add_callback(TellProgress(f"train {name}", opened, self.paths.curve, on_log))
+            trainer.add_callback(EndEarly(self.params.early_stopping_patience))
             if not self.params.validation_share and "save_steps" not in self.params.arguments:
                 trainer.add_callback(SaveSeldom())
             try:
@@ -106,29 +106,20 @@ class Run:
                 return error
         return None
 
-    def choose_weights(
-        self,
-        trainer: BaseTrainer,
-        checkpoints: Path,
-        diverged: DivergedError | None,
-        advice: str,
-        best: str | None = None,
-    ) -> int:
+    def choose_weights(self, trainer: BaseTrainer, diverged: DivergedError | None) -> int:
         """Load the checkpoint that becomes the model, unless the trainer holds it, and return its step.
 
         Args:
             trainer: which has trained.
-            checkpoints: the folder of its checkpoints.
             diverged: the error that ended training, if any: an earlier checkpoint becomes the model.
-            advice: the remedy for the user where training diverged.
-            best: the checkpoint to take where one was chosen by validation.
 
         Raises:
             TrainingError: training diverged before its first checkpoint.
         """
+        best = trainer.state.best_model_checkpoint if self.params.select == "best" else None
         folder = Path(best) if best else None
         if diverged:
-            last = last_before_divergence(checkpoints, diverged, advice, tell=self.processes.is_main_process)
+            last = last_before_divergence(self.checkpoints, diverged, tell=self.processes.is_main_process)
             folder = folder or last
         if folder is None:
             return int(trainer.state.global_step)
@@ -138,7 +129,6 @@ class Run:
     def finish(
         self,
         trainer: BaseTrainer,
-        checkpoints: Path,
         lineage: ModelLineage,
         result: TrainingResult,
     ) -> TrainingResult:
@@ -146,7 +136,6 @@ class Run:
 
         Args:
             trainer: holds the weights to write.
-            checkpoints: the folder of its checkpoints.
             lineage: of the model.
             result: of the training; the numbers of the written weights are added.
         """
@@ -160,7 +149,7 @@ class Run:
         )
         if self.processes.is_main_process:
             trainer.write_curve(self.paths.curve, result.model_step)
-            shutil.rmtree(checkpoints, ignore_errors=True)
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
         written = {"bf16": float(self.params.bf16 is True), "surviving_change": share}
         return result.model_copy(update=written)
@@ -168,6 +157,7 @@ class Run:
 
 def set_up_run(
     objective: str,
+    files: Mapping[str, Path],
     model: Path | str,
     params: TrainingParams,
     paths: OutputPaths,
@@ -176,10 +166,12 @@ def set_up_run(
     """Check the inputs of a training, meet the other processes, and return the run.
 
     Raises:
-        ConfigError: quantization or adapters cannot be trained so, or `accelerate` is set and this process is alone.
+        ConfigError: there is no such objective, settings cannot be taken, quantization or adapters cannot be trained
+            so, or `accelerate` is set and this process is alone.
         InputError: the model cannot be used, or `out` holds something other than a model of this objective.
     """
     prompt = prompt or PromptFormat()
+    resolved = settings_of(objective, params)
     check_out(paths.out, objective)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
@@ -187,8 +179,10 @@ def set_up_run(
     processes = join_processes(params.accelerate)
     check_load(params)
     adapter_options(found, params)
+    check_settings(params)
     return Run(
-        objective=objective,
+        objective=resolved,
+        reader=PairReader(files["pairs"], files["spans"]),
         model=found,
         prompt=prompt,
         params=params,

@@ -22,7 +22,6 @@ from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
@@ -38,22 +37,16 @@ from iterpref_core.training.model.reference import (
 )
 from iterpref_core.training.objectives.objective_table import (
     RESOLVED,
-    ObjectiveSettings,
-    settings_of,
 )
 from iterpref_core.training.trainer.base_trainer import DivergedError
-from iterpref_core.training.trainer.checkpoint import run_key
 from iterpref_core.training.trainer.early_end import is_patience_over
 from iterpref_core.training.trainer.focal_config import FocalDPOConfig
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from iterpref_core.training.trainer.optimizers import check_schedule
 from iterpref_core.training.trainer.origin import describe_origin
 from iterpref_core.training.trainer.run import OutputPaths, Run, set_up_run
-from iterpref_core.training.trainer.settings import check_settings, training_arguments
+from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.trained_model import REWARDS, OnLog, mean_loss
-
-_ADVICE = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
-"""The remedy for a training that diverged."""
 
 
 def train_objective(
@@ -89,28 +82,21 @@ def train_objective(
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
-    resolved = settings_of(objective, params)
-    row = resolved.row
-    run = set_up_run(objective, model, params, OutputPaths(out, curve, scratch), prompt)
+    run = set_up_run(objective, files, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
-    check_settings(params)
     accumulation = accumulation_steps(params, run.processes.num_processes)
-    reader = PairReader(files["pairs"], files["spans"])
-    data = _read_data(run, reader, regional=row.regional)
-    checkpoints = run.checkpoints(run_key(reader.digests, run.fingerprint, objective, params))
-    arguments = training_arguments(params, resolved, accumulation, data.trained, checkpoints)
+    data = _read_data(run)
+    arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
     check_schedule(arguments, training_steps(params, data.trained))
-    trainer = _make_trainer(run, resolved, data, arguments)
-    reference = _find_reference(run, data, trainer) if row.scores_reference else None
+    trainer = _make_trainer(run, data, arguments)
+    reference = _find_reference(run, data, trainer) if run.objective.row.scores_reference else None
     if reference is not None:
         trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
-    scored = reference is None or reference.exists()
-    diverged = run.train(trainer, checkpoints, on_log, resumes=scored, patience=params.early_stopping_patience)
-    best = trainer.state.best_model_checkpoint if params.select == "best" else None
-    step = run.choose_weights(trainer, checkpoints, diverged, _ADVICE, best)
+    diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
+    step = run.choose_weights(trainer, diverged)
     result = _result(data, trainer, step, _stopped(trainer, diverged, params))
-    return run.finish(trainer, checkpoints, _lineage(run, resolved, data, trainer, result), result)
+    return run.finish(trainer, _lineage(run, data, trainer, result), result)
 
 
 @dataclass(frozen=True)
@@ -118,13 +104,11 @@ class _Data:
     """The data of a training.
 
     Attributes:
-        reader: of the files.
         tokenizer: the model's.
         rows: the tokenized rows.
         held: (rows,) true for those that are held out for validation.
     """
 
-    reader: PairReader
     tokenizer: PreTrainedTokenizerBase
     rows: TokenizedDataset
     held: np.ndarray
@@ -135,7 +119,7 @@ class _Data:
         return int(np.sum(~self.held))
 
 
-def _read_data(run: Run, reader: PairReader, *, regional: bool) -> _Data:
+def _read_data(run: Run) -> _Data:
     """Return the tokenized rows, checked against the model's limits and the objective's needs.
 
     Raises:
@@ -145,12 +129,11 @@ def _read_data(run: Run, reader: PairReader, *, regional: bool) -> _Data:
     tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    rows = open_tokenized_dataset(reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
+    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
-    data = _Data(reader, tokenizer, rows, held)
     report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
-    report_findings(rows.checks.findings(run.params, regional=regional))
-    return data
+    report_findings(rows.checks.findings(run.params, regional=run.objective.row.regional))
+    return _Data(tokenizer, rows, held)
 
 
 def _find_reference(run: Run, data: _Data, trainer: FocalDPOTrainer) -> Path:
@@ -179,7 +162,7 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalDPOTrainer
     )
 
 
-def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments: FocalDPOConfig) -> FocalDPOTrainer:
+def _make_trainer(run: Run, data: _Data, arguments: FocalDPOConfig) -> FocalDPOTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
@@ -201,27 +184,25 @@ def _make_trainer(run: Run, resolved: ObjectiveSettings, data: _Data, arguments:
             trained,
             data.tokenizer,
             eval_dataset=validation,
-            objective=resolved.row,
+            objective=run.objective.row,
             peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
         )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _lineage(
-    run: Run, resolved: ObjectiveSettings, data: _Data, trainer: FocalDPOTrainer, result: TrainingResult
-) -> ModelLineage:
-    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | resolved.values()
+def _lineage(run: Run, data: _Data, trainer: FocalDPOTrainer, result: TrainingResult) -> ModelLineage:
+    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
     settings["layout"] = trainer.data_collator.layout
     return ModelLineage(
         **describe_origin(run.model),
-        objective=run.objective,
+        objective=run.objective.name,
         settings=settings | run.prompt.parameters,
         pairs=data.trained,
         steps=result.steps,
         model_step=result.model_step,
         localization=data.rows.methods,
-        data=data.reader.digests,
+        data=run.reader.digests,
         versions=training_versions(),
     )
 

