@@ -228,5 +228,7 @@ def _program(side: Any) -> str:
     """Return the program of one side of a pair: the text, or the content of the last message."""
     if isinstance(side, str):
         return side
+    if not isinstance(side[-1], Mapping):
+        raise InputError("mark_errors: a row has lists in place of programs; call `map` without batched=True")
     answer: str = side[-1]["content"]
     return answer

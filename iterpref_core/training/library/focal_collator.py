@@ -4,6 +4,7 @@ TRL counts the tokens that `completion_mask` marks, in the policy, in the refere
 is limited to D- makes them focal (arXiv 2503.02783, section 3.3).
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
 from iterpref_core.training.data.tokenized_pair import count_shared
-from iterpref_core.training.trainer.focal_config import set_padding
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig, set_padding
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -60,8 +61,16 @@ class FocalCollator(DataCollatorForPreference):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
-        if not isinstance(args, DPOConfig):
-            raise InputError(f"FocalCollator: args is a {type(args).__name__}; give the trainer's DPOConfig")
+        if not isinstance(args, DPOConfig) or isinstance(args, FocalDPOConfig):
+            raise InputError(
+                f"FocalCollator: args is a {type(args).__name__}; give the DPOConfig of TRL's trainer, which reads no "
+                "objective (a FocalDPOConfig is FocalDPOTrainer's)"
+            )
+        if args.ld_alpha is not None:
+            raise InputError(
+                "FocalCollator: ld_alpha counts the tokens that both programs have, and of the rejected one the error "
+                "region alone is left; remove it"
+            )
         if args.remove_unused_columns:
             raise InputError("FocalCollator: the spans would be removed; set remove_unused_columns=False in DPOConfig")
         if args.precompute_ref_log_probs:
@@ -156,6 +165,9 @@ class FocalCollator(DataCollatorForPreference):
             text = example["prompt"] + example["rejected"]
             return text, len(example["prompt"]), len(text)
         variables = dict(example.get("chat_template_kwargs") or {})
+        tools = example.get("tools")
+        if tools:
+            variables["tools"] = json.loads(tools) if isinstance(tools, str) else tools  # as TRL reads the column
         *before, last = example["prompt"] + example["rejected"]
         template = ChatTemplate(self._tokenizer, PromptFormat(chat_template_kwargs=variables))
         try:

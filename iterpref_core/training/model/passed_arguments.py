@@ -101,6 +101,18 @@ LORA_OPTIONS = dict.fromkeys(
 )
 """Options of PEFT's `LoraConfig` (0.21)."""
 
+UNREAD_ARGUMENTS = {
+    "batch_eval_metrics": "no logits are built",
+    "bf16_full_eval": "validation has the precision of training",
+    "eval_accumulation_steps": "validation gathers nothing but numbers",
+    "fp16_full_eval": "validation has the precision of training",
+    "include_for_metrics": "no logits are built",
+    "label_names": "a batch has the labels of its layout",
+    "label_smoothing_factor": "the loss is the objective's; cdpo and robust smooth labels",
+    "neftune_noise_alpha": "noise would separate the policy from its reference",
+}
+"""Arguments of transformers' `TrainingArguments` that `FocalDPOTrainer` has no use for, each with the reason."""
+
 DPO_FIELDS = {
     "beta": "the scale of the margin",
     "max_length": "tokens of prompt and program",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.adapters import (
@@ -14,7 +15,7 @@ from iterpref_core.models.pretrained.adapters import (
     attach_adapters,
     read_adapter_options,
 )
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model
+from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError, first_line
@@ -87,15 +88,8 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
     """
     source = locate_model(model)
     wanted = lora_config(params)
-    return wanted if source.adapters is None else _options_of(source, wanted, params)
-
-
-def _options_of(source: ModelSource, wanted: LoraConfig | None, params: TrainingParams) -> LoraConfig:
-    """Return the options of adapters that a model has.
-
-    Raises:
-        ConfigError: `training.lora` is null or asks for others.
-    """
+    if source.adapters is None:
+        return wanted
     options = read_adapter_options(source)
     remedy = "merge them first (`iterpref export --model FOLDER --out NEW`), and train NEW"
     if wanted is None or params.lora is None:
@@ -170,15 +164,26 @@ def naming_adapters(params: TrainingParams) -> Iterator[None]:
         ) from None
 
 
-def check_tied(model: PreTrainedModel | PeftModel) -> None:
-    """Refuse adapters on an embedding that is also the head.
+def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
+    """Refuse adapters with which training would not be the objective's.
 
     Raises:
-        ConfigError: an adapter, or a trained copy, is on one of the two.
+        ConfigError: they are tokens before each prompt, which the reference would have, too; or one is on the head,
+            which is asked for log-probabilities; or one, or a trained copy, is on an embedding that is also the head.
     """
     if not isinstance(model, PeftModel):
         return
+    if model.active_peft_config.is_prompt_learning:
+        raise ConfigError(
+            f"peft_config: {model.peft_type} puts tokens before each prompt, which are drawn, and the reference would "
+            "have them, too; choose adapters of weights, such as LoraConfig"
+        )
     base = model.get_base_model()
+    if isinstance(base.get_output_embeddings(), BaseTunerLayer):
+        raise ConfigError(
+            "an adapter is on the output head; leave lm_head out of target_modules, or train a copy of it "
+            "(modules_to_save)"
+        )
     if not base.config.get_text_config().tie_word_embeddings:
         return
     for layer in (base.get_input_embeddings(), base.get_output_embeddings()):

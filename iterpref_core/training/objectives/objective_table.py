@@ -81,6 +81,12 @@ class Objective:
         """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
         return self.chosen == "all" and self.rejected == "focal"
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Return the names of the trainer's settings that change nothing about the objective."""
+        of_nll = () if self.nll_of else ("alpha",)
+        return of_nll if self.preference else (*of_nll, "beta", "max_margin")
+
     def is_regional_for(self, half: int) -> bool:
         """Return True if of y- the error region alone counts, in this half of a batch: 0 or 1."""
         return self.rejected == "focal" or (self.rejected == HALF and half == 1)
@@ -227,12 +233,8 @@ def parameters_of(name: str) -> dict[str, str]:
     {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha', 'beta': 'beta'}
     """
     row = OBJECTIVES[name]
-    read = {"learning_rate": "learning_rate"}
-    if row.nll_of is not None:
-        read = {"learning_rate": "nll_learning_rate", "alpha": "alpha"}
-    if row.preference:
-        read["beta"] = "beta"
-    return read
+    read = {"learning_rate": "nll_learning_rate" if row.nll_of else "learning_rate"}
+    return read | {name: name for name in ("alpha", "beta") if name not in row.unread}
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 from trl import DPOConfig
 
 from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.training.model.passed_arguments import DPO_FIELDS
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.training.model.passed_arguments import DPO_FIELDS, UNREAD_ARGUMENTS
 from iterpref_core.training.objectives.objective_table import find_objective
 
 
@@ -52,6 +52,7 @@ class FocalDPOConfig(DPOConfig):
         if getattr(self, "bf16", None) is None and (self.use_cpu or not torch.cuda.is_available()):
             self.bf16 = False
         super().__post_init__()
+        check_value("objective", str, self.objective)
         find_objective(self.objective)
         check_fields(self)
         check_numbers(vars(self))
@@ -65,19 +66,32 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
     """Refuse a value that the command line refuses, too.
 
     Raises:
-        InputError: the first such setting.
+        ConfigError: the first such setting.
     """
     for name in _CHECKED:
         value = settings.get(name)
-        if value is None:  # no limit, or the value by default
-            continue
-        field = TrainingParams.model_fields[name]
-        kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        try:
-            TypeAdapter(kind).validate_python(value)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise InputError(f"{name} is {value!r}: {reason}; correct the value") from None
+        if value is not None:  # no limit, or the value by default
+            field = TrainingParams.model_fields[name]
+            kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            check_value(name, kind, value)
+
+
+def check_value(where: str, kind: Any, value: Any) -> None:
+    """Refuse a value of another type than a setting has, without conversion.
+
+    Args:
+        where: the setting, for the message.
+        kind: its type.
+        value: as given.
+
+    Raises:
+        ConfigError: the value cannot be taken.
+    """
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
 
 
 def set_padding(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
@@ -92,14 +106,17 @@ def set_padding(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
 
 
 def check_fields(args: TrainingArguments) -> None:
-    """Refuse fields of `DPOConfig` that are not used and have another value than by default.
+    """Refuse fields that are not used and have another value than by default.
 
     Args:
-        args: the trainer's; of `TrainingArguments` nothing is looked at.
+        args: the trainer's.
 
     Raises:
         InputError: the first such field.
     """
+    for name, reason in UNREAD_ARGUMENTS.items():
+        if getattr(args, name):
+            raise InputError(f"{type(args).__name__}: {name} is not used: {reason}; remove it")
     if not isinstance(args, DPOConfig):
         return
     for name, usual in own_fields().items():

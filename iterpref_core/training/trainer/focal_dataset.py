@@ -36,6 +36,20 @@ _LONGEST = 1024
 """Tokens of prompt and program, unless they are stated."""
 
 
+_AS_WRITTEN = "write prompts as the template would (a tokenizer without a template)"
+_IN_TRL = "train with TRL's own trainer"
+_RESCORED = "give another reference to `focal_dataset`"
+_UNREAD_COLUMNS = {
+    "chat_template_kwargs": _AS_WRITTEN,
+    "tools": _AS_WRITTEN,
+    "image": _IN_TRL,
+    "images": _IN_TRL,
+    "ref_chosen_logps": _RESCORED,
+    "ref_rejected_logps": _RESCORED,
+}
+"""Columns that TRL reads besides those of `focal_dataset`, and what to do in place of each."""
+
+
 @dataclass(frozen=True)
 class DataForm(PairForm):
     """The way in which pairs were made into tokens, which has to fit the trainer's.
@@ -111,6 +125,7 @@ def focal_dataset(
     True
     """
     check_fields(args)
+    pairs = pairs.with_format(None)  # texts and lists, and no tensors
     row = find_objective(objective) if isinstance(objective, str) else objective
     _check_columns(pairs)
     marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
@@ -162,21 +177,19 @@ def score_reference(data: FocalDataset, model: PreTrainedModel | PeftModel, args
 
 
 def _check_columns(pairs: Dataset) -> None:
-    """Refuse columns that TRL gives to the chat template, and that nothing here reads.
+    """Refuse columns that TRL reads, and that nothing here reads.
 
     Raises:
         InputError: the first one.
     """
-    for name in ("chat_template_kwargs", "tools"):
+    for name, remedy in _UNREAD_COLUMNS.items():
         if name in pairs.column_names and any(pairs[name]):
-            raise InputError(
-                f"pairs: the column {name} has no effect here, so that other prompts would be trained than TRL "
-                "trains; remove it, or write prompts as the template would (a tokenizer without a template)"
-            )
+            raise InputError(f"pairs: the column {name} has no effect here, and in TRL it has; remove it, or {remedy}")
 
 
 def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
     """Return a row of somebody's data set in this project's records."""
+    _check_messages(number, pair)
     before, chosen = _last_answer(pair.get("chosen"))
     others, rejected = _last_answer(pair.get("rejected"))
     if before != others:
@@ -189,20 +202,34 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
         "chosen": chosen,
         "rejected": rejected,
     }
+    spans = {"rejected": pair.get("rejected_spans") or (), "chosen": pair.get("chosen_spans") or ()}
     try:
         record = PreferencePair.model_validate({"task_id": str(number)} | fields)
+        marked = FocalSpans.model_validate({"task_id": record.task_id, "method": "given"} | spans)
     except ValidationError as error:
         raise InputError(
-            f"pairs[{number}]: {describe_validation_error(error)}; give texts, or messages that end with an answer"
+            f"pairs[{number}]: {describe_validation_error(error)}; give texts, or messages that end with an answer, "
+            "and spans as `mark_errors` makes them"
         ) from None
-    marked = FocalSpans(
-        task_id=record.task_id,
-        method="given",
-        rejected=pair.get("rejected_spans") or (),
-        chosen=pair.get("chosen_spans") or (),
-    )
     check_spans(marked, record, Path("pairs"))
     return record, marked
+
+
+def _check_messages(number: int, pair: dict[str, Any]) -> None:
+    """Refuse messages with more than a role and a content, of which a chat template might write more.
+
+    Raises:
+        InputError: the first such field.
+    """
+    for side in ("prompt", "chosen", "rejected"):
+        for message in pair.get(side) or ():
+            fields = message if isinstance(message, dict) else {}
+            unread = [name for name, value in fields.items() if value and name not in ("role", "content")]
+            if unread:
+                raise InputError(
+                    f"pairs[{number}]: a message of {side} has the field {unread[0]}, which has no effect here; remove "
+                    "it, or write it into the content"
+                )
 
 
 def _last_answer(side: Any) -> tuple[list[Any], Any]:

@@ -48,11 +48,12 @@ from iterpref_core.training.model.parity import (
     saved_as_given,
     silent,
 )
-from iterpref_core.training.model.policy import check_tied
+from iterpref_core.training.model.policy import check_adapters_of
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
+from iterpref_core.training.trainer.checkpoint import last_checkpoint
 from iterpref_core.training.trainer.focal_config import FocalDPOConfig
 from iterpref_core.training.trainer.trainer_inputs import (
     check_arguments,
@@ -131,7 +132,7 @@ class FocalDPOTrainer(BaseTrainer):
         if args is None:
             name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
             args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
-        check_arguments(model, args, peft_config, kwargs)
+        check_arguments(model, args, processing_class, peft_config, kwargs)
         given = {"objective": objective, "beta": beta, "alpha": alpha}
         given |= {"layout": layout, "nll": nll, "max_margin": max_margin}
         settings = settings_of_trainer(args, given)
@@ -157,7 +158,7 @@ class FocalDPOTrainer(BaseTrainer):
             processing_class=tokenizer,
             **kwargs,
         )
-        check_tied(self.model)
+        check_adapters_of(self.model)
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
         self.add_callback(ReleaseMemory())
@@ -203,10 +204,25 @@ class FocalDPOTrainer(BaseTrainer):
         dtype = torch.bfloat16 if self.args.bf16 else None
         check_parity(self.model, layout, longest, self.model_wrapped, dtype)
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train without the model's own noise, which would separate the policy from its reference."""
+    def train(self, resume_from_checkpoint: bool | str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Train without the model's own noise, which would separate the policy from its reference.
+
+        Args:
+            resume_from_checkpoint: True: go on from the newest checkpoint that was written to its end.
+            *args: as for `Trainer`.
+            **kwargs: as for `Trainer`.
+
+        Raises:
+            InputError: there is no such checkpoint.
+        """
+        folder = Path(self.args.output_dir)
+        if resume_from_checkpoint is True:
+            last = last_checkpoint(folder)
+            if last is None:
+                raise InputError(f"{folder}: holds no whole checkpoint; train without resume_from_checkpoint")
+            resume_from_checkpoint = str(last)
         with silent(self.model) as self._silenced:
-            return super().train(*args, **kwargs)
+            return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def _save(self, *args: Any, **kwargs: Any) -> None:
         """Save a checkpoint as the user's model, whose noise is off in training alone."""
@@ -220,7 +236,8 @@ class FocalDPOTrainer(BaseTrainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         if self._objective.rejected != HALF:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
-        return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, self.args.seed)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, seed)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
         """Return the sums of `counts` over the whole batch: all its accumulation steps, in all processes."""

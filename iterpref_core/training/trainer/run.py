@@ -1,6 +1,7 @@
 """Run of a training: it is set up, trains from its last checkpoint, and writes model and curve."""
 
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
@@ -16,7 +15,7 @@ from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.passed_arguments import PLATEAU, TRAINING_ARGUMENTS
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.objective_table import ObjectiveSettings
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig, check_value
 from iterpref_core.training.trainer.optimizers import check_choices
 
 _SHARED = ("answer", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
@@ -50,7 +49,7 @@ def check_settings(params: TrainingParams) -> None:
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
-    """Refuse arguments that are not passed on, and values of another type than transformers has for them.
+    """Refuse arguments that are not passed on, values of another type, and numbers below 0 or without end.
 
     Args:
         given: `training.arguments`.
@@ -67,10 +66,15 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 f"checkpoints, reference and batches right; there are {', '.join(TRAINING_ARGUMENTS)}"
             )
         check_value(f"{_WHERE}.{name}", types[name], value)
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ConfigError(f"{_WHERE}.{name}: is {value}; give a finite number, 0 or more")
         if name.endswith("_steps") and value == 0:
             raise ConfigError(f"{_WHERE}.{name}: is 0; give a number above 0")
     check_choices(given)
-    for name in _services(given):
+    named = given.get("report_to") or []
+    for name in [named] if isinstance(named, str) else named:
+        if name == "none":
+            continue
         try:
             INTEGRATION_TO_CALLBACK[name]()
         except (KeyError, RuntimeError, ImportError) as error:
@@ -78,33 +82,6 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 f"{_WHERE}.report_to: {name} cannot be used ({first_line(error)}); install it, or name another of "
                 f"{', '.join(INTEGRATION_TO_CALLBACK)}"
             ) from None
-
-
-def check_value(where: str, kind: Any, value: Any) -> None:
-    """Refuse an argument's value of another type than the library has for it, and a number below 0 or without end.
-
-    Args:
-        where: the argument, for the message.
-        kind: its type.
-        value: as given.
-
-    Raises:
-        ConfigError: the value cannot be taken.
-    """
-    try:
-        TypeAdapter(kind).validate_python(value, strict=True)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
-    if isinstance(value, int | float) and not 0 <= value < math.inf:
-        raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
-
-
-def _services(given: Mapping[str, Any]) -> list[str]:
-    """Return the services that get the curve."""
-    named = given.get("report_to", "none")
-    listed = [named] if isinstance(named, str) else named or []
-    return [name for name in listed if name != "none"]
 
 
 def training_arguments(
@@ -145,6 +122,8 @@ def training_arguments(
         "beta": objective.beta,
     }
     values |= {name: getattr(params, name) for name in _SHARED}
+    for name in objective.row.unread:
+        del values[name]
     try:
         return FocalDPOConfig(**values)
     except (ValueError, TypeError, ImportError) as error:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import PeftConfig, PeftModel
-from torch.utils.data import Subset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 from trl import DPOConfig
 
@@ -16,8 +16,10 @@ from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.errors import InputError
+from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.objectives.objective_table import Objective, find_objective
+from iterpref_core.training.model.model_limits import limit_findings
+from iterpref_core.training.objectives.objective_table import HALF, Objective, find_objective
 from iterpref_core.training.trainer.focal_config import check_fields, check_numbers, set_padding
 from iterpref_core.training.trainer.focal_dataset import (
     FocalDataset,
@@ -32,33 +34,43 @@ _REFUSED = {
     "compute_metrics": "would need logits, and none are built; use evaluate",
     "data_collator": "is the layout's own; choose layout",
     "model_init": "makes a model that nobody has scored the reference with; give the model",
+    "preprocess_logits_for_metrics": "would need logits, and none are built; use evaluate",
     "ref_model": "is not loaded beside the policy; score the pairs with it: `focal_dataset(pairs, ref_model, …)`",
+    "tokenizer": "is called processing_class",
 }
 """Arguments of other trainers, and the reason why each would have no effect."""
 
 
-def check_arguments(
-    model: Any, args: TrainingArguments, peft_config: PeftConfig | None, given: Mapping[str, Any]
-) -> None:
+_KINDS: dict[str, tuple[type, ...]] = {
+    "model": (str, Path, PreTrainedModel, PeftModel),
+    "args": (TrainingArguments,),
+    "processing_class": (PreTrainedTokenizerBase, NoneType),
+    "peft_config": (PeftConfig, NoneType),
+}
+"""Arguments of the trainer, and the classes that each may have."""
+
+
+def check_arguments(model: Any, args: Any, tokenizer: Any, peft_config: Any, given: Mapping[str, Any]) -> None:
     """Refuse settings and arguments of other trainers that would have no effect, or a wrong one.
 
     Args:
         model: the policy or its name.
         args: settings.
+        tokenizer: the argument `processing_class`.
         peft_config: adapters to add.
         given: further arguments of the trainer.
 
     Raises:
         InputError: the first one.
     """
-    check_fields(args)
-    if args.neftune_noise_alpha:
-        raise InputError(
-            "FocalDPOTrainer: args.neftune_noise_alpha: noise would separate the policy from its reference; remove it"
-        )
     for name, reason in _REFUSED.items():
         if given.get(name) is not None:
             raise InputError(f"FocalDPOTrainer: {name} {reason}")
+    for (name, kinds), value in zip(_KINDS.items(), (model, args, tokenizer, peft_config), strict=True):
+        if not isinstance(value, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
+            raise InputError(f"FocalDPOTrainer: {name} is a {type(value).__name__}; give a {wanted}")
+    check_fields(args)
     if isinstance(model, PeftModel) and peft_config is not None:
         raise InputError(
             "FocalDPOTrainer: peft_config: the model has adapters already; leave peft_config out to train these, or "
@@ -66,25 +78,38 @@ def check_arguments(
         )
 
 
+_USUAL = {"alpha": 1.0, "beta": 0.1, "layout": "padded", "max_margin": 0.0, "nll": "mean"}
+"""Settings that neither the trainer nor its configuration states."""
+
+
 def settings_of_trainer(args: TrainingArguments, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the trainer's settings, each as given, else as `args` has it, else as usual.
 
     Raises:
-        ConfigError: there is no such objective.
-        InputError: the objective or `beta` is missing, or a value cannot be taken.
+        ConfigError: there is no such objective, or a value cannot be taken.
+        InputError: the objective or `beta` is missing, or the objective has no use for a setting.
     """
-    settings: dict[str, Any] = {"alpha": 1.0, "layout": "padded", "nll": "mean", "max_margin": 0.0}
-    settings |= {name: getattr(args, name) for name in given if hasattr(args, name)}
-    settings |= {name: value for name, value in given.items() if value is not None}
+    stated: dict[str, Any] = {name: getattr(args, name) for name in given if hasattr(args, name)}
+    stated |= {name: value for name, value in given.items() if value is not None}
+    check_numbers(stated)
+    row: Any = stated.get("objective")
+    if isinstance(row, str):
+        row = find_objective(row)
     for name in ("objective", "beta"):
-        if name not in settings:
+        if name not in stated and (row is None or row.preference):
             raise InputError(
                 f"FocalDPOTrainer: {name} is missing, and {type(args).__name__} has none; give it, or a FocalDPOConfig"
             )
-    check_numbers(settings)
-    if isinstance(settings["objective"], str):
-        settings["objective"] = find_objective(settings["objective"])
-    return settings
+    for name in row.unread:
+        if stated.get(name, 0) not in (0, _USUAL[name]):
+            raise InputError(f"FocalDPOTrainer: {name} = {stated[name]} has no effect on {row.title}; remove it")
+    strategies = ("random",) if row.rejected == HALF else ("random", "sequential")
+    if args.train_sampling_strategy not in strategies:
+        raise InputError(
+            f"FocalDPOTrainer: args.train_sampling_strategy: {args.train_sampling_strategy} is not known for "
+            f"{row.title}; there are {', '.join(strategies)}"
+        )
+    return _USUAL | stated | {"objective": row}
 
 
 def load_policy_of(
@@ -136,6 +161,8 @@ def read_rows(
 ) -> Any:
     """Return tokenized pairs, scored by the policy as it is now where they are a script's and need a reference.
 
+    Pairs of `focal_dataset` are held against the model's limits: another model may have read them.
+
     Args:
         name: of the trainer's argument, for messages.
         rows: a data set of texts, or tokenized pairs.
@@ -151,9 +178,11 @@ def read_rows(
         return focal_dataset(rows, policy, tokenizer, objective, args)
     _check_rows(name, rows, objective, args)
     form = form_of(rows)
-    if objective.scores_reference and form is not None and not form.scored:
-        return score_reference(FocalDataset([rows[index] for index in range(len(rows))], form), policy, args)
-    return rows
+    if form is None:
+        return rows
+    data = FocalDataset([rows[index] for index in range(len(rows))], form)
+    report_findings(limit_findings(policy.config, "the model", PairChecks.of(data)))
+    return score_reference(data, policy, args) if objective.scores_reference and not form.scored else data
 
 
 def _check_rows(name: str, rows: Any, objective: Objective, args: TrainingArguments) -> None:
@@ -162,7 +191,7 @@ def _check_rows(name: str, rows: Any, objective: Objective, args: TrainingArgume
     Raises:
         InputError: the first difference.
     """
-    is_sequence = isinstance(rows, Subset) or (hasattr(rows, "__getitem__") and not isinstance(rows, Mapping | str))
+    is_sequence = hasattr(rows, "__len__") and hasattr(rows, "__getitem__") and not isinstance(rows, Mapping)
     if not is_sequence or not len(rows) or not isinstance(rows[0], TokenizedPair):
         raise InputError(
             f"FocalDPOTrainer: {name} is a {type(rows).__name__}; give a Dataset with the columns prompt, chosen and "

@@ -15,7 +15,7 @@ from trl import DPOConfig, DPOTrainer
 from trl.data_utils import common_prefix_length
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from iterpref_core import FocalCollator
+from iterpref_core import FocalCollator, FocalDPOConfig
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -61,6 +61,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
 ) -> None:
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {}
+    alpha = {"alpha": 2.0} if row.nll_of else {}
     theirs = trl_s(model_folder, pairs, tokenizer, tmp_path, **kinds)
     examples = list(theirs.train_dataset)
     batch = theirs.data_collator(examples)
@@ -82,7 +83,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     add_label_head(reference)
     scored = score_pairs(reference, rows, size=4)
     args = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none")
-    ours = FocalDPOTrainer(policy, args, scored, tokenizer, objective=row, beta=0.1, alpha=2.0, layout="padded")
+    ours = FocalDPOTrainer(policy, args, scored, tokenizer, objective=row, beta=0.1, layout="padded", **alpha)
 
     expected = ours.compute_loss(ours.model, ours.data_collator(scored))
     loss = theirs.compute_loss(theirs.model, batch)
@@ -164,6 +165,10 @@ def test_what_is_missing_is_said(
 ) -> None:
     with pytest.raises(InputError, match="remove_unused_columns=False"):
         FocalCollator(tokenizer, DPOConfig(str(tmp_path), bf16=False, use_cpu=True, report_to="none"))
+    for kind, settings in ((FocalDPOConfig, {}), (DPOConfig, {"ld_alpha": 0.5})):
+        args = kind(str(tmp_path), bf16=False, use_cpu=True, report_to="none", remove_unused_columns=False, **settings)
+        with pytest.raises(InputError, match=r"ld_alpha|FocalDPOConfig"):
+            FocalCollator(tokenizer, args)
     trainer = trl_s(model_folder, pairs.remove_columns("rejected_spans"), tokenizer, tmp_path)
     with pytest.raises(InputError, match="no column 'rejected_spans'"):
         trainer.data_collator(list(trainer.train_dataset)[:2])

@@ -80,6 +80,8 @@ def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked() -> 
     row: dict[str, object] = {"chosen": "Sum.\ndef f(x):\n    a = 1\n", "rejected": "Sum.\ndef f(x):\n    a = 7\n"}
     with pytest.raises(InputError, match=r"mark_errors: .* 'prompt'"):
         mark_errors(row)
+    with pytest.raises(InputError, match="batched=True"):
+        mark_errors({name: [text] for name, text in row.items()})
     sides = {name: [{"role": "assistant", "content": text}] for name, text in row.items()}
     assert mark_errors(sides) == mark_errors({"prompt": ""} | row)
 
@@ -103,12 +105,26 @@ def parted(row: dict) -> dict:
     return {"chosen": [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]}
 
 
+def thinking(row: dict) -> dict:
+    """The row, with a field of the chosen answer that some templates write."""
+    return {"chosen": [row["chosen"][0] | {"reasoning_content": "I think."}]}
+
+
+@pytest.mark.parametrize("form", ["torch", "numpy", "pandas"])
+def test_the_form_in_which_rows_are_shown_has_no_effect(form: str, pairs: Dataset, make_dataset: MakeDataset) -> None:
+    assert make_dataset(pairs.with_format(form), "sft") == make_dataset(pairs, "sft")
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
         (lambda plain: plain, "call `pairs.map"),
         (lambda plain: plain.map(lambda _: {"chat_template_kwargs": {"mood": "LOUD"}}), "column chat_template_kwargs"),
         (lambda plain: plain.map(lambda _: {"tools": [{"name": "f"}]}), "column tools"),
+        (lambda plain: plain.map(lambda _: {"images": ["a.png"]}), "column images"),
+        (lambda plain: plain.map(lambda _: {"ref_chosen_logps": -1.0}), "column ref_chosen_logps"),
+        (lambda plain: as_chats(plain).map(mark_errors).map(thinking), r"pairs\[0\]: .* field reasoning_content"),
+        (lambda plain: plain.map(lambda _: {"rejected_spans": "3-9", "chosen_spans": "3-9"}), "field 'rejected': "),
         (lambda plain: as_chats(plain).map(mark_errors).map(parted), r"pairs\[0\]: the two conversations"),
         (lambda plain: plain.map(mark_errors).remove_columns("prompt"), r"pairs\[0\]: field 'prompt'"),
         (lambda plain: as_chats(plain, "user").map(mark_errors), r"pairs\[0\]: field 'chosen'"),

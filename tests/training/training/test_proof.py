@@ -307,10 +307,9 @@ def test_loss_and_gradient_are_the_paper_s_equations(
         rows,
         tokenizer,
         objective=row,
-        beta=BETA,
-        alpha=ALPHA,
         layout=layout,
         nll=reduction,
+        **{name: value for name, value in {"alpha": ALPHA, "beta": BETA}.items() if name not in row.unread},
     )  # fmt: skip
     drawn = trainer.train_dataset
     batch = trainer.data_collator([drawn[number] for number in range(len(drawn))])

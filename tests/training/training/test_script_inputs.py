@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase, TrainingArguments
 from trl import DPOConfig
 
@@ -21,7 +22,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
 from iterpref_core.training.trainer.focal_dataset import DataForm, FocalDataset
 
-from .conftest import with_zeros
+from .conftest import SETTINGS, with_zeros
 
 MakeTrainer = Callable[..., "FocalDPOTrainer"]
 
@@ -57,15 +58,57 @@ def make_trainer(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("objective", None), ("beta", None), ("beta", -0.1), ("ref_model", object()), ("data_collator", object()),
-        ("compute_metrics", object()), ("compute_loss_func", object()), ("model_init", object()), ("layout", "forked"),
-        ("nll", "average"), ("train_dataset", None), ("eval_dataset", [{"prompt": "p"}]),
+        ("objective", None), ("beta", None), ("beta", -0.1), ("beta", "0.1"), ("ref_model", object()),
+        ("data_collator", object()), ("compute_metrics", object()), ("compute_loss_func", object()),
+        ("model_init", object()), ("preprocess_logits_for_metrics", object()), ("tokenizer", object()), ("model", None),
+        ("args", {"beta": 0.1}), ("processing_class", object()), ("peft_config", {"r": 4}), ("layout", "forked"),
+        ("nll", "average"), ("train_dataset", None), ("train_dataset", iter([])),
+        ("eval_dataset", [{"prompt": "p"}]), ("alpha", 2.0),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_that_names_the_argument(name: str, value: Any, make_trainer: MakeTrainer) -> None:
-    with pytest.raises(InputError, match=f"^(FocalDPOTrainer: )?{name} ") as raised:
-        make_trainer(**{name: value})
+    with pytest.raises(InputError, match=f"^(FocalDPOTrainer: )?{name}:? ") as raised:
+        make_trainer(**{name: value, "args": _arguments(Path("unused")) if name != "args" else value})
     assert "\n" not in str(raised.value)
+
+
+def test_a_setting_that_the_objective_does_not_read_is_refused(make_trainer: MakeTrainer) -> None:
+    for settings in ({"max_margin": 3.0}, {"beta": 0.5}):
+        with pytest.raises(InputError, match=f"{next(iter(settings))} = .* has no effect on SFT"):
+            make_trainer(objective="sft", **{"beta": None} | settings)
+    assert make_trainer(objective="sft", beta=None, alpha=0.5)
+
+
+@pytest.mark.parametrize(("name", "value"), [*SETTINGS["unread arguments"].items()])
+def test_an_argument_of_transformers_that_has_no_effect_is_refused(
+    name: str, value: Any, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"{name}: " if name.startswith("train_") else f": {name} is not used: "):
+        make_trainer(args=_arguments(tmp_path, **{name: value}))
+
+
+def test_half_batches_have_an_order_of_their_own(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    orders = []
+    for seed in (1, 2):
+        trainer = make_trainer(objective="hybrid-dpo", args=_arguments(tmp_path, data_seed=seed))
+        orders.append(list(trainer._get_train_sampler()))
+    assert orders[0] != orders[1]
+    with pytest.raises(InputError, match="train_sampling_strategy: sequential"):
+        make_trainer(objective="hybrid-dpo", args=_arguments(tmp_path, train_sampling_strategy="sequential"))
+
+
+def test_a_script_goes_on_from_the_newest_checkpoint_that_is_whole(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    args = _arguments(tmp_path, save_strategy="steps", save_steps=1, max_steps=3)
+    with pytest.raises(InputError, match="holds no whole checkpoint"):
+        make_trainer(args=args).train(resume_from_checkpoint=True)
+    first, again = make_trainer(args=args), make_trainer(args=args)
+    first.train()
+    for name in ("whole", "trainer_state.json"):
+        (tmp_path / "checkpoint-3" / name).unlink()
+    again.train(resume_from_checkpoint=True)
+    assert again.state.global_step == 3
+    for weights in zip(first.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(*weights)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +116,13 @@ def test_a_mistake_is_one_line_that_names_the_argument(name: str, value: Any, ma
     [
         ("alpha", -1.0), ("alpha", math.nan), ("answer", "loose"), ("beta", 0.0), ("beta", -0.1), ("beta", math.nan),
         ("layout", "forked"), ("max_length", 0), ("max_margin", -1.0), ("max_prompt_length", -3), ("nll", "average"),
+        ("max_prompt_length", "20"), ("objective", OBJECTIVES["dpo"]),
     ],
 )  # fmt: skip
 def test_a_value_that_params_yaml_may_not_have_no_configuration_may_have(
     name: str, value: object, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"^{name} is "):
+    with pytest.raises(InputError, match=f"^{name}: is "):
         FocalDPOConfig(str(tmp_path), use_cpu=True, **{name: value})
 
 
@@ -92,12 +136,15 @@ def test_a_padding_token_is_one_of_the_vocabulary(make_trainer: MakeTrainer, tmp
             make()
 
 
-def test_a_model_of_which_nothing_is_trained_is_refused_and_so_is_noise_on_embeddings(
-    make_trainer: MakeTrainer, model_folder: Path, tmp_path: Path
+def test_a_model_of_which_nothing_is_trained_is_refused_and_so_are_adapters_that_training_cannot_follow(
+    make_trainer: MakeTrainer, model_folder: Path
 ) -> None:
     """Such as adapters that were loaded without `is_trainable`: all steps would change nothing."""
-    with pytest.raises(InputError, match="neftune_noise_alpha: "):
-        make_trainer(args=_arguments(tmp_path, neftune_noise_alpha=5.0))
+    on_head = LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "lm_head"])
+    before_prompts = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
+    for config, reason in ((on_head, "on the output head"), (before_prompts, "PREFIX_TUNING puts tokens before")):
+        with pytest.raises(InputError, match=reason):
+            make_trainer(peft_config=config)
     frozen = load_model(model_folder).requires_grad_(False)
     with pytest.raises(InputError, match="is_trainable=True"):
         make_trainer(model=frozen)

@@ -70,7 +70,8 @@ class _Case:
         self._tokenizer = load_tokenizer(model)
 
     def ours(self, layout: Layout, bf16: bool) -> Step:
-        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, alpha=2.0, layout=layout, **self._common())
+        alpha = {"alpha": 2.0} if self._row.nll_of else {}
+        trainer = FocalDPOTrainer(objective=self._row, beta=0.1, layout=layout, **alpha, **self._common())
         return _step(trainer, trainer.data_collator(self._rows), bf16)
 
     def trl_s(self, bf16: bool) -> Step:
