@@ -34,7 +34,7 @@ def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Pro
         visible: number of tests to show; None: those that were shown, or else the first.
 
     Raises:
-        LeftOutError: the stub passes every test.
+        LeftOutError: the stub passes every test; or no program can run, and there is no reference that shows otherwise.
         ExecutionError: the engine failed.
     """
     tests = problem.tests + problem.hidden_tests
@@ -81,7 +81,12 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
             stub += (_CLASS if is_class else _FUNCTION).format(name=name)
 
     def passes(*tests: Test) -> bool:
-        return run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub).verdict == "passed"
+        outcome = run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub)
+        # The stub imports nothing and is Python: the setup is at fault, or a package of the tests is not there.
+        unfit = outcome.verdict == "infra_error" or outcome.exception in {"SyntaxError", "ModuleNotFoundError"}
+        if unfit and problem.reference is None:
+            raise LeftOutError("tests_not_run", outcome.feedback)
+        return outcome.verdict == "passed"
 
     return passes
 
