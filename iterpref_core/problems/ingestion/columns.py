@@ -183,8 +183,9 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
         return value
     if isinstance(value, list):
         inner = [_at_path(item, path) for item in value]
-        found = [item for item in inner if item is not _ABSENT]
-        return found if found or not value else _ABSENT
+        # An item without the field keeps its place: two fields of a list belong together.
+        found = [None if item is _ABSENT else item for item in inner]
+        return _ABSENT if value and all(item is _ABSENT for item in inner) else found
     if not isinstance(value, Mapping) or path[0] not in value:
         return _ABSENT
     return _at_path(value[path[0]], path[1:]) if path[1:] else value[path[0]]

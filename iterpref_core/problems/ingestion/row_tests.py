@@ -169,7 +169,10 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
             continue
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
-        read = as_rows(value, *(("inputs", "outputs") if "inputs" in records[0] else ("input", "output")))
+        names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
+        # {"input": "[1]", "output": "[2]"} is one test, and {"inputs": "[1]", "outputs": "[2]"} has lists of them.
+        is_one = isinstance(records[0].get("input"), str)
+        read = as_rows(records if is_one else value, *names)
         # An object of two columns says for all of its rows what a record says for itself.
         stated = [_kind_and_function(record) for record in records] * (len(read) // len(records))
         for (given, output), (kind, function) in zip(read, stated, strict=True):
