@@ -1,6 +1,5 @@
 """The command line, run in this process, and a Prefect server for flows."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 from flows.cli import main
 from tests.command_line import Iterpref, calling
-from tests.once import prefect_tables
 
 
 @pytest.fixture
@@ -19,15 +17,15 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return calling(main, monkeypatch, capsys)
 
 
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Show flows on a server that has its tables, without the services that schedules and automations need."""
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    """Show flows on a server without the services that schedules and automations need.
+
+    It is a module's: a server that has nothing to do computes all the same.
+    """
     from prefect.testing.utilities import prefect_test_harness
 
-    folder = tmp_path_factory.mktemp("prefect")
-    shutil.copy2(prefect_tables(tmp_path_factory), folder / "prefect-test.db")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(folder))
         for name in ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS"):
             patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
         with prefect_test_harness(server_startup_timeout=300):

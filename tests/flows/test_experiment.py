@@ -1,4 +1,4 @@
-"""The experiment's flow over a graph of toy stages: what runs, what is cached, what a failure says."""
+"""The experiment over a graph of toy stages: what runs, what is cached, what a failure says, what Prefect shows."""
 
 import os
 import re
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flows.display import Terminal
+from flows.reproduction import bring_up_to_date
 from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, explain_failure
 from tests.dvc_repository import ToyCheckout
@@ -18,7 +20,7 @@ from tests.flows.conftest import run_names
 if TYPE_CHECKING:
     from iterpref_core.records.config import Params
 
-pytestmark = [pytest.mark.xdist_group("Prefect server"), pytest.mark.usefixtures("prefect_server")]
+on_prefect = pytest.mark.usefixtures("prefect_server")
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
@@ -47,10 +49,15 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def run(**given: object) -> str:
+def run_flow(**given: object) -> str:
     from flows.experiment import experiment
 
     return str(experiment(**given))  # type: ignore[arg-type]
+
+
+def run() -> None:
+    """Run what the flow runs, without Prefect."""
+    bring_up_to_date((), {}, 2, Terminal())
 
 
 def ran(toy: Path) -> list[str]:
@@ -73,16 +80,17 @@ def states_of_tasks() -> set[tuple[str, str]]:
     return found
 
 
+@on_prefect
 def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
-    assert run() == str(toy / "toy")
+    assert run_flow() == str(toy / "toy")
     lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
     assert set(lines) == {f"{stage} 7 iterpref run" for stage in STAGES}, "stages know which command records them"
     assert ran(toy)[0] == "first"
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert f"iterpref run {commit[:7]}" in run_names()
-    run()
+    run_flow()
     assert ran(toy) == []
-    run(values={"training.beta": 0.3})
+    run_flow(values={"training.beta": 0.3})
     assert ran(toy) == ["left"], "in a worktree, with the results of the checkout"
     cached = {("first", "Cached"), ("right", "Cached")}
     assert states_of_tasks() == {(name, "Completed") for name in STAGES} | cached
@@ -135,11 +143,12 @@ def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
     assert "Running stage" not in told.out
 
 
+@on_prefect
 def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
     (toy / "failing").write_text("left", encoding="utf-8")
     (toy / "code").write_text("2", encoding="utf-8")
     with pytest.raises(InputError, match="stage left: left has no input"):
-        run()
+        run_flow()
     assert sorted(ran(toy)) == ["first", "left", "right"]
     (toy / "failing").write_text("", encoding="utf-8")
     (toy / "killed").write_text("left", encoding="utf-8")
@@ -206,3 +215,52 @@ def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
     run_verbs.run()
     assert "3 stages are up to date" in capsys.readouterr().err
     assert sorted(read) == ["graph", "params"]
+
+
+@on_prefect
+def test_a_sweep_is_a_flow_that_ends_before_anything_is_trained_if_git_does_not_know_the_user(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.sweep import sweep
+
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(toy / "absent"))
+    with pytest.raises(InputError, match="git does not know who you are"):
+        sweep(objectives=("target-dpo",), values={"training.beta": [0.1, 0.2]})
+    assert "target-dpo beta=0.1,0.2" in run_names()
+    assert ran(toy) == []
+
+
+@on_prefect
+def test_a_restart_keeps_what_a_user_has_set_and_leaves_a_work_pool_s_deployment_alone() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate, WorkPoolCreate
+    from prefect.client.schemas.schedules import CronSchedule
+
+    from flows.experiment import experiment
+    from flows.serve import deployment_of
+    from flows.sweep import sweep
+
+    with get_client(sync_client=True) as client:
+        made = deployment_of(sweep).apply()
+        nightly = DeploymentScheduleCreate(schedule=CronSchedule(cron="40 1 * * *", timezone="Europe/Berlin"))
+        client.create_deployment_schedules(made, [(nightly.schedule, True)])
+        client.update_deployment(made, DeploymentUpdate(paused=True, tags=["team"], parameters={"seeds": 3}))
+        before = client.read_deployment(made)
+        assert deployment_of(sweep).apply() == made
+        after = client.read_deployment(made)
+        assert (len(after.schedules), after.paused, after.tags, after.parameters) == (1, True, ["team"], {"seeds": 3})
+        assert after.parameter_openapi_schema == before.parameter_openapi_schema
+
+        client.create_work_pool(WorkPoolCreate(name="team", type="process"))
+        flow = client.create_flow_from_name("experiment")
+        steps = [{"prefect.deployments.steps.git_clone": {"repository": "https://example.org/team.git"}}]
+        variables = {"env": {"TEAM": "yes"}}
+        team = client.create_deployment(
+            flow, "experiment", work_pool_name="team", pull_steps=steps, job_variables=variables
+        )
+        assert deployment_of(experiment).apply() != team
+        assert deployment_of(experiment).apply() != team, "also the second time"
+        kept = client.read_deployment(team)
+        assert (kept.work_pool_name, kept.pull_steps, kept.job_variables) == ("team", steps, variables)

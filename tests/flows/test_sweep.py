@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flows.display import Terminal
+from flows.points import plan_points, run_sweep
 from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
@@ -25,28 +26,25 @@ if TYPE_CHECKING:
     from flows.points import SweepResult
     from tasks.mlflow.entry import Entry
 
-pytestmark = [
-    pytest.mark.timeout(1800),  # DVC starts ten times a test, on a machine that others may use
-    pytest.mark.xdist_group("Prefect server"),
-    pytest.mark.usefixtures("prefect_server"),
-]
+pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
 
 OBJECTIVES = ("sft", "target-dpo")
 LOGGED: list["Entry"] = []
 """The entries that MLflow would get."""
 STAGES = {
-    "shared": {"cmd": "python run.py shared", "deps": ["run.py"], "outs": ["shared"]},
+    "shared": {"cmd": "python run.py shared - 0", "deps": ["run.py"], "outs": ["shared"]},
     "training": {
         "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.beta"},
         "do": {
-            "cmd": "python run.py training ${key}", "deps": ["shared"], "params": ["${item}", "training.seed"],
-            "outs": ["models/trained/${key}"],
+            "cmd": "python run.py training ${key} ${training.beta}",
+            "deps": ["shared"], "params": ["${item}", "training.seed"], "outs": ["models/trained/${key}"],
         },
     },
     "evaluation": {
         "foreach": {name: f"models/trained/{name}" for name in OBJECTIVES},
         "do": {
-            "cmd": "python run.py evaluation ${key}", "deps": ["${item}"], "params": ["evaluation.benchmarks"],
+            "cmd": "python run.py evaluation ${key} ${training.beta}",
+            "deps": ["${item}"], "params": ["evaluation.benchmarks"],
             "outs": ["results/${key}"], "metrics": ["metrics/${key}.json"],
         },
     },
@@ -55,13 +53,11 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 
-from iterpref_core.records.input_files import read_yaml
 from tasks.cards import own_cards
 
 own = own_cards()
 own.__enter__()
-what, *item = sys.argv[1:]
-beta = read_yaml(Path("params.yaml"))["training"]["beta"]
+what, item, beta = sys.argv[1:]
 toy = Path(os.environ["TOY"])
 
 
@@ -87,17 +83,18 @@ elif what == "training":
     (toy / "checkout/edited").write_text("later")
     folder = Path("models/trained")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / item[0]).write_text(str(beta))
+    (folder / item).write_text(beta)
 else:
-    solved = round(100 * beta)
+    score = float(beta)
+    solved = round(100 * score)
     entry = {
-        "available": True, "pass_at_1": beta, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": {},
+        "available": True, "pass_at_1": score, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": {},
         "passed": [f"t/{number}" for number in range(solved)], "data": {"name": "validation", "sha256": "abc"},
         "harness": "h-1", "limits": {}, "isolation": "i",
     }
     for path, content in (
-        (Path("results") / item[0] / "results.json", {"model": item[0], "benchmarks": {"validation": entry}}),
-        (Path("metrics") / f"{item[0]}.json", {"validation": beta}),
+        (Path("results") / item / "results.json", {"model": item, "benchmarks": {"validation": entry}}),
+        (Path("metrics") / f"{item}.json", {"validation": score}),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
@@ -118,14 +115,10 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def run(betas: list[float], **given: object) -> "SweepResult":
-    from flows.points import SweepResult
+def run(betas: list[float]) -> "SweepResult":
     from flows.sweep import sweep
 
-    arguments = {"objectives": ("target-dpo",), "values": {"training.beta": betas}, **given}
-    result = sweep(**arguments)  # type: ignore[arg-type]
-    assert isinstance(result, SweepResult)
-    return result
+    return sweep(objectives=("target-dpo",), values={"training.beta": betas})
 
 
 def notes(toy: Path, what: str) -> list[list[str]]:
@@ -151,7 +144,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     monkeypatch.chdir(toy / "checkout")
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     graph = Path("dvc.yaml").read_bytes()
-    reproduce()
+    reproduce("evaluation@sft")
     Path("edited").write_text("at first", encoding="utf-8")
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
@@ -192,6 +185,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
 def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments(toy: Path) -> None:
     first = run([0.1, 0.2])
     assert "target-dpo beta=0.1,0.2" in run_names()
@@ -206,8 +200,6 @@ def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments
 
 
 def test_a_grid_of_seeds_trains_each_of_them() -> None:
-    from flows.points import plan_points
-
     params = load_params(ROOT / "params.yaml")
     trained = {}
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
@@ -217,7 +209,6 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
 
 
 def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: Path) -> None:
-    from flows.points import plan_points
     from tasks.git.source import observe_source
 
     (row,) = plan_rows(load_params(), None, ["dpo"], {})
@@ -252,19 +243,10 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(
     Path("edited").write_text("at first", encoding="utf-8")  # as it was: an edit gives experiments other names
     assert dvc("exp", "list", "--name-only").split() == result["experiments"]
     (toy / "0.1.code").write_text("1", encoding="utf-8")
-    with pytest.raises(StageError, match="1 of 2 trainings failed"):
-        run([0.1, 0.2])
+    with pytest.raises(StageError, match="1 of 1 trainings failed"):
+        run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
     assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1"]
     assert len(notes(toy, "shared")) == 2
-
-
-def test_who_git_does_not_know_is_told_before_anything_is_trained(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(toy / "absent"))
-    with pytest.raises(InputError, match="git does not know who you are"):
-        run([0.1])
-    assert not (toy / "notes").exists()
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(

@@ -1,7 +1,9 @@
 """Right programs pass, and wrong ones do not, as plain Python says: one that lies passes inside alone."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from iterpref_core.records import AssertTest, PytestTest, ScriptTest, Test, Unit
 from tests.execution.tiers import tiers
 from tests.execution.verdicts.plain_python import passes
 from tests.execution.verdicts.programs import CASES, Case
+from tests.once import made_once
 
 pytestmark = pytest.mark.named_tier
 
@@ -29,11 +32,16 @@ def records_of(case: Case) -> tuple[Test, ...]:
 
 
 @pytest.fixture(scope="module")
-def plain() -> dict[Asked, bool]:
-    """Return what plain Python says."""
-    cases = [(CASES[name], part) for name, part in ASKED]
-    said = passes([(case.kind, case.parts.get("setup", ""), case.parts[part], case.tests) for case, part in cases])
-    return dict(zip(ASKED, said, strict=True))
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Asked, bool]:
+    """Return what plain Python says, which is asked once for both tiers."""
+
+    def ask(folder: Path) -> None:
+        cases = [(CASES[name], part) for name, part in ASKED]
+        said = passes([(case.kind, case.parts.get("setup", ""), case.parts[part], case.tests) for case, part in cases])
+        (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")
+
+    said = made_once(tmp_path_factory, "plain-python", ask) / "said.json"
+    return dict(zip(ASKED, json.loads(said.read_text(encoding="utf-8")), strict=True))
 
 
 @pytest.fixture(scope="module", params=tiers("verdicts"))
