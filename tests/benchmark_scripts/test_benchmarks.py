@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import endpoint, execution, ingestion, pipeline
+from benchmarks import execution, ingestion, pipeline
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
@@ -34,6 +34,8 @@ def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
 
 
 def test_calls_of_an_endpoint_are_measured_at_a_busy_server() -> None:
+    from benchmarks import endpoint
+
     found = endpoint.measure(40, 4, 1, latency_s=0.01)
     assert found["missing"] == 0
     assert {"cpu_ratio", "time_ratio", "machine", "load"} <= found.keys()

@@ -12,7 +12,6 @@ from threading import Thread
 
 import pytest
 
-from flows.prefect_session import leave_out_tracebacks, prefect_session
 from iterpref_core.records.errors import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import announced, prefect_server, running_prefect
@@ -137,6 +136,8 @@ def test_a_server_is_named_in_all_ways_of_prefect(
 
 
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:
+    from flows.prefect_session import leave_out_tracebacks
+
     leave_out_tracebacks()
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
@@ -187,6 +188,8 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
 
 
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:
+    from flows.prefect_session import prefect_session
+
     with pytest.raises(RuntimeError, match="no event loop"), prefect_session(locked):
         raise RuntimeError("no event loop")
     nobody = f"http://127.0.0.1:{free_port()}/api"

@@ -31,14 +31,15 @@ def similarity(words: list[str], others: list[str]) -> float:
 
 @pytest.mark.parametrize("least", [0.5, 0.7, 0.8, 0.9])
 def test_the_true_similarity_decides(least: float) -> None:
+    """Of pairs that have no words of each other, so that one index serves for all."""
     random = Random(0)
+    known = NearDuplicates(least)
     wrong = 0
     for _ in range(150):
         words = [f"w{random.randrange(10_000)}" for _ in range(80)]
         changed = list(words)
         for place in random.sample(range(80), random.randrange(1, 12)):
             changed[place] = f"x{random.randrange(10_000)}"
-        known = NearDuplicates(least)
         known.add(" ".join(words))
         wrong += known.add(" ".join(changed)) == (similarity(words, changed) >= least)
     assert wrong == 0
