@@ -24,6 +24,8 @@ from docs.import_graph import (
 from flows.stage import STAGES
 from tests.settings import ROOT
 
+pytestmark = pytest.mark.xdist_group("sources")  # parsed once
+
 ROOMS = {
     "records": (),
     "storage": (),

@@ -4,8 +4,12 @@ import ast
 import re
 from functools import cache
 
+import pytest
+
 from docs.import_graph import MODULES, parsed
 from tests.settings import ROOT
+
+pytestmark = pytest.mark.xdist_group("sources")  # parsed once
 
 ADVICE = re.compile(r"; |\b(add|give|install|name|needs|set|such as|write)\b")
 """What to do follows a semicolon; or the message as a whole is an instruction, such as `give --tree or --seed-code`."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,10 @@ try:
 except AttributeError as error:
     print(error)
 """
+
+
+PROVIDED = cache(packages_distributions)
+"""Read once: it takes a second to ask every package that is installed."""
 
 
 class Environment(NamedTuple):
@@ -99,7 +104,7 @@ def environment_of(wheel: Path, *extras: str) -> Environment:
         found.add((name, extras))
         waiting |= set(needed(map(Requirement, requires(name) or ()), {"", *extras})) - found
     there = {name for name, _ in found}
-    provided = packages_distributions().items()
+    provided = PROVIDED().items()
     absent = [module for module, names in provided if there.isdisjoint(map(canonicalize_name, names))]
     return Environment(wheel, [*absent, "flows", "tasks"])
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import torch
 from datasets import Dataset
@@ -45,6 +48,15 @@ Trained = Callable[..., tuple[dict[str, float], Path]]
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
 BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum(kept)\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_and_compiled_once() -> Iterator[None]:
+    """Spare each checkpoint to read the versions of five packages anew, and to compile the card that PEFT writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("iterpref_core.models.pretrained.lineage.version", cache(version))
+        patch.setattr(jinja2.Environment, "compile", cache(jinja2.Environment.compile))
+        yield
 
 
 @pytest.fixture(scope="session")
