@@ -8,6 +8,7 @@ r"""Statements: the task that a prompt sets, in two forms.
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 from iterpref_core.records.prompt_messages import Prompt
 
@@ -75,3 +76,12 @@ def loose_words(text: str) -> list[str]:
     ['split', 'at', 'then', 'add']
     """
     return _WORD.findall(unicodedata.normalize("NFC", text.lower()))
+
+
+def word_runs(words: Sequence[str], number: int) -> Iterator[tuple[str, ...]]:
+    """Yield each run of so many words in a row.
+
+    >>> list(word_runs(["split", "at", "then", "add"], 3))
+    [('split', 'at', 'then'), ('at', 'then', 'add')]
+    """
+    return zip(*(words[start:] for start in range(number)), strict=False)

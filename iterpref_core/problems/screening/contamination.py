@@ -32,7 +32,7 @@ from iterpref_core.records import PreferencePair
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import DataUnavailableError, InputError
 from iterpref_core.records.prompt_messages import Prompt, prompt_text
-from iterpref_core.records.statement import exact_form, loose_words
+from iterpref_core.records.statement import exact_form, loose_words, word_runs
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -108,7 +108,7 @@ class Decontamination:
         # Words of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
-        self._examples: dict[str, dict[tuple[str, Owner], None]] = defaultdict(dict)
+        self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
         # A text's task and number of words; runs of words point at texts by their place here.
         self._texts: list[tuple[Owner, int]] = []
         # Hash of a run of words → the texts that have the run, and where in them.
@@ -166,18 +166,18 @@ class Decontamination:
             for whole in wholes:
                 self._wholes[whole][owner] = None
             if not task.composed:
-                self._addloose_words(owner, task, runs)
+                self._add_words(owner, task, runs)
         for run, places in runs.items():
             owners = {self._texts[text][0] for text, _ in places}
             if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
-    def _addloose_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
         for prompt in task.prompts:
             for line in _EXAMPLE_LINE.findall(prompt):
                 words = loose_words(line)
                 if len(words) >= EXAMPLE:
-                    self._examples[" ".join(words[:EXAMPLE])][" ".join(words), owner] = None
+                    self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
         for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
             words = loose_words(text)
@@ -222,8 +222,8 @@ class Decontamination:
         """Yield the owners of the examples that stand in a text."""
         text = f" {' '.join(words)} "
         # An example is found by its first words, and then compared to its end.
-        for start in range(len(words) - EXAMPLE + 1):
-            for example, owner in self._examples.get(" ".join(words[start : start + EXAMPLE]), ()):
+        for start in word_runs(words, EXAMPLE):
+            for example, owner in self._examples.get(start, ()):
                 if f" {example} " in text:
                     yield owner
 
@@ -276,8 +276,7 @@ class Decontamination:
 def _runs(words: Sequence[str]) -> Iterator[int]:
     # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
     # hash once in 10^13 look-ups.
-    for start in range(len(words) - RUN + 1):
-        yield hash(" ".join(words[start : start + RUN]))
+    return map(hash, word_runs(words, RUN))
 
 
 def long_forms(code: str) -> list[int]:

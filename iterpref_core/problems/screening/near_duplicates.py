@@ -4,10 +4,10 @@ MinHash (Broder, 1997) names candidates, generously; the true similarity of each
 """
 
 import re
-from typing import TYPE_CHECKING
+from array import array
+from zlib import crc32
 
-if TYPE_CHECKING:
-    from numpy import ndarray
+from iterpref_core.records.statement import word_runs
 
 _PERMUTATIONS = 128
 _WEIGHTS = (0.001, 0.999)
@@ -18,7 +18,7 @@ _RUN = 3
 
 
 class NearDuplicates:
-    """An index of the texts seen so far, with about 8 KB for each, and 8 bytes for each of its words.
+    """An index of the texts seen so far, with about 8 KB for each, and 4 bytes for each of its words.
 
     The same texts in the same order give the same answers.
 
@@ -28,29 +28,27 @@ class NearDuplicates:
     """
 
     def __init__(self, similarity: float) -> None:
-        from datasketch import MinHashLSH
+        from datasketch import MinHash, MinHashLSH
 
         self._similarity = similarity
         self._index = MinHashLSH(num_perm=_PERMUTATIONS, threshold=similarity, weights=_WEIGHTS)
-        self._runs: list[ndarray] = []
+        # One signature for all texts: to draw its permutations takes as long as a text. Runs come to it as hashes.
+        self._signature = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
+        self._runs: list[array[int]] = []
 
     def add(self, text: str) -> bool:
         """Remember a text unless it is a near-duplicate of a remembered one. Return True if the text was new."""
-        import numpy as np
-        from datasketch import MinHash
-
         tokens = re.findall(r"\w+|[^\w\s]", text.lower())
-        starts = range(max(1, len(tokens) - _RUN + 1))
-        runs = {" ".join(tokens[start : start + _RUN]) for start in starts}
-        signature = MinHash(num_perm=_PERMUTATIONS)
-        signature.update_batch([run.encode("utf-8", "surrogatepass") for run in sorted(runs)])
-        # These hashes never leave the process, and two runs share one once in 10^13 look-ups.
-        hashes = np.array(sorted(map(hash, runs)))
-        for number in self._index.query(signature):
+        # No token has a line break. Two different runs share a hash once in 4 * 10^9 comparisons.
+        lines = "\n".join(map(" ".join, word_runs(tokens, min(_RUN, len(tokens)))))
+        hashes = set(map(crc32, lines.encode("utf-8", "surrogatepass").split(b"\n")))
+        self._signature.clear()
+        self._signature.update_batch(hashes)
+        for number in self._index.query(self._signature):
             known = self._runs[number]
-            shared = len(np.intersect1d(hashes, known, assume_unique=True))
+            shared = len(hashes.intersection(known))
             if shared >= self._similarity * (len(hashes) + len(known) - shared):
                 return False
-        self._index.insert(len(self._runs), signature)
-        self._runs.append(hashes)
+        self._index.insert(len(self._runs), self._signature)
+        self._runs.append(array("I", hashes))
         return True

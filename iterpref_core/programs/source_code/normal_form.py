@@ -26,6 +26,12 @@ _NAME_FIELDS = {
     **dict.fromkeys(("TypeVar", "ParamSpec", "TypeVarTuple"), "name"),
 }
 """Kind of a node → its field that holds a name: of variables, definitions, `import … as`, patterns and parameters."""
+_COUNTED_FIELDS = {
+    kind: [field for field in kind._fields if field not in {"ctx", "returns", "type_comment", _NAME_FIELDS.get(name)}]
+    for name, kind in vars(ast).items()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+} | {ast.arg: []}
+"""Kind of a node → the fields below it that count: not its name, annotations of functions, reading or writing."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that are no part of a program's size: they only hold others."""
@@ -60,12 +66,13 @@ def _same(form: Iterator[object], other: Iterator[object]) -> bool:
     return all(part == changed for part, changed in zip_longest(form, other))
 
 
-def _form(tree: ast.AST, kept: Container[str] = ()) -> Iterator[object]:
+def _form(tree: ast.AST, kept: Container[str] = (), nodes: list[ast.AST] | None = None) -> Iterator[object]:
     """Yield the parts of a normal form: kinds of nodes, lengths of lists, constants, and names or their numbers.
 
     Args:
         tree: a syntax tree.
         kept: the names that are not numbered.
+        nodes: the nodes of the form are added to it.
     """
     # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
     numbers: dict[str, int] = {}
@@ -76,29 +83,24 @@ def _form(tree: ast.AST, kept: Container[str] = ()) -> Iterator[object]:
             effective = [item for item in part if not _does_nothing(item)]
             yield len(effective)
             waiting += effective
-        elif isinstance(part, ast.Constant):
+            continue
+        if not isinstance(part, ast.AST):
+            yield part
+            continue
+        if nodes is not None:
+            nodes.append(part)
+        if isinstance(part, ast.Constant):
             # Of 1, 1.0 and True each equals the others.
             yield type(part.value), part.value, part.kind
-        elif isinstance(part, ast.AST):
-            yield type(part)
-            if type(part).__name__ in _NAME_FIELDS:
-                name = _name(part)
-                yield name if name is None or name in kept else numbers.setdefault(name, len(numbers))
-            waiting += _below(part)
+            continue
+        yield type(part)
+        if type(part).__name__ in _NAME_FIELDS:
+            name = _name(part)
+            yield name if name is None or name in kept else numbers.setdefault(name, len(numbers))
+        if isinstance(part, ast.Global | ast.Nonlocal):
+            waiting.append([ast.Name(name, ast.Load()) for name in part.names])
         else:
-            yield part
-
-
-def _below(node: ast.AST) -> Iterator[object]:
-    """Yield the values of a node's fields, but for its name, annotations of functions, and reading or writing."""
-    if isinstance(node, ast.arg):
-        return
-    if isinstance(node, ast.Global | ast.Nonlocal):
-        yield [ast.Name(name) for name in node.names]
-        return
-    for field in node._fields:
-        if field not in {"ctx", "returns", _NAME_FIELDS.get(type(node).__name__)}:
-            yield getattr(node, field)
+            waiting += [getattr(part, field) for field in _COUNTED_FIELDS[type(part)]]
 
 
 def solution_forms(code: str) -> list[tuple[object, int]]:
@@ -134,9 +136,13 @@ def entry_form(code: str, entry_point: str) -> tuple[object, int]:
 
 
 def _sized_form(part: ast.AST) -> tuple[object, int]:
-    nodes = list(ast.walk(part))
+    nodes: list[ast.AST] = []
+    form = tuple(_form(part, _BUILTINS, nodes))
+    bound = _BUILTINS & _bound_by(nodes)
+    if bound:
+        form = tuple(_form(part, _BUILTINS - bound))
     size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-    return tuple(_form(part, _BUILTINS - _bound_by(nodes))), size
+    return form, size
 
 
 def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
