@@ -90,23 +90,19 @@ def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
         truncated=truncated,
         missing=missing,
         counts=counts,
-        sampling=_describe_sampling(benchmark, answers, counts),
+        sampling=_describe_sampling(benchmark, answers),
         tokens=answers.tokens,
         cost_usd=answers.cost_usd,
     )
 
 
-def _describe_sampling(benchmark: Benchmark[Any], answers: Answers, counts: Mapping[str, int]) -> dict[str, Any]:
+def _describe_sampling(benchmark: Benchmark[Any], answers: Answers) -> dict[str, Any]:
     """Return how the model was asked, as it stands in results.json."""
     if not benchmark.protocol:
         return dict(answers.sampling)
-    notes = [benchmark.protocol, benchmark.mode_name(answers.mode)]
-    if "reasoning_removed" in counts:
-        notes.append("reasoning removed")
-    notes += [f"{name} {value}" for name, value in answers.sampling.get("request", {}).items()]
-    notes += answers.sampling.get("adaptations", ())
     form = "instruct" if answers.mode.instruct else "completion"
-    return {**answers.sampling, "prompt": form, "protocol": ", ".join(notes)}
+    protocol = f"{benchmark.protocol}, {benchmark.mode_name(answers.mode)}"
+    return {**answers.sampling, "prompt": form, "protocol": protocol}
 
 
 def read_texts(

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.models.inference.ends import CUT, FINISHED
@@ -22,13 +22,14 @@ _SCHEMA = (
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, ended TEXT NOT NULL,
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS kept_answers_by_run ON kept_answers (run, prompt_tokens, completion_tokens)",
-    "CREATE TABLE IF NOT EXISTS adaptations (model TEXT, name TEXT, PRIMARY KEY (model, name))",
-    # The addresses at which a model's answers were asked for.
-    "CREATE TABLE IF NOT EXISTS addresses (model TEXT, address TEXT, PRIMARY KEY (model, address))",
+    "CREATE TABLE IF NOT EXISTS servers (model TEXT, kind TEXT, fact TEXT, PRIMARY KEY (model, kind, fact))",
     # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
     "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
 )
 
+
+ServerFact = Literal["adaptation", "address"]
+"""`adaptation`: a way in which the model's server has to be asked; `address`: one at which it was asked."""
 
 _IS_ANSWER = f"ended IN ('{FINISHED}', '{CUT}')"
 
@@ -132,28 +133,17 @@ class AnswerStore:
         for key in keys:
             self._data.execute("UPDATE kept_answers SET key = randomblob(32) WHERE key = ?", (key,))
 
-    def adaptations(self, model: str) -> frozenset[str]:
-        """Return the names of the adaptations to a model's server."""
-        query = "SELECT coalesce(json_group_array(name), '[]') FROM adaptations WHERE model = ?"
-        row = self._data.row(query, (model,))
+    def known(self, model: str, kind: ServerFact) -> frozenset[str]:
+        """Return the facts of one kind that are kept of a model's servers."""
+        query = "SELECT coalesce(json_group_array(fact), '[]') FROM servers WHERE model = ? AND kind = ?"
+        row = self._data.row(query, (model, kind))
         assert row is not None
         return frozenset(json.loads(row[0]))
 
-    def remember_adaptations(self, model: str, names: Iterable[str]) -> None:
-        """Keep for all runs how a model's server has to be asked."""
-        for name in names:
-            self._data.execute("INSERT OR IGNORE INTO adaptations VALUES (?, ?)", (model, name))
-
-    def servers(self, model: str) -> set[str]:
-        """Return the addresses of the servers that were asked for a model's answers."""
-        query = "SELECT coalesce(json_group_array(address), '[]') FROM addresses WHERE model = ?"
-        row = self._data.row(query, (model,))
-        assert row is not None
-        return set(json.loads(row[0]))
-
-    def remember_server(self, model: str, address: str) -> None:
-        """Keep that a server is asked for a model's answers."""
-        self._data.execute("INSERT OR IGNORE INTO addresses VALUES (?, ?)", (model, address))
+    def remember(self, model: str, kind: ServerFact, facts: Iterable[str]) -> None:
+        """Keep facts of a model's server for all runs."""
+        for fact in facts:
+            self._data.execute("INSERT OR IGNORE INTO servers VALUES (?, ?, ?)", (model, kind, fact))
 
     def has_answers(self, model: str) -> bool:
         """Return True if an answer of a model is kept that is not missing."""

@@ -115,7 +115,7 @@ def open_model(
     # A digest of gigabytes of weights: without a store nobody needs it.
     identity = model_identity(model, prompt, inference) if store else ""
     guarded = leaves_this_machine(inference)
-    adapted = store.adaptations(identity) if store else frozenset[str]()
+    adapted = store.known(identity, "adaptation") if store else frozenset[str]()
     settings = BackendSettings(
         model=model,
         prompt=prompt,
@@ -124,7 +124,7 @@ def open_model(
     )
     opened = OPENERS[inference.backend](settings)
     if store and inference.base_url and not BACKENDS[inference.backend].weights:
-        others = store.servers(identity) - {inference.base_url}
+        others = store.known(identity, "address") - {inference.base_url}
         if others:
             logger.warning(
                 "model %r: kept answers may be of another model: they came from %s, now it is %s; --fresh asks again",
@@ -132,7 +132,7 @@ def open_model(
                 ", ".join(sorted(others)),
                 inference.base_url,
             )
-        store.remember_server(identity, inference.base_url)
+        store.remember(identity, "address", [inference.base_url])
     with ExitStack() as stack:
         yield StoredModel(
             lambda: stack.enter_context(opened),

@@ -186,7 +186,7 @@ class StoredModel(Model):
         found = self._opened().adapted - self.adapted
         self.adapted |= found
         if self._store:
-            self._store.remember_adaptations(self._identity, found)
+            self._store.remember(self._identity, "adaptation", found)
             self._store.put(
                 answer_key(self._identity, request, sampling),
                 answer,

@@ -37,18 +37,7 @@ def test_reasoning_is_removed_before_the_sanitizer_and_said(
 ) -> None:
     entry = measured(setting, tmp_path, end.format(f"Perhaps so:\n{DRAFT}No.\n" * 60) + RIGHT)
     assert entry["pass_at_1"] == 1
-    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, reasoning removed"
     assert entry["answers"] == {"empty": 0, "no_program": 0, "no_entry_point": 0, "reasoning_removed": 1}
-
-
-@pytest.mark.usefixtures("one_task")
-def test_the_protocol_says_that_a_model_has_a_temperature_of_its_own(
-    setting: EvaluationSetting, tmp_path: Path
-) -> None:
-    model = RecordedModel(lambda _: RIGHT)
-    model.adapted = frozenset({"temperature"})
-    entry = asked("humaneval", sampler_of(model, tmp_path, instruct=True), setting)
-    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, the model's own temperature"
 
 
 @pytest.mark.usefixtures("one_task")

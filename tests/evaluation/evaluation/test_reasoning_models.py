@@ -73,4 +73,4 @@ def test_only_what_stands_behind_the_reasoning_is_the_program(
     result, _ = ask(humaneval, sampler, tmp_path)
     assert result.verdicts == {"HumanEval/53": (verdict,)}
     assert result.sampling is not None
-    assert result.sampling["protocol"] == "evalplus 0.3.1, chat, reasoning, reasoning removed"
+    assert result.sampling["protocol"] == "evalplus 0.3.1, chat, reasoning"

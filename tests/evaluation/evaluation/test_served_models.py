@@ -263,7 +263,7 @@ def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_know
     assert entry["cost_usd"] == pytest.approx((tokens["prompt"] + 10 * tokens["completion"]) / 1e6)
 
 
-def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
+def test_parameters_of_requests_and_what_was_refused_are_in_the_results(
     evalplus_slice: EvalPlusSlice, evaluate_served: Evaluate
 ) -> None:
     evalplus_slice("humaneval", "HumanEval/53")
@@ -271,7 +271,8 @@ def test_parameters_of_requests_and_what_was_refused_are_in_the_protocol(
     mock._answer = lambda *_: "def add(x, y):\n    return x + y\n"
     entry = evaluate_served(mock, "--set", "inference.top_p=0.9", benchmark="humaneval")
     assert (entry["pass_at_1"], entry["sampling"]["request"]) == (1, {"top_p": 0.9})
-    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint, top_p 0.9, system message in the user's"
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
+    assert entry["sampling"]["adaptations"] == ["system message in the user's"]
 
 
 @pytest.mark.parametrize(("stated", "temperature"), [("null", 0), ("0.6", 0.6)])

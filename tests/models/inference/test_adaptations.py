@@ -48,7 +48,7 @@ def test_what_a_server_refuses_is_asked_once_and_remembered(ask: Ask, case: str,
         model = stored(backend, "m", store)
         for number in range(3):
             asyncio.run(model.answer(Request(f"prompt {number}", 3, system="Be brief."), GREEDY))
-        assert name in store.adaptations("m")
+        assert name in store.known("m", "adaptation")
     assert mock.refusals == (2 if case == "stop" else 1)
     assert name in backend.adapted
     # What is not refused stays.
