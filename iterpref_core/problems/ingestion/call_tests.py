@@ -126,7 +126,8 @@ def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
     tests = []
     for arguments, result in examples:
         given = ", ".join(map(as_source, arguments))
-        tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), tuples_as_lists=True))
+        # The official graders compare by `==`, for which 2.0 is 2 and True is 1.
+        tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), atol=0.0, tuples_as_lists=True))
     return tuple(tests)
 
 

@@ -28,7 +28,7 @@ from iterpref_core.problems.ingestion.call_tests import (
 from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
-from iterpref_core.programs.source_code.names import bound_names, unbound_names
+from iterpref_core.programs.source_code.names import bound_names, is_name, unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
 
@@ -121,6 +121,8 @@ def _read_examples(
     function = "" if "script" in kinds else asked.entry_point or "".join(functions)
     if "call" in kinds and not function:
         raise ValueError("field 'tests': they call a function, and nothing names it")
+    if function and not all(map(is_name, function.split("()."))):
+        raise ValueError(f"entry_point: {function!r} is no name of a function, such as `add` or `Solution().add`")
     places, left_out = _usable(examples, rules, script=not function)
     if not places:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))

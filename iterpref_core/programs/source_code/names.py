@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import keyword
 
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
@@ -44,6 +45,11 @@ def undefined_names(code: str) -> list[str]:
     if has_blocks or any(isinstance(node, ast.Lambda) for node in ast.walk(tree)):
         return []
     return unbound_names(tree)
+
+
+def is_name(text: str) -> bool:
+    """Return True if Python takes a text for a name that a program may define."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def unbound_names(tree: ast.Module) -> list[str]:
