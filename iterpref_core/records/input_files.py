@@ -5,6 +5,7 @@ import io
 import json
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -148,14 +149,10 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         RepeatedKeyError: a key stands twice.
     """
     found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise RepeatedKeyError(f"the key {key!r} stands twice in one object; leave one of them")
-        seen.add(key)
-    raise AssertionError("a dictionary is shorter than its pairs only if a key repeats")
+    if len(found) < len(pairs):
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise RepeatedKeyError(f"the key {key!r} stands twice in one object; leave one of them")
+    return found
 
 
 def is_null(value: Any) -> bool:

@@ -235,19 +235,14 @@ def layout_of(path: Path) -> str:
     return Path(name.stem).suffix if name.suffix in PACKED else name.suffix
 
 
-def _split_of(path: str) -> str | None:
-    """Return the split that a path states: its last part that has such a word decides; None if it has two of them.
+def _split_of(stated: str) -> str | None:
+    """Return the split that a text states by one of the usual words; None if it has two of them.
 
-    >>> _split_of("data/train-00000-of-00002.parquet"), _split_of("dev/a.jsonl"), _split_of("latest.jsonl")
-    ('train', 'validation', None)
-    >>> _split_of("train/test.jsonl"), _split_of("train_test.jsonl")
-    ('test', None)
+    >>> _split_of("train-00000"), _split_of("hard dev"), _split_of("latest"), _split_of("train_test")
+    ('train', 'validation', None, None)
     """
-    for part in reversed(path.split("/")):
-        stated = {_SPLITS[word.lower()] for word in _WORD.findall(part)}
-        if stated:
-            return stated.pop() if len(stated) == 1 else None
-    return None
+    found = {_SPLITS[word.lower()] for word in _WORD.findall(stated)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _choose(source: Path, splits: Mapping[str, Sequence[str]], wanted: str | None) -> list[str]:

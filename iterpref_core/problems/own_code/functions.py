@@ -34,10 +34,6 @@ class Module:
     in_strings: frozenset[int]
     tree: ast.Module
 
-    def line(self, node: ast.stmt) -> str:
-        """Return the place of a statement, for messages."""
-        return f"{self.path}:{node.lineno}"
-
 
 @dataclass(frozen=True)
 class Function:
@@ -62,9 +58,9 @@ class Function:
         """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
-    def dropped(self, reason: str, explanation: str = "") -> Dropped:
+    def dropped(self, reason: str) -> Dropped:
         """Return the function as one that is left out for a reason."""
-        return Dropped(reason, self.module.line(self.node), self.id, explanation)
+        return Dropped(reason, f"{self.module.path}:{self.node.lineno}", self.id)
 
     @property
     def docstring(self) -> str:
@@ -127,16 +123,14 @@ def own_text(node: Definition, module: Module, last: int | None = None) -> str:
     return cut_lines(module.source, min(starts), end, module.in_strings).rstrip() + "\n"
 
 
-def find_functions(module: Module) -> Iterator[Function | Dropped]:
-    """Yield the public functions and methods of a module, in order; for one that cannot be replaced, the reason."""
-    return _find(module, module.tree.body, ())
+def find_functions(module: Module, classes: tuple[ast.ClassDef, ...] = ()) -> Iterator[Function | Dropped]:
+    """Yield the public functions and methods of a module, in order; for one that cannot be replaced, the reason.
 
-
-def _find(
-    module: Module,
-    body: list[ast.stmt],
-    classes: tuple[ast.ClassDef, ...],
-) -> Iterator[Function | Dropped]:
+    Args:
+        module: the module.
+        classes: the classes around the functions, outermost first; none for those of the module itself.
+    """
+    body = classes[-1].body if classes else module.tree.body
     # Also those in blocks, such as one of `if`: a second definition would take the place of what a model has written.
     inner = (each for node in body if not isinstance(node, ast.ClassDef) for each in ast.walk(node))
     names = Counter(each.name for each in inner if isinstance(each, Definition))
@@ -144,7 +138,7 @@ def _find(
         if not isinstance(node, Definition | ast.ClassDef) or not is_public(node.name):
             continue
         if isinstance(node, ast.ClassDef):
-            yield from _find(module, node.body, (*classes, node))
+            yield from find_functions(module, (*classes, node))
             continue
         qualname = ".".join([*(owner.name for owner in classes), node.name])
         function = Function(module, qualname, node, classes, own_text(node, module))

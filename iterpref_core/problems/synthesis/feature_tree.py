@@ -1,5 +1,6 @@
 """Feature tree: the features of code with their frequencies, to draw from (EpiCoder, arXiv 2501.04694)."""
 
+import heapq
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -157,20 +158,6 @@ def load_tree(path: Path) -> FeatureTree:
         raise InputError(f"{path}: {describe_validation_error(error)}; make the tree again (--seed-code)") from None
 
 
-def probabilities(frequencies: Sequence[float], temperature: float) -> list[float]:
-    """Return the probability of drawing each feature: proportional to frequency ** (1 / temperature).
-
-    >>> [round(p, 3) for p in probabilities([1, 4], 1)], [round(p, 3) for p in probabilities([1, 4], 2)]
-    ([0.2, 0.8], [0.333, 0.667])
-    """
-    logs = [math.log(frequency) for frequency in frequencies]
-    # Relative to the largest: at a low temperature the powers themselves would overflow.
-    largest = max(logs)
-    weights = [math.exp((log - largest) / temperature) for log in logs]
-    total = sum(weights)
-    return [weight / total for weight in weights]
-
-
 def _draw(
     level: dict[str, Node],
     breadth: Sequence[int],
@@ -181,17 +168,14 @@ def _draw(
     if not level or not breadth:
         yield path
         return
-    left = list(level)
-    for _ in range(min(breadth[0], len(left))):
-        weights = probabilities([level[name].frequency for name in left], temperature)
-        name = left.pop(random.choices(range(len(left)), weights)[0])
-        yield from _draw(
-            level[name].children,
-            breadth[1:],
-            temperature,
-            random,
-            (*path, name),
-        )
+
+    def moment(name: str) -> float:
+        # Of events with rates, those that come first are drawn one by one, each in proportion to its rate (Efraimidis
+        # and Spirakis 2006). In logarithms: at a low temperature the powers themselves would overflow.
+        return math.log(random.expovariate(1.0)) - math.log(level[name].frequency) / temperature
+
+    for name in heapq.nsmallest(breadth[0], level, key=moment):
+        yield from _draw(level[name].children, breadth[1:], temperature, random, (*path, name))
 
 
 def nest(paths: Iterable[FeaturePath]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ statements. Their compiled code is labeled as code of the candidate's own file, 
 import ast
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
@@ -95,37 +95,18 @@ def relabel(code: CodeType, filename: str) -> CodeType:
 
 
 class _Loader(SourceFileLoader):
-    def __init__(self, name: str, path: str, code_at: Callable[[str], CodeType]) -> None:
+    """A loader of a module's file that gives the module the code of a replacement."""
+
+    def __init__(self, name: str, path: str, replacement: "Replacement") -> None:
         super().__init__(name, path)
-        self._code_at = code_at
+        self._replacement = replacement
 
     def get_code(self, fullname: str) -> CodeType:
-        return self._code_at(self.get_filename(fullname))
-
-
-class OtherCode:
-    """A finder for `sys.meta_path` that gives modules other code than their files have.
-
-    Args:
-        is_meant: tells, by its name and path, whether a module is one of them.
-        code_at: returns the code for the module at a path.
-    """
-
-    def __init__(self, is_meant: Callable[[str, str], bool], code_at: Callable[[str], CodeType]) -> None:
-        self._is_meant = is_meant
-        self._code_at = code_at
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Find the modules that are meant, and no other."""
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.origin is None or not self._is_meant(name, spec.origin):
-            return None
-        spec.loader = _Loader(name, spec.origin, self._code_at)
-        return spec
+        return self._replacement.code(self.get_filename(fullname))
 
 
 class Replacement:
-    """A function that gets another source as soon as its module is imported.
+    """A function that gets another source as soon as its module is imported; a finder for `sys.meta_path`.
 
     Args:
         module: the name of the module.
@@ -150,7 +131,14 @@ class Replacement:
         for name in list(sys.modules):
             if name.partition(".")[0] == top:
                 del sys.modules[name]
-        sys.meta_path.insert(0, OtherCode(lambda name, _path: name == self.module, self.code))
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
+        """Find the function's module, and no other."""
+        spec = PathFinder.find_spec(name, path, target) if name == self.module else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin, self)
+        return spec
 
     def code(self, path: str) -> CodeType:
         """Return the code of the module at a path, with the candidate.
