@@ -1,7 +1,7 @@
 """Programs for problems: candidates with tests, and references, which decide where these run."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.execution.protocol.programs import Outcome, Program
@@ -146,21 +146,22 @@ class Admission:
     """
 
     def __init__(self, policy: Inside) -> None:
-        self.inside: list[str] = []
+        # A dictionary to None is a set that keeps its order.
+        self.inside: dict[str, None] = {}
         self._policy = policy
         self._total = 0
 
     @property
-    def refused(self) -> list[str]:
+    def refused(self) -> Collection[str]:
         """Return the `task_id` of those that take no part."""
-        return self.inside if self._policy == "refuse" else []
+        return self.inside if self._policy == "refuse" else ()
 
     def admit(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """Yield those of some problems that take part, in their order. They are `decided`."""
         for problem in problems:
             self._total += 1
             if tests_inside(problem):
-                self.inside.append(problem.task_id)
+                self.inside[problem.task_id] = None
                 if self._policy == "refuse":
                     continue
             yield problem
@@ -175,8 +176,8 @@ class Admission:
             return
         done = "are left out" if self.refused else "take part"
         told = (
-            f"{path}: tests run inside: {len(self.inside):,} of {self._total:,} problems, such as {self.inside[0]}, "
-            f"{done}; a program can deceive such tests (docs/execution.md)"
+            f"{path}: tests run inside: {len(self.inside):,} of {self._total:,} problems, "
+            f"such as {next(iter(self.inside))}, {done}; a program can deceive such tests (docs/execution.md)"
         )
         if len(self.refused) == self._total:
             raise InputError(f"{told}: no problem is left; set execution.inside: mark")

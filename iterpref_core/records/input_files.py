@@ -103,11 +103,16 @@ class _ZstandardFile(io.RawIOBase):
         return len(read)
 
 
-def decode_line(raw: bytes, path: Path, line: int) -> str:
-    """Return a line of UTF-8 as text; line 1 loses a byte order mark (BOM), which some editors write.
+def decode_text(raw: bytes, path: Path, line: int = 1) -> str:
+    """Return UTF-8 as text; at line 1 without a byte order mark (BOM), which some editors write.
+
+    Args:
+        raw: a file's content, or one of its lines.
+        path: the file, for the message.
+        line: the number of the first line.
 
     Raises:
-        InputError: the line is not UTF-8.
+        InputError: it is not UTF-8; the message says line and column.
     """
     encoding = "utf-8-sig" if line == 1 else "utf-8"
     try:
@@ -118,24 +123,14 @@ def decode_line(raw: bytes, path: Path, line: int) -> str:
         raise InputError(f"{where}: not UTF-8 ({error.reason}); {_ENCODED}") from None
 
 
-def read_lines(path: Path, absent: str = ABSENT) -> Iterator[tuple[int, str]]:
-    """Stream (line number from 1, line with its end) of a file of UTF-8.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    with open_input(path, absent) as file:
-        for number, raw in enumerate(file, 1):
-            yield number, decode_line(raw, path, number)
-
-
 def read_text(path: Path, absent: str = ABSENT) -> str:
     """Return the text of a file of UTF-8.
 
     Raises:
         InputError: the file cannot be read.
     """
-    return "".join(line for _, line in read_lines(path, absent))
+    with open_input(path, absent) as file:
+        return decode_text(file.read(), path)
 
 
 class RepeatedKeyError(ValueError):

@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.input_files import LinePlace, decode_line, open_input
+from iterpref_core.records.errors import RecordError
+from iterpref_core.records.input_files import LinePlace, decode_text, open_input
 from iterpref_core.storage.shards import layout_of
 from iterpref_core.storage.tables import TABLES, read_rows
 
@@ -61,17 +61,14 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
             return
         for number, raw in enumerate(file, 1):
             # Files that were put together have a byte order mark in the middle, with which no JSON begins.
-            line = decode_line(raw, path, number).removeprefix("\ufeff").rstrip(_BLANK)
+            line = decode_text(raw, path, number).removeprefix("\ufeff").rstrip(_BLANK)
             if line:
                 yield Item(LinePlace(path, number), number, line)
 
 
 def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
     """Yield the values of JSON arrays, or the objects that stand one behind the other."""
-    try:
-        text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+    text = decode_text(file.read(), path)
     # Only the end of each value is looked for: numbers of any length are left as they are.
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)
     place = LinePlace(path, 1)

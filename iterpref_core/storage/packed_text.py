@@ -11,11 +11,13 @@ from typing import Any, NoReturn
 
 
 def unpack_text(packed: str) -> str:
-    """Return the text that was packed; nothing that the pickle names is imported.
+    """Return the text that was packed, or JSON of a list as it is; nothing that the pickle names is imported.
 
     Raises:
         ValueError: `packed` is no packed text.
     """
+    if packed.lstrip().startswith("["):
+        return packed
     try:
         pickled = zlib.decompress(base64.b64decode(packed))
         unpacked: Any = _PlainUnpickler(io.BytesIO(pickled)).load()

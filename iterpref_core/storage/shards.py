@@ -22,7 +22,7 @@ ALL = "all"
 _TRAIN = "train"
 _OTHER = "other"
 """The name for data files of a folder that are of no split of its configurations."""
-_ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv"}
+ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv"}
 _DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
 """The files that `datasets` writes beside data."""
 _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -106,7 +106,7 @@ def fetch(file: str) -> Path:
 
 def _has_splits(source: Path) -> bool:
     """Return True for a folder, or the id of a set on the hub."""
-    is_id = _SET.fullmatch(str(source)) is not None and layout_of(source) not in _ENDINGS
+    is_id = _SET.fullmatch(str(source)) is not None and layout_of(source) not in ENDINGS
     return source.is_dir() or (is_id and not source.exists())
 
 
@@ -203,7 +203,7 @@ def _data_files(place: str, config: str | None, revision: str | None) -> Mapping
 
 def _count_others(source: Path, known: Sequence[str]) -> int:
     """Return the number of a folder's data files that are none of the known ones."""
-    every = [path for path in source.rglob("*") if path.is_file() and layout_of(path) in _ENDINGS]
+    every = [path for path in source.rglob("*") if path.is_file() and layout_of(path) in ENDINGS]
     shown = [path for path in every if not any(part.startswith(".") for part in path.relative_to(source).parts)]
     there = {str(path.absolute()) for path in shown if path.name not in _DESCRIBING}
     return len(there.difference(known))

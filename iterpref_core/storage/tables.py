@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from iterpref_core.records.errors import InputError, first_line
-from iterpref_core.records.input_files import decode_line, open_input
+from iterpref_core.records.input_files import decode_text, open_input
 from iterpref_core.storage.shards import layout_of
 
-TABLES = (".parquet", ".arrow", ".csv")
-"""The endings of tables."""
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""
 _BUFFER_BYTES = 1 << 20
@@ -41,7 +39,7 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
         raise InputError(f"{path}: tables need pyarrow; install 'iterpref[data]', or give JSONL") from None
     try:
         with open_input(path) as file:
-            for row in _READERS[layout_of(path)](file, path):
+            for row in TABLES[layout_of(path)](file, path):
                 plain = _plain(row)
                 whole = {name: plain.get(name) for name in row} if nulls else plain
                 yield json.dumps(whole, ensure_ascii=False, default=str)
@@ -93,7 +91,7 @@ def _named(value: Any, feature: Any) -> Any:
 def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
     # Every cell stays the text that it is: "007" is no number. A cell may hold a program of any length.
     csv.field_size_limit(sys.maxsize)
-    lines = (decode_line(raw, path, number) for number, raw in enumerate(file, 1))
+    lines = (decode_text(raw, path, number) for number, raw in enumerate(file, 1))
     rows = csv.DictReader(lines, strict=True)
     _check_columns(rows.fieldnames or (), path)
     for row in rows:
@@ -123,7 +121,8 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
             raise InputError(f"{path}: {number} columns are called {name!r}; leave one of them")
 
 
-_READERS = {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".csv": _csv_rows}
+TABLES = {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".csv": _csv_rows}
+"""The endings of tables → their readers."""
 
 
 def _plain(value: Any) -> Any:

@@ -85,7 +85,7 @@ NOT_WHOLE: dict[str, tuple[bytes | None, str]] = {
     "cut.json": (b'[{"a": 1},\n {"a', ":2:3: not valid JSON"),
     "open.json": (b'[{"a": 1},\n ', ":2:2: not valid JSON"),
     "indented.json": (b'{\n "a": 1\n}\n{\n "a": \n', ":6: not valid JSON"),
-    "latin.json": (b'[{"a": "\xe9"}]', ": not UTF-8"),
+    "latin.json": (b'[{"a": "\xe9"}]', ":1:9: not UTF-8"),
     "latin.csv": (b"a\n\xe9\n", ":2: not UTF-8"),
     "more.json": (b'[{"a": 1}]\n{"a": 2}', ":2:9: not valid JSON"),
     "gzip.jsonl": (gzip.compress(b"{}", mtime=0), ":1:2: not UTF-8"),

@@ -121,14 +121,11 @@ class _InOrder:
         self._admission = admission
         self._file = file
         self._early: dict[str, Trajectory] = {}
-        self._refused: set[str] = set()
 
     def add(self, trajectory: Trajectory) -> None:
         """Write the trajectories whose turn has come with this one."""
         self._early[trajectory.task_id] = trajectory
-        # The list of refused problems grows: those that are new since the last call.
-        self._refused.update(self._admission.refused[len(self._refused) :])
-        while self._left and (self._left[0] in self._early or self._left[0] in self._refused):
+        while self._left and (self._left[0] in self._early or self._left[0] in self._admission.refused):
             ready = self._early.pop(self._left.popleft(), None)
             if ready is not None:
                 self._file.write(ready.to_json() + "\n")

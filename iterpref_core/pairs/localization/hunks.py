@@ -44,48 +44,31 @@ def find_hunks(rejected: str, chosen: str) -> tuple[Hunk, ...]:
     """
     a = split_lines(rejected)
     b = split_lines(chosen)
-    matches = diff_lines(rejected, chosen).matches
     hunks: list[Hunk] = []
-    for old, new in _stretches(matches, len(a), len(b)):
-        hunks.extend(_split(a, b, old, new))
-    return tuple(hunks)
+    for old, new in _stretches(diff_lines(rejected, chosen).matches, range(len(a)), range(len(b))):
+        rewritten = _pair_similar(a, b, old, new)
+        hunks += [Hunk(range(i, i + 1), range(j, j + 1)) for i, j in rewritten]
+        hunks += [Hunk(*between) for between in _stretches(rewritten, old, new)]
+    return tuple(sorted((hunk for hunk in hunks if hunk.old or hunk.new), key=_place))
 
 
-def _stretches(
-    matches: Iterable[tuple[int, int]],
-    length_of_a: int,
-    length_of_b: int,
-) -> Iterator[tuple[range, range]]:
-    """Yield the stretches before, between and behind the matches of two sequences, as ranges in both.
+def _place(hunk: Hunk) -> tuple[int, int]:
+    return hunk.old.start, hunk.new.start
 
-    >>> list(_stretches([(1, 0)], length_of_a=3, length_of_b=2))
+
+def _stretches(matches: Iterable[tuple[int, int]], old: range, new: range) -> Iterator[tuple[range, range]]:
+    """Yield the stretches before, between and behind the matches in two ranges.
+
+    >>> list(_stretches([(1, 0)], range(3), range(2)))
     [(range(0, 1), range(0, 0)), (range(2, 3), range(1, 2))]
     """
-    i = 0
-    j = 0
-    end = (length_of_a, length_of_b)
+    i = old.start
+    j = new.start
+    end = (old.stop, new.stop)
     for next_i, next_j in [*matches, end]:
         yield range(i, next_i), range(j, next_j)
         i = next_i + 1
         j = next_j + 1
-
-
-def _split(a: Sequence[str], b: Sequence[str], old: range, new: range) -> Iterator[Hunk]:
-    """Yield the hunks of one stretch: each rewritten line by itself, and the lines between rewritten ones together."""
-    i = old.start
-    j = new.start
-    for pair_i, pair_j in _pair_similar(a, b, old, new):
-        yield from _hunk(range(i, pair_i), range(j, pair_j))
-        i = pair_i + 1
-        j = pair_j + 1
-        yield Hunk(range(pair_i, i), range(pair_j, j))
-    yield from _hunk(range(i, old.stop), range(j, new.stop))
-
-
-def _hunk(old: range, new: range) -> Iterator[Hunk]:
-    """Yield the hunk of these lines, or nothing if there is no line."""
-    if old or new:
-        yield Hunk(old, new)
 
 
 def _pair_similar(a: Sequence[str], b: Sequence[str], old: range, new: range) -> list[tuple[int, int]]:
@@ -129,7 +112,7 @@ def apply_hunks(rejected: str, chosen: str, hunks: Collection[Hunk]) -> str:
     b = split_lines(chosen)
     lines: list[str] = []
     position = 0
-    for hunk in sorted(hunks, key=lambda hunk: (hunk.old.start, hunk.new.start)):
+    for hunk in sorted(hunks, key=_place):
         lines += a[position : hunk.old.start]
         lines += b[hunk.new.start : hunk.new.stop]
         position = hunk.old.stop

@@ -22,14 +22,14 @@ from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.storage.shards import fetch, find_shards, layout_of
+from iterpref_core.storage.shards import ENDINGS, fetch, find_shards, layout_of
 
 T = TypeVar("T")
 
 Taken = tuple[Problem | PreferencePair, Trajectory | None, Counter[str]]
 """A record that a row gives, its trajectory if there is one, and the counts of both."""
 
-_LAYOUTS = (".jsonl", ".ndjson", ".json", ".txt", "", ".parquet", ".csv", ".arrow")
+_LAYOUTS = {*ENDINGS, ".txt", ""}
 """Endings of the files that are read. Those without one, and `.txt`, hold JSON."""
 
 

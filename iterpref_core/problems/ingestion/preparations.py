@@ -143,7 +143,7 @@ def _check_statement(statement: Any) -> None:
 def prepare_livecodebench(row: Row) -> Row:
     """Unpack the private tests."""
     private = row.get("private_test_cases")
-    if not isinstance(private, str) or not private.strip() or private.lstrip().startswith("["):
+    if not isinstance(private, str) or not private.strip():
         return row
     return {**row, "private_test_cases": unpack_text(private)}
 

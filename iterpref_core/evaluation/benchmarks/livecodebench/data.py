@@ -19,7 +19,7 @@ from iterpref_core.records import Record
 from iterpref_core.records.benchmark_table import LIVECODEBENCH
 from iterpref_core.records.config import LiveCodeBenchParams
 from iterpref_core.records.errors import DataUnavailableError, RecordError
-from iterpref_core.records.input_files import LinePlace, decode_line
+from iterpref_core.records.input_files import LinePlace, decode_text
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 from iterpref_core.storage.packed_text import unpack_text
 
@@ -132,9 +132,8 @@ def decode_tests(text: str) -> list[PublishedTest]:
     Raises:
         ValueError: the field is neither JSON of tests nor its packed form.
     """
-    unpacked = text if text.lstrip().startswith("[") else unpack_text(text)
     try:
-        return _TESTS.validate_json(unpacked)
+        return _TESTS.validate_json(unpack_text(text))
     except ValidationError as error:
         raise ValueError(f"not a list of tests: {describe_validation_error(error)}") from None
 
@@ -160,4 +159,4 @@ def _read_tasks(path: Path) -> Iterator[tuple[LiveTask, bytes, datetime]]:
 
 
 def _parse(raw: bytes, path: Path, line: int) -> PublishedTask:
-    return parse_record(LinePlace(path, line), decode_line(raw, path, line), PublishedTask)
+    return parse_record(LinePlace(path, line), decode_text(raw, path, line), PublishedTask)
