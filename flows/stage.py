@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from iterpref_core.cli import exit_code
-from iterpref_core.cli.libraries import set_up_libraries
+from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
 from iterpref_core.records.config import Params, load_params
 from iterpref_core.records.errors import InputError, unknown_name
 from iterpref_core.storage.processes import is_launched, is_main_process
@@ -52,7 +52,9 @@ def main(name: str, *arguments: str) -> int:
     """
     die_with(os.getppid())
     set_up_libraries()
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    shown = logging.StreamHandler()
+    shown.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[shown])
     signal.signal(signal.SIGTERM, _raise_exit)
     return exit_code(lambda: _run(name, *arguments))
 

@@ -3,7 +3,6 @@
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
-import logging
 import re
 import sys
 import traceback
@@ -50,9 +49,6 @@ def exit_code(work: Callable[[], Any]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal of ASCII alone shows `?` in place of ✓
             stream.reconfigure(errors="replace")
-    for handler in (*logging.getLogger().handlers, logging.lastResort):
-        if handler is not None:
-            handler.addFilter(_make_printable)
     try:
         code = int(work() or 0)
         # Typer catches Ctrl-C itself, and returns this code.
@@ -70,14 +66,6 @@ def exit_code(work: Callable[[], Any]) -> int:
         if message and not leave_error(error):
             print(printable_text(f"error: {message}"), file=sys.stderr, flush=True)
         return code
-
-
-def _make_printable(record: logging.LogRecord) -> bool:
-    """Write control characters in a message as Python does: names and feedback in it are of users and programs."""
-    from iterpref_core.records.errors import printable_text
-
-    record.msg, record.args = printable_text(record.getMessage()), ()
-    return True
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -7,6 +7,16 @@ from contextlib import suppress
 from getpass import getuser
 
 
+class PrintableFormatter(logging.Formatter):
+    """A format of log messages without control characters: names and feedback in them are of users and programs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message as a terminal may show it."""
+        from iterpref_core.records.errors import printable_text
+
+        return printable_text(super().format(record))
+
+
 def set_up_libraries() -> None:
     """Let idle threads sleep, hide the hub's progress bars beside ours, and bypass proxies for this machine.
 
@@ -23,6 +33,8 @@ def set_up_libraries() -> None:
         os.environ["USER"] = str(os.getuid())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if logging.lastResort is not None:  # the handler of a verb, which sets up none
+        logging.lastResort.setFormatter(PrintableFormatter())
     # Each training on a CPU would warn of a package for four-bit weights, and almost none has such weights.
     logging.getLogger("bitsandbytes.backends.cpu").setLevel(logging.ERROR)
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 from importlib.metadata import version
 from io import BytesIO, TextIOWrapper
@@ -123,16 +124,19 @@ def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch: p
 @pytest.mark.parametrize("verb", ["show", "check"])
 @pytest.mark.parametrize("part", ["task_id", "prompt", "chosen", "rejected", "further"])
 def test_data_cannot_write_to_the_terminal(
-    iterpref: Iterpref, tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: str, part: str
+    iterpref: Iterpref, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, part: str
 ) -> None:
     """Control characters would clear the screen, or show other words than there are."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # a verb sets up none
     pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "x = 2\n", "further": ""}
     pair[part] += "# \x1b[2J\u202e"
     row = {"further\x1b[2J": 1} if part == "further" else {}
     code, out, err = iterpref(verb, "--pairs", written(tmp_path / "pairs.jsonl", pair | row))
-    assert (code, {"\x1b", "\u202e"} & {*out, *err, *caplog.text}) == (0, set())
+    assert (code, {"\x1b", "\u202e"} & {*out, *err}) == (0, set())
     if verb == "show" and part != "further":
         assert r"# \x1b[2J\u202e" in out
+    if verb == "check" and part == "further":
+        assert r"further\x1b[2J (1 rows)" in err
 
 
 def test_values_on_the_command_line_are_yaml_and_checked() -> None:
