@@ -10,7 +10,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.programs import is_no_program, is_program, program_in
+from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict, take_name
@@ -106,8 +106,8 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, s
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
         raise LeftOutError("empty")
-    # A program that fails may have a syntax error.
-    if verdict == "passed" and not is_program(code):
+    # A program that fails may have a syntax error, but not the syntax of another language.
+    if is_python_2(code) or (verdict == "passed" and not is_program(code)):
         raise LeftOutError("not_python")
     if is_no_program(code):
         raise LeftOutError("no_code")

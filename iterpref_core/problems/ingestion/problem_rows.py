@@ -170,7 +170,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     asked = Problem(
         task_id=columns.name(row, "task_id") or _UNNAMED,
         prompt=read_statement(row, columns),
-        entry_point=as_text(columns.one(row, "entry_point")),
+        entry_point=as_text(columns.one(row, "entry_point")).strip(),
         tests=(),
         setup="\n".join(filter(None, map(as_text, columns.values(row, "setup")))) or None,
         source=":".join(filter(None, [preset.name, columns.name(row, "source")])),

@@ -107,11 +107,12 @@ def test_without_a_name_a_problem_is_its_statement(tmp_path: Path) -> None:
 
 def test_what_is_no_program_is_no_attempt(tmp_path: Path) -> None:
     programs = {"int main(){ return 0; }": "OK", "I cannot do that.": "WA", " ": "WA", "x = (": "CE", "x = 1": "OK"}
+    programs["print 1"] = "WA"
     rows = [{"prompt": "Add.", "code": code, "status": status} for code, status in programs.items()]
     counts, (one,) = read(tmp_path, "program=code,passed=status", *rows)
     assert [each.code for each in one.attempts] == ["x = (", "x = 1"]
     assert {name: count for name, count in counts.items() if name.startswith("dropped/")} == {
-        "dropped/not_python": 1, "dropped/no_code": 1, "dropped/empty": 1,
+        "dropped/not_python": 2, "dropped/no_code": 1, "dropped/empty": 1,
     }  # fmt: skip
 
 
