@@ -60,9 +60,10 @@ def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
     Args:
         folder: the checkout.
     """
+    folder = folder.resolve()
     new = _untracked(folder, "--exclude-standard")
     named = {name for name in new if Path(os.fsdecode(name)).name in _DESCRIBING}
-    read, made = _places(folder.resolve())
+    read, made = _places(folder)
     if read:
         named.update(_untracked(folder, "--exclude-per-directory=.dvcignore", "--", *sorted(read)))
     named = {name for name in named if made.isdisjoint(_with_parents(folder, name))}
@@ -85,8 +86,8 @@ def _untracked(folder: Path, *options: str) -> list[bytes]:
 
 
 def _with_parents(folder: Path, name: bytes) -> set[str]:
-    """Return the path of a file, and those of the folders that it is in."""
-    path = folder.resolve() / os.fsdecode(name)
+    """Return the path of a file of an absolute folder, and those of the folders that the file is in."""
+    path = folder / os.fsdecode(name)
     return {str(place) for place in (path, *path.parents)}
 
 

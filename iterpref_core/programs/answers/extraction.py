@@ -93,9 +93,10 @@ def _with_earlier(best: Excerpt, runs: Iterable[Excerpt]) -> str:
     earlier = [run for run in runs if run.end <= best.start]
     for run in reversed(earlier):
         defines_alone = all(isinstance(statement, _DEFINING) for statement in run.tree.body)
-        if defines_alone and lacking & bound_names(run.tree):
+        defined = bound_names(run.tree)
+        if defines_alone and lacking & defined:
             code = f"{run.code}\n\n{code}"
-            lacking = lacking - bound_names(run.tree) | set(unbound_names(run.tree))
+            lacking = lacking - defined | set(unbound_names(run.tree))
     return code
 
 

@@ -35,9 +35,7 @@ from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
-from iterpref_core.training.objectives.objective_table import (
-    RESOLVED,
-)
+from iterpref_core.training.objectives.objective_table import RESOLVED
 from iterpref_core.training.trainer.base_trainer import DivergedError
 from iterpref_core.training.trainer.early_end import is_patience_over
 from iterpref_core.training.trainer.focal_config import FocalDPOConfig
