@@ -77,6 +77,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl/o"], "check the path"),
+        (["localize", "--pairs", "pairs.jsonl", "--out", "loop"], "Too many levels of symbolic links; check the path"),
         ([*LOCALIZE, "--method", "tokn"], "'tokn' is not one of"),
         (["localize", "--pairs", "broken.jsonl", "--out", "o"], "broken.jsonl:1"),
         (["check", "--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"], "--spans and --model belong together"),
@@ -94,6 +95,7 @@ def test_a_mistake_is_one_message(
     iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     Path("broken.jsonl").write_text('{"task_id": 1', encoding="utf-8")
+    Path("loop").symlink_to("loop")
     before = sorted(Path().iterdir())
     if arguments[0] == "run":  # it asks for a checkout
         monkeypatch.chdir(ROOT)

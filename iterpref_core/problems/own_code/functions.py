@@ -75,7 +75,8 @@ def source_files(root: Path) -> Iterator[tuple[str, Path]]:
         for file in sorted(files):
             path = Path(folder, file)
             *parents, stem = path.relative_to(root).with_suffix("").parts
-            if path.suffix != ".py" or _is_test(stem) or _TESTS.intersection(parents):
+            # An editor's lock is a link to no file: `.#shop.py`.
+            if path.suffix != ".py" or not path.is_file() or _is_test(stem) or _TESTS.intersection(parents):
                 continue
             # `shop/__init__.py` is the module `shop`.
             name = parents if stem == "__init__" else [*parents, stem]

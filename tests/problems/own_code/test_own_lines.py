@@ -51,6 +51,7 @@ def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path: Pat
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("")
+    (tmp_path / ".#a.py").symlink_to("user@host.3021")  # an editor's lock
     assert [name for name, _ in source_files(tmp_path)] == ["a", "setup", "build.b"]
 
 
