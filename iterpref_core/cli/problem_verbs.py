@@ -271,7 +271,7 @@ def synthesize(
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
     with (
-        AnswerStore(ANSWERS, f"synthesise {out.resolve()}") as store,
+        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
         open_model(
             model=settings.model.debugger,
             prompt=settings.model.debugger_format,

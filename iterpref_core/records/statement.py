@@ -1,7 +1,7 @@
 r"""Statements: the task that a prompt sets, in two forms.
 
-- The exact form tells statements apart: for identity, for splits, for repetitions. Case, blanks, and marks at the ends
-  of words do not count; neither do an ingestion's additions, nor the words of a system.
+- The exact form tells statements apart: for identity, for splits, for repetitions. Case, blanks, quotes around words
+  and the marks of a sentence do not count; neither do an ingestion's additions, nor the words of a system.
 - The loose form, the words alone, is for overlap.
 """
 
@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from iterpref_core.records.prompt_messages import Prompt
 
 _QUOTES = "\"'`*_"
-"""Marks before a word that do not make another statement; `.5`, `>` and `-1` do."""
-_EDGES = f".,;:!?{_QUOTES}"
+"""Marks around a word that do not make another statement; `.5`, `>` and `-1` do."""
+_MARKS = ".,;:?"
 """Marks behind a word that do not make another statement."""
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 """Characters without a width, which web pages have in their texts."""
-_AFTER_QUOTE = re.compile(r"(?<=[\"'`])[.,;:!?]+\Z")
 ASKED_TESTS = "Your code should pass these tests:\n\n"
 ASKED_DECLARATIONS = "Write Python code that defines:\n"
 ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
@@ -49,14 +48,38 @@ def exact_form(prompt: Prompt) -> str:
     True
     >>> exact_form("Split at ','") == exact_form("Split at ';'"), exact_form("Is n > 0?") == exact_form("Is n < 0?")
     (False, False)
+    >>> exact_form("Print n! and 'a?'.")
+    'print n! and a?'
     """
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
     statement = "\n".join(texts)
     # A prompt of nothing but such words is a statement all the same.
     statement = _ADDED.sub("", statement) or statement
     words = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement.casefold())).split()
-    # In "Split at ','.", the mark in its quotes is the word.
-    return " ".join(word.lstrip(_QUOTES).rstrip(_EDGES) or _AFTER_QUOTE.sub("", word) for word in words)
+    return " ".join(map(_bare, words))
+
+
+def _bare(word: str) -> str:
+    """Return a word without quotes and the marks of a sentence; a word of nothing else stays."""
+    unmarked = _without(_MARKS, word) or word
+    if not unmarked.strip(_QUOTES):
+        return unmarked
+    quotes = 0
+    while unmarked[quotes] == unmarked[-1 - quotes] and unmarked[quotes] in _QUOTES:
+        quotes += 1
+    if quotes:
+        inner = unmarked[quotes:-quotes]  # in `'a?'` the mark is of the word
+    else:
+        inner = _without(_MARKS + _QUOTES, unmarked.lstrip(_QUOTES))  # `"well` and `done."` of `"well done."`
+    return inner or unmarked
+
+
+def _without(marks: str, word: str) -> str:
+    """Return a word without marks behind it; an exclamation mark is one behind a word, and none in `n!` and `10!`."""
+    exclaimed = word.rstrip(marks + "!")
+    if len(exclaimed) > 1 and exclaimed[-2:].isalpha():
+        return exclaimed
+    return word.rstrip(marks)
 
 
 def statement_digest(prompt: Prompt) -> str:
