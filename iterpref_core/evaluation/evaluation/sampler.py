@@ -87,7 +87,6 @@ class Sampler:
         self._precision = precision
         self._endpoint = endpoint
         self._fresh = fresh
-        self._asked: set[tuple[Request, Sampling]] = set()
         self.mode = mode
 
     def _describe(self) -> dict[str, Any]:
@@ -139,12 +138,12 @@ class Sampler:
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
         sampling = replace(self._sampling, stops=stops)
-        answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
+        answers = []
         by_task = []
-        for task, prompt, request in asked:
-            answer = answered[request]
-            by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
-        answers = [answer for _, answer in by_task]
+        answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
+        for (task, prompt, _), answer in zip(asked, answered, strict=True):
+            answers.append(replace(answer, text=prompt.opened + answer.text))
+            by_task.append((task, answers[-1]))
         _tell(benchmark.name, answers)
         tokens = _count_tokens(answers)
         return Answers(by_task, self.mode, self._describe(), tokens, self._cost_usd(tokens))
@@ -156,30 +155,22 @@ class Sampler:
             seed = derive_seed(self._seed, prompt_text(prompt.text), number)
         return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
-    def _ask(
-        self,
-        benchmark: str,
-        wanted: Sequence[Request],
-        sampling: Sampling,
-    ) -> dict[Request, Completion]:
-        """Return the answer to each different request, kept or new, and say how many an earlier process has kept."""
-        different = list(dict.fromkeys(wanted))
-        # Two benchmarks may ask the same prompt: the answer to the first one is new, and not from earlier.
-        earlier = [request for request in different if (request, sampling) not in self._asked]
-        self._asked.update((request, sampling) for request in earlier)
+    def _ask(self, benchmark: str, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Return the answer to each request, kept or new, and say how many an earlier process has kept."""
         if self._fresh:
-            self._model.invalidate(earlier, sampling)
-        kept = self._model.count_kept(earlier, sampling)
+            self._model.forget_earlier(requests, sampling)
+        before = self._model.kept
+        with show_progress(f"{benchmark}: generate", len(requests)) as advance:
+            answers = ask_all(self._model, requests, sampling, lambda *_: advance())
+        kept = self._model.kept - before
         if kept:
             logger.warning(
                 "%s: %s of %s answers were kept from earlier; --fresh asks again",
                 benchmark,
                 f"{kept:,}",
-                len(different),
+                f"{len(requests):,}",
             )
-        with show_progress(f"{benchmark}: generate", len(different)) as advance:
-            answers = ask_all(self._model, different, sampling, lambda *_: advance())
-        return dict(zip(different, answers, strict=True))
+        return answers
 
 
 def _count_tokens(answers: Sequence[Completion]) -> TokenCounts:

@@ -9,14 +9,11 @@ from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import compare_shares
 from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import Measured, ModelResults, ScoreRecord
+from iterpref_core.records.results import Measured, ModelResults
 
 
 def scores_of(result: Measured) -> BenchmarkScores:
     """Return a benchmark's scores for summary.json; `parts` has those of each difficulty."""
-    parts = {}
-    for name, difficulty in (result.by_difficulty or {}).items():
-        parts[name] = ScoreRecord.model_validate(difficulty.model_dump(exclude={"tasks"}))
     return BenchmarkScores(
         n=result.n,
         pass_at_1=result.pass_at_1,
@@ -25,7 +22,7 @@ def scores_of(result: Measured) -> BenchmarkScores:
         exceptions=result.exceptions,
         inside=result.inside,
         samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
-        parts=parts or None,
+        parts=result.by_difficulty,
         **result.beyond,
     )
 

@@ -76,13 +76,10 @@ def write_explorer(
     """
     totals, outcomes = _choose(files)
     entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
-    outcomes_in_words = {}
-    for name in totals:
-        outcomes_in_words[name] = "became a pair" if name == "pair" else in_words(name)
     data = {
         "trajectories": entries,
         "totals": totals,
-        "outcomes": outcomes_in_words,
+        "outcomes": {name: in_words(name) for name in totals} | {"pair": "became a pair"},
         "sampling": params.source == "sampling",
     }
     script = template_text("explorer.js")
@@ -229,16 +226,10 @@ def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
 
 
 def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
-    if spans is None:
-        return {
-            "titles": ("Rejected y−; there are no spans of this pair", "Chosen y+"),
-            "rejected": _lines(pair.rejected, ()),
-            "chosen": _lines(pair.chosen, ()),
-        }
     return {
-        "titles": pair_titles(spans),
-        "rejected": _lines(pair.rejected, spans.rejected),
-        "chosen": _lines(pair.chosen, spans.chosen),
+        "titles": pair_titles(spans) if spans else ("Rejected y−; there are no spans of this pair", "Chosen y+"),
+        "rejected": _lines(pair.rejected, spans.rejected if spans else ()),
+        "chosen": _lines(pair.chosen, spans.chosen if spans else ()),
     }
 
 
@@ -252,12 +243,7 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     shown = cut(program, PROGRAM)
     for line in cut_lines(shown, spans):
         # Lists and numbers, not names: the page holds thousands of lines as JSON.
-        pieces: list[Any] = []
-        for piece in line.pieces:
-            if piece.marked:
-                pieces.append([piece.text, 1])
-            else:
-                pieces.append(piece.text)
+        pieces = [[piece.text, 1] if piece.marked else piece.text for piece in line.pieces]
         lines.append([int(line.marked), pieces])
     return lines
 

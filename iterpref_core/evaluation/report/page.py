@@ -61,7 +61,7 @@ def write_page(
         sampled=sampled,
         pass_rates=_pass_rates(summary.codeflow.pass_rate_by_iteration, sampled),
         paper_calls=PAPER_CALLS_PER_PROBLEM,
-        outcomes=_outcomes(summary),
+        outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
         pairs=[pair_context(pair, spans) for pair, spans in pairs],
@@ -78,20 +78,8 @@ def write_page(
 
 def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
     """Return (benchmarks, the reason why they could not be measured)."""
-    reasons = []
-    for reason, names in unavailable_by_reason(summary).items():
-        listed = ", ".join(map(benchmark_name, names))
-        reasons.append((listed, reason))
-    return reasons
-
-
-def _outcomes(summary: Summary) -> list[tuple[str, int, float]]:
-    """Return the outcomes of `problem_outcomes` that some problem had."""
-    outcomes = []
-    for outcome, problems, share in problem_outcomes(summary):
-        if problems:
-            outcomes.append((outcome, problems, share))
-    return outcomes
+    reasons = unavailable_by_reason(summary)
+    return [(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons.items()]
 
 
 def _pass_rates(rates: Sequence[float], sampled: bool) -> list[tuple[int, float | None, float | None]]:

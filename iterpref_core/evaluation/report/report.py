@@ -31,7 +31,7 @@ def build_report(
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
 
     Args:
-        results: the folder of `<model>/results.json` and `<model>/samples/`. The report names absent models.
+        results: the folder of `<model>/results.json`. The report names absent models.
         metrics: the folder of the stages' metrics.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.

@@ -1,6 +1,5 @@
 """Scores as typed rows, for the page, the terminal, the CSV files, the gate and the cards."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -65,17 +64,17 @@ def score_rows(summary: Summary) -> list[ScoreRow]:
     for model in in_order(set(models), MODELS):
         benchmarks = in_order(set(models[model]), BENCHMARKS)
         for benchmark in benchmarks:
-            rows.extend(_rows_of(summary, model, benchmark))
+            scores = models[model][benchmark]
+            against_base = compared(summary, model, "base", benchmark)
+            rows.append(ScoreRow.of(model, benchmark, scores, comparison=against_base, inside=scores.inside or 0))
+            parts = scores.parts or {}
+            rows += [ScoreRow.of(model, benchmark, parts[part], part) for part in in_order(set(parts), DIFFICULTIES)]
     return rows
 
 
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:
     """Return model → score on held-out problems."""
-    rows = {}
-    for row in score_rows(summary):
-        if row.benchmark == MAIN_BENCHMARK and not row.part:
-            rows[row.model] = row
-    return rows
+    return {row.model: row for row in score_rows(summary) if row.benchmark == MAIN_BENCHMARK and not row.part}
 
 
 def tests_inside(summary: Summary) -> list[tuple[str, int, int]]:
@@ -89,10 +88,7 @@ def tests_inside(summary: Summary) -> list[tuple[str, int, int]]:
 
 def measured_benchmarks(summary: Summary) -> list[str]:
     """Return the benchmarks that some model was measured on, in their order."""
-    measured: set[str] = set()
-    for scores in summary.models.values():
-        measured.update(scores)
-    return in_order(measured, BENCHMARKS)
+    return in_order(set().union(*summary.models.values()), BENCHMARKS)
 
 
 def compared(
@@ -106,23 +102,10 @@ def compared(
     return by_model.get(against, {}).get(benchmark)
 
 
-def _rows_of(summary: Summary, model: str, benchmark: str) -> Iterator[ScoreRow]:
-    scores = summary.models[model][benchmark]
-    against_base = compared(summary, model, "base", benchmark)
-    inside = scores.inside or 0
-    yield ScoreRow.of(model, benchmark, scores, comparison=against_base, inside=inside)
-    parts = scores.parts or {}
-    for part in in_order(set(parts), DIFFICULTIES):
-        yield ScoreRow.of(model, benchmark, parts[part], part)
-
-
 def unavailable_by_reason(summary: Summary) -> dict[str, list[str]]:
     """Return the reasons why benchmarks could not be measured → the benchmarks, in their order."""
     reasons: dict[str, set[str]] = {}
     for missing in summary.unavailable.values():
         for name, reason in missing.items():
             reasons.setdefault(reason, set()).add(name)
-    by_reason = {}
-    for reason in sorted(reasons):
-        by_reason[reason] = in_order(reasons[reason], BENCHMARKS)
-    return by_reason
+    return {reason: in_order(names, BENCHMARKS) for reason, names in sorted(reasons.items())}

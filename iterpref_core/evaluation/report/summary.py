@@ -85,9 +85,7 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
     dropped = summary.codeflow.dropped
     largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
-    counts = {"became a pair": summary.codeflow.problems_with_pair}
-    for reason in largest_first:
-        counts[reason] = dropped[reason]
+    counts = {"became a pair": summary.codeflow.problems_with_pair} | {name: dropped[name] for name in largest_first}
     total = max(summary.codeflow.problems, 1)
     return [(outcome, count, count / total) for outcome, count in counts.items()]
 

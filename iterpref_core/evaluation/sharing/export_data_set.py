@@ -83,7 +83,8 @@ def export_pairs(
     contents = DataSet()
     origins: dict[str, Origin] = {}
     if problems is not None:
-        origins = {problem.task_id: _origin(problem) for problem in read_jsonl(problems, Problem)}
+        for problem in read_jsonl(problems, Problem):
+            origins[problem.task_id] = Origin(problem.source or None, problem.license or None)
     rows: list[Row] = []
     for pair, region in _join(pairs, spans):
         origin = origins.get(pair.problem, Origin())
@@ -160,10 +161,6 @@ def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, Foc
     if regions:
         first = next(iter(regions))
         raise RecordError(f"{spans}: field 'task_id': {first!r} is not in {pairs}; localize these pairs again")
-
-
-def _origin(problem: Problem) -> Origin:
-    return Origin(problem.source or None, problem.license or None)
 
 
 def _pair_row(pair: PreferencePair, region: FocalSpans | None) -> Row:

@@ -15,12 +15,7 @@ _ROUNDING = 1e-12
 """The largest difference of two shares that counts as none."""
 
 
-def compare_shares(
-    ours: Mapping[str, float],
-    theirs: Mapping[str, float],
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Comparison | None:
+def compare_shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Comparison | None:
     """Compare two models on the tasks that both were judged on.
 
     With several samples of a task, the test flips the signs of the tasks' differences at random (Fisher's
@@ -29,8 +24,6 @@ def compare_shares(
     Args:
         ours: task_id → share of this model's samples that passed.
         theirs: the same for the other model.
-        resamples: the number of bootstrap resamples, and of random sign flips.
-        seed: the seed of both.
 
     Returns:
         The comparison, or None if the models share no task.
@@ -42,7 +35,7 @@ def compare_shares(
     tasks = sorted(ours.keys() & theirs.keys())
     if not tasks:
         return None
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(SEED)
     n = len(tasks)
     effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
     tasks_gained = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect > _ROUNDING]
@@ -50,12 +43,12 @@ def compare_shares(
     gained, lost = len(tasks_gained), len(tasks_lost)
     both = sum(1 for task_id in {*tasks} - {*tasks_gained, *tasks_lost} if ours[task_id] > 0)
 
-    low, high = _bootstrap(effects, resamples, random)
+    low, high = _bootstrap(effects, random)
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     if one_sample_each:
         p_value, p_worse = _mcnemar(gained, lost)
     else:
-        p_value, p_worse = _flip_signs(effects, resamples, random)
+        p_value, p_worse = _flip_signs(effects, random)
     if gained == lost == 0:
         # Resampling finds no difference in tasks that have none, and would claim [0, 0] of three tasks.
         high = largest_unseen_share(n)
@@ -75,12 +68,12 @@ def compare_shares(
     )
 
 
-def _bootstrap(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
+def _bootstrap(effects: np.ndarray, random: np.random.Generator) -> tuple[float, float]:
     """Return the 95% bootstrap interval of the mean of tasks' differences."""
     # Drawing tasks is drawing how often each difference occurs: of 5 times +1, 2 times -1 and 93 times 0, for example.
     values, counts = np.unique(effects, return_counts=True)
     n = len(effects)
-    drawn = random.multinomial(n, counts / n, size=resamples)
+    drawn = random.multinomial(n, counts / n, size=RESAMPLES)
     low, high = np.quantile(drawn @ values / n, [0.025, 0.975])
     return float(low), float(high)
 
@@ -97,7 +90,7 @@ def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
     return float(p_value), float(p_worse)
 
 
-def _flip_signs(effects: np.ndarray, resamples: int, random: np.random.Generator) -> tuple[float, float]:
+def _flip_signs(effects: np.ndarray, random: np.random.Generator) -> tuple[float, float]:
     """Return the p-values of the sign-flip test: the two-sided one, and that of "this model is no worse"."""
     from scipy.stats import permutation_test
 
@@ -108,7 +101,7 @@ def _flip_signs(effects: np.ndarray, resamples: int, random: np.random.Generator
         (flipped,),
         np.sum,
         permutation_type="samples",
-        n_resamples=resamples,
+        n_resamples=RESAMPLES,
     )
     p_value = test(rng=random, alternative="two-sided").pvalue
     p_worse = test(rng=random, alternative="less").pvalue

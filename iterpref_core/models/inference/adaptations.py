@@ -48,6 +48,11 @@ def _without(body: Body, name: str) -> Body:
     return {field: value for field, value in body.items() if field != name}
 
 
+def _leave_out(field: str, note: str, said: str) -> Adaptation:
+    """Return the adaptation that leaves a field out."""
+    return Adaptation(note, said, lambda body: field in body, lambda body: _without(body, field))
+
+
 def _put_system_before_user(body: Body) -> Body:
     system, first, *rest = body["messages"]
     text = f"{system['content']}\n\n{first['content']}"
@@ -75,22 +80,16 @@ ADAPTATIONS = {
         lambda body: body | {"temperature": LEAST_TEMPERATURE},
     ),
     # OpenAI's reasoning models: "'temperature' does not support 0.0 with this model. Only the default (1) value is …"
-    "temperature": Adaptation(
+    "temperature": _leave_out(
+        "temperature",
         OWN_TEMPERATURE,
         (
             r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
             r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature"
             r"|extra_forbidden.*temperature"
         ),
-        lambda body: "temperature" in body,
-        lambda body: _without(body, "temperature"),
     ),
-    "seed": Adaptation(
-        "without a seed",
-        r"\bseed\b",
-        lambda body: "seed" in body,
-        lambda body: _without(body, "seed"),
-    ),
+    "seed": _leave_out("seed", "without a seed", r"\bseed\b"),
     # "Conversation roles must alternate user/assistant/…", as the templates of Gemma and Mistral say it
     "system": Adaptation(
         "system message in the user's",
@@ -107,12 +106,7 @@ ADAPTATIONS = {
         lambda body: len(body.get("stop", ())) > MAX_STOPS,
         _keep_four_stops,
     ),
-    "stop": Adaptation(
-        "without end strings",
-        _STOP,
-        lambda body: "stop" in body,
-        lambda body: _without(body, "stop"),
-    ),
+    "stop": _leave_out("stop", "without end strings", _STOP),
     "whole reply": Adaptation(
         "streamed",
         r"\bstream",

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from iterpref_core.models.inference.ends import CUT, FINISHED, missing_reason
+from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.inference.event_loop import run_to_end
 from iterpref_core.records.prompt_messages import Prompt
 
@@ -61,7 +61,7 @@ class Completion:
     @property
     def missing(self) -> str:
         """Return the reason why there is no answer, so that nothing is made of the text; "" if there is one."""
-        return missing_reason(self.end)
+        return "" if self.end in (FINISHED, CUT) else self.end
 
 
 def before_stop(text: str, stops: Sequence[str]) -> str:

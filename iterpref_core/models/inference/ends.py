@@ -55,11 +55,6 @@ def end_of(reason: Any) -> str:
     return f"{kind}: {json.dumps(reason, ensure_ascii=False)[:200]}"
 
 
-def missing_reason(end: str) -> str:
-    """Return the reason why an answer with this end is none; "" where it is one."""
-    return "" if end in (FINISHED, CUT) else end
-
-
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
     """Return how often each reason occurs. Those that differ in numbers alone are one, as the first one says it.
 

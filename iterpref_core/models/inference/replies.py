@@ -243,7 +243,7 @@ def _text(content: Any) -> str:
         return "".join(map(_text, content))
     if not isinstance(content, dict) or content.get("type") in _REASONING_PARTS:
         return ""
-    for field in ("content", "text", "value"):
+    for field in ("content", "text", "value", "refusal"):
         if content.get(field):
             return _text(content[field])
     return ""

@@ -5,7 +5,7 @@ The model itself is opened when it is first asked for an answer that is not kept
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
@@ -35,6 +35,10 @@ class StoredModel(Model):
         concurrency: prompts at once.
         guarded: the model is on another machine, and is never sent a private prompt with a secret or personal data in
             it. (Own code is filtered when it becomes problems; the feedback of its tests is known only now.)
+
+    Attributes:
+        kept: the number of answers that an earlier process had asked for.
+        spent: the spending of the store's run.
 
     Raises:
         ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
@@ -67,6 +71,9 @@ class StoredModel(Model):
         self.adapted = adapted
         self.concurrency = concurrency
         self._guarded = guarded
+        self.kept = 0
+        # The keys that this process has looked up: their answers are not from earlier.
+        self._seen: set[bytes] = set()
         self.spent = store.spent() if store else Spent()
         self._in_flight = 0
         # Why the last prompts have no answer, one after the other.
@@ -81,7 +88,10 @@ class StoredModel(Model):
             InputError: no prompt has an answer.
             EndpointError: all calls fail.
         """
-        known = self._look_up(request, sampling)
+        key = answer_key(self._identity, request, sampling)
+        known = self._store.get(key) if self._store else None
+        self.kept += known is not None and key not in self._seen
+        self._seen.add(key)
         if known is not None:
             return known
         withheld = self._reason_to_withhold(request)
@@ -92,7 +102,7 @@ class StoredModel(Model):
         try:
             answer = await self._opened().answer(request, sampling)
         finally:
-            self._settle(request, sampling, answer)
+            self._settle(key, request, answer)
         self._check_in_a_row(answer)
         return answer
 
@@ -112,14 +122,11 @@ class StoredModel(Model):
         if len(self._missing) == MISSING_IN_A_ROW and (all_failed or not self._answered):
             check_answered(self._missing, MISSING_IN_A_ROW, f"model {self._identity!r}")
 
-    def count_kept(self, requests: Sequence[Request], sampling: Sampling) -> int:
-        """Return the number of requests whose answers are kept."""
-        return sum(self._look_up(request, sampling) is not None for request in requests)
-
-    def invalidate(self, requests: Iterable[Request], sampling: Sampling) -> None:
-        """Find the kept answers to these requests no more; their cost still counts as spent."""
+    def forget_earlier(self, requests: Iterable[Request], sampling: Sampling) -> None:
+        """Find the answers of earlier processes to these requests no more; their cost still counts as spent."""
         if self._store is not None:
-            self._store.invalidate(answer_key(self._identity, request, sampling) for request in requests)
+            keys = {answer_key(self._identity, request, sampling) for request in requests}
+            self._store.invalidate(keys - self._seen)
 
     def _opened(self) -> Model:
         with self._opening:
@@ -133,11 +140,6 @@ class StoredModel(Model):
                     self._failure = failure
                     raise
             return self._inner
-
-    def _look_up(self, request: Request, sampling: Sampling) -> Completion | None:
-        if self._store is None:
-            return None
-        return self._store.get(answer_key(self._identity, request, sampling))
 
     def _reason_to_withhold(self, request: Request) -> str | None:
         if not (self._guarded and request.private):
@@ -167,13 +169,8 @@ class StoredModel(Model):
                 )
         self._in_flight += 1
 
-    def _settle(
-        self,
-        request: Request,
-        sampling: Sampling,
-        answer: Completion | None,
-    ) -> None:
-        """End a call, and store its answer; None if there is none."""
+    def _settle(self, key: bytes, request: Request, answer: Completion | None) -> None:
+        """End a call, and store its answer under a key; None if there is none."""
         self._in_flight -= 1
         if answer is None:
             return
@@ -187,12 +184,7 @@ class StoredModel(Model):
         self.adapted |= found
         if self._store:
             self._store.remember(self._identity, "adaptation", found)
-            self._store.put(
-                answer_key(self._identity, request, sampling),
-                answer,
-                self._identity,
-                request,
-            )
+            self._store.put(key, answer, self._identity, request)
 
 
 def _check_prices(inference: InferenceParams) -> None:

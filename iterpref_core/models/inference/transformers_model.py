@@ -29,14 +29,13 @@ from iterpref_core.models.inference.backend import (
     ignore,
 )
 from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.models.inference.request_tokens import encode_requests
+from iterpref_core.models.inference.request_tokens import encode_requests, read_text
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.generation_config import plain_generation
 from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import generation_dtype, load_model
 from iterpref_core.records.config import Bf16, PromptFormat
-from iterpref_core.records.prompt_messages import prompt_text
 
 _STOPS_EVERY = 8
 """Tokens between two searches for end strings."""
@@ -195,12 +194,7 @@ class TransformersModel(BatchModel):
         if self.template.end.stop:
             sampling = replace(sampling, stops=(*sampling.stops, self.template.end.stop))
         asked = encode_requests(self.template, requests)
-        texts = []
-        for request in requests:
-            if request.raw:
-                texts.append(prompt_text(request.prompt))
-            else:
-                texts.append(self.template.render_prompt(request.prompt, request.system))
+        texts = [read_text(self.template, request) for request in requests]
         # Where padding changes answers, only texts of the same length share a batch.
         kinds = []
         for request, prompt in zip(requests, asked, strict=True):

@@ -86,10 +86,11 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or an
     example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
     """
-    definitions = [node for node in _outer_nodes(tree) if isinstance(node, _DEFINITIONS)]
+    nodes = _outer_nodes(tree)
+    definitions = [node for node in nodes if isinstance(node, _DEFINITIONS)]
     name = entry_name(entry_point or "")
     if name:
-        found = _rank_of_name(tree, definitions, name, of_class=name != entry_point)
+        found = _rank_of_name(nodes, name, of_class=name != entry_point)
         if found is not None:
             return found
     if not definitions:
@@ -143,56 +144,34 @@ def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
     return found
 
 
-def _rank_of_name(
-    tree: ast.Module,
-    definitions: Sequence[_Definition],
-    name: str,
-    *,
-    of_class: bool,
-) -> Rank | None:
+def _rank_of_name(nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Rank | None:
     """Return the rank of a text that gives a name a meaning; None where it gives it none.
 
     Args:
-        tree: the text.
-        definitions: its definitions outside of functions.
+        nodes: those of the text outside of functions.
         name: the entry point's.
         of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
     """
     found = []
-    methods = _methods(definitions)
-    for node in definitions:
-        if node.name != name:
-            continue
-        if _is_stub(node):
-            found.append(Rank.NOTHING)
-        else:
-            found.append(Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT)
-    for statement in _outer_nodes(tree):
-        value = _assigned_value(statement, name)
-        if isinstance(value, ast.Lambda) and not _is_example(value, tree, name):
+    methods = {method for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
+    for node in nodes:
+        if isinstance(node, _DEFINITIONS) and node.name == name:
+            is_method = node in methods and not of_class
+            full = Rank.ALIAS if is_method else Rank.ENTRY_POINT
+            found.append(Rank.NOTHING if _is_stub(node) else full)
+        value = _assigned_value(node, name)
+        if isinstance(value, ast.Lambda) and not _is_example(value, nodes, name):
             found.append(Rank.ENTRY_POINT)
         elif value is not None and _may_be_function(value, name):
             found.append(Rank.ALIAS)
     return max(found, default=None)
 
 
-def _methods(definitions: Sequence[_Definition]) -> set[ast.AST]:
-    methods: set[ast.AST] = set()
-    for node in definitions:
-        if isinstance(node, ast.ClassDef):
-            methods.update(node.body)
-    return methods
-
-
 def _assigned_value(node: ast.AST, name: str) -> ast.expr | None:
     """Return the value that a statement assigns to a name; None where it assigns none."""
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, ast.AnnAssign):
-        targets = [node.target]
-    else:
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
         return None
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     is_named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
     return node.value if is_named else None
 
@@ -204,13 +183,13 @@ def _may_be_function(value: ast.expr, name: str) -> bool:
     return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
 
 
-def _is_example(value: ast.Lambda, tree: ast.Module, name: str) -> bool:
+def _is_example(value: ast.Lambda, nodes: Sequence[ast.AST], name: str) -> bool:
     """Return True for a lambda that reads none of its arguments, as `lambda a, b: 0`, or that its own text calls."""
     arguments = {argument.arg for argument in ast.walk(value.args) if isinstance(argument, ast.arg)}
     read = {node.id for node in ast.walk(value.body) if isinstance(node, ast.Name)}
     if arguments and not arguments & read:
         return True
-    calls = [node for node in _outer_nodes(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
 
 

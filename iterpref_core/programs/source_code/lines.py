@@ -7,10 +7,8 @@ Python. The line numbers of syntax trees and tracebacks would then be those of o
 """
 
 import io
-import re
 import tokenize
-
-_INDENTATION = re.compile(r"[ \t\f]*")
+from os.path import commonprefix
 
 
 def whole_lines(text: str) -> list[str]:
@@ -59,23 +57,10 @@ def cut_lines(source: str, first: int, last: int, in_strings: frozenset[int]) ->
     "def f(self):\n    return '''\n    a'''\n"
     """
     lines = whole_lines(source)[first - 1 : last]
-    margin = _indentation(lines[0])
+    margin = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t\f"))]
     cut = []
     for number, line in enumerate(lines, first):
         # A comment, or a line in brackets, may stand further to the left than the first line.
-        shared = 0 if number in in_strings else _shared(margin, line)
-        cut.append(line[shared:])
+        shared = "" if number in in_strings else commonprefix((margin, line))  # noqa: RUF071 - of characters
+        cut.append(line.removeprefix(shared))
     return "".join(cut)
-
-
-def _indentation(line: str) -> str:
-    found = _INDENTATION.match(line)
-    return found.group() if found else ""
-
-
-def _shared(margin: str, line: str) -> int:
-    """Return the number of characters that a margin and the beginning of a line share."""
-    for number, (wanted, given) in enumerate(zip(margin, line, strict=False)):
-        if wanted != given:
-            return number
-    return min(len(margin), len(line))

@@ -6,20 +6,6 @@ import keyword
 
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
-_BLOCKS = (
-    ast.FunctionDef
-    | ast.AsyncFunctionDef
-    | ast.ClassDef
-    | ast.For
-    | ast.AsyncFor
-    | ast.While
-    | ast.If
-    | ast.With
-    | ast.AsyncWith
-    | ast.Try
-    | ast.TryStar
-    | ast.Match
-)
 _GIVEN = {*dir(builtins), "__file__"}
 
 
@@ -41,7 +27,7 @@ def undefined_names(code: str) -> list[str]:
         tree = shared_tree(code)
     except SyntaxError:
         return []
-    has_blocks = any(isinstance(statement, _BLOCKS) for statement in tree.body)
+    has_blocks = any(hasattr(statement, "body") or isinstance(statement, ast.Match) for statement in tree.body)
     if has_blocks or any(isinstance(node, ast.Lambda) for node in ast.walk(tree)):
         return []
     return unbound_names(tree)

@@ -240,13 +240,17 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
 
 
 def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two models behind one served name are one to the store."""
     assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
     assert "kept" not in caplog.text
     bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
+    looked_up: list[bytes] = []
+    get = AnswerStore.get
+    monkeypatch.setattr(AnswerStore, "get", lambda store, key: (looked_up.append(key), get(store, key))[1])
     assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert len(looked_up) == 2, "each is looked up once"
     assert "heldout: 2 of 2 answers were kept from earlier; --fresh asks again" in caplog.text
     caplog.clear()
     assert bench.run(("heldout",), fresh=True)["heldout/pass_at_1"] == 1.0
