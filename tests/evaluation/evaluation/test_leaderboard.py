@@ -7,16 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 from .test_served_models import Iterpref, Refusing, answer, iterpref  # noqa: F401 - a fixture
-
-if TYPE_CHECKING:
-    pass
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iterpref_core.evaluation.scoring.from_python import evaluate
-from iterpref_core.models.inference.backend_factory import names_served
 from tests.command_line import Iterpref, calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
@@ -107,13 +106,6 @@ def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref: Ite
 
 
 NAMES_OF_FILES = ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf")
-
-
-def test_a_name_is_one_at_an_endpoint_and_a_path_is_none() -> None:
-    for name in ("org/big-model", *NAMES_OF_FILES):
-        assert names_served(name, "openai")
-    assert not names_served(Path("absent"), "openai")
-    assert not names_served("org/big-model", "transformers")
 
 
 @pytest.mark.parametrize("name", NAMES_OF_FILES)

@@ -13,7 +13,7 @@ import pytest
 
 from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import build_summary
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample
+from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import load_params
 from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
 from iterpref_core.storage.jsonl import write_jsonl
@@ -196,13 +196,10 @@ def make_experiment(tmp_path: Path) -> SimpleNamespace:
 
 
 RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
-PROGRAM = (
-    "def task_func(path, column):\n    import csv\n    return sorted(row[column] for row in csv.reader(open(path)))\n"
-)
 
 
 def _public(n: int, passed: int, data: str) -> dict[str, Any]:
-    """A measured benchmark of which some tasks are won and others lost from model to model, with its feedback."""
+    """A measured benchmark of which some tasks are won and others lost from model to model."""
     entry: dict[str, Any] = dict(benchmark(n, passed, data))
     ids = [f"{data}/{number}" for number in range(n)]
     kinds = ("wrong_answer", "exception", "timeout")
@@ -213,7 +210,6 @@ def _public(n: int, passed: int, data: str) -> dict[str, Any]:
     entry["errors"] = {kind: verdicts.count(kind) for kind in kinds if kind in verdicts}
     raised = entry["errors"].get("exception", 0)
     entry["exceptions"] = {name: raised // 7 + (place < raised % 7) for place, name in enumerate(RAISED)}
-    entry["feedback"] = {name: ["" if v == "passed" else f"{v}: {HOSTILE}"] for name, (v,) in entry["verdicts"].items()}
     return entry
 
 
@@ -228,7 +224,7 @@ def _by_difficulty(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enrich(results: Path) -> None:
-    """Every benchmark for every model, and the programs behind the verdicts."""
+    """Every benchmark for every model."""
     for model, passed in PASSED.items():
         path = results / model / "results.json"
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -243,47 +239,23 @@ def _enrich(results: Path) -> None:
         missing = "no interpreter of bigcodebench's environment; run `make bigcodebench`"
         found["benchmarks"]["bigcodebench-hard-instruct"] = {"available": False, "reason": missing}
         path.write_text(json.dumps(found), encoding="utf-8")
-        for name, entry in found["benchmarks"].items():
-            text = f"# {model}, {name.rstrip('+')} {HOSTILE}\n{PROGRAM}"
-            samples = [Sample(task_id=task_id, solution=text) for task_id in entry.get("verdicts", ())]
-            if samples:
-                write_jsonl(path.parent / "samples" / f"{name}.jsonl", samples)
 
 
 @pytest.fixture
 def rich(experiment: SimpleNamespace) -> SimpleNamespace:
-    """The same experiment with every benchmark, and programs."""
-    return enriched(experiment)
+    """The same experiment with every benchmark."""
+    _enrich(experiment.results)
+    return experiment
 
 
 @pytest.fixture(scope="module")
 def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of such an experiment, which the tests of a file look at."""
     folder = tmp_path_factory.mktemp("report")
-    enriched(make_experiment(folder)).build(folder / "reports")
-    return folder / "reports/index.html"
-
-
-def enriched(experiment: SimpleNamespace) -> SimpleNamespace:
-    """The experiment with every benchmark, and programs."""
+    experiment = make_experiment(folder)
     _enrich(experiment.results)
-    problems = experiment.root / "data/problems.jsonl"
-    write_jsonl(
-        problems,
-        (
-            Problem(task_id=f"task/{number:04}", prompt=f"Do it. {HOSTILE}", entry_point="f", tests=())
-            for number in range(HELDOUT)
-        ),
-    )
-    benchmarks = ("heldout", "humaneval", "humaneval+", "mbpp", "mbpp+", "bigcodebench-full-complete")
-    benchmarks += ("bigcodebench-full-instruct", "bigcodebench-hard-complete", "bigcodebench-hard-instruct")
-    evaluate = experiment.params.evaluation.model_copy(update={"benchmarks": (*benchmarks, "livecodebench")})
-    params = experiment.params.model_copy(update={"evaluation": evaluate})
-    paths = experiment.results, experiment.metrics, experiment.pairs, experiment.spans
-    build = partial(build_report, *paths, params, experiment.lock, **experiment.told | {"problems": problems})
-    summarize = partial(build_summary, *paths[:2], params, experiment.lock, contamination=None, names=None)
-    own = {"params": params, "problems": problems, "build": build, "summarize": summarize}
-    return SimpleNamespace(**vars(experiment) | own)
+    experiment.build(folder / "reports")
+    return folder / "reports/index.html"
 
 
 MEASURE = """(() => {

@@ -41,7 +41,9 @@ def refusing(case: str) -> Refusing:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_server_refuses_is_asked_once_and_remembered(ask: Ask, case: str, tmp_path: Path) -> None:
+def test_what_a_server_refuses_is_asked_once_remembered_and_said(
+    ask: Ask, case: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     name, mock = CASES[case][0], refusing(case)
     backend = ask(mock)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -51,6 +53,9 @@ def test_what_a_server_refuses_is_asked_once_and_remembered(ask: Ask, case: str,
         assert name in store.known("m", "adaptation")
     assert mock.refusals == (2 if case == "stop" else 1)
     assert name in backend.adapted
+    # That the limit has another name is nobody's business.
+    said = 0 if name == "max_tokens" else mock.refusals
+    assert caplog.text.count("refuses the usual call, and is asked otherwise: ") == said
     # What is not refused stays.
     last = mock.bodies[-1]
     kept = {"model", "messages", "temperature", "seed", "max_tokens", "stop"}

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
+from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records.errors import InputError
@@ -46,15 +45,6 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
         assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
         assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
     assert len(oracle.asked) == 4
-
-
-def test_a_run_is_told_what_it_spent_over_all_its_restarts(tmp_path: Path) -> None:
-    for run, prompts in (("a", "xy"), ("b", "xyz"), ("a", "xw")):
-        with suppress(KeyboardInterrupt), AnswerStore(tmp_path / "answers.sqlite", run) as store:
-            ask_all(stored(Oracle(), "model", store), [Request(prompt, 0) for prompt in prompts], SAMPLING)
-            spent = store.spent()
-            raise KeyboardInterrupt
-    assert spent == Spent(calls=3, prompt_tokens=30, completion_tokens=9)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def run_capped(path: Path, name: str, calls: int, prompts: int = 60) -> Spent:
 
 def test_a_raised_cap_continues_with_what_was_spent_before(tmp_path: Path) -> None:
     path = tmp_path / "store"
-    assert [run_capped(path, "run", calls).calls for calls in (4, 4, 10)] == [4, 4, 10]
+    assert [run_capped(path, "run", calls) for calls in (4, 4, 10)] == [Spent(n, 2 * n, 3 * n) for n in (4, 4, 10)]
     assert run_capped(path, "other run", 3).calls == 3, "what another run asked is there, and costs nothing"
 
 

@@ -11,8 +11,6 @@ import transformers
 from transformers import (
     AutoModelForCausalLM,
     GenerationConfig,
-    LlamaConfig,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -56,10 +54,13 @@ def tokenizer() -> "PreTrainedTokenizerBase":
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
-def save(config: "PreTrainedConfig", tokenizer: "PreTrainedTokenizerBase", folder: Path) -> Path:
+def save(tokenizer: "PreTrainedTokenizerBase", folder: Path, config: str = "LlamaConfig", **more: object) -> Path:
     """A random model of which every twentieth token ends the answer, so that rows end at very different times."""
     torch.manual_seed(1)
-    model = AutoModelForCausalLM.from_config(config)
+    shape = getattr(transformers, config)(
+        **SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
+    )
+    model = AutoModelForCausalLM.from_config(shape)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, *range(5, len(tokenizer), 20)]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
@@ -122,24 +123,12 @@ def suggest(folder: Path, values: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that suggests how it is to be asked."""
-    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    folder = save(config, tokenizer, tmp_path_factory.mktemp("opinionated"))
+    folder = save(tokenizer, tmp_path_factory.mktemp("opinionated"))
     suggest(folder, OPINIONS)
     return folder
 
 
-def test_what_a_checkpoint_suggests_has_no_say_in_a_greedy_answer(
-    opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
-) -> None:
-    backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
-    requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
-    answers = backend.generate(requests, Sampling(0.0, LIMIT))
-    expected = argmax_loop(opinionated, PROMPTS, tokenizer)
-    assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
-    assert [answer.text for answer in answers] == [spoken(opinionated, tokens, tokenizer) for tokens in expected]
-
-
-def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
+def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_by_nothing_else(
     opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
 ) -> None:
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
@@ -155,16 +144,16 @@ def test_a_sample_is_drawn_at_a_temperature_and_by_nothing_else(
 
         tokens = decoding_loop(model, request.prompt, tokenizer, noisy)
         assert answer.text == spoken(opinionated, tokens, tokenizer)
+    assert len({answer.completion_tokens for answer in answers}) > 3, "rows leave while others go on"
 
 
-@pytest.mark.parametrize("config", ["LlamaConfig", "MistralConfig", "Gemma2Config"])
-def test_greedy_is_an_argmax_for_rows_that_end_at_different_times(
-    config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
+@pytest.mark.parametrize("config", ["opinionated", "MistralConfig", "Gemma2Config"])
+def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_checkpoint_suggests(
+    config: str, opinionated: Path, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
 ) -> None:
-    window = {} if config == "LlamaConfig" else {"sliding_window": 16}
-    kind = getattr(transformers, config)
-    shape = kind(**SHAPE, **window, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    folder = save(shape, tokenizer, tmp_path)
+    folder = opinionated
+    if config != "opinionated":
+        folder = save(tokenizer, tmp_path, config, sliding_window=16)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
     expected = argmax_loop(folder, PROMPTS, tokenizer)
@@ -180,9 +169,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 ) -> None:
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
     more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
-    kind = getattr(transformers, config)
-    shape = kind(**SHAPE, **more, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    folder = save(shape, tokenizer, tmp_path)
+    folder = save(tokenizer, tmp_path, config, **more)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     requests = [Request(prompt, 0) for prompt in PROMPTS]
     whole = backend.generate(requests, Sampling(0.0, LIMIT))
@@ -204,26 +191,12 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
 
 
 def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
-    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    backend = TransformersModel(save(config, tokenizer, tmp_path), 4, bf16=False)
+    backend = TransformersModel(save(tokenizer, tmp_path), 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
     requests = [Request("add one", 0), Request(rendered, 0, raw=True), Request("add one", 0, raw=True)]
     chat, raw, bare = backend.generate(requests, Sampling(0.0, LIMIT))
     assert chat == raw
     assert bare.prompt_tokens == len(tokenizer("add one")["input_ids"]) < chat.prompt_tokens
-
-
-def test_a_sample_goes_on_with_its_own_random_numbers_when_others_leave(
-    tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
-) -> None:
-    config = LlamaConfig(**SHAPE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-    folder = save(config, tokenizer, tmp_path)
-    requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
-    together, alone = (
-        TransformersModel(folder, size, bf16=False).generate(requests, Sampling(1.0, LIMIT)) for size in (8, 1)
-    )
-    assert together == alone
-    assert len({answer.completion_tokens for answer in together}) > 3
 
 
 @pytest.mark.parametrize(

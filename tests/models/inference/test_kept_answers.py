@@ -1,6 +1,5 @@
 """Kept answers: the server behind a model's name is known, and what a server broke off is forgotten."""
 
-import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,9 +96,3 @@ def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(
         ends = data.execute("SELECT ended FROM kept_answers ORDER BY rowid").fetchall()
     data.close()
     assert ends == [("filtered: safety",), ("failed: 500 crashed",), ("finished",)]
-
-
-def test_a_half_character_in_a_kept_prompt_ends_nothing(tmp_path: Path) -> None:
-    request = Request("half \ud83d", 0)
-    with serve(Listing("a")) as url, opened(tmp_path, url) as model:
-        assert asyncio.run(model.answer(request, SAMPLING)).text == "HALF \ufffd"

@@ -4,7 +4,6 @@ By default a slice of the tasks and a few mutants are compared. `EVALPLUS_TASKS`
 environment raise the numbers: 542 and 1000 for all, which takes some twenty minutes.
 """
 
-import ast
 import gzip
 import json
 import os
@@ -20,6 +19,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.benchmarks.harness import canonical_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
+from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Sample
 from iterpref_core.records.config import Benchmark
 from tests.evaluation.evaluation import scoring
@@ -38,28 +38,6 @@ TASKS = int(os.environ.get("EVALPLUS_TASKS", "16"))
 MUTANTS = int(os.environ.get("EVALPLUS_MUTANTS", "20"))
 SLOW = {"Mbpp/255", "Mbpp/765", "Mbpp/599", "Mbpp/63"}
 """Not in the slice: seconds of CPU, or gigabytes, of expected results."""
-SWAPS = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
-
-
-def mutate(code: str, chance: random.Random) -> str | None:
-    """The code with one operator or small number changed."""
-    tree = ast.parse(code)
-    places = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign) and type(node.op) in SWAPS:
-            places.append(lambda node=node: setattr(node, "op", SWAPS[type(node.op)]()))
-        elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
-            places.append(lambda node=node: node.ops.__setitem__(0, SWAPS[type(node.ops[0])]()))
-        elif isinstance(node, ast.Constant) and type(node.value) is int:
-            places.append(lambda node=node: setattr(node, "value", node.value + 1))
-    if not places:
-        return None
-    chance.choice(places)()
-    return ast.unparse(tree)
 
 
 def task_ids(dataset: str) -> list[str]:
@@ -79,9 +57,8 @@ def add_mutants(programs: dict[str, list[str]], count: int) -> None:
     made = 0
     while made < count:
         task_id = chance.choice(sorted(programs))
-        mutant = mutate(programs[task_id][0], chance)
-        if mutant is not None:
-            programs[task_id].append(mutant)
+        for mutant in mutants_of(programs[task_id][0], 1, str(made)):
+            programs[task_id].append(mutant.code)
             made += 1
 
 
