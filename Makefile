@@ -92,7 +92,8 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 		$(LOCKS)/bigcodebench.in --output-file $(LOCKS)/bigcodebench.lock
 
 # What depends most on the versions of libraries: trainers, generation, MLflow, DVC and Prefect.
-RANGE_TESTS = tests/training/library tests/training/training/test_trl.py tests/models/inference/test_generation.py \
+RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.py \
+	tests/training/training/test_focal_collator.py tests/training/training/test_trl.py tests/models/inference/test_generation.py \
 	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
 RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7'
 check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both

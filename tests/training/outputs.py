@@ -14,5 +14,10 @@ def read_curve(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def read_validation(folder: Path) -> dict[int, float]:
+    """Return the validation losses by their steps."""
+    return {int(row["step"]): float(loss) for row in read_curve(folder) if (loss := row["validation/loss"])}
+
+
 def read_weights(model: Path) -> dict[str, torch.Tensor]:
     return load_file(model / "model.safetensors")

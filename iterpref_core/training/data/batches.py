@@ -309,20 +309,13 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Placement]:
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     for index in longest_first:
         length = lengths[index]
-        row = _first_with_room(filled, width - length)
+        with_room = (row for row, used in enumerate(filled) if used <= width - length)
+        row = next(with_room, len(filled))
         if row == len(filled):
             filled.append(0)
         placements[index] = (row, filled[row])
         filled[row] += length
     return [placements[index] for index in range(len(lengths))]
-
-
-def _first_with_room(filled: Sequence[int], most: int) -> int:
-    """Return the first row of which at most `most` positions are filled, or the number of a new row."""
-    for row, used in enumerate(filled):
-        if used <= most:
-            return row
-    return len(filled)
 
 
 def _round_up(length: int, multiple: int) -> int:

@@ -22,7 +22,7 @@ from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
 from iterpref_core.training.data.tokenized_pair import count_shared
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig, set_padding
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig, check_kind, padding_of
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -61,6 +61,7 @@ class FocalCollator(DataCollatorForPreference):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
+        check_kind("FocalCollator: tokenizer", tokenizer, PreTrainedTokenizerBase)
         if not isinstance(args, DPOConfig) or isinstance(args, FocalDPOConfig):
             raise InputError(
                 f"FocalCollator: args is a {type(args).__name__}; give the DPOConfig of TRL's trainer, which reads no "
@@ -79,11 +80,8 @@ class FocalCollator(DataCollatorForPreference):
                 "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig, or take FocalDPOTrainer, "
                 "which always precomputes them"
             )
-        if args.pad_token is not None:
-            set_padding(tokenizer, args.pad_token)
-        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         super().__init__(
-            pad_token_id=padding,
+            pad_token_id=padding_of(tokenizer, args),
             max_length=args.max_length,
             truncation_mode=args.truncation_mode,
             pad_to_multiple_of=args.pad_to_multiple_of,
@@ -199,7 +197,7 @@ def _are_of_another_text(example: Example) -> bool:
     """
     chosen, rejected = (_program(example[side]) for side in ("chosen", "rejected"))
     spans = _spans(example)
-    if any(last > len(rejected) for _, last in spans):
+    if not all(0 <= first <= last <= len(rejected) for first, last in spans):
         return True
     parting = count_shared(chosen, rejected)
     if not isinstance(example["prompt"], str) or chosen[:parting].strip(" "):

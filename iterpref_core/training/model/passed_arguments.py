@@ -105,6 +105,7 @@ UNREAD_ARGUMENTS = {
     "batch_eval_metrics": "no logits are built",
     "bf16_full_eval": "validation has the precision of training",
     "eval_accumulation_steps": "validation gathers nothing but numbers",
+    "fp16": "its loss is scaled, and gradients beyond its range would end training; set bf16",
     "fp16_full_eval": "validation has the precision of training",
     "include_for_metrics": "no logits are built",
     "label_names": "a batch has the labels of its layout",

@@ -141,9 +141,15 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
         "task_type": "CAUSAL_LM",
     } | params.lora
     try:
-        return LoraConfig(**options)
+        config = LoraConfig(**options)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
+    if not config.lora_alpha > 0:
+        raise ConfigError(
+            f"params.yaml: training.lora.lora_alpha: is {config.lora_alpha}, which scales what is trained; give a "
+            "number above 0"
+        )
+    return config
 
 
 @contextmanager

@@ -59,8 +59,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
 
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint that was written to its end, if any."""
-    whole = [path for path in folder.glob("checkpoint-*") if (path / _WHOLE).exists()]
-    return max(whole, key=step_of, default=None)
+    return max(filter(is_whole, folder.glob("checkpoint-*")), key=step_of, default=None)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -139,6 +138,11 @@ class SaveSeldom(TrainerCallback):
         """Remember when a checkpoint was written, and how large it is."""
         self._last = self._clock()
         self._is_large = folder_bytes(Path(args.output_dir) / f"checkpoint-{state.global_step}") > _LARGE
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Return True if a checkpoint was written to its end."""
+    return (checkpoint / _WHOLE).exists()
 
 
 def mark_whole(checkpoint: Path) -> None:

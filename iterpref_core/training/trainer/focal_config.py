@@ -1,7 +1,9 @@
 """Settings of `FocalDPOTrainer`: TRL's `DPOConfig` with this project's additions, and the use of each of its fields."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
+from types import NoneType
 from typing import Annotated, Any
 
 import torch
@@ -54,11 +56,11 @@ class FocalDPOConfig(DPOConfig):
         super().__post_init__()
         check_value("objective", str, self.objective)
         find_objective(self.objective)
-        check_fields(self)
         check_numbers(vars(self))
+        check_fields(self)
 
 
-_CHECKED = ("alpha", "answer", "beta", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
+SHARED = ("alpha", "answer", "beta", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
 """The settings that `params.yaml` has under the same names: a value that is refused there is refused here."""
 
 
@@ -68,7 +70,7 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: the first such setting.
     """
-    for name in _CHECKED:
+    for name in SHARED:
         value = settings.get(name)
         if value is not None:  # no limit, or the value by default
             field = TrainingParams.model_fields[name]
@@ -94,19 +96,59 @@ def check_value(where: str, kind: Any, value: Any) -> None:
         raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
 
 
-def set_padding(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
-    """Give a tokenizer its padding token, by `pad_token` of a configuration.
+def check_number(where: str, value: Any) -> None:
+    """Refuse a number below 0 or without end, and 0 for a size or for a number of steps.
+
+    Args:
+        where: the argument, for the message.
+        value: as given; anything but a number is taken.
 
     Raises:
-        InputError: the vocabulary does not have it.
+        ConfigError: the value cannot be taken.
     """
-    if token not in tokenizer.get_vocab():
-        raise InputError(f"pad_token is {token!r}, which the vocabulary does not have; name a token of it")
-    tokenizer.pad_token = token
+    if not isinstance(value, int | float):
+        return
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
+    if value == 0 and where.endswith(("_steps", "batch_size")):
+        raise ConfigError(f"{where}: is 0; give a number above 0")
+
+
+def check_kind(where: str, value: Any, *kinds: type) -> None:
+    """Refuse an argument of another class.
+
+    Args:
+        where: the argument, for the message.
+        value: as given.
+        kinds: the classes that it may have.
+
+    Raises:
+        InputError: it has none of them.
+    """
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
+        raise InputError(f"{where} is a {type(value).__name__}; give a {wanted}")
+
+
+def padding_of(tokenizer: PreTrainedTokenizerBase, args: TrainingArguments) -> int:
+    """Return the token that fills rows, which `pad_token` of a configuration may name; without one the end token.
+
+    Raises:
+        InputError: the vocabulary does not have it, or there is none.
+    """
+    named = args.pad_token if isinstance(args, DPOConfig) else None
+    if named is not None:
+        if named not in tokenizer.get_vocab():
+            raise InputError(f"pad_token is {named!r}, which the vocabulary does not have; name a token of it")
+        tokenizer.pad_token = named
+    padding: int | None = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    if padding is None:
+        raise InputError("the tokenizer has neither a pad_token nor an eos_token to fill rows with; give it one")
+    return padding
 
 
 def check_fields(args: TrainingArguments) -> None:
-    """Refuse fields that are not used and have another value than by default.
+    """Refuse fields that are not used and have another value than by default, and numbers out of range.
 
     Args:
         args: the trainer's.
@@ -117,6 +159,10 @@ def check_fields(args: TrainingArguments) -> None:
     for name, reason in UNREAD_ARGUMENTS.items():
         if getattr(args, name):
             raise InputError(f"{type(args).__name__}: {name} is not used: {reason}; remove it")
+    for each in fields(args):
+        value = getattr(args, each.name)
+        if value != usual_value(each):
+            check_number(f"{type(args).__name__}: {each.name}", value)
     if not isinstance(args, DPOConfig):
         return
     for name, usual in own_fields().items():
@@ -134,6 +180,11 @@ def own_fields() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in fields(DPOConfig):
         if each.name not in others:
-            found[each.name] = each.default if each.default_factory is MISSING else each.default_factory()
+            found[each.name] = usual_value(each)
     found["pad_to_multiple_of"] = None  # of which TRL makes "auto"
     return found
+
+
+def usual_value(field: Field[Any]) -> Any:
+    """Return the value of a field by default."""
+    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -30,7 +30,7 @@ from iterpref_core.training.model.label_head import add_label_head, base_of
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.objective_table import Objective, find_objective
-from iterpref_core.training.trainer.focal_config import check_fields
+from iterpref_core.training.trainer.focal_config import check_fields, check_kind
 
 _LONGEST = 1024
 """Tokens of prompt and program, unless they are stated."""
@@ -124,6 +124,10 @@ def focal_dataset(
     >>> len(found.ref_chosen) == len(found.chosen_ids)
     True
     """
+    check_kind("focal_dataset: pairs", pairs, Dataset)
+    check_kind("focal_dataset: model", model, PreTrainedModel, PeftModel)
+    check_kind("focal_dataset: tokenizer", tokenizer, PreTrainedTokenizerBase)
+    check_kind("focal_dataset: args", args, TrainingArguments)
     check_fields(args)
     pairs = pairs.with_format(None)  # texts and lists, and no tensors
     row = find_objective(objective) if isinstance(objective, str) else objective
@@ -137,7 +141,7 @@ def focal_dataset(
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")
     form = DataForm(**vars(stated_form(args)), marked=marked)
-    records = [_as_records(number, pair) for number, pair in enumerate(pairs)]
+    records = [_as_records(number, pair, tokenizer) for number, pair in enumerate(pairs)]
     # As TRL, which puts nothing between a prompt and a program where there is no template.
     template = ChatTemplate(tokenizer, PromptFormat(template="auto" if tokenizer.chat_template else "completion"))
     rows = list(tokenize_pairs(records, template, form))
@@ -187,9 +191,11 @@ def _check_columns(pairs: Dataset) -> None:
             raise InputError(f"pairs: the column {name} has no effect here, and in TRL it has; remove it, or {remedy}")
 
 
-def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, FocalSpans]:
+def _as_records(
+    number: int, pair: dict[str, Any], tokenizer: PreTrainedTokenizerBase
+) -> tuple[PreferencePair, FocalSpans]:
     """Return a row of somebody's data set in this project's records."""
-    _check_messages(number, pair)
+    _check_messages(number, pair, tokenizer)
     before, chosen = _last_answer(pair.get("chosen"))
     others, rejected = _last_answer(pair.get("rejected"))
     if before != others:
@@ -215,14 +221,21 @@ def _as_records(number: int, pair: dict[str, Any]) -> tuple[PreferencePair, Foca
     return record, marked
 
 
-def _check_messages(number: int, pair: dict[str, Any]) -> None:
-    """Refuse messages with more than a role and a content, of which a chat template might write more.
+def _check_messages(number: int, pair: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse messages without a template, and those with more than role and content, which a template might write.
 
     Raises:
-        InputError: the first such field.
+        InputError: there is no template, as in TRL, or a message has such a field.
     """
     for side in ("prompt", "chosen", "rejected"):
-        for message in pair.get(side) or ():
+        if not isinstance(pair.get(side), list):
+            continue
+        if not tokenizer.chat_template:
+            raise InputError(
+                f"pairs[{number}]: {side} has messages, and the tokenizer has no chat template to write them; set "
+                "tokenizer.chat_template, or give texts"
+            )
+        for message in pair[side]:
             fields = message if isinstance(message, dict) else {}
             unread = [name for name, value in fields.items() if value and name not in ("role", "content")]
             if unread:

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.training.data.batches import (
     PAD_TO_MULTIPLE_OF,
     Batch,
@@ -53,8 +53,8 @@ from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_table import HALF, Objective
 from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
-from iterpref_core.training.trainer.checkpoint import last_checkpoint
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig
+from iterpref_core.training.trainer.checkpoint import is_whole, last_checkpoint
+from iterpref_core.training.trainer.focal_config import FocalDPOConfig, padding_of
 from iterpref_core.training.trainer.trainer_inputs import (
     check_arguments,
     load_policy_of,
@@ -138,6 +138,7 @@ class FocalDPOTrainer(BaseTrainer):
         settings = settings_of_trainer(args, given)
         row: Objective = settings["objective"]
         policy, tokenizer = load_policy_of(model, processing_class, args, adds_adapters=peft_config is not None)
+        padding = padding_of(tokenizer, args)
         trained = read_rows("train_dataset", train_dataset, policy, tokenizer, row, args)
         sets = eval_dataset if isinstance(eval_dataset, Mapping) else {"": eval_dataset}
         validation = {}
@@ -145,7 +146,6 @@ class FocalDPOTrainer(BaseTrainer):
             if rows is not None:
                 validation[name] = read_rows("eval_dataset", rows, policy, tokenizer, row, args)
         self._set_loss(row, settings)
-        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         collator = Collator(row, settings["layout"], padding, PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
         add_label_head(policy)
@@ -174,7 +174,6 @@ class FocalDPOTrainer(BaseTrainer):
         self._max_margin = settings["max_margin"]
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
-        self._gradient_norm: Any = None
         self._silenced: Noise = []
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
@@ -208,19 +207,25 @@ class FocalDPOTrainer(BaseTrainer):
         """Train without the model's own noise, which would separate the policy from its reference.
 
         Args:
-            resume_from_checkpoint: True: go on from the newest checkpoint that was written to its end.
+            resume_from_checkpoint: a checkpoint that was written to its end; True: the newest of them.
             *args: as for `Trainer`.
             **kwargs: as for `Trainer`.
 
         Raises:
             InputError: there is no such checkpoint.
         """
-        folder = Path(self.args.output_dir)
         if resume_from_checkpoint is True:
-            last = last_checkpoint(folder)
+            last = last_checkpoint(Path(self.args.output_dir))
             if last is None:
-                raise InputError(f"{folder}: holds no whole checkpoint; train without resume_from_checkpoint")
+                raise InputError(
+                    f"{self.args.output_dir}: holds no whole checkpoint; train without resume_from_checkpoint"
+                )
             resume_from_checkpoint = str(last)
+        if resume_from_checkpoint and not is_whole(Path(resume_from_checkpoint)):
+            raise InputError(
+                f"{resume_from_checkpoint}: is no checkpoint that this trainer wrote to its end; name another, or give "
+                "resume_from_checkpoint=True for the newest that is whole"
+            )
         with silent(self.model) as self._silenced:
             return super().train(resume_from_checkpoint, *args, **kwargs)
 
@@ -325,19 +330,13 @@ class FocalDPOTrainer(BaseTrainer):
             loss += self._alpha * means["nll"]
         return {"loss": loss, **means}
 
-    def _clip_grad_norm(self, model: Any) -> Any:
-        self._gradient_norm = super()._clip_grad_norm(model)
-        return self._gradient_norm
-
-    def look_before_step(self) -> None:
-        """Look at the step that is about to be made, and at its loss, in all processes.
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Return the norm of a whole gradient, after a look at the step, which has updated nothing yet.
 
         Raises:
             DivergedError: something is not finite, or the margin exceeds its limit.
         """
-        if not self.args.max_grad_norm:  # nothing was clipped, and nobody has the norm
-            self._gradient_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), math.inf)
-        norm = self._gradient_norm
+        norm = super()._get_grad_norm(model, grad_norm)
         means = self._take_means()
         step = self.state.global_step + 1
         margin = means.get("rewards/margins", 0.0)
@@ -349,6 +348,7 @@ class FocalDPOTrainer(BaseTrainer):
         if self._max_margin and margin > self._max_margin:
             raise DivergedError("margin", step, margin)
         self._steps.append({name: value for name, value in means.items() if name != "loss"})
+        return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
@@ -381,7 +381,10 @@ class FocalDPOTrainer(BaseTrainer):
         """
         rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
         if isinstance(rows, str):
-            rows = self.eval_dataset[rows]
+            sets = self.eval_dataset if isinstance(self.eval_dataset, Mapping) else {}
+            if rows not in sets:
+                raise InputError(f"FocalDPOTrainer.evaluate: {unknown_name('eval_dataset', rows, sets)}")
+            rows = sets[rows]
         if isinstance(rows, Mapping):
             numbers: dict[str, float] = {}
             for name, of_name in rows.items():
@@ -433,7 +436,7 @@ class FocalDPOTrainer(BaseTrainer):
 
 
 class _Before(TrainerCallback):
-    """Calls a trainer before training, and before each step: gradients are whole then, and nothing is updated yet."""
+    """Calls a trainer before training."""
 
     def __init__(self, trainer: FocalDPOTrainer) -> None:
         self._trainer = trainer
@@ -442,10 +445,6 @@ class _Before(TrainerCallback):
         """Do the work that needs the model as it is prepared for training, and sharded if it is to be."""
         for work in self._trainer.before_training:
             work()
-
-    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """Look at the step."""
-        self._trainer.look_before_step()
 
 
 def keep_output_precision(state: AcceleratorState) -> None:

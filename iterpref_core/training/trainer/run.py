@@ -14,6 +14,7 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
+from iterpref_core.records.errors import InputError
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.model.policy import adapter_options, check_load
@@ -156,6 +157,19 @@ class Run:
         return result.model_copy(update=written)
 
 
+def _check_places(paths: OutputPaths, files: Mapping[str, Path]) -> None:
+    """Refuse a path inside of the folder that the trained model replaces.
+
+    Raises:
+        InputError: the first one.
+    """
+    for name, path in ({"curve": paths.curve, "scratch": paths.scratch} | dict(files)).items():
+        if path.resolve().is_relative_to(paths.out.resolve()):
+            raise InputError(
+                f"{path}: {name} lies in {paths.out}, which the trained model replaces as a whole; choose another path"
+            )
+
+
 def set_up_run(
     objective: str,
     files: Mapping[str, Path],
@@ -169,10 +183,12 @@ def set_up_run(
     Raises:
         ConfigError: there is no such objective, settings cannot be taken, quantization or adapters cannot be trained
             so, or `accelerate` is set and this process is alone.
-        InputError: the model cannot be used, or `out` holds something other than a model of this objective.
+        InputError: the model cannot be used, or `out` holds something other than a model of this objective, or
+            another path of this training lies in it.
     """
     prompt = prompt or PromptFormat()
     resolved = settings_of(objective, params)
+    _check_places(paths, files)
     check_out(paths.out, objective)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})

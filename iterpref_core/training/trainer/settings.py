@@ -1,6 +1,5 @@
 """Settings of the trainer, from `TrainingParams`."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -15,11 +14,8 @@ from iterpref_core.training.data.steps import training_steps
 from iterpref_core.training.model.passed_arguments import PLATEAU, TRAINING_ARGUMENTS
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.objective_table import ObjectiveSettings
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig, check_value
+from iterpref_core.training.trainer.focal_config import SHARED, FocalDPOConfig, check_number, check_value
 from iterpref_core.training.trainer.optimizers import check_choices
-
-_SHARED = ("answer", "layout", "max_length", "max_margin", "max_prompt_length", "nll")
-"""The settings of `training` that `FocalDPOConfig` has under the same names."""
 
 _POINTS = 20
 """Points of a curve, unless `logging_steps` says how many."""
@@ -66,10 +62,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 f"checkpoints, reference and batches right; there are {', '.join(TRAINING_ARGUMENTS)}"
             )
         check_value(f"{_WHERE}.{name}", types[name], value)
-        if isinstance(value, int | float) and not 0 <= value < math.inf:
-            raise ConfigError(f"{_WHERE}.{name}: is {value}; give a finite number, 0 or more")
-        if name.endswith("_steps") and value == 0:
-            raise ConfigError(f"{_WHERE}.{name}: is 0; give a number above 0")
+        check_number(f"{_WHERE}.{name}", value)
     check_choices(given)
     named = given.get("report_to") or []
     for name in [named] if isinstance(named, str) else named:
@@ -118,10 +111,8 @@ def training_arguments(
         "metric_for_best_model": "loss" if best else None,
         "greater_is_better": False if best else None,
         "objective": objective.name,
-        "alpha": objective.alpha,
-        "beta": objective.beta,
     }
-    values |= {name: getattr(params, name) for name in _SHARED}
+    values |= {name: getattr(params, name) for name in SHARED} | {"alpha": objective.alpha, "beta": objective.beta}
     for name in objective.row.unread:
         del values[name]
     try:

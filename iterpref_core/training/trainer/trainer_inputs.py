@@ -20,7 +20,13 @@ from iterpref_core.training.data.checks import PairChecks, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.objectives.objective_table import HALF, Objective, find_objective
-from iterpref_core.training.trainer.focal_config import check_fields, check_numbers, set_padding
+from iterpref_core.training.trainer.focal_config import (
+    FocalDPOConfig,
+    check_fields,
+    check_kind,
+    check_numbers,
+    usual_value,
+)
 from iterpref_core.training.trainer.focal_dataset import (
     FocalDataset,
     focal_dataset,
@@ -41,15 +47,6 @@ _REFUSED = {
 """Arguments of other trainers, and the reason why each would have no effect."""
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "model": (str, Path, PreTrainedModel, PeftModel),
-    "args": (TrainingArguments,),
-    "processing_class": (PreTrainedTokenizerBase, NoneType),
-    "peft_config": (PeftConfig, NoneType),
-}
-"""Arguments of the trainer, and the classes that each may have."""
-
-
 def check_arguments(model: Any, args: Any, tokenizer: Any, peft_config: Any, given: Mapping[str, Any]) -> None:
     """Refuse settings and arguments of other trainers that would have no effect, or a wrong one.
 
@@ -66,20 +63,16 @@ def check_arguments(model: Any, args: Any, tokenizer: Any, peft_config: Any, giv
     for name, reason in _REFUSED.items():
         if given.get(name) is not None:
             raise InputError(f"FocalDPOTrainer: {name} {reason}")
-    for (name, kinds), value in zip(_KINDS.items(), (model, args, tokenizer, peft_config), strict=True):
-        if not isinstance(value, kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
-            raise InputError(f"FocalDPOTrainer: {name} is a {type(value).__name__}; give a {wanted}")
+    check_kind("FocalDPOTrainer: model", model, str, Path, PreTrainedModel, PeftModel)
+    check_kind("FocalDPOTrainer: args", args, TrainingArguments)
+    check_kind("FocalDPOTrainer: processing_class", tokenizer, PreTrainedTokenizerBase, NoneType)
+    check_kind("FocalDPOTrainer: peft_config", peft_config, PeftConfig, NoneType)
     check_fields(args)
     if isinstance(model, PeftModel) and peft_config is not None:
         raise InputError(
             "FocalDPOTrainer: peft_config: the model has adapters already; leave peft_config out to train these, or "
             "give the model after merge_and_unload()"
         )
-
-
-_USUAL = {"alpha": 1.0, "beta": 0.1, "layout": "padded", "max_margin": 0.0, "nll": "mean"}
-"""Settings that neither the trainer nor its configuration states."""
 
 
 def settings_of_trainer(args: TrainingArguments, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,8 +93,9 @@ def settings_of_trainer(args: TrainingArguments, given: Mapping[str, Any]) -> di
             raise InputError(
                 f"FocalDPOTrainer: {name} is missing, and {type(args).__name__} has none; give it, or a FocalDPOConfig"
             )
+    usual = {name: usual_value(field) for name, field in FocalDPOConfig.__dataclass_fields__.items()}
     for name in row.unread:
-        if stated.get(name, 0) not in (0, _USUAL[name]):
+        if stated.get(name, 0) not in (0, usual[name]):
             raise InputError(f"FocalDPOTrainer: {name} = {stated[name]} has no effect on {row.title}; remove it")
     strategies = ("random",) if row.rejected == HALF else ("random", "sequential")
     if args.train_sampling_strategy not in strategies:
@@ -109,7 +103,7 @@ def settings_of_trainer(args: TrainingArguments, given: Mapping[str, Any]) -> di
             f"FocalDPOTrainer: args.train_sampling_strategy: {args.train_sampling_strategy} is not known for "
             f"{row.title}; there are {', '.join(strategies)}"
         )
-    return _USUAL | stated | {"objective": row}
+    return usual | stated | {"objective": row}
 
 
 def load_policy_of(
@@ -120,11 +114,11 @@ def load_policy_of(
     Args:
         model: a model, a folder or a hub id.
         tokenizer: as given; None: the model's.
-        args: `model_init_kwargs` and `pad_token` are read.
+        args: `model_init_kwargs` is read.
         adds_adapters: the trainer adds adapters, so that the model itself needs no weight to train.
 
     Raises:
-        InputError: `model_init_kwargs` has no use, no weight of the model is trained, or `pad_token` is unknown.
+        InputError: `model_init_kwargs` has no use, or no weight of the model is trained.
         ModelError: there is no such model.
     """
     options = dict(args.model_init_kwargs or {}) if isinstance(args, DPOConfig) else {}
@@ -151,8 +145,6 @@ def load_policy_of(
         )
     if tokenizer is None:
         tokenizer = load_tokenizer(name or model.config._name_or_path)  # noqa: SLF001 - so does TRL
-    if isinstance(args, DPOConfig) and args.pad_token is not None:
-        set_padding(tokenizer, args.pad_token)
     return model, tokenizer
 
 

@@ -13,7 +13,7 @@ import jinja2
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, mark_errors
@@ -204,13 +204,19 @@ def trained(inputs: Inputs, params: TrainingParams, tmp_path_factory: pytest.Tem
     return run
 
 
+def arguments_in(folder: Path, kind: Any = TrainingArguments, **settings: Any) -> Any:
+    """Return arguments of a trainer on the CPU that tells nobody and saves nothing."""
+    common = {
+        "report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "dataloader_pin_memory": False,
+        "save_strategy": "no",
+    }  # fmt: skip
+    return kind(str(folder), **common | settings)
+
+
 def trl_s(model: Path, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, folder: Path, **settings: Any) -> DPOTrainer:
     """Return TRL's trainer of the pairs, with the collator of error regions."""
-    common = {
-        "report_to": "none", "use_cpu": True, "bf16": False, "beta": 0.1, "activation_checkpointing": False,
-        "dataloader_pin_memory": False, "remove_unused_columns": False, "disable_tqdm": True,
-    }  # fmt: skip
-    args = DPOConfig(output_dir=str(folder), **common | settings)
+    common = {"beta": 0.1, "activation_checkpointing": False, "remove_unused_columns": False}
+    args = arguments_in(folder, DPOConfig, **common | settings)
     return DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         args=args,

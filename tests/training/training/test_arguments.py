@@ -17,7 +17,7 @@ from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.model.passed_arguments import TRAINING_ARGUMENTS
 from iterpref_core.training.trainer.settings import check_arguments
 from tests.settings import ROOT
-from tests.training.outputs import read_curve
+from tests.training.outputs import read_validation
 from tests.training.training.conftest import Train, Trained, read_weights
 
 
@@ -48,11 +48,7 @@ def test_the_best_checkpoint_is_the_model_at_any_interval(
     arguments = {"lr_scheduler_type": "constant", "save_steps": save_steps}
     settings = {"validation_share": 0.3, "epochs": 5, "objectives": {**params.objectives, **rates}}
     metrics = train("run", "sft", **settings, select="best", arguments=arguments)
-    losses = {
-        int(row["step"]): float(row["validation/loss"])
-        for row in read_curve(tmp_path / "run")
-        if row["validation/loss"]
-    }
+    losses = read_validation(tmp_path / "run")
     assert metrics["model_step"] == min(losses, key=lambda step: losses[step])
     assert metrics["validation/loss"] == min(losses.values())
     steps = int(metrics["steps"])

@@ -14,7 +14,7 @@ import torch.nn.utils as utils
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedTokenizerBase, TrainingArguments
+from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import load_model
@@ -29,9 +29,9 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer import checkpoint
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-from tests.training.outputs import read_curve
+from tests.training.outputs import read_curve, read_validation
 
-from .conftest import Inputs, Train, Trained, read_weights, with_zeros
+from .conftest import Inputs, Train, Trained, arguments_in, read_weights, with_zeros
 
 
 def _rate(params: TrainingParams, rate: float) -> dict[str, ObjectiveParams]:
@@ -99,10 +99,9 @@ def test_the_best_checkpoint_is_the_model(
     last, (best, chosen) = train("last", "dpo", **settings), trained("dpo", **settings, select="best")
     assert last["pairs"] + last["validation_pairs"] == 12
     assert last["model_step"] == last["steps"]
-    curve = [row for row in read_curve(chosen) if row["validation/loss"]]
-    losses = {int(row["step"]): float(row["validation/loss"]) for row in curve}
+    losses = read_validation(chosen)
     assert best["model_step"] == min(losses, key=lambda step: losses[step]) < best["steps"]
-    assert [int(row["step"]) for row in curve if row["chosen"] == "1"] == [best["model_step"]]
+    assert [int(row["step"]) for row in read_curve(chosen) if row["chosen"] == "1"] == [best["model_step"]]
     assert best["validation/loss"] == pytest.approx(min(losses.values()))
     of_last = read_weights(tmp_path / "last")
     assert any(not torch.equal(of_last[name], weight) for name, weight in read_weights(chosen).items())
@@ -119,8 +118,8 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
-    assert len(caplog.records) == 1
-    assert "training diverged: margin = " in caplog.text
+    (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("iterpref_core")]
+    assert said.startswith("training diverged: margin = ")
     assert not list((tmp_path / "stopped" / "work" / "checkpoints").iterdir())
 
 
@@ -172,7 +171,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     nll: str, rows: list[TokenizedPair], inputs: Inputs, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     scored = list(map(with_zeros, rows))
-    arguments = TrainingArguments(str(tmp_path), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True)
+    arguments = arguments_in(tmp_path)
     options = {"objective": OBJECTIVES["target-rpo"], "beta": 0.1, "nll": nll}
     trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
     losses = []
@@ -184,22 +183,18 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
 
 
-def _validation_losses(folder: Path) -> list[float]:
-    return [float(row["validation/loss"]) for row in read_curve(folder) if row["validation/loss"]]
-
-
 def test_training_ends_where_the_validation_loss_no_longer_falls(
     tmp_path: Path, train: Train, trained: Trained, params: TrainingParams
 ) -> None:
     """A learning rate that is too high: the loss rises before the end."""
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
     whole, folder = trained("dpo", **settings)
-    losses = _validation_losses(folder)
+    losses = list(read_validation(folder).values())
     # The last validation is the first that follows two others, none lower than the lowest before it.
     last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
     assert last + 1 < len(losses), "it has something to save"
     ended = train("ended", "dpo", **settings, early_stopping_patience=2)
-    assert _validation_losses(tmp_path / "ended") == losses[: last + 1]
+    assert list(read_validation(tmp_path / "ended").values()) == losses[: last + 1]
     assert ended["stopped/patience"] == ended["steps"] < whole["steps"]
     assert ended["validation/loss"] == min(losses[: last + 1])
     assert "stopped/patience" not in train("long", "dpo", **settings, early_stopping_patience=len(losses))

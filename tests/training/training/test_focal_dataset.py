@@ -6,10 +6,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.pairs.localization.localization import mark_errors
 from iterpref_core.records.config import ObjectiveName
@@ -18,13 +19,15 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.focal_dataset import FocalDataset, focal_dataset
 
+from .conftest import arguments_in
+
 MakeDataset = Callable[..., FocalDataset]
 """(rows, objective) → the data set, for the tokenizer and the model of these tests."""
 
 
 @pytest.fixture
 def make_dataset(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeDataset:
-    settings = TrainingArguments(str(tmp_path), report_to="none", use_cpu=True, dataloader_pin_memory=False)
+    settings = arguments_in(tmp_path)
 
     def make(
         data: Dataset, objective: ObjectiveName = "dpo", reads: PreTrainedTokenizerBase = tokenizer
@@ -84,6 +87,25 @@ def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked() -> 
         mark_errors({name: [text] for name, text in row.items()})
     sides = {name: [{"role": "assistant", "content": text}] for name, text in row.items()}
     assert mark_errors(sides) == mark_errors({"prompt": ""} | row)
+
+
+@pytest.mark.parametrize("name", ["pairs", "model", "tokenizer", "args"])
+def test_an_argument_of_another_class_is_named(
+    name: str, plain: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"pairs": plain, "model": model, "tokenizer": tokenizer, "args": arguments_in(tmp_path)}
+    with pytest.raises(InputError, match=f"^focal_dataset: {name} is a list; give a "):
+        focal_dataset(**given | {name: [1]}, objective="dpo")
+
+
+def test_messages_need_a_template(
+    plain: Dataset, tokenizer: PreTrainedTokenizerBase, make_dataset: MakeDataset
+) -> None:
+    """As in TRL: their roles would be lost."""
+    bare = deepcopy(tokenizer)
+    bare.chat_template = None
+    with pytest.raises(InputError, match=r"pairs\[0\]: prompt has messages, and the tokenizer has no chat template"):
+        make_dataset(as_chats(plain), reads=bare)
 
 
 def as_chats(plain: Dataset, role: str = "assistant") -> Dataset:

@@ -27,7 +27,7 @@ from iterpref_core.training.trainer import trainer_inputs
 from iterpref_core.training.trainer.focal_config import own_fields
 from iterpref_core.training.trainer.focal_dataset import FocalDataset
 
-from .conftest import SETTINGS
+from .conftest import SETTINGS, arguments_in
 
 MakeConfig = Callable[..., Any]
 MakeTrainer = Callable[..., FocalDPOTrainer]
@@ -41,11 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 @pytest.fixture
 def config(tmp_path: Path) -> MakeConfig:
     def make(kind: type = FocalDPOConfig, **settings: Any) -> Any:
-        common = {
-            "report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "save_strategy": "no",
-            "max_steps": 1, "logging_steps": 1, "dataloader_pin_memory": False,
-        }  # fmt: skip
-        return kind(str(tmp_path / "run"), **common | settings)
+        return arguments_in(tmp_path / "run", kind, **{"max_steps": 1, "logging_steps": 1} | settings)
 
     return make
 
@@ -166,25 +162,32 @@ def test_the_pairs_are_those_of_focal_dataset_and_references_that_are_missing_ar
     assert make_trainer(pairs).train_dataset.form == rows.form
 
 
-@pytest.mark.parametrize(("objective", "kind"), [("dpo", "sigmoid"), ("ipo", "ipo")])
-def test_the_loss_after_a_step_is_trl_s(
-    objective: str, kind: str, model_folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
-    plain: Dataset, config: MakeConfig,
+@pytest.mark.parametrize(
+    ("objective", "theirs", "alpha"),
+    [
+        ("dpo", {"loss_type": "sigmoid"}, 1.0),
+        ("rpo", {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}, 2.0),
+        ("ipo", {"loss_type": "ipo"}, 1.0),
+        ("hinge", {"loss_type": "hinge"}, 1.0),
+        ("robust", {"loss_type": "robust", "label_smoothing": 0.1}, 1.0),
+        ("apo-zero", {"loss_type": "apo_zero"}, 1.0),
+    ],
+)
+def test_losses_of_three_steps_are_trl_s(
+    objective: str, theirs: dict[str, Any], alpha: float, model_folder: Path, model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig,
 ) -> None:  # fmt: skip
-    """On texts, to which a tokenizer without a chat template adds nothing, so that both have the same tokens.
-
-    A sum of tokens and a mean of them; `test_trl.py` has every loss.
-    """
+    """On texts, to which a tokenizer without a chat template adds nothing, so that both have the same tokens."""
     bare = copy.deepcopy(tokenizer)
     bare.chat_template = None
     common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "beta": 0.3}
-    theirs = DPOTrainer(
-        model=model, args=config(DPOConfig, loss_type=kind, **common), train_dataset=plain, processing_class=bare
+    trl = DPOTrainer(
+        model=model, args=config(DPOConfig, **theirs, **common), train_dataset=plain, processing_class=bare
     )
-    ours = FocalDPOTrainer(str(model_folder), config(objective=objective, **common), plain, bare)
-    for trainer in (theirs, ours):
+    ours = FocalDPOTrainer(str(model_folder), config(objective=objective, alpha=alpha, **common), plain, bare)
+    for trainer in (trl, ours):
         trainer.train()
-    losses = [[entry["loss"] for entry in each.state.log_history if "loss" in entry] for each in (theirs, ours)]
+    losses = [[entry["loss"] for entry in each.state.log_history if "loss" in entry] for each in (trl, ours)]
     assert losses[0][0] != losses[0][2]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 

@@ -20,7 +20,6 @@ from transformers import (
     MambaConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    TrainingArguments,
 )
 
 from iterpref_core.records.errors import ConfigError, InputError, ModelError
@@ -34,7 +33,7 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.architectures import build_small
 
-from .conftest import Train
+from .conftest import Train, arguments_in
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -198,10 +197,7 @@ def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
 
 def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: int) -> float:
     """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
-    args = TrainingArguments(
-        str(folder), max_steps=1, learning_rate=1e-9, logging_steps=1, report_to="none", use_cpu=True,
-        save_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
-    )  # fmt: skip
+    args = arguments_in(folder, max_steps=1, learning_rate=1e-9, logging_steps=1)
     add_label_head(model)
     rows = score_pairs(model, _pairs(4, tokens), size=4)
     trainer = FocalDPOTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")

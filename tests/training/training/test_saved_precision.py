@@ -2,13 +2,17 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
+from weakref import ref
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records.config import TrainingParams
+from iterpref_core.training.trainer.saved_precision import round_weights
 
 from .conftest import Inputs, Train, read_weights
 
@@ -63,6 +67,40 @@ def test_adapters_are_merged_before_anything_is_rounded(
     exact = read_weights(tmp_path / "float32")
     for name, weight in read_weights(tmp_path / "auto").items():
         assert torch.equal(weight, exact[name].bfloat16()), name
+
+
+def test_trained_weights_are_taken_one_by_one() -> None:
+    """So that a card, or memory, never holds a further copy of all of them."""
+    taken: list[ref[torch.Tensor]] = []
+
+    class Gathered(dict[str, torch.Tensor]):
+        def pop(self, name: str) -> torch.Tensor:  # type: ignore[override]
+            assert sum(held() is not None for held in taken) <= 1
+            weight = super().pop(name)
+            taken.append(ref(weight))
+            return weight
+
+    before = {str(number): torch.ones(4) for number in range(4)}
+    trained = Gathered({name: 1.001 * weight for name, weight in before.items()})
+    written, _ = round_weights(before, trained, "bfloat16")
+    assert len(taken) == len(written) == 4
+    assert not trained
+
+
+def test_the_base_is_loaded_once_more_where_a_whole_model_is_written(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+    load = weights._load
+
+    def loading(source: Any, **options: Any) -> Any:
+        loaded.append(options.get("device_map"))
+        return load(source, **options)
+
+    monkeypatch.setattr(weights, "_load", loading)
+    train("whole", "sft", epochs=1)
+    train("adapters", "sft", epochs=1, lora={"r": 4}, merge=False)
+    assert loaded == ["meta", None, None, "meta", None], "looked at without numbers, trained, and compared"
 
 
 def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train: Train, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""A script's mistakes are told in one line each, and an objective of one's own draws all pairs."""
+"""A script's mistakes are told in one line each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,19 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase, TrainingArguments
+from transformers import PreTrainedTokenizerBase
 from trl import DPOConfig
 
 from iterpref_core import FocalCollator, FocalDPOConfig, FocalDPOTrainer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
+from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.focal_dataset import DataForm, FocalDataset
 
-from .conftest import SETTINGS, with_zeros
+from .conftest import SETTINGS, arguments_in, with_zeros
 
 MakeTrainer = Callable[..., "FocalDPOTrainer"]
-
-
-def _arguments(folder: Path, **settings: Any) -> TrainingArguments:
-    common = {"report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "save_strategy": "no"}
-    return TrainingArguments(str(folder), dataloader_pin_memory=False, **common | settings)
 
 
 def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
@@ -44,7 +39,7 @@ def make_trainer(
     def make(**changed: Any) -> FocalDPOTrainer:
         options = {
             "model": load_model(model_folder),
-            "args": _arguments(tmp_path),
+            "args": arguments_in(tmp_path),
             "train_dataset": _referenced(rows),
             "processing_class": tokenizer,
             "objective": OBJECTIVES["target-dpo"],
@@ -68,7 +63,7 @@ def make_trainer(
 )  # fmt: skip
 def test_a_mistake_is_one_line_that_names_the_argument(name: str, value: Any, make_trainer: MakeTrainer) -> None:
     with pytest.raises(InputError, match=f"^(FocalDPOTrainer: )?{name}:? ") as raised:
-        make_trainer(**{name: value, "args": _arguments(Path("unused")) if name != "args" else value})
+        make_trainer(**{name: value, "args": arguments_in(Path("unused")) if name != "args" else value})
     assert "\n" not in str(raised.value)
 
 
@@ -84,27 +79,29 @@ def test_an_argument_of_transformers_that_has_no_effect_is_refused(
     name: str, value: Any, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=f"{name}: " if name.startswith("train_") else f": {name} is not used: "):
-        make_trainer(args=_arguments(tmp_path, **{name: value}))
+        make_trainer(args=arguments_in(tmp_path, **{name: value}))
 
 
 def test_half_batches_have_an_order_of_their_own(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     orders = []
     for seed in (1, 2):
-        trainer = make_trainer(objective="hybrid-dpo", args=_arguments(tmp_path, data_seed=seed))
+        trainer = make_trainer(objective="hybrid-dpo", args=arguments_in(tmp_path, data_seed=seed))
         orders.append(list(trainer._get_train_sampler()))
     assert orders[0] != orders[1]
     with pytest.raises(InputError, match="train_sampling_strategy: sequential"):
-        make_trainer(objective="hybrid-dpo", args=_arguments(tmp_path, train_sampling_strategy="sequential"))
+        make_trainer(objective="hybrid-dpo", args=arguments_in(tmp_path, train_sampling_strategy="sequential"))
 
 
 def test_a_script_goes_on_from_the_newest_checkpoint_that_is_whole(make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    args = _arguments(tmp_path, save_strategy="steps", save_steps=1, max_steps=3)
+    args = arguments_in(tmp_path, save_strategy="steps", save_steps=1, max_steps=3)
     with pytest.raises(InputError, match="holds no whole checkpoint"):
         make_trainer(args=args).train(resume_from_checkpoint=True)
     first, again = make_trainer(args=args), make_trainer(args=args)
     first.train()
     for name in ("whole", "trainer_state.json"):
         (tmp_path / "checkpoint-3" / name).unlink()
+    with pytest.raises(InputError, match="checkpoint-3: is no checkpoint that this trainer wrote to its end"):
+        again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
     again.train(resume_from_checkpoint=True)
     assert again.state.global_step == 3
     for weights in zip(first.model.parameters(), again.model.parameters(), strict=True):
@@ -126,14 +123,24 @@ def test_a_value_that_params_yaml_may_not_have_no_configuration_may_have(
         FocalDPOConfig(str(tmp_path), use_cpu=True, **{name: value})
 
 
+@pytest.mark.parametrize("number", SETTINGS["numbers out of range"], ids=str)
+def test_a_number_that_the_command_would_refuse_no_script_may_give(number: dict[str, Any], tmp_path: Path) -> None:
+    (name,) = number
+    with pytest.raises(InputError, match=f"^FocalDPOConfig: {name}: is "):
+        FocalDPOConfig(str(tmp_path), use_cpu=True, **number)
+
+
 @pytest.mark.filterwarnings("ignore:.*pad_token.*deprecated:FutureWarning")
 def test_a_padding_token_is_one_of_the_vocabulary(make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    settings = {"use_cpu": True, "bf16": False, "report_to": "none", "remove_unused_columns": False}
-    args = DPOConfig(str(tmp_path), pad_token="<nowhere>", **settings)
+    args = arguments_in(tmp_path, DPOConfig, pad_token="<nowhere>", remove_unused_columns=False)
     tokenizer = make_trainer().processing_class
     for make in (lambda: make_trainer(args=args), lambda: FocalCollator(tokenizer, args)):
         with pytest.raises(InputError, match="pad_token is '<nowhere>'"):
             make()
+    bare = deepcopy(tokenizer)
+    bare.pad_token = bare.eos_token = None
+    with pytest.raises(InputError, match="neither a pad_token nor an eos_token"):
+        FocalCollator(bare, arguments_in(tmp_path, DPOConfig, remove_unused_columns=False))
 
 
 def test_a_model_of_which_nothing_is_trained_is_refused_and_so_are_adapters_that_training_cannot_follow(
@@ -160,42 +167,13 @@ def test_no_logits_are_predicted_and_no_texts_validated(make_trainer: MakeTraine
     with pytest.raises(InputError, match="predict: "):
         trainer.predict(trainer.train_dataset)
     texts = Dataset.from_list([{"prompt": "p", "chosen": "a", "rejected": "b"}])
-    with pytest.raises(InputError, match="evaluate: "):
+    with pytest.raises(InputError, match="evaluate: there are no tokenized pairs"):
         trainer.evaluate(texts)
+    with pytest.raises(InputError, match="evaluate: no eval_dataset 'other'"):
+        trainer.evaluate("other")
 
 
 def test_pairs_without_a_reference_are_refused(rows: list[TokenizedPair], make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(train_dataset=rows)
     with pytest.raises(InputError, match="no reference log-probabilities, which Target-DPO needs"):
         trainer.train()
-
-
-def test_an_objective_with_a_half_draws_every_pair(
-    rows: list[TokenizedPair], make_trainer: MakeTrainer, tmp_path: Path
-) -> None:
-    objective = replace(OBJECTIVES["ipo"], rejected=HALF)
-    arguments = _arguments(tmp_path, per_device_train_batch_size=4, num_train_epochs=1)
-    trainer = make_trainer(objective=objective, args=arguments)
-    drawn = []
-    collate = trainer.data_collator
-
-    def record(batch: list[TokenizedPair]) -> Any:
-        drawn.extend(batch)
-        return collate(batch)
-
-    trainer.data_collator = record
-    trainer.train()
-    assert sorted(pair.task_id for pair in drawn) == sorted(row.task_id for row in rows)
-    assert sum(pair.half for pair in drawn) == len(rows) // 2
-
-
-def test_a_trainer_shares_no_prefix_in_a_window_that_would_cut_into_a_pair(
-    make_trainer: MakeTrainer, rows: list[TokenizedPair], caplog: pytest.LogCaptureFixture
-) -> None:
-    sizes = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
-    longest = max(row.length for row in rows)
-    for window, layout in ((longest - 1, "padded"), (longest, "fork")):
-        config = AutoConfig.for_model("mistral", vocab_size=320, sliding_window=window, **sizes)
-        trainer = make_trainer(model=AutoModelForCausalLM.from_config(config), layout="fork")
-        assert trainer.data_collator.layout == layout
-    assert caplog.text.count("padded instead of fork") == 1

@@ -40,6 +40,7 @@ from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs, score_rows
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, mark_whole, run_key
+from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
 from .conftest import Inputs, Train, Trained, read_weights, train_in
@@ -256,6 +257,19 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
     with pytest.raises(InputError, match="out: holds other files"):
         train("run", "sft")
     assert (out / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("name", ["pairs", "spans", "curve", "scratch"])
+def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(
+    name: str, inputs: Inputs, params: TrainingParams, tmp_path: Path
+) -> None:
+    """A killed run could not go on, and a file would be gone."""
+    out = tmp_path / "out"
+    places = {"pairs": inputs[0], "spans": inputs[1], "curve": tmp_path / "curve.csv", "scratch": tmp_path / "work"}
+    places[name] = out / name
+    files = {each: places.pop(each) for each in ("pairs", "spans")}
+    with pytest.raises(InputError, match=f"{name}: {name} lies in .*out, which the trained model replaces"):
+        train_objective(files, inputs[2], "dpo", params, out, **places)
 
 
 def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
