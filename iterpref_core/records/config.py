@@ -1,5 +1,6 @@
 """`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -436,7 +437,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         path = _DELIVERED
     values = read_yaml(path, "run from the repository's root")
     try:
-        return Params.model_validate(values)
+        return _validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from None
 
@@ -463,9 +464,17 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
             raise ConfigError(f"{key}: unknown parameter; params.yaml has them all")
         section[last] = value
     try:
-        return Params.model_validate(changed)
+        return _validate(changed)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+
+
+def _validate(values: Any) -> Params:
+    """Return checked parameters. Nothing is converted: pydantic would take true for 1, and the text "7" for a number.
+
+    Of Python's values it would also refuse a list for a tuple; of those of JSON it does not.
+    """
+    return Params.model_validate_json(json.dumps(values), strict=True)
 
 
 def _explain(error: ValidationError) -> str:

@@ -144,7 +144,19 @@ def test_data_cannot_write_to_the_terminal(
 def test_values_on_the_command_line_are_yaml_and_checked() -> None:
     params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], {"training.seed": 7})
     assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)
-    for wrong, message in {"training.betta=1": "betta", "training.beta=-1": "beta", "=1": "KEY=VALUE"}.items():
+    for wrong, message in {
+        "training.betta=1": "betta",
+        "training.beta=-1": "beta",
+        "=1": "KEY=VALUE",
+        # No type is taken for another one.
+        "problems.seed=true": r"problems\.seed: input should be a valid integer \(got True\)",
+        'problems.seed="7"': "valid integer",
+        "training.epochs=3.0": "valid integer",
+        'training.beta="0.1"': "valid number",
+        "training.merge=1": "valid boolean",
+        "model.student=7": "valid string",
+        "evaluation.k=5": "valid array",
+    }.items():
         with pytest.raises(ConfigError, match=message):
             read_params([wrong])
     assert parse_assignments(["training.start=null"]) == {"training.start": None}
@@ -195,13 +207,11 @@ def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
     assert (code, "STOP" in out, Path("clean.jsonl").is_file()) == (1, True, True), out + err
 
 
-def test_pairs_of_anybody_are_localized_and_cleaned(iterpref: Iterpref) -> None:
+def test_pairs_of_anybody_are_cleaned(iterpref: Iterpref) -> None:
     task = "Write a function that returns the sum of the squares of the even numbers of a list of integers, in order."
     pairs = [PAIR, PAIR | {"task_id": "b", "prompt": task}]
     Path("pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
     Path("bench.jsonl").write_text(json.dumps({"task_id": "B/0", "prompt": task}) + "\n", encoding="utf-8")
-    assert iterpref(*LOCALIZE)[0] == 0
-    assert json.loads(Path("o.jsonl").read_text(encoding="utf-8").splitlines()[0])["rejected"] == [[0, 5]]
     code, out, err = iterpref(
         "check", "--pairs", "pairs.jsonl", "--against", "bench.jsonl", "--out", "c.jsonl", "--json"
     )
