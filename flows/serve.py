@@ -30,7 +30,7 @@ def serve_pages() -> None:
         prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT)))
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
-            mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT), mlflow))
+            mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT)))
         use_prefect(prefect)
         # The runs that the pages start import the flows from here, whatever else the user has them import.
         places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]

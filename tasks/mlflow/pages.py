@@ -4,25 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.local_server import LOOPBACK, answers, served
-from tasks.mlflow.server import artifacts_uri
+from tasks.mlflow.server import artifacts_uri, is_in_checkout, tracking_uri
 
 MLFLOW_PORT = 5000
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 
 
 @contextmanager
-def mlflow_server(port: int, store: str) -> Iterator[str]:
-    """Start a server of MLflow's pages over a data base, and yield its address once it answers.
+def mlflow_server(port: int) -> Iterator[str]:
+    """Start a server of MLflow's pages over the data base of runs, and yield its address once it answers.
 
     Args:
         port: on loopback.
-        store: address of the data base. It may hold a password, so no command line shows it.
 
     Raises:
         ServerError: it did not start.
     """
     settings = {
-        "MLFLOW_BACKEND_STORE_URI": store,
+        # No command line shows the address, which may hold a password. That of the checkout's own data base is the name
+        # alone, since the server starts beside the file: of a whole path MLflow would make the folder as it is spelled.
+        "MLFLOW_BACKEND_STORE_URI": "sqlite:///mlflow.db" if is_in_checkout() else tracking_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Jobs are four more processes, and nothing here has any.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ class Server:
             self.client = mlflow.MlflowClient()
             _check_version()
             experiment = self._find_experiment(create)
+            _remove_spelled_folder()
         except TrackingError:
             raise
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
@@ -235,6 +237,12 @@ def safe_name(name: str) -> str:
     """
     spelled = name.replace("+", "_plus").replace("@", "_at_")
     return re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)[:_KEY_CHARS]
+
+
+def _remove_spelled_folder() -> None:
+    """Remove the empty folder that MLflow makes for the address of a data base as it is spelled, with `%25` for `%`."""
+    with suppress(OSError):
+        os.removedirs(Path(tracking_uri().removeprefix("sqlite:///")).parent)
 
 
 def _checkout_database() -> str:

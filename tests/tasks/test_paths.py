@@ -34,8 +34,14 @@ def test_records_stand_in_the_checkout_however_its_path_is_spelled(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / name)
-    assert Server().experiment_id
-    assert [path.name for path in tmp_path.rglob("*.db")] == ["mlflow.db"]
-    assert Path("mlflow.db").is_file()
+    server = Server()
+    run_id = server.open_run("key", "run", 0, {}).info.run_id
+    Path("reports").mkdir()
+    Path("reports/index.html").touch()
+    server.upload(run_id, Path("reports"), "reports")
+    assert server.no_files == ""
+    assert {path.name for path in Path().iterdir()} == {"mlflow.db", "mlartifacts", "reports"}
+    assert len(list(Path("mlartifacts").rglob("index.html"))) == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert Server(create=False).experiment_id, tracking_uri()
+    assert [path.name for path in tmp_path.iterdir()] == [name], "MLflow made a folder of the address as it is spelled"
