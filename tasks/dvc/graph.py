@@ -1,5 +1,6 @@
 """DVC's graph of the stages: their order, and which of them are not up to date."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
@@ -136,6 +137,7 @@ def opened_repo(root: Path) -> Iterator[Any]:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
             if Path(repo.root_dir) != root.resolve():
                 raise InputError(f"{root.resolve()}: no `dvc init` has run here; cd {repo.root_dir}")
+            _release_killed(Path(repo.tmp_dir))
             yield repo
     except NotDvcRepoError as error:
         raise InputError(f"{GRAPH}: {error}; run from the repository's root, in which `dvc init` has run") from None
@@ -147,6 +149,32 @@ def opened_repo(root: Path) -> Iterator[Any]:
     except DvcException as error:
         read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
         raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None
+
+
+def _release_killed(folder: Path) -> None:
+    """Release the files that processes of DVC held when they were killed, unless another process holds some, too.
+
+    DVC does so itself, but takes a zombie for a process that runs. In a container whose first process collects no
+    zombies, the next run would be refused for ever.
+
+    Args:
+        folder: that of DVC's locks. Its file of locks changes under the lock of the repository alone.
+    """
+    from dvc.rwlock import RWLOCK_FILE
+
+    path = folder / RWLOCK_FILE
+    holders = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8")) if path.is_file() else []
+    if holders and not any(_is_running(int(holder)) for holder in holders):
+        path.unlink()
+
+
+def _is_running(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def name_of(stage: Any) -> str:

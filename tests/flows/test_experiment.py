@@ -1,5 +1,6 @@
 """The experiment over a graph of toy stages: what runs, what is cached, what a failure says, what Prefect shows."""
 
+import json
 import os
 import re
 import subprocess
@@ -158,6 +159,17 @@ def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
     (toy / "killed").write_text("", encoding="utf-8")
     run()
     assert ran(toy) == ["left"]
+
+
+def test_a_killed_process_of_dvc_holds_no_file_also_where_nobody_collects_zombies(toy: Path) -> None:
+    killed = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+    holder = {"pid": killed.pid, "cmd": "dvc repro"}
+    locks = {"write": {str(Path("first").resolve()): holder}, "read": {str(Path("input").resolve()): [holder]}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps(locks), encoding="utf-8")
+    run()
+    killed.wait()
+    assert sorted(ran(toy)) == sorted(STAGES)
 
 
 @pytest.mark.parametrize(
