@@ -15,7 +15,7 @@ from tasks.git.source import name_run, observe_source
 
 def _name_run() -> str:
     """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
-    return typed_name() or name_run(COMMAND, observe_source(flow_run.parameters["values"]))
+    return typed_name() or name_run(COMMAND, observe_source().with_values(flow_run.parameters["values"]))
 
 
 @flow(

@@ -24,8 +24,8 @@ from tasks.comparison import ComparisonRow, PointScore, compare_rows
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
-from tasks.git.source import observe_source
-from tasks.git.worktree import Snapshot, add_objective, remove_worktree, take_snapshot, worktree_of
+from tasks.git.source import Source, observe_source
+from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, check_choice, plan_rows
 from tasks.mlflow.command import describe_command
 from tasks.mlflow.logged_command import logged_command
@@ -63,6 +63,7 @@ class Sweep(NamedTuple):
     Attributes:
         snapshot: the user's files.
         params: the user's parameters.
+        source: the code and parameters that the sweep starts from.
         commands: the commands under way.
         preparing: held by the point that brings the stages before its training up to date. A stage that several
             points need is thereby computed once: the other points find its outputs in DVC's cache.
@@ -70,6 +71,7 @@ class Sweep(NamedTuple):
 
     snapshot: Snapshot
     params: Params
+    source: Source
     commands: Commands
     preparing: Lock
 
@@ -90,9 +92,10 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     params = with_values(work.params, row.values)
     objective = row.objective
     target = f"evaluation@{objective}"
+    source = work.source.with_values(row.values)
     with (
-        logged_command(describe_command("iterpref sweep", params, row.values, row.label)) as entry,
-        worktree_of(work.snapshot, name) as folder,
+        logged_command(describe_command("iterpref sweep", params, source, row.label)) as entry,
+        worktree_of(work.snapshot, name, say, remove=True) as folder,
     ):
         if objective != BASE:
             add_objective(folder, objective)
@@ -112,9 +115,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             saving = ("exp", "save", "--force", "--name", name, target)
             work.commands.run(name, saving, variables, lambda _: None, folder)
         entry.add(graph, times, folder)
-        score = _read_score(folder / RESULTS / objective / "results.json")
-    remove_worktree(work.snapshot, name)
-    return score
+        return _read_score(folder / RESULTS / objective / "results.json")
 
 
 def _read_score(results: Path) -> PointScore:
@@ -158,13 +159,13 @@ def run_sweep(
     display.say(f"{len(rows)} points, {seeds} trainings of each")
     if frozen := frozen_line(load_graph()):
         display.say(frozen)
-    state = observe_source().state
+    source = observe_source()
     snapshot = take_snapshot(Path.cwd())
     if snapshot.left_behind:
         display.say(snapshot.left_behind)
-    trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, state) for row in rows}
+    trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
     points = {name: row for group in trainings.values() for name, row in group.items()}
-    work = Sweep(snapshot, params, Commands(), Lock())
+    work = Sweep(snapshot, params, source, Commands(), Lock())
 
     def run(name: str, share: dict[str, str]) -> PointScore:
         row = points[name]
@@ -172,18 +173,20 @@ def run_sweep(
 
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
     outcomes = run_graph(graph, jobs, run, work.commands.end)
-    scores: dict[str, list[PointScore]] = {}
+    scores: dict[str, list[PointScore]] = {}  # none of a row whose points have all failed
     failed = []
     experiments = []
     for label, group in trainings.items():
         for name in group:
             try:
-                scores.setdefault(label, []).append(outcomes[name].result())
-                experiments.append(name)
+                score = outcomes[name].result()
             except IterPrefError as error:
                 failed.append(error)
                 display.say(f"{label}: {error}")
-    compared = compare_rows({label: found for label, found in scores.items() if found})
+            else:
+                scores.setdefault(label, []).append(score)
+                experiments.append(name)
+    compared = compare_rows(scores)
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     display.table("sweep", table, f"pass@1 of {benchmark}, compared to the first row")
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)

@@ -17,6 +17,7 @@ from iterpref_core.records.config import load_params, with_values
 from tasks.digest import digest_of
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
+from tasks.git.source import observe_source
 from tasks.git.worktree import entered_worktree, take_snapshot
 from tasks.lock import only_run
 from tasks.mlflow.command import describe_command
@@ -53,7 +54,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             write_entry(None)
             return folder
         with chdir(origin):  # the row is of the user's commit and changes
-            command = describe_command(COMMAND, params, values)
+            command = describe_command(COMMAND, params, observe_source().with_values(values))
         with logged_command(command) as entry:
             run_stages(found, entry, jobs, display)
         return folder
@@ -68,7 +69,7 @@ def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
     snapshot = take_snapshot(Path.cwd())
     if snapshot.left_behind:
         display.say(snapshot.left_behind)
-    with entered_worktree(snapshot, digest_of(dict(values), 12)) as folder:
+    with entered_worktree(snapshot, digest_of(dict(values), 12), display.say) as folder:
         write_values(values)
         yield folder
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel
 
@@ -52,32 +52,35 @@ class Source(BaseModel, frozen=True):
             return self.commit[:7]
         return f"{self.commit[:7]}-{digest_of([self.edits, self.changes], 6)}"
 
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the source of a run that sets parameters itself. They come first, as the run's name may be cut.
 
-def observe_source(values: Mapping[str, Any] | None = None) -> Source:
-    """Return the source of a run in the present folder.
+        Args:
+            values: parameters by dotted key.
+        """
+        others = {key: value for key, value in self.changes.items() if key not in values}
+        return self.model_copy(update={"changes": {**values, **others}})
 
-    Args:
-        values: parameters that the run sets itself, by dotted key.
-    """
-    given = dict(values or {})
+
+def observe_source() -> Source:
+    """Return the source of a run in the present folder."""
     try:
         with own_index(Path()) as index:
             edits = _digest_of_edits(new_files(Path())[0], index)
         branch = git("branch", "--show-current").decode().strip()
     except GitError:
-        return Source(changes=given)
+        return Source()
     try:
         commit = git("rev-parse", "HEAD").decode().strip()
     except GitError:  # there is none yet
         commit = UNKNOWN
-    own = _changed_params()
+    changes = _changed_params()
     return Source(
         commit=commit,
         branch=branch or UNKNOWN,
-        dirty=str(bool(edits or own)).lower(),
+        dirty=str(bool(edits or changes)).lower(),
         edits=edits,
-        # The run's own values come first, as its name may be cut.
-        changes=given | {key: value for key, value in own.items() if key not in given},
+        changes=changes,
     )
 
 

@@ -8,7 +8,7 @@ computes, nor pays for, a result of the other. The worktree of a killed run stay
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import ConfigParser
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -54,8 +54,9 @@ def take_snapshot(origin: Path) -> Snapshot:
     Raises:
         GitError: git refuses to work there.
         InputError: the checkout has no commit, or a submodule, of whose files git would record nothing, or a file of
-            `dvc add` that DVC does not have as it is here.
+            `dvc add` that DVC does not have as it is here; or it is no repository of git and DVC.
     """
+    check_given_files(origin)
     prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
     try:
         head = git("rev-parse", "--verify", "--quiet", "HEAD", folder=origin).decode().strip()
@@ -76,12 +77,11 @@ def take_snapshot(origin: Path) -> Snapshot:
                 f"{origin / os.fsdecode(name)}: a git repository of its own, whose files a worktree would lack; "
                 "move it out of the checkout, or let .gitignore name it"
             )
-    check_given_files(origin)
     return Snapshot(origin, prefix, head, tree, left_behind(others))
 
 
 @contextmanager
-def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
+def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, remove: bool = False) -> Iterator[Path]:
     """Make a worktree with a snapshot's files; no other process can enter it until the `with` block ends.
 
     The commit checked out there is the user's own, so that experiments belong to it. The snapshot is git's index.
@@ -89,51 +89,45 @@ def worktree_of(snapshot: Snapshot, name: str) -> Iterator[Path]:
     Args:
         snapshot: the files that the worktree gets; results of DVC that are there stay.
         name: of the worktree, which stays for the next run that asks for it.
+        say: shows a line, such as one about another process that this one waits for.
+        remove: remove the worktree after a block that ends well, whose results are kept elsewhere.
 
     Yields:
         The checkout inside the worktree.
-
-    Raises:
-        InputError: another process is in this worktree.
     """
     top = (snapshot.origin / WORKTREES / name).resolve()
 
-    def refuse(holder: str) -> None:
-        raise InputError(f"process {holder} already works in {top}; wait for it or end it")
+    def wait(holder: str) -> None:
+        say(f"waiting for process {holder}, which works in {top}")
 
-    with only_one(top.parent / f"{name}.lock", refuse):
+    with only_one(top.parent / f"{name}.lock", wait):
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
         check_out_given_files(folder)
         yield folder
+        if remove:
+            with list_of_worktrees(snapshot.origin):
+                git("worktree", "remove", "--force", str(top), folder=snapshot.origin)
 
 
 @contextmanager
-def entered_worktree(snapshot: Snapshot, name: str) -> Iterator[Path]:
+def entered_worktree(snapshot: Snapshot, name: str, say: Callable[[str], object]) -> Iterator[Path]:
     """Make a worktree with a snapshot's files the present folder.
 
     Args:
         snapshot: the files that the worktree gets.
         name: of the worktree, which stays for the next run that asks for it.
+        say: shows a line.
 
     Yields:
         The worktree.
-
-    Raises:
-        InputError: another process is in this worktree.
     """
-    with worktree_of(snapshot, name) as folder:
+    with worktree_of(snapshot, name, say) as folder:
         os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
         with chdir(folder):
             _check_out()
             yield folder
-
-
-def remove_worktree(snapshot: Snapshot, name: str) -> None:
-    """Remove a worktree whose results are kept elsewhere."""
-    with list_of_worktrees(snapshot.origin):
-        git("worktree", "remove", "--force", str(WORKTREES / name), folder=snapshot.origin)
 
 
 def list_of_worktrees(origin: Path) -> FileLock:

@@ -1,8 +1,6 @@
 """Command: the subject of a row of MLflow's table, an experiment with one state of code and parameters."""
 
-from collections.abc import Mapping
 from getpass import getuser
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -10,7 +8,7 @@ from iterpref_core.records.config import Params
 from tasks.addresses import ShownText
 from tasks.digest import digest_of
 from tasks.dotted_keys import flatten
-from tasks.git.source import Source, name_run, observe_source
+from tasks.git.source import Source, name_run
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
 """Names to a stage's process the command that logs it; absent under a bare `dvc repro`."""
@@ -44,16 +42,15 @@ class Command(BaseModel, frozen=True):
         return {COMMAND_VARIABLE: self.command}
 
 
-def describe_command(command: str, params: Params, values: Mapping[str, Any] | None = None, name: str = "") -> Command:
-    """Describe a command of this process, before it enters another folder.
+def describe_command(command: str, params: Params, source: Source, name: str = "") -> Command:
+    """Describe a command of this process.
 
     Args:
         command: the command, such as `iterpref run`.
         params: all parameters.
-        values: parameters that the command itself sets, by dotted key.
+        source: the code and parameters that the command starts from.
         name: name of its run; by default the parameters that differ.
     """
-    source = observe_source(values)
     return Command(
         command=command,
         name=name or name_run(command, source),

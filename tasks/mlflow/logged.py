@@ -13,6 +13,7 @@ from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import Times
+from tasks.git.source import observe_source
 from tasks.mlflow.command import COMMAND_VARIABLE, describe_command
 from tasks.mlflow.entry import Status, told_end
 from tasks.mlflow.finished_stage import read_stage
@@ -54,7 +55,7 @@ def write_metrics(stage: StageName, measured: Measured) -> None:
 
 def _run_alone(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
-    entry = LoggedCommand(describe_command("dvc repro", params))
+    entry = LoggedCommand(describe_command("dvc repro", params, observe_source()))
     started = time.time()
 
     def write(status: Status, reason: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,7 +17,6 @@ from iterpref_core.records.config import load_params
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
-from tasks.profiles import write_values
 from tests.command_line import Iterpref
 from tests.dvc_repository import ToyCheckout, reproduce
 from tests.flows.conftest import run_names
@@ -115,12 +115,6 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def run(betas: list[float]) -> "SweepResult":
-    from flows.sweep import sweep
-
-    return sweep(objectives=("target-dpo",), values={"training.beta": betas})
-
-
 def notes(toy: Path, what: str) -> list[list[str]]:
     lines = (toy / "notes").read_text(encoding="utf-8").splitlines()
     return [line.split()[1:] for line in lines if line.startswith(what)]
@@ -160,6 +154,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
         executed = {name for name, stage in entry.stages.items() if stage.times is not None}
         assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.command.name
         assert set(entry.stages) == {"shared", *executed}
+    assert len({(entry.command.source.commit, entry.command.source.edits) for entry in LOGGED}) == 1
     assert len(LOGGED) == 2
     low, high = result["rows"][1]["ci95"]
     assert 0.25 < low < 0.33
@@ -184,19 +179,40 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
 
 
+def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(
+    toy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second one was refused each point that the first one worked on, or found its worktree gone."""
+
+    def sweep_betas(_: int) -> "SweepResult":
+        return run_sweep(None, ("target-dpo",), {"training.beta": [0.1, 0.2]}, "validation", 1, 1, Terminal())
+
+    Path("edited").write_text("later", encoding="utf-8")  # so that the stages edit nothing
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.map(sweep_betas, range(2))
+    assert first == second
+    assert [row.pass_at_1 for row in first.rows] == [0.1, 0.2]
+    assert sorted(words[1] for words in notes(toy, "training")) == ["0.1", "0.1", "0.2", "0.2"], "each once"
+    assert "waiting for process" in capsys.readouterr().err
+    assert sorted(dvc("exp", "list", "--name-only").split()) == sorted(first.experiments)
+    assert len({entry.command.key for entry in LOGGED}) == 2, "a row each"
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_one_job_is_one_point_at_a_time_and_another_commit_keeps_the_experiments(toy: Path) -> None:
-    first = run([0.1, 0.2])
+def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows.sweep import sweep
+
+    sweep(objectives=("target-dpo",), values={"training.beta": [0.1, 0.2]})
     assert "target-dpo beta=0.1,0.2" in run_names()
-    assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"] * 2
-    assert [words[1] for words in notes(toy, "training")] == ["0.1", "0.1", "0.2", "0.2"], "in the grid's order"
-    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "edited"], check=True)
-    second = run([0.2])
-    assert len(notes(toy, "training")) == 4, "nothing has changed that a stage reads"
-    assert not set(first.experiments) & set(second.experiments)
-    listed = dvc("exp", "list", "--all-commits", "--name-only").split()
-    assert sorted(listed) == sorted({*first.experiments, *second.experiments}), "each name is one experiment"
+    assert [words[:2] for words in notes(toy, "training")] == [
+        ["begins", "0.1"], ["ends", "0.1"], ["begins", "0.2"], ["ends", "0.2"],
+    ]  # fmt: skip
+    with get_client(sync_client=True) as client:
+        (table,) = client.read_artifacts()
+    assert [row["pass_at_1"] for row in json.loads(table.data)] == [0.1, 0.2]
 
 
 def test_a_grid_of_seeds_trains_each_of_them() -> None:
@@ -205,27 +221,8 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
         for name, point in plan_points(row, None, "validation", 2, params, "a1b2c3d").items():
             trained[name] = point.values["training.seed"]
+            assert name.endswith("-a1b2c3d"), "at another commit, and after an edit, the same grid has other names"
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
-
-
-def test_the_same_grid_has_other_names_at_another_commit_and_after_an_edit(toy: Path) -> None:
-    from tasks.git.source import observe_source
-
-    (row,) = plan_rows(load_params(), None, ["dpo"], {})
-
-    def name() -> str:
-        (point,) = plan_points(row, None, "validation", 1, load_params(), observe_source().state)
-        return point
-
-    names = [name()]
-    assert names == [name()], "a killed sweep continues"
-    Path("edited").write_text("an edit", encoding="utf-8")
-    names.append(name())
-    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "edited"], check=True)
-    names.append(name())
-    write_values({"training.epochs": 7})
-    names.append(name())
-    assert len(set(names)) == 4, toy
 
 
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(

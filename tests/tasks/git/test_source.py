@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,13 +110,15 @@ def test_a_parameter_that_is_removed_is_a_change(repository: Path) -> None:
 
 
 def test_the_name_says_what_is_different(repository: Path) -> None:
-    params = load_params()
-    assert describe_command("iterpref run", params, {}).name == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
+    def name(command: str, values: dict[str, Any], given: str = "") -> str:
+        return describe_command(command, load_params(), observe_source().with_values(values), given).name
+
+    assert name("iterpref run", {}) == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
-    assert describe_command("dvc repro", params, {}).name == "beta=0.3"
+    assert name("dvc repro", {}) == "beta=0.3"
     # The command's own value comes first.
-    assert describe_command("iterpref run", params, {"training.epochs": 4}).name == "epochs=4 beta=0.3"
-    assert describe_command("iterpref sweep", params, {}, "sft beta=0.3").name == "sft beta=0.3"
+    assert name("iterpref run", {"training.epochs": 4}) == "epochs=4 beta=0.3"
+    assert name("iterpref sweep", {}, "sft beta=0.3") == "sft beta=0.3"
 
 
 def test_a_user_without_a_name_is_a_number(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +127,7 @@ def test_a_user_without_a_name_is_a_number(repository: Path, monkeypatch: pytest
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     set_up_libraries()
-    assert describe_command("dvc repro", load_params(), {}).tags["mlflow.user"] == "54321"
+    assert describe_command("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
 
 
 def test_many_changes_are_cut_and_equal_names_told_apart() -> None:
