@@ -7,8 +7,8 @@ from threading import Thread
 
 from tasks.local_server import LOOPBACK
 
-Answer = Callable[[str, bytes], int]
-"""Path and body of a request → status of the answer."""
+Answer = Callable[[BaseHTTPRequestHandler, bytes], int]
+"""A request, with path and headers, and its body → status of the answer."""
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def serving(answer: Answer, text: bytes = b"") -> Iterator[str]:
             self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
         def _answer(self, body: bytes) -> None:
-            self.send_response(answer(self.path, body))
+            self.send_response(answer(self, body))
             self.end_headers()
             self.wfile.write(text)
 

@@ -130,15 +130,23 @@ def _named_in_settings() -> str | None:
     """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
 
     To ask Prefect takes a second, which is spared where none of the files may name a server.
+
+    Raises:
+        InputError: the settings are broken.
     """
     folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
     files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]
     if not any(_MAY_NAME_SERVER.search(path.read_text(encoding="utf-8", errors="replace")) for path in files):
         return None
-    from prefect.settings import get_current_settings
+    try:
+        from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url
+        return get_current_settings().api.url
+    except ValueError as error:  # of TOML, or of a value
+        reason = without_passwords(str(error).splitlines()[0])
+        names = ", ".join(map(str, files))
+        raise InputError(f"Prefect's settings cannot be read: {reason}; correct them in {names}") from None
 
 
 def is_healthy(url: str) -> bool:
@@ -149,20 +157,20 @@ def is_healthy(url: str) -> bool:
 
 def _ask_prefect(url: str) -> str:
     """Return why a Prefect server cannot be used, asked with the user's key; nothing if it can be."""
-    from httpx import HTTPError
+    from httpx import HTTPError, InvalidURL
     from prefect.exceptions import PrefectHTTPStatusError
 
-    with _client_of(url) as client:
-        try:
+    try:
+        with _client_of(url) as client:
             client.read_flows(limit=1)
-        except PrefectHTTPStatusError as error:
-            code = error.response.status_code
-            remedy = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in (401, 403) else "look at its log"
-            return f"answers {code}: {remedy}"
-        except HTTPError as error:
-            return f"does not answer ({without_passwords(str(error))}): start it"
-        except ValueError:  # an answer that is no JSON, or of another form
-            return "is another program: correct the address"
+    except PrefectHTTPStatusError as error:
+        code = error.response.status_code
+        remedy = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in (401, 403) else "look at its log"
+        return f"answers {code}: {remedy}"
+    except HTTPError as error:
+        return f"does not answer ({without_passwords(str(error))}): start it"
+    except (InvalidURL, ValueError):  # no address, or an answer that is no JSON or of another form
+        return "is no Prefect server: correct the address"
     return ""
 
 

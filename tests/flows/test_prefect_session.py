@@ -6,9 +6,8 @@ import os
 import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -16,41 +15,22 @@ from iterpref_core.records.errors import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import announced, prefect_server, running_prefect
 from tests.http_server import serving
+from tests.settings import ROOT
 
 KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 
 
-class Locked(BaseHTTPRequestHandler):
-    """A Prefect server without flows that wants a key for everything but its health."""
-
-    def do_GET(self) -> None:
-        self._answer(0)
-
-    def do_POST(self) -> None:
-        self._answer(int(self.headers["Content-Length"]))
-
-    def _answer(self, length: int) -> None:
-        self.rfile.read(length)
-        allowed = self.path.endswith("/health") or self.headers.get("Authorization") == KEY
-        code = 404 if "csrf" in self.path else 200 if allowed else 401
-        content = b"[]" if allowed else b'{"exception_message": "Unauthorized"}'
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def locked() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Locked)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/api"
-    server.shutdown()
-    server.server_close()
+    """A Prefect server without flows that wants a key for everything but its health."""
+
+    def answer(request: BaseHTTPRequestHandler, _body: bytes) -> int:
+        if "csrf" in request.path:
+            return 404
+        return 200 if request.path.endswith("/health") or request.headers["Authorization"] == KEY else 401
+
+    with serving(answer, b"[]") as url:
+        yield f"{url}/api"
 
 
 @pytest.fixture(autouse=True)
@@ -104,9 +84,10 @@ def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPat
     with serving(lambda *_: 200, b"<html>") as url:
         Path(".iterpref/prefect.url").write_text(f"{url}/api", encoding="utf-8")
         assert running_prefect() is None
-        monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
-        with pytest.raises(InputError, match="is another program"):
-            running_prefect()
+        for address in (f"{url}/api", "http://127.0.0.1:abc/api", "http://[::1/api"):
+            monkeypatch.setenv("PREFECT_API_URL", address)
+            with pytest.raises(InputError, match="is no Prefect server: correct the address"):
+                running_prefect()
 
 
 @pytest.mark.parametrize(
@@ -133,6 +114,18 @@ def test_a_server_is_named_in_all_ways_of_prefect(
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     refresh_global_settings_context()
     assert running_prefect() == locked
+
+
+def test_broken_settings_of_prefect_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.context import SettingsContext
+
+    # So that Prefect reads its files, as in a new process.
+    monkeypatch.setattr("prefect.context.GLOBAL_SETTINGS_CONTEXT", None)
+    SettingsContext.__var__.set(None)  # type: ignore[arg-type]
+    Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n", encoding="utf-8")
+    Path("prefect.toml").write_text("[api\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Prefect's settings cannot be read: .*; correct them in .*prefect\.toml"):
+        running_prefect()
 
 
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:
@@ -184,7 +177,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
     with temporary_settings({PREFECT_FLOWS_DEFAULT_RETRIES: 2}):
         assert flow(print).retries == 2
         for name in ("experiment", "sweep"):
-            assert runpy.run_module(f"flows.{name}")[name].retries == 0
+            assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
 
 
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:

@@ -1,12 +1,11 @@
 """MLflow: a run for a command, its stages nested in it, each once, whatever was away or refused."""
 
 import math
-import os
 import shlex
 import shutil
 import subprocess
-import sys
 from contextlib import chdir
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -134,24 +133,16 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() ->
     assert {run.data.tags["mlflow.parentRunId"] for name, run in found.items() if name != "beta=0.3"} == {
         parent.info.run_id
     }
+    write(evaluated, finished("nanolab", times=None), of=command("second", commit="b" * 40))
+    found = {run.info.run_name: run for run in server.client.search_runs([server.experiment_id])}
+    assert found["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}, "it has the scores of what it reused"
+    assert "nanolab" not in found, "what did not run here has no row"
 
 
 def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
     write_report(checkout)
     listed = Server().client.list_artifacts(runs()["checkout"].info.run_id, "reports")
     assert [item.path for item in listed] == ["reports/index.html"]
-
-
-def test_a_command_has_the_scores_of_what_it_reused() -> None:
-    evaluated = finished("evaluation@sft", LockedStage(deps=(MODEL,)), metrics={"heldout/pass_at_1": 0.5})
-    write(evaluated, of=command("first"))
-    elsewhere = finished("pairs", times=None)
-    write(evaluated, elsewhere, of=command("second", commit="b" * 40))
-    server = Server()
-    found = server.client.search_runs([server.experiment_id])
-    by_name = {run.info.run_name: run for run in found if run.info.run_name != "sft"}
-    assert set(by_name) == {"first", "second", "evaluation@sft"}, "what did not run here has no row"
-    assert by_name["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}
 
 
 def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> None:
@@ -350,8 +341,8 @@ def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
 ) -> None:
     asked = set()
 
-    def answer(path: str, _body: bytes) -> int:
-        asked.add(path)
+    def answer(request: BaseHTTPRequestHandler, _body: bytes) -> int:
+        asked.add(request.path)
         return 200
 
     with serving(answer, b"2.22.1") as address:
@@ -396,41 +387,6 @@ def test_what_a_user_deleted_stays_deleted() -> None:
     write(finished("validity"), of=command("gone"))
     assert set(runs()) == {"kept", "pairs", "codeflow"}
     assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
-    assert kept_entries() == []
-
-
-@pytest.mark.slow
-def test_several_processes_record_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
-    Server()
-    entry = Entry(
-        command=command(),
-        stages={f"training@{number}": finished(f"training@{number}") for number in range(6)},
-        status="FINISHED",
-        started=STARTED,
-        ended=STARTED + 9,
-    )
-    Path("entry.json").write_text(entry.model_dump_json(), encoding="utf-8")
-    # A process of its own, as users have them: a fork would share the tests' threads and open data base. The other one
-    # is this process, which begins when that one has imported all that it needs.
-    program = (
-        "import mlflow; from pathlib import Path; from tasks.mlflow.entry import Entry; "
-        "from tasks.mlflow.sync import write_entry; print('ready', flush=True); "
-        "write_entry(Entry.read(Path('entry.json')), Path())"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "ready\n"
-        write_entry(entry, Path())
-        _, said = other.communicate()
-    assert (other.returncode, "warning" in said) == (0, False), said
-    assert "warning" not in capsys.readouterr().err
-    assert len(runs()) == 7
     assert kept_entries() == []
 
 
