@@ -72,7 +72,7 @@ def run_steps(steps: list[Step]) -> list[str]:
 
 def unlike(shown: list[str], printed: str) -> Iterator[str]:
     """Yield the lines of a page that no command has printed, each with the nearest one that was; `…` is left out."""
-    lines = {" ".join(line.split()): line for line in printed.splitlines()}
+    lines = {" ".join(line.split()): line for line in printed.splitlines() if line.strip()}
     for line in shown:
         words = " ".join(line.split())
         if words and words != "…" and words not in lines:

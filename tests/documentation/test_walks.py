@@ -8,6 +8,7 @@ from string import Template
 
 import pytest
 
+from docs.walk import read_steps, unlike
 from tests.dvc_repository import ToyCheckout
 from tests.flows.conftest import Iterpref, iterpref
 from tests.settings import ROOT
@@ -27,6 +28,13 @@ def test_init_prints_the_line_that_the_page_shows(page: str, iterpref: Iterpref)
     code, printed, err = iterpref(*Template(command).substitute(VARIABLES).split())
     assert code == 0, err
     assert printed.splitlines()[-1] == shown
+
+
+def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one() -> None:
+    page = "```sh\ncount\n```\nIt counts:\n```text\nproblems  27\nheldout   12\n…\n```\n```yaml\nseed: 1\n```\n"
+    step, edit = read_steps(page)
+    assert (step.commands, edit.commands) == ("count\n", "python -m docs.walk --edit <<'EOF'\nseed: 1\nEOF\n")
+    assert list(unlike(step.shown, "\nproblems 27\n\nheldout 11\n")) == ["- heldout   12\n+ heldout 11"]
 
 
 def test_what_a_backup_has_is_there_after_it_is_restored(toy_checkout: ToyCheckout, tmp_path: Path) -> None:
