@@ -21,9 +21,9 @@ from pathlib import Path
 
 from iterpref_core.storage.cores import usable_cores
 
-RUN = (sys.executable, "-m", "flows.cli", "run")
+RUN = (sys.executable, "-m", "iterpref_cli", "run")
 NOTHING_TO_DO = (sys.executable, "-m", "dvc", "repro")
-SWEEP = (sys.executable, "-m", "flows.cli", "sweep", "--objective", "dpo")
+SWEEP = (sys.executable, "-m", "iterpref_cli", "sweep", "--objective", "dpo")
 
 
 def main() -> None:

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel
+from typing import Literal, NamedTuple
 
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS, Published
@@ -28,12 +26,12 @@ LOCK = CHECKOUT / "config/environments/requirements.lock"
 Status = Literal["ok", "absent", "missing"]
 
 
-class Diagnosis(BaseModel):
+class Diagnosis(NamedTuple):
     """A finding. `missing` stops the configured experiment; `absent` only costs something. `detail` has the remedy."""
 
     name: str
-    status: Status
     detail: str
+    status: Status = "ok"
 
     @property
     def mark(self) -> str:
@@ -41,18 +39,14 @@ class Diagnosis(BaseModel):
         return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
 
 
-def _diagnose(name: str, detail: str, status: Status = "ok") -> Diagnosis:
-    return Diagnosis(name=name, status=status, detail=detail)
-
-
 def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing") -> Diagnosis:
     """Return the finding of a look at the machine, or the error that it raised, whose message has the remedy."""
     try:
-        return _diagnose(name, str(look()))
+        return Diagnosis(name, str(look()))
     except ModuleNotFoundError as error:
-        return _diagnose(name, f"{error}; make .venv/.installed", "missing")
+        return Diagnosis(name, f"{error}; make .venv/.installed", "missing")
     except (IterPrefError, OSError) as error:  # such as a checkout that cannot be written
-        return _diagnose(name, str(error), otherwise)
+        return Diagnosis(name, str(error), otherwise)
 
 
 def examine(params: Params) -> list[Diagnosis]:
@@ -76,15 +70,15 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 
     for layer, problem in probe_isolation().items():
         if problem:
-            yield _diagnose(f"isolation: {layer}", f"{problem}; {HOW_TO_GET[layer]}", "absent")
+            yield Diagnosis(f"isolation: {layer}", f"{problem}; {HOW_TO_GET[layer]}", "absent")
         else:
-            yield _diagnose(f"isolation: {layer}", "holds")
+            yield Diagnosis(f"isolation: {layer}", "holds")
     yield _probe("isolation", lambda: f"tier {choose(allow_unsafe=params.execution.allow_unsafe).tier}")
 
 
 def _versions() -> Iterator[Diagnosis]:
     """Compare Python and the packages with the lock, which is of Python 3.11."""
-    yield _diagnose("python", sys.version.partition(" ")[0])
+    yield Diagnosis("python", sys.version.partition(" ")[0])
     here = {item.name.lower().replace("_", "-"): item.version.partition("+")[0] for item in distributions()}
     locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"))
     # The lock has the packages of all extras; which of them are wanted here it does not say.
@@ -92,9 +86,9 @@ def _versions() -> Iterator[Diagnosis]:
     others = [f"{name} {here[name]} instead of {number}" for name, number in wanted.items() if here[name] != number]
     if others and sys.version_info[:2] == (3, 11):
         remedy = "rm .venv/.installed && make .venv/.installed"
-        yield _diagnose("packages", f"{'; '.join(others)}; {remedy}", "absent")
+        yield Diagnosis("packages", f"{'; '.join(others)}; {remedy}", "absent")
     else:
-        yield _diagnose("packages", f"{len(wanted) - len(others)} of {len(wanted)} as in {LOCK.name}")
+        yield Diagnosis("packages", f"{len(wanted) - len(others)} of {len(wanted)} as in {LOCK.name}")
 
 
 def examine_models(params: Params) -> Iterator[Diagnosis]:
@@ -107,7 +101,7 @@ def examine_models(params: Params) -> Iterator[Diagnosis]:
     yield _probe("model: debugger", lambda: _find_model(model.debugger, model.debugger_format, inference))
     if not BACKENDS[inference.backend].weights and not answers(url := f"{endpoint_url(inference)}/models"):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
-        yield _diagnose("endpoint", f"no list of models at {without_passwords(url)}: {remedy}", "absent")
+        yield Diagnosis("endpoint", f"no list of models at {without_passwords(url)}: {remedy}", "absent")
 
 
 def _find_model(name: str, prompt: PromptFormat, inference: InferenceParams) -> object:
@@ -141,10 +135,10 @@ def _benchmark_data(data: Published) -> Diagnosis:
     subject = f"data: {data.key}"
     if not copy:
         remedy = f"set {data.variable} to a copy of its data, or allow the download; else it is not measured"
-        return _diagnose(subject, remedy, "absent")
+        return Diagnosis(subject, remedy, "absent")
     if not Path(copy).exists():
-        return _diagnose(subject, f"{copy}: no such file; correct {data.variable}", "missing")
-    return _diagnose(subject, copy)
+        return Diagnosis(subject, f"{copy}: no such file; correct {data.variable}", "missing")
+    return Diagnosis(subject, copy)
 
 
 def examine_services() -> Iterator[Diagnosis]:
@@ -152,13 +146,13 @@ def examine_services() -> Iterator[Diagnosis]:
     none = "none: MLflow alone has the runs"
     yield _probe("Prefect", lambda: without_passwords(running_prefect() or none))
     if problem := check_server():
-        yield _diagnose("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
+        yield Diagnosis("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
     else:
-        yield _diagnose("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
+        yield Diagnosis("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
     if waiting := kept_entries():
         names = ", ".join(path.name for path in waiting)
         detail = f"not there: {names} in {entries_folder()}; the next run sends them; or remove the files"
-        yield _diagnose("MLflow: entries", detail, "absent")
+        yield Diagnosis("MLflow: entries", detail, "absent")
 
 
 def _find_accelerator() -> str:

@@ -52,8 +52,7 @@ def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
 
     findings = examine(read_params(set_))
     if json_:
-        records = [finding.model_dump() for finding in findings]
-        typer.echo(json.dumps(records, indent=2))
+        typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
     else:
         table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:

@@ -61,7 +61,7 @@ MAKEFILE = f"""
 .venv/.installed:
 	mkdir -p .venv/bin
 	for name in python dvc; do ln -sf {Path(sys.executable).parent}/$$name .venv/bin/$$name; done
-	printf '#!/bin/sh\\nexec {sys.executable} -m flows.cli "$$@"\\n' > .venv/bin/iterpref
+	printf '#!/bin/sh\\nexec {sys.executable} -m iterpref_cli "$$@"\\n' > .venv/bin/iterpref
 	chmod +x .venv/bin/iterpref
 """
 

@@ -92,7 +92,7 @@ class Checkout:
         return self.run(sys.executable, "-m", "dvc", *arguments)
 
 
-ITERPREF = (sys.executable, "-m", "flows.cli")
+ITERPREF = (sys.executable, "-m", "iterpref_cli")
 
 SMALLER = {
     "problems.student": 4,
@@ -142,6 +142,12 @@ class Toy(Checkout):
         self.wait_for(lambda: self.ran().count("slow") > before or run.poll() is not None)
         assert run.poll() is None, self.output()
         return run
+
+    def start_ui(self) -> subprocess.Popen[str]:
+        """Start `iterpref ui`, and return its process once the pages are there."""
+        ui = self.start(*ITERPREF, "ui")
+        self.wait_for(lambda: "Ctrl-C stops both" in self.output() or ui.poll() is not None)
+        return ui
 
     def wait_for(self, so: Callable[[], bool]) -> None:
         """Wait until something is so."""

@@ -43,8 +43,7 @@ def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:
 def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
     # Not 0: a server whose SQLite file is being written answers 503 at times, and the same request is answered next.
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
-    ui = toy.start(*ITERPREF, "ui")
-    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
+    ui = toy.start_ui()
     run = toy.start_run()
     descendant(ui, "prefect server").kill()
     (toy.path / "block").unlink()

@@ -12,15 +12,14 @@ import pytest
 
 from tasks.lock import only_run
 from tests.dvc_repository import reproduce
-from tests.pipeline.conftest import ITERPREF, PATIENCE_S, Toy, descendant
+from tests.pipeline.conftest import PATIENCE_S, Toy, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_started(toy: Toy) -> None:
     _a_killed_run_takes_its_stage_along(toy)
-    ui = toy.start(*ITERPREF, "ui")
-    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
+    ui = toy.start_ui()
     prefect = (toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8")
     for page in re.findall(r"http://[\w.:]+", toy.output()):
         assert httpx.get(page).status_code == 200, page
@@ -55,8 +54,7 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
 
 
 def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy: Toy) -> None:
-    ui = toy.start(*ITERPREF, "ui")
-    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output() or ui.poll() is not None)
+    ui = toy.start_ui()
     toy.wait_for(lambda: len(_deployments((toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8"))) == 2)
     left = psutil.Process(ui.pid).children(recursive=True)
     ui.terminate()

@@ -52,8 +52,9 @@ def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path: Path) ->
     environment = kept | addresses | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect")}
     command = [sys.executable, "-c", program, *addresses.values()]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    for server in ("MLflow", "Prefect"):
-        assert [line for line in done.stdout.splitlines() if server in line and "127.0.0.1:9" in line], server
+    for server, status in {"MLflow": "absent", "Prefect": "missing"}.items():
+        (told,) = [line for line in done.stdout.splitlines() if f"'{server}'" in line and "127.0.0.1:9" in line]
+        assert f"'{status}'" in told, "an MLflow that is away stops nothing"
     assert SECRET not in done.stdout + done.stderr
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path

@@ -11,7 +11,7 @@ from iterpref_core.records.input_files import parse_yaml, read_yaml
 from iterpref_core.training.objectives.losses import sigmoid_loss
 from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
 from tasks.grid import trained_objectives
-from tasks.profiles import own_values, write_params, write_values
+from tasks.profiles import write_params, write_values
 from tests.settings import ROOT
 
 Rates = tuple[float, float]
@@ -108,28 +108,6 @@ def test_every_objective_has_the_rates_that_a_profile_is_for(
             if profile == "stand-in" and name in ablations:
                 expected = (1e-5, float(name.endswith("-rpo") or name == "sft-rejected"))
             assert _rates(name, found) == expected, (profile, name)
-
-
-def test_what_changed_is_said_and_values_win_over_the_profile(params: Path) -> None:
-    changes = write_params("tiny", {"training.epochs": 7}, params, PROFILES)
-    assert "training.epochs: 3 → 7" in changes
-    assert load_params(params).training.epochs == 7
-    assert write_params("tiny", {"training.epochs": 7}, params, PROFILES) == []
-
-
-def test_another_profile_leaves_what_the_user_has_set(params: Path) -> None:
-    write_params("own", {"model.student": "some/model", "model.debugger": "other/model"}, params, PROFILES)
-    write_values({"training.epochs": 7}, params)
-    assert own_values(params, PROFILES) == {
-        "model.student": "some/model", "model.debugger": "other/model", "training.epochs": 7,
-    }  # fmt: skip
-    write_params("own-lora", {}, params, PROFILES)
-    found = load_params(params)
-    assert (found.profile, found.model.student, found.model.debugger) == ("own-lora", "some/model", "other/model")
-    assert (found.training.epochs, found.training.lora) == (7, {"r": 16, "lora_alpha": 32})
-    write_params("own", {"training.epochs": 2}, params, PROFILES)
-    found = load_params(params)
-    assert (found.training.epochs, found.training.lora, found.model.student) == (2, None, "some/model")
 
 
 def test_a_value_that_is_optional_can_be_created(params: Path) -> None:

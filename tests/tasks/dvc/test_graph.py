@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ from tests.settings import ROOT
 
 
 @pytest.fixture(scope="module")
+def repo() -> Iterator[Repo]:
+    """DVC's view of this checkout."""
+    with Repo(str(ROOT)) as repo:
+        yield repo
+
+
+@pytest.fixture(scope="module")
 def graph() -> dict:  # type: ignore[type-arg]
     return load_graph(ROOT)
 
@@ -40,9 +48,8 @@ def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg
 
 
 @pytest.mark.parametrize("left", ["__pycache__", ".ruff_cache", ".mypy_cache"])
-def test_what_tools_leave_beside_the_code_makes_no_stage_stale(left: str) -> None:
-    with Repo(str(ROOT)) as repo:
-        assert repo.dvcignore.is_ignored_dir(str(ROOT / "iterpref_core/execution/kinds" / left))
+def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo: Repo, left: str) -> None:
+    assert repo.dvcignore.is_ignored_dir(str(ROOT / "iterpref_core/execution/kinds" / left))
 
 
 def test_versions_of_libraries_are_dependencies() -> None:
@@ -62,24 +69,19 @@ def test_versions_of_libraries_are_dependencies() -> None:
     assert {name for names in used.values() for name in names} == set(versions)
 
 
-def test_a_new_beta_reruns_the_trainings_whose_objective_has_one() -> None:
-    from dvc.repo import Repo
-
+def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo: Repo) -> None:
     readers, trainings = set(), set()
-    with Repo(str(ROOT)) as repo:
-        for stage in repo.index.stages:
-            group, _, objective = stage.name.partition("@")
-            if group == "training":
-                trainings.add(objective)
-            if any("training.beta" in dep.params for dep in stage.params):
-                readers.add(stage.name)
+    for stage in repo.index.stages:
+        group, _, objective = stage.name.partition("@")
+        if group == "training":
+            trainings.add(objective)
+        if any("training.beta" in dep.params for dep in stage.params):
+            readers.add(stage.name)
     assert "sft" in trainings
     assert readers == {f"training@{name}" for name in trainings if OBJECTIVES[name].loss is not None}
 
 
 def commands(root: Path) -> dict[str, str]:
-    from dvc.repo import Repo
-
     with Repo(str(root)) as repo:
         return {stage.name: stage.cmd for stage in repo.index.stages}
 
@@ -94,13 +96,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_no_stage_reads_a_folder_that_several_write_into() -> None:
+def test_no_stage_reads_a_folder_that_several_write_into(repo: Repo) -> None:
     """DVC has no digest of such a folder: `dvc repro --pull` fetched nothing, and ended with an error."""
-    from dvc.repo import Repo
-
-    with Repo(str(ROOT)) as repo:
-        read = {str(dep.fs_path) for stage in repo.index.stages for dep in stage.deps}
-        written = {str(out.fs_path) for out in repo.index.outs}
+    read = {str(dep.fs_path) for dep in repo.index.deps}
+    written = {str(out.fs_path) for out in repo.index.outs}
     assert written & read
     assert [path for path in read if any(Path(path) in Path(out).parents for out in written)] == []
 
@@ -114,40 +113,27 @@ def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(
         report.run(load_params(), *(word for option in models.items() for word in option))
 
 
-def test_a_model_that_no_stage_trains_is_evaluated_by_one_row(checkout: Path) -> None:
-    from dvc.repo import Repo
-
-    path = checkout / "dvc.yaml"
-    row = "      base: models/student\n"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(row) == 1
-    path.write_text(text.replace(row, f"{row}      ipo: models/trained/ipo\n"), encoding="utf-8")
-    assert " --ipo models/trained/ipo" in commands(checkout)["report"]
-    with Repo(str(checkout)) as repo:
-        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@ipo")
-        assert "models/trained/ipo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
-    assert "training@ipo" not in commands(checkout)
-
-
-def test_the_report_depends_on_the_models_of_the_graph(checkout: Path) -> None:
+def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout: Path) -> None:
+    """One that no stage trains has a row of the evaluation alone."""
     before = commands(checkout)["report"]
     assert " --rpo models/trained/rpo" in before
     content = read_yaml(checkout / "dvc.yaml")
     for stage in ("training", "evaluation"):
         del content["stages"][stage]["foreach"]["rpo"]
     content["stages"]["report"]["deps"].remove("results/rpo")
+    content["stages"]["evaluation"]["foreach"]["ipo"] = "models/trained/ipo"
     content["plots"] = []
     (checkout / "dvc.yaml").write_text(json.dumps(content), encoding="utf-8")
     after = commands(checkout)
-    assert "training@rpo" not in after
-    assert after["report"] == before.replace(" --rpo models/trained/rpo", "")
+    assert {"training@rpo", "training@ipo"}.isdisjoint(after)
+    assert after["report"] == before.replace(" --rpo models/trained/rpo", "") + " --ipo models/trained/ipo"
+    with Repo(str(checkout)) as repo:
+        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@ipo")
+        assert "models/trained/ipo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
 
 
-def test_the_metrics_of_dvc_are_those_that_people_compare() -> None:
-    from dvc.repo import Repo
-
-    with Repo(str(ROOT)) as repo:
-        metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
+def test_the_metrics_of_dvc_are_those_that_people_compare(repo: Repo) -> None:
+    metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
     assert metrics == {"metrics.json", *(str(pass_at_1_path(name)) for name in models)}
 
@@ -156,8 +142,6 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As under `dvc repro`: who freezes the pairs does not pay for trajectories that nobody reads."""
-    from dvc.repo import Repo
-
     monkeypatch.chdir(checkout)  # DVC writes the dvc.yaml of the present folder
     assert frozen_line(load_graph()) == ""
     with Repo() as repo:
@@ -170,8 +154,6 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
 
 def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
-    from dvc.repo import Repo
-
     monkeypatch.chdir(checkout)
     path = checkout / "dvc.yaml"
     before = path.read_text(encoding="utf-8")

@@ -1,9 +1,12 @@
 """A clone fetches what DVC's remote has, and only what the remote does not have is computed."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from dvc.repo import Repo
 
 from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import load_graph, survey
@@ -28,37 +31,70 @@ CONFIG = """
     no_scm = True
     remote = store
 ['remote "store"']
-    url = STORE
+    STORE
 """
 
 
 @pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The present folder: a clone of a repository whose results were pushed. LOG, beside both, has all that ran."""
-    from dvc.repo import Repo
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A place for results, in the words of DVC's configuration: a folder, or a bucket of S3."""
+    if getattr(request, "param", "folder") == "folder":
+        yield f"url = {tmp_path / 'store'}"
+        return
+    from moto.server import ThreadedMotoServer
 
-    first = tmp_path / "first"
-    first.mkdir()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    assert httpx.put(f"{url}/bucket").status_code == 200
+    yield f"url = s3://bucket/x\n    endpointurl = {url}"
+    server.stop()
+
+
+def push_and_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str, store: str, *tracked: str) -> Path:
+    """Run a graph, push its results, and make the present folder a clone of it.
+
+    Args:
+        tmp_path: the folder of both.
+        monkeypatch: goes there.
+        graph: the content of dvc.yaml.
+        store: the remote.
+        tracked: files, which `dvc add` tracks.
+    """
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        (folder / "problems").mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        init_dvc(no_scm=True)
     monkeypatch.chdir(first)
-    init_dvc(no_scm=True)
-    (first / "dvc.yaml").write_text(GRAPH.replace("LOG", str(tmp_path / "log")))
-    (first / ".dvc" / "config").write_text(CONFIG.replace("STORE", str(tmp_path / "store")))
+    Path("dvc.yaml").write_text(graph.replace("LOG", str(tmp_path / "log")))
+    Path(".dvc/config").write_text(CONFIG.replace("STORE", store))
+    for name in tracked:
+        Path(name).write_text("mine\n")
+        with Repo() as repo:
+            repo.add([name])
     reproduce()
     with Repo() as repo:
         repo.push(run_cache=True)
-    second = tmp_path / "second"
-    second.mkdir()
+    for name in ("dvc.yaml", "dvc.lock", ".dvc/config", *(f"{name}.dvc" for name in tracked)):
+        shutil.copy2(name, second / name)
     monkeypatch.chdir(second)
-    init_dvc(no_scm=True)
-    for name in ("dvc.yaml", "dvc.lock", ".dvc/config"):
-        shutil.copy2(first / name, second / name)
     return second
+
+
+@pytest.fixture
+def clone(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The present folder: a clone of a repository whose results were pushed. LOG, beside both, has all that ran."""
+    return push_and_clone(tmp_path, monkeypatch, GRAPH, store)
 
 
 def ran(clone: Path) -> list[str]:
     return (clone.parent / "log").read_text().split()
 
 
+@pytest.mark.parametrize("store", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
 def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone: Path) -> None:
     pull_outputs(["one", "two"])
     assert (clone / "two.txt").read_text() == "1\n1\n"
@@ -93,33 +129,14 @@ def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone: Path
 
 
 def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stage `problems` reads the folder `problems`, in which a user's own are."""
-    from dvc.repo import Repo
-
-    first = tmp_path / "first"
-    (first / "problems").mkdir(parents=True)
-    monkeypatch.chdir(first)
-    init_dvc(no_scm=True)
     graph = "stages: {problems: {cmd: cat problems/*.jsonl > out, deps: [problems], outs: [out]}}"
-    (first / "dvc.yaml").write_text(graph)
-    (first / ".dvc/config").write_text(CONFIG.replace("STORE", str(tmp_path / "store")))
-    (first / "problems/mine.jsonl").write_text("mine\n")
-    with Repo() as repo:
-        repo.add(["problems/mine.jsonl"])
-    reproduce()
-    with Repo() as repo:
-        repo.push(run_cache=True)
-    second = tmp_path / "second"
-    (second / "problems").mkdir(parents=True)
-    monkeypatch.chdir(second)
-    init_dvc(no_scm=True)
-    for name in ("dvc.yaml", "dvc.lock", ".dvc/config", "problems/mine.jsonl.dvc"):
-        shutil.copy2(first / name, second / name)
+    second = push_and_clone(tmp_path, monkeypatch, graph, store, "problems/mine.jsonl")
     names = list(load_graph())
     assert sorted(names) == ["problems", "problems/mine.jsonl.dvc"]
-    monkeypatch.chdir(first)
+    monkeypatch.chdir(tmp_path)
     assert list(load_graph(second)) == names, "a sweep looks at its worktrees from outside"
     monkeypatch.chdir(second)
     pull_outputs(names)
