@@ -20,7 +20,6 @@ from iterpref_core.programs.answers.extraction import (
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
 from iterpref_core.records import Sample
-from iterpref_core.records.results import TokenCounts
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +41,7 @@ class FoundPrograms:
         missing: (task, the reason why an answer to it is missing).
         counts: further counts of texts, for `Measurement.answers`.
         sampling: how the model was asked; None where none was.
-        tokens: the tokens of a model's answers.
-        cost_usd: their price, if it is known.
+        answers: the model's answers; None where none was asked.
         extracted: True if the programs were found in the answers of a file.
         partial: the number of all tasks, where only some have a program.
     """
@@ -55,8 +53,7 @@ class FoundPrograms:
     missing: Sequence[tuple[Any, str]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     sampling: dict[str, Any] | None = None
-    tokens: TokenCounts | None = None
-    cost_usd: float | None = None
+    answers: Answers | None = None
     extracted: bool | None = None
     partial: int | None = None
 
@@ -91,8 +88,7 @@ def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
         missing=missing,
         counts=counts,
         sampling=_describe_sampling(benchmark, answers),
-        tokens=answers.tokens,
-        cost_usd=answers.cost_usd,
+        answers=answers,
     )
 
 

@@ -54,8 +54,7 @@ def compare_models(
                 theirs = models[against].measured.get(benchmark)
                 if theirs is None:
                     continue
-                check_same_data(benchmark, {name: ours, against: theirs})
-                comparison = compare_results(ours, theirs)
+                comparison = compare_results(benchmark, {name: ours, against: theirs})
                 if comparison is not None:
                     comparisons[benchmark] = comparison
     return compared
@@ -83,8 +82,7 @@ def compare_with_first(
         comparison = None
         tasks = None
         if base is not None and name != first:
-            check_same_data(benchmark, {name: result, first: base})
-            comparison = compare_results(result, base)
+            comparison = compare_results(benchmark, {name: result, first: base})
             tasks = comparison.n if comparison else 0
         row = ScoreRow.of(
             name,
@@ -99,28 +97,23 @@ def compare_with_first(
     return rows
 
 
-def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
-    """Refuse to compare other tasks: under the same name they may have been composed anew in between.
-
-    Raises:
-        InputError: the results are of different data.
-    """
-    digests = {name: result.data.sha256[:12] for name, result in results.items()}
-    if len({result.data.sha256 for result in results.values()}) > 1:
-        raise InputError(
-            f"{benchmark}: {' and '.join(digests)} were measured on different data ({', '.join(digests.values())}); "
-            "evaluate both on the same file"
-        )
-
-
-def compare_results(ours: Measured, theirs: Measured) -> Comparison | None:
+def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparison | None:
     """Compare a model's result with another's, on the tasks that both were judged on.
 
     Args:
-        ours: the model's result.
-        theirs: the other model's result.
+        benchmark: the benchmark's name.
+        results: name → result, of the model and of the other one.
 
     Returns:
         The comparison, or None if the models share no task.
+
+    Raises:
+        InputError: the results are of different data: under the same name tasks may have been composed anew.
     """
+    ours, theirs = results.values()
+    if ours.data.sha256 != theirs.data.sha256:
+        raise InputError(
+            f"{benchmark}: {' and '.join(results)} were measured on different data ({ours.data.sha256[:12]}, "
+            f"{theirs.data.sha256[:12]}); evaluate both on the same file"
+        )
     return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts))

@@ -102,6 +102,18 @@ def text_hash(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
+def read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
+    """Return the records of the chosen tasks by task_id; if a task has several, the last one.
+
+    The file is streamed, and only these records are held: a run of CodeFlow may have gigabytes.
+    """
+    records = {}
+    for record in read_jsonl(path, kind):
+        if record.task_id in chosen:
+            records[record.task_id] = record
+    return records
+
+
 def cut(text: str, longest: int) -> str:
     r"""Return the beginning of a text, with the number of characters that were left out.
 
@@ -168,12 +180,12 @@ def _entries(
     params: CodeflowParams,
 ) -> Iterator[Json]:
     """Yield the chosen trajectories in the page's form, each with its pair."""
-    problems = _read_chosen(files.problems, Problem, outcomes)
-    pairs = _read_chosen(files.pairs, PreferencePair, outcomes)
-    spans = _read_chosen(files.spans, FocalSpans, pairs)
+    problems = read_chosen(files.problems, Problem, outcomes)
+    pairs = read_chosen(files.pairs, PreferencePair, outcomes)
+    spans = read_chosen(files.spans, FocalSpans, pairs)
     for item in spans.values():
         check_spans(item, pairs[item.task_id], files.spans)
-    trajectories = _read_chosen(files.trajectories, Trajectory, outcomes)
+    trajectories = read_chosen(files.trajectories, Trajectory, outcomes)
     for task_id, outcome in outcomes.items():
         pair = pairs.get(task_id)
         trajectory = trajectories[task_id]
@@ -189,18 +201,6 @@ def _entries(
         if pair:
             entry["pair"] = _pair(pair, spans.get(task_id))
         yield entry
-
-
-def _read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
-    """Return the records of the chosen tasks by task_id; if a task has several, the last one.
-
-    The file is streamed, and only these records are held: a run of CodeFlow may have gigabytes.
-    """
-    records = {}
-    for record in read_jsonl(path, kind):
-        if record.task_id in chosen:
-            records[record.task_id] = record
-    return records
 
 
 def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from iterpref_core.evaluation.report.csv_tables import write_tables
-from iterpref_core.evaluation.report.explorer import Explored, text_hash, write_explorer
+from iterpref_core.evaluation.report.explorer import Explored, read_chosen, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import Summary, write_summary
@@ -85,10 +85,7 @@ def choose_pairs(
         key=lambda item: text_hash(item.task_id),
     )
     regions = {item.task_id: item for item in drawn}
-    pairs_by_task = {}
-    for pair in read_jsonl(pairs, PreferencePair):
-        if pair.task_id in regions:
-            pairs_by_task[pair.task_id] = pair
+    pairs_by_task = read_chosen(pairs, PreferencePair, regions)
     chosen = []
     for task_id, region in regions.items():
         if task_id in pairs_by_task:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import check_same_data, compare_results
+from iterpref_core.evaluation.report.comparisons import compare_results
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
 from iterpref_core.evaluation.statistics.comparison import Comparison
@@ -98,13 +98,12 @@ def compare_with_baseline(
     for name in names:
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
-        check_same_data(name, {"baseline": before, "candidate": after})
+        comparison = compare_results(name, {"candidate": after, "baseline": before})
         if before.n != after.n:
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
                 "evaluate again where programs could not be run (infra_error)"
             )
-        comparison = compare_results(after, before)
         if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         compared[name] = comparison

@@ -7,7 +7,6 @@ together, and comments and marks of streams may stand around one that is none.
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,11 +150,10 @@ def _joined(stream: str) -> dict[str, Any]:
     texts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
     choice: dict[str, Any] = {}
     reply: dict[str, Any] = {"choices": [choice]}
-    is_done = False
-    for piece in _pieces(stream):
-        if piece is None:
-            is_done = True
-            continue
+    events = _DATA.findall(stream)
+    pieces = [event for event in events if event.strip() != "[DONE]"]
+    for event in pieces:
+        piece = _object(event, "a piece of the stream")
         for field in ("usage", "error", "model"):
             reply[field] = piece.get(field) or reply.get(field)
         parts = piece.get("choices") or ()
@@ -168,20 +166,12 @@ def _joined(stream: str) -> dict[str, Any]:
                 choice[field] = part.get(field) or choice.get(field)
             if delta.get("tool_calls"):
                 choice["tool_calls"] = delta["tool_calls"]
+    is_done = len(pieces) < len(events)
     if not is_done and not choice.get("finish_reason") and not reply.get("error"):
         raise ReplyError("the stream ends before the answer does")
     choice["message"] = {field: "".join(parts) for field, parts in texts.items()}
     choice["message"]["tool_calls"] = choice.pop("tool_calls", None)
     return reply
-
-
-def _pieces(stream: str) -> Iterator[dict[str, Any] | None]:
-    """Yield the pieces of a stream, and None for the mark of its end."""
-    for event in _DATA.findall(stream):
-        if event.strip() == "[DONE]":
-            yield None
-            continue
-        yield _object(event, "a piece of the stream")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 The model itself is opened when it is first asked for an answer that is not kept.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -62,7 +61,6 @@ class StoredModel(Model):
         self._open_inner = open_inner
         self._inner: Model | None = None
         self._failure: Exception | None = None
-        self._opening = threading.Lock()
         self._identity = identity
         self._store = store
         self._caps = caps
@@ -129,17 +127,16 @@ class StoredModel(Model):
             self._store.invalidate(keys - self._seen)
 
     def _opened(self) -> Model:
-        with self._opening:
-            # A server that does not start took minutes to say so: many questions at once are not as many attempts.
-            if self._failure is not None:
-                raise self._failure
-            if self._inner is None:
-                try:
-                    self._inner = self._open_inner()
-                except Exception as failure:
-                    self._failure = failure
-                    raise
-            return self._inner
+        # A server that does not start took minutes to say so: many questions at once are not as many attempts.
+        if self._failure is not None:
+            raise self._failure
+        if self._inner is None:
+            try:
+                self._inner = self._open_inner()
+            except Exception as failure:
+                self._failure = failure
+                raise
+        return self._inner
 
     def _reason_to_withhold(self, request: Request) -> str | None:
         if not (self._guarded and request.private):

@@ -136,22 +136,16 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     folder = Path(source.name_or_path)
     model = str(folder.resolve()) if folder.is_dir() else source.name_or_path
     command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server"]
-    command += ["--model", model]
+    command += ["--model", model, "--served-model-name", SERVED_NAME]
+    command += ["--host", _LOOPBACK, "--port", str(port)]
+    command += ["--enable-prefix-caching", "--disable-uvicorn-access-log", "--max-model-len", "auto"]
     if source.revision:
-        command += ["--revision", source.revision]
-        command += ["--tokenizer-revision", source.revision]
-    command += ["--served-model-name", SERVED_NAME]
-    command += ["--host", _LOOPBACK]
-    command += ["--port", str(port)]
-    command += ["--enable-prefix-caching"]
-    command += ["--disable-uvicorn-access-log"]
-    command += ["--max-model-len", "auto"]
+        command += ["--revision", source.revision, "--tokenizer-revision", source.revision]
     if not shutil.which("nvidia-smi"):
         # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
         command += ["--enforce-eager"]
     # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
-    command += ["--tokenizer-mode", "hf"]
-    command += ["--generation-config", "vllm"]
+    command += ["--tokenizer-mode", "hf", "--generation-config", "vllm"]
     saved = read_config(str(source)).dtype
     if saved:
         command += ["--dtype", str(saved).removeprefix("torch.")]

@@ -24,12 +24,11 @@ from iterpref_core.programs.answers.python_text import (
     Excerpt,
     Parser,
     Rank,
-    entry_name,
     is_prose,
     rank,
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
-from iterpref_core.programs.source_code.names import bound_names, unbound_names
+from iterpref_core.programs.source_code.names import bound_names, entry_name, unbound_names
 
 _WITHOUT_WIDTH = "\ufeff\u200b\u2060"
 """A byte order mark and the like, which some servers put before a text."""
@@ -245,7 +244,7 @@ def _cut_program(text: str, outside: str, entry_point: str | None) -> str | None
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a text stands between lines with fences or end tokens."""
+    """Yield where a text stands between lines with fences."""
     start = 0
     for mark in re.finditer(rf"^.*(?:{_FENCE.pattern}).*\n?", text, re.MULTILINE):
         yield start, mark.start()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 
 STATEMENT = re.compile(
@@ -87,7 +88,7 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
     """
     nodes = _outer_nodes(tree)
-    definitions = [node for node in nodes if isinstance(node, _DEFINITIONS)]
+    definitions = [node for node in nodes if isinstance(node, _Definition)]
     name = entry_name(entry_point or "")
     if name:
         found = _rank_of_name(nodes, name, of_class=name != entry_point)
@@ -99,16 +100,6 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     if all(map(_is_stub, definitions)):
         return Rank.NOTHING
     return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
-
-
-def entry_name(entry_point: str) -> str:
-    """Return the name that a program must define: the last one of a dotted path.
-
-    >>> entry_name("Solution().add"), entry_name("add")
-    ('add', 'add')
-    """
-    names: list[str] = re.findall(r"\w+", entry_point)
-    return names[-1] if names else ""
 
 
 def is_prose(statement: ast.stmt) -> bool:
@@ -128,7 +119,6 @@ def _is_idle(statement: ast.stmt) -> bool:
     return not any(isinstance(node, calls) for node in ast.walk(statement))
 
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -155,7 +145,7 @@ def _rank_of_name(nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Ran
     found = []
     methods = {method for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
     for node in nodes:
-        if isinstance(node, _DEFINITIONS) and node.name == name:
+        if isinstance(node, _Definition) and node.name == name:
             is_method = node in methods and not of_class
             full = Rank.ALIAS if is_method else Rank.ENTRY_POINT
             found.append(Rank.NOTHING if _is_stub(node) else full)

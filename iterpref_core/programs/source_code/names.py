@@ -3,6 +3,7 @@
 import ast
 import builtins
 import keyword
+import re
 
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
@@ -36,6 +37,16 @@ def undefined_names(code: str) -> list[str]:
 def is_name(text: str) -> bool:
     """Return True if Python takes a text for a name that a program may define."""
     return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def entry_name(entry_point: str) -> str:
+    """Return the name that a program must define: the last one of a dotted path.
+
+    >>> entry_name("Solution().add"), entry_name("add")
+    ('add', 'add')
+    """
+    names: list[str] = re.findall(r"\w+", entry_point)
+    return names[-1] if names else ""
 
 
 def unbound_names(tree: ast.Module) -> list[str]:

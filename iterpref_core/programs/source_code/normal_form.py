@@ -9,11 +9,11 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
-import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
 
+from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
@@ -129,7 +129,7 @@ def entry_form(code: str, entry_point: str) -> tuple[object, int]:
         SyntaxError: the program does not parse.
     """
     tree = shared_tree(code)
-    *_, name = ["", *re.findall(r"\w+", entry_point)]
+    name = entry_name(entry_point)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     named = [node for node in (*_functions(tree.body), *classes) if _name(node) == name]
     return _sized_form((named or [tree])[-1])

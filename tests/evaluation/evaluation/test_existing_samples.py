@@ -98,13 +98,3 @@ def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
     assert scored(path, setting, "humaneval").pass_at_1 == 1
     path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
     assert scored(path, setting, "humaneval").pass_at_1 == 0
-
-
-def test_samples_without_a_program_are_counted(
-    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = write(tmp_path, {"h/double": "", "h/square": "def g(x):\n    return x * x\n"})
-    scored(path, setting)
-    assert results(tmp_path / "out")["heldout"]["answers"] == {"empty": 1, "no_program": 1, "no_entry_point": 1}
-    assert "heldout: 1 of 2 answers hold no program (1 are empty)" in caplog.text
-    assert "heldout: 1 of 2 answers do not define the function that their task asks for" in caplog.text

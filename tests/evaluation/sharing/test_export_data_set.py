@@ -16,7 +16,6 @@ from iterpref_core.records import (
     PreferencePair,
 )
 from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.input_files import parse_yaml
 from iterpref_core.records.prompt_messages import read_prompt
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
@@ -48,11 +47,6 @@ def load(tmp_path: Path) -> Iterator[Any]:
 def written(path: Path, records: list[Any]) -> Path:
     write_jsonl(path, records)
     return path
-
-
-def front_matter(card: str) -> dict[str, Any]:
-    found: dict[str, Any] = parse_yaml(card.split("---\n")[1])
-    return found
 
 
 def describe(data: DataSet) -> str:

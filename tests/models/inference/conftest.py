@@ -1,4 +1,4 @@
-"""Calls that fail are asked again without a pause, and four times in all."""
+"""Calls that fail are tried four times."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,8 +12,7 @@ from tests.models.inference.endpoints import Ask, opened
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
+def _four_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 4)
 
 

@@ -142,7 +142,7 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     assert not defines("def f(x", "f")
 
 
-WITH_EXAMPLES = ("answers.extraction", "answers.reasoning", "answers.code_runs", "answers.python_text")
+WITH_EXAMPLES = ("answers.extraction", "answers.reasoning", "answers.code_runs")
 
 
 @pytest.mark.parametrize("module", [*WITH_EXAMPLES, "source_code.line_diff", "source_code.lines", "source_code.names"])
