@@ -7,7 +7,6 @@ of each architecture is tried on one probe pair, before anything is computed for
 longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -25,8 +24,6 @@ from iterpref_core.training.model.label_head import add_label_head, base_of, bat
 from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.model.unseen import RANDOM
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-
-logger = logging.getLogger(__name__)
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
@@ -136,26 +133,6 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield config
         inner = [value for value in vars(config).values() if hasattr(value, "to_diff_dict")]
         yield from _nested(inner)
-
-
-def exact_layout(
-    policy: PreTrainedModel | PeftModel, layout: Layout, longest: int, dtype: torch.dtype | None = None
-) -> Layout:
-    """Return `padded` in place of a layout in which a model's pairs are not exact, and warn; `padded` is not tried.
-
-    Args:
-        policy: as for `check_parity`.
-        layout: the one asked for.
-        longest: as for `check_parity`.
-        dtype: as for `check_parity`.
-    """
-    if layout == "fork":
-        try:
-            check_parity(policy, layout, longest, dtype=dtype)
-        except ConfigError as error:
-            logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
-            return "padded"
-    return layout
 
 
 @torch.no_grad()

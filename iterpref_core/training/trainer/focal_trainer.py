@@ -3,6 +3,7 @@
 A script and the stage run the same one.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -43,7 +44,6 @@ from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import (
     Noise,
     check_parity,
-    exact_layout,
     rounding_dtype,
     saved_as_given,
     silent,
@@ -61,6 +61,8 @@ from iterpref_core.training.trainer.trainer_inputs import (
     read_rows,
     settings_of_trainer,
 )
+
+logger = logging.getLogger(__name__)
 
 Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
 """Tokenized pairs, or some of them."""
@@ -191,12 +193,16 @@ class FocalDPOTrainer(BaseTrainer):
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
-        exact = exact_layout(self.model, layout, longest, rounding_dtype(base))
-        if exact != layout:
-            base.set_attn_implementation(own)
-        if exact == "padded":
-            check_parity(self.model, exact, longest, dtype=rounding_dtype(base))
-        return exact
+        dtype = rounding_dtype(base)
+        if layout == "fork":
+            try:
+                check_parity(self.model, layout, longest, dtype=dtype)
+                return layout
+            except ConfigError as error:
+                logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
+                base.set_attn_implementation(own)
+        check_parity(self.model, "padded", longest, dtype=dtype)
+        return "padded"
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:
         """Check weights that several processes share, which are whole in none, as they are prepared for training."""

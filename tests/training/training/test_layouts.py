@@ -104,13 +104,6 @@ def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count() -> None:
     assert _padded([pair])["input_ids"].numel() == 34
 
 
-def test_several_pairs_share_a_row_and_few_slots_are_wasted() -> None:
-    batch = _fork([_pair([1] * length, [2, 3], [2, 4], [0, 1]) for length in (12, 5, 3, 8, 2)])
-    rows, width = batch["input_ids"].shape
-    assert rows < 5
-    assert rows * width <= 1.1 * sum(length + 2 for length in (12, 5, 3, 8, 2))
-
-
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
 def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
     width, placements = pack(lengths, multiple)

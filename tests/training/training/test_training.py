@@ -39,7 +39,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path, score_pairs, score_rows
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer.checkpoint import last_checkpoint, mark_whole, run_key
+from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
@@ -270,19 +270,6 @@ def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(
     files = {each: places.pop(each) for each in ("pairs", "spans")}
     with pytest.raises(InputError, match=f"{name}: {name} lies in .*out, which the trained model replaces"):
         train_objective(files, inputs[2], "dpo", params, out, **places)
-
-
-def test_a_checkpoint_cut_off_in_mid_write_is_passed_over(tmp_path: Path) -> None:
-    for step in (5, 10, 15):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / "trainer_state.json").write_text("{}")
-        if step == 5:
-            mark_whole(folder)
-    newest = last_checkpoint(tmp_path)
-    assert newest is not None
-    assert newest.name == "checkpoint-5"
-    assert last_checkpoint(tmp_path / "absent") is None
 
 
 def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> torch.Tensor:
