@@ -16,13 +16,14 @@ from tests.evaluation.evaluation.scoring import measuring
 from .conftest import EvalPlusSlice
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
+ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
 
 
 @pytest.fixture
 def samples(tmp_path: Path, problems: Path) -> Path:
     """Right programs within answers."""
     assert problems.exists()
-    return write(tmp_path, {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()})
+    return write(tmp_path, ANSWERS)
 
 
 def write(folder: Path, solutions: dict[str, str], field: str = "solution") -> Path:
@@ -83,9 +84,12 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
         scored(write(tmp_path, {"other": "pass"}), setting, partial=True)
 
 
-def test_a_completion_of_prose_is_not_glued_to_it(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
-    path = write(tmp_path, RIGHT, "completion")
-    assert scored(path, setting).pass_at_1 == 1
+@pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])
+def test_a_completion_of_prose_is_not_glued_to_it(
+    setting: EvaluationSetting, problems: Path, tmp_path: Path, completions: dict[str, str], *, extract: bool
+) -> None:
+    path = write(tmp_path, completions, "completion")
+    assert scored(path, setting, extract=extract).pass_at_1 == 1
 
 
 def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(

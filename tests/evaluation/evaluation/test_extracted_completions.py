@@ -71,15 +71,3 @@ def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(
     result = asked("humaneval", sampler_of(RecordedModel(answer), tmp_path, instruct=True), setting)
     by_file = json.loads((tmp_path / "out/results.json").read_text())["benchmarks"]["humaneval"]
     assert result["verdicts"] == by_file["verdicts"]
-
-
-def test_a_completion_of_prose_is_read_alone(setting: EvaluationSetting, problems: Path, tmp_path: Path) -> None:
-    assert problems.exists()
-    right = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
-    path = tmp_path / "rows.jsonl"
-    rows = [{"task_id": name, "completion": f"Sure:\n```python\n{code}```\n"} for name, code in right.items()]
-    path.write_text("\n".join(map(json.dumps, rows)))
-    assert (
-        score_samples(path, measuring(setting, "heldout"), tmp_path / "out", extract=True).measured["heldout"].pass_at_1
-        == 1
-    )

@@ -107,11 +107,7 @@ def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: Evaluat
 FAILING = [
     ("sum", "print('3 ')\nprint()", "wrong_answer"),  # right in the first test, blanks and all
     ("sum", "a, b = map(int, input().split())\nprint(a, b)", "wrong_answer"),
-    ("sum", "print(1 / 0)", "exception"),
-    ("sum", "print(", "syntax_error"),
     ("sum", "", "syntax_error"),
-    ("sum", "import os\nos._exit(0)", "exited_early"),
-    ("sum", "while True: pass", "timeout"),
     ("half", "print(round(int(input()) / 2))", "wrong_answer"),
     ("largest", "class Solution:\n    def largest(self, values):\n        return values[0]", "wrong_answer"),
     ("largest", "class Solution:\n    def biggest(self, values):\n        return max(values)", "exception"),
