@@ -127,9 +127,11 @@ def opened_repo(root: Path) -> Iterator[Any]:
     the file. DVC holds no lock while a stage's command runs, so that the command itself can come here.
 
     Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+        InputError: the folder is no DVC repository, its dvc.yaml is broken, or a stage runs that another command has
+            started.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
     from dvc.scm import SCMError
 
@@ -145,6 +147,11 @@ def opened_repo(root: Path) -> Iterator[Any]:
         raise InputError(
             f"{error}, and DVC needs one; work in a copy that `git clone` makes, or run `git init`, `git add .` and "
             "`git commit` here"
+        ) from None
+    except LockError as error:
+        holders = dict.fromkeys(re.findall(r"PID (\d+)", str(error)))
+        raise InputError(
+            f"{root.resolve()}: DVC is at work here (process {', '.join(holders)}); wait for it or end it"
         ) from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # a file that is no YAML: this names the line

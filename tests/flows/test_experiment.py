@@ -166,6 +166,10 @@ def test_a_killed_process_of_dvc_holds_no_file_also_where_nobody_collects_zombie
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
     holder = {"pid": killed.pid, "cmd": "dvc repro"}
     locks = {"write": {str(Path("first").resolve()): holder}, "read": {str(Path("input").resolve()): [holder]}}
+    alive = json.dumps(locks).replace(str(killed.pid), str(os.getppid()))
+    Path(".dvc/tmp/rwlock").write_text(alive, encoding="utf-8")
+    with pytest.raises(InputError, match=rf"DVC is at work here \(process {os.getppid()}\); wait for it or end it$"):
+        run()
     Path(".dvc/tmp/rwlock").write_text(json.dumps(locks), encoding="utf-8")
     run()
     killed.wait()
