@@ -163,7 +163,7 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
     days = ["evaluation.livecodebench.since=2023-06-01", "model.student=2024-08-01"]
     params = read_params(days)
     assert (params.evaluation.livecodebench.since, params.model.student) == ("2023-06-01", "2024-08-01")
-    for wrong in ("model.student=[a", "model.student=" + "[" * 100_000):
+    for wrong in ("model.student=[a", "model.student=" + "[\n" * 100_000):
         with pytest.raises(ConfigError, match="not valid YAML"):
             read_params([wrong])
 

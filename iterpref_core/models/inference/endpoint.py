@@ -72,7 +72,7 @@ def connection_options(base_url: str) -> dict[str, Any]:
         "follow_redirects": False,  # prompts go to the place that was named, and to no other
         "trust_env": False,  # the library would refuse a proxy that is for other hosts, too
         "proxy": _proxy(base_url),
-        "verify": _certificates(),
+        "verify": _certificates(base_url),
     }
 
 
@@ -100,12 +100,15 @@ def _proxy(base_url: str) -> str | None:
     return proxy
 
 
-def _certificates() -> ssl.SSLContext | bool:
+def _certificates(base_url: str) -> ssl.SSLContext | bool:
     """Return the certificates that are trusted: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the usual ones.
 
     Raises:
         ConfigError: the file or folder cannot be used.
     """
+    if urlsplit(base_url).scheme == "http":
+        # A connection without TLS shows no certificate, and to read those that are trusted takes each client a while.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     file = os.environ.get("SSL_CERT_FILE") or None
     folder = os.environ.get("SSL_CERT_DIR") or None
     if file is None and folder is None:

@@ -184,12 +184,12 @@ def test_other_types_are_refused_by_name(value, name):
 
 
 def test_large_values_become_digests():
-    numbers = list(range(700_000))
-    alike = [numbers, [*numbers[:-1], 0], "x" * (5 << 20)]
+    texts = ["x" * 1000] * 5000
+    alike = [texts, [*texts[:-1], ""], "x" * (5 << 20)]
     digests = [summarize(value) for value in alike]
     assert {type(decode(digest)) for digest in digests} == {Digest}
     assert len(set(digests)) == len(alike)
-    assert summarize(copy.copy(numbers)) == digests[0]
+    assert summarize(copy.copy(texts)) == digests[0]
     assert re.fullmatch(r"a value of \d{7} bytes", show(decode(digests[0])))
     assert summarize(["a" * 5000]) == encode(["a" * 5000])
 

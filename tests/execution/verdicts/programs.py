@@ -12,8 +12,8 @@ class Case(NamedTuple):
     Attributes:
         kind: of the tests.
         tests: their sources.
-        parts: `setup`, source that runs before the program; `right`, a program that passes; `wrong`, one that fails, or
-            lies.
+        parts: `setup`, source that runs before the program; `right`, a program that passes; `wrong`, one that fails;
+            `lie`, one that is wrong and passes in plain Python.
     """
 
     kind: str

@@ -71,6 +71,11 @@ def test_certificates_that_are_absent_are_told(monkeypatch: pytest.MonkeyPatch, 
         opened("https://127.0.0.1:1/v1")
 
 
+def test_a_connection_without_tls_reads_no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "none.pem")
+    assert connection_options("http://127.0.0.1:1/v1")["verify"].get_ca_certs() == []
+
+
 @contextmanager
 def serve_with(certificate: Path, key: Path) -> Iterator[str]:
     """Serve a mock by TLS."""

@@ -6,12 +6,13 @@ A stand-in serves; the last test needs vLLM itself, and is skipped where `make v
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,14 +42,8 @@ from tests.settings import section
 
 StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
-CLIENT = """
-import sys, time
-from pathlib import Path
-from iterpref_core.models.inference.vllm_server import serve
-with serve(Path(sys.argv[1]), Path(sys.argv[2])) as url:
-    print(url, flush=True)
-    time.sleep(900)
-"""
+fork = get_context("fork")
+"""A client that is a copy of this process has its libraries, which take seconds to load."""
 
 
 @pytest.fixture
@@ -94,11 +89,19 @@ def test_the_server_and_its_workers_are_gone_after_the_block(
 
 def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
     notes = stand_in("")
-    with _client(word_model, tmp_path) as client:
-        assert client.stdout is not None
-        assert client.stdout.readline().startswith("http://")
-        client.send_signal(signal.SIGKILL)
-        assert _gone(_processes(notes), within_s=20)
+    ready = fork.Event()
+    client = fork.Process(target=_hold_a_server, args=(word_model, tmp_path, ready))
+    client.start()
+    assert ready.wait(60)
+    client.kill()
+    client.join()
+    assert _gone(_processes(notes), within_s=20)
+
+
+def _hold_a_server(model: Path, logs: Path, ready: Event) -> None:
+    with serve(model, logs):
+        ready.set()
+        time.sleep(900)
 
 
 def test_a_server_that_ignores_sigterm_is_killed() -> None:
@@ -215,20 +218,6 @@ def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypat
     monkeypatch.setenv("ITERPREF_VLLM_PYTHON", "/absent/python")
     with pytest.raises(ModelError, match="ITERPREF_VLLM_PYTHON=/absent/python: no such program"):
         find_vllm()
-
-
-def _client(model: Path, logs: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(model), str(logs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=_importable(),
-    )
-
-
-def _importable() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _backend(url: str, api: Api) -> "OpenAIModel":

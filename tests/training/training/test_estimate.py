@@ -17,9 +17,9 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 
-def _config() -> LlamaConfig:
+def _config(layers: int = 3) -> LlamaConfig:
     return LlamaConfig(
-        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
     )  # fmt: skip
 
@@ -56,20 +56,20 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
 
 def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
     lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
-    one, four = (estimate_training(_config(), rows, row, lora, gpus=gpus) for gpus in (1, 4))
+    one, four = (estimate_training(_config(layers=1), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)
     assert four.gathered_bytes > one.gathered_bytes == 0
     assert (one.steps, four.flops) == (6, pytest.approx(one.flops))
     with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* x 3 processes"):
-        estimate_training(_config(), rows, row, lora, gpus=3)
+        estimate_training(_config(layers=1), rows, row, lora, gpus=3)
 
 
 def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
     rows: list[TokenizedPair], params: TrainingParams
 ) -> None:
     sizes = {
-        "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+        "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
         "num_attention_heads": 4, "num_key_value_heads": 2, "dtype": "float32",
     }  # fmt: skip
     whole = MistralConfig(**sizes, sliding_window=max(row.length for row in rows))

@@ -74,23 +74,26 @@ def test_adapters_of_a_quantized_base_name_it(inputs: Inputs, trained: Trained) 
     assert all(weight.any() for weight in updates)
 
 
-def _estimated(load: str, layers: int, params: TrainingParams) -> Estimate:
-    """Estimate a model of the shape of Qwen2.5's 7B, with pairs of 2,000 tokens."""
+def _estimated(load: str, params: TrainingParams, half: int, **shape: int) -> Estimate:
+    """Estimate a model of the shape of Qwen2.5's 7B, but for some numbers, with programs of twice `half` tokens."""
     settings = {"load": load, "lora": {"r": 16}, "bf16": True, "micro_batch_size": 1, "gradient_checkpointing": True}
-    config = Qwen2Config(**QWEN_7B | {"num_hidden_layers": layers})
-    long = TokenizedPair([5] * 1000, [7] * 1000, [7] * 500 + [8] * 500, [0] * 500 + [1] * 500, [0] * 1000)
-    return estimate_training(config, [long] * 16, OBJECTIVES["target-rpo"], params.model_copy(update=settings))
+    same, other = [7] * half, [8] * half
+    pair = TokenizedPair([5] * 2 * half, same + same, same + other, [0] * half + [1] * half, [0] * 2 * half)
+    config = Qwen2Config(**QWEN_7B | shape)
+    return estimate_training(config, [pair] * 16, OBJECTIVES["target-rpo"], params.model_copy(update=settings))
 
 
 @pytest.mark.slow
 def test_a_model_of_seven_billion_trains_in_four_bits_within_24_gb(params: TrainingParams) -> None:
-    found = _estimated("4bit", 28, params)
+    found = _estimated("4bit", params, 500, num_hidden_layers=28)
     assert found.parameters == 7_615_616_512
     assert found.peak_bytes < 24e9
 
 
 def test_the_estimate_counts_the_bits_of_the_matrices(params: TrainingParams) -> None:
-    saved, eight, four = (_estimated(load, 1, params) for load in ("bf16", "8bit", "4bit"))
+    # Neither the length of a program nor the head has a part in them.
+    small = {"num_hidden_layers": 1, "vocab_size": 100}
+    saved, eight, four = (_estimated(load, params, 5, **small) for load in ("bf16", "8bit", "4bit"))
     matrices = 2 * 3584 * 3584 + 2 * 3584 * 512 + 3 * 3584 * 18_944
     assert saved.state_bytes - eight.state_bytes == matrices
     assert saved.state_bytes - four.state_bytes == pytest.approx(1.484 * matrices, rel=0.001)
