@@ -119,7 +119,33 @@ def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values() -> None:
         assert (values["type"], values["default"]) == ("object", {})
 
 
-def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
+def watch_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which each reading of the graph and of the parameters is added from now on."""
+    from dvc.repo import Repo
+
+    import iterpref_core.records.config
+
+    read: list[str] = []
+
+    class Counted(Repo):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            read.append("graph")
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("dvc.repo.Repo", Counted)
+    before = iterpref_core.records.config.load_params
+
+    def load_params(*arguments: Any) -> "Params":
+        read.append("params")
+        return before(*arguments)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "load_params", None) is before:
+            monkeypatch.setattr(module, "load_params", load_params)
+    return read
+
+
+def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_reads_the_graph_once(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from flows.cli import run_verbs
@@ -142,6 +168,10 @@ def test_without_a_server_the_same_stages_run_and_their_lines_are_shown(
     assert not re.search(r"lock file|git add", told.err), "of DVC's own lines only that one"
     assert "time" in told.out
     assert "Running stage" not in told.out
+    read = watch_reads(monkeypatch)
+    run_verbs.run()
+    assert "3 stages are up to date" in capsys.readouterr().err
+    assert sorted(read) == ["graph", "params"], "nothing is to be done"
 
 
 @on_prefect
@@ -199,38 +229,6 @@ def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pyt
     assert "A=b" in lines
     assert not [line for line in lines if line.startswith("PREFECT__")]
     assert f"PATH={Path(sys.executable).parent}{os.pathsep}" in "\n".join(lines)
-
-
-def test_a_run_with_nothing_to_do_reads_parameters_and_the_graph_once(
-    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from dvc.repo import Repo
-
-    import iterpref_core.records.config
-    from flows.cli import run_verbs
-
-    run()
-    capsys.readouterr()
-    read: list[str] = []
-
-    class Counted(Repo):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            read.append("graph")
-            super().__init__(*arguments, **options)
-
-    monkeypatch.setattr("dvc.repo.Repo", Counted)
-    before = iterpref_core.records.config.load_params
-
-    def load_params(*arguments: Any) -> "Params":
-        read.append("params")
-        return before(*arguments)
-
-    for module in list(sys.modules.values()):
-        if getattr(module, "load_params", None) is before:
-            monkeypatch.setattr(module, "load_params", load_params)
-    run_verbs.run()
-    assert "3 stages are up to date" in capsys.readouterr().err
-    assert sorted(read) == ["graph", "params"]
 
 
 @on_prefect

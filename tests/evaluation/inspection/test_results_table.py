@@ -1,8 +1,6 @@
 """The terminal's table: what it shows, what it cannot show and says so, and that it fits a terminal."""
 
 import shutil
-import subprocess
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,9 +43,3 @@ def test_public_benchmarks_have_a_table_each_and_unsolved_ones_a_line(experiment
     row = next(line for line in lines if line.startswith("DPO")).split()
     assert row == ["DPO", "0.6", "[0.0,6.6]", "0.0", "[−2.2,+2.2]", "1.000"]
     assert "no model solves any task of HumanEval+" in printed(results_notes(summary))
-
-
-def test_the_tables_load_no_numpy() -> None:
-    code = "import sys, iterpref_core.evaluation.inspection.results_table; sys.exit('numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == 0, "a tenth of a second of each `iterpref run` that has nothing to do"

@@ -1,6 +1,7 @@
 """Tier B: what a program can learn of files and processes that it may not read; SECURITY.md says the same."""
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,17 +51,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def executor() -> Iterator[Executor]:
+    with Executor(LIMITS, workers=1, namespaces=False) as executor:
+        yield executor
+
+
 @pytest.mark.parametrize(("expression", "expected"), (IS_TOLD | IS_REFUSED).values(), ids=IS_TOLD | IS_REFUSED)
-def test_what_a_program_is_told(folder: Path, expression: str, expected: object) -> None:
+def test_what_a_program_is_told(executor: Executor, folder: Path, expression: str, expected: object) -> None:
     for name, path in (("SECRET", folder / "secret"), ("LINK", folder / "link"), ("FOLDER", folder)):
         expression = expression.replace(name, repr(str(path)))
-    with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        program = Program(HELPERS.format(expression), (IoTest(call="f()", expected=repr(expected)),))
-        outcome = executor.run_one(program)
+    program = Program(HELPERS.format(expression), (IoTest(call="f()", expected=repr(expected)),))
+    outcome = executor.run_one(program)
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-def test_files_can_be_copied_with_their_attributes() -> None:
+def test_files_can_be_copied_with_their_attributes(executor: Executor) -> None:
     code = """
 import os, shutil
 def f():
@@ -70,6 +76,5 @@ def f():
     shutil.copytree(".", "c", ignore=shutil.ignore_patterns("c"))
     return sorted(os.listdir("."))
 """
-    with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        outcome = executor.run_one(Program(code, (IoTest(call="f()", expected="['a', 'b', 'c']"),)))
+    outcome = executor.run_one(Program(code, (IoTest(call="f()", expected="['a', 'b', 'c']"),)))
     assert (outcome.verdict, outcome.feedback) == ("passed", "")

@@ -83,7 +83,12 @@ def test_every_published_schema_goes_in(field: Path, tmp_path: Path, name: str) 
 
 
 TEXT = st.text(max_size=20) | st.text(alphabet="ab=():\n\r\t'\"#\x0c\u2028 1+", max_size=40)
+LINES = st.sampled_from(
+    ["def f(n):", "    return n", "x = 1", "print x", "print(x)", "", "for i in xrange(3):", "\tpass", "# a",
+     "Done.", "x = '''", "'''", "\x0c", "y = 2\r", "a: b", "x <- 2", "while x:", "class A:", "x = '\u2028'"]
+)  # fmt: skip
 PROGRAMS = st.sampled_from([FIXED, BUGGY, "x = 1\r\n", "x = '\u2028'\x0c\n", "\ufeffx = 2", "def f(:\n"]) | TEXT
+PROGRAMS |= st.lists(LINES, max_size=6).map("\n".join)
 
 
 @given(prompt=TEXT, buggy=PROGRAMS, fixed=PROGRAMS, license=TEXT)

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import call_tests
-from iterpref_core.problems.ingestion.columns import PARTS, LeftOutError
+from iterpref_core.problems.ingestion.columns import PARTS
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.problems.ingestion.programs import find_programs
 from iterpref_core.records import Problem, Trajectory
-from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import EXECUTION, PARAMS
 from tests.texts import written
@@ -58,13 +56,6 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, layout: str) -> None:
     source.write_text(layout.format((",\n" if layout == "[{}]" else "\n").join(rows)))
     found = ingest_pairs(Source([source]), tmp_path / "out.jsonl")
     assert (found.counts["pairs"], sum(found.counts.values())) == (2, len(rows))
-
-
-def test_a_key_that_stands_twice_in_a_file_of_pairs_or_problems_is_an_error_with_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.jsonl"
-    path.write_text('{"task_id": "a", "prompt": "p", "chosen": "x", "rejected": "y", "rejected": "z"}\n')
-    with pytest.raises(RecordError, match=r"pairs.jsonl:1: the key 'rejected'"):
-        list(read_pairs(path))
 
 
 @pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.tsv", "rows.pkl", "rows.JSONL.BAK"])
@@ -134,17 +125,6 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
-LINES = st.sampled_from(
-    ["def f(n):", "    return n", "x = 1", "print x", "print(x)", "", "for i in xrange(3):", "\tpass", "# a",
-     "Done.", "x = '''", "'''", "\x0c", "y = 2\r", "a: b", "x <- 2", "while x:", "class A:", "x = '\u2028'"]
-)  # fmt: skip
-CODE = TEXT | st.lists(LINES, max_size=6).map("\n".join)
-
-
-@given(chosen=CODE, rejected=CODE)
-def test_any_two_texts_come_back_unchanged_or_are_refused(chosen: str, rejected: str) -> None:
-    with suppress(LeftOutError):
-        assert find_programs(chosen, rejected) == (chosen, rejected)
 
 
 @given(value=VALUES)

@@ -1,0 +1,23 @@
+"""Libraries are imported where they are used: nobody waits for one, or holds it in memory, for whom it does nothing."""
+
+import subprocess
+import sys
+
+IMPORTS = {
+    "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
+    # In every verb, and in every `iterpref run` that has nothing to do.
+    "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),
+    "import iterpref_core.evaluation.inspection.results_table": ("numpy",),
+    "import tasks.doctor, iterpref_core.models.inference.backend_factory": ("torch",),
+    # A model without adapters; PEFT brings bitsandbytes, which warns of kernels that it looks for on a hub.
+    "import iterpref_core.models.pretrained.weights": ("peft", "bitsandbytes"),
+}
+"""Statements, run one after the other, and what is not loaded by then."""
+
+
+def test_libraries_are_imported_where_they_are_used() -> None:
+    program = ["import sys"]
+    for statement, absent in IMPORTS.items():
+        program += [statement, f"print(sys.modules.keys() & {absent})"]
+    shown = subprocess.run([sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines() == ["set()"] * len(IMPORTS)
