@@ -1,6 +1,5 @@
 """Splits are never mixed without a word, and files of every kind that is read give the same objects."""
 
-import doctest
 import json
 import multiprocessing
 import os
@@ -15,17 +14,12 @@ from typing import Any
 import pytest
 
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage import shards
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.shards import fetch, find_shards
 from iterpref_core.storage.sqlite import Database
 from tests.settings import ROOT
 from tests.texts import written
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(shards).failed == 0
 
 
 def folder_of(folder: Path, *names: str) -> Path:

@@ -1,17 +1,10 @@
 """The texts that models are trained on and asked with."""
 
-import doctest
-
 import pytest
 
-from iterpref_core.models.prompts import codeflow_prompts as turns
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records.config import Wording
-
-
-def test_docstring_example() -> None:
-    assert doctest.testmod(turns).failed == 0
 
 
 def test_a_draft_is_asked_with_the_task_alone() -> None:

@@ -1,10 +1,7 @@
 """Each filter at its edge, and the order they are applied in."""
 
-import doctest
-
 import pytest
 
-from iterpref_core.pairs.pairs import filters
 from iterpref_core.pairs.pairs.filters import ONLY_COMMENTS, drop_reason
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import PairsParams
@@ -23,10 +20,6 @@ def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: 
     )
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
     return drop_reason(pair, params, count_tokens=lambda text: len(text.split()))
-
-
-def test_docstring_example() -> None:
-    assert doctest.testmod(filters).failed == 0
 
 
 @pytest.mark.parametrize(

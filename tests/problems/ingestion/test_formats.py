@@ -1,9 +1,6 @@
 """Formats of published sets: rows go in, right programs pass, wrong ones fail, and what is left out has a reason."""
 
-import doctest
 import json
-import pkgutil
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pytest
 from pyarrow import parquet
 
 from iterpref_core.execution import Executor, Limits, program_of
-from iterpref_core.problems import ingestion as problems_package
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Ingested, Source
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -30,13 +26,6 @@ def taken(source: Path, form: str, limit: int | None = None, **selection: Any) -
     store = source.with_suffix(".sqlite")
     found = ingest(Source([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
     return found, list(read_jsonl(out, Problem))
-
-
-@pytest.mark.parametrize(
-    "module", list(pkgutil.iter_modules(problems_package.__path__)), ids=lambda module: module.name
-)
-def test_the_examples_hold(module: pkgutil.ModuleInfo) -> None:
-    assert doctest.testmod(import_module(f"{problems_package.__name__}.{module.name}")).failed == 0
 
 
 def verdicts(problem: Problem, *codes: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Preference pairs by others' columns and shapes: programs come out of their answers, and can be localized."""
 
-import doctest
 import json
 import os
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
-from iterpref_core.problems.ingestion import columns, programs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.records import FocalSpans
@@ -23,11 +21,6 @@ from tests.texts import marked, written
 CHOSEN = "def f(x):\n    return x + 1\n"
 REJECTED = "def f(x):\n    return x\n"
 PAIR = {"prompt": "Add one.", "chosen": f"So:\n```python\n{CHOSEN}```\nDone.", "rejected": f"```python\n{REJECTED}```"}
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(programs).failed == 0
-    assert doctest.testmod(columns).failed == 0
 
 
 def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Buggy and fixed programs of people, under any names of columns, become pairs by one command."""
 
-import doctest
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
-from iterpref_core.problems.ingestion import row_tests
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Ingested, Source, read_row
-from iterpref_core.programs.source_code import language
 from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
@@ -26,11 +23,6 @@ from tests.texts import written
 FIXED = "def f(a, b):\n    x = a\n    return x + b\n"
 BUGGY = FIXED.replace("+", "-")
 FIELD = ROOT.parent / "shared/field/data"
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(language).failed == 0
-    assert doctest.testmod(row_tests).failed == 0
 
 
 def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:

@@ -1,8 +1,6 @@
 """The program in answers as models give them."""
 
 import ast
-import doctest
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -140,16 +138,6 @@ def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
     assert not defines(PROGRAM, "g")
     assert not defines("def f(x):\n    ...\n", "f")
     assert not defines("def f(x", "f")
-
-
-WITH_EXAMPLES = ("answers.extraction", "answers.reasoning", "answers.code_runs")
-
-
-@pytest.mark.parametrize("module", [*WITH_EXAMPLES, "source_code.line_diff", "source_code.lines", "source_code.names"])
-def test_the_examples_in_the_docstrings_are_true(module: str) -> None:
-    tested = doctest.testmod(import_module(f"iterpref_core.programs.{module}"))
-    assert tested.attempted
-    assert not tested.failed
 
 
 PIECES = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +16,11 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from iterpref_core.records.config import Layout
-from iterpref_core.training.data import batches
 from iterpref_core.training.data.batches import Batch, Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model import attention, layout
 from iterpref_core.training.model.attention import attention_mask, dense_mask
 from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer import early_end
 from tests.architectures import build_small
 
 from .conftest import WeightedSums
@@ -74,11 +70,6 @@ def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
     gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
     return torch.cat([gradient.flatten() for gradient in gradients])
-
-
-def test_the_examples_in_the_docstrings_are_true() -> None:
-    for module in (batches, layout, attention, early_end):
-        assert doctest.testmod(module).failed == 0
 
 
 @given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
