@@ -218,8 +218,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rooms whose files take longest start first, so that none is left for the end; all others keep their order."""
-    longest = ["pipeline", "flows", "training", "execution"]
+    """Rooms whose files take longest start first: at the end short ones are left, for which no worker waits long."""
+    longest = ["pipeline", "flows", "training", "tasks", "models", "packaging", "evaluation", "execution"]
 
     def place(item: pytest.Item) -> int:
         room = item.path.relative_to(ROOT / "tests").parts[0]
