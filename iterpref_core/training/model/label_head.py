@@ -148,11 +148,13 @@ def add_label_head(model: PreTrainedModel | PeftModel) -> None:
         model: a causal language model, or one with adapters, below which the head is.
 
     Raises:
-        ModelError: it has no output head, or one that is no plain matrix.
+        ModelError: it has an encoder, or no output head, or one that is no plain matrix.
     """
     base = base_of(model)
     if isinstance(base, LabelHead):
         return
+    if base.config.is_encoder_decoder:
+        raise ModelError(f"{base.config.model_type}: has an encoder, too; train a causal language model")
     head = base.get_output_embeddings()
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(

@@ -132,22 +132,22 @@ def focal_dataset(
     pairs = pairs.with_format(None)  # texts and lists, and no tensors
     row = find_objective(objective) if isinstance(objective, str) else objective
     _check_columns(pairs)
-    marked = {"rejected_spans", "chosen_spans"} <= set(pairs.column_names)
-    if row.regional and not marked:
+    missing = {"rejected_spans", "chosen_spans"} - set(pairs.column_names)
+    if row.regional and missing:
         raise InputError(
-            f"pairs: {row.title} weighs error regions, and there are no columns rejected_spans and chosen_spans; call "
+            f"pairs: {row.title} weighs error regions, and there is no column {' and no '.join(sorted(missing))}; call "
             "`pairs.map(mark_errors)` of `iterpref_core` first"
         )
     if not len(pairs):
         raise InputError("pairs: the data set is empty; give it at least one pair")
-    form = DataForm(**vars(stated_form(args)), marked=marked)
+    form = DataForm(**vars(stated_form(args)), marked=not missing)
     records = [_as_records(number, pair, tokenizer) for number, pair in enumerate(pairs)]
     # As TRL, which puts nothing between a prompt and a program where there is no template.
     template = ChatTemplate(tokenizer, PromptFormat(template="auto" if tokenizer.chat_template else "completion"))
     rows = list(tokenize_pairs(records, template, form))
     checks = PairChecks.of(rows)
     report_findings(limit_findings(model.config, "the model", checks))
-    report_findings(checks.findings(form, regional=row.regional, marked=marked))
+    report_findings(checks.findings(form, regional=row.regional, marked=form.marked))
     data = FocalDataset(rows, form)
     return score_reference(data, model, args) if row.scores_reference else data
 

@@ -140,7 +140,8 @@ def test_the_form_in_which_rows_are_shown_has_no_effect(form: str, pairs: Datase
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (lambda plain: plain, "call `pairs.map"),
+        (lambda plain: plain, "no column chosen_spans and no rejected_spans; call `pairs.map"),
+        (lambda plain: plain.map(mark_errors).remove_columns("chosen_spans"), "no column chosen_spans; call"),
         (lambda plain: plain.map(lambda _: {"chat_template_kwargs": {"mood": "LOUD"}}), "column chat_template_kwargs"),
         (lambda plain: plain.map(lambda _: {"tools": [{"name": "f"}]}), "column tools"),
         (lambda plain: plain.map(lambda _: {"images": ["a.png"]}), "column images"),

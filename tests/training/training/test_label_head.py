@@ -10,7 +10,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.optim.swa_utils import AveragedModel
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from iterpref_core.records.errors import ModelError
 from iterpref_core.training.model import label_head
@@ -93,6 +93,12 @@ def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torc
         adapted = get_peft_model(_model("plain"), LoraConfig(**{"target_modules": ["q_proj"]} | settings))
         with pytest.raises(ModelError, match=r"llama: its output head is a .*, no plain matrix"):
             add_label_head(adapted.get_base_model())
+
+
+def test_a_model_with_an_encoder_is_refused() -> None:
+    sizes = {"vocab_size": 70, "d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    with pytest.raises(ModelError, match="t5: has an encoder, too"):
+        add_label_head(AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model("t5", **sizes)))
 
 
 def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch.Tensor]) -> None:
