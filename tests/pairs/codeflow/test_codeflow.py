@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 
 PARAMS = section(
     CodeflowParams,
-    seed=11,
     source="debugging",
     max_iterations=2,
     draft_model="student",
-    wording="terse",
     temperature=0.0,
-    max_new_tokens=64,
     sampling=SamplingParams(samples=3, temperature=0.6),
 )
 VERSION = re.compile(r"# version (\d+)")

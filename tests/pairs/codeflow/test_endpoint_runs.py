@@ -17,7 +17,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import Models, OpenModels
 from iterpref_core.records import IoTest, Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams, InferenceParams, SamplingParams
+from iterpref_core.records.config import CodeflowParams, InferenceParams
 from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import stored
@@ -27,8 +27,7 @@ from tests.settings import EXECUTION, ROOT, section
 CONCURRENCY, PROBLEMS = 8, 40
 PARAMS = section(
     CodeflowParams,
-    seed=11, source="debugging", max_iterations=5, draft_model="debugger", wording="terse", temperature=0.8,
-    max_new_tokens=64, sampling=SamplingParams(samples=2, temperature=0.6),
+    source="debugging", max_iterations=5, draft_model="debugger", temperature=0.8,
 )  # fmt: skip
 
 

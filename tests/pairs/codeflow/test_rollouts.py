@@ -28,13 +28,10 @@ RIGHT_FOR_ONE = "def f(x):\n    return 2\n"
 def params(max_iterations: int = 5, source: str = "debugging") -> CodeflowParams:
     return section(
         CodeflowParams,
-        seed=11,
         source=source,
         max_iterations=max_iterations,
         draft_model="student",
-        wording="terse",
         temperature=0.8,
-        max_new_tokens=64,
         sampling=SamplingParams(samples=6, temperature=0.6),
     )
 

@@ -9,15 +9,7 @@ from tests.settings import section
 
 
 def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: int = 100) -> str | None:
-    params = section(
-        PairsParams,
-        rejected="random",
-        pass_hidden=False,
-        max_error_lines=max_error_lines,
-        max_tokens=max_tokens,
-        benchmarks=("heldout",),
-        near_duplicate=None,
-    )
+    params = section(PairsParams, max_error_lines=max_error_lines, max_tokens=max_tokens)
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
     return drop_reason(pair, params, count_tokens=lambda text: len(text.split()))
 

@@ -42,15 +42,7 @@ def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_m
     write_jsonl(tmp_path / "problems.jsonl", [ADD, PLAIN])
     trajectories = [Trajectory(task_id=task.task_id, solved=True, attempts=attempts) for task in (ADD, PLAIN)]
     write_jsonl(tmp_path / "trajectories.jsonl", trajectories)
-    params = section(
-        PairsParams,
-        rejected="all",
-        pass_hidden=False,
-        max_error_lines=20,
-        max_tokens=300,
-        benchmarks=(),
-        near_duplicate=None,
-    )
+    params = section(PairsParams, benchmarks=())
     out = tmp_path / "pairs.jsonl"
     select_pairs(tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params, out)
     assert {pair.task_id: pair.license for pair in read_pairs(out)} == {"add": "GPL-3.0-only", "plain": None}

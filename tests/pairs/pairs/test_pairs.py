@@ -27,15 +27,7 @@ def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory
 
 
 def params(rejected: Literal["random", "first", "last", "all"] = "random") -> PairsParams:
-    return section(
-        PairsParams,
-        rejected=rejected,
-        pass_hidden=False,
-        max_error_lines=20,
-        max_tokens=30,
-        benchmarks=("heldout",),
-        near_duplicate=None,
-    )
+    return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30, near_duplicate=None)
 
 
 TASK = Task(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
