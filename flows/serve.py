@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -45,24 +44,24 @@ def serve_pages() -> None:
 
 def _serve_flows() -> None:
     """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
-    from flows.experiment import experiment
-    from flows.sweep import sweep
-
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve([deployment_of(flow) for flow in (experiment, sweep)]))
+        asyncio.run(_serve())
     print("stopping", flush=True)
 
 
-async def _serve(deployments: Sequence[Any]) -> None:
-    """Serve deployments until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
+async def _serve() -> None:
+    """Serve both flows until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
     import psutil
     from prefect import aserve
     from prefect.runner import Runner
 
+    async def serve_both() -> None:
+        # In a thread: an interrupt while a library is imported may be raised where Python ignores it, in a `__del__`.
+        deployments = await asyncio.to_thread(_deployments)
+        await aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
+
     servers = psutil.Process().children()
-    serving = asyncio.ensure_future(
-        aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
-    )
+    serving = asyncio.ensure_future(serve_both())
 
     def stop() -> None:
         """End the runs too: each has a session of its own, which no Ctrl-C reaches, and Prefect waits for them."""
@@ -77,6 +76,13 @@ async def _serve(deployments: Sequence[Any]) -> None:
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
     with suppress(asyncio.CancelledError):
         await serving
+
+
+def _deployments() -> list[Any]:
+    from flows.experiment import experiment
+    from flows.sweep import sweep
+
+    return [deployment_of(flow) for flow in (experiment, sweep)]
 
 
 def deployment_of(flow: Any) -> Any:

@@ -55,7 +55,7 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
 
 def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy: Toy) -> None:
     ui = toy.start_ui()
-    toy.wait_for(lambda: len(_deployments((toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8"))) == 2)
+    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output())  # libraries are imported now
     left = psutil.Process(ui.pid).children(recursive=True)
     ui.terminate()
     assert ui.wait(PATIENCE_S) == 0
