@@ -191,12 +191,14 @@ def run_sweep(
     display.table("sweep", table, f"pass@1 of {benchmark}, compared to the first row")
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
-        kind = FailedPointsError
-        if all(isinstance(error, InputError) for error in failed):
-            kind = RefusedPointsError
-        message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
-        raise kind(message, result)
+        raise _summed_up(failed, len(points), result)
     return result
+
+
+def _summed_up(failed: Sequence[IterPrefError], points: int, result: SweepResult) -> FailedPointsError:
+    """Return one error for those of several points, with the result of the others."""
+    kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
+    return kind(f"{len(failed)} of {points} trainings failed, the others are kept; the last: {failed[-1]}", result)
 
 
 def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, state: str) -> dict[str, Row]:
