@@ -16,6 +16,8 @@ _QUOTES = "\"'`*_"
 """Marks around a word that do not make another statement; `.5`, `>` and `-1` do."""
 _MARKS = ".,;:?"
 """Marks behind a word that do not make another statement."""
+_BEHIND_LETTERS = f"{_MARKS}!"
+"""Such marks behind two letters or more: in `n!` and `10!` the mark does make another one."""
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 """Characters without a width, which web pages have in their texts."""
 ASKED_TESTS = "Your code should pass these tests:\n\n"
@@ -68,17 +70,17 @@ def _bare(word: str) -> str:
     while unmarked[quotes] == unmarked[-1 - quotes] and unmarked[quotes] in _QUOTES:
         quotes += 1
     if quotes:
-        inner = unmarked[quotes:-quotes]  # in `'a?'` the mark is of the word
+        inner = _without("", unmarked[quotes:-quotes])  # in `'a?'` the mark is of the word
     else:
         inner = _without(_MARKS + _QUOTES, unmarked.lstrip(_QUOTES))  # `"well` and `done."` of `"well done."`
     return inner or unmarked
 
 
 def _without(marks: str, word: str) -> str:
-    """Return a word without marks behind it; an exclamation mark is one behind a word, and none in `n!` and `10!`."""
-    exclaimed = word.rstrip(marks + "!")
-    if len(exclaimed) > 1 and exclaimed[-2:].isalpha():
-        return exclaimed
+    """Return a word without marks behind it: the given ones, and behind two letters all those of a sentence."""
+    bare = word.rstrip(_BEHIND_LETTERS + marks)
+    if len(bare) > 1 and bare[-2:].isalpha():
+        return bare
     return word.rstrip(marks)
 
 
