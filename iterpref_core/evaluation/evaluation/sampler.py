@@ -138,12 +138,11 @@ class Sampler:
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
         sampling = replace(self._sampling, stops=stops)
-        answers = []
-        by_task = []
         answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
+        by_task = []
         for (task, prompt, _), answer in zip(asked, answered, strict=True):
-            answers.append(replace(answer, text=prompt.opened + answer.text))
-            by_task.append((task, answers[-1]))
+            by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
+        answers = [answer for _, answer in by_task]
         _tell(benchmark.name, answers)
         tokens = _count_tokens(answers)
         return Answers(by_task, self.mode, self._describe(), tokens, self._cost_usd(tokens))
@@ -168,7 +167,7 @@ class Sampler:
                 "%s: %s of %s answers were kept from earlier; --fresh asks again",
                 benchmark,
                 f"{kept:,}",
-                f"{len(requests):,}",
+                f"{len(set(requests)):,}",
             )
         return answers
 
