@@ -1,21 +1,15 @@
 """Every causal architecture of transformers' registry, as a model small enough for tests."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 FAMILIES = (
     "bert", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3", "qwen2",
     "qwen3",
 )  # fmt: skip
 """One of each kind: full attention and sliding windows, experts, states, learned positions, an encoder."""
-_SMALL: dict[str, Any] = {
+_SMALL = {
     "vocab_size": 128, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256, "n_embd": 32, "n_layer": 2, "n_head": 4,
     "n_positions": 256, "n_inner": 64, "d_model": 32, "n_layers": 2, "n_heads": 4, "ffn_dim": 64, "num_experts": 4,
@@ -24,17 +18,17 @@ _SMALL: dict[str, Any] = {
     "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 64, "encoder_layers": 1,
     "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "word_embed_proj_dim": 32,
 }  # fmt: skip
-_LATENT: dict[str, Any] = {
+_LATENT = {
     "head_dim": 4, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8, "q_lora_rank": 16, "kv_lora_rank": 16,
     "num_key_value_heads": 4, "n_group": 1, "topk_group": 1,
 }  # fmt: skip
 """Multi-head latent attention has sizes of its own."""
-_STATES: dict[str, Any] = {
+_STATES = {
     "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 16, "mamba_d_ssm": 64, "mamba_chunk_size": 8,
     "mamba_expand": 2, "mamba_n_groups": 1,
 }  # fmt: skip
-_HYBRID: dict[str, Any] = {"layer_types": ["linear_attention", "full_attention"]}
-_OWN: dict[str, dict[str, Any]] = {
+_HYBRID = {"layer_types": ["linear_attention", "full_attention"]}
+_OWN = {
     "bamba": _STATES | {"attn_layer_indices": [1]}, "falcon_h1": _STATES,
     "granitemoehybrid": _STATES | {"layer_types": ["linear_attention", "full_attention"]},
     "mamba2": {"num_heads": 8, "n_groups": 1, "state_size": 16, "chunk_size": 8},
@@ -51,14 +45,14 @@ _LARGEST = 3e7
 _RANDOM = re.compile("drop|jitter|noise")
 
 
-def other_architectures() -> list[str]:
+def other_architectures():
     """The names of all causal architectures in transformers' registry but `FAMILIES`."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - set(FAMILIES))
 
 
-def _small_config(name: str, window: int | None) -> Any:
+def _small_config(name, window):
     from transformers import CONFIG_MAPPING
 
     kind = CONFIG_MAPPING[name]
@@ -74,7 +68,7 @@ def _small_config(name: str, window: int | None) -> Any:
     return kind(**values, **({} if name == "diffllama" else noisy))  # whose attention refuses dropout itself
 
 
-def build_small(name: str, window: int | None = None) -> PreTrainedModel:
+def build_small(name, window=None):
     """A model of random weights, each of its forms of noise on; skips where transformers builds none that is small.
 
     With a window, its layers see so many tokens, under whatever name its configuration has that.
@@ -89,7 +83,7 @@ def build_small(name: str, window: int | None = None) -> PreTrainedModel:
         if size > _LARGEST:
             pytest.skip("an architecture of parts, such as a vision tower, whose sizes are not set here")
         torch.manual_seed(0)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config).float()
+        model = AutoModelForCausalLM.from_config(config).float()
     except Exception:  # noqa: BLE001 - whatever a configuration's own code raises
         pytest.skip("an architecture that cannot be built from sizes alone")
     with torch.no_grad():

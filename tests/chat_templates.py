@@ -1,16 +1,10 @@
 """Chat templates that behave as those of well-known families do, and tiny models fitted to what they write."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from iterpref_core.records.config import PromptFormat
-
-if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 ASKS = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -38,7 +32,7 @@ class Family:
     disagrees: bool = False
 
     @property
-    def prompt_format(self) -> PromptFormat:
+    def prompt_format(self):
         """The form in which a model of this family reads prompts."""
         return PromptFormat(chat_template_kwargs=dict(self.variables))
 
@@ -131,7 +125,7 @@ EXCHANGES = [
 """Prompts, and the programs that the fitted models answer them with."""
 
 
-def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
+def make_tokenizer(family):
     """Return a byte-level BPE tokenizer that joins words with the blank before them, as GPT-2's does."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -157,15 +151,13 @@ def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def write_exchange(tokenizer: PreTrainedTokenizerBase, family: Family, prompt: str, program: str) -> str:
+def write_exchange(tokenizer, family, prompt, program):
     """Return an exchange as the template writes it."""
     chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": program}]
     return str(tokenizer.apply_chat_template(chat, tokenize=False, **family.variables))
 
 
-def fit_model(
-    tokenizer: PreTrainedTokenizerBase, family: Family, exchanges: Sequence[tuple[str, str]], folder: Path
-) -> LlamaForCausalLM:
+def fit_model(tokenizer, family, exchanges, folder):
     """Fit a tiny model to every token that the template writes of the exchanges, and save it."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

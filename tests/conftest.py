@@ -6,9 +6,6 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,13 +13,6 @@ from hypothesis import HealthCheck, settings
 from tests.dvc_repository import toy_checkout
 from tests.once import made_once, read_gguf_once
 from tests.settings import ROOT
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-    from transformers import PreTrainedTokenizerBase
-
-    from tests.browser import Page
-    from tests.growing_memory import Releases
 
 __all__ = ["toy_checkout"]
 
@@ -58,42 +48,39 @@ settings.register_profile("search", max_examples=300, deadline=None, suppress_he
 settings.load_profile("iterpref")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+def pytest_itemcollected(item):
     """What the tests of a file share is made once, also where pytest-xdist runs them in several processes."""
     if item.get_closest_marker("xdist_group") is None:
         item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT / "tests").as_posix()))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def streams_of_dvc() -> None:
+def streams_of_dvc():
     """DVC logs to the streams that are there when it is first imported: those of a test are closed at its end."""
     import dvc  # noqa: F401 - its modules, which are heavy, are not imported
 
 
 @pytest.fixture(autouse=True)
-def no_setting_stays() -> Iterator[None]:
+def no_setting_stays():
     """Give the next test the variables of this one and no address of MLflow: verbs and libraries set them for good."""
     before = dict(os.environ)
     yield
     if "mlflow" in sys.modules:
         import mlflow
 
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type] - the one way to have none
+        mlflow.set_tracking_uri(None)  # the one way to have none
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
 
 
-MakeModel = Callable[["PreTrainedTokenizerBase"], Path]
-
-
 @pytest.fixture(scope="session")
-def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
+def make_model(tmp_path_factory):
     """Writes a checkpoint folder with the tokenizer it is given."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    def make(tokenizer: "PreTrainedTokenizerBase") -> Path:
+    def make(tokenizer):
         folder = tmp_path_factory.mktemp("model")
         torch.manual_seed(0)
         config = LlamaConfig(
@@ -116,7 +103,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
 
 
 @pytest.fixture(scope="session")
-def word_model(make_model: MakeModel) -> Path:
+def word_model(make_model):
     """A checkpoint whose tokenizer knows two words; it solves nothing."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -124,14 +111,14 @@ def word_model(make_model: MakeModel) -> Path:
     from transformers import PreTrainedTokenizerFast
 
     words = Tokenizer(WordLevel({"?": 0, "</s>": 1, "return": 2, "x": 3}, unk_token="?"))
-    words.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
+    words.pre_tokenizer = WhitespaceSplit()
     return make_model(
         PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="</s>", pad_token="</s>")
     )
 
 
 @pytest.fixture
-def growing_memory(monkeypatch: pytest.MonkeyPatch) -> "Releases":
+def growing_memory(monkeypatch):
     """Memory that grows with every pass, and how often it was given back."""
     from tests.growing_memory import Releases
 
@@ -139,7 +126,7 @@ def growing_memory(monkeypatch: pytest.MonkeyPatch) -> "Releases":
 
 
 @pytest.fixture(scope="session")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smollm2(tmp_path_factory):
     """SmolLM2-135M-Instruct as a folder; without its package the test is skipped."""
     from iterpref_core.models.pretrained.checkpoints import SMOLLM2
     from iterpref_core.records.errors import ModelError
@@ -150,7 +137,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except ModelError as error:
         pytest.skip(str(error))
 
-    def make(folder: Path) -> None:
+    def make(folder):
         with pytest.MonkeyPatch.context() as patched:
             read_gguf_once(patched)
             write_checkpoint(SMOLLM2, folder)
@@ -159,7 +146,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator["Browser"]:
+def chromium():
     """A headless Chromium; without one on this machine the test is skipped.
 
     It is a module's: while it is open, Playwright's event loop runs in this thread, and no other one can.
@@ -173,7 +160,7 @@ def chromium() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def browser(chromium: "Browser") -> Iterator["Page"]:
+def browser(chromium):
     """A tab for this test alone."""
     from tests.browser import open_tab
 
@@ -181,7 +168,7 @@ def browser(chromium: "Browser") -> Iterator["Page"]:
         yield page
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure(config):
     """Keep the settings of the user's Prefect out; it makes its folder when imported, and a home may be read-only."""
     import os
     import tempfile
@@ -197,7 +184,7 @@ MODULES = pytest.StashKey[int]()
 """The number of modules that were imported when the garbage collector was last told to leave them alone."""
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection_finish(session):
     """Collect garbage from now on, though none among what there is already."""
     session.config.stash[MODULES] = len(sys.modules)
     gc.freeze()
@@ -205,7 +192,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
+def pytest_runtest_teardown(item):
     """Have no collection of garbage go through the modules of torch and others, which live as long as the process.
 
     Each training collects garbage once, which took as long as a training of these models does.
@@ -217,18 +204,18 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         gc.freeze()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Rooms whose files take longest start first: at the end short ones are left, for which no worker waits long."""
     longest = ["pipeline", "flows", "training", "tasks", "models", "packaging", "evaluation", "execution"]
 
-    def place(item: pytest.Item) -> int:
+    def place(item):
         room = item.path.relative_to(ROOT / "tests").parts[0]
         return longest.index(room) if room in longest else len(longest)
 
     items.sort(key=place)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter):
     """Say for want of what how many tests were skipped."""
     reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
     for reason, count in reasons.most_common():

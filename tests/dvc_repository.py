@@ -5,26 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
 from tests.settings import ROOT
 
-ToyCheckout = Callable[..., Path]
 
-
-def init_dvc(**options: bool) -> None:
+def init_dvc(**options):
     """Make the present folder a DVC repository."""
     from dvc.repo import Repo
 
     Repo.init(**options).close()
 
 
-def reproduce(*targets: str) -> None:
+def reproduce(*targets):
     """Bring stages of the present folder's graph up to date; all of them if none is named."""
     from dvc.repo import Repo
 
@@ -33,12 +29,10 @@ def reproduce(*targets: str) -> None:
 
 
 @pytest.fixture
-def toy_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyCheckout:
+def toy_checkout(tmp_path, monkeypatch):
     """Make a folder with git, DVC, params.yaml and toy stages, all in one commit, and go there."""
 
-    def make(
-        stages: Mapping[str, Any], files: Mapping[str, str] = MappingProxyType({}), folder: str = "checkout"
-    ) -> Path:
+    def make(stages, files=MappingProxyType({}), folder="checkout"):
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         monkeypatch.chdir(path)

@@ -1,8 +1,6 @@
 """Engines of tests: one that runs nothing, and the outcomes of many programs in a list."""
 
-from collections.abc import Callable, Iterable
-
-from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
+from iterpref_core.execution import Engine, Limits
 
 
 class StandInEngine(Engine):
@@ -10,21 +8,21 @@ class StandInEngine(Engine):
 
     limits, isolation, slots = Limits(), "none", 1
 
-    def __init__(self, answer: Callable[[Program], Outcome]) -> None:
-        self.run_one = answer  # type: ignore[method-assign]
+    def __init__(self, answer):
+        self.run_one = answer
 
-    def run_one(self, program: Program) -> Outcome:
+    def run_one(self, program):
         raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self):
         """There is nothing to end."""
 
 
-def outcomes_of(engine: Engine, programs: Iterable[Program]) -> list[Outcome]:
+def outcomes_of(engine, programs):
     """Outcomes of programs, in their order."""
     return [outcome for _, outcome in engine.run_each(programs, lambda program: program)]
 
 
-def worker_pids(executor: Executor) -> list[int]:
+def worker_pids(executor):
     """Process ids of the workers that are alive (of bubblewrap in tier A)."""
     return sorted(worker.pid for worker in executor.pool.workers)

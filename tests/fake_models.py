@@ -1,16 +1,9 @@
 """Models that tests make up: one that answers with given texts, and the base of others."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import (
-    Answered,
     BatchModel,
     Completion,
     Model,
-    Request,
-    Sampling,
     ignore,
 )
 from iterpref_core.models.inference.stored_model import StoredModel
@@ -22,11 +15,11 @@ class ReplayModel(Model):
     in_process = True
     concurrency = 1
 
-    def __init__(self, answers: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, answers):
         self._answers = answers
-        self.requests: list[Request] = []
+        self.requests = []
 
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+    async def answer(self, request, sampling):
         self.requests.append(request)
         texts = self._answers[request.prompt]
         text = texts[request.seed % len(texts)]
@@ -38,19 +31,17 @@ class FakeModel(BatchModel):
 
     concurrency = 4
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         raise NotImplementedError
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
-    ) -> list[Completion]:
+    def generate(self, requests, sampling, answered=ignore):
         answers = self.complete(requests, sampling)
         for place, answer in enumerate(answers):
             answered(place, answer)
         return answers
 
 
-def stored(model: Model, identity: str, store: AnswerStore | None, *settings: Any, **named: Any) -> StoredModel:
+def stored(model, identity, store, *settings, **named):
     """The model with its answers kept, and with what it knows of its server's refusals."""
     return StoredModel(
         lambda: model,

@@ -11,16 +11,12 @@ import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from iterpref_core.records.config import InferenceParams
 from tests.settings import section
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 FAULTS = ("rate_limited", "server_error", "timeout", "connection", "malformed")
 _GARBAGE = ('{"choices": [{"mess', '{"id": "x", "choices": []}', "<html>Bad gateway</html>", "[]")
@@ -42,7 +38,7 @@ class Behavior:
     """Shares of all calls, by the names of `FAULTS`."""
     seed: int = 0
 
-    def draw(self, body: bytes, times: int) -> tuple[float, str | None]:
+    def draw(self, body, times):
         """Latency in seconds, and fault if any, of a request that is asked for the nth time, from 1."""
         chance = random.Random(hashlib.sha256(b"%d %d " % (self.seed, times) + body).digest())
         latency = self.median_s * math.exp(self.sigma * chance.gauss(0, 1))
@@ -62,18 +58,18 @@ class MockEndpoint:
         behavior: latencies and faults.
     """
 
-    def __init__(self, answer: Answer, behavior: Behavior) -> None:
+    def __init__(self, answer, behavior):
         self._answer, self._behavior = answer, behavior
-        self.asked: Counter[str] = Counter()
+        self.asked = Counter()
         """Calls by digest of their body."""
-        self.answered: Counter[str] = Counter()
+        self.answered = Counter()
         """Answers that were sent whole, unless the client was gone, by digest of the body."""
         self.repeated = 0
         """Calls whose body had been answered before."""
-        self.faults: Counter[str] = Counter()
+        self.faults = Counter()
         self.in_flight = self.most_in_flight = 0
 
-    def app(self) -> "web.Application":
+    def app(self):
         """The routes: both APIs, and the list of models."""
         from aiohttp import web
 
@@ -83,12 +79,12 @@ class MockEndpoint:
         app.router.add_get("/v1/models", self._models)
         return app
 
-    async def _models(self, _: "web.Request") -> "web.Response":
+    async def _models(self, _):
         from aiohttp import web
 
         return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]})
 
-    async def _complete(self, request: "web.Request") -> "web.StreamResponse":
+    async def _complete(self, request):
         body = await request.read()
         digest = hashlib.sha256(body).hexdigest()
         self.asked[digest] += 1
@@ -100,7 +96,7 @@ class MockEndpoint:
         finally:
             self.in_flight -= 1
 
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+    async def _respond(self, request, body, digest):
         from aiohttp import web
 
         latency, fault = self._behavior.draw(body, self.asked[digest])
@@ -125,21 +121,21 @@ class MockEndpoint:
             await response.write_eof()
         return response
 
-    def _completion(self, asked: dict[str, Any]) -> bytes:
+    def _completion(self, asked):
         chat = "messages" in asked
         prompt = asked["messages"][-1]["content"] if chat else asked["prompt"].removesuffix("\n")
         text = self._answer(prompt, asked["seed"])
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+        choice = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
         return json.dumps({"id": "mock", "model": asked["model"], "choices": [choice], "usage": usage}).encode()
 
 
-def _error(message: str) -> dict[str, Any]:
+def _error(message):
     return {"error": {"message": message, "type": "mock", "param": None, "code": None}}
 
 
-async def _send_half(request: "web.Request", content: bytes) -> "web.StreamResponse":
+async def _send_half(request, content):
     from aiohttp import web
 
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(content))})
@@ -151,7 +147,7 @@ async def _send_half(request: "web.Request", content: bytes) -> "web.StreamRespo
 
 
 @contextmanager
-def serve(mock: MockEndpoint) -> Iterator[str]:
+def serve(mock):
     """Serve in a thread, on a free port of 127.0.0.1; yields the base URL, which ends in `/v1`."""
     from aiohttp import web
 
@@ -168,7 +164,7 @@ def serve(mock: MockEndpoint) -> Iterator[str]:
         loop.close()
 
 
-async def _start(runner: "web.AppRunner") -> str:
+async def _start(runner):
     from aiohttp import web
 
     await runner.setup()
@@ -177,7 +173,7 @@ async def _start(runner: "web.AppRunner") -> str:
     return f"http://{host}:{bound}/v1"
 
 
-def inference_at(url: str) -> InferenceParams:
+def inference_at(url):
     """Return parameters with which the chat API of a server is asked, for nothing."""
     return section(
         InferenceParams,

@@ -6,15 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from tasks.paths import STATE
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(factory, name, make):
     """A folder that the first process that needs it makes for all of them, and nobody changes."""
     root = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -30,10 +26,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
+def give_mlflow_tables(factory, workspace):
     """Spare the workspace's records the seconds in which MLflow makes its tables."""
 
-    def make(folder: Path) -> None:
+    def make(folder):
         from mlflow.tracking import MlflowClient
 
         uri = f"sqlite:///{folder / 'mlflow.db'}"
@@ -42,17 +38,17 @@ def give_mlflow_tables(factory: pytest.TempPathFactory, workspace: Path) -> None
     shutil.copy2(made_once(factory, "mlflow-tables", make) / "mlflow.db", workspace)
 
 
-def give_prefect_tables(factory: pytest.TempPathFactory, workspace: Path) -> None:
+def give_prefect_tables(factory, workspace):
     """Spare a Prefect server of the workspace the seconds in which it makes its tables."""
     target = workspace / STATE / "prefect"
     target.mkdir(parents=True)
     shutil.copy2(prefect_tables(factory), target)
 
 
-def prefect_tables(factory: pytest.TempPathFactory) -> Path:
+def prefect_tables(factory):
     """Return the data base of a Prefect server on which nothing has run."""
 
-    def make(folder: Path) -> None:
+    def make(folder):
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
         environment = os.environ | {"PREFECT_HOME": str(folder)}
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -60,7 +56,7 @@ def prefect_tables(factory: pytest.TempPathFactory) -> Path:
     return made_once(factory, "prefect-tables", make) / "prefect.db"
 
 
-def read_gguf_once(patched: pytest.MonkeyPatch) -> None:
+def read_gguf_once(patched):
     """Spare transformers to read a file three times, and to make its table of names for each of a model's modules."""
     import gguf
 

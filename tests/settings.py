@@ -1,20 +1,17 @@
 """What tests of several stages share; a setting that a test needs otherwise it changes with `model_copy`."""
 
 from pathlib import Path
-from typing import Any, TypeVar
 
-from iterpref_core.records.config import ExecutionParams, Settings, load_params
+from iterpref_core.records.config import ExecutionParams, load_params
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
-
-S = TypeVar("S", bound=Settings)
 PARAMS = load_params(ROOT / "params.yaml")
 """Read once: to read the file takes longer than many a test."""
 _SECTIONS = {type(section): section for _, section in PARAMS}
 
 
-def section(kind: type[S], **values: Any) -> S:
+def section(kind, **values):
     """A section of params.yaml with these values; a knob that a test does not name has the value it has there."""
     return kind.model_validate(_SECTIONS[kind].model_dump() | values)
 

@@ -4,49 +4,38 @@ A folder of tests that asks for it has executors as in the product, each with wa
 The workers behind executors of equal settings are the same ones: they serve one program after the other, as in a run.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from iterpref_core.execution import Limits
-from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.execution.isolation.tiers import Plan
 from iterpref_core.execution.running import executor
-from iterpref_core.execution.running.workers import Worker, WorkerPool
+from iterpref_core.execution.running.workers import WorkerPool
 
 
 class LentPool:
     """The pool of one executor: its workers stay when the executor is closed, which then runs nothing more."""
 
-    def __init__(self, shared: WorkerPool) -> None:
+    def __init__(self, shared):
         self._shared = shared
         self._closed = False
 
-    def worker(self, environment: str | None) -> AbstractContextManager[Worker]:
+    def worker(self, environment):
         """See `WorkerPool.worker`."""
         assert not self._closed, "the executor is closed; run programs inside its `with` block"
         return self._shared.worker(environment)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name):
         return getattr(self._shared, name)
 
-    def close(self) -> None:
+    def close(self):
         """Give the workers back."""
         self._closed = True
 
 
-Lend = Callable[[Plan, Limits, int, tuple[str, ...], Mapping[str, Environment]], LentPool]
-
-
-def lender(pools: dict[str, WorkerPool]) -> Lend:
+def lender(pools):
     """Return a function that is called as `WorkerPool` is, and lends the pool of these settings."""
 
-    def lend(
-        plan: Plan, limits: Limits, slots: int, preload: tuple[str, ...], environments: Mapping[str, Environment]
-    ) -> LentPool:
+    def lend(plan, limits, slots, preload, environments):
         # Limits of time come with each program.
         standing = replace(limits, cpu_s=0, wall_s=0)
         settings = repr((plan, standing, slots, preload, sorted(environments.items())))
@@ -58,9 +47,9 @@ def lender(pools: dict[str, WorkerPool]) -> Lend:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shared_workers() -> Iterator[None]:
+def shared_workers():
     """Share the workers of all executors that the tests of a file open."""
-    pools: dict[str, WorkerPool] = {}
+    pools = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "WorkerPool", lender(pools))
         yield

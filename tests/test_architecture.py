@@ -3,7 +3,6 @@
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterable
 from difflib import unified_diff
 from graphlib import CycleError, TopologicalSorter
 
@@ -63,13 +62,13 @@ ROOMS = {
 before it, and so does a package inside a room. docs/architecture.md shows the same picture."""
 
 
-def room(module: str) -> str | None:
+def room(module):
     """The core's room that a module is in."""
     parts = module.split(".")
     return parts[1] if parts[0] == "iterpref_core" and len(parts) > 1 else None
 
 
-def test_imports_point_one_way() -> None:
+def test_imports_point_one_way():
     rank = {name: LAYERS.index(name.partition(".")[0]) for name in MODULES}
     upwards = [f"{name} imports {other}" for name in MODULES for other in imports_of(name) if rank[other] > rank[name]]
     assert upwards == []
@@ -86,22 +85,22 @@ def test_imports_point_one_way() -> None:
         'def start():\n    """Start."""\n    return MODULE or "flows.cli"',
     ],
 )
-def test_a_module_that_is_named_in_a_string_counts_as_imported(code: str) -> None:
+def test_a_module_that_is_named_in_a_string_counts_as_imported(code):
     assert named_in_strings(ast.parse(code)) & {"flows", "flows.cli", "flows.stage"}
 
 
-def test_words_that_are_names_of_modules_too_do_not_count() -> None:
+def test_words_that_are_names_of_modules_too_do_not_count():
     """Nor do docstrings, which nothing executes."""
     code = '"""Called by `python -m flows.stage`."""\nfolders = ["flows", "tasks"]'
     assert not named_in_strings(ast.parse(code)) & MODULES.keys()
 
 
-def test_every_room_is_in_the_table() -> None:
+def test_every_room_is_in_the_table():
     rooms = {name for name in map(room, MODULES) if name is not None}
     assert rooms == set(ROOMS), "name the rooms of iterpref_core in ROOMS, and in docs/architecture.md"
 
 
-def test_rooms_import_downwards() -> None:
+def test_rooms_import_downwards():
     order = list(ROOMS)
     wrong = []
     for name in MODULES:
@@ -113,7 +112,7 @@ def test_rooms_import_downwards() -> None:
     assert wrong == [], "share code in an earlier room"
 
 
-def names_for_others(room: str) -> list[str]:
+def names_for_others(room):
     """Return what `__all__` of a room lists."""
     for node in parsed(f"iterpref_core.{room}").body:
         match node:
@@ -123,7 +122,7 @@ def names_for_others(room: str) -> list[str]:
 
 
 @pytest.mark.parametrize("entered", [name for name in ROOMS if name not in {"execution", "cli"}])
-def test_a_room_is_entered_by_the_names_that_it_lists(entered: str) -> None:
+def test_a_room_is_entered_by_the_names_that_it_lists(entered):
     """`execution` lists functions and classes, and `cli` is entered by programs alone."""
     package = f"iterpref_core.{entered}"
     used = {
@@ -137,7 +136,7 @@ def test_a_room_is_entered_by_the_names_that_it_lists(entered: str) -> None:
     assert used == listed, f"__all__ of {package} lists the modules that other rooms import, and no others"
 
 
-def upward_imports(package: str, floor: Callable[[str], int]) -> list[str]:
+def upward_imports(package, floor):
     """Return the imports of modules of a package by those on a lower floor of it."""
     inside = [name for name in MODULES if name.startswith(f"{package}.")]
     return [
@@ -148,10 +147,10 @@ def upward_imports(package: str, floor: Callable[[str], int]) -> list[str]:
     ]
 
 
-def at_the_head(module: str) -> set[str]:
+def at_the_head(module):
     """Return what the head of a module imports as it is loaded; our own modules by their names in this project."""
     package = module.rpartition(".")[0]
-    found: set[str] = set()
+    found = set()
     for node in parsed(module).body:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -163,9 +162,9 @@ def at_the_head(module: str) -> set[str]:
     return found
 
 
-def loaded_with(modules: Iterable[str]) -> set[str]:
+def loaded_with(modules):
     """Return our own modules that are loaded with some of them."""
-    loaded: set[str] = set()
+    loaded = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
@@ -176,17 +175,17 @@ def loaded_with(modules: Iterable[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", [name for name, packages in ROOMS.items() if packages])
-def test_packages_of_a_room_import_downwards(name: str) -> None:
+def test_packages_of_a_room_import_downwards(name):
     packages = ROOMS[name]
 
-    def floor(module: str) -> int:
+    def floor(module):
         inner = module.removeprefix(f"iterpref_core.{name}.").partition(".")[0]
         return packages.index(inner) if inner in packages else len(packages)
 
     assert upward_imports(f"iterpref_core.{name}", floor) == []
 
 
-def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
+def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone():
     """It runs in interpreters that have nothing else; what it loads imports the rest in functions of the supervisor."""
     execution = "iterpref_core.execution"
     started = ("sandbox.zygote", "isolation.probes")
@@ -202,14 +201,14 @@ def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone() -> None:
     assert foreign == set()
 
 
-def test_the_page_of_docs_shows_the_same_picture() -> None:
+def test_the_page_of_docs_shows_the_same_picture():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = page.partition("\niterpref_core/")[2].partition("```")[0].splitlines()
     shown = [found[1] for line in drawn if (found := re.match(r"  (\w+)/", line))]
     assert shown == list(ROOMS)
 
 
-def test_every_file_that_the_page_names_is_there() -> None:
+def test_every_file_that_the_page_names_is_there():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     files = {f"/{path.relative_to(ROOT)}" for path in MODULES.values()}
     named = re.findall(r"`([\w/]+\.py)`", page)
@@ -218,7 +217,7 @@ def test_every_file_that_the_page_names_is_there() -> None:
     assert [name for name in absent if not (ROOT / name).is_file()] == []
 
 
-def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
+def test_every_stage_has_a_page_and_every_page_is_in_the_index():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     missing = {f"docs/{stage}.md" for stage in stages() if f"{stage}.md" not in pages}
@@ -227,7 +226,7 @@ def test_every_stage_has_a_page_and_every_page_is_in_the_index() -> None:
     assert not unnamed, f"name {sorted(unnamed)} in docs/README.md"
 
 
-def test_imports_have_no_cycle() -> None:
+def test_imports_have_no_cycle():
     modules = {name: {other for other in imports_of(name) if MODULES[other].name != "__init__.py"} for name in MODULES}
     cycle = None
     try:
@@ -237,7 +236,7 @@ def test_imports_have_no_cycle() -> None:
     assert cycle is None
 
 
-def test_the_core_knows_no_orchestration() -> None:
+def test_the_core_knows_no_orchestration():
     wrong = []
     for module in [name for name in MODULES if name.startswith("iterpref_core")]:
         nodes = list(ast.walk(parsed(module)))
@@ -248,30 +247,30 @@ def test_the_core_knows_no_orchestration() -> None:
     assert wrong == []
 
 
-def test_every_stage_of_dvc_is_one_that_runs() -> None:
+def test_every_stage_of_dvc_is_one_that_runs():
     only_in_dvc = stages().keys() - STAGES.keys()
     assert not only_in_dvc, f"add rows for {sorted(only_in_dvc)} to STAGES of flows/stage.py"
     only_here = STAGES.keys() - stages().keys()
     assert not only_here, f"add {sorted(only_here)} to dvc.yaml, with the command `sh flows/stage.sh NAME`"
 
 
-def unlike(present: str, wanted: str) -> list[str]:
+def unlike(present, wanted):
     """Return the lines to add and to remove, each with its sign."""
     lines = list(unified_diff(present.splitlines(), wanted.splitlines(), n=0, lineterm=""))[2:]
     return [line for line in lines if not line.startswith("@@")]
 
 
-def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other() -> None:
+def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other():
     """An edit reruns the stages that execute the edited file: whole rooms where all of one is executed, else files."""
     graph = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     assert unlike(graph, with_dependencies(graph)) == [], "run `make graph`"
 
 
-def test_the_page_of_edits_shows_the_same_graph() -> None:
+def test_the_page_of_edits_shows_the_same_graph():
     assert unlike(PAGE.read_text(encoding="utf-8"), edits_page()) == [], "run `make graph`"
 
 
-def test_an_edit_reruns_no_stage_that_does_not_execute_it() -> None:
+def test_an_edit_reruns_no_stage_that_does_not_execute_it():
     stages_of = {}
     for edited in (
         "models/inference/openai_model.py",

@@ -17,7 +17,7 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_hold(name: str) -> None:
+def test_the_examples_hold(name):
     for examples in doctest.DocTestFinder().find(import_module(name)):
         if examples.name.rpartition(".")[2] not in iterpref_core.__all__:
             assert doctest.DocTestRunner().run(examples).failed == 0, examples.name

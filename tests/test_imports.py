@@ -15,7 +15,7 @@ IMPORTS = {
 """Statements, run one after the other, and what is not loaded by then."""
 
 
-def test_libraries_are_imported_where_they_are_used() -> None:
+def test_libraries_are_imported_where_they_are_used():
     program = ["import sys"]
     for statement, absent in IMPORTS.items():
         program += [statement, f"print(sys.modules.keys() & {absent})"]

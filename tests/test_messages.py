@@ -15,7 +15,7 @@ ADVICE = re.compile(r"; |\b(add|give|install|name|needs|set|such as|write)\b")
 """What to do follows a semicolon; or the message as a whole is an instruction, such as `give --tree or --seed-code`."""
 
 
-def written(message: ast.expr) -> str:
+def written(message):
     """Return the text of a message, with each inserted value as `{}`."""
     if isinstance(message, ast.Constant):
         return str(message.value)
@@ -26,7 +26,7 @@ def written(message: ast.expr) -> str:
     return "{}"
 
 
-def classes() -> set[str]:
+def classes():
     """Return the names of the classes of errors about input."""
     bases = {}
     for name in MODULES:
@@ -40,7 +40,7 @@ def classes() -> set[str]:
 
 
 @cache
-def messages() -> list[tuple[str, str]]:
+def messages():
     """Return (place in the source, text) of each message of an error about input."""
     names = classes()
     found = []
@@ -52,14 +52,14 @@ def messages() -> list[tuple[str, str]]:
     return found
 
 
-def test_every_message_about_input_says_what_to_do() -> None:
+def test_every_message_about_input_says_what_to_do():
     found = messages()
     assert len(found) > 200
     silent = [f"{where}: {text}" for where, text in found if not ADVICE.search(text) and not text.endswith("{}")]
     assert silent == []
 
 
-def test_every_message_about_input_says_where() -> None:
+def test_every_message_about_input_says_where():
     """A message begins with a file, an option or a parameter, or has the value that is refused in it."""
     nowhere = [
         f"{where}: {text}"

@@ -1,21 +1,20 @@
 """The tables of benchmarks and backends: a row gives everything, and a row without its part is named in a sentence."""
 
 import json
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from iterpref_core.evaluation.report import labels
 from iterpref_core.models.inference import backend_factory
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import OPENERS, leaves_this_machine, open_model
 from iterpref_core.pairs.pairs.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import config
 from iterpref_core.records.backend_table import BACKENDS, BackendRow
 from iterpref_core.records.benchmark_table import BENCHMARKS, PUBLISHED
-from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat, load_params
+from iterpref_core.records.config import BudgetParams, EvaluationParams, PromptFormat, load_params
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.objective_names import OBJECTIVE_NAMES
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
@@ -25,7 +24,7 @@ OWN = "heldout"
 """The suite whose tasks are this project's problems; they are screened as `pairs.benchmarks` says."""
 
 
-def test_every_benchmark_is_opened_by_the_folder_that_its_row_names() -> None:
+def test_every_benchmark_is_opened_by_the_folder_that_its_row_names():
     folder = ROOT / "iterpref_core/evaluation/benchmarks"
     missing = {name: row.suite for name, row in BENCHMARKS.items() if not (folder / row.suite / "suite.py").is_file()}
     assert not missing, f"write {folder}/<suite>/suite.py with `open_suite(name, setting)` for {missing}"
@@ -36,9 +35,7 @@ def test_every_benchmark_is_opened_by_the_folder_that_its_row_names() -> None:
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_pairs_are_screened_against_a_benchmark_that_is_measured(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_are_screened_against_a_benchmark_that_is_measured(name, tmp_path, monkeypatch):
     row = BENCHMARKS[name]
     if row.suite == OWN:
         return
@@ -59,32 +56,32 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(
     assert screen._wholes.keys() == {"add up the numbers"}, f"{row.data.key}: the fields {prompts} are not read"
 
 
-def test_data_have_a_key_and_a_variable_of_their_own() -> None:
+def test_data_have_a_key_and_a_variable_of_their_own():
     different = {row.data for row in BENCHMARKS.values() if row.data is not None}
     variables = [data.variable for data in different]
     assert len(set(variables)) == len(variables), f"two data sets share an environment variable: {variables}"
     assert different == set(PUBLISHED.values()), "two data sets share a key"
 
 
-def test_parameters_and_the_report_know_every_benchmark() -> None:
+def test_parameters_and_the_report_know_every_benchmark():
     assert get_args(config.Benchmark) == tuple(BENCHMARKS)
-    schema: dict[str, Any] = EvaluationParams.model_json_schema()
+    schema = EvaluationParams.model_json_schema()
     assert schema["properties"]["benchmarks"]["items"]["enum"] == list(BENCHMARKS)
     assert list(labels.BENCHMARKS) == list(BENCHMARKS)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_backend_has_a_function_that_opens_its_models(name: str) -> None:
+def test_a_backend_has_a_function_that_opens_its_models(name):
     assert name in OPENERS, f"{name}: add a function that opens its models to backend_factory.OPENERS"
 
 
-def test_every_function_that_opens_models_has_a_backend() -> None:
+def test_every_function_that_opens_models_has_a_backend():
     idle = OPENERS.keys() - BACKENDS.keys()
     assert not idle, f"add rows for {sorted(idle)} to backend_table.BACKENDS, or remove their functions"
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_backends_packages_are_an_extra(name: str) -> None:
+def test_a_backends_packages_are_an_extra(name):
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -94,21 +91,21 @@ def test_a_backends_packages_are_an_extra(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, row in BACKENDS.items() if not row.weights])
-def test_a_backend_without_weights_has_a_cap_and_a_guard(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_without_weights_has_a_cap_and_a_guard(name, monkeypatch):
     monkeypatch.setenv(config.KEY_VARIABLE, "a-key")
     assert_guarded_and_capped(name)
 
 
-def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch):
     class Echo(Model):
         concurrency = 1
 
-        async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        async def answer(self, request, sampling):
             del sampling
             return Completion(request.prompt, 1, 1)
 
     @backend_factory.contextmanager
-    def open_echo(_: backend_factory.BackendSettings):  # type: ignore[no-untyped-def]
+    def open_echo(_):
         yield Echo()
 
     monkeypatch.setitem(BACKENDS, "echo", BackendRow(weights=False, in_process=False, extra="endpoints"))
@@ -116,7 +113,7 @@ def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(monkeypatch: pytest.M
     assert_guarded_and_capped("echo")
 
 
-def assert_guarded_and_capped(name: str) -> None:
+def assert_guarded_and_capped(name):
     far = settings(name, base_url="https://models.example/v1", price=0)
     assert leaves_this_machine(far), f"{name}: private prompts would go to another machine without a look"
     assert not leaves_this_machine(settings(name, base_url="http://127.0.0.1:9/v1", price=0))
@@ -128,7 +125,7 @@ def assert_guarded_and_capped(name: str) -> None:
         pass
 
 
-def test_every_objective_of_the_table_is_a_name_that_parameters_take() -> None:
+def test_every_objective_of_the_table_is_a_name_that_parameters_take():
     named, table = set(OBJECTIVE_NAMES), set(OBJECTIVES)
     assert not table - named, f"add to records/objective_names.py: {sorted(table - named)}"
     assert not named - table, f"add rows to training/objectives/objective_table.py: {sorted(named - table)}"
@@ -142,20 +139,20 @@ def test_every_objective_of_the_table_is_a_name_that_parameters_take() -> None:
         ("dpo.qqq", "training.objectives.dpo.qqq: no parameter 'qqq'; there are learning_rate, alpha, beta"),
     ],
 )
-def test_an_unknown_objective_is_refused_where_parameters_are_read(key: str, message: str) -> None:
+def test_an_unknown_objective_is_refused_where_parameters_are_read(key, message):
     """A name with an underscore changed nothing, and ended with 0."""
     with pytest.raises(ConfigError) as refused:
         config.with_values(load_params(ROOT / "params.yaml"), {f"training.objectives.{key}": 0.3})
     assert str(refused.value).startswith(message)
 
 
-def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_backend_is_refused_with_the_known_ones():
     *others, last = map(repr, BACKENDS)
     with pytest.raises(ConfigError, match=f"input should be {', '.join(others)} or {last}"):
         config.with_values(load_params(ROOT / "params.yaml"), {"inference.backend": "olama"})
 
 
-def settings(backend: str, *, base_url: str | None, price: float) -> InferenceParams:
+def settings(backend, *, base_url, price):
     params = load_params(ROOT / "params.yaml").inference
     changed = {"base_url": base_url, "price_prompt": price, "price_completion": price}
     # A copy is not checked, so that a row which a test adds need not be one of the type's names.

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,20 +19,20 @@ PARAMS = section(
 
 
 @pytest.mark.slow
-def test_execution_prints_what_the_contract_names() -> None:
+def test_execution_prints_what_the_contract_names():
     command = [sys.executable, execution.__file__, "--json", "--rounds", "1", "--programs", "8"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["execution"]
     assert {"cpu_vs_evalplus", "tier", "executions_per_s"} <= found.keys()
 
 
-def test_ingestion_is_measured_with_and_without_programs_that_run() -> None:
+def test_ingestion_is_measured_with_and_without_programs_that_run():
     for read_only in (False, True):
         found = ingestion.measure(3, 2, read_only=read_only)
         assert (found["rows"], found["tests"]) == (3, 2)
         assert {"rows_per_s", "peak_mb", "cpu_share", "size_mb"} <= found.keys()
 
 
-def test_calls_of_an_endpoint_are_measured_at_a_busy_server() -> None:
+def test_calls_of_an_endpoint_are_measured_at_a_busy_server():
     from benchmarks import endpoint
 
     found = endpoint.measure(40, 4, 1, latency_s=0.01)
@@ -41,12 +40,12 @@ def test_calls_of_an_endpoint_are_measured_at_a_busy_server() -> None:
     assert {"cpu_ratio", "time_ratio", "machine", "load"} <= found.keys()
 
 
-def test_time_in_which_bodies_ran_is_counted_once() -> None:
+def test_time_in_which_bodies_ran_is_counted_once():
     assert pipeline.covered_seconds([(0, 4), (2, 5), (7, 8)]) == 6.0
 
 
 @pytest.mark.slow
-def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_measured_in_training_and_generation(tmp_path, monkeypatch):
     from benchmarks import memory
 
     monkeypatch.setattr(memory, "SAMPLING", replace(memory.SAMPLING, max_new_tokens=3))
@@ -62,7 +61,7 @@ def test_memory_is_measured_in_training_and_generation(tmp_path: Path, monkeypat
     assert memory.count(tmp_path, prompts=2)["tensors"] > (tmp_path / "model/model.safetensors").stat().st_size
 
 
-def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
+def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path):
     from benchmarks import training
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
@@ -87,10 +86,10 @@ def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path: Path) -> None:
     assert 0 < found["memory_ratio"] < 1
 
 
-def test_the_recipe_trains() -> None:
+def test_the_recipe_trains():
     from benchmarks import training
 
-    sizes: training.Sizes = {
+    sizes = {
         "hidden_size": 64,
         "intermediate_size": 128,
         "num_hidden_layers": 2,

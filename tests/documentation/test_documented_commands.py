@@ -1,9 +1,7 @@
 """Commands and parameters in README and docs: verbs, options, stages and keys that exist."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import typer.main
 
@@ -15,7 +13,7 @@ from tests.settings import PARAMS, ROOT
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})
 
 
-def commands(text: str, program: str) -> Iterator[list[str]]:
+def commands(text, program):
     """The words behind a program's name, in code, up to a comment or another command."""
     for block in re.findall(r"(?s)```.*?```|`[^`]+`", text):
         for line in re.findall(rf"(?m)(?:^|[\s`]){program} ([^\n`#|;&]+)", block.replace("\\\n", " ")):
@@ -23,12 +21,12 @@ def commands(text: str, program: str) -> Iterator[list[str]]:
 
 
 @cache
-def command_line() -> Any:
+def command_line():
     """The verbs and options as they are."""
     return typer.main.get_command(app)
 
 
-def problems_of(words: list[str]) -> list[str]:
+def problems_of(words):
     """Of words behind `iterpref`: a verb that is not there, or options that it does not have."""
     command = command_line()
     for word in words:
@@ -42,13 +40,13 @@ def problems_of(words: list[str]) -> list[str]:
     return [f"{command.name} has no {option}" for option in sorted(asked - known - {"--help"})]
 
 
-def test_verbs_and_options_are_there() -> None:
+def test_verbs_and_options_are_there():
     for page in PAGES:
         found = [problems_of(words) for words in commands(page.read_text(encoding="utf-8"), "iterpref")]
         assert [problem for problems in found for problem in problems] == [], page.name
 
 
-def test_stages_are_there_and_forced_alone() -> None:
+def test_stages_are_there_and_forced_alone():
     """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
     graph = read_yaml(ROOT / "dvc.yaml")["stages"]
     known = set(graph) | {f"{stage}@{item}" for stage in graph for item in graph[stage].get("foreach", ())}
@@ -58,13 +56,13 @@ def test_stages_are_there_and_forced_alone() -> None:
             assert "--force" not in words or "--single-item" in words, (page.name, words)
 
 
-def test_parameters_are_there() -> None:
+def test_parameters_are_there():
     params = PARAMS.model_dump()
     objectives = params["training"]["objectives"]
     params["training"]["objectives"] = {name: objectives.get(name, {}) for name in OBJECTIVES}
     for page in PAGES:
         for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
-            found: Any = params
+            found = params
             for part in key.split(".") if key.partition(".")[0] in params else ():
                 # What is under a mapping without keys, or under null, is a user's or a library's to name.
                 if not isinstance(found, dict) or not found:

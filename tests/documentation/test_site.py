@@ -3,7 +3,6 @@
 import re
 import runpy
 from types import SimpleNamespace
-from typing import Any
 
 import typer.main
 from hypothesis import given
@@ -16,11 +15,11 @@ _COMMAND_LINE = runpy.run_path(str(ROOT / "docs/command_line.py"))
 _SITE_SIZE = runpy.run_path(str(ROOT / "docs/site_size.py"))
 
 
-def _verbs() -> list[Any]:
-    return list(typer.main.get_command(app).commands.values())  # type: ignore[attr-defined]
+def _verbs():
+    return list(typer.main.get_command(app).commands.values())
 
 
-def test_the_page_of_verbs_has_every_option_with_its_whole_help() -> None:
+def test_the_page_of_verbs_has_every_option_with_its_whole_help():
     text = _COMMAND_LINE["describe_verbs"]()
     sections = dict(re.findall(r"(?ms)^### iterpref (\w+)\n(.*?)(?=^##|\Z)", text))
     for verb in _verbs():
@@ -34,10 +33,10 @@ def test_the_page_of_verbs_has_every_option_with_its_whole_help() -> None:
     assert elements == ['<div class="verbs" markdown>', "</div>"], "no placeholder is taken for an element of HTML"
 
 
-def test_only_the_page_of_verbs_is_composed() -> None:
-    def composed(name: str) -> str:
+def test_only_the_page_of_verbs_is_composed():
+    def composed(name):
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")
-        added: str = _COMMAND_LINE["on_page_markdown"](text, SimpleNamespace(file=SimpleNamespace(src_uri=name)))
+        added = _COMMAND_LINE["on_page_markdown"](text, SimpleNamespace(file=SimpleNamespace(src_uri=name)))
         return added.removeprefix(text)
 
     assert composed("training.md") == ""
@@ -50,7 +49,7 @@ _OTHER = st.builds("<p>{0}</p>".format, _TEXTS)
 
 
 @given(st.lists(_KEPT | _OTHER, max_size=6))
-def test_a_smaller_page_differs_in_white_space_around_line_breaks_alone(elements: list[str]) -> None:
+def test_a_smaller_page_differs_in_white_space_around_line_breaks_alone(elements):
     smaller = _SITE_SIZE["on_post_page"]("\n\n".join(elements))
     expected = [text if not text.startswith("<p>") else re.sub(r"\s*\n\s*", "\n", text) for text in elements]
     assert smaller == "\n".join(expected)

@@ -6,24 +6,24 @@ from typing import get_args
 
 import pytest
 
-from docs.tables import TABLES, Table
+from docs.tables import TABLES
 from iterpref_core.pairs.pairs.filters import DropReason
 from tests.settings import ROOT
 
 
-def test_the_page_of_pairs_has_a_row_for_each_filter() -> None:
+def test_the_page_of_pairs_has_a_row_for_each_filter():
     page = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
     missing = [reason for reason in get_args(DropReason) if f"| `{reason}`" not in page]
     assert not missing, f"add rows for {missing} to the table of docs/pairs.md"
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.page.stem)
-def test_a_page_has_the_table_that_is_made_from_the_code(table: Table) -> None:
+def test_a_page_has_the_table_that_is_made_from_the_code(table):
     assert table.text() == table.page.read_text(encoding="utf-8"), "run `make graph`"
 
 
 @pytest.mark.parametrize("page", [".github/CONTRIBUTING.md", "docs/architecture.md"])
-def test_files_and_names_of_the_code_that_a_page_shows_are_there(page: str) -> None:
+def test_files_and_names_of_the_code_that_a_page_shows_are_there(page):
     """CONTRIBUTING asked for a row of `_OF_A_CHECKOUT`, which was gone."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     code = "".join((ROOT / name).read_text("utf-8") for name in listed.splitlines() if name.endswith(".py"))

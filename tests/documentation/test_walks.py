@@ -9,8 +9,7 @@ from string import Template
 import pytest
 
 from docs.walk import read_steps, unlike
-from tests.dvc_repository import ToyCheckout
-from tests.flows.conftest import Iterpref, iterpref
+from tests.flows.conftest import iterpref
 from tests.settings import ROOT
 
 __all__ = ["iterpref"]
@@ -19,7 +18,7 @@ VARIABLES = {"MODEL": "/models/student", "DEBUGGER": "a-debugger", "DEBUGGER_URL
 
 
 @pytest.mark.parametrize("page", ["own-model.md", "tutorial.md"])
-def test_init_prints_the_line_that_the_page_shows(page: str, iterpref: Iterpref) -> None:
+def test_init_prints_the_line_that_the_page_shows(page, iterpref):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     (command,) = re.findall(r"(?m)^iterpref (init .+)$", text)
     (shown,) = re.findall(r"(?m)^params\.yaml: profile .*$", text)
@@ -30,14 +29,14 @@ def test_init_prints_the_line_that_the_page_shows(page: str, iterpref: Iterpref)
     assert printed.splitlines()[-1] == shown
 
 
-def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one() -> None:
+def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one():
     page = "```sh\ncount\n```\nIt counts:\n```text\nproblems  27\nheldout   12\n…\n```\n```yaml\nseed: 1\n```\n"
     step, edit = read_steps(page)
     assert (step.commands, edit.commands) == ("count\n", "python -m docs.walk --edit <<'EOF'\nseed: 1\nEOF\n")
     assert list(unlike(step.shown, "\nproblems 27\n\nheldout 11\n")) == ["- heldout   12\n+ heldout 11"]
 
 
-def test_what_a_backup_has_is_there_after_it_is_restored(toy_checkout: ToyCheckout, tmp_path: Path) -> None:
+def test_what_a_backup_has_is_there_after_it_is_restored(toy_checkout, tmp_path):
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     backup, restore = re.findall(r"(?s)```\n# needs: [^\n]+\n(.*?)```", page.partition("## Backup\n")[2])
     records = {"mlflow.db": "1", "mlartifacts/report/index.html": "2", ".iterpref/answers.sqlite": "3"}

@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from iterpref_core.records.input_files import read_yaml
 from tasks.profiles import write_values
-from tests.dvc_repository import ToyCheckout, reproduce
+from tests.dvc_repository import reproduce
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.timeout(900)  # DVC starts a dozen times, on a machine that others may use
@@ -66,23 +65,23 @@ MAKEFILE = f"""
 """
 
 
-def git(*arguments: str) -> str:
+def git(*arguments):
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def commit(message: str) -> str:
+def commit(message):
     git("add", "--all")
     git("commit", "--quiet", "--message", message)
     return git("rev-parse", "HEAD")
 
 
-def set_solved(solved: int) -> None:
+def set_solved(solved):
     """Set the parameter that stands for what a training depends on."""
     shutil.copy2(ROOT / "params.yaml", "params.yaml")
     write_values({"validity.sample": solved})
 
 
-def evaluate_and_push(solved: int) -> str:
+def evaluate_and_push(solved):
     """Commit the results of a model that solves so many problems, and return the commit."""
     from dvc.repo import Repo
 
@@ -94,7 +93,7 @@ def evaluate_and_push(solved: int) -> str:
 
 
 @pytest.fixture
-def project(toy_checkout: ToyCheckout, tmp_path: Path) -> Path:
+def project(toy_checkout, tmp_path):
     """A repository with a remote, which is the present folder."""
     ignored = "/results\n/metrics\n/metrics.json\n/.venv\n/.iterpref\n"
     folder = toy_checkout(STAGES, {"evaluate.py": EVALUATE, "Makefile": MAKEFILE, ".gitignore": ignored})
@@ -102,7 +101,7 @@ def project(toy_checkout: ToyCheckout, tmp_path: Path) -> Path:
     return folder
 
 
-def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]:
+def run_workflow(project, before):
     """Run the steps in a clone; after a failure those alone that say so.
 
     Returns:
@@ -123,7 +122,7 @@ def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]
         "secrets.AWS_SECRET_ACCESS_KEY": "",
         "github.token": "token",
     }
-    content: Any = read_yaml(WORKFLOW)
+    content = read_yaml(WORKFLOW)
     assert content["defaults"]["run"]["shell"] == "bash"
     (job,) = content["jobs"].values()
     given = {
@@ -131,7 +130,7 @@ def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]
     }
     added = temp / "path"
     added.touch()
-    codes: dict[str, int] = {}
+    codes = {}
     output = ""
     for step in job["steps"]:
         assert "uses" in step or "run" in step
@@ -150,9 +149,7 @@ def run_workflow(project: Path, before: str) -> tuple[dict[str, int], str, Path]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("solved", "gate"), [(60, 0), (30, 1)])
-def test_a_better_model_passes_a_worse_one_fails_and_the_scores_are_a_comment(
-    project: Path, solved: int, gate: int
-) -> None:
+def test_a_better_model_passes_a_worse_one_fails_and_the_scores_are_a_comment(project, solved, gate):
     before = evaluate_and_push(50)
     evaluate_and_push(solved)
     codes, output, temp = run_workflow(project, before)
@@ -170,7 +167,7 @@ def test_a_better_model_passes_a_worse_one_fails_and_the_scores_are_a_comment(
     )
 
 
-def test_a_lock_of_other_parameters_fails_before_anything_is_fetched(project: Path) -> None:
+def test_a_lock_of_other_parameters_fails_before_anything_is_fetched(project):
     before = evaluate_and_push(50)
     set_solved(51)
     commit("a parameter, and no run")
@@ -180,9 +177,9 @@ def test_a_lock_of_other_parameters_fails_before_anything_is_fetched(project: Pa
     assert "Fetch the results of both commits" not in codes
 
 
-def test_the_example_names_what_is_here() -> None:
+def test_the_example_names_what_is_here():
     text = WORKFLOW.read_text(encoding="utf-8")
-    checks: Any = read_yaml(ROOT / ".github/workflows/checks.yaml")
+    checks = read_yaml(ROOT / ".github/workflows/checks.yaml")
     actions = {step["uses"] for job in checks["jobs"].values() for step in job["steps"] if "uses" in step}
     assert set(re.findall(r"uses: (\S+)", text)) <= actions
     stages = read_yaml(ROOT / "dvc.yaml")["stages"]

@@ -2,9 +2,6 @@
 
 import runpy
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,11 +10,6 @@ from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from tests.settings import EXECUTION, ROOT
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-Run = Callable[[str], dict[str, object]]
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning"),  # of a machine without an accelerator
     pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
@@ -25,7 +17,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
+def model_folder(make_model):
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
@@ -33,11 +25,11 @@ def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Pat
 
 
 @pytest.fixture
-def run(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(model_folder, tmp_path, monkeypatch):
     """Runs a script on an untrained model; returns its variables."""
     import torch
 
-    def start(name: str) -> dict[str, object]:
+    def start(name):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         monkeypatch.setattr(sys, "argv", [name, str(model_folder), str(tmp_path / "out")])
         torch.manual_seed(0)
@@ -46,40 +38,40 @@ def run(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return start
 
 
-def test_focal_preference_training_without_the_pipeline(run: Run, tmp_path: Path) -> None:
+def test_focal_preference_training_without_the_pipeline(run, tmp_path):
     trainer = run("focal_dpo.py")["trainer"]
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]  # type: ignore[attr-defined]
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert losses[0] == pytest.approx(0.6931, abs=1e-4)  # policy and reference are the same model
     assert losses[-1] < losses[0]
-    first = trainer.train_dataset[0]  # type: ignore[attr-defined]
-    assert 0 < sum(trainer.data_collator.error_region(first)) < len(first["rejected_ids"])  # type: ignore[attr-defined]
+    first = trainer.train_dataset[0]
+    assert 0 < sum(trainer.data_collator.error_region(first)) < len(first["rejected_ids"])
     assert (tmp_path / "out/model.safetensors").is_file()
 
 
-def test_a_name_a_configuration_and_pairs_train_focally(run: Run, tmp_path: Path) -> None:
+def test_a_name_a_configuration_and_pairs_train_focally(run, tmp_path):
     trainer = run("focal_trainer.py")["trainer"]
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]  # type: ignore[attr-defined]
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert losses[0] == pytest.approx(0.6931, abs=1e-4)
     assert losses[-1] < losses[0]
-    first = trainer.train_dataset[0]  # type: ignore[attr-defined]
+    first = trainer.train_dataset[0]
     assert 0 < sum(first.focal) < len(first.rejected_ids)
     assert (tmp_path / "out/model.safetensors").is_file()
 
 
-def test_the_script_in_the_readme_is_the_example() -> None:
+def test_the_script_in_the_readme_is_the_example():
     script = (ROOT / "examples/focal_trainer.py").read_text(encoding="utf-8").rpartition('"""\n\n')[2]
     assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert len([line for line in script.splitlines() if line]) <= 15
 
 
-def test_execution_is_a_reward_of_grpo(run: Run, tmp_path: Path) -> None:
+def test_execution_is_a_reward_of_grpo(run, tmp_path):
     found = run("grpo_reward.py")
-    assert found["args"].max_steps == 2  # type: ignore[attr-defined]
+    assert found["args"].max_steps == 2
     assert list((tmp_path / "out").glob("checkpoint-2"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
-def test_examples_of_problems_go_in_as_they_stand(path: Path, tmp_path: Path) -> None:
+def test_examples_of_problems_go_in_as_they_stand(path, tmp_path):
     count = len(path.read_text(encoding="utf-8").splitlines())
     counts = ingest(Source([path]), "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count

@@ -1,19 +1,15 @@
 """Files of programs: `## chapter`, `=== name of a case`, `--- title of a part`, and the part's text."""
 
 import re
-from pathlib import Path
-
-Parts = list[tuple[str, str]]
-"""Titles and texts of a case, in order."""
 
 
-def read_cases(path: Path) -> dict[str, Parts]:
+def read_cases(path):
     """Return the cases of a file, by name."""
     text = path.read_text(encoding="utf-8")
     return dict(map(_case, re.split(r"\n=== ", text)[1:]))
 
 
-def _case(text: str) -> tuple[str, Parts]:
+def _case(text):
     """Return the name and the parts of a case."""
     name, *sections = re.split(r"\n--- ", re.split(r"\n## ", text)[0].strip("\n"))
     titled = [section.partition("\n") for section in sections]

@@ -10,7 +10,7 @@ from iterpref_core.execution.isolation.tiers import HOW_TO_GET
 BWRAP = SimpleNamespace(problem=probe_isolation()["bwrap"], how=HOW_TO_GET["bwrap"])
 
 
-def tier(name: str, *marks: pytest.MarkDecorator) -> object:
+def tier(name, *marks):
     """Return a tier, A or B, as a parameter with its marks: skipped where it cannot be had."""
     if name == "A" and BWRAP.problem:
         return pytest.param(
@@ -21,6 +21,6 @@ def tier(name: str, *marks: pytest.MarkDecorator) -> object:
     return pytest.param(name, marks=marks)
 
 
-def tiers(what: str) -> list[object]:
+def tiers(what):
     """Return both tiers; tests of one of them run in one worker, beside those of the other."""
     return [tier(name, pytest.mark.xdist_group(f"{what} {name}")) for name in ("A", "B")]

@@ -1,16 +1,13 @@
 """The command line, run in this process, and a Prefect server for flows."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from flows.cli import main
-from tests.command_line import Iterpref, calling
+from tests.command_line import calling
 
 
 @pytest.fixture
-def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterpref:
+def iterpref(monkeypatch, capsys, tmp_path):
     """Run the command line in this process and an empty folder; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
@@ -18,7 +15,7 @@ def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
+def prefect_server():
     """Show flows on a server without the services that schedules and automations need.
 
     It is a module's: a server that has nothing to do computes all the same.
@@ -32,7 +29,7 @@ def prefect_server() -> Iterator[None]:
             yield
 
 
-def run_names() -> set[str]:
+def run_names():
     """Return the names of all flow runs that the server knows."""
     from prefect.client.orchestration import get_client
 

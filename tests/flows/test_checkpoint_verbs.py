@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import Iterpref
 from tests.models.inference.stand_in_hub import serving_hub, use_hub
 from tests.models.pretrained.test_checkpoints import lacks, shards
 
@@ -26,15 +25,13 @@ VERBS = {
 
 
 @pytest.fixture(autouse=True)
-def _files(iterpref: Iterpref) -> None:
+def _files(iterpref):
     for name, record in RECORDS.items():
         Path(f"{name}.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(
-    iterpref: Iterpref, verb: str, word_model: Path
-) -> None:
+def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(iterpref, verb, word_model):
     lacks("lm_head.weight")(Path(shutil.copytree(word_model, "model")))
     before = set(Path().iterdir())
     code, _, err = iterpref(verb, *VERBS[verb], "--model", "model", "--out", "out")
@@ -42,9 +39,7 @@ def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(
     assert set(Path().iterdir()) == before
 
 
-def test_a_hub_id_in_shards_is_trained_and_asked(
-    iterpref: Iterpref, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_id_in_shards_is_trained_and_asked(iterpref, word_model, tmp_path, monkeypatch):
     from iterpref_core.models.pretrained.weights import load_model
 
     shards(Path(shutil.copytree(word_model, "shards")))

@@ -15,7 +15,6 @@ from iterpref_core.cli import exit_code
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
 from iterpref_core.records.errors import ConfigError
-from tests.command_line import Iterpref
 from tests.settings import ROOT
 from tests.texts import written
 
@@ -29,11 +28,11 @@ SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 
 
 @pytest.fixture(autouse=True)
-def _pairs(iterpref: Iterpref) -> None:
+def _pairs(iterpref):
     Path("pairs.jsonl").write_text(json.dumps(PAIR), encoding="utf-8")
 
 
-def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -> None:
+def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref):
     contract = {
         "run", "sweep", "ui", "doctor", "init", "ingest", "synthesize", "inject", "quality", "execute", "debug", "pair",
         "localize", "check", "show", "train", "evaluate", "leaderboard", "gate", "export",
@@ -45,9 +44,7 @@ def test_the_verbs_are_those_of_the_contract_and_have_help(iterpref: Iterpref) -
         assert (code, "Usage: " in out) == (0, True), verb
 
 
-def test_the_version_and_the_completion_of_a_shell_are_printed(
-    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeypatch):
     assert iterpref("--version")[:2] == (0, f"iterpref {version('iterpref')}\n")
     # Typer asks which shell has started the command; a test may have been started by none.
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
@@ -55,7 +52,7 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(
     assert (code, "_ITERPREF_COMPLETE=complete_bash" in out) == (0, True), out
 
 
-def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: Iterpref) -> None:
+def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref):
     for verb in sorted(VERBS - {"ui", "export", "gate", "show"}):
         _, shown, _ = iterpref(verb, "--help")
         assert "--set" in shown, (
@@ -91,9 +88,7 @@ def test_every_verb_that_reads_params_yaml_takes_values_for_one_call(iterpref: I
         (["run", "traning"], "no stage 'traning'"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_message(
-    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
-) -> None:
+def test_a_mistake_is_one_message(iterpref, monkeypatch, arguments, message):
     Path("broken.jsonl").write_text('{"task_id": 1', encoding="utf-8")
     Path("loop").symlink_to("loop")
     before = sorted(Path().iterdir())
@@ -105,9 +100,7 @@ def test_a_mistake_is_one_message(
 
 
 @pytest.mark.parametrize("verb", ["run", "sweep", "ui"])
-def test_below_the_root_a_verb_says_where_to_stand(
-    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, verb: str
-) -> None:
+def test_below_the_root_a_verb_says_where_to_stand(iterpref, monkeypatch, verb):
     """It said that all stages are up to date, whatever had been edited."""
     monkeypatch.chdir(ROOT / "docs")
     code, _, err = iterpref(verb)
@@ -115,19 +108,17 @@ def test_below_the_root_a_verb_says_where_to_stand(
     assert not Path(".iterpref").exists()
 
 
-def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch):
     terminal = TextIOWrapper(BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", terminal)
     assert exit_code(lambda: print("✓ y−")) == 0
     terminal.flush()
-    assert terminal.buffer.getvalue() == b"? y?\n"  # type: ignore[attr-defined]
+    assert terminal.buffer.getvalue() == b"? y?\n"
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])
 @pytest.mark.parametrize("part", ["task_id", "prompt", "chosen", "rejected", "further"])
-def test_data_cannot_write_to_the_terminal(
-    iterpref: Iterpref, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, part: str
-) -> None:
+def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb, part):
     """Control characters would clear the screen, or show other words than there are."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # a verb sets up none
     pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "x = 2\n", "further": ""}
@@ -141,7 +132,7 @@ def test_data_cannot_write_to_the_terminal(
         assert r"further\x1b[2J (1 rows)" in err
 
 
-def test_values_on_the_command_line_are_yaml_and_checked() -> None:
+def test_values_on_the_command_line_are_yaml_and_checked():
     params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], {"training.seed": 7})
     assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)
     for wrong, message in {
@@ -168,7 +159,7 @@ def test_values_on_the_command_line_are_yaml_and_checked() -> None:
             read_params([wrong])
 
 
-def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys):
     show_result({"pass_rate/0": 0.0, "mbpp/pass_at_1": 0.0, "dropped/truncated": 0.0}, as_json=False)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["pass_rate/0", "mbpp/pass_at_1"]
 
@@ -185,9 +176,9 @@ def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys: pytest
     ],
 )
 def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_message(
-    iterpref: Iterpref, monkeypatch: pytest.MonkeyPatch, raised: BaseException, expected: int, message: str
-) -> None:
-    def refused(*_: object, **__: object) -> None:
+    iterpref, monkeypatch, raised, expected, message
+):
+    def refused(*_, **__):
         raise raised
 
     monkeypatch.setattr("iterpref_core.pairs.localization.localization.localize_pairs", refused)
@@ -195,9 +186,7 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     assert (code, err.count("\n"), message in err) == (expected, 1, True), err
 
 
-def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
-    iterpref: Iterpref, word_model: Path
-) -> None:
+def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(iterpref, word_model):
     spans = {"task_id": "a", "method": "line_lcs", "rejected": [], "chosen": []}
     Path("spans.jsonl").write_text(json.dumps(spans), encoding="utf-8")
     given = ("check", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", "--model", word_model)
@@ -207,7 +196,7 @@ def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(
     assert (code, "STOP" in out, Path("clean.jsonl").is_file()) == (1, True, True), out + err
 
 
-def test_pairs_of_anybody_are_cleaned(iterpref: Iterpref) -> None:
+def test_pairs_of_anybody_are_cleaned(iterpref):
     task = "Write a function that returns the sum of the squares of the even numbers of a list of integers, in order."
     pairs = [PAIR, PAIR | {"task_id": "b", "prompt": task}]
     Path("pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")

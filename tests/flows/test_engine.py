@@ -1,7 +1,6 @@
 """The engine: which tasks run together, in which order, with how many cores, and what an interrupt ends."""
 
 import threading
-from concurrent.futures import Future
 
 import pytest
 
@@ -9,19 +8,17 @@ from flows.engine import run_graph
 
 
 @pytest.fixture(autouse=True)
-def _no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_number_of_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
-def run(
-    upstream: dict[str, tuple[str, ...]], jobs: int, failing: str = "", together: int = 1
-) -> tuple[list[str], dict[str, str], dict[str, "Future[str]"]]:
+def run(upstream, jobs, failing="", together=1):
     """Return the tasks in the order in which they began, their cores, and their ends."""
-    order: list[str] = []
-    cores: dict[str, str] = {}
+    order = []
+    cores = {}
     met = threading.Barrier(together)
 
-    def work(name: str, share: dict[str, str]) -> str:
+    def work(name, share):
         order.append(name)
         cores[name] = share.get("OMP_NUM_THREADS", "")
         if name[0] == "t":
@@ -33,16 +30,14 @@ def run(
     return order, cores, run_graph(upstream, jobs, work, lambda: None)
 
 
-def test_the_longest_chain_goes_first_and_then_the_order_of_the_graph() -> None:
+def test_the_longest_chain_goes_first_and_then_the_order_of_the_graph():
     graph = {"leaf": (), "z": (), "a": (), "long": (), "middle": ("long",), "end": ("middle",)}
     order, _, futures = run(graph, 1)
     assert order == ["long", "middle", "leaf", "z", "a", "end"]
     assert {name: future.result() for name, future in futures.items()} == {name: f"{name} done" for name in graph}
 
 
-def test_what_has_company_shares_the_cores_and_what_is_behind_a_failure_does_not_begin(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_has_company_shares_the_cores_and_what_is_behind_a_failure_does_not_begin(monkeypatch):
     monkeypatch.setattr("flows.engine.usable_cores", lambda: 8)
     graph = {"problems": (), "t1": ("problems",), "t2": ("problems",), "report": ("t1", "t2")}
     order, cores, _ = run(graph, 2, together=2)
@@ -53,13 +48,13 @@ def test_what_has_company_shares_the_cores_and_what_is_behind_a_failure_does_not
     assert isinstance(futures["t1"].exception(), ValueError)
 
 
-def test_a_number_of_threads_that_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_of_threads_that_the_user_has_set_stays(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     _, cores, _ = run({"problems": ()}, 1)
     assert cores == {"problems": ""}, "the stage inherits the user's"
 
 
-def test_an_interrupt_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_what_runs(monkeypatch):
     ended = threading.Event()
 
     class Interrupted:
@@ -67,12 +62,12 @@ def test_an_interrupt_ends_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
         put = None
 
-        def get(self) -> str:
+        def get(self):
             raise KeyboardInterrupt
 
     monkeypatch.setattr("flows.engine.SimpleQueue", Interrupted)
 
-    def work(_name: str, _share: dict[str, str]) -> bool:
+    def work(_name, _share):
         return ended.wait(30)
 
     with pytest.raises(KeyboardInterrupt):

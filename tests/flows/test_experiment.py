@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +14,7 @@ from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
 from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, explain_failure
-from tests.dvc_repository import ToyCheckout
 from tests.flows.conftest import run_names
-
-if TYPE_CHECKING:
-    from iterpref_core.records.config import Params
 
 on_prefect = pytest.mark.usefixtures("prefect_server")
 
@@ -39,7 +34,7 @@ cat input params.yaml > $1
 
 
 @pytest.fixture
-def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(toy_checkout, tmp_path, monkeypatch):
     """A folder with a checkout of three stages, and beside it what they note and obey."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
@@ -50,29 +45,29 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def run_flow(**given: object) -> str:
+def run_flow(**given):
     from flows.experiment import experiment
 
-    return str(experiment(**given))  # type: ignore[arg-type]
+    return str(experiment(**given))
 
 
-def run() -> None:
+def run():
     """Run what the flow runs, without Prefect."""
     bring_up_to_date((), {}, 2, Terminal())
 
 
-def ran(toy: Path) -> list[str]:
+def ran(toy):
     """The stages that have run since the last call."""
     lines = (toy / "ran").read_text(encoding="utf-8").split("\n")[:-1]
     (toy / "ran").write_text("", encoding="utf-8")
     return [line.split()[0] for line in lines]
 
 
-def states_of_tasks() -> set[tuple[str, str]]:
+def states_of_tasks():
     """Return the names and states of the tasks that Prefect shows, once it has heard of all."""
     from prefect.client.orchestration import get_client
 
-    found: set[tuple[str, str]] = set()
+    found = set()
     deadline = time.monotonic() + 300
     while len(found) < 2 * len(STAGES) - 1 and time.monotonic() < deadline:
         with get_client(sync_client=True) as client:
@@ -82,7 +77,7 @@ def states_of_tasks() -> set[tuple[str, str]]:
 
 
 @on_prefect
-def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
+def test_only_what_changed_runs_on_a_card_of_its_own(toy):
     assert run_flow() == str(toy / "toy")
     lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
     assert set(lines) == {f"{stage} 7 iterpref run" for stage in STAGES}, "stages know which command records them"
@@ -99,7 +94,7 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy: Path) -> None:
     assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
 
 
-def test_a_name_that_the_user_types_on_prefect_s_page_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_the_user_types_on_prefect_s_page_stays(monkeypatch):
     from flows.prefect_session import typed_name
 
     names = {"Nightly run 7": "Nightly run 7", "beta=0.3": "beta=0.3", "cryptic-skunk": "", "": ""}
@@ -108,7 +103,7 @@ def test_a_name_that_the_user_types_on_prefect_s_page_stays(monkeypatch: pytest.
         assert typed_name() == typed
 
 
-def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values() -> None:
+def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values():
     from prefect.utilities.callables import parameter_schema
 
     from flows.experiment import experiment
@@ -119,23 +114,23 @@ def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values() -> None:
         assert (values["type"], values["default"]) == ("object", {})
 
 
-def watch_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def watch_reads(monkeypatch):
     """Return the list to which each reading of the graph and of the parameters is added from now on."""
     from dvc.repo import Repo
 
     import iterpref_core.records.config
 
-    read: list[str] = []
+    read = []
 
     class Counted(Repo):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
+        def __init__(self, *arguments, **options):
             read.append("graph")
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr("dvc.repo.Repo", Counted)
     before = iterpref_core.records.config.load_params
 
-    def load_params(*arguments: Any) -> "Params":
+    def load_params(*arguments):
         read.append("params")
         return before(*arguments)
 
@@ -146,14 +141,14 @@ def watch_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_reads_the_graph_once(
-    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    toy, monkeypatch, capsys
+):
     from flows.cli import run_verbs
 
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
-    noted: list[str] = []
+    noted = []
 
-    def write_entry(*_: object) -> None:
+    def write_entry(*_):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and "left" not in (toy / "ran").read_text(encoding="utf-8"):
             time.sleep(0.05)
@@ -175,7 +170,7 @@ def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_
 
 
 @on_prefect
-def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
+def test_a_failed_stage_says_why_and_what_was_finished_stays(toy):
     (toy / "failing").write_text("left", encoding="utf-8")
     (toy / "code").write_text("2", encoding="utf-8")
     with pytest.raises(InputError, match="stage left: left has no input"):
@@ -191,7 +186,7 @@ def test_a_failed_stage_says_why_and_what_was_finished_stays(toy: Path) -> None:
     assert ran(toy) == ["left"]
 
 
-def test_a_killed_process_of_dvc_holds_no_file_also_where_nobody_collects_zombies(toy: Path) -> None:
+def test_a_killed_process_of_dvc_holds_no_file_also_where_nobody_collects_zombies(toy):
     killed = subprocess.Popen(["true"])
     os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
     holder = {"pid": killed.pid, "cmd": "dvc repro"}
@@ -215,15 +210,15 @@ def test_a_killed_process_of_dvc_holds_no_file_also_where_nobody_collects_zombie
         ("143", StageError, "killed .signal 15."),
     ],
 )
-def test_the_exit_code_of_a_stage_says_what_kind_of_failure_it_was(exited: str, kind: type, message: str) -> None:
+def test_the_exit_code_of_a_stage_says_what_kind_of_failure_it_was(exited, kind, message):
     lines = ["error: why", f"ERROR: failed to reproduce 'x': failed to run: python, exited with {exited}"]
     with pytest.raises(kind, match=message):
         raise explain_failure("x", lines, 255)
 
 
-def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_run_and_no_prefect_variable_get_in(toy, monkeypatch):
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
-    lines: list[str] = []
+    lines = []
     Path("dvc.yaml").write_text("stages: {env: {cmd: env}}", encoding="utf-8")
     assert Commands().run("env", ("repro",), {"A": "b"}, lines.append)
     assert "A=b" in lines
@@ -232,9 +227,7 @@ def test_no_other_run_and_no_prefect_variable_get_in(toy: Path, monkeypatch: pyt
 
 
 @on_prefect
-def test_a_sweep_is_a_flow_that_ends_before_anything_is_trained_if_git_does_not_know_the_user(
-    toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_is_a_flow_that_ends_before_anything_is_trained_if_git_does_not_know_the_user(toy, monkeypatch):
     from flows.sweep import sweep
 
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
@@ -247,7 +240,7 @@ def test_a_sweep_is_a_flow_that_ends_before_anything_is_trained_if_git_does_not_
 
 
 @on_prefect
-def test_a_restart_keeps_what_a_user_has_set_and_leaves_a_work_pool_s_deployment_alone() -> None:
+def test_a_restart_keeps_what_a_user_has_set_and_leaves_a_work_pool_s_deployment_alone():
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate, WorkPoolCreate
     from prefect.client.schemas.schedules import CronSchedule

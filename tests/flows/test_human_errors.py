@@ -1,17 +1,11 @@
 """From published sets to a trained model without a call of a model: what people got wrong is what is learned from."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command_line import Iterpref
 from tests.problems.ingestion.published_rows import ROWS
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 SETTINGS = {
     "execution.wall_s": 20,  # the machine may be busy
@@ -31,15 +25,13 @@ SETTINGS = {
 
 
 @pytest.mark.slow
-def test_right_and_wrong_programs_of_people_train_a_model(
-    iterpref: Iterpref, make_model: "Callable[[PreTrainedTokenizerBase], Path]"
-) -> None:
+def test_right_and_wrong_programs_of_people_train_a_model(iterpref, make_model):
     import torch
     from safetensors.torch import load_file
 
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
-    def call(verb: str, **options: object) -> None:
+    def call(verb, **options):
         words = [word for key, value in options.items() for word in (f"--{key}", value)]
         words += [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
         code, _, err = iterpref(verb, *words)

@@ -4,9 +4,7 @@ import base64
 import logging
 import os
 import runpy
-from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -21,10 +19,10 @@ KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 
 
 @pytest.fixture
-def locked() -> Iterator[str]:
+def locked():
     """A Prefect server without flows that wants a key for everything but its health."""
 
-    def answer(request: BaseHTTPRequestHandler, _body: bytes) -> int:
+    def answer(request, _body):
         if "csrf" in request.path:
             return 404
         return 200 if request.path.endswith("/health") or request.headers["Authorization"] == KEY else 401
@@ -34,12 +32,12 @@ def locked() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _settings(tmp_path: Path) -> Iterator[None]:
+def _settings(tmp_path):
     """Prefect's settings as a new process would have them, and afterwards those of the other tests."""
     from prefect.context import SettingsContext, refresh_global_settings_context
 
     # The server that other tests share stays, and is the present one wherever this says nothing else.
-    token = SettingsContext.__var__.set(None)  # type: ignore[arg-type]
+    token = SettingsContext.__var__.set(None)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PREFECT")]:
             patch.delenv(name)
@@ -51,9 +49,7 @@ def _settings(tmp_path: Path) -> Iterator[None]:
     refresh_global_settings_context()
 
 
-def test_the_server_that_the_environment_names_is_used_with_its_key_and_never_replaced(
-    locked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_server_that_the_environment_names_is_used_with_its_key_and_never_replaced(locked, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", locked)
     with pytest.raises(InputError, match=r"answers 401: set PREFECT_API_KEY or PREFECT_API_AUTH_STRING"):
         running_prefect()
@@ -64,7 +60,7 @@ def test_the_server_that_the_environment_names_is_used_with_its_key_and_never_re
         running_prefect()
 
 
-def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ui_announces_is_found_while_it_runs(locked, monkeypatch):
     Path(".iterpref").mkdir()
     assert running_prefect() is None
     with announced("http://127.0.0.1:9/api"):
@@ -78,7 +74,7 @@ def test_what_ui_announces_is_found_while_it_runs(locked: str, monkeypatch: pyte
     assert running_prefect() is None
 
 
-def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_program_answers_is_no_server(monkeypatch):
     """A killed `iterpref ui` leaves the address of its port, which other programs take, too."""
     Path(".iterpref").mkdir()
     with serving(lambda *_: 200, b"<html>") as url:
@@ -101,9 +97,7 @@ def test_what_another_program_answers_is_no_server(monkeypatch: pytest.MonkeyPat
         ("pyproject.toml", '[tool.prefect.api]\nurl = "{}"\n'),
     ],
 )
-def test_a_server_is_named_in_all_ways_of_prefect(
-    locked: str, file: str, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatch):
     from prefect.context import refresh_global_settings_context
 
     Path("prefect").mkdir(exist_ok=True)
@@ -116,19 +110,19 @@ def test_a_server_is_named_in_all_ways_of_prefect(
     assert running_prefect() == locked
 
 
-def test_broken_settings_of_prefect_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_settings_of_prefect_are_one_message(monkeypatch):
     from prefect.context import SettingsContext
 
     # So that Prefect reads its files, as in a new process.
     monkeypatch.setattr("prefect.context.GLOBAL_SETTINGS_CONTEXT", None)
-    SettingsContext.__var__.set(None)  # type: ignore[arg-type]
+    SettingsContext.__var__.set(None)
     Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n", encoding="utf-8")
     Path("prefect.toml").write_text("[api\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"Prefect's settings cannot be read: .*; correct them in .*prefect\.toml"):
         running_prefect()
 
 
-def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog):
     from flows.prefect_session import leave_out_tracebacks
 
     leave_out_tracebacks()
@@ -143,20 +137,18 @@ def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog: p
     assert caplog.text.count("Traceback") == caplog.text.count("ZeroDivisionError: defect") == 2
 
 
-def test_a_server_s_address_without_api_is_called_so(locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_s_address_without_api_is_called_so(locked, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", locked.removesuffix("/api").replace("127.0.0.1", "me:s3cret@127.0.0.1"))
     with pytest.raises(InputError, match="interface for programs ends in /api") as refused:
         running_prefect()
     assert "s3cret" not in str(refused.value)
 
 
-def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: dict[str, str] = {}
+def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_path, monkeypatch):
+    seen = {}
 
     @contextmanager
-    def served(_name: str, _command: object, settings: dict[str, str], _healthy: object) -> Iterator[None]:
+    def served(_name, _command, settings, _healthy):
         seen.update(settings)
         yield
 
@@ -180,7 +172,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(
             assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
 
 
-def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked: str) -> None:
+def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked):
     from flows.prefect_session import prefect_session
 
     with pytest.raises(RuntimeError, match="no event loop"), prefect_session(locked):

@@ -2,25 +2,23 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.records import ModelLineage
 from iterpref_core.storage.file_digest import file_digest
-from tests.command_line import Iterpref
 from tests.evaluation.report.conftest import experiment
 
 __all__ = ["experiment"]
 
 
-def write_summary(experiment: SimpleNamespace, **inputs: str) -> None:
+def write_summary(experiment, **inputs):
     summary = experiment.summarize()
     summary.provenance.inputs.update({f"data/{name}.jsonl": digest for name, digest in inputs.items()})
     Path("reports").mkdir(exist_ok=True)
     Path("reports/summary.json").write_text(summary.model_dump_json(), encoding="utf-8")
 
 
-def test_the_gate_tells_by_its_exit_code(iterpref: Iterpref, experiment: SimpleNamespace) -> None:
+def test_the_gate_tells_by_its_exit_code(iterpref, experiment):
     gate = ("gate", "--baseline", "results/base", "--benchmark", "heldout", "--candidate")
     code, out, _ = iterpref(*gate, "results/dpo")
     assert (code, "significantly worse on held-out" in out) == (1, True), out
@@ -30,7 +28,7 @@ def test_the_gate_tells_by_its_exit_code(iterpref: Iterpref, experiment: SimpleN
     assert (code, lost) == (0, ["task/0068", "task/0069"])
 
 
-def test_a_model_is_exported_with_a_card(iterpref: Iterpref, word_model: Path, experiment: SimpleNamespace) -> None:
+def test_a_model_is_exported_with_a_card(iterpref, word_model, experiment):
     assert iterpref("export", "--model", word_model, "--out", "alone")[0] == 0, "no report is needed"
     assert "no report has scores of exactly these weights" in Path("alone/README.md").read_text("utf-8")
     write_summary(experiment)
@@ -42,7 +40,7 @@ def test_a_model_is_exported_with_a_card(iterpref: Iterpref, word_model: Path, e
     assert read_lineage(Path("again")) == lineage
 
 
-def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref: Iterpref, experiment: SimpleNamespace) -> None:
+def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref, experiment):
     pairs, spans = experiment.pairs, experiment.spans
     arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
     code, out, _ = iterpref(*arguments, "unknown", "--json")

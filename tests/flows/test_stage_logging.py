@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from flows.cli import run_verbs
 from iterpref_core.records.input_files import read_yaml
 from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
-from tests.dvc_repository import ToyCheckout, reproduce
+from tests.dvc_repository import reproduce
 from tests.once import give_mlflow_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -84,54 +83,52 @@ IGNORED = "data\nmodels\nresults\nmetrics\n.iterpref\nmlflow.db*\nmlartifacts\nb
 
 
 @pytest.fixture
-def toy(toy_checkout: ToyCheckout, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(toy_checkout, tmp_path_factory, monkeypatch):
     """A checkout whose stages take no time. DVC that runs in this process calls them here, too."""
     folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
     give_mlflow_tables(tmp_path_factory, folder)
     monkeypatch.setattr(stage, "STAGES", runpy.run_path("toy.py")["TOYS"])
 
-    def call(_: str, command: str, **_others: object) -> None:
+    def call(_, command, **_others):
         stage._run(*command.removeprefix("python toy.py ").removesuffix(" || exit").split())
 
     monkeypatch.setattr("dvc.stage.run._run", call)  # each process would import MLflow, for seconds
     return folder
 
 
-def run(*command: str, code: int = 0) -> str:
+def run(*command, code=0):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == code, done.stdout
     return done.stdout
 
 
-def set_beta(value: float) -> None:
+def set_beta(value):
     lines = Path("params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     lines = [f"  beta: {value}\n" if line.startswith("  beta:") else line for line in lines]
     Path("params.yaml").write_text("".join(lines), encoding="utf-8")
 
 
-def digests() -> dict[str, str]:
+def digests():
     """Path → digest of all outputs, as dvc.lock has them."""
     stages = read_yaml(Path("dvc.lock"))["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
 
 
-def rows() -> list[Any]:
+def rows():
     """All runs, the newest first."""
     server = Server()
     return list(server.client.search_runs([server.experiment_id], order_by=["attributes.start_time DESC"]))
 
 
-def stage_rows(stage: str) -> list[Any]:
+def stage_rows(stage):
     return [row for row in rows() if row.data.tags.get("iterpref.stage") == stage]
 
 
-def command_rows() -> list[Any]:
+def command_rows():
     return [row for row in rows() if "mlflow.parentRunId" not in row.data.tags]
 
 
-def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(
-    toy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_commit_has_scores(toy, capsys):
     made = {}
     for beta in (0.1, 0.23):
         set_beta(beta)
@@ -177,7 +174,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     assert kept_entries() == []
 
 
-def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy: Path) -> None:
+def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(toy):
     reproduce("pairs")
     set_beta(1.5)
     run(sys.executable, "toy.py", "training", "dpo", code=2)
@@ -196,7 +193,7 @@ def test_a_command_that_fails_says_so_and_parameters_are_those_of_the_beginning(
     assert (row.data.params["training.beta"], row.data.metrics["loss"]) == ("0.1", 0.1), "of the beginning"
 
 
-def start_training() -> subprocess.Popen[str]:
+def start_training():
     """`dvc repro` of a training that has begun and waits."""
     Path("block").touch()
     command = [sys.executable, "-m", "dvc", "repro", "training@dpo"]

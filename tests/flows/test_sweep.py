@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,19 +16,14 @@ from iterpref_core.records.config import load_params
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.reproduction import StageError
 from tasks.grid import plan_rows
-from tests.command_line import Iterpref
-from tests.dvc_repository import ToyCheckout, reproduce
+from tests.dvc_repository import reproduce
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
-
-if TYPE_CHECKING:
-    from flows.points import SweepResult
-    from tasks.mlflow.entry import Entry
 
 pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
 
 OBJECTIVES = ("sft", "target-dpo")
-LOGGED: list["Entry"] = []
+LOGGED = []
 """The entries that MLflow would get."""
 STAGES = {
     "shared": {"cmd": "python run.py shared - 0", "deps": ["run.py"], "outs": ["shared"]},
@@ -103,7 +97,7 @@ note("ends", beta)
 
 
 @pytest.fixture
-def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def toy(toy_checkout, tmp_path, monkeypatch):
     """A folder with a checkout, and beside it what its stages note and obey."""
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
@@ -115,12 +109,12 @@ def toy(toy_checkout: ToyCheckout, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def notes(toy: Path, what: str) -> list[list[str]]:
+def notes(toy, what):
     lines = (toy / "notes").read_text(encoding="utf-8").splitlines()
     return [line.split()[1:] for line in lines if line.startswith(what)]
 
 
-def dvc(*arguments: str) -> str:
+def dvc(*arguments):
     """Run a command of DVC in this process, which spares its start, and return what it prints."""
     from dvc.cli import main
 
@@ -130,9 +124,7 @@ def dvc(*arguments: str) -> str:
     return printed.getvalue()
 
 
-def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
-    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(iterpref, toy, monkeypatch):
     from dvc.repo import Repo
 
     monkeypatch.chdir(toy / "checkout")
@@ -179,12 +171,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
 
 
-def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(
-    toy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, capsys):
     """The second one was refused each point that the first one worked on, or found its worktree gone."""
 
-    def sweep_betas(_: int) -> "SweepResult":
+    def sweep_betas(_):
         return run_sweep(None, ("target-dpo",), {"training.beta": [0.1, 0.2]}, "validation", 1, 1, Terminal())
 
     Path("edited").write_text("later", encoding="utf-8")  # so that the stages edit nothing
@@ -200,7 +190,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_server")
-def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy: Path) -> None:
+def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy):
     from prefect.client.orchestration import get_client
 
     from flows.sweep import sweep
@@ -215,7 +205,7 @@ def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_
     assert [row["pass_at_1"] for row in json.loads(table.data)] == [0.1, 0.2]
 
 
-def test_a_grid_of_seeds_trains_each_of_them() -> None:
+def test_a_grid_of_seeds_trains_each_of_them():
     params = load_params(ROOT / "params.yaml")
     trained = {}
     for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
@@ -225,9 +215,7 @@ def test_a_grid_of_seeds_trains_each_of_them() -> None:
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
 
 
-def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(
-    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch):
     monkeypatch.chdir(toy / "checkout")
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     (toy / "0.1.code").write_text("2", encoding="utf-8")
@@ -246,9 +234,7 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(
     assert len(notes(toy, "shared")) == 2
 
 
-def test_a_bad_grid_is_refused_before_anything_starts(
-    iterpref: Iterpref, toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
     monkeypatch.chdir(toy / "checkout")
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it

@@ -7,7 +7,6 @@ from pathlib import Path
 from iterpref_core.problems.synthesis.feature_tree import load_tree
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
-from tests.command_line import Iterpref
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 FEATURES = '{"algorithm": {"arithmetic": {"doubling": {}}}, "data structures": {"list": {}, "queue": {}}}'
@@ -20,7 +19,7 @@ class TestAdd(unittest.TestCase):
 """
 
 
-def _answer(prompt: str, seed: int) -> str:
+def _answer(prompt, seed):
     if "Invent a programming problem" not in prompt:
         return FEATURES
     offered = re.findall(r"^\d+\. (.*)$", prompt, re.MULTILINE)
@@ -35,7 +34,7 @@ def _answer(prompt: str, seed: int) -> str:
     )
 
 
-def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(iterpref: Iterpref) -> None:
+def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(iterpref):
     Path("seeds").mkdir()
     Path("seeds/a.py").write_text("def f(x):\n    return x * 2\n", encoding="utf-8")
     server = MockEndpoint(_answer, Behavior())

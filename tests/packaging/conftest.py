@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,10 @@ from tests.settings import ROOT
 
 
 @pytest.fixture(scope="session")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def distributions(tmp_path_factory):
     """A folder with the wheel and the sdist of this checkout, built from a copy of the sources, without a network."""
 
-    def build(folder: Path) -> None:
+    def build(folder):
         source = folder / "source"
         shutil.copytree(ROOT / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
         texts = ("README.md", "LICENSE")

@@ -5,18 +5,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 DOCKER = ROOT / "docker"
 IMAGE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = read_yaml(DOCKER / "compose.yaml")
+COMPOSE = read_yaml(DOCKER / "compose.yaml")
 
 
-def test_files_pass_their_linters() -> None:
-    linters: list[list[str | Path]] = [
+def test_files_pass_their_linters():
+    linters = [
         ["hadolint", "--no-color", *DOCKER.glob("*Dockerfile")],
         ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", *DOCKER.glob("compose*.yaml")],
         *(["sh", "-n", script] for script in DOCKER.glob("*.sh")),
@@ -27,7 +26,7 @@ def test_files_pass_their_linters() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_services_are_pinned_and_reachable_from_this_machine_only() -> None:
+def test_services_are_pinned_and_reachable_from_this_machine_only():
     for name, service in COMPOSE["services"].items():
         assert re.search(r":v?\d+\.\d+", service["image"]), name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
@@ -38,7 +37,7 @@ def test_services_are_pinned_and_reachable_from_this_machine_only() -> None:
         assert f"\n{name}=={image} " in locked, "the server's version is the client's"
 
 
-def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path: Path) -> None:
+def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path):
     """The image's last step is run in another folder; then a run's clone is made as prefect.yaml and Compose say."""
     folder = tmp_path / "iterpref"
     folder.mkdir()
@@ -58,7 +57,7 @@ def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path:
     assert (tmp_path / "clone/flows.py").is_file()
 
 
-def test_no_image_gets_what_git_ignores() -> None:
+def test_no_image_gets_what_git_ignores():
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     wanted = {".git"}
     for folder in ("", ".dvc/"):

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -64,18 +63,18 @@ class Environment(NamedTuple):
     wheel: Path
     absent: list[str]
 
-    def iterpref(self, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    def iterpref(self, *arguments, cwd):
         """Run the command line there: nothing of the checkout is on its path."""
         return self.python(START, *arguments, cwd=cwd)
 
-    def python(self, script: str, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    def python(self, script, *arguments, cwd):
         """Run a script there."""
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         command = [sys.executable, "-c", script, str(self.wheel), json.dumps(self.absent), *arguments]
         return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
 
-def needed(requirements: Iterator[Requirement], extras: set[str]) -> Iterator[tuple[str, frozenset[str]]]:
+def needed(requirements, extras):
     """The distributions that apply among requirements, with the extras that are asked of them."""
     for item in requirements:
         if item.marker is None or any(item.marker.evaluate({"extra": extra}) for extra in extras):
@@ -83,7 +82,7 @@ def needed(requirements: Iterator[Requirement], extras: set[str]) -> Iterator[tu
 
 
 @pytest.fixture(scope="module")
-def wheel(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(distributions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(next(distributions.glob("*.whl"))) as archive:
         archive.extractall(folder)
@@ -91,13 +90,13 @@ def wheel(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path) -> Environment:
+def environment(wheel):
     return environment_of(wheel)
 
 
-def environment_of(wheel: Path, *extras: str) -> Environment:
+def environment_of(wheel, *extras):
     """Return the environment that has the wheel with some extras."""
-    found: set[tuple[str, frozenset[str]]] = set()
+    found = set()
     waiting = {("iterpref", frozenset(extras))}
     while waiting:
         name, extras = waiting.pop()
@@ -109,7 +108,7 @@ def environment_of(wheel: Path, *extras: str) -> Environment:
     return Environment(wheel, [*absent, "flows", "tasks"])
 
 
-def test_the_library_shows_the_names_that_can_be_imported(environment: Environment, tmp_path: Path) -> None:
+def test_the_library_shows_the_names_that_can_be_imported(environment, tmp_path):
     """Without an extra neither `help` nor `import *` nor `hasattr` fails, and a name that needs one says which."""
     script = START.partition("sys.argv = ")[0] + NAMES
     done = environment.python(script, cwd=tmp_path)
@@ -121,7 +120,7 @@ def test_the_library_shows_the_names_that_can_be_imported(environment: Environme
     )
 
 
-def test_a_script_of_a_user_is_checked_with_the_types_of_the_library(environment: Environment, tmp_path: Path) -> None:
+def test_a_script_of_a_user_is_checked_with_the_types_of_the_library(environment, tmp_path):
     """As in an environment that has the wheel alone, so that mypy does not read the sources of torch and others."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "user"], cwd=tmp_path, check=True)
     (packages,) = (tmp_path / "user/lib").glob("python*/site-packages")
@@ -133,7 +132,7 @@ def test_a_script_of_a_user_is_checked_with_the_types_of_the_library(environment
     assert 'expression has type "Limits", variable has type "str"' in checked.stdout, checked.stdout + checked.stderr
 
 
-def test_the_wheel_is_the_library_and_its_command(environment: Environment, tmp_path: Path) -> None:
+def test_the_wheel_is_the_library_and_its_command(environment, tmp_path):
     names = {path.name for path in environment.wheel.iterdir() if path.suffix != ".dist-info"}
     assert names == {"iterpref_cli.py", "iterpref_core"}
     assert {"torch", "prefect", "mlflow", "dvc"} <= set(environment.absent)
@@ -143,7 +142,7 @@ def test_the_wheel_is_the_library_and_its_command(environment: Environment, tmp_
     assert not {"sweep", "doctor"} & set(done.stdout.split())
 
 
-def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: Environment, tmp_path: Path) -> None:
+def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment, tmp_path):
     (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
     given = ("--pairs", "pairs.jsonl")
     done = environment.iterpref("localize", *given, "--out", "spans.jsonl", cwd=tmp_path)
@@ -159,7 +158,7 @@ def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment: En
     assert "is not installed; pip install 'iterpref[training]'" in done.stderr
 
 
-def test_pairs_are_checked_without_the_libraries_of_models(wheel: Path, tmp_path: Path) -> None:
+def test_pairs_are_checked_without_the_libraries_of_models(wheel, tmp_path):
     (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
     environment = environment_of(wheel, "data")
     assert "torch" in environment.absent

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,13 @@ SCRIPT = "config/environments/install.sh"
 FILES = (".gitattributes", "params.yaml", SCRIPT, "docs/study/gains.svg", "problems/README.md")
 
 
-def git(*arguments: object, folder: Path) -> bytes:
+def git(*arguments, folder):
     command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *map(str, arguments)]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout
 
 
 @pytest.mark.parametrize("setting", ["core.autocrlf=true", "core.autocrlf=input", "core.eol=crlf"])
-def test_a_clone_has_the_bytes_of_the_commit_and_is_unmodified(tmp_path: Path, setting: str) -> None:
+def test_a_clone_has_the_bytes_of_the_commit_and_is_unmodified(tmp_path, setting):
     first = tmp_path / "first"
     for name in FILES:
         (first / name).parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +32,7 @@ def test_a_clone_has_the_bytes_of_the_commit_and_is_unmodified(tmp_path: Path, s
     assert git("status", "--porcelain", folder=tmp_path / "clone") == b""
 
 
-def test_no_other_rule_changes_the_bytes_of_a_file() -> None:
+def test_no_other_rule_changes_the_bytes_of_a_file():
     names = git("ls-files", "-z", folder=ROOT).decode().split("\0")
     found = git(
         "check-attr",

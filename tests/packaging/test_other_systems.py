@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ runpy.run_path("config/environments/check_isolation.py", run_name="__main__")
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path):
     """What `make demo` looks at before it installs, and a PATH without bubblewrap."""
     for name in ("Makefile", "params.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -29,7 +28,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_make_demo_says_that_programs_cannot_be_isolated_before_it_installs(clone: Path) -> None:
+def test_make_demo_says_that_programs_cannot_be_isolated_before_it_installs(clone):
     before = set(clone.iterdir())
     command, path = [sys.executable, "-I", "-S", "-c", MACOS], {"PATH": str(clone / "bin")}
     done = subprocess.run(command, cwd=clone, env=path, capture_output=True, text=True, check=False)

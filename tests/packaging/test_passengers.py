@@ -41,14 +41,14 @@ if __name__ == "__main__":
 """
 
 
-def test_evalplus_runs_without_what_is_left_out() -> None:
+def test_evalplus_runs_without_what_is_left_out():
     modules = [name.split("-")[0] for name in LEFT_OUT]
     command = [sys.executable, "-c", RUN, json.dumps(modules)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_lock_has_the_rest_of_what_evalplus_asks_for() -> None:
+def test_the_lock_has_the_rest_of_what_evalplus_asks_for():
     locked = set(re.findall(r"(?m)^([\w.-]+)==", (ROOT / "config/environments/requirements.lock").read_text("utf-8")))
     asked = {item.name for line in requires("evalplus") or () if not (item := Requirement(line)).marker}
     assert asked & locked == asked - LEFT_OUT

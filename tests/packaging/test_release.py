@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +16,13 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CITATION = read_yaml(ROOT / "CITATION.cff")
 
 
-def check(folder: Path) -> "subprocess.CompletedProcess[str]":
+def check(folder):
     command = [sys.executable, ROOT / "config/environments/check_release.py", folder]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refused(
-    distributions: Path, tmp_path: Path
-) -> None:
+def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refused(distributions, tmp_path):
     done = check(distributions)
     assert (done.returncode, done.stderr) == (0, "")
     for path in (*distributions.glob("*.whl"), *distributions.glob("*.tar.gz")):
@@ -50,7 +47,7 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
         assert re.search(f"(?s)error: iterpref-{VERSION}.*{fault}", done.stderr), done.stderr
 
 
-def test_the_version_is_the_same_in_every_file_that_names_it() -> None:
+def test_the_version_is_the_same_in_every_file_that_names_it():
     images = re.findall(r"image: iterpref:(\d[\d.]+)", (ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
     lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
     sections = [

@@ -19,14 +19,14 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_a_file_is_what_its_format_asks_for(schema: str) -> None:
+def test_a_file_is_what_its_format_asks_for(schema):
     checker = Path(sys.executable).with_name("check-jsonschema")
     command = [checker, "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slow_ones_on_the_oldest() -> None:
+def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slow_ones_on_the_oldest():
     workflow = read_yaml(ROOT / ".github/workflows/checks.yaml")
     tests = workflow["jobs"]["tests"]
     pythons = tests["strategy"]["matrix"]["python"]
@@ -37,7 +37,7 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slo
     assert workflow["permissions"] == {"contents": "read"}
 
 
-def test_make_bench_installs_what_the_benchmarks_import() -> None:
+def test_make_bench_installs_what_the_benchmarks_import():
     command = ["make", "--dry-run", "--always-make", "bench"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installed, _, measured = printed.partition("benchmarks/pipeline.py")

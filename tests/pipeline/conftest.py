@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,7 +14,6 @@ from iterpref_core.problems.problems.problems import compose_splits
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
-from tests.dvc_repository import ToyCheckout
 from tests.once import give_mlflow_tables, give_prefect_tables
 from tests.settings import ROOT
 
@@ -26,9 +24,9 @@ PATIENCE_S = 900
 class Checkout:
     """A repository of its own, with a commit, and its commands."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path):
         self.path = path
-        self._started: list[subprocess.Popen[str]] = []
+        self._started = []
         # Users' Python keeps what it has compiled. Without that, every stage would compile the project's modules.
         out = ("PREFECT", "MLFLOW", "ITERPREF", "DVC", "PYTHONDONTWRITEBYTECODE")
         keep = {k: v for k, v in os.environ.items() if not k.startswith(out)}
@@ -40,7 +38,7 @@ class Checkout:
             **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         }
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command):
         """Start a command in a session of its own; its output and errors go to `output.log`."""
         # All append: an `iterpref ui` that still runs would write over the lines of the next command.
         (self.path / "output.log").write_text("", encoding="utf-8")
@@ -52,13 +50,13 @@ class Checkout:
         self._started.append(child)
         return child
 
-    def end(self) -> None:
+    def end(self):
         """End the commands that a failed test has left."""
         for child in self._started:
             child.terminate()
             child.wait(PATIENCE_S)
 
-    def run(self, *command: str, code: int = 0) -> str:
+    def run(self, *command, code=0):
         """Run a command to its end, which must be with this code; returns output and errors."""
         child = self.start(*command)
         try:
@@ -69,15 +67,15 @@ class Checkout:
         assert child.returncode == code, output
         return output
 
-    def output(self) -> str:
+    def output(self):
         """What the last command has printed."""
         return (self.path / "output.log").read_text(encoding="utf-8")
 
-    def iterpref(self, *arguments: str, code: int = 0) -> str:
+    def iterpref(self, *arguments, code=0):
         """Run a verb of the command line."""
         return self.run(*ITERPREF, *arguments, code=code)
 
-    def leave_out(self, model: str) -> None:
+    def leave_out(self, model):
         """Take a model out of the graph: its training, its evaluation, and what the report reads of both."""
         graph = self.path / "dvc.yaml"
         its_lines = (f"{model}:", f"- results/{model}\n")
@@ -87,7 +85,7 @@ class Checkout:
                 kept.append(line)
         graph.write_text("".join(kept), encoding="utf-8")
 
-    def dvc(self, *arguments: str) -> str:
+    def dvc(self, *arguments):
         """Run a DVC command."""
         return self.run(sys.executable, "-m", "dvc", *arguments)
 
@@ -107,7 +105,7 @@ SMALLER = {
 """Values in place of those of the profile tiny: the debugger learns ten problems by heart, which takes seconds."""
 
 
-def give_known_problems(checkout: Path) -> None:
+def give_known_problems(checkout):
     """Let a checkout's trajectories be about the problems that its debugger learns: some drafts fail, and are repaired.
 
     Each problem is there six times, with drafts of its own: several of these sixty end in a pair.
@@ -130,12 +128,12 @@ WAIT = "while test -e block; do sleep 0.1; done"
 class Toy(Checkout):
     """A repository with two stages. The second one waits as long as there is a file `block`."""
 
-    def ran(self) -> list[str]:
+    def ran(self):
         """Return the stages that have begun, in order."""
         path = self.path / "ran"
         return path.read_text(encoding="utf-8").split() if path.exists() else []
 
-    def start_run(self) -> subprocess.Popen[str]:
+    def start_run(self):
         """Start `iterpref run`, and return its process once its second stage is at work."""
         before = self.ran().count("slow")
         run = self.start(*ITERPREF, "run")
@@ -143,13 +141,13 @@ class Toy(Checkout):
         assert run.poll() is None, self.output()
         return run
 
-    def start_ui(self) -> subprocess.Popen[str]:
+    def start_ui(self):
         """Start `iterpref ui`, and return its process once the pages are there."""
         ui = self.start(*ITERPREF, "ui")
         self.wait_for(lambda: "Ctrl-C stops both" in self.output() or ui.poll() is not None)
         return ui
 
-    def wait_for(self, so: Callable[[], bool]) -> None:
+    def wait_for(self, so):
         """Wait until something is so."""
         deadline = time.monotonic() + PATIENCE_S
         while not so():
@@ -157,7 +155,7 @@ class Toy(Checkout):
             time.sleep(0.1)
 
 
-def descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
+def descendant(run, words):
     """Return the process below a run whose command line has these words."""
     for process in psutil.Process(run.pid).children(recursive=True):
         if words in " ".join(process.cmdline()):
@@ -166,7 +164,7 @@ def descendant(run: subprocess.Popen[str], words: str) -> psutil.Process:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: ToyCheckout) -> Iterator[Toy]:
+def toy(tmp_path, tmp_path_factory, toy_checkout):
     """A toy that has not run, with the data bases that a first run would make."""
     toy = Toy(toy_checkout(STAGES, {"wait.sh": WAIT, "block": "", ".gitignore": "output.log\n"}))
     give_mlflow_tables(tmp_path_factory, toy.path)
@@ -177,7 +175,7 @@ def toy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, toy_checkout: 
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def checkout(tmp_path_factory):
     """Tracked and new files, without what git ignores, as a fresh repository with a smaller profile tiny.
 
     Its graph has one objective. The others differ from it by a name, and have their own tests in training.

@@ -6,12 +6,12 @@ import subprocess
 
 import pytest
 
-from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, Toy, descendant
+from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_however_a_run_ends_the_next_one_goes_on(toy: Toy) -> None:
+def test_however_a_run_ends_the_next_one_goes_on(toy):
     """Of one experiment: each part ends a run, which the part before it left."""
     _a_mistake_ends_with_its_line_and_without_a_traceback(toy)
     _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy)
@@ -19,7 +19,7 @@ def test_however_a_run_ends_the_next_one_goes_on(toy: Toy) -> None:
     _nothing_finished_runs_again(toy)
 
 
-def _a_mistake_ends_with_its_line_and_without_a_traceback(toy: Toy) -> None:
+def _a_mistake_ends_with_its_line_and_without_a_traceback(toy):
     (toy.path / "wait.sh").write_text('echo "error: slow has no input" >&2; exit 2', encoding="utf-8")
     lines = toy.iterpref("run", code=2).splitlines()
     assert lines[-1] == "error: stage slow: slow has no input"
@@ -29,7 +29,7 @@ def _a_mistake_ends_with_its_line_and_without_a_traceback(toy: Toy) -> None:
     (toy.path / "wait.sh").write_text(WAIT, encoding="utf-8")
 
 
-def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:
+def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy):
     run = toy.start_run()
     refused = subprocess.run(
         [*ITERPREF, "run"], cwd=toy.path, env=toy.environment, capture_output=True, text=True, check=False
@@ -40,7 +40,7 @@ def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy: Toy) -> None:
     assert "what was finished is kept, and the same command continues" in toy.output()
 
 
-def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
+def _a_killed_server_ends_the_run_with_one_message(toy):
     # Not 0: a server whose SQLite file is being written answers 503 at times, and the same request is answered next.
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     ui = toy.start_ui()
@@ -53,7 +53,7 @@ def _a_killed_server_ends_the_run_with_one_message(toy: Toy) -> None:
     ui.wait(PATIENCE_S)
 
 
-def _nothing_finished_runs_again(toy: Toy) -> None:
+def _nothing_finished_runs_again(toy):
     before = toy.ran()
     assert before.count("first") == 1, "it was finished in the first run"
     assert "2 stages are up to date" in toy.iterpref("run")

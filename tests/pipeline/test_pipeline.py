@@ -5,17 +5,15 @@ Of one experiment in one test, since its stages take a minute.
 
 import json
 from contextlib import chdir
-from typing import Any
 
 import pytest
 
 from tasks.dvc.graph import survey
-from tests.pipeline.conftest import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_the_experiment_runs_once_and_reruns_what_changed(checkout: Checkout) -> None:
+def test_the_experiment_runs_once_and_reruns_what_changed(checkout):
     output = checkout.iterpref("run")
     assert "Target-RPO" in output, output
     assert read_summary(checkout)["models"].keys() == {"base", "debugger", "target-rpo"}
@@ -35,13 +33,12 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout: Checkout) ->
     assert (checkout.path / "results/debugger").is_dir(), "its results are still there"
 
 
-def read_summary(checkout: Checkout) -> dict[str, Any]:
+def read_summary(checkout):
     """Return what the report's summary says."""
-    summary: dict[str, Any] = json.loads((checkout.path / "reports/summary.json").read_text(encoding="utf-8"))
-    return summary
+    return json.loads((checkout.path / "reports/summary.json").read_text(encoding="utf-8"))
 
 
-def stale(checkout: Checkout) -> set[str]:
+def stale(checkout):
     """The stages of which `dvc status` says that something has changed, without those behind them."""
     with chdir(checkout.path):
         return set(survey().stale)

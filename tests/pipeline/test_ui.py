@@ -12,12 +12,12 @@ import pytest
 
 from tasks.lock import only_run
 from tests.dvc_repository import reproduce
-from tests.pipeline.conftest import PATIENCE_S, Toy, descendant
+from tests.pipeline.conftest import PATIENCE_S, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_started(toy: Toy) -> None:
+def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_started(toy):
     _a_killed_run_takes_its_stage_along(toy)
     ui = toy.start_ui()
     prefect = (toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here, and holds no lock"
 
 
-def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy: Toy) -> None:
+def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy):
     ui = toy.start_ui()
     toy.wait_for(lambda: "Ctrl-C stops both" in toy.output())  # libraries are imported now
     left = psutil.Process(ui.pid).children(recursive=True)
@@ -64,7 +64,7 @@ def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy: Toy) -> None:
     assert "Warning" not in toy.output()
 
 
-def _a_killed_run_takes_its_stage_along(toy: Toy) -> None:
+def _a_killed_run_takes_its_stage_along(toy):
     run = toy.start_run()
     dvc = descendant(run, "dvc --wait-for-lock")
     run.kill()
@@ -73,14 +73,14 @@ def _a_killed_run_takes_its_stage_along(toy: Toy) -> None:
     toy.wait_for(lambda: not dvc.is_running())
 
 
-def _states(prefect: str) -> list[str]:
+def _states(prefect):
     return sorted(run["state_name"] for run in _ask(prefect, "flow_runs/filter", {}).json())
 
 
-def _deployments(prefect: str) -> dict[str, str]:
+def _deployments(prefect):
     """Name → id of the deployments."""
     return {found["name"]: found["id"] for found in _ask(prefect, "deployments/filter", {}).json()}
 
 
-def _ask(prefect: str, what: str, body: dict[str, object]) -> httpx.Response:
+def _ask(prefect, what, body):
     return httpx.post(f"{prefect}/{what}", json=body, timeout=60)

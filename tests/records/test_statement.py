@@ -2,7 +2,6 @@
 
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,14 +10,13 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import Problem
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.records.statement import exact_form, statement_digest
 
 ASKED = 'Écris `n`: add 1, and say "done".'
 ASSERTION = "assert f(1) == 2"
 IO = {"input": "1\n", "output": "2\n"}
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+WAYS = {
     "function": ("problems", {"prompt": ASKED, "tests": [ASSERTION]}),
     "another function": ("problems", {"prompt": ASKED, "tests": ["assert g(1) == 2"]}),
     "class": ("problems", {"prompt": ASKED, "tests": ["assert Sum(1) == 2"]}),
@@ -66,7 +64,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def read(way: str, **selection: Any) -> Problem:
+def read(way, **selection):
     form, row = WAYS[way]
     preset = PRESETS[form]
     columns = parse_columns(None, preset.parts, preset=preset.columns)
@@ -74,11 +72,11 @@ def read(way: str, **selection: Any) -> Problem:
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_a_statement_is_one_whichever_way_it_comes(way: str) -> None:
+def test_a_statement_is_one_whichever_way_it_comes(way):
     assert statement_digest(read(way).prompt) == statement_digest(ASKED)
 
 
-def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch):
     share = int(statement_digest(ASKED), 16) / 2**64
     assert {read(way, heldout=share + 1e-9).split for way in WAYS} == {"heldout"}
     assert {read(way, heldout=share - 1e-9).split for way in WAYS} == {None}
@@ -103,11 +101,11 @@ def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch: pytest.Mo
         ("Model a stack.\nWrite a Python class `S` which is fast.", "Model a stack."),
     ],
 )
-def test_statements_that_ask_for_something_else_are_two(one: str, other: str) -> None:
+def test_statements_that_ask_for_something_else_are_two(one, other):
     assert exact_form(one) != exact_form(other)
 
 
-def test_a_system_does_not_hide_that_a_prompt_is_a_task_s() -> None:
+def test_a_system_does_not_hide_that_a_prompt_is_a_task_s():
     index = Decontamination([], Path(), drop=True)
     index.add("b", [BenchmarkTask("t", ("Sort the list of n.",), (), composed=True)])
     prompt = (Message(role="system", content="Be brief."), Message(role="user", content="sort the list of `n`"))

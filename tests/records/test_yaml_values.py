@@ -2,8 +2,6 @@
 
 import math
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -36,7 +34,7 @@ LOOKS = (
 PARAMS = load_params(ROOT / "params.yaml")
 
 
-def of_dvc(text: str) -> Any:
+def of_dvc(text):
     """What DVC reads; a date without quotes is no text to DVC."""
     from dvc.utils.serialize import loads_yaml
 
@@ -44,14 +42,14 @@ def of_dvc(text: str) -> Any:
     return text.strip() if isinstance(value, date) else value
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left, right):
     both_nan = isinstance(left, float) and isinstance(right, float) and math.isnan(left) and math.isnan(right)
     return both_nan or (type(left) is type(right) and left == right)
 
 
 @given(st.one_of(st.sampled_from(LOOKS), st.from_regex(r"[-+.0-9a-fnoxyEYN:_TtulrsI~]{1,9}", fullmatch=True)))
 @example("2023-06-01")
-def test_a_value_is_the_one_that_dvc_reads(text: str) -> None:
+def test_a_value_is_the_one_that_dvc_reads(text):
     try:
         expected = of_dvc(text)
     except Exception:  # noqa: BLE001 - some texts make its reader fail: -_ or 0x_
@@ -64,9 +62,7 @@ def test_a_value_is_the_one_that_dvc_reads(text: str) -> None:
         st.sampled_from((*LOOKS, "2023-06-01", "2023-06-01T10:00:00", "<<", "=", "null", " x ", "#", "a: b")), st.text()
     )
 )
-def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
+def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(tmp_path_factory, text):
     from dvc.utils.serialize import load_yaml
 
     if text != text.encode("utf-8", "replace").decode("utf-8"):
@@ -81,7 +77,7 @@ def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(
     assert load_yaml(path)["profile"] == text
 
 
-def test_a_day_is_a_text_with_quotes_and_without(tmp_path: Path) -> None:
+def test_a_day_is_a_text_with_quotes_and_without(tmp_path):
     path = tmp_path / "params.yaml"
     whole = (ROOT / "params.yaml").read_text(encoding="utf-8")
     path.write_text(whole, encoding="utf-8")
@@ -94,13 +90,13 @@ def test_a_day_is_a_text_with_quotes_and_without(tmp_path: Path) -> None:
         load_params(path)
 
 
-def test_keys_are_texts_as_in_json() -> None:
+def test_keys_are_texts_as_in_json():
     params = with_values(PARAMS, {"model.chat_template_kwargs": parse_yaml("{bias: {50256: 1, a: 2}}")})
     assert params.model.chat_template_kwargs == {"bias": {"50256": 1, "a": 2}}
 
 
 @pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: !!set {b}", "a: !!python/name:os 1", "{a: 1, a: 2}"])
-def test_what_json_does_not_have_is_refused(tmp_path: Path, text: str) -> None:
+def test_what_json_does_not_have_is_refused(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"params.yaml.*not valid YAML"):
         read_yaml(tmp_path / "params.yaml")

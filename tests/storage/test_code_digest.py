@@ -1,23 +1,20 @@
 """A digest of code changes with the code, and with nothing else."""
 
 import sys
-from pathlib import Path
-
-import pytest
 
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.code_digest import code_digest
 from tests.settings import ROOT
 
 
-def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_file_counts_and_what_python_writes_does_not(tmp_path, monkeypatch):
     folder = tmp_path / "digested" / "inner"
     folder.mkdir(parents=True)
     for name in ("__init__.py", "inner/__init__.py", "inner/prompt.txt"):
         (tmp_path / "digested" / name).write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def digest() -> str:
+    def digest():
         code_digest.cache_clear()
         return code_digest("digested")
 
@@ -37,7 +34,7 @@ def test_any_file_counts_and_what_python_writes_does_not(tmp_path: Path, monkeyp
         sys.modules.pop("digested", None)
 
 
-def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on() -> None:
+def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on():
     from iterpref_core.training.trainer.checkpoint import TRAINED_BY
 
     described = read_yaml(ROOT / "dvc.yaml")["stages"]["training"]

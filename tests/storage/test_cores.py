@@ -1,7 +1,6 @@
 """Cores: those of the affinity, or fewer where a container has a quota."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,7 @@ from iterpref_core.storage.cores import usable_cores
     ("quota", "cores"),
     [("200000 100000\n", 2), ("150000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", 8), (None, 8)],
 )
-def test_a_container_s_quota_counts(
-    quota: str | None, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_container_s_quota_counts(quota, cores, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr("iterpref_core.storage.cores._QUOTA", tmp_path / "cpu.max")
     if quota is not None:

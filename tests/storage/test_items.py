@@ -8,7 +8,6 @@ import json
 import lzma
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -20,17 +19,17 @@ from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import find_shards
 
-ROWS: list[dict[str, Any]] = [
+ROWS = [
     {"id": number, "text": "x" * (number * 30_000) + "é]}", "nested": {"input": ["1\n", "2\n"]}} for number in range(5)
 ]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
 
 
-def _zstandard(data: bytes) -> bytes:
+def _zstandard(data):
     return bytes(pa.compress(data, codec="zstd", asbytes=True))
 
 
-def _parquet() -> bytes:
+def _parquet():
     file = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(ROWS), file, row_group_size=2)
     return file.getvalue()
@@ -56,7 +55,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_every_layout_gives_the_same_objects(tmp_path: Path, name: str) -> None:
+def test_every_layout_gives_the_same_objects(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(LAYOUTS[name])
     items = list(read_items(path))
@@ -64,7 +63,7 @@ def test_every_layout_gives_the_same_objects(tmp_path: Path, name: str) -> None:
     assert [item.number for item in items] == [1, 2, 3, 4, 5]
 
 
-def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
+def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path):
     (tmp_path / "a.json").write_text('[\n {"a": 1},\n\n {"a": 2}\n]')
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
     (tmp_path / "a.parquet").write_bytes(_parquet())
@@ -74,7 +73,7 @@ def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path: Path) -> None:
 
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n"
-NOT_WHOLE: dict[str, tuple[bytes | None, str]] = {
+NOT_WHOLE = {
     "none.parquet": (None, ": no such file"),
     "none.jsonl.zst": (None, ": no such file"),
     "cut.parquet": (b"PAR1", ": not a whole file"),
@@ -98,7 +97,7 @@ NOT_WHOLE: dict[str, tuple[bytes | None, str]] = {
 
 
 @pytest.mark.parametrize("name", NOT_WHOLE)
-def test_a_file_that_is_not_whole_or_not_what_its_name_says_is_named(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_whole_or_not_what_its_name_says_is_named(tmp_path, name):
     data, message = NOT_WHOLE[name]
     if data is not None:
         (tmp_path / name).write_bytes(data)
@@ -121,7 +120,7 @@ TEXTS = {
     kind=st.sampled_from(sorted(TEXTS)),
     dictionary=st.booleans(),
 )
-def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, dictionary: bool) -> None:
+def test_a_text_is_the_same_in_every_type_of_arrow(texts, kind, dictionary):
     column = pa.array([text.encode() for text in texts], pa.binary()).cast(TEXTS[kind])
     if dictionary and kind != "view":
         column = column.dictionary_encode()
@@ -133,7 +132,7 @@ def test_a_text_is_the_same_in_every_type_of_arrow(texts: list[str], kind: str, 
     assert found == [{"a": text, "b": [{"x": text}]} for text in texts]
 
 
-def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_path: Path) -> None:
+def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_path):
     path = tmp_path / "rows.parquet"
     values = [[("role", b"user")], [], None]
     parquet.write_table(pa.table({"a": pa.array(values, pa.map_(pa.string(), pa.binary()))}), path)
@@ -148,7 +147,7 @@ def test_a_map_of_arrow_is_a_mapping_and_what_python_cannot_hold_is_refused(tmp_
 
 
 @given(st.lists(st.sampled_from(["]", ",", "\n", " ", '{"a": 1}', '{"b": [{}]}', "null", '"]"', "1"]), max_size=9))
-def test_an_array_gives_all_its_values(parts: list[str]) -> None:
+def test_an_array_gives_all_its_values(parts):
     text = "".join(["[", *parts])
     try:
         whole = json.loads(text)
@@ -166,7 +165,7 @@ def test_an_array_gives_all_its_values(parts: list[str]) -> None:
         assert found == whole
 
 
-def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
+def test_a_folder_gives_its_shards_in_order(tmp_path):
     for name in ("data/train-1.parquet", "data/train-0.parquet", ".cache/x.parquet", "dataset_infos.json", "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -177,14 +176,14 @@ def test_a_folder_gives_its_shards_in_order(tmp_path: Path) -> None:
         find_shards([tmp_path / "empty"])
 
 
-def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_columns_of_one_name_are_refused(tmp_path):
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], names=["code", "code"]), path)
     with pytest.raises(InputError, match=r"a\.parquet: 2 columns are called 'code'"):
         list(read_items(path))
 
 
-def test_csv_is_text_and_arrow_is_what_datasets_has_saved(tmp_path: Path) -> None:
+def test_csv_is_text_and_arrow_is_what_datasets_has_saved(tmp_path):
     import datasets
 
     rows = [{"id": "007", "code": "x = 1,\n", "none": "None"}, {"id": "", "code": 'print("a")', "none": "é"}]
@@ -199,7 +198,7 @@ def test_csv_is_text_and_arrow_is_what_datasets_has_saved(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
-def test_class_labels_are_read_by_their_names(tmp_path: Path, ending: str) -> None:
+def test_class_labels_are_read_by_their_names(tmp_path, ending):
     import datasets
 
     label = datasets.ClassLabel(names=["OK", "WA"])

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,12 @@ from tests.settings import ROOT
 PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b")
 
 
-def written(path: Path, text: str) -> Path:
+def written(path, text):
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_records_survive_a_round_trip(tmp_path: Path) -> None:
+def test_records_survive_a_round_trip(tmp_path):
     path = tmp_path / "new" / "pairs.jsonl"
     assert write_jsonl(path, [PAIR]) == 1
     assert list(read_jsonl(path, PreferencePair)) == list(read_pairs(path)) == [PAIR]
@@ -53,9 +52,9 @@ PROBLEM = '{"task_id": "a", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'
         (PROBLEM % ("[" * 5000, ""), "Invalid JSON: recursion limit exceeded"),
     ],
 )
-def test_errors_name_file_line_and_field_and_what_is_expected(tmp_path: Path, line: str, message: str) -> None:
-    first: PreferencePair | Problem = PAIR
-    reads: list[Callable[[Path], object]] = [read_pairs, lambda path: read_jsonl(path, PreferencePair, unique=True)]
+def test_errors_name_file_line_and_field_and_what_is_expected(tmp_path, line, message):
+    first = PAIR
+    reads = [read_pairs, lambda path: read_jsonl(path, PreferencePair, unique=True)]
     if "entry_point" in line:
         first = Problem(task_id="t", prompt="p", tests=())
         reads = [lambda path: read_jsonl(path, Problem)]
@@ -67,7 +66,7 @@ def test_errors_name_file_line_and_field_and_what_is_expected(tmp_path: Path, li
         assert message in str(caught.value)
 
 
-def test_of_a_split_the_other_lines_are_not_validated(tmp_path: Path) -> None:
+def test_of_a_split_the_other_lines_are_not_validated(tmp_path):
     lines = [
         '{"task_id": "a", "prompt": "p", "tests": [], "split": "heldout"}',
         '{"task_id": "b", "prompt": "p", "tests": [], "split":"heldout"}',
@@ -80,7 +79,7 @@ def test_of_a_split_the_other_lines_are_not_validated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spaced", [True, False])
-def test_a_repeated_key_is_refused_however_the_line_is_written(tmp_path: Path, spaced: bool) -> None:
+def test_a_repeated_key_is_refused_however_the_line_is_written(tmp_path, spaced):
     fields = '"task_id":"t","prompt":"p","chosen":"c","rejected":"r"'
     line = "{" + fields + ',"chosen":"d"}'
     path = tmp_path / "pairs.jsonl"
@@ -90,7 +89,7 @@ def test_a_repeated_key_is_refused_however_the_line_is_written(tmp_path: Path, s
             list(read())
 
 
-def test_a_line_of_this_project_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_of_this_project_is_read_once(tmp_path, monkeypatch):
     path = tmp_path / "pairs.jsonl"
     write_jsonl(path, [PAIR])
     monkeypatch.setattr("json.loads", None)
@@ -99,14 +98,14 @@ def test_a_line_of_this_project_is_read_once(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("read", [lambda path: list(read_pairs(path)), read_yaml, read_text])
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_another_encoding_is_refused(tmp_path: Path, encoding: str, read: Callable[[Path], object]) -> None:
+def test_another_encoding_is_refused(tmp_path, encoding, read):
     path = tmp_path / "pairs.jsonl"
     path.write_bytes((PAIR.to_json() + "\n").encode(encoding))
     with pytest.raises(InputError, match=r"pairs\.jsonl:1: not UTF-8 .*; save the file as UTF-8"):
         read(path)
 
 
-def test_a_mark_before_utf_8_is_no_matter_and_other_bytes_are_named_by_their_place(tmp_path: Path) -> None:
+def test_a_mark_before_utf_8_is_no_matter_and_other_bytes_are_named_by_their_place(tmp_path):
     path = tmp_path / "pairs.jsonl"
     other = PAIR.model_copy(update={"task_id": "other"})
     # Two files with a mark each, put together.
@@ -118,12 +117,12 @@ def test_a_mark_before_utf_8_is_no_matter_and_other_bytes_are_named_by_their_pla
 
 
 @pytest.mark.parametrize(("name", "message"), [("none.jsonl", "no such file"), (".", "is a folder")])
-def test_an_absent_file_and_a_folder_are_input_errors(tmp_path: Path, name: str, message: str) -> None:
+def test_an_absent_file_and_a_folder_are_input_errors(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         list(read_pairs(tmp_path / name))
 
 
-def test_anybodys_pairs_are_named_by_their_line(tmp_path: Path) -> None:
+def test_anybodys_pairs_are_named_by_their_line(tmp_path):
     texts = '"prompt": "p", "chosen": "c", "rejected": "r"'
     lines = f'{{{texts}}}\n\n{{{texts}, "task_id": null, "source": "x"}}\n{{{texts}, "task_id": "mine"}}\n'
     path = written(tmp_path / "pairs.jsonl", lines)
@@ -131,9 +130,7 @@ def test_anybodys_pairs_are_named_by_their_line(tmp_path: Path) -> None:
     assert {type(pair) for pair in read_pairs(path)} == {PreferencePair}
 
 
-def test_further_columns_of_pairs_have_no_effect_and_are_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_further_columns_of_pairs_have_no_effect_and_are_counted(tmp_path, caplog):
     path = tmp_path / "pairs.jsonl"
     rows = [json.loads(PAIR.to_json()) | more for more in ({"source": "mine"}, {"source": "mine", "task_id": "u"})]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -141,10 +138,10 @@ def test_further_columns_of_pairs_have_no_effect_and_are_counted(
     assert "further columns have no effect: source (2 rows)" in caplog.text
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = written(tmp_path / "out.txt", "before")
 
-    def write_and_fail() -> None:
+    def write_and_fail():
         with atomic_writer(path) as file:
             file.write("half")
             raise KeyboardInterrupt
@@ -155,8 +152,8 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: int) -> None:
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    def fail(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
@@ -173,16 +170,14 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (OSError(errno.ENOSPC, "full", f".model.{os.getpid()}.partial/a"), "model/a"),
     ],
 )
-def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Exception, place: str
-) -> None:
+def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(tmp_path, monkeypatch, reason, place):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError, match=f"^{place}: No space left on device; free"), new_folder(Path("model")):
         raise reason
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path):
     model = tmp_path / "model"
     model.mkdir()
     (model / "weights").write_text("earlier")
@@ -195,11 +190,11 @@ def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_an_error_says_whether_storage_caused_it() -> None:
+def test_an_error_says_whether_storage_caused_it():
     class LibraryError(Exception):
         pass
 
-    def wrapped(number: int, path: str | None = None) -> Exception:
+    def wrapped(number, path=None):
         try:
             try:
                 raise OSError(number, os.strerror(number), path)
@@ -224,7 +219,7 @@ main()
 """
 
 
-def test_a_file_that_may_not_grow_is_named_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_may_not_grow_is_named_in_one_sentence(tmp_path):
     program = "".join(f"x{n} = {n}\n" for n in range(40))
     rows = [
         {"task_id": str(n), "prompt": "p", "chosen": program, "rejected": f"{program}y = {n}\n"} for n in range(999)

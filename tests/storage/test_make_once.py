@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ from iterpref_core.storage.new_folder import new_folder
 NO_PROCESS = 2**22 + 1  # Linux has no higher number
 
 
-def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
-    def fail(out: Path) -> None:
+def test_what_failed_half_way_leaves_nothing(tmp_path):
+    def fail(out):
         out.write_text("half")
         raise RuntimeError
 
@@ -30,8 +29,8 @@ def test_what_failed_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert make_once(tmp_path / "made", fail).read_text() == "whole"
 
 
-def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path: Path) -> None:
-    def fail(out: Path) -> None:
+def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path):
+    def fail(out):
         out.write_text("half")
         raise OSError(errno.EFBIG, "File too large")
 
@@ -39,12 +38,12 @@ def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path: Path) -> None
         make_once(tmp_path / "made", fail)
 
 
-def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path: Path) -> None:
+def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path):
     left = tmp_path / f".made.{NO_PROCESS}.partial"
     left.mkdir()
     (left / "half").touch()
 
-    def make(out: Path) -> None:
+    def make(out):
         out.mkdir()
         (out / "whole").touch()
 
@@ -52,10 +51,10 @@ def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
+def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path):
     begun, made = threading.Event(), []
 
-    def make(out: Path) -> None:
+    def make(out):
         begun.set()
         made.append(out)
         other.join(0.2)
@@ -69,30 +68,30 @@ def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path: Path) ->
     assert len(made) == 1
 
 
-def fill(folder: Path, name: str) -> None:
+def fill(folder, name):
     with new_folder(folder, replace=True) as partial:
         (partial / name).touch()
 
 
 @pytest.mark.parametrize("call", [2, 3, 4])
-def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path: Path, call: int) -> None:
+def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path, call):
     """A process is killed at one of the two renamings, or at the removal behind them."""
     fill(tmp_path / "model", "old")
     process = os.fork()
     if process == 0:
         steps = iter(range(1, 9))
 
-        def kill(step: Callable[..., object]) -> Callable[..., object]:
-            def wrapped(*given: object, **named: object) -> object:
+        def kill(step):
+            def wrapped(*given, **named):
                 if next(steps) == call:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return step(*given, **named)
 
             return wrapped
 
-        Path.rename = kill(Path.rename)  # type: ignore[method-assign]
-        Path.replace = kill(Path.replace)  # type: ignore[method-assign]
-        shutil.rmtree = kill(shutil.rmtree)  # type: ignore[assignment]
+        Path.rename = kill(Path.rename)
+        Path.replace = kill(Path.replace)
+        shutil.rmtree = kill(shutil.rmtree)
         fill(tmp_path / "model", "new")
         os._exit(1)
     _, status = os.waitpid(process, 0)
@@ -104,7 +103,7 @@ def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path: Path, call: int) -> 
     ]
 
 
-def test_a_symbolic_link_is_written_through_and_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_written_through_and_a_pipe_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "other" / "target")

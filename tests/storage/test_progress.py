@@ -2,8 +2,6 @@
 
 from types import SimpleNamespace
 
-import pytest
-
 from iterpref_core.storage import progress
 
 COUNT_TO_THREE = """
@@ -14,9 +12,7 @@ with show_progress("codeflow", 4, done=1) as advance:
 """
 
 
-def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alone(capsys, monkeypatch):
     clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 13.0, 13.0, 14.0, 15.0])
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with progress.show_progress("codeflow", 5, done=1, unit="problems") as advance:

@@ -9,7 +9,6 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ from tests.settings import ROOT
 from tests.texts import written
 
 
-def folder_of(folder: Path, *names: str) -> Path:
+def folder_of(folder, *names):
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,9 +76,7 @@ configs:
 
 
 @pytest.mark.parametrize("line", FOLDERS.strip().split("\n"))
-def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_counted(
-    tmp_path: Path, line: str
-) -> None:
+def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_counted(tmp_path, line):
     names, words, read, left_out = (part.strip() for part in f"{line} ".split("|"))
     options = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
     folder, config = folder_of(tmp_path, *names.split()), options.get("--config")
@@ -97,28 +94,28 @@ def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_c
 
 
 @pytest.mark.parametrize("configs", ["[", "[{config_name: a, data_files: none/*.jsonl}]", "[{data_files: a.jsonl}]"])
-def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path: Path, configs: str) -> None:
+def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path, configs):
     folder = folder_of(tmp_path, "a.jsonl")
     (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
     with pytest.raises(InputError, match=r"by its README\.md .*; correct the card's `configs`, or name the files"):
         find_shards([folder])
 
 
-def test_a_configuration_that_is_called_all_is_the_one_that_all_means(tmp_path: Path) -> None:
+def test_a_configuration_that_is_called_all_is_the_one_that_all_means(tmp_path):
     folder = folder_of(tmp_path, "all.jsonl", "easy.jsonl")
     configs = "[{config_name: all, data_files: all.jsonl}, {config_name: easy, data_files: easy.jsonl}]"
     (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
     assert [Path(file).name for file in find_shards([folder], config="all").files] == ["all.jsonl"]
 
 
-def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path: Path) -> None:
+def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path):
     folder = folder_of(tmp_path, "data/train/a.jsonl")
     (folder / "README.md").write_text(CARD)
     for source in ("data", "data/train", "data/train/a.jsonl"):
         assert find_shards([folder / source]).license == "MIT"
 
 
-def test_several_configurations_are_asked_for_with_their_names(tmp_path: Path) -> None:
+def test_several_configurations_are_asked_for_with_their_names(tmp_path):
     folder = folder_of(tmp_path, "clean/a-0.jsonl", "data/a.jsonl")
     (folder / "README.md").write_text(CARD)
     with pytest.raises(InputError, match=r"several configurations \(default, clean\)"):
@@ -135,9 +132,7 @@ find_shards([Path("codeparrot/absent")], None, None)
 
 
 @pytest.mark.parametrize("network", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}])
-def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_message(
-    tmp_path: Path, network: dict[str, str]
-) -> None:
+def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_message(tmp_path, network):
     """The cache is laid out as the hub's client lays it out; the set has a script, as that of APPS."""
     cached = folder_of(
         tmp_path / "datasets--codeparrot--apps", "snapshots/0a1b/apps.py", "snapshots/0a1b/test.jsonl", "refs/main"
@@ -159,23 +154,21 @@ def test_a_set_of_the_hub_is_read_offline_from_the_cache_and_another_one_is_one_
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_a_set_of_the_hub_is_fetched_file_by_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: bool
-) -> None:
+def test_a_set_of_the_hub_is_fetched_file_by_file(monkeypatch, tmp_path, script):
     """The hub is replaced by functions of its client: no network is asked."""
-    asked: list[Any] = []
+    asked = []
 
-    def names(place: str, revision: str | None = None) -> list[str]:
+    def names(place, revision=None):
         if script and revision is None:
             raise RuntimeError("Dataset scripts are no longer supported")
         return ["all"]
 
-    def builder(place: str, config: str, revision: str | None, cache_dir: str) -> SimpleNamespace:
+    def builder(place, config, revision, cache_dir):
         asked.append((place, config, revision))
         files = {"train": [f"hf://datasets/{place}@0a1b/train.jsonl"], "test": ["hf://datasets/x"]}
         return SimpleNamespace(config=SimpleNamespace(data_files=files))
 
-    def download(place: str, file: str, *, repo_type: str, revision: str | None = None) -> str:
+    def download(place, file, *, repo_type, revision=None):
         asked.append((place, file, repo_type, revision))
         return str(written(tmp_path / file, {"a": 1}))
 
@@ -199,14 +192,14 @@ def test_a_set_of_the_hub_is_fetched_file_by_file(
     ]
 
 
-def _write_and_die(path: Path) -> None:
+def _write_and_die(path):
     with atomic_writer(path) as file:
         file.write("half")
         file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_the_partial_file_of_a_killed_run_goes_with_the_next_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+def test_the_partial_file_of_a_killed_run_goes_with_the_next_and_that_of_a_living_one_stays(tmp_path):
     path = tmp_path / "out[1].jsonl"
     process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(path,))
     process.start()
@@ -222,17 +215,17 @@ def test_the_partial_file_of_a_killed_run_goes_with_the_next_and_that_of_a_livin
     assert list(tmp_path.iterdir()) == [path]
 
 
-def _write(path: Path) -> None:
+def _write(path):
     with atomic_writer(path) as file:
         file.write("whole")
 
 
-def _close_while_reading(path: Path) -> None:
+def _close_while_reading(path):
     data = Database(path, ("CREATE TABLE IF NOT EXISTS kept (a TEXT)",))
     data.execute("INSERT INTO kept VALUES (?)", ("x" * 1000,))
     started = threading.Barrier(5)
 
-    def read() -> None:
+    def read():
         started.wait()
         try:
             while True:
@@ -250,7 +243,7 @@ def _close_while_reading(path: Path) -> None:
         thread.join()
 
 
-def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path: Path) -> None:
+def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path):
     # In a process of its own: what failed was the process, by a segmentation fault. The process is a new one, since a
     # forked one would also end what other tests have begun, such as threads of Prefect's, and fail by that.
     process = multiprocessing.get_context("spawn").Process(target=_close_all, args=(tmp_path,))
@@ -259,13 +252,13 @@ def test_a_hundred_files_are_closed_while_threads_read_and_write_them(tmp_path: 
     assert process.exitcode == 0
 
 
-def _close_all(folder: Path) -> None:
+def _close_all(folder):
     sys.setswitchinterval(1e-6)
     for number in range(100):
         _close_while_reading(folder / f"{number}.sqlite")
 
 
-def test_lists_of_keys_and_values_stay_lists_and_columns_of_nulls_stay_columns(tmp_path: Path) -> None:
+def test_lists_of_keys_and_values_stay_lists_and_columns_of_nulls_stay_columns(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
 

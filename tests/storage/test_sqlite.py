@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from iterpref_core.storage.sqlite import Database
 SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)
 
 
-def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
+def test_what_was_written_is_there_after_a_kill(tmp_path):
     script = (
         "import os, signal, sys; from pathlib import Path; from iterpref_core.storage.sqlite import Database;"
         f"data = Database(Path(sys.argv[1]), {SCHEMA!r}); data.execute('INSERT INTO kept VALUES (?)', ('a',));"
@@ -24,7 +23,7 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
         assert data.row("SELECT name FROM kept") == ("a",)
 
 
-def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path):
     data = Database(tmp_path / "data.sqlite", SCHEMA)
     data.execute("INSERT INTO kept VALUES ('first')")
     data.execute("PRAGMA max_page_count = 8")  # SQLite reports a full disk the same way
@@ -34,7 +33,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path: Path) -> No
     data.close()
 
 
-def test_what_is_no_such_file_is_named(tmp_path: Path) -> None:
+def test_what_is_no_such_file_is_named(tmp_path):
     (tmp_path / "folder.sqlite").mkdir()
     with pytest.raises(InputError, match=r"folder\.sqlite: cannot be used"):
         Database(tmp_path / "folder.sqlite", SCHEMA)

@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import quote
 
 from hypothesis import given
@@ -20,18 +19,18 @@ WORDS = st.text(alphabet="abc123-_.~:@!$", min_size=1, max_size=8)
 @given(
     user=WORDS, host=st.sampled_from(["host", "127.0.0.1:5000", "[::1]:80"]), path=st.sampled_from(["", "/api", "/"])
 )
-def test_what_is_shown_of_an_address_is_all_but_user_and_password(user: str, host: str, path: str) -> None:
+def test_what_is_shown_of_an_address_is_all_but_user_and_password(user, host, path):
     for word in (SECRET, quote("s3cret/@:", safe="@:")):
         shown = without_passwords(f"cannot reach http://{user}:{word}@{host}{path} now, nor postgresql://x:{word}@db/y")
         assert shown == f"cannot reach http://{host}{path} now, nor postgresql://db/y"
 
 
-def test_an_address_without_a_password_stays_as_it_is() -> None:
+def test_an_address_without_a_password_stays_as_it_is():
     for text in ("http://host:5000/a@b", "sqlite:////data/runs.db", "a@b.example", "https://x/?page=2#/runs"):
         assert without_passwords(text) == text
 
 
-def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path: Path) -> None:
+def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path):
     """Of neither server: both are checked by one process, since to import both libraries takes seconds."""
     addresses = {
         "MLFLOW_TRACKING_URI": f"http://me:{SECRET}@127.0.0.1:9",
@@ -60,13 +59,13 @@ def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path: Path) ->
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
-def test_no_message_shows_an_address_that_may_have_a_password() -> None:
+def test_no_message_shows_an_address_that_may_have_a_password():
     """Names that hold a server's address as the user gave it stand in no text by themselves."""
     addresses = {"url", "uri", "named", "server", "prefect", "tracking_uri"}
     found = []
     for path in [*(ROOT / "tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        covered: set[ast.AST] = set()
+        covered = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "without_passwords":
                 covered.update(ast.walk(node))

@@ -24,20 +24,20 @@ with own_cards(every=sys.argv[2:] == ["every"]):
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     Path("block").touch()
 
 
-def start(name: str, *how: str, cards: str) -> subprocess.Popen[bytes]:
+def start(name, *how, cards):
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": cards, "PYTHONPATH": str(ROOT)}
     with Path(f"{name}.said").open("wb") as said:
         return subprocess.Popen([sys.executable, "-c", STAGE, name, *how], env=environment, stdout=said)
 
 
-def has(name: str) -> str:
+def has(name):
     """Return the text of a process's file, such as its cards, as soon as there is some."""
     deadline = time.monotonic() + 60
     while not (Path(name).is_file() and Path(name).read_text()):
@@ -46,7 +46,7 @@ def has(name: str) -> str:
     return Path(name).read_text()
 
 
-def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third_waits() -> None:
+def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third_waits():
     first, second = start("first", cards="3,5"), start("second", cards="3,5")
     assert {has("first"), has("second")} == {"3", "5"}
     third = start("third", cards="3,5")
@@ -61,7 +61,7 @@ def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to somebody else")
-def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     theirs = tmp_path / f"iterpref-cards-{os.getuid()}"
     theirs.mkdir()
@@ -75,13 +75,13 @@ def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path: Path, monk
         assert other.wait(60) == 0
 
 
-def test_without_a_card_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_card_nothing_is_waited_for(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with own_cards(), own_cards(every=True):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
-def test_the_cards_are_those_that_the_variable_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cards_are_those_that_the_variable_leaves(monkeypatch):
     seen = {"": (), "-1": (), "2, 3": ("2", "3"), "0,-1,1": ("0",), "GPU-8f2a,MIG-1": ("GPU-8f2a", "MIG-1")}
     for value, cards in seen.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)

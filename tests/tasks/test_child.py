@@ -22,12 +22,12 @@ time.sleep(60)
 """
 
 
-def runs(pid: int) -> bool:
+def runs(pid):
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_until_gone(pid: int) -> None:
+def wait_until_gone(pid):
     deadline = time.monotonic() + 30
     while runs(pid):
         assert time.monotonic() < deadline, "the child lives on as an orphan"
@@ -35,7 +35,7 @@ def wait_until_gone(pid: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells a process that its parent ended")
-def test_a_killed_parent_takes_its_child_along() -> None:
+def test_a_killed_parent_takes_its_child_along():
     with subprocess.Popen([sys.executable, "-c", START], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
@@ -44,7 +44,7 @@ def test_a_killed_parent_takes_its_child_along() -> None:
     wait_until_gone(pid)
 
 
-def test_what_a_killed_child_left_behind_does_not_hold_its_output_open() -> None:
+def test_what_a_killed_child_left_behind_does_not_hold_its_output_open():
     started = child.start(["sh", "-c", "sleep 60 & echo $!; kill -9 $$"], os.environ)
     began = time.monotonic()
     [inner] = list(child.read_lines(started))
@@ -53,7 +53,7 @@ def test_what_a_killed_child_left_behind_does_not_hold_its_output_open() -> None
     wait_until_gone(int(inner))
 
 
-def test_a_group_ends_with_all_that_is_in_it_and_bars_leave_their_last_state() -> None:
+def test_a_group_ends_with_all_that_is_in_it_and_bars_leave_their_last_state():
     program = "sh -c 'sleep 60' & echo $!; printf '  1%%\\r 50%%\\r100%%\\n'; wait"
     started = child.start(["sh", "-c", program], os.environ)
     lines = child.read_lines(started)

@@ -2,14 +2,12 @@
 
 import errno
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from iterpref_core.records.config import load_params, with_values
 from tasks import doctor
-from tasks.doctor import Diagnosis, examine_models
+from tasks.doctor import examine_models
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
 
@@ -18,12 +16,12 @@ __all__ = ["iterpref"]
 PARAMS = load_params(ROOT / "params.yaml")
 
 
-def found(**values: object) -> dict[str, Diagnosis]:
+def found(**values):
     chosen = {name.replace("__", "."): value for name, value in values.items()}
     return {item.name: item for item in examine_models(with_values(PARAMS, chosen))}
 
 
-def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(word_model: Path) -> None:
+def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(word_model):
     name = str(word_model)
     assert {item.status for item in found(model__student=name, model__debugger=name).values()} == {"ok"}
     assert found(model__debugger=name, inference__backend="vllm")["model: debugger"].status == "ok"
@@ -31,23 +29,19 @@ def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(wo
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
-def test_a_package_that_is_not_installed_or_a_disk_that_refuses_is_a_finding(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_package_that_is_not_installed_or_a_disk_that_refuses_is_a_finding(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     told = doctor._probe("accelerator", doctor._find_accelerator, "absent")
     assert (told.status, "torch" in told.detail, "make .venv/.installed" in told.detail) == ("missing", True, True)
 
-    def refused() -> None:
+    def refused():
         raise OSError(errno.EROFS, "Read-only file system", ".dvc/tmp/lock")
 
     told = doctor._probe("experiment", refused)
     assert (told.status, "Read-only file system: '.dvc/tmp/lock'" in told.detail) == ("missing", True)
 
 
-def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iterpref: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, monkeypatch, iterpref):
     monkeypatch.chdir(tmp_path)
     code, _, told = iterpref("ui")
     assert (code, f"no dvc.yaml in {tmp_path}: cd {ROOT};" in told) == (2, True)
@@ -58,7 +52,7 @@ def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_wri
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_endpoint_that_is_away_is_told() -> None:
+def test_an_endpoint_that_is_away_is_told():
     away = found(
         inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
         inference__price_prompt=0.1,
@@ -70,15 +64,13 @@ def test_an_endpoint_that_is_away_is_told() -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 11, 9), (3, 12, 4), (3, 13, 1)])
-def test_every_python_that_is_allowed_is_fine(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_python_that_is_allowed_is_fine(version, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(doctor.sys, "version_info", version)
     assert not [item for item in doctor._versions() if item.status == "missing"]
 
 
-def test_init_writes_a_profile_with_models_and_values(
-    iterpref: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())

@@ -1,11 +1,9 @@
 """Grids of values: what a sweep trains."""
 
-from pathlib import Path
-
 import pytest
 
 from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import Params, load_params, with_values
+from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grid import check_choice, plan_rows
@@ -13,20 +11,18 @@ from tests.settings import ROOT
 
 
 @pytest.fixture
-def params() -> Params:
+def params():
     return load_params(ROOT / "params.yaml")
 
 
-def test_a_grid_of_two_parameters_has_every_combination_for_every_objective(params: Params) -> None:
+def test_a_grid_of_two_parameters_has_every_combination_for_every_objective(params):
     values = {"training.seed": [1, 2, 3], "training.beta": [0.1, 0.2]}
     rows = plan_rows(params, None, ["dpo", "sft"], values)
     found = [(row.objective, row.values["training.seed"], row.values["training.beta"]) for row in rows]
     assert len(found) == len(set(found)) == 12
 
 
-def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(
-    params: Params, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(params, monkeypatch):
     monkeypatch.chdir(ROOT)
     key = "training.objectives.target-rpo.learning_rate"
     adapters = with_values(params, {key: 1e-4})
@@ -38,9 +34,7 @@ def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(
 
 
 @pytest.mark.parametrize("preset", ["rates", "tune"])
-def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(
-    preset: str, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, params, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     check_choice(preset, "validation", params, tmp_path)
     for benchmark in ("heldout", "humaneval"):
@@ -49,7 +43,7 @@ def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(
     check_choice("masking", "heldout", params, tmp_path)
 
 
-def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params: Params, tmp_path: Path) -> None:
+def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_path):
     own = with_values(params, {"problems.validation": 0})
     problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
     write_jsonl(
@@ -61,9 +55,7 @@ def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params: Params
     check_choice("rates", "validation", own, tmp_path)
 
 
-def test_a_sweep_without_objectives_trains_those_of_the_experiment(
-    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_without_objectives_trains_those_of_the_experiment(params, tmp_path, monkeypatch):
     graph = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     without = "".join(line for line in graph.splitlines(keepends=True) if not line.lstrip().startswith("rpo:"))
     (tmp_path / "dvc.yaml").write_text(without, encoding="utf-8")
@@ -72,7 +64,7 @@ def test_a_sweep_without_objectives_trains_those_of_the_experiment(
     assert [row.objective for row in rows] == ["sft", "dpo", "target-dpo", "target-rpo"]
 
 
-def test_alphas_are_chosen_of_objectives_with_an_nll_alone(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alphas_are_chosen_of_objectives_with_an_nll_alone(params, monkeypatch):
     monkeypatch.chdir(ROOT)
     rows = plan_rows(params, "tune", ("dpo", "sft"), {})
     assert [sum(row.objective == name for row in rows) for name in ("dpo", "sft")] == [6, 18]

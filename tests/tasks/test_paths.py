@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from tasks.mlflow.server import Server, tracking_uri
 from tasks.paths import home
 
 
-def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(tmp_path, monkeypatch):
     """DVC tells each stage its project. Records, and answers that were paid for, went there."""
     places = {
         "outer/inner": False,
@@ -27,9 +23,7 @@ def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(
         assert home().resolve() == (tmp_path / "outer" if is_of_outer else tmp_path / place), place
 
 
-def test_records_stand_in_the_checkout_however_its_path_is_spelled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_stand_in_the_checkout_however_its_path_is_spelled(tmp_path, monkeypatch):
     name = "feature%2Fx 100%20 & b#1 what? Größe"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / name).mkdir()

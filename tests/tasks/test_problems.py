@@ -11,9 +11,7 @@ from tasks import problems
 from tests.settings import ROOT
 
 
-def test_problems_that_dvc_tracks_and_nobody_has_fetched_are_not_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_problems_that_dvc_tracks_and_nobody_has_fetched_are_not_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy2(ROOT / "params.yaml", ".")
     Path("problems").mkdir()

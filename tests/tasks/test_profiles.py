@@ -1,11 +1,10 @@
 """Profiles change values and nothing else."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.config import TrainingParams, load_params
+from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import parse_yaml, read_yaml
 from iterpref_core.training.objectives.losses import sigmoid_loss
@@ -14,29 +13,27 @@ from tasks.grid import trained_objectives
 from tasks.profiles import write_params, write_values
 from tests.settings import ROOT
 
-Rates = tuple[float, float]
-"""Learning rate and alpha."""
 PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
-def _rates(name: str, params: TrainingParams) -> Rates:
+def _rates(name, params):
     found = settings_of(name, params)
     return found.learning_rate, found.alpha
 
 
 @pytest.fixture
-def params(tmp_path: Path) -> Path:
+def params(tmp_path):
     copy = tmp_path / "params.yaml"
     copy.write_bytes((ROOT / "params.yaml").read_bytes())
     return copy
 
 
-def comments(text: str) -> list[str]:
+def comments(text):
     return [line.partition("#")[2] for line in text.splitlines() if "#" in line]
 
 
-def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None:
+def test_nano_undoes_every_other_profile_and_comments_stay(params):
     original = params.read_text(encoding="utf-8")
     for name in NAMES:
         write_params(name, {}, params, PROFILES)
@@ -54,8 +51,8 @@ def test_nano_undoes_every_other_profile_and_comments_stay(params: Path) -> None
         assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
 
 
-def test_only_lines_whose_values_change_are_written(params: Path) -> None:
-    def lines() -> list[str]:
+def test_only_lines_whose_values_change_are_written(params):
+    def lines():
         return [" ".join(line.split()) for line in params.read_text(encoding="utf-8").splitlines()]
 
     before = lines()
@@ -74,7 +71,7 @@ def test_only_lines_whose_values_change_are_written(params: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "epochs", "nll"), [("paper", 3, "sum"), ("paper-large", 3, "sum"), ("authors-code", 2, "mean")]
 )
-def test_the_recipes_of_the_paper(params: Path, name: str, epochs: int, nll: str) -> None:
+def test_the_recipes_of_the_paper(params, name, epochs, nll):
     write_params(name, {"model.student": "bigcode/starcoder2-15b"}, params, PROFILES)
     found = load_params(params).training
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
@@ -93,14 +90,13 @@ def test_the_recipes_of_the_paper(params: Path, name: str, epochs: int, nll: str
     ],
 )
 def test_every_objective_has_the_rates_that_a_profile_is_for(
-    params: Path, names: tuple[str, ...], of_the_paper: tuple[Rates, Rates], of_other_losses: float, orpo: float,
-) -> None:  # fmt: skip
+    params, names, of_the_paper, of_other_losses, orpo):  # fmt: skip
     ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
     for profile in names:
         write_params(profile, {}, params, PROFILES)
         found = load_params(params).training
         for name, row in OBJECTIVES.items():
-            expected: Rates = (of_other_losses, 0.0)
+            expected = (of_other_losses, 0.0)
             if row.loss in (None, sigmoid_loss):
                 expected = of_the_paper[row.nll_of is not None]
             elif row.nll_of:
@@ -110,7 +106,7 @@ def test_every_objective_has_the_rates_that_a_profile_is_for(
             assert _rates(name, found) == expected, (profile, name)
 
 
-def test_a_value_that_is_optional_can_be_created(params: Path) -> None:
+def test_a_value_that_is_optional_can_be_created(params):
     before = params.read_text(encoding="utf-8")
     changes = write_values(
         {
@@ -136,9 +132,7 @@ def test_a_value_that_is_optional_can_be_created(params: Path) -> None:
         ("a", {"training": {"beta": -1}}, r"training\.beta"),
     ],
 )
-def test_a_bad_profile_changes_nothing(
-    params: Path, tmp_path: Path, name: str, content: dict[str, object] | None, message: str
-) -> None:
+def test_a_bad_profile_changes_nothing(params, tmp_path, name, content, message):
     original = params.read_bytes()
     if content is not None:
         (tmp_path / f"{name}.yaml").write_text(json.dumps(content), encoding="utf-8")

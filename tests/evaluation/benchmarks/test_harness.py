@@ -1,11 +1,6 @@
 """What becomes of samples of several programs, and of a benchmark's canonical solutions."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark
 from iterpref_core.evaluation.benchmarks.harness import run_canonical_solutions
 from iterpref_core.execution import Program
 from iterpref_core.records import IoTest, Problem
@@ -15,32 +10,30 @@ from tests.settings import EXECUTION
 class Steps(Benchmark[Problem]):
     """Three programs a task, each of which must find its own number in what a sample returns."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         tasks = [Problem(task_id=f"t/{number}", prompt="?", entry_point="f", tests=()) for number in range(14)]
         super().__init__("heldout", ("steps", "abc"), {task.task_id: task for task in tasks}, EXECUTION)
-        self.started: list[str] = []
+        self.started = []
         self.unjudged = "t/1"
 
-    def prompt(self, task: Problem, mode: PromptMode) -> BenchmarkPrompt:
+    def prompt(self, task, mode):
         raise NotImplementedError
 
-    def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
+    def program(self, task, answer, mode):
         raise NotImplementedError
 
-    def candidate(self, task: Problem, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(self, task, code, reference_s):
         if task.task_id == self.unjudged:
             return
         for number in range(3):
             self.started.append(task.task_id)
             yield Program(code, (IoTest(call=f"{number} in f()", expected="True"),))
 
-    def canonical_solution(self, task: Problem) -> str:
+    def canonical_solution(self, task):
         return "def f():\n    return range(3)" if task.task_id == "t/0" else "def f():\n    return ()"
 
 
-def test_canonical_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_canonical_solutions_are_run_once_by_each_code_and_those_that_fail_are_named(tmp_path, caplog, monkeypatch):
     steps = Steps()
     with steps.open_executor() as executor:
         for _ in range(2):

@@ -2,9 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,16 +10,12 @@ from iterpref_core.evaluation.benchmarks import prefill
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
 from iterpref_core.evaluation.benchmarks.evalplus.suite import EvalPlus
-from iterpref_core.evaluation.benchmarks.evalplus.tasks import Dataset, EvalPlusTask
+from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records.benchmark_table import PUBLISHED
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE
 from tests.evaluation.evaluation.conftest import VARIABLES
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedTokenizerBase
 
 CHATS = {
     "chatml": "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -42,14 +36,14 @@ ANSWERS = (
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> "PreTrainedTokenizerBase":
+def tokenizer():
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 
 
 @pytest.fixture(params=["chatml", *(pytest.param(name, marks=pytest.mark.slow) for name in (*CHATS, "smollm2")[1:])])
-def chat(request: pytest.FixtureRequest, tokenizer: "PreTrainedTokenizerBase") -> Iterator["PreTrainedTokenizerBase"]:
+def chat(request, tokenizer):
     if request.param == "smollm2":
         from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 
@@ -61,34 +55,32 @@ def chat(request: pytest.FixtureRequest, tokenizer: "PreTrainedTokenizerBase") -
     tokenizer.chat_template, tokenizer.bos_token = own, None
 
 
-def evalplus(dataset: Dataset = "humaneval") -> EvalPlus:
+def evalplus(dataset="humaneval"):
     """What asks and extracts; its data need not be here."""
     bench = EvalPlus.__new__(EvalPlus)
     bench.dataset = dataset
     return bench
 
 
-def task_of(prompt: str) -> EvalPlusTask:
+def task_of(prompt):
     fields = {"task_id": "HumanEval/0", "entry_point": "f", "canonical_solution": "", "atol": 0.0}
     return EvalPlusTask(prompt=prompt, base_input=[], plus_input=[], **fields)
 
 
-def bigcodebench(split: str = "complete") -> BigCodeBench:
+def bigcodebench(split="complete"):
     bench = BigCodeBench.__new__(BigCodeBench)
     bench.split = split
     return bench
 
 
-def evalplus_tasks(dataset: Dataset) -> list[EvalPlusTask]:
+def evalplus_tasks(dataset):
     if not os.environ.get(VARIABLES[dataset]):
         pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
     return list(read_tasks(PUBLISHED[dataset], EvalPlusTask)[1].values())
 
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
-def test_what_a_local_model_reads_is_what_evalplus_hands_it(
-    dataset: Dataset, chat: "PreTrainedTokenizerBase", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_local_model_reads_is_what_evalplus_hands_it(dataset, chat, monkeypatch):
     from evalplus.provider import utility
 
     tasks = evalplus_tasks(dataset)
@@ -106,11 +98,11 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(
     chat.chat_template = own
 
 
-def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+def official_prefixes(monkeypatch):
     """Instruction and response prefix, as `evalplus.codegen` hands them to whatever makes the model."""
     from evalplus import codegen
 
-    seen: dict[str, Any] = {}
+    seen = {}
     monkeypatch.setattr(codegen, "make_model", lambda **given: seen.update(given))
     monkeypatch.setattr(codegen, "codegen", lambda **_: None)
     monkeypatch.setattr(codegen.os, "makedirs", lambda *_, **__: None)
@@ -118,17 +110,17 @@ def official_prefixes(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return seen["instruction_prefix"], seen["response_prefix"]
 
 
-def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
+def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it():
     from evalplus.gen.util import openai_request
 
     task = task_of("\ndef f(x):\n    pass\n")
-    sent: dict[str, Any] = {}
+    sent = {}
 
     class Client:
         chat = property(lambda self: self)
         completions = property(lambda self: self)
 
-        def create(self, **given: Any) -> None:
+        def create(self, **given):
             sent.update(given)
 
     message = prefill.INSTRUCTION + f"\n```python\n{task.prompt.strip()}\n```"  # evalplus.provider.openai
@@ -141,7 +133,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it() -> None:
 
 
 @pytest.mark.parametrize("split", ["complete", "instruct"])
-def test_what_a_model_reads_is_what_bigcodebench_hands_it(split: str, tokenizer: "PreTrainedTokenizerBase") -> None:
+def test_what_a_model_reads_is_what_bigcodebench_hands_it(split, tokenizer):
     # Made with bigcodebench 0.2.5's own `make_raw_chat_prompt`, which is not installed here.
     path = Path(__file__).parent / "bigcodebench" / "recorded_prompts.json"
     recorded = json.loads(path.read_text(encoding="utf-8"))
@@ -161,16 +153,16 @@ class Reciting:
 
     answer = ""
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, tokenizer):
         self.tokenizer = tokenizer
 
-    def to(self, _: object) -> "Reciting":
+    def to(self, _):
         return self
 
-    def register_stop_texts(self, **_: object) -> "Reciting":
+    def register_stop_texts(self, **_):
         return self
 
-    def generate(self, read: "torch.Tensor", **_: object) -> "torch.Tensor":
+    def generate(self, read, **_):
         import torch
 
         return torch.cat([read, self.tokenizer.encode(self.answer, return_tensors="pt")], 1)
@@ -178,13 +170,7 @@ class Reciting:
 
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 @pytest.mark.parametrize("instruct", [True, False])
-def test_what_is_taken_of_an_answer_is_what_evalplus_takes(
-    dataset: Dataset,
-    instruct: bool,
-    tokenizer: "PreTrainedTokenizerBase",
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_taken_of_an_answer_is_what_evalplus_takes(dataset, instruct, tokenizer, tmp_path, monkeypatch):
     from evalplus.provider import hf, utility
 
     model = Reciting(tokenizer)

@@ -1,7 +1,6 @@
 """Tasks of a benchmark's file, plain or compressed; one that is broken is named with its line."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.texts import written
 VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}
 
 
-def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hard_is_a_file_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLES["bigcodebench"], str(written(tmp_path / "full.jsonl", DOUBLE, WHERE)))
     monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(written(tmp_path / "hard.jsonl", WHERE)))
     (name, sha256), tasks = read_tasks(BIGCODEBENCH_HARD, BigCodeBenchTask)
@@ -32,9 +31,7 @@ def test_hard_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         (f"{json.dumps(DOUBLE)}\n{json.dumps(DOUBLE)}", "broken.jsonl:2: .*already used on line 1"),
     ],
 )
-def test_a_broken_file_is_named_with_its_line(
-    content: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_broken_file_is_named_with_its_line(content, message, monkeypatch, tmp_path):
     path = tmp_path / "broken.jsonl"
     path.write_text(content)
     monkeypatch.setenv(VARIABLES["bigcodebench"], str(path))

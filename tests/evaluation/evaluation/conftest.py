@@ -3,14 +3,12 @@
 import gzip
 import json
 import os
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.records.config import LiveCodeBenchParams
 from tests.settings import PARAMS
 from tests.shared_workers import shared_workers
 
@@ -18,16 +16,14 @@ __all__ = ["shared_workers"]
 
 VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH"}
 
-EvalPlusSlice = Callable[..., Path]
-
 
 @pytest.fixture
-def execution() -> ExecutionParams:
+def execution():
     return PARAMS.execution.model_copy(update={"workers": 1})
 
 
 @pytest.fixture
-def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
+def setting(execution, tmp_path):
     window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
     evaluation = PARAMS.evaluation.model_copy(update={"livecodebench": window})
     params = PARAMS.model_copy(update={"evaluation": evaluation, "execution": execution})
@@ -35,10 +31,10 @@ def setting(execution: ExecutionParams, tmp_path: Path) -> EvaluationSetting:
 
 
 @pytest.fixture
-def evalplus_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EvalPlusSlice:
+def evalplus_slice(tmp_path, monkeypatch):
     """Point EvalPlus at some tasks of its data: full ground truths take minutes of CPU, these take seconds."""
 
-    def make(dataset: str, *task_ids: str) -> Path:
+    def make(dataset, *task_ids):
         source = os.environ.get(VARIABLES[dataset])
         if not source:
             pytest.skip(f"set {VARIABLES[dataset]} to run EvalPlus on its real data")
@@ -55,7 +51,7 @@ def evalplus_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EvalPlusS
 
 
 @pytest.fixture
-def problems(tmp_path: Path) -> Path:
+def problems(tmp_path):
     """Two held-out problems, one of them with a hidden test, and one of another split."""
     names = [("h/double", "heldout"), ("h/square", "heldout"), ("v/double", "validation")]
     reference = {"double": "def f(x):\n    return 2 * x\n", "square": "def f(x):\n    return x * x\n"}

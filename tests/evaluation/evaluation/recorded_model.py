@@ -1,45 +1,34 @@
 """A model in tests: it answers what it was told to, and an `Sampler` around it."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records.config import EvaluationParams
 from tests.fake_models import FakeModel, stored
 from tests.settings import PARAMS
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-SAMPLING: EvaluationParams = PARAMS.evaluation.model_copy(update={"samples": 1, "max_new_tokens": 9, "seed": 0})
+SAMPLING = PARAMS.evaluation.model_copy(update={"samples": 1, "max_new_tokens": 9, "seed": 0})
 
 
 class RecordedModel(FakeModel):
     """Notes what it is asked; a text that `answer` returns is the whole answer."""
 
-    def __init__(self, answer: Callable[[Request], str], *, truncated: bool = False) -> None:
+    def __init__(self, answer, *, truncated=False):
         self._answer, self._truncated = answer, truncated
-        self.asked: list[tuple[Request, Sampling]] = []
+        self.asked = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         self.asked += [(request, sampling) for request in requests]
         return [Completion(self._answer(request), 1, 1, CUT if self._truncated else FINISHED) for request in requests]
 
 
-def sampler_of(
-    model: RecordedModel, folder: Path, *, instruct: bool, tokenizer: "PreTrainedTokenizerBase | None" = None
-) -> Sampler:
+def sampler_of(model, folder, *, instruct, tokenizer=None):
     mode = PromptMode(instruct, None if tokenizer is None else ChatTemplate(tokenizer))
     return Sampler(kept(model, folder / "a.sqlite"), SAMPLING, mode)
 
 
-def kept(model: Model, store: Path, identity: str = "m", **settings: Any) -> StoredModel:
+def kept(model, store, identity="m", **settings):
     """The model, its answers kept."""
     return stored(model, identity, AnswerStore(store, f"evaluate {identity}"), **settings)

@@ -1,49 +1,36 @@
 """Answers of models that reason, or answer with no program, on benchmarks with and without a sanitizer."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation import sanitizing
-from iterpref_core.records.config import Benchmark
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
 from tests.evaluation.evaluation.scoring import asked
-
-from .conftest import EvalPlusSlice
 
 RIGHT = "```python\ndef truncate_number(number):\n    return number % 1.0\n```\n"
 DRAFT = "```python\ndef truncate_number(number):\n    whole = int(number)\n    rest = whole\n    return rest\n```\n"
 
 
-def measured(
-    setting: EvaluationSetting, folder: Path, answer: str, benchmark: Benchmark = "humaneval", *, instruct: bool = True
-) -> dict[str, Any]:
+def measured(setting, folder, answer, benchmark="humaneval", *, instruct=True):
     """The entry of a model behind an endpoint that gives the same answer to each task."""
     sampler = sampler_of(RecordedModel(lambda _: answer), folder, instruct=instruct)
     return asked(benchmark, sampler, setting)
 
 
 @pytest.fixture
-def one_task(evalplus_slice: EvalPlusSlice) -> None:
+def one_task(evalplus_slice):
     evalplus_slice("humaneval", "HumanEval/2")
 
 
 @pytest.mark.usefixtures("one_task")
 @pytest.mark.parametrize("end", ["<think>\n{}\n</think>\n", "{}\n</think>\n\n", "[THINK]{}[/THINK]"])
-def test_reasoning_is_removed_before_the_sanitizer_and_said(
-    setting: EvaluationSetting, tmp_path: Path, end: str
-) -> None:
+def test_reasoning_is_removed_before_the_sanitizer_and_said(setting, tmp_path, end):
     entry = measured(setting, tmp_path, end.format(f"Perhaps so:\n{DRAFT}No.\n" * 60) + RIGHT)
     assert entry["pass_at_1"] == 1
     assert entry["answers"] == {"empty": 0, "no_program": 0, "no_entry_point": 0, "reasoning_removed": 1}
 
 
 @pytest.mark.usefixtures("one_task")
-def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and_said(
-    setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and_said(setting, tmp_path, caplog):
     prose = "I think that we should take the rest of a division by one, since it says so.\n"
     entry = measured(setting, tmp_path, prose * 1200 + RIGHT)
     assert entry["pass_at_1"] == 1
@@ -52,9 +39,7 @@ def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and
 
 
 @pytest.mark.usefixtures("one_task")
-def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(
-    setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(setting, tmp_path, monkeypatch):
     monkeypatch.setattr(sanitizing, "_CPU_S", 0.2)
     prose = "I think that we should take the rest of a division by one, since it says so.\n"
     entry = measured(setting, tmp_path, prose * 280 + RIGHT)
@@ -62,7 +47,7 @@ def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(
 
 
 @pytest.mark.usefixtures("one_task")
-def test_a_base_model_s_text_is_left_as_it_is(setting: EvaluationSetting, tmp_path: Path) -> None:
+def test_a_base_model_s_text_is_left_as_it_is(setting, tmp_path):
     entry = measured(setting, tmp_path, "    return number % 1.0  # not </think>\n", instruct=False)
     assert entry["pass_at_1"] == 1
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, completion"
@@ -79,14 +64,7 @@ def test_a_base_model_s_text_is_left_as_it_is(setting: EvaluationSetting, tmp_pa
         ("def f(x): return 2 * x", (0, 0, 0), ""),
     ],
 )
-def test_0_percent_has_a_reason(
-    setting: EvaluationSetting,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    answer: str,
-    counts: tuple[int, int, int],
-    said: str,
-) -> None:
+def test_0_percent_has_a_reason(setting, tmp_path, caplog, answer, counts, said):
     entry = measured(setting, tmp_path, answer, "heldout")
     assert entry["answers"] == dict(zip(("empty", "no_program", "no_entry_point"), counts, strict=True))
     assert said in caplog.text
@@ -94,9 +72,7 @@ def test_0_percent_has_a_reason(
 
 
 @pytest.mark.usefixtures("problems")
-def test_few_answers_without_a_program_are_counted_in_silence(
-    setting: EvaluationSetting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_few_answers_without_a_program_are_counted_in_silence(setting, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("iterpref_core.evaluation.evaluation.answer_reading.QUIET_SHARE", 1.0)
     assert measured(setting, tmp_path, "No.", "heldout")["answers"]["no_program"] == 2
     assert "no program" not in caplog.text

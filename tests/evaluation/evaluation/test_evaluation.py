@@ -1,15 +1,12 @@
 """The stage end to end, with recorded answers in place of a model."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from math import comb
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
@@ -17,12 +14,11 @@ from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Answered, Completion, Model, Request, Sampling, ignore
+from iterpref_core.models.inference.backend import Completion, ignore
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.records.config import (
-    Benchmark,
     BudgetParams,
     EvaluationParams,
     InferenceParams,
@@ -54,21 +50,13 @@ ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["de
 class Bench:
     """`ask_benchmarks` on small inputs; counts how often the model is opened."""
 
-    def __init__(self, setting: EvaluationSetting, folder: Path) -> None:
+    def __init__(self, setting, folder):
         self.setting = setting
         self.folder = folder
         self.opened = 0
-        self.backend: Model = ReplayModel(ANSWERS)
+        self.backend = ReplayModel(ANSWERS)
 
-    def run(
-        self,
-        benchmarks: tuple[Benchmark, ...],
-        out: str = "out",
-        identity: str = "model",
-        samples: int = 1,
-        *,
-        fresh: bool = False,
-    ) -> dict[str, float]:
+    def run(self, benchmarks, out="out", identity="model", samples=1, *, fresh=False):
         params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples})
         store = self.folder / "answers.sqlite"
         mode = PromptMode(instruct=True)
@@ -78,13 +66,11 @@ class Bench:
         setting = measuring(self.setting, *benchmarks)
         return ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")).metrics()
 
-    def _open(self) -> Model:
+    def _open(self):
         self.opened += 1
         return self.backend
 
-    def evaluate(
-        self, inference: InferenceParams, *, calls: int | None = None, fresh: bool = False
-    ) -> dict[str, float]:
+    def evaluate(self, inference, *, calls=None, fresh=False):
         """Measure a served model that is asked in this way, with so many calls at most."""
         write_pointer(self.folder / "debugger", ModelSource("thinker", served=True))
         budget = section(BudgetParams, calls=calls, tokens=None, dollars=None)
@@ -93,23 +79,23 @@ class Bench:
         paths = self.folder / "debugger", setting, self.folder / "out", self.folder / "answers.sqlite"
         return evaluate_model("debugger", *paths, fresh=fresh).metrics()
 
-    def results(self, out: str = "out") -> dict[str, Any]:
+    def results(self, out="out"):
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
 
 
 @pytest.fixture
-def bench(problems: Path, setting: EvaluationSetting, tmp_path: Path) -> Bench:
+def bench(problems, setting, tmp_path):
     assert problems == setting.problems
     return Bench(setting, tmp_path)
 
 
 @pytest.fixture
-def no_evalplus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_evalplus(monkeypatch, tmp_path):
     for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
         monkeypatch.setenv(variable, str(tmp_path / "absent.jsonl"))
 
 
-def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) -> None:
+def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
     metrics = bench.run(("heldout",))
     entry = bench.results()["heldout"]
     assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
@@ -123,7 +109,7 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench: Bench) 
 
 
 @pytest.mark.usefixtures("no_evalplus")
-def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -> None:
+def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench):
     metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
     results = bench.results()
     assert results["heldout"]["available"]
@@ -136,9 +122,7 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench: Bench) -
     assert not (bench.folder / "nothing").exists()
 
 
-def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(
-    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused(bench, tmp_path, capsys):
     samples = tmp_path / "mine.jsonl"
     out = tmp_path / "out"
     lines = [{"task_id": "h/double", "solution": "def f(x): return x * 2"}, {"task_id": "v/double", "solution": "pass"}]
@@ -157,7 +141,7 @@ def test_samples_of_a_file_or_the_references_are_scored_and_missing_ones_refused
     assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 
-def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench: Bench) -> None:
+def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench):
     mock = MockEndpoint(lambda prompt, _: ANSWERS[prompt][0], Behavior())
     with serve(mock) as url:
         inference = inference_at(url)
@@ -172,13 +156,11 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
 class Fading(FakeModel):
     """Answers a number of prompts, a new program for every seed, and then is gone."""
 
-    def __init__(self, answers: int) -> None:
+    def __init__(self, answers):
         self.left = answers
-        self.seeds = set[int]()
+        self.seeds = set()
 
-    def generate(
-        self, requests: Sequence[Request], sampling: Sampling, answered: Answered = ignore
-    ) -> list[Completion]:
+    def generate(self, requests, sampling, answered=ignore):
         assert sampling.temperature == 0.2
         answers = []
         for place, request in enumerate(requests):
@@ -192,7 +174,7 @@ class Fading(FakeModel):
         return answers
 
 
-def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) -> None:
+def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench):
     first = bench.backend = Fading(7)
     with pytest.raises(KeyboardInterrupt):
         bench.run(("heldout",), samples=6)
@@ -208,7 +190,7 @@ def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench: Bench) ->
     assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
 
 
-def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Bench) -> None:
+def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench):
     bench.backend = Fading(100)
     metrics = bench.run(("heldout",), samples=6)
     lines = [json.loads(line) for line in (bench.folder / "out/samples/heldout.jsonl").read_text().splitlines()]
@@ -224,9 +206,9 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench: Ben
     assert entry["sampling"] == {"temperature": 0.2, "max_new_tokens": 9, "seed": 1, "samples": 6}
 
 
-def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
     class Cut(FakeModel):
-        def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        def complete(self, requests, sampling):
             del sampling
             texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
             return [Completion(text, 1, 9, CUT) for text in texts]
@@ -239,14 +221,12 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench: Bench, cap
     assert "heldout: 2 of 2 answers were cut: raise evaluation.max_new_tokens" in caplog.text
 
 
-def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(
-    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(bench, caplog, monkeypatch):
     """Two models behind one served name are one to the store."""
     assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
     assert "kept" not in caplog.text
     bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
-    looked_up: list[bytes] = []
+    looked_up = []
     get = AnswerStore.get
     monkeypatch.setattr(AnswerStore, "get", lambda store, key: (looked_up.append(key), get(store, key))[1])
     assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
@@ -260,7 +240,7 @@ def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wante
         assert store.spent().calls == 4, "what was paid for stays counted"
 
 
-def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None:
+def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench):
     bench.run(("heldout",))
     model = ReplayModel(ANSWERS)
     bench.backend = model
@@ -272,15 +252,13 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench: Bench) -> None
     assert len(model.requests) == 2
 
 
-def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_said(bench, caplog):
     from aiohttp import web
 
-    asked: list[dict[str, Any]] = []
+    asked = []
 
     class OwnTemperature(MockEndpoint):
-        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        async def _respond(self, request, body, digest):
             asked.append(json.loads(body))
             if "temperature" in asked[-1]:
                 message = "Unsupported value: 'temperature' does not support 0 with this model. Only 1 is supported."
@@ -299,7 +277,7 @@ def test_a_model_that_accepts_only_its_own_temperature_is_measured_and_that_is_s
     assert "model 'thinker' refuses the usual call, and is asked otherwise: the model's own temperature" in caplog.text
 
 
-def test_k_of_pass_at_k_is_a_parameter(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_k_of_pass_at_k_is_a_parameter(bench, caplog):
     bench.setting = measuring(bench.setting, k=(1, 3, 10))
     bench.backend = Fading(100)
     metrics = bench.run(("heldout",), samples=6)

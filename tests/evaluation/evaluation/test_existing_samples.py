@@ -1,51 +1,42 @@
 """Samples of a file: answers in place of programs, some of the tasks, completions of prose."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
-from iterpref_core.records.config import Benchmark
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import Measured
 from tests.evaluation.evaluation.scoring import measuring
-
-from .conftest import EvalPlusSlice
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
 
 
 @pytest.fixture
-def samples(tmp_path: Path, problems: Path) -> Path:
+def samples(tmp_path, problems):
     """Right programs within answers."""
     assert problems.exists()
     return write(tmp_path, ANSWERS)
 
 
-def write(folder: Path, solutions: dict[str, str], field: str = "solution") -> Path:
+def write(folder, solutions, field="solution"):
     path = folder / "mine.jsonl"
     rows = [{"task_id": task_id, field: text} for task_id, text in solutions.items()]
     path.write_text("\n".join(map(json.dumps, rows)))
     return path
 
 
-def scored(path: Path, setting: EvaluationSetting, benchmark: Benchmark = "heldout", **options: bool) -> Measured:
+def scored(path, setting, benchmark="heldout", **options):
     """The score of samples, whose results are written into `out` beside them."""
     return score_samples(path, measuring(setting, benchmark), path.parent / "out", **options).measured[benchmark]
 
 
-def results(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "results.json").read_text())
+def results(out):
+    found = json.loads((out / "results.json").read_text())
     return found["benchmarks"]
 
 
-def test_answers_are_said_and_read_where_that_is_asked_for(
-    samples: Path, setting: EvaluationSetting, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_answers_are_said_and_read_where_that_is_asked_for(samples, setting, tmp_path, caplog):
     out = tmp_path / "out"
     assert scored(samples, setting).pass_at_1 == 0
     assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
@@ -58,18 +49,14 @@ def test_answers_are_said_and_read_where_that_is_asked_for(
     assert json.loads(written[0]) == {"task_id": "h/double", "solution": RIGHT["h/double"]}
 
 
-def test_a_program_with_fences_in_a_string_is_no_answer(
-    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_program_with_fences_in_a_string_is_no_answer(setting, problems, tmp_path, caplog):
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
     path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
     assert scored(path, setting).pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
-def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
-    setting: EvaluationSetting, problems: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, problems, tmp_path, caplog):
     path = write(tmp_path, {"h/double": RIGHT["h/double"], "other": "pass"})
     with pytest.raises(InputError, match="no sample for 1 of 2 tasks of heldout, such as h/square"):
         scored(path, setting)
@@ -85,16 +72,12 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])
-def test_a_completion_of_prose_is_not_glued_to_it(
-    setting: EvaluationSetting, problems: Path, tmp_path: Path, completions: dict[str, str], *, extract: bool
-) -> None:
+def test_a_completion_of_prose_is_not_glued_to_it(setting, problems, tmp_path, completions, *, extract):
     path = write(tmp_path, completions, "completion")
     assert scored(path, setting, extract=extract).pass_at_1 == 1
 
 
-def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", "HumanEval/2")
     path = tmp_path / "rows.jsonl"
     row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}

@@ -1,15 +1,10 @@
 """Completions from which programs are extracted: the prompt goes before each, as for EvalPlus's sanitizer."""
 
 import json
-from pathlib import Path
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
-from iterpref_core.models.inference.backend import Request
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
 from tests.evaluation.evaluation.scoring import asked, measuring
-
-from .conftest import EvalPlusSlice
 
 COMPLETIONS = {
     "HumanEval/2": "\n\n    return number - int(number)\n\n",
@@ -33,9 +28,7 @@ COMPLETIONS = {
 }
 
 
-def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", *COMPLETIONS)
     path = tmp_path / "rows.jsonl"
     rows = [{"task_id": task_id, "completion": text} for task_id, text in COMPLETIONS.items()]
@@ -52,9 +45,7 @@ ANSWERS = {
 BEHIND = ("", "\n\nprint(open('numbers.txt').read())", "\n\nassert 1 == 2, 'an example'")
 
 
-def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(evalplus_slice, setting, tmp_path):
     """Behind two of three right functions stands an example that would fail."""
     evalplus_slice("humaneval", *ANSWERS)
     answers = {}
@@ -65,7 +56,7 @@ def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(
     scores = score_samples(path, measuring(setting, "humaneval"), tmp_path / "out", extract=True)
     assert scores.measured["humaneval"].pass_at_1 == 1
 
-    def answer(request: Request) -> str:
+    def answer(request):
         return next(text for name, text in answers.items() if ANSWERS[name].split("(")[0] in str(request.prompt))
 
     result = asked("humaneval", sampler_of(RecordedModel(answer), tmp_path, instruct=True), setting)

@@ -7,24 +7,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
-from .test_served_models import Iterpref, Refusing, answer, iterpref  # noqa: F401 - a fixture
+from .test_served_models import Refusing, answer, iterpref  # noqa: F401 - a fixture
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 
 
-def one_model_alone() -> Refusing:
+def one_model_alone():
     """Knows the model `known`; `unknown` is no model of its."""
     return Refusing('"unknown"', "no such model", 404)
 
 
 @pytest.fixture
-def samples(tmp_path: Path, problems: Path) -> Path:
+def samples(tmp_path, problems):
     """A file with the right program of one of two tasks."""
     assert problems.exists()
     path = tmp_path / "doubles.jsonl"
@@ -33,23 +32,23 @@ def samples(tmp_path: Path, problems: Path) -> Path:
     return path
 
 
-def board(*models: object, out: str = "board", benchmark: str = "heldout") -> list[object]:
+def board(*models, out="board", benchmark="heldout"):
     return ["leaderboard", *models, "--benchmark", benchmark, "--problems", "problems.jsonl", "--out", out]
 
 
-def made(iterpref: Iterpref, *call: object) -> str:  # noqa: F811
+def made(iterpref, *call):  # noqa: F811
     """Make a table, and return what is printed."""
     code, out, err = iterpref(*call)
     assert code == 0, err
     return out
 
 
-def standings(out: str = "board") -> list[dict[str, Any]]:
+def standings(out="board"):
     with Path(out, "leaderboard.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref, samples):  # noqa: F811
     with serve(MockEndpoint(answer, Behavior())) as url:
         prices = ["--set", "inference.price_completion=1000000"]
         out = made(iterpref, *board(samples, "big-model"), "--backend", "openai", "--base-url", url, *prices)
@@ -65,7 +64,7 @@ def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref: Iterpr
     assert [row["difference"] for row in json.loads(out)["standings"]] == [None, -0.5]
 
 
-def test_every_k_that_was_asked_for_is_a_column(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+def test_every_k_that_was_asked_for_is_a_column(iterpref, samples):  # noqa: F811
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     Path("twice.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows * 2))
     out = made(iterpref, *board(samples, "twice.jsonl"), "--set", "evaluation.k=[1,2]")
@@ -76,9 +75,9 @@ def test_every_k_that_was_asked_for_is_a_column(iterpref: Iterpref, samples: Pat
 
 
 def test_a_failing_model_leaves_the_others_in_the_table_and_the_same_call_asks_nothing_twice(
-    iterpref: Iterpref,  # noqa: F811
-    samples: Path,
-) -> None:
+    iterpref,  # noqa: F811
+    samples,
+):
     mock = one_model_alone()
     with serve(mock) as url:
         call = [*board("known", "unknown", samples), "--backend", "openai", "--base-url", url]
@@ -90,7 +89,7 @@ def test_a_failing_model_leaves_the_others_in_the_table_and_the_same_call_asks_n
     assert len(mock.answered) == 2
 
 
-def test_without_the_first_model_nothing_is_compared_with_another(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+def test_without_the_first_model_nothing_is_compared_with_another(iterpref, samples):  # noqa: F811
     with serve(one_model_alone()) as url:
         code, _, _ = iterpref(*board("unknown", samples, "known"), "--backend", "openai", "--base-url", url)
     assert code == 2
@@ -98,7 +97,7 @@ def test_without_the_first_model_nothing_is_compared_with_another(iterpref: Iter
     assert "points against unknown" in Path("board/leaderboard.md").read_text()
 
 
-def test_a_score_of_an_earlier_call_is_not_shown_as_one_of_this_call(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+def test_a_score_of_an_earlier_call_is_not_shown_as_one_of_this_call(iterpref, samples):  # noqa: F811
     made(iterpref, *board(samples))
     samples.write_text(json.dumps({"task_id": "v/double", "solution": RIGHT["h/double"]}))
     made(iterpref, *board(samples), "--benchmark", "validation")
@@ -106,14 +105,14 @@ def test_a_score_of_an_earlier_call_is_not_shown_as_one_of_this_call(iterpref: I
     assert "doubles has no score on held-out: it was not measured." in Path("board/leaderboard.md").read_text()
 
 
-def test_a_file_of_samples_of_other_tasks_alone_is_a_failure(iterpref: Iterpref, samples: Path) -> None:  # noqa: F811
+def test_a_file_of_samples_of_other_tasks_alone_is_a_failure(iterpref, samples):  # noqa: F811
     Path("other.jsonl").write_text(json.dumps({"task_id": "HumanEval/0", "solution": "pass"}))
     code, _, err = iterpref(*board(samples, "other.jsonl"))
     assert (code, "other.jsonl: no sample for any of 2 tasks of heldout" in err) == (2, True)
     assert [row["model"] for row in standings()] == ["doubles"]
 
 
-def test_results_of_other_data_are_refused(iterpref: Iterpref, samples: Path, problems: Path) -> None:  # noqa: F811
+def test_results_of_other_data_are_refused(iterpref, samples, problems):  # noqa: F811
     made(iterpref, *board(samples))
     problems.write_text(problems.read_text().replace("Write f that will", "Write an f that will"))
     code, _, err = iterpref(*board("board/results/doubles", samples, out="other"))
@@ -129,11 +128,11 @@ def test_results_of_other_data_are_refused(iterpref: Iterpref, samples: Path, pr
     ],
 )
 def test_a_name_that_stands_for_nothing_is_refused_before_anything_is_measured(
-    iterpref: Iterpref,  # noqa: F811
-    samples: Path,
-    model: str,
-    message: str,
-) -> None:
+    iterpref,  # noqa: F811
+    samples,
+    model,
+    message,
+):
     Path("empty").mkdir()
     code, _, err = iterpref(*board(samples.name, model))
     assert (code, message in err) == (2, True), err
@@ -141,10 +140,10 @@ def test_a_name_that_stands_for_nothing_is_refused_before_anything_is_measured(
 
 
 def test_all_benchmarks_are_those_for_reporting_that_are_here(
-    iterpref: Iterpref,  # noqa: F811
-    samples: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    iterpref,  # noqa: F811
+    samples,
+    monkeypatch,
+):
     from iterpref_core.records.benchmark_table import PUBLISHED
 
     for published in PUBLISHED.values():
@@ -156,7 +155,7 @@ def test_all_benchmarks_are_those_for_reporting_that_are_here(
 
 
 @pytest.mark.slow
-def test_a_killed_call_is_continued_by_the_same_call(samples: Path, problems: Path, tmp_path: Path) -> None:
+def test_a_killed_call_is_continued_by_the_same_call(samples, problems, tmp_path):
     row = json.loads(problems.read_text().splitlines()[0])
     rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x ({number})."} for number in range(6)]
     problems.write_text("".join(f"{json.dumps(each)}\n" for each in rows))

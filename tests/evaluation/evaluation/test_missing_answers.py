@@ -2,10 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,10 +13,6 @@ from iterpref_core.records import IoTest, Problem
 from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
-if TYPE_CHECKING:
-    from aiohttp import web
-
-Run = Callable[..., tuple[int, str, dict[str, Any]]]
 RIGHT = "def f(x):\n    return 2 * x\n"
 HALF = "def f(x):\n    return 2 *"
 LIMIT = 32
@@ -40,11 +35,11 @@ class Kind:
     text: str = RIGHT
 
 
-def _ends(state: str, *reasons: Any, text: str = RIGHT) -> dict[str, Kind]:
+def _ends(state, *reasons, text=RIGHT):
     return {f"finish_reason {reason}": Kind({"finish_reason": reason}, state, text=text) for reason in reasons}
 
 
-def _refusals(state: str, status: int, *messages: str) -> dict[str, Kind]:
+def _refusals(state, status, *messages):
     return {f"{status} {text}": Kind({"error": {"message": text}}, state, status) for text in messages}
 
 
@@ -75,11 +70,11 @@ FIVE = (
 class Ending(MockEndpoint):
     """Ends the answer to each task in a way of its own."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds):
         super().__init__(lambda *_: RIGHT, Behavior())
         self.kinds = kinds
 
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+    async def _respond(self, request, body, digest):
         from aiohttp import web
 
         del request, digest
@@ -93,7 +88,7 @@ class Ending(MockEndpoint):
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(monkeypatch, capsys, tmp_path):
     """Score a served model on tasks whose answers end so; returns the exit code, stderr, and the benchmark's result."""
     from iterpref_core.cli import main
 
@@ -101,8 +96,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
 
-    def run(mock: Ending) -> tuple[int, str, dict[str, Any]]:
-        fields: dict[str, Any] = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
+    def run(mock):
+        fields = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
         rows = []
         for number in range(len(mock.kinds)):
             rows.append(Problem(task_id=f"t{number}", prompt=f"Task {number} : double x.", **fields))
@@ -120,7 +115,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return run
 
 
-def check(kinds: Sequence[str], code: int, result: dict[str, Any]) -> None:
+def check(kinds, code, result):
     """Compare a result with what follows from the table of kinds alone."""
     states = [KINDS[name].state for name in kinds]
     missing = [state for state in states if state.endswith(": ") or ": 4" in state or ": 5" in state]
@@ -155,12 +150,12 @@ ANSWERED = [name for name, kind in KINDS.items() if kind.state in ("passed", "tr
 
 
 @pytest.mark.parametrize("kinds", [list(KINDS), ANSWERED])
-def test_an_end_is_one_answers_state_and_the_others_are_scored(run: Run, kinds: list[str]) -> None:
+def test_an_end_is_one_answers_state_and_the_others_are_scored(run, kinds):
     code, _, result = run(Ending(kinds))
     check(kinds, code, result)
 
 
-def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(run: Run) -> None:
+def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(run):
     kinds = ["finish_reason stop"] * 20
     for number, name in enumerate(FIVE):
         kinds[4 * number] = name
@@ -179,16 +174,14 @@ def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(ru
 
 
 @pytest.mark.parametrize(("name", "expected"), [("403 flagged by moderation", 2), ("500 the worker crashed", 1)])
-def test_a_run_without_any_answer_has_no_result(run: Run, name: str, expected: int) -> None:
+def test_a_run_without_any_answer_has_no_result(run, name, expected):
     code, err, result = run(Ending([name] * 3))
     assert (code, result) == (expected, {})
     assert "none of 3 prompts was answered" in err
     assert name.partition(" ")[2] in err
 
 
-def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(run, monkeypatch, capsys):
     from iterpref_core.cli import main
 
     call = calling(main, monkeypatch, capsys)
@@ -208,13 +201,7 @@ def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gat
     assert "could not be measured: pass@1 is between 66.7% and 100.0%" in err
 
 
-def test_debugging_and_pairs_say_what_is_missing(
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    word_model: Path,
-) -> None:
+def test_debugging_and_pairs_say_what_is_missing(run, monkeypatch, capsys, caplog, word_model):
     from iterpref_core.cli import main
     from iterpref_core.pairs.pairs.pair_selection import select_pairs
     from iterpref_core.records import Trajectory

@@ -1,11 +1,8 @@
 """Reasoning models of this machine: asked with their generation prompt, and read behind their reasoning."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
@@ -13,34 +10,29 @@ from tests.chat_templates import FAMILIES
 from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
 from tests.evaluation.evaluation.scoring import ask, measuring
 
-from .conftest import EvalPlusSlice
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 PROGRAM = "```python\ndef add(x, y):\n    return x + y\n```\n"
 DRAFT = "Perhaps\n```python\ndef add(x, y):\n    return x - y\n```\nNo.\n"
 
 
 @pytest.fixture
-def template() -> ChatTemplate:
+def template():
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
-    tokenizer: PreTrainedTokenizerBase = train_tokenizer(["one two"], 300)
+    tokenizer = train_tokenizer(["one two"], 300)
     tokenizer.chat_template = FAMILIES["R1"].template
     return ChatTemplate(tokenizer)
 
 
 @pytest.fixture
-def humaneval(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting) -> Benchmark:  # type: ignore[type-arg]
+def humaneval(evalplus_slice, setting):
     evalplus_slice("humaneval", "HumanEval/53")
     return open_benchmark("humaneval", measuring(setting, "humaneval"))
 
 
 def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(
-    humaneval: Benchmark,  # type: ignore[type-arg]
-    template: ChatTemplate,
-) -> None:
+    humaneval,
+    template,
+):
     mode = PromptMode(True, template)
     (task,) = humaneval.tasks.values()
     asked = humaneval.prompt(task, mode)
@@ -51,7 +43,7 @@ def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "R1"])
-def test_other_templates_open_no_reasoning(family: str, template: ChatTemplate) -> None:
+def test_other_templates_open_no_reasoning(family, template):
     """Also where an empty think block stands before finished answers."""
     template.tokenizer.chat_template = FAMILIES[family].template
     assert PromptMode(True, ChatTemplate(template.tokenizer, FAMILIES[family].prompt_format)).reasoning == ""
@@ -63,12 +55,12 @@ def test_other_templates_open_no_reasoning(family: str, template: ChatTemplate) 
     ids=["closed", "not closed", "right, and not closed"],
 )
 def test_only_what_stands_behind_the_reasoning_is_the_program(
-    humaneval: Benchmark,  # type: ignore[type-arg]
-    template: ChatTemplate,
-    tmp_path: Path,
-    answer: str,
-    verdict: str,
-) -> None:
+    humaneval,
+    template,
+    tmp_path,
+    answer,
+    verdict,
+):
     sampler = Sampler(kept(RecordedModel(lambda _: answer), tmp_path / "a"), SAMPLING, PromptMode(True, template))
     result, _ = ask(humaneval, sampler, tmp_path)
     assert result.verdicts == {"HumanEval/53": (verdict,)}

@@ -1,8 +1,6 @@
 """Results of several benchmarks in one folder."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +12,7 @@ from iterpref_core.records.results import DataFile, Measured, ModelResults, Unav
 MODEL = {"model": "mine", "weights": "abc"}
 
 
-def scored(pass_at_1: float) -> Measured:
+def scored(pass_at_1):
     """Of one task."""
     return Measured(
         available=True,
@@ -37,41 +35,38 @@ ABSENT = Unavailable(available=False, reason="no data")
 SAMPLES = [Sample(task_id="t", solution="x = 1")]
 
 
-def write(out: Path, model: dict[str, str], benchmarks: dict[str, Measured | Unavailable]) -> None:
+def write(out, model, benchmarks):
     samples = {name: SAMPLES for name, result in benchmarks.items() if isinstance(result, Measured)}
     write_results(out, ModelResults(**model, benchmarks=benchmarks), samples)
 
 
-def as_json(**results: Measured) -> dict[str, Any]:
+def as_json(**results):
     return {name: result.to_json() for name, result in results.items()}
 
 
-def read(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "results.json").read_text())
-    return found
+def read(out):
+    return json.loads((out / "results.json").read_text())
 
 
-def names_of_samples(out: Path) -> list[str]:
+def names_of_samples(out):
     return sorted(path.name for path in (out / "samples").iterdir())
 
 
-def test_the_results_of_other_benchmarks_stay(tmp_path: Path) -> None:
+def test_the_results_of_other_benchmarks_stay(tmp_path):
     write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
     write(tmp_path, MODEL, {"humaneval": HALF, "mbpp": ONE})
     assert read(tmp_path) == MODEL | {"benchmarks": as_json(heldout=HALF, humaneval=HALF, mbpp=ONE)}
     assert names_of_samples(tmp_path) == ["heldout.jsonl", "humaneval.jsonl", "mbpp.jsonl"]
 
 
-def test_what_was_measured_is_not_replaced_by_what_cannot_be_had_now(tmp_path: Path) -> None:
+def test_what_was_measured_is_not_replaced_by_what_cannot_be_had_now(tmp_path):
     write(tmp_path, MODEL, {"mbpp": HALF, "mbpp+": ABSENT})
     write(tmp_path, MODEL, {"heldout": ONE, "mbpp": ABSENT, "mbpp+": ABSENT})
     assert read(tmp_path)["benchmarks"] == as_json(heldout=ONE, mbpp=HALF) | {"mbpp+": ABSENT.to_json()}
 
 
 @pytest.mark.parametrize("other", [{"model": "other", "weights": "abc"}, {"model": "mine", "weights": "x"}])
-def test_the_results_of_another_model_go_with_their_samples(
-    tmp_path: Path, other: dict[str, str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_results_of_another_model_go_with_their_samples(tmp_path, other, caplog):
     write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
     write(tmp_path, other, {"heldout": ONE})
     assert read(tmp_path) == other | {"benchmarks": as_json(heldout=ONE)}
@@ -79,12 +74,10 @@ def test_the_results_of_another_model_go_with_their_samples(
     assert "results.json: the results of mine are replaced: it was another model" in caplog.text
 
 
-def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(tmp_path, monkeypatch):
     write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
 
-    def killed(*_: object) -> None:
+    def killed(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("iterpref_core.evaluation.evaluation.results_file.write_jsonl", killed)
@@ -93,7 +86,7 @@ def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(
     assert read(tmp_path)["benchmarks"] == as_json(heldout=HALF)
 
 
-def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path: Path) -> None:
+def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path):
     """Also fields that are null within a limit, and scores of a k that this version does not compute."""
     beyond = {"pass_at_7": 0.25, "pass_at_7_ci95": (0.0, 1.0), "pass_at_7_n": 3}
     write(tmp_path, MODEL, {"mbpp": HALF.model_copy(update=beyond)})
@@ -106,7 +99,7 @@ def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model": "mine", "benchmarks": {"mbpp": {"available": true}}}'])
-def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_results_file_is_not_overwritten(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(InputError, match=r"results\.json: .*; move it away, and evaluate again"):
         write(tmp_path, MODEL, {"heldout": ONE})

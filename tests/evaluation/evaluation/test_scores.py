@@ -1,24 +1,21 @@
 """Entries of results.json from verdicts."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.evaluation.benchmarks.harness import Runs, mark_truncated
 from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms
 from iterpref_core.evaluation.evaluation.scores import summarize
-from iterpref_core.records import Problem, Verdict
+from iterpref_core.records import Problem
 from iterpref_core.records.errors import ExecutionError
 from tests.settings import EXECUTION
 
 
-def run_of(verdict: Verdict, feedback: str = "", exception: str = "") -> ProgramRun:
+def run_of(verdict, feedback="", exception=""):
     return ProgramRun(verdict, feedback, exception, 0.0)
 
 
-def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Sequence[str] = ()) -> dict[str, Any]:
+def entry_of(verdicts, failed=()):
     """Of a benchmark whose canonical solutions pass, but for `failed`."""
     letters = Letters()
     programs = ["x = 1"] * len(verdicts)
@@ -31,14 +28,14 @@ def entry_of(verdicts: Sequence[tuple[str, Verdict | ProgramRun]], failed: Seque
 class Letters(Benchmark[Problem]):
     """Four tasks, of which nothing is asked or run here."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         tasks = [Problem(task_id=name, prompt="?", entry_point="f", tests=()) for name in "abcd"]
         super().__init__("heldout", ("set", "abc"), {task.task_id: task for task in tasks}, EXECUTION)
 
-    prompt = program = candidate = None  # type: ignore[assignment]
+    prompt = program = candidate = None
 
 
-def test_entry_counts_verdicts_by_kind_and_names_what_passed() -> None:
+def test_entry_counts_verdicts_by_kind_and_names_what_passed():
     entry = entry_of([("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "wrong_answer")])
     assert (entry["n"], entry["pass_at_1"], entry["passed"]) == (4, 0.25, ["a"])
     assert entry["errors"] == {"timeout": 1, "wrong_answer": 2}
@@ -47,15 +44,15 @@ def test_entry_counts_verdicts_by_kind_and_names_what_passed() -> None:
     assert entry["ground_truth"] == {"n": 4, "passed": 4, "failed": []}
 
 
-def test_failures_of_the_engine_are_counted_but_never_scored() -> None:
+def test_failures_of_the_engine_are_counted_but_never_scored():
     entry = entry_of([("a", "passed"), ("b", "infra_error")])
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (1, 1.0, {"infra_error": 1})
     with pytest.raises(ExecutionError, match="no program could be scored"):
         entry_of([("a", "infra_error")])
 
 
-def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails() -> None:
-    verdicts: list[tuple[str, Verdict]] = [("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "passed")]
+def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails():
+    verdicts = [("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "passed")]
     entry = entry_of(verdicts, failed=["c"])
     assert (entry["n"], entry["pass_at_1"]) == (4, 0.5)
     rest = entry["without_failed_truth"]
@@ -64,14 +61,14 @@ def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails(
     assert "without_failed_truth" not in entry_of(verdicts)
 
 
-def test_tasks_whose_tests_ran_in_the_programs_own_process_are_counted() -> None:
+def test_tasks_whose_tests_ran_in_the_programs_own_process_are_counted():
     inside = run_of("passed")._replace(inside=1)
     entry = entry_of([("a", "passed"), ("b", inside), ("b", inside), ("c", inside)])
     assert entry["inside"] == 2
     assert "inside" not in entry_of([("a", "passed")])
 
 
-def test_failures_are_counted_by_what_was_raised() -> None:
+def test_failures_are_counted_by_what_was_raised():
     runs = {
         "a": run_of("exception", "f(1) raised KeyError: 'x'", "KeyError"),
         "b": run_of("exception", "NameError: name 'np' is not defined", "NameError"),

@@ -2,24 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from iterpref_core.evaluation.scoring.from_python import evaluate
-from tests.command_line import Iterpref, calling
+from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
 
-from .conftest import EvalPlusSlice
 
-if TYPE_CHECKING:
-    from aiohttp import web
-
-
-def answer(prompt: str, seed: int) -> str:
+def answer(prompt, seed):
     del seed
     return f"```python\ndef f(x):\n    return {'2 * x' if 'double' in prompt else 'x * x'}\n```\n"
 
@@ -29,11 +22,11 @@ class Refusing(MockEndpoint):
 
     calls = 0
 
-    def __init__(self, text: str = "", message: str = "the account is on hold", status: int = 400) -> None:
+    def __init__(self, text="", message="the account is on hold", status=400):
         super().__init__(answer, Behavior())
         self._text, self._message, self._status = text, message, status
 
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+    async def _respond(self, request, body, digest):
         from aiohttp import web
 
         if self._text in body.decode():
@@ -45,18 +38,18 @@ class Refusing(MockEndpoint):
 class Recording(MockEndpoint):
     """Keeps the bodies of calls."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__(lambda *_: text, Behavior())
-        self.bodies: list[dict[str, Any]] = []
+        self.bodies = []
 
-    def _completion(self, asked: dict[str, Any]) -> bytes:
+    def _completion(self, asked):
         self.bodies.append(asked)
         choice = {"text": self._answer("", 0), "finish_reason": "length"}
         return json.dumps({"choices": [choice]}).encode()
 
 
 @pytest.fixture
-def iterpref(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterpref:
+def iterpref(monkeypatch, capsys, tmp_path):
     """Run the command line in this process and a folder of its own; returns (exit code, stdout, stderr)."""
     from iterpref_core.cli import main
 
@@ -69,32 +62,27 @@ EVALUATE = ("evaluate", "--model", "big-model", "--benchmark", "heldout", "--pro
 SERVED = ("--backend", "openai", "--base-url")
 
 
-def results() -> dict[str, Any]:
+def results():
     """Return what is measured of each benchmark."""
     path = Path("o/results.json")
-    found: dict[str, Any] = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
-    return found
-
-
-Evaluate = Callable[..., dict[str, Any]]
+    return json.loads(path.read_text())["benchmarks"] if path.exists() else {}
 
 
 @pytest.fixture
-def evaluate_served(iterpref: Iterpref, problems: Path) -> Evaluate:
+def evaluate_served(iterpref, problems):
     """Score a served model; returns the entry of the benchmark, of which there is one."""
     assert problems.exists()
 
-    def run(mock: MockEndpoint, *options: str, benchmark: str = "heldout") -> dict[str, Any]:
+    def run(mock, *options, benchmark="heldout"):
         with serve(mock) as url:
             code, _, err = iterpref(*EVALUATE[:3], "--benchmark", benchmark, *EVALUATE[5:], *SERVED, url, *options)
         assert code == 0, err
-        found: dict[str, Any] = results()[benchmark]
-        return found
+        return results()[benchmark]
 
     return run
 
 
-def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref: Iterpref, problems: Path) -> None:
+def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref, problems):
     assert problems.exists()
     mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
@@ -110,8 +98,8 @@ NAMES_OF_FILES = ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gg
 
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
 def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_says_how_to_name_one(
-    iterpref: Iterpref, problems: Path, name: str
-) -> None:
+    iterpref, problems, name
+):
     assert problems.exists()
     asked = ("evaluate", "--model", name, *EVALUATE[3:])
     with serve(MockEndpoint(answer, Behavior())) as url:
@@ -121,9 +109,7 @@ def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_
     assert (code, "needs --backend openai and --base-url URL" in err) == (2, True)
 
 
-def test_a_served_model_may_have_the_name_of_a_folder_here(
-    iterpref: Iterpref, problems: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref, problems, caplog):
     """As vLLM, SGLang and `transformers serve` name a model by its path."""
     Path("big-model").mkdir()
     Path("big-model/config.json").write_text("{}")
@@ -143,7 +129,7 @@ def test_a_served_model_may_have_the_name_of_a_folder_here(
     assert mock.asked.total() == 2
 
 
-def many(problems: Path, count: int) -> None:
+def many(problems, count):
     """Add held-out problems."""
     lines = problems.read_text().splitlines()
     row = json.loads(lines[0])
@@ -151,12 +137,12 @@ def many(problems: Path, count: int) -> None:
     problems.write_text("\n".join([*lines, *map(json.dumps, more)]))
 
 
-def debug_at(iterpref: Iterpref, problems: Path, url: str, *options: str) -> tuple[int, str, str]:
+def debug_at(iterpref, problems, url, *options):
     problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
     return iterpref("debug", "--model", "m", "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
 
 
-def test_a_server_has_as_many_calls_in_flight_as_one_parameter_says(iterpref: Iterpref, problems: Path) -> None:
+def test_a_server_has_as_many_calls_in_flight_as_one_parameter_says(iterpref, problems):
     many(problems, 20)
     mock = MockEndpoint(answer, Behavior(median_s=0.01))
     with serve(mock) as url:
@@ -167,9 +153,7 @@ def test_a_server_has_as_many_calls_in_flight_as_one_parameter_says(iterpref: It
 
 
 @pytest.mark.parametrize("refused", ["heldout", "validation"])
-def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(
-    iterpref: Iterpref, problems: Path, refused: str
-) -> None:
+def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(iterpref, problems, refused):
     assert problems.exists()
     with serve(Refusing(f"({refused})")) as url:
         code, _, err = iterpref(*EVALUATE, "--benchmark", "validation", *SERVED, url)
@@ -179,9 +163,7 @@ def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_a
     assert Path(f"o/samples/{other}.jsonl").exists()
 
 
-def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benchmark(
-    iterpref: Iterpref, problems: Path
-) -> None:
+def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benchmark(iterpref, problems):
     many(problems, 30)
     mock = Refusing()
     with serve(mock) as url:
@@ -192,26 +174,24 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
     assert results() == {}
 
 
-def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref: Iterpref, problems: Path) -> None:
+def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref, problems):
     with serve(Refusing()) as url:
         code, _, err = debug_at(iterpref, problems, url)
     assert (code, "none of 2 prompts was answered" in err, "the account is on hold" in err) == (2, True, True)
     assert not Path("t.jsonl").exists()
 
 
-def test_options_of_a_model_without_a_model_are_refused(iterpref: Iterpref) -> None:
+def test_options_of_a_model_without_a_model_are_refused(iterpref):
     code, _, err = iterpref("evaluate", "--ground-truth", *EVALUATE[3:5], "--out", "o", "--backend", "openai")
     assert (code, "give one with --model" in err) == (2, True)
 
 
-def test_a_served_model_is_scored_where_an_event_loop_runs(
-    problems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_served_model_is_scored_where_an_event_loop_runs(problems, tmp_path, monkeypatch):
     """As in a notebook."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
 
-    async def cell(url: str) -> dict[str, float]:
+    async def cell(url):
         values = {"inference.backend": "openai", "inference.base_url": url}
         return evaluate("big-model", ["heldout"], "results", problems=problems, values=values)
 
@@ -222,9 +202,7 @@ def test_a_served_model_is_scored_where_an_event_loop_runs(
 COMPLETIONS = ("--set", "inference.api=completions")
 
 
-def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncated(
-    evalplus_slice: EvalPlusSlice, evaluate_served: Evaluate
-) -> None:
+def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncated(evalplus_slice, evaluate_served):
     evalplus_slice("humaneval", "HumanEval/53")
     mock = Recording("    return x - y\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n")
     entry = evaluate_served(mock, *COMPLETIONS, benchmark="humaneval")
@@ -233,7 +211,7 @@ def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncat
     assert (entry["errors"], entry["truncated"]) == ({"wrong_answer": 1}, 0)
 
 
-def test_a_base_model_that_goes_on_behind_its_program_has_a_whole_one(evaluate_served: Evaluate) -> None:
+def test_a_base_model_that_goes_on_behind_its_program_has_a_whole_one(evaluate_served):
     """The limit cuts what it writes behind the program of a held-out problem; a program that is cut is `truncated`."""
     whole = Recording("def f(x):\n    return 3 * x\n\n\nThe next task is to triple\n\ndef g(x)")
     entry = evaluate_served(whole, *COMPLETIONS)
@@ -243,7 +221,7 @@ def test_a_base_model_that_goes_on_behind_its_program_has_a_whole_one(evaluate_s
     assert (entry["errors"], entry["truncated"]) == ({"truncated": 2}, 2)
 
 
-def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_known(evaluate_served: Evaluate) -> None:
+def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_known(evaluate_served):
     mock = MockEndpoint(answer, Behavior())
     unpriced = evaluate_served(mock)
     tokens = unpriced["tokens"]
@@ -255,9 +233,7 @@ def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_know
     assert entry["cost_usd"] == pytest.approx((tokens["prompt"] + 10 * tokens["completion"]) / 1e6)
 
 
-def test_parameters_of_requests_and_what_was_refused_are_in_the_results(
-    evalplus_slice: EvalPlusSlice, evaluate_served: Evaluate
-) -> None:
+def test_parameters_of_requests_and_what_was_refused_are_in_the_results(evalplus_slice, evaluate_served):
     evalplus_slice("humaneval", "HumanEval/53")
     mock = Refusing('"system"', "System role not supported")
     mock._answer = lambda *_: "def add(x, y):\n    return x + y\n"
@@ -268,16 +244,14 @@ def test_parameters_of_requests_and_what_was_refused_are_in_the_results(
 
 
 @pytest.mark.parametrize(("stated", "temperature"), [("null", 0), ("0.6", 0.6)])
-def test_one_sample_is_drawn_where_that_is_asked_for(
-    evaluate_served: Evaluate, stated: str, temperature: float
-) -> None:
+def test_one_sample_is_drawn_where_that_is_asked_for(evaluate_served, stated, temperature):
     mock = Recording("def f(x):\n    return x\n")
     entry = evaluate_served(mock, "--set", f"evaluation.temperature={stated}")
     assert {body["temperature"] for body in mock.bodies} == {temperature}
     assert entry["sampling"]["temperature"] == temperature
 
 
-def test_a_sample_with_half_a_character_is_one_message(iterpref: Iterpref, problems: Path) -> None:
+def test_a_sample_with_half_a_character_is_one_message(iterpref, problems):
     row = {"task_id": "h/double", "solution": "MARK = '\ud83d'\n\n\ndef f(x):\n    return 2 * x\n"}
     Path("samples.jsonl").write_text(json.dumps(row))
     code, _, err = iterpref("evaluate", "--samples", "samples.jsonl", *EVALUATE[3:])

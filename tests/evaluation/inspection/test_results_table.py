@@ -1,22 +1,20 @@
 """The terminal's table: what it shows, what it cannot show and says so, and that it fits a terminal."""
 
 import shutil
-from types import SimpleNamespace
-from typing import Any
 
 from rich.console import Console
 
 from iterpref_core.evaluation.inspection.results_table import pairs_line, results_notes, results_tables
 
 
-def printed(*tables: Any) -> list[str]:
+def printed(*tables):
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
         console.print(*tables)
     return captured.get().splitlines()
 
 
-def test_every_number_is_whole_and_what_is_missing_is_named(experiment: SimpleNamespace) -> None:
+def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
     shutil.rmtree(experiment.results / "sft")
     summary = experiment.summarize(names=[*experiment.passed])
     lines = printed(results_tables(summary)[0], results_notes(summary))
@@ -33,7 +31,7 @@ def test_every_number_is_whole_and_what_is_missing_is_named(experiment: SimpleNa
     assert pairs_line(summary) == "80 of 100 problems; 7 identical_ast, 10 solved_by_draft, 3 unsolved"
 
 
-def test_public_benchmarks_have_a_table_each_and_unsolved_ones_a_line(experiment: SimpleNamespace) -> None:
+def test_public_benchmarks_have_a_table_each_and_unsolved_ones_a_line(experiment):
     summary = experiment.summarize()
     for scores in summary.models.values():
         scores["humaneval+"] = scores["humaneval+"].model_copy(update={"pass_at_1": 0.0})

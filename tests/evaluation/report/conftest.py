@@ -3,11 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,9 +16,6 @@ from iterpref_core.records.stage_results import CodeflowResult, LocalizationResu
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT
 
-if TYPE_CHECKING:
-    from tests.browser import Page
-
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
@@ -29,14 +23,14 @@ HOSTILE = "<script>document.title = 'owned'</script>"
 OVERLAP = {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {}}
 
 
-def overlap_of(tasks: int, overlapping: Sequence[str], pairs: int = 1, sha256: str = "0") -> dict[str, object]:
+def overlap_of(tasks, overlapping, pairs=1, sha256="0"):
     """The overlap with a benchmark in the form of contamination.json."""
     kinds = {"prompt": pairs, "example": 0, "ngram": 0, "ast": 0}
     about = {"file": "tasks.jsonl", "sha256": sha256, "tasks": tasks, "pairs": pairs}
     return {**about, **kinds, "examples": [], "overlapping": list(overlapping)}
 
 
-def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
+def benchmark(n, passed, data):
     """A measured benchmark in the form of results.json; tasks are solved in order, the easiest first."""
     share = passed / n
     errors = {"wrong_answer": (n - passed) // 2, "exception": (n - passed) - (n - passed) // 2}
@@ -57,7 +51,7 @@ def benchmark(n: int, passed: int, data: str) -> dict[str, object]:
     }
 
 
-def mark_inside(experiment: SimpleNamespace) -> None:
+def mark_inside(experiment):
     """Let some held-out problems, and some of CodeFlow's, have tests that run inside."""
     for file in experiment.results.glob("*/results.json"):
         results = json.loads(file.read_text(encoding="utf-8"))
@@ -67,7 +61,7 @@ def mark_inside(experiment: SimpleNamespace) -> None:
     codeflow.write_text(json.dumps(json.loads(codeflow.read_text()) | {"inside": 7}), encoding="utf-8")
 
 
-def write_results(folder: Path, model: str, passed: int, data: str = "heldout-1") -> None:
+def write_results(folder, model, passed, data="heldout-1"):
     """One model's results.json: held-out and HumanEval measured, MBPP's data out of reach."""
     missing = {"available": False, "reason": "MBPP+ data: set MBPP_OVERRIDE_PATH (no network, nothing cached)"}
     benchmarks = {
@@ -82,7 +76,7 @@ def write_results(folder: Path, model: str, passed: int, data: str = "heldout-1"
     path.write_text(json.dumps({"model": model, "benchmarks": benchmarks}), encoding="utf-8")
 
 
-def _write_metrics(folder: Path) -> None:
+def _write_metrics(folder):
     rates = [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
     codeflow = CodeflowResult(
         problems=100,
@@ -120,7 +114,7 @@ def _write_metrics(folder: Path) -> None:
         _write_curve(folder / "training" / f"{objective}.curve.csv", objective)
 
 
-def _write_curve(path: Path, objective: str) -> None:
+def _write_curve(path, objective):
     """A curve for DVC's plots."""
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -130,7 +124,7 @@ def _write_curve(path: Path, objective: str) -> None:
             out.writerow([step, 0.7 / (1 + step / 30), "" if objective == "sft" else step / 40])
 
 
-def _write_pairs(pairs: Path, spans: Path) -> None:
+def _write_pairs(pairs, spans):
     chosen = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x * x\n    return total\n"
     rejected = chosen.replace("x * x", "x + x")
     start, end = rejected.index("        total += "), rejected.index("    return")
@@ -147,12 +141,12 @@ def _write_pairs(pairs: Path, spans: Path) -> None:
 
 
 @pytest.fixture
-def experiment(tmp_path: Path) -> SimpleNamespace:
+def experiment(tmp_path):
     """An experiment that this test may change."""
     return make_experiment(tmp_path)
 
 
-def make_experiment(tmp_path: Path) -> SimpleNamespace:
+def make_experiment(tmp_path):
     """A whole experiment: the paths and params `build_report` takes, and that function, waiting for its `out` alone."""
     paths = {name: tmp_path / name for name in ("results", "metrics", "data")}
     for path in paths.values():
@@ -198,9 +192,9 @@ def make_experiment(tmp_path: Path) -> SimpleNamespace:
 RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
 
 
-def _public(n: int, passed: int, data: str) -> dict[str, Any]:
+def _public(n, passed, data):
     """A measured benchmark of which some tasks are won and others lost from model to model."""
-    entry: dict[str, Any] = dict(benchmark(n, passed, data))
+    entry = dict(benchmark(n, passed, data))
     ids = [f"{data}/{number}" for number in range(n)]
     kinds = ("wrong_answer", "exception", "timeout")
     verdicts = ["passed" if (7 * i + passed // 9) % n < passed else kinds[i % 3] for i in range(n)]
@@ -213,7 +207,7 @@ def _public(n: int, passed: int, data: str) -> dict[str, Any]:
     return entry
 
 
-def _by_difficulty(entry: dict[str, Any]) -> dict[str, Any]:
+def _by_difficulty(entry):
     ids = list(entry["verdicts"])
     cuts = {"easy": ids[:80], "hard": ids[200:], "medium": ids[80:200]}
     return {
@@ -223,7 +217,7 @@ def _by_difficulty(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _enrich(results: Path) -> None:
+def _enrich(results):
     """Every benchmark for every model."""
     for model, passed in PASSED.items():
         path = results / model / "results.json"
@@ -242,14 +236,14 @@ def _enrich(results: Path) -> None:
 
 
 @pytest.fixture
-def rich(experiment: SimpleNamespace) -> SimpleNamespace:
+def rich(experiment):
     """The same experiment with every benchmark."""
     _enrich(experiment.results)
     return experiment
 
 
 @pytest.fixture(scope="module")
-def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rich_page(tmp_path_factory):
     """The page of such an experiment, which the tests of a file look at."""
     folder = tmp_path_factory.mktemp("report")
     experiment = make_experiment(folder)
@@ -270,10 +264,10 @@ MEASURE = """(() => {
 
 
 @pytest.fixture
-def browse(browser: "Page", tmp_path: Path) -> Callable[[str, int], Any]:
+def browse(browser, tmp_path):
     """Opens a page in a window of a width; returns its size, what is wider, and the number of pairs."""
 
-    def measure(text: str, width: int) -> Any:
+    def measure(text, width):
         path = tmp_path / "opened.html"
         path.write_text(text, encoding="utf-8")
         browser.open(path, width)

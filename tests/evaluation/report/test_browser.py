@@ -1,14 +1,9 @@
 """The page in a headless browser, with everything on it: it fits, is silent, and can be read and used by keyboard."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from iterpref_core.evaluation.report.pair_view import write_html
 from iterpref_core.records import FocalSpans, PreferencePair
-from tests.browser import Page
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 
@@ -60,13 +55,13 @@ ROWS = """(selector => {
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_full_page_fits_and_asks_for_nothing(rich_page: Path, browse: Callable[[str, int], Any], width: int) -> None:
+def test_a_full_page_fits_and_asks_for_nothing(rich_page, browse, width):
     found = browse(rich_page.read_text(encoding="utf-8"), width)
     assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_all_text_stands_out_from_what_is_behind_it(rich_page: Path, browser: Page, dark: bool) -> None:
+def test_all_text_stands_out_from_what_is_behind_it(rich_page, browser, dark):
     browser.open(rich_page, 1280, dark=dark)
     browser.evaluate(OPEN_ALL)
     found = browser.evaluate(CONTRAST)
@@ -76,14 +71,14 @@ def test_all_text_stands_out_from_what_is_behind_it(rich_page: Path, browser: Pa
     assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
 
 
-def test_a_phone_shows_the_scale_of_the_intervals(rich_page: Path, browser: Page) -> None:
+def test_a_phone_shows_the_scale_of_the_intervals(rich_page, browser):
     browser.open(rich_page, 390)
     axis = "document.querySelector('.results .axis')"
     assert browser.evaluate(f"{axis}.innerText.split(/\\s+/)") == ["0%", "50%", "100%"]
     assert browser.evaluate(f"{axis}.getBoundingClientRect().width") > 300
 
 
-def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser: Page, tmp_path: Path) -> None:
+def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser, tmp_path):
     program = "def f(values):\n        return " + " + ".join(f"values[{number}]" for number in range(40)) + "\n"
     pair = PreferencePair(task_id="t/1", prompt="Use `f`.", chosen=program, rejected="pass\n")
     spans = FocalSpans(task_id="t/1", method="line_lcs", rejected=((0, 4),), chosen=())

@@ -6,34 +6,31 @@ import hashlib
 import html
 import json
 import re
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.evaluation.report.explorer import Explored, changed_lines, embed, write_explorer
-from iterpref_core.records import Attempt, Trajectory, Verdict
+from iterpref_core.records import Attempt, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.evaluation.report.conftest import HOSTILE
 
 
-def attempt(verdict: Verdict = "wrong_answer", hidden: Verdict | None = None, number: int = 0, **more: Any) -> Attempt:
+def attempt(verdict="wrong_answer", hidden=None, number=0, **more):
     own = {"code": f"def f():\n    return {number}\n", "feedback": f"f() returned {number}", "completion_tokens": 1}
     return Attempt(iteration=number, verdict=verdict, hidden=hidden, prompt_tokens=1, **(own | more))
 
 
-def trajectory(task_id: str, *attempts: Attempt) -> Trajectory:
+def trajectory(task_id, *attempts):
     return Trajectory(task_id=task_id, solved=attempts[-1].verdict == "passed", attempts=attempts)
 
 
-def data_of(page: Path) -> Any:
+def data_of(page):
     text = page.read_text(encoding="utf-8")
     return json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
 
 
-def explore(experiment: SimpleNamespace, trajectories: Path, out: Path, **files: Any) -> Any:
+def explore(experiment, trajectories, out, **files):
     """The data of an explorer of these trajectories."""
     paths = {name: experiment.told[name] for name in ("problems", "dropped")}
     paths |= {"pairs": experiment.pairs, "spans": experiment.spans}
@@ -45,14 +42,14 @@ LINES = st.lists(st.sampled_from(["a", "b", "", "    c"]), max_size=12)
 
 
 @given(LINES, LINES)
-def test_changes_hold_both_programs(before: list[str], after: list[str]) -> None:
+def test_changes_hold_both_programs(before, after):
     lines = changed_lines(before, after)
     assert [text for sign, text in lines if sign != "+"] == before
     assert [text for sign, text in lines if sign != "−"] == after
 
 
 @given(st.text(st.characters(codec=None)))
-def test_embedded_text_comes_back_as_it_was_and_ends_no_element(text: str) -> None:
+def test_embedded_text_comes_back_as_it_was_and_ends_no_element(text):
     found = embed({"text": text})
     assert "<" not in found
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", found)
@@ -61,7 +58,7 @@ def test_embedded_text_comes_back_as_it_was_and_ends_no_element(text: str) -> No
     found.encode("utf-8")
 
 
-def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment, tmp_path):
     items = [trajectory(f"codeflow/{n}", attempt(), attempt("passed", number=1)) for n in range(600)]
     write_jsonl(tmp_path / "one", items)
     write_jsonl(tmp_path / "other", [*reversed(items)])
@@ -74,9 +71,7 @@ def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment: SimpleN
     assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.json") == data
 
 
-def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(
-    experiment: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(experiment, tmp_path):
     write_jsonl(tmp_path / "in", [trajectory(HOSTILE, attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE))])
     data = explore(experiment, tmp_path / "in", tmp_path / "out.html")
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
@@ -92,7 +87,7 @@ def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(
     assert data["trajectories"][0]["id"] == HOSTILE
 
 
-def test_report_and_explorer_lead_to_each_other(rich: SimpleNamespace, tmp_path: Path) -> None:
+def test_report_and_explorer_lead_to_each_other(rich, tmp_path):
     out = tmp_path / "reports"
     write_jsonl(tmp_path / "trajectories", [trajectory("codeflow/3", attempt(), attempt("passed", number=1))])
     rich.build(out, trajectories=tmp_path / "trajectories")

@@ -1,14 +1,12 @@
 """The explorer in a headless browser: filters and steps; text stays text; silent and readable."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from iterpref_core.evaluation.report.explorer import Explored, write_explorer
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.browser import Page
 from tests.evaluation.report.conftest import HOSTILE, MEASURE
 from tests.evaluation.report.test_browser import CONTRAST
 from tests.evaluation.report.test_explorer import attempt, trajectory
@@ -23,7 +21,7 @@ FIXED = "def f(x):\n    y = x + 1\n    return y\n"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("explorer")
     hostile = f"</script>{HOSTILE}<img src=x onerror=alert(1)>\n{UNSEEN}"
     write_jsonl(
@@ -50,23 +48,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path / "explorer.html"
 
 
-def text(browser: Page) -> str:
+def text(browser):
     return str(browser.evaluate(DETAIL))
 
 
-def listed(browser: Page) -> list[str]:
-    found: list[str] = browser.evaluate("[...document.querySelectorAll('#problem-list b')].map(b => b.textContent)")
-    return found
+def listed(browser):
+    return browser.evaluate("[...document.querySelectorAll('#problem-list b')].map(b => b.textContent)")
 
 
-def choose(browser: Page, name: str, value: str) -> None:
+def choose(browser, name, value):
     change = f"s.value = {value!r}; s.dispatchEvent(new Event('input')); return s.value"
     assert browser.evaluate(f"(s => {{{change}}})(document.getElementById('{name}'))") == value
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page: Path, browser: Page, width: int, dark: bool) -> None:
+def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page, browser, width, dark):
     browser.open(page, width, dark=dark)
     for step in (0, 1, 2, 3):
         browser.evaluate(f"location.hash = '#problem=codeflow/1&step={step}'")
@@ -84,7 +81,7 @@ def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page: Path, browser: 
     assert {url for url in browser.requests if not url.startswith("data:")} == {page.as_uri()}
 
 
-def test_filters_leave_what_matches_all_of_them(page: Path, browser: Page) -> None:
+def test_filters_leave_what_matches_all_of_them(page, browser):
     browser.open(page, 1280)
     hostile = listed(browser)[0]
     every = [hostile, "codeflow/1", "codeflow/2", "codeflow/10"]
@@ -108,7 +105,7 @@ def test_filters_leave_what_matches_all_of_them(page: Path, browser: Page) -> No
             assert text(browser).startswith(expected[0].split("\n")[0])
 
 
-def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Page) -> None:
+def test_attempts_are_stepped_through_with_what_changed(page, browser):
     browser.open(page, 1280)
     browser.click("link", r"codeflow\/1.*")
     browser.wait(lambda: "Draft by student: wrong answer" in text(browser), "draft")
@@ -133,7 +130,7 @@ def test_attempts_are_stepped_through_with_what_changed(page: Path, browser: Pag
     browser.wait(lambda: "error region D−" in text(browser), "the pair again")
 
 
-def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(page: Path, browser: Page) -> None:
+def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(page, browser):
     browser.open(page, 390)
     assert SHOWN in text(browser)
     code = browser.evaluate("document.querySelector('#problem-detail .line:nth-of-type(2) .source').textContent")

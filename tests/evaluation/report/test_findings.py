@@ -1,7 +1,6 @@
 """The headline follows the data, whichever way it goes."""
 
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
@@ -28,13 +27,13 @@ not significantly different from the best baseline, RPO (36.0%).""",
         ),
     ],
 )
-def test_the_headline_says_what_happened(experiment: SimpleNamespace, passed: dict[str, int], expected: str) -> None:
+def test_the_headline_says_what_happened(experiment, passed, expected):
     for name, number in passed.items():
         experiment.write_results(name, number)
     assert headline(experiment.summarize()) == f"Focal preference training (Target-RPO) {expected}"
 
 
-def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespace) -> None:
+def test_comparisons_and_harm_stand_under_the_headline(experiment):
     sentences = findings(experiment.summarize())
     assert sentences[0] == (
         "Target-RPO is better than SFT on chosen: +5.0 points, 95% interval +2.0 to +8.0, p = 0.002."
@@ -44,7 +43,7 @@ def test_comparisons_and_harm_stand_under_the_headline(experiment: SimpleNamespa
     assert sentences[3] == "Worse than the base model (35.0%): DPO (20.0%)."
 
 
-def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) -> None:
+def test_headline_without_the_full_set_of_models(experiment):
     for gone, end in (
         ("sft", "10.0 points above the best baseline, RPO (70.0%)."),
         ("rpo", "60.0 points above the best baseline, DPO (20.0%)."),
@@ -57,7 +56,7 @@ def test_headline_without_the_full_set_of_models(experiment: SimpleNamespace) ->
         assert headline(experiment.summarize()).endswith(end)
 
 
-def test_the_test_alone_decides_where_its_interval_disagrees() -> None:
+def test_the_test_alone_decides_where_its_interval_disagrees():
     compared = Comparison.model_construct(difference=0.018, ci95=(0.002, 0.035), p_value=0.060)
     assert compared.effect == 0
     assert difference(compared) == "+1.8 [+0.2, +3.5], p = 0.060"

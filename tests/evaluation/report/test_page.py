@@ -4,8 +4,6 @@ import html
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,31 +11,31 @@ from tests.evaluation.report.conftest import mark_inside
 
 
 @pytest.fixture
-def page(experiment: SimpleNamespace, tmp_path: Path) -> str:
+def page(experiment, tmp_path):
     experiment.build(tmp_path / "reports")
     return (tmp_path / "reports/index.html").read_text(encoding="utf-8")
 
 
 class _Elements(HTMLParser):
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.stack: list[str] = []
+        self.found = []
+        self.stack = []
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
         if tag not in ("meta", "link", "br"):
             self.stack.append(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         assert self.stack.pop() == tag
 
 
-def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page: str) -> None:
+def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page):
     elements = _Elements(page)
     assert elements.stack == []
     for tag, attributes in elements.found:
@@ -48,7 +46,7 @@ def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page: str) -> N
     assert "@import" not in page
 
 
-def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tmp_path):
     sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
     arguments = list(experiment.build.args)
     arguments[4] = experiment.params.model_copy(update={"codeflow": sampling})
@@ -61,7 +59,7 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment: Si
     assert "36.7%" not in text, "the paper's numbers are of refinements"
 
 
-def test_tasks_and_problems_that_were_inside_are_counted(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     mark_inside(experiment)
     experiment.build.func(*experiment.build.args, tmp_path / "marked", **experiment.told)
     text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
@@ -69,7 +67,7 @@ def test_tasks_and_problems_that_were_inside_are_counted(experiment: SimpleNames
     assert "run inside7 of 100" in text
 
 
-def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page: str) -> None:
+def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page):
     elements = _Elements(page).found
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -82,7 +80,7 @@ def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(pa
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_page_shows_every_part_of_the_experiment(page: str, experiment: SimpleNamespace) -> None:
+def test_page_shows_every_part_of_the_experiment(page, experiment):
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for expected in (
         "5.0 points above the best baseline, SFT on chosen (75.0%).",

@@ -2,26 +2,25 @@
 
 import re
 from html import escape
-from pathlib import Path
 
 import pytest
 
 from iterpref_core.evaluation.report.pair_view import code_spans, write_html
 from iterpref_core.evaluation.report.program_lines import cut_lines
-from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records import FocalSpans, PreferencePair
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"
 PAIR = PreferencePair(task_id="t/1", prompt="Largest, or 0.", chosen=CHOSEN, rejected=REJECTED)
 
 
-def spans(*rejected: Span, chosen: tuple[Span, ...] = ()) -> FocalSpans:
+def spans(*rejected, chosen=()):
     return FocalSpans(task_id="t/1", method="line_lcs", rejected=rejected, chosen=chosen)
 
 
 @pytest.mark.parametrize("text", ["a\nb\n\nc", "a\r\nb\r\n", "", "\n", "x\fy\n", "ü = '→'\n"])
 @pytest.mark.parametrize("span", [(0, 1), (0, 100), (1, 3), (2, 2)])
-def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Span) -> None:
+def test_segments_are_the_text_and_the_marked_ones_the_span(text, span):
     span = (min(span[0], len(text)), min(span[1], len(text)))
     lines = cut_lines(text, [span])
     whole = "".join(piece.text for line in lines for piece in line.pieces)
@@ -30,7 +29,7 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text: str, span: Spa
     assert inside == text[slice(*span)].replace("\r", "").replace("\n", "")
 
 
-def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path: Path) -> None:
+def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path):
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
     pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"})
     regions = {"t/1": spans((11, len(hostile) - 1)), "t/2": spans(chosen=((11, 20),))}
@@ -43,6 +42,6 @@ def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_p
     assert "D− is empty" in page
 
 
-def test_names_between_backticks_are_code_and_everything_else_is_text() -> None:
+def test_names_between_backticks_are_code_and_everything_else_is_text():
     assert str(code_spans("`<b>` and a lone ` here")) == "<code>&lt;b&gt;</code> and a lone ` here"
     assert str(code_spans("```python\nx\n```")) == "```python\nx\n```"

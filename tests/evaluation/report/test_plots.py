@@ -6,14 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 
-def test_every_plot_is_rendered(rich: SimpleNamespace, tmp_path: Path) -> None:
+def test_every_plot_is_rendered(rich, tmp_path):
     path, environment = tmp_path / "workspace", os.environ | {"DVC_NO_ANALYTICS": "1"}
     rich.build(path / "reports")
     shutil.copytree(rich.metrics, path / "metrics")

@@ -3,20 +3,18 @@
 import csv
 import json
 import re
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from iterpref_core.records.errors import InputError
 
 
-def rows(path: Path) -> list[dict[str, str]]:
+def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment, tmp_path):
     metrics = experiment.build(tmp_path / "reports", names=["base", "sft", "new"]).metrics()
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
     assert (list(summary["models"]), summary["missing"]) == (["base", "sft"], ["new"])
@@ -24,7 +22,7 @@ def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment: Simpl
     assert "RPO" not in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
 
 
-def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_everything_is_written_and_the_scores_are_returned(experiment, tmp_path):
     out = tmp_path / "reports"
     metrics = experiment.build(out).metrics()
 
@@ -42,7 +40,7 @@ def test_everything_is_written_and_the_scores_are_returned(experiment: SimpleNam
     assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
 
 
-def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_path):
     """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
     experiment.write_results("ipo", 155)
     metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "ipo"]).metrics()
@@ -53,7 +51,7 @@ def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment: Simpl
     assert "IPO" in page
 
 
-def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):
     out = tmp_path / "reports"
     experiment.build(out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -66,7 +64,7 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment: SimpleNamesp
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_every_figure_of_the_page_is_in_a_table(rich: SimpleNamespace, tmp_path: Path) -> None:
+def test_every_figure_of_the_page_is_in_a_table(rich, tmp_path):
     rich.build(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}

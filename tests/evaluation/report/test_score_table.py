@@ -1,24 +1,21 @@
 """The table of all benchmarks: columns, rows, and what stands where there is no score."""
 
-from types import SimpleNamespace
-
 from iterpref_core.evaluation.report.number_formats import difference
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
-from iterpref_core.evaluation.report.score_table import Cell, ScoreTable, score_table
-from iterpref_core.evaluation.report.summary_record import Summary
+from iterpref_core.evaluation.report.score_table import score_table
 
 
-def table_of(summary: Summary) -> ScoreTable:
+def table_of(summary):
     table = score_table(summary)
     assert table is not None
     return table
 
 
-def cells_of(table: ScoreTable) -> dict[str, tuple[Cell, ...]]:
+def cells_of(table):
     return {name: cells for name, _, cells in table.rows}
 
 
-def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNamespace) -> None:
+def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich):
     summary = rich.summarize()
     table = table_of(summary)
     evalplus = ("HumanEval", "HumanEval+", "MBPP", "MBPP+")
@@ -43,7 +40,7 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich: SimpleNa
     assert whole.of_other_k == {5: summary.models["target-rpo"]["livecodebench"].beyond["pass_at_5"]}
 
 
-def test_every_difficulty_of_livecodebench_is_a_column(rich: SimpleNamespace) -> None:
+def test_every_difficulty_of_livecodebench_is_a_column(rich):
     summary = rich.summarize()
     cells = cells_of(table_of(summary))
     parts = summary.models["target-rpo"]["livecodebench"].parts

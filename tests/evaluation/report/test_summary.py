@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +9,7 @@ from iterpref_core.evaluation.report.summary_record import read_summary, write_s
 from iterpref_core.records.errors import InputError
 
 
-def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> None:
+def test_summary_has_the_fields_of_the_contract(experiment):
     path = experiment.root / "summary.json"
     gathered = experiment.summarize()
     write_summary(gathered, path)
@@ -38,9 +37,7 @@ def test_summary_has_the_fields_of_the_contract(experiment: SimpleNamespace) -> 
     assert {"python", "torch"} <= provenance["versions"].keys()
 
 
-def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
-    experiment: SimpleNamespace,
-) -> None:
+def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(experiment):
     compared = experiment.summarize().comparisons
 
     assert {name: sorted(others) for name, others in compared.items()} == {
@@ -61,7 +58,7 @@ def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(
     assert (lost.both, lost.lost, lost.gained, lost.neither) == (40, 30, 0, 130)
 
 
-def test_models_without_results_and_benchmarks_without_data_are_named(experiment: SimpleNamespace) -> None:
+def test_models_without_results_and_benchmarks_without_data_are_named(experiment):
     for model in ("sft", "rpo"):
         shutil.rmtree(experiment.results / model)
     experiment.lock.unlink()
@@ -73,7 +70,7 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
     assert "mbpp+" not in summary.models["base"]
 
 
-def test_the_worst_ground_truth_of_all_runs_is_kept_and_no_task_is_left_out(experiment: SimpleNamespace) -> None:
+def test_the_worst_ground_truth_of_all_runs_is_kept_and_no_task_is_left_out(experiment):
     path = experiment.results / "dpo/results.json"
     results = json.loads(path.read_text())
     truth = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
@@ -85,7 +82,7 @@ def test_the_worst_ground_truth_of_all_runs_is_kept_and_no_task_is_left_out(expe
     assert (models["dpo"]["heldout"].n, compared.n, compared.lost) == (200, 200, 30)
 
 
-def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNamespace) -> None:
+def test_models_measured_on_different_data_are_not_compared(experiment):
     experiment.write_results("dpo", 40, data="heldout-2")
     with pytest.raises(InputError, match=r"heldout: dpo and base were measured on different data"):
         experiment.summarize()
@@ -101,7 +98,7 @@ def test_models_measured_on_different_data_are_not_compared(experiment: SimpleNa
         ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
     ],
 )
-def test_unusable_inputs_are_named(experiment: SimpleNamespace, file: str, text: str | None, message: str) -> None:
+def test_unusable_inputs_are_named(experiment, file, text, message):
     path = experiment.root / file
     path.unlink(missing_ok=True)
     if text is not None:

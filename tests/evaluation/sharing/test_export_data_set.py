@@ -1,13 +1,9 @@
 """Data sets: what is exported, `datasets` and TRL read as it is, and it comes back as the same records."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from iterpref_core.evaluation.sharing.cards import pairs_card
-from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs
+from iterpref_core.evaluation.sharing.export_data_set import export_pairs
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import mark_errors
 from iterpref_core.problems.ingestion.intake import Source
@@ -33,8 +29,8 @@ SPANS = [
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Any]:
-    def load(folder: Path) -> Any:
+def load(tmp_path):
+    def load(folder):
         return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
 
     import datasets
@@ -44,16 +40,16 @@ def load(tmp_path: Path) -> Iterator[Any]:
     datasets.enable_progress_bars()
 
 
-def written(path: Path, records: list[Any]) -> Path:
+def written(path, records):
     write_jsonl(path, records)
     return path
 
 
-def describe(data: DataSet) -> str:
+def describe(data):
     return pairs_card(data, "mine", None, localized=True, regions_known=False)
 
 
-def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
+def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path, load):
     pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS), written(tmp_path / "spans.jsonl", SPANS)
     out = tmp_path / "set"
     assert export_pairs(pairs, spans, None, out, describe) == {"out": str(out), "pairs": 3, "spans": 2}
@@ -76,7 +72,7 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path: Path, load: Any) -
     assert again.read_bytes() == pairs.read_bytes()
 
 
-def test_exports_can_be_concatenated_whatever_their_pairs_state(tmp_path: Path, load: Any) -> None:
+def test_exports_can_be_concatenated_whatever_their_pairs_state(tmp_path, load):
     stated = PAIRS[2].model_copy(update={"problem_id": "b", "license": "MIT", "tested": True})
     folders = []
     for number, (pair, region) in enumerate(((PAIRS[0], []), (stated, SPANS[1:]))):
@@ -92,7 +88,7 @@ def test_exports_can_be_concatenated_whatever_their_pairs_state(tmp_path: Path, 
     assert both["rejected_spans"] == [None, [[4, 8]]]
 
 
-def test_texts_that_look_like_something_else_come_back_as_they_were(tmp_path: Path) -> None:
+def test_texts_that_look_like_something_else_come_back_as_they_were(tmp_path):
     odd = [
         PreferencePair(
             task_id="j", prompt='[{"role": "user", "content": "x"}]', chosen="x = 1\n", rejected="```\nx =\n```\ny"
@@ -107,7 +103,7 @@ def test_texts_that_look_like_something_else_come_back_as_they_were(tmp_path: Pa
     assert again.read_bytes() == pairs.read_bytes()
 
 
-def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Path, load: Any) -> None:
+def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path, load):
     turns = read_prompt(
         [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "?"}, {"role": "user", "content": "1."}]
     )
@@ -126,7 +122,7 @@ def test_prompts_of_messages_are_trl_s_conversations_and_come_back(tmp_path: Pat
     assert again.read_bytes() == pairs.read_bytes()
 
 
-def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path):
     pairs, spans = written(tmp_path / "pairs.jsonl", PAIRS[1:]), written(tmp_path / "spans.jsonl", SPANS)
     with pytest.raises(RecordError, match=r"'a' is not in .*; localize these pairs again"):
         export_pairs(pairs, spans, None, tmp_path / "set", describe)

@@ -2,11 +2,8 @@
 
 import json
 import re
-from types import SimpleNamespace
-from typing import Any
 
 from iterpref_core.evaluation.report.summary import build_summary
-from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.evaluation.sharing.cards import model_card
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.input_files import parse_yaml
@@ -29,7 +26,7 @@ TRAINED = ModelLineage(
 QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
 
 
-def summary_of(experiment: SimpleNamespace, found: dict[str, Any] | None = None) -> Summary:
+def summary_of(experiment, found=None):
     path = experiment.root / "contamination.json"
     path.write_text(json.dumps(found))
     for file in experiment.results.glob("*/results.json"):
@@ -42,16 +39,11 @@ def summary_of(experiment: SimpleNamespace, found: dict[str, Any] | None = None)
     return summary
 
 
-def card(
-    summary: Summary,
-    lineage: ModelLineage | None = TRAINED,
-    weights: str = "of target-rpo",
-    license: str | None = None,
-) -> str:
+def card(summary, lineage=TRAINED, weights="of target-rpo", license=None):
     return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100})
 
 
-def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNamespace) -> None:
+def test_scores_stand_beside_the_base_with_intervals_and_p(experiment):
     summary = summary_of(experiment)
     text = card(summary)
     low, high = summary.comparisons["target-rpo"]["base"]["heldout"].ci95
@@ -61,7 +53,7 @@ def test_scores_stand_beside_the_base_with_intervals_and_p(experiment: SimpleNam
     assert "Not checked." in text
 
 
-def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleNamespace) -> None:
+def test_training_is_told_from_the_record_beside_the_weights(experiment):
     text = card(summary_of(experiment))
     for line in (
         "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch",
@@ -77,7 +69,7 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment: SimpleN
     assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(summary_of(experiment), twice)
 
 
-def test_a_card_has_one_line_a_setting_and_no_plural_of_one(experiment: SimpleNamespace) -> None:
+def test_a_card_has_one_line_a_setting_and_no_plural_of_one(experiment):
     settings = {"separator": "\n\n", "prefix": "a|b"}
     text = card(summary_of(experiment), TRAINED.model_copy(update={"settings": settings, "pairs": 1}))
     assert '| separator | `"\\n\\n"` |\n| prefix | a\\|b |\n' in text
@@ -85,7 +77,7 @@ def test_a_card_has_one_line_a_setting_and_no_plural_of_one(experiment: SimpleNa
     assert re.search(r"(?<![\d,.])1 (problems|pairs|tasks)", text) is None
 
 
-def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleNamespace) -> None:
+def test_what_is_not_recorded_of_these_weights_is_unknown(experiment):
     summary = summary_of(experiment)
     untrained = card(summary, EMBEDDED, "of base")
     assert "This is a small model that this project trains from scratch, without preference training." in untrained
@@ -101,7 +93,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment: SimpleName
         assert not re.search("dropped|dvc repro|80 preference pairs", text)
 
 
-def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment: SimpleNamespace) -> None:
+def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment):
     _, front, text = card(summary_of(experiment), QWEN).split("---\n", 2)
     fields = parse_yaml(front)
     assert (fields["license"], fields["base_model"]) == ("unknown", "Qwen/Qwen2.5-Coder-7B")
@@ -112,7 +104,7 @@ def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experime
     assert "base_model" not in card(summary_of(experiment), QWEN.model_copy(update={"base": "mine"}))
 
 
-def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNamespace) -> None:
+def test_contamination_and_the_way_to_reproduce_are_told(experiment):
     heldout = overlap_of(200, ["task/0000"], pairs=3)
     found = {"pairs": 3, "dropped": 2, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     text = card(summary_of(experiment, found=found))
@@ -122,7 +114,7 @@ def test_contamination_and_the_way_to_reproduce_are_told(experiment: SimpleNames
     assert "- `data/pairs.jsonl`: MD5 `0123abc` (DVC)" in text
 
 
-def test_tasks_that_were_inside_are_counted(experiment: SimpleNamespace) -> None:
+def test_tasks_that_were_inside_are_counted(experiment):
     assert "run inside" not in card(summary_of(experiment))
     mark_inside(experiment)
     assert "- held-out: run inside 12 of 200 tasks;" in card(summary_of(experiment))

@@ -1,17 +1,15 @@
 """The gate: exits 1 on a significant loss, 0 otherwise, 2 where there is nothing to compare."""
 
 import json
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.evaluation.sharing.regression_gate import RegressionGate, compare_with_baseline
+from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 from iterpref_core.records.errors import InputError
 from tests.evaluation.report.conftest import benchmark
 
 
-def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
+def write(folder, name, **benchmarks):
     path = folder / name / "results.json"
     path.parent.mkdir()
     named = {key.replace("_plus", "+"): value for key, value in benchmarks.items()}
@@ -19,11 +17,11 @@ def write(folder: Path, name: str, **benchmarks: dict[str, object]) -> Path:
     return path
 
 
-def gate(before: Path, after: Path, *names: str, alpha: float = 0.05) -> RegressionGate:
+def gate(before, after, *names, alpha=0.05):
     return compare_with_baseline(before, after, names, alpha)
 
 
-def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNamespace) -> None:
+def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment):
     base, worse, better = (experiment.results / name for name in ("base", "dpo", "sft"))
     found = gate(base, worse, "heldout").benchmarks["heldout"]
     assert (found.gained, found.lost) == (0, 30)
@@ -33,7 +31,7 @@ def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment: SimpleNam
     assert gate(base, base / "results.json").worse == []
 
 
-def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path: Path) -> None:
+def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path):
     from scipy.stats import binomtest
 
     before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
@@ -47,7 +45,7 @@ def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path: Path) -> None:
     assert gate(before, four, alpha=0.0625).worse == ["mbpp"]
 
 
-def test_several_benchmarks_are_corrected_for_their_number(tmp_path: Path) -> None:
+def test_several_benchmarks_are_corrected_for_their_number(tmp_path):
     before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"), humaneval=benchmark(100, 50, "h-1"))
     after = write(tmp_path, "after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
     assert gate(before, after, "mbpp").worse == ["mbpp"]
@@ -63,7 +61,7 @@ def test_several_benchmarks_are_corrected_for_their_number(tmp_path: Path) -> No
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, and 100"),
     ],
 )
-def test_other_data_or_tasks_are_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_other_data_or_tasks_are_refused(tmp_path, change, message):
     before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
     after = write(tmp_path, "after", mbpp=benchmark(100, 50, "m-1") | change)
     with pytest.raises(InputError, match=message):

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import compare_shares, holm
 
 
-def compared(ours: dict[str, float], theirs: dict[str, float]) -> Comparison:
+def compared(ours, theirs):
     """Return the comparison of two models that have tasks in common."""
     found = compare_shares(ours, theirs)
     assert found is not None
     return found
 
 
-def compare(gained: int, lost: int, n: int) -> Comparison:
+def compare(gained, lost, n):
     """Compare two models with one sample of each task."""
     ours = {str(task): float(task < gained) for task in range(n)}
     theirs = {str(task): float(gained <= task < gained + lost) for task in range(n)}
@@ -27,7 +26,7 @@ def compare(gained: int, lost: int, n: int) -> Comparison:
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 0), (0, 5), (3, 3), (12, 4), (400, 90)])
-def test_mcnemar_counts_coin_tosses_of_the_tasks_that_one_model_solves(gained: int, lost: int) -> None:
+def test_mcnemar_counts_coin_tosses_of_the_tasks_that_one_model_solves(gained, lost):
     tosses = gained + lost
     tail = sum(comb(tosses, k) for k in range(min(gained, lost) + 1))
     found = compare(gained, lost, tosses + 10)
@@ -36,7 +35,7 @@ def test_mcnemar_counts_coin_tosses_of_the_tasks_that_one_model_solves(gained: i
     assert found.p_worse == pytest.approx(sum(comb(tosses, k) for k in range(lost, tosses + 1)) / 2**tosses, rel=1e-9)
 
 
-def test_interval_is_that_of_resampling_tasks_and_the_same_for_a_seed() -> None:
+def test_interval_is_that_of_resampling_tasks_and_the_same_for_a_seed():
     gained, lost, n = 60, 20, 300
     effect = np.array([1] * gained + [-1] * lost + [0] * (n - gained - lost))
     tasks = np.random.default_rng(0).integers(n, size=(20_000, n))
@@ -49,7 +48,7 @@ def test_interval_is_that_of_resampling_tasks_and_the_same_for_a_seed() -> None:
 
 @settings(max_examples=20)
 @given(st.integers(1, 400))
-def test_tasks_that_tell_nothing_apart_leave_the_interval_that_they_can_rule_out(n: int) -> None:
+def test_tasks_that_tell_nothing_apart_leave_the_interval_that_they_can_rule_out(n):
     from scipy.stats import binomtest
 
     low, high = compare(0, 0, n).ci95
@@ -60,7 +59,7 @@ def test_tasks_that_tell_nothing_apart_leave_the_interval_that_they_can_rule_out
     assert several.ci95 == (low, high), "also with several samples of a task"
 
 
-def test_models_are_compared_on_the_tasks_of_both() -> None:
+def test_models_are_compared_on_the_tasks_of_both():
     ours = {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0, "only ours": 1.0}
     theirs = {"a": 0.0, "b": 1.0, "c": 1.0, "d": 0.0, "only theirs": 0.0}
     found = compared(ours, theirs)
@@ -68,7 +67,7 @@ def test_models_are_compared_on_the_tasks_of_both() -> None:
     assert compare_shares(ours, {"x": 1.0}) is None
 
 
-def test_several_samples_a_task_are_tested_by_flipping_signs() -> None:
+def test_several_samples_a_task_are_tested_by_flipping_signs():
     effects = {"a": 0.6, "b": 0.4, "c": 0.4, "d": 0.2, "e": -0.2, "f": 0.0}
     flips = [sum(s * e for s, e in zip(signs, effects.values(), strict=True)) for signs in product((-1, 1), repeat=6)]
     expected = np.mean(np.abs(flips) >= 1.4 - 1e-9), np.mean(np.array(flips) <= 1.4 + 1e-9)
@@ -79,12 +78,12 @@ def test_several_samples_a_task_are_tested_by_flipping_signs() -> None:
     assert found.ci95[0] < found.difference < found.ci95[1]
 
 
-def test_one_task_of_several_samples_proves_nothing() -> None:
+def test_one_task_of_several_samples_proves_nothing():
     found = compared({"a": 0.2}, {"a": 0.6})
     assert (found.p_value, found.p_worse, found.lost) == (1.0, 0.5, 1)
 
 
-def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:
+def test_holm_multiplies_by_what_is_left_and_never_falls():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.5]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]

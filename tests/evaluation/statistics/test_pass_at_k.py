@@ -1,7 +1,6 @@
 """Estimators against their definitions."""
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from iterpref_core.evaluation.statistics.pass_at_k import (
     share_interval,
     shares_passed,
 )
-from iterpref_core.records.results import ScoreRecord
 
 
-def score_of(verdicts: dict[str, list[str]], **options: Any) -> ScoreRecord:
+def score_of(verdicts, **options):
     """Return the score, which there is."""
     score = score_tasks(verdicts, **options)
     assert score is not None
@@ -26,17 +24,17 @@ COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1,
 
 
 @pytest.mark.parametrize(("n", "correct", "k"), COUNTS)
-def test_pass_at_k_is_the_share_of_k_subsets_with_a_passing_sample(n: int, correct: int, k: int) -> None:
+def test_pass_at_k_is_the_share_of_k_subsets_with_a_passing_sample(n, correct, k):
     subsets = list(combinations([True] * correct + [False] * (n - correct), k))
     assert pass_at_k(n, correct, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
 
 
-def test_pass_at_1_is_the_share_that_passed() -> None:
+def test_pass_at_1_is_the_share_that_passed():
     assert pass_at_k(200, 37, 1) == pytest.approx(37 / 200)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (350, 1000), (1, 1)])
-def test_the_interval_s_bounds_are_where_the_score_test_rejects(successes: int, n: int) -> None:
+def test_the_interval_s_bounds_are_where_the_score_test_rejects(successes, n):
     score = score_of({str(task): ["passed" if task < successes else "timeout"] for task in range(n)})
     low, high = score.ci95
     share = successes / n
@@ -46,7 +44,7 @@ def test_the_interval_s_bounds_are_where_the_score_test_rejects(successes: int, 
             assert abs(share - bound) / np.sqrt(bound * (1 - bound) / n) == pytest.approx(1.959963984540054)
 
 
-def test_tasks_can_be_left_out_of_a_score() -> None:
+def test_tasks_can_be_left_out_of_a_score():
     verdicts = {"a": ["passed"], "b": ["timeout"], "c": ["passed"], "d": ["infra_error"]}
     every, some = score_of(verdicts), score_of(verdicts, without=["b", "x"])
     assert (every.n, every.pass_at_1, every.beyond) == (3, 2 / 3, {})
@@ -55,7 +53,7 @@ def test_tasks_can_be_left_out_of_a_score() -> None:
     assert score_tasks(verdicts, without=["a", "b", "c"]) is None
 
 
-def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
+def test_pass_at_5_is_over_the_tasks_with_five_judged_samples():
     verdicts = {"a": ["passed"] * 2 + ["timeout"] * 4, "b": ["exception"] * 5, "c": ["passed", "infra_error"]}
     score = score_of(verdicts)
     assert (score.n, score.to_json()["pass_at_5_n"]) == (3, 2)
@@ -72,7 +70,7 @@ def test_pass_at_5_is_over_the_tasks_with_five_judged_samples() -> None:
 
 @pytest.mark.parametrize("samples", [1, 5, 50])
 @pytest.mark.parametrize("verdict", ["passed", "timeout"])
-def test_samples_that_all_end_alike_are_no_proof(samples: int, verdict: str) -> None:
+def test_samples_that_all_end_alike_are_no_proof(samples, verdict):
     """How often others of a task's samples would end otherwise is not known: they say as much as one."""
     score = score_of({str(task): [verdict] * samples for task in range(10)})
     assert score.ci95 == pytest.approx((0.722, 1) if verdict == "passed" else (0, 0.278), abs=0.001)
@@ -80,7 +78,7 @@ def test_samples_that_all_end_alike_are_no_proof(samples: int, verdict: str) -> 
     assert lone.ci95 == pytest.approx((0.076, 0.924), abs=0.001)
 
 
-def test_one_more_sample_that_passes_moves_the_interval_a_little() -> None:
+def test_one_more_sample_that_passes_moves_the_interval_a_little():
     ends = np.array([share_interval([passed / 50] + [0.0] * 9) for passed in range(51)])
     assert np.abs(np.diff(ends, axis=0)).max() < 0.01
     assert ends[50] == pytest.approx(share_interval([1.0] + [0.0] * 9))
@@ -90,7 +88,7 @@ def test_one_more_sample_that_passes_moves_the_interval_a_little() -> None:
 @pytest.mark.parametrize("tasks", [20, 164])
 @pytest.mark.parametrize("samples", [1, 5, 10])
 @pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
-def test_intervals_hold_the_score_of_nine_in_ten_simulated_models(tasks: int, samples: int, near: float) -> None:
+def test_intervals_hold_the_score_of_nine_in_ten_simulated_models(tasks, samples, near):
     """The shares of tasks are of a beta distribution, whose mean is the model's: alike, spread, or all or nothing."""
     random = np.random.default_rng(tasks)
     models = 400

@@ -27,7 +27,7 @@ class Token:
 
 
 @st.composite
-def spelled(draw: st.DrawFn, value: Fraction) -> Token:
+def spelled(draw, value):
     """Return one of the ways to write a number: with zeros, a sign, a point or an exponent that say nothing new."""
     mantissa = value * 10**PLACES
     assert mantissa.denominator == 1
@@ -48,7 +48,7 @@ def spelled(draw: st.DrawFn, value: Fraction) -> Token:
 
 
 @st.composite
-def pointed(draw: st.DrawFn, digits: str, exponent: int) -> tuple[str, int]:
+def pointed(draw, digits, exponent):
     """Return digits with a point somewhere, and the power of ten that is left; with the point at its place, none."""
     wide = digits.rjust(1 - exponent, "0")
     place = draw(st.sampled_from((len(wide) + min(exponent, 0), *range(len(wide) + 1))))
@@ -56,7 +56,7 @@ def pointed(draw: st.DrawFn, digits: str, exponent: int) -> tuple[str, int]:
 
 
 @st.composite
-def pairs_of_tokens(draw: st.DrawFn, tolerance: float | None) -> tuple[Token, Token]:
+def pairs_of_tokens(draw, tolerance):
     """Return a printed token and an expected one, which are often the same number, or one just within a tolerance."""
     if draw(st.booleans()):
         word = draw(st.sampled_from(WORDS))
@@ -68,7 +68,7 @@ def pairs_of_tokens(draw: st.DrawFn, tolerance: float | None) -> tuple[Token, To
     return draw(spelled(wanted + off)), draw(spelled(wanted))
 
 
-def are_the_same(printed: Token, expected: Token, tolerance: float | None, ignore_case: bool) -> bool:
+def are_the_same(printed, expected, tolerance, ignore_case):
     """Read the rule a second time, with fractions."""
     if ignore_case and printed.text.casefold() == expected.text.casefold():
         return True
@@ -80,9 +80,7 @@ def are_the_same(printed: Token, expected: Token, tolerance: float | None, ignor
 
 
 @given(data=st.data(), tolerance=st.sampled_from((None, 0.0, 1e-6, 0.001, 0.1, 5.0)), ignore_case=st.booleans())
-def test_outputs_are_compared_token_by_token_as_text_or_as_numbers(
-    data: st.DataObject, tolerance: float | None, ignore_case: bool
-) -> None:
+def test_outputs_are_compared_token_by_token_as_text_or_as_numbers(data, tolerance, ignore_case):
     pairs = data.draw(st.lists(pairs_of_tokens(tolerance), max_size=4))
     printed = [token.text for token, _ in pairs]
     expected = [token.text for _, token in pairs]
@@ -118,7 +116,5 @@ def test_outputs_are_compared_token_by_token_as_text_or_as_numbers(
         ("12", "1 2", None, False),
     ],
 )
-def test_numbers_may_have_any_size_and_no_digit_is_lost(
-    printed: str, expected: str, tolerance: float | None, same: bool
-) -> None:
+def test_numbers_may_have_any_size_and_no_digit_is_lost(printed, expected, tolerance, same):
     assert same_tokens(printed, expected, tolerance=tolerance) == same

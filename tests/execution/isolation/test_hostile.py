@@ -47,7 +47,7 @@ HONEST = Program(
 )
 
 
-def listening(kind: socket.SocketKind) -> socket.socket:
+def listening(kind):
     listener = socket.socket(socket.AF_INET, kind)
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
@@ -56,14 +56,14 @@ def listening(kind: socket.SocketKind) -> socket.socket:
     return listener
 
 
-def leftovers(name: str) -> set[str]:
+def leftovers(name):
     """What the hostile programs would leave in shared places."""
     folders = [Path(name) for name in ("/dev/shm", "/tmp", "/var/tmp", tempfile.gettempdir())]
     paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     return {str(path) for path in paths if path.name == name}
 
 
-def shared_memory_segments() -> str:
+def shared_memory_segments():
     """All with the key that the hostile program asks for."""
     lines = [line for kind in ("shm", "msg", "sem") for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()]
     return "".join(line for line in lines if line.split()[0] == "4711")

@@ -2,7 +2,6 @@
 
 import sys
 import venv
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory):
     """A virtual environment with one package, and beside it a folder of the project's and one that is not."""
     folder = tmp_path_factory.mktemp("project")
     venv.create(folder / "env", symlinks=True)
@@ -28,29 +27,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def script(text: str, environment: str | None = "own") -> ScriptTest:
+def script(text, environment="own"):
     return ScriptTest(module="solution", files={"t.py": text}, run="t.py", environment=environment)
 
 
 @pytest.fixture(scope="module")
-def executor(project: Path):
+def executor(project):
     python, source = str(project / "env/bin/python"), str(project / "source")
     environments = {"own": Environment(python, (source,)), "other": Environment(python, (source,))}
     with Executor(LIMITS, workers=1, environments=environments) as executor:
         yield executor
 
 
-def verdict(executor: Executor, text: str, environment: str | None = "own") -> str:
+def verdict(executor, text, environment="own"):
     outcome = executor.run_one(Program("x = 1", (script(text, environment),)))
     return outcome.verdict
 
 
-def test_a_test_sees_its_environments_packages_and_folders(executor: Executor) -> None:
+def test_a_test_sees_its_environments_packages_and_folders(executor):
     assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
     assert verdict(executor, "import only_there", None) == "infra_error"
 
 
-def test_an_environment_may_be_a_link_to_one_elsewhere(project: Path, tmp_path: Path) -> None:
+def test_an_environment_may_be_a_link_to_one_elsewhere(project, tmp_path):
     (tmp_path / "mine.py").write_text("VALUE = 9\n")
     (tmp_path / ".venv").symlink_to(project / "env")
     own = Environment(str(tmp_path / ".venv/bin/python"), (str(tmp_path),))
@@ -58,7 +57,7 @@ def test_an_environment_may_be_a_link_to_one_elsewhere(project: Path, tmp_path: 
         assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 9)") == "passed"
 
 
-def test_it_sees_none_of_our_packages(executor: Executor) -> None:
+def test_it_sees_none_of_our_packages(executor):
     assert verdict(executor, "import numpy") == "infra_error"
     assert verdict(executor, "import numpy", None) == "passed"
 
@@ -72,7 +71,7 @@ def test_it_sees_none_of_our_packages(executor: Executor) -> None:
         "import os; os.fork()",
     ],
 )
-def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, attack: str) -> None:
+def test_isolation_is_as_strong_as_elsewhere(executor, project, attack):
     text = attack.format(secret=str(project / "secret"), source=str(project / "source"))
     assert verdict(executor, text) == "exception"
     assert (project / "source/mine.py").read_text() == "VALUE = 8\n"
@@ -86,7 +85,7 @@ def test_isolation_is_as_strong_as_elsewhere(executor: Executor, project: Path, 
         (Environment(sys.executable, ("/no/such/folder",)), "/no/such/folder: no such folder"),
     ],
 )
-def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment: Environment, message: str) -> None:
+def test_an_interpreter_that_cannot_be_used_is_a_users_error(environment, message):
     unusable = Executor(LIMITS, workers=1, environments={"own": environment})
     with unusable as executor, pytest.raises(ConfigError, match=message):
         executor.run_one(Program("x = 1", (script("pass"),)))
@@ -97,9 +96,7 @@ READS = "def f(path):\n    with open(path) as file: return file.read()"
 
 
 @pytest.mark.parametrize("namespaces", [True, False], ids=["A", "B"])
-def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone(
-    namespaces: bool, tmp_path: Path
-) -> None:
+def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone(namespaces, tmp_path):
     note = tmp_path / "note"
     note.write_text("mine")
     other = Environment(sys.executable, (str(tmp_path),), preload=("xml.dom.minidom",))
@@ -116,7 +113,7 @@ def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone
     assert found == ["passed", "passed", "wrong_answer", "exception"]
 
 
-def test_a_temporary_folder_is_the_programs_own_and_gone_with_it() -> None:
+def test_a_temporary_folder_is_the_programs_own_and_gone_with_it():
     setup = (
         "import os, tempfile\nos.makedirs('../tmp', exist_ok=True)\nos.environ['TMPDIR'] = os.path.abspath('../tmp')"
     )

@@ -10,14 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.isolation.pid_namespace import Processes
@@ -51,7 +50,7 @@ def shell(command):
 EPERM, EACCES, ECONNREFUSED, EROFS, ENOENT = 1, 13, 111, 30, 2
 
 
-def program(body: str, expected: object = 4, *, environment: str = "processes", setup: str = "") -> Program:
+def program(body, expected=4, *, environment="processes", setup=""):
     """A function body and what it must return."""
     lines = "".join(f"    {line}\n" for line in body.strip("\n").splitlines())
     test = IoTest(call="f()", expected=repr(expected))
@@ -59,7 +58,7 @@ def program(body: str, expected: object = 4, *, environment: str = "processes", 
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     """Tier A as it is here."""
     if BWRAP.problem:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
@@ -68,7 +67,7 @@ def executor() -> Iterator[Executor]:
 
 
 @pytest.fixture(scope="module", params=["all layers", "without Landlock"])
-def either(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def either(request):
     """Tier A as it is here, and as it is on a kernel that lacks Landlock."""
     if BWRAP.problem:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
@@ -82,7 +81,7 @@ def either(request: pytest.FixtureRequest) -> Iterator[Executor]:
         yield executor
 
 
-def run(executor: Executor, *programs: Program) -> list[Outcome]:
+def run(executor, *programs):
     """Outcomes; afterwards nothing but the zygotes is alive."""
     found = outcomes_of(executor, programs)
     alive = [child for pid in worker_pids(executor) for child in psutil.Process(pid).children(recursive=True)]
@@ -90,7 +89,7 @@ def run(executor: Executor, *programs: Program) -> list[Outcome]:
     return found
 
 
-def passes(executor: Executor, body: str, expected: object, setup: str = "") -> None:
+def passes(executor, body, expected, setup=""):
     (outcome,) = run(executor, program(body, expected, setup=setup))
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
@@ -140,7 +139,7 @@ return subprocess.check_output("./script")
 
 
 @pytest.mark.parametrize(("body", "expected"), ALLOWED.values(), ids=ALLOWED)
-def test_a_program_may_have_processes(executor: Executor, body: str, expected: object) -> None:
+def test_a_program_may_have_processes(executor, body, expected):
     passes(executor, body, expected)
 
 
@@ -169,11 +168,11 @@ def talk(family, address, kind=socket.SOCK_STREAM):
         "socket.AF_UNIX, '\\0abstract'",
     ],
 )
-def test_its_processes_may_talk_to_each_other(executor: Executor, how: str) -> None:
+def test_its_processes_may_talk_to_each_other(executor, how):
     passes(executor, f"return talk({how})", b"hello", setup=TALK)
 
 
-def test_elsewhere_all_of_it_is_refused() -> None:
+def test_elsewhere_all_of_it_is_refused():
     body = """
 open("s", "w").close()
 os.utime("s", (1, 2))
@@ -190,7 +189,7 @@ return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: 
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-def test_without_namespaces_it_is_refused() -> None:
+def test_without_namespaces_it_is_refused():
     body = "return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: os.kill(os.getppid(), 0))]"
     with Executor(LIMITS, workers=1, namespaces=False, environments=ENVIRONMENTS) as executor:
         outcome = executor.run_one(program(body, [EPERM] * 3))
@@ -208,7 +207,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-def test_a_bomb_is_noticed_and_named(executor: Executor, bomb: str) -> None:
+def test_a_bomb_is_noticed_and_named(executor, bomb):
     pids = worker_pids(executor)
     hostile, honest = run(executor, program(bomb), program("return 4"))
     assert hostile.verdict == "crash"
@@ -226,14 +225,14 @@ def test_a_bomb_is_noticed_and_named(executor: Executor, bomb: str) -> None:
     ],
     ids=["at once", "one after the other", "daemon"],
 )
-def test_the_cpu_time_of_all_processes_counts(executor: Executor, body: str) -> None:
+def test_the_cpu_time_of_all_processes_counts(executor, body):
     limit_s = 0.4
     (outcome,) = run(executor, replace(program(body), cpu_s=limit_s))
     assert (outcome.verdict, outcome.feedback[:24]) == ("timeout", "time limit of 0.4 s exce")
     assert limit_s <= outcome.cpu_s < 2 * limit_s
 
 
-def test_shared_memory_is_bounded_and_emptied(executor: Executor) -> None:
+def test_shared_memory_is_bounded_and_emptied(executor):
     fill = "for n in range(99): open(f'/dev/shm/{n}', 'wb').write(bytes(10**6))\nreturn 4"
     fills = "open('/dev/shm/small', 'w').write('x')\nreturn 4"
     found = run(executor, program(fill), program(fills), program("return os.listdir('/dev/shm')", []))
@@ -243,7 +242,7 @@ def test_shared_memory_is_bounded_and_emptied(executor: Executor) -> None:
 # What would go on
 
 
-def test_a_daemon_ends_with_its_program_and_writes_nothing_later(executor: Executor) -> None:
+def test_a_daemon_ends_with_its_program_and_writes_nothing_later(executor):
     leave = """
 if os.fork() == 0:
     os.setsid()
@@ -266,7 +265,7 @@ return [os.listdir("/job"), os.listdir("/dev/shm"), sum(name.isdigit() for name 
 
 
 @pytest.mark.slow
-def test_processes_end_with_the_supervisor() -> None:
+def test_processes_end_with_the_supervisor():
     if BWRAP.problem:
         pytest.skip(BWRAP.problem)
     mark = f"98765.{os.getpid()}"
@@ -282,7 +281,7 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
     executor.run_one(sleeps)
 """
 
-    def sleepers() -> int:
+    def sleepers():
         return sum(mark in made.info["cmdline"] for made in psutil.process_iter(["cmdline"]) if made.info["cmdline"])
 
     with subprocess.Popen([sys.executable, "-c", supervisor], cwd=ROOT) as started:
@@ -300,7 +299,7 @@ with Executor(Limits(wall_s=99), workers=1, environments=environments) as execut
 # What is out of reach
 
 
-def test_the_zygote_cannot_be_signalled(either: Executor) -> None:
+def test_the_zygote_cannot_be_signalled(either):
     run(either, program("return 4"))
     pids = worker_pids(either)
     attacks = """
@@ -318,7 +317,7 @@ return found + [shell("kill -9 1; kill -9 -1; kill -STOP 1; kill -INT 1; echo al
     assert worker_pids(either) == pids
 
 
-def test_the_zygote_and_the_harness_cannot_be_read_traced_or_changed(either: Executor) -> None:
+def test_the_zygote_and_the_harness_cannot_be_read_traced_or_changed(either):
     body = """
 def refused(action):
     try:
@@ -347,7 +346,7 @@ return [key for key, refused in found.items() if not refused]
     passes(either, body, [])
 
 
-def test_no_namespaces_mounts_or_other_sockets(either: Executor) -> None:
+def test_no_namespaces_mounts_or_other_sockets(either):
     body = """
 found = [call(272, 0x10000000), call(272, 0x20000), call(165, 0, 0, 0, 0, 0), call(56, 0x10000011, 0, 0, 0, 0)]
 found += [call(56, 0x40000011, 0, 0, 0, 0), call(56, 0x8011, 0, 0, 0, 0), call(308, 0, 0), call(321, 0, 0, 0)]
@@ -359,7 +358,7 @@ return found + [call(435, 0, 0), call(425, 1, 0), shell("unshare -r true 2>&1 | 
     passes(either, body, [EPERM] * 16 + [38, 38, "1"])
 
 
-def test_nothing_answers_from_outside(either: Executor) -> None:
+def test_nothing_answers_from_outside(either):
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX) as abstract,
@@ -383,7 +382,7 @@ return [connect("127.0.0.1"), connect({address!r}), connect("10.0.0.1"), abstrac
                 listener.recv(1) if listener is udp else listener.accept()
 
 
-def test_no_file_of_the_users_and_none_outside_can_be_written(either: Executor, tmp_path: Path) -> None:
+def test_no_file_of_the_users_and_none_outside_can_be_written(either, tmp_path):
     (tmp_path / "secret").write_text("canary")
     hidden = ["/etc/shadow", "/etc/passwd", str(ROOT / "pyproject.toml"), str(ROOT / "iterpref_core/records/errors.py")]
     hidden += [str(Path.home() / name) for name in (".bashrc", ".profile", ".ssh", ".gitconfig")]
@@ -406,7 +405,7 @@ return shown + made + changed
     passes(either, body, [])
 
 
-def test_no_program_has_more_privileges(either: Executor) -> None:
+def test_no_program_has_more_privileges(either):
     body = """
 import shutil
 shutil.copy("/usr/bin/id", "mine")
@@ -456,9 +455,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize(("body", "verdicts"), FORGERIES.values(), ids=FORGERIES)
-def test_only_the_process_that_was_started_reports(
-    executor: Executor, body: str, verdicts: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_process_that_was_started_reports(executor, body, verdicts, monkeypatch):
     if verdicts == {"timeout"}:  # it does nothing until the limit of real time
         monkeypatch.setattr(executor, "limits", replace(LIMITS, wall_s=3))
     hostile, honest = run(executor, program(body), program("return 4"))
@@ -466,6 +463,6 @@ def test_only_the_process_that_was_started_reports(
     assert honest.verdict == "passed"
 
 
-def test_the_zygote_ends_nobody_outside_a_namespace() -> None:
+def test_the_zygote_ends_nobody_outside_a_namespace():
     with pytest.raises(RuntimeError, match="not the first process"):
         Processes(1, 0)

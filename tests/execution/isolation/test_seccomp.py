@@ -15,7 +15,7 @@ EPERM = 1
 ENOSYS = 38
 
 
-def run(program: bytes, number: int, machine: int) -> int:
+def run(program, number, machine):
     """Return the decision of a filter on a system call, all of whose arguments are 0."""
     data = struct.pack("=iIQ6Q", number, machine, 0, *[0] * 6)
     at = 0
@@ -39,9 +39,7 @@ def run(program: bytes, number: int, machine: int) -> int:
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("processes", [False, True])
 @pytest.mark.parametrize("metadata", [False, True])
-def test_each_number_has_the_decision_of_its_table(
-    machine: str, processes: bool, metadata: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_number_has_the_decision_of_its_table(machine, processes, metadata, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine)
     program = seccomp._compile(processes=processes, metadata=metadata)
     allowed = syscalls.numbers(syscalls.ALLOWED)

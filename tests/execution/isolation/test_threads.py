@@ -1,7 +1,5 @@
 """Threads of a program: how many it may have, and that a program with too many harms no other."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
@@ -19,21 +17,21 @@ ONE_AT_A_TIME = pytest.mark.xdist_group("hostile with processes")
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=ONE_AT_A_TIME) for name in "AB"])
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def executor(request):
     if request.param == "A" and BWRAP.problem:
         pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
         yield executor
 
 
-def program(code: str, expected: object) -> Program:
+def program(code, expected):
     return Program(code, (IoTest(call="f()", expected=repr(expected)),))
 
 
 HONEST = program("def f(): return 4", 4)
 
 
-def test_a_program_may_have_two_hundred_threads(executor: Executor) -> None:
+def test_a_program_may_have_two_hundred_threads(executor):
     code = """
 import threading
 threading.stack_size(2**16)
@@ -65,7 +63,7 @@ def f():
 """
 
 
-def test_a_program_with_too_many_threads_is_ended_and_harms_no_other(executor: Executor) -> None:
+def test_a_program_with_too_many_threads_is_ended_and_harms_no_other(executor):
     bomb = Program(BOMB, HONEST.tests)
     found = outcomes_of(executor, [HONEST, bomb, HONEST, bomb, *[HONEST] * 20])
     pids = worker_pids(executor)
@@ -75,7 +73,7 @@ def test_a_program_with_too_many_threads_is_ended_and_harms_no_other(executor: E
     assert worker_pids(executor) == pids
 
 
-def test_thirty_two_threads_fit_into_the_memory_limit(executor: Executor) -> None:
+def test_thirty_two_threads_fit_into_the_memory_limit(executor):
     code = """
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -91,7 +89,7 @@ def f():
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-def test_threads_of_a_script_count_too(executor: Executor) -> None:
+def test_threads_of_a_script_count_too(executor):
     script = Program(f"{BOMB}f()", (StdinTest(input="", output=""),))
     (outcome,) = outcomes_of(executor, [script])
     assert (outcome.verdict, f"or {MAX_THREADS} threads" in outcome.feedback) == ("crash", True)

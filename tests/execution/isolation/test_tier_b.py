@@ -1,8 +1,6 @@
 """Tier B: what a program can learn of files and processes that it may not read; SECURITY.md says the same."""
 
 import errno
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -42,7 +40,7 @@ IS_REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outside")
     secret = folder / "secret"
     secret.write_text("canary")
@@ -52,13 +50,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
         yield executor
 
 
 @pytest.mark.parametrize(("expression", "expected"), (IS_TOLD | IS_REFUSED).values(), ids=IS_TOLD | IS_REFUSED)
-def test_what_a_program_is_told(executor: Executor, folder: Path, expression: str, expected: object) -> None:
+def test_what_a_program_is_told(executor, folder, expression, expected):
     for name, path in (("SECRET", folder / "secret"), ("LINK", folder / "link"), ("FOLDER", folder)):
         expression = expression.replace(name, repr(str(path)))
     program = Program(HELPERS.format(expression), (IoTest(call="f()", expected=repr(expected)),))
@@ -66,7 +64,7 @@ def test_what_a_program_is_told(executor: Executor, folder: Path, expression: st
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
-def test_files_can_be_copied_with_their_attributes(executor: Executor) -> None:
+def test_files_can_be_copied_with_their_attributes(executor):
     code = """
 import os, shutil
 def f():

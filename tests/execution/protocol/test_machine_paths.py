@@ -2,14 +2,13 @@
 
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
-from iterpref_core.records import AssertTest, IoTest, StdinTest, Test
+from iterpref_core.records import AssertTest, IoTest, StdinTest
 from tests.engines import outcomes_of
 from tests.execution.tiers import BWRAP
 from tests.settings import ROOT
@@ -35,7 +34,7 @@ CALLED = {
     "somebody's path": ("def f(): return '/home/user//x', '/lib/x'", "('/home/user//x', '/lib/x')"),
 }
 CALL = IoTest(call="f()", expected="1")
-PROGRAMS: dict[str, tuple[str, Test, str]] = {
+PROGRAMS = {
     **{name: (code, CALL, feedback) for name, (code, feedback) in CALLED.items()},
     "assertion": ("import os\ndef f(): return os.__file__", AssertTest(code="assert f() == 1, f()"), "lib/os.py"),
     "script": (
@@ -53,7 +52,7 @@ PROGRAMS: dict[str, tuple[str, Test, str]] = {
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> list[dict[str, Outcome]]:
+def outcomes():
     """What all programs did, in each tier that can be had."""
     found = []
     for namespaces in [True, False] if not BWRAP.problem else [False]:
@@ -64,7 +63,7 @@ def outcomes() -> list[dict[str, Outcome]]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_feedback_has_no_path_of_the_machine(outcomes: list[dict[str, Outcome]], name: str) -> None:
+def test_feedback_has_no_path_of_the_machine(outcomes, name):
     texts = {one[name].feedback for one in outcomes}
     assert len(texts) == 1, texts
     (text,) = texts
@@ -73,7 +72,7 @@ def test_feedback_has_no_path_of_the_machine(outcomes: list[dict[str, Outcome]],
         assert path not in text
 
 
-def test_a_projects_folder_is_called_by_its_name(tmp_path: Path) -> None:
+def test_a_projects_folder_is_called_by_its_name(tmp_path):
     project = tmp_path / "shop"
     project.mkdir()
     (project / "cart.py").write_text("total = 1\n")
@@ -83,7 +82,7 @@ def test_a_projects_folder_is_called_by_its_name(tmp_path: Path) -> None:
     assert "cannot import name 'nope' from 'cart' (shop/cart.py)" in outcome.feedback
 
 
-def test_only_whole_paths_have_names() -> None:
+def test_only_whole_paths_have_names():
     paths = MachinePaths([("/job", "."), ("/job/w", "."), ("/", "root")])
     assert paths.hide({"a": ["/job/w/x", "/job/wx", "/jobs", "x/job", "/job"], "b": 3}) == {
         "a": ["./x", "./wx", "/jobs", "x/job", "."],

@@ -1,11 +1,9 @@
 # ruff: noqa: E501 - tables of tests
 """Readings of tests: the checks that take their place, or why they run inside."""
 
-from collections.abc import Mapping
-
 import pytest
 
-from iterpref_core.execution.reading.readings import Reading, read_asserts, read_expression, read_file
+from iterpref_core.execution.reading.readings import read_asserts, read_expression, read_file
 
 ASSERT = {
     "assert f([1, -2], k='a') == {1: (2.0, None)}, 'why'": "f([1, -2], k='a'): {1: (2.0, None)}",
@@ -178,7 +176,7 @@ CASE = "class T(unittest.TestCase):\n    def test_a(self):\n        "
 FUNCTION = "import pytest\nfrom solution import f, S\ndef test_a():\n    "
 
 
-def whole(kind: str, source: str) -> str:
+def whole(kind, source):
     """Return the source of a test of a table."""
     if kind == "unittest" and not source.startswith(("class ", "@")):
         return CASE + source.replace("\n", "\n        ")
@@ -187,7 +185,7 @@ def whole(kind: str, source: str) -> str:
     return source
 
 
-def text(reading: Reading) -> str:
+def text(reading):
     """Return a reading as the tables have it: `before -> expression: expected / ...`."""
     if not reading.checks:
         return f"inside: {reading.why_inside}{reading.problem}"
@@ -199,7 +197,7 @@ def text(reading: Reading) -> str:
     return " / ".join(parts)
 
 
-def rows(kind: str, table: Mapping[str, str]) -> list[object]:
+def rows(kind, table):
     return [pytest.param(kind, *row, id=f"{kind} {number}") for number, row in enumerate(table.items())]
 
 
@@ -207,7 +205,7 @@ def rows(kind: str, table: Mapping[str, str]) -> list[object]:
     ("kind", "source", "wanted"),
     [*rows("assert", ASSERT), *rows("unittest", UNITTEST), *rows("pytest", PYTEST), *rows("script", SCRIPT)],
 )
-def test_a_test_is_read_as_checks_or_runs_inside(kind: str, source: str, wanted: str) -> None:
+def test_a_test_is_read_as_checks_or_runs_inside(kind, source, wanted):
     if kind == "assert":
         (reading,) = read_asserts((source,), "")
     else:
@@ -230,18 +228,18 @@ ANEW = "inside: a name of the setup, which the program may bind anew"
         ("no Python", "assert f(2) == 4", "f(2): 4"),
     ],
 )
-def test_names_of_a_setup_are_a_librarys_or_the_tests_own(setup: str, source: str, wanted: str) -> None:
+def test_names_of_a_setup_are_a_librarys_or_the_tests_own(setup, source, wanted):
     assert text(read_asserts((source,), setup)[0]) == wanted
 
 
-def test_a_comparison_names_the_builtins_that_it_means() -> None:
+def test_a_comparison_names_the_builtins_that_it_means():
     test = "assert isinstance(f(1), list)\nassert abs(f(2) - 3) < 1\nassert type(f(3)) is int\nassert f(4) == 5"
     checks = read_asserts((test,), "")[0].checks
     named = [sorted(check.condition.builtins) if check.condition else [] for check in checks]
     assert named == [["isinstance", "list"], ["abs"], ["int", "type"], []]
 
 
-def test_assert_tests_share_their_names() -> None:
+def test_assert_tests_share_their_names():
     tests = ("xs = [3, 1]\nassert f(xs) == [1, 3]", "assert xs == [3, 1]")
     assert [text(reading) for reading in read_asserts(tests, "")] == ["xs = [3, 1] -> f(xs): [1, 3]", "xs: [3, 1]"]
     beside = (*tests, "for x in xs: y = x", "assert y == f(1)")
@@ -264,7 +262,7 @@ def test_assert_tests_share_their_names() -> None:
         ("x = f(1)\nassert x == 4", "x"),
     ],
 )
-def test_people_are_shown_literals_and_functions_in_the_place_of_names(source: str, shown: str) -> None:
+def test_people_are_shown_literals_and_functions_in_the_place_of_names(source, shown):
     assert read_asserts((source,), "")[0].checks[0].shown == shown
 
 
@@ -273,5 +271,5 @@ def test_people_are_shown_literals_and_functions_in_the_place_of_names(source: s
     [("f(2)", True), (" f(2)", True), ("sorted(f(2))", True), ("S().f(2)", True), ("f(2) == 4", False), ("f(g(2))", True),
      ("f(2)[0]", True), ("[f(2)]", False), ("", False), ("(", False), ("same(f(2), 4)", True), ("g(f(2) == 4)", False)],
 )  # fmt: skip
-def test_an_expression_is_the_solutions_value_or_one_that_the_test_makes(source: str, is_the_solutions: bool) -> None:
+def test_an_expression_is_the_solutions_value_or_one_that_the_test_makes(source, is_the_solutions):
     assert read_expression(source, "") == is_the_solutions

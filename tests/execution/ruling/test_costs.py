@@ -4,9 +4,7 @@ import contextlib
 import math
 import time
 import tracemalloc
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -32,16 +30,16 @@ ONE_HASH = 2**61 - 1
 """Multiples of it have the hash 0."""
 
 
-def nested(opening: str, closing: str, depth: int) -> str:
+def nested(opening, closing, depth):
     return opening * depth + closing * depth
 
 
-def filled(part: str, separator: str = "") -> str:
+def filled(part, separator=""):
     """Return a part, as often as there is room for it."""
     return separator.join([part] * (SIZE // len(part + separator)))
 
 
-def of_one_hash(items: int, opening: str, closing: str) -> str:
+def of_one_hash(items, opening, closing):
     """Return sets, or dictionaries, of long tuples with one hash, which are alike to their last number."""
     most = "1.5," * (SIZE // items // 4 - 12)
     tuples = [f'{{"t":[{most}{n * ONE_HASH}]}}' for n in range(items)]
@@ -99,7 +97,7 @@ EXPECTED = [expect(source, atol) for source in ("[1]", "{1, 2}", "{1: 2}", "0.5"
 PATHS = MachinePaths([("/home/me/lib/python3.11", "lib"), ("/tmp/x7/w", "."), ("/usr", "usr")])
 
 
-def seconds(function: Callable[[], Any]) -> float:
+def seconds(function):
     """Return the CPU seconds that a function takes."""
     start = time.process_time()
     with contextlib.suppress(*MALFORMED):  # an end, too
@@ -107,7 +105,7 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def plain_loop() -> int:
+def plain_loop():
     """Add up as many numbers as there are characters."""
     total = 0
     for number in range(SIZE):
@@ -115,7 +113,7 @@ def plain_loop() -> int:
     return total
 
 
-def cost(function: Callable[[], Any]) -> float:
+def cost(function):
     """Return the CPU time of a function in plain loops; the least of several runs, since a machine may be busy."""
     least = math.inf
     for _ in range(RUNS):
@@ -127,13 +125,13 @@ def cost(function: Callable[[], Any]) -> float:
 
 @pytest.mark.parametrize("name", TOKENS)
 @pytest.mark.parametrize("ignore_case", [False, True])
-def test_outputs_are_compared_in_time(name: str, ignore_case: bool) -> None:
+def test_outputs_are_compared_in_time(name, ignore_case):
     printed, expected, tolerance = TOKENS[name]
     assert cost(lambda: first_difference(printed, expected, tolerance=tolerance, ignore_case=ignore_case)) < BUDGET
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_values_are_read_shown_and_compared_in_time(name: str) -> None:
+def test_values_are_read_shown_and_compared_in_time(name):
     text = VALUES[name]
     assert cost(lambda: decode(text)) < BUDGET
     try:
@@ -151,7 +149,7 @@ def test_values_are_read_shown_and_compared_in_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_texts_are_made_ready_for_people_in_time(name: str) -> None:
+def test_texts_are_made_ready_for_people_in_time(name):
     text = TEXTS[name]
     facts = {"type": text, "message": text, "line": 1, "test_line": 1}
     for function in (
@@ -168,12 +166,12 @@ def test_texts_are_made_ready_for_people_in_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", [b"\n", b"k 0 value 0 1\n", b"k " + b"9" * 4000 + b" value 0 1\n", b" ", b"x"])
-def test_reports_are_told_apart_in_time(line: bytes) -> None:
+def test_reports_are_told_apart_in_time(line):
     channel = line * (SIZE // len(line))
     assert cost(lambda: list(parse_channel(channel, "k"))) < BUDGET
 
 
-def ruled(program: Program, channel: bytes) -> Any:
+def ruled(program, channel):
     answer = Answer(AnswerHead("", 0, 0.0, 0, worn=False), MachinePaths([("/job", ".")]), b"", channel)
     return rule(program, plan_of(program).steps, Limits(), answer, "k")
 
@@ -195,14 +193,14 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_forged_report_is_no_pass(name: str) -> None:
+def test_a_forged_report_is_no_pass(name):
     for test in (IoTest(call="f(1)", expected="2"), RAISES):
         outcome = ruled(Program("", (test,)), b"k -1 loaded 0 \n" + FORGED[name])
         assert outcome.verdict in (["tampered"] if "key" in name else ["tampered", "wrong_answer", "exception"])
         assert len(outcome.exception) < 100
 
 
-def test_a_report_that_no_value_needs_is_not_decoded() -> None:
+def test_a_report_that_no_value_needs_is_not_decoded():
     channel = b"k -1 loaded 0 \nk 0 value 0 [" + b"[]," * MAX_REPORT + b"[]]\n"
     tracemalloc.start()
     outcome = ruled(Program("", (IoTest(call="f(1)", expected="1"),)), channel)

@@ -1,12 +1,10 @@
 """Stdin tests: scripts on a real console, in both tiers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program, check_tests
+from iterpref_core.execution import Executor, Limits, Program, check_tests
 from iterpref_core.records import IoTest, Problem, StdinTest
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.input_files import LinePlace
@@ -20,13 +18,13 @@ LIMITS = Limits(cpu_s=0.4, wall_s=60, memory_mb=512)
 
 
 @pytest.fixture(scope="module", params=tiers("console"))
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def executor(request):
     with Executor(LIMITS, workers=1, namespaces=request.param == "A") as executor:
         assert executor.isolation.startswith(request.param)
         yield executor
 
 
-def run(executor: Executor, code: str, given: str = "3\n4\n", output: str = "7\n", **options: object) -> Outcome:
+def run(executor, code, given="3\n4\n", output="7\n", **options):
     """The outcome of a script with one test."""
     test = StdinTest.model_validate({"input": given, "output": output} | options)
     return executor.run_one(Program(code, (test,)))
@@ -85,7 +83,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("code", PASSING.values(), ids=PASSING)
-def test_a_script_runs_as_in_python(executor: Executor, code: str) -> None:
+def test_a_script_runs_as_in_python(executor, code):
     outcome = run(executor, code)
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
     assert (outcome.tests_passed, outcome.tests_total) == (1, 1)
@@ -115,13 +113,13 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("code", "verdict", "feedback"), FAILING)
-def test_a_script_fails_for_the_right_reason(executor: Executor, code: str, verdict: str, feedback: str) -> None:
+def test_a_script_fails_for_the_right_reason(executor, code, verdict, feedback):
     outcome = run(executor, code)
     assert (outcome.verdict, outcome.tests_passed) == (verdict, 0), outcome.feedback
     assert feedback in outcome.feedback
 
 
-def test_a_script_that_sleeps_ends_at_the_limit_of_real_time() -> None:
+def test_a_script_that_sleeps_ends_at_the_limit_of_real_time():
     with Executor(replace(LIMITS, wall_s=1), workers=1) as executor:
         outcome = run(executor, "import time\ntime.sleep(99)")
     assert (outcome.verdict, outcome.feedback) == ("timeout", f"no end within 1 s of real time in {GIVEN[:-1]}")
@@ -138,17 +136,17 @@ for descriptor in range(3, 1024):
 
 
 @pytest.mark.parametrize("more", ["", "print(8)", "os._exit(0)", "print(8)\nexit(1)"])
-def test_reports_of_its_own_do_not_help(executor: Executor, more: str) -> None:
+def test_reports_of_its_own_do_not_help(executor, more):
     outcome = run(executor, FORGED + more)
     assert outcome.verdict == ("exited_early" if "exit(1)" in more else "wrong_answer")
 
 
-def test_nothing_but_standard_output_counts(executor: Executor) -> None:
+def test_nothing_but_standard_output_counts(executor):
     assert run(executor, "import sys\nprint(7, file=sys.stderr)").verdict == "wrong_answer"
     assert run(executor, "import os\nos.write(2, b'7')").verdict == "wrong_answer"
 
 
-def test_each_test_is_a_process_of_its_own_with_its_own_limit(executor: Executor) -> None:
+def test_each_test_is_a_process_of_its_own_with_its_own_limit(executor):
     code = "import os, time\nopen('left', 'x').close()\nwhile time.process_time() < 0.2: pass\nprint(int(input()) + 1)"
     tests = tuple(StdinTest(input=f"{n}\n", output=f"{n + 1}\n") for n in (1, 2, 3))
     outcome = executor.run_one(Program(code, tests))
@@ -157,14 +155,14 @@ def test_each_test_is_a_process_of_its_own_with_its_own_limit(executor: Executor
     assert 0.2 <= outcome.slowest_s < 0.4
 
 
-def test_the_first_test_that_fails_decides(executor: Executor) -> None:
+def test_the_first_test_that_fails_decides(executor):
     tests = tuple(StdinTest(input=f"{n}\n", output=f"{n * n}\n") for n in (0, 1, 2, 3))
     outcome = executor.run_one(Program("print(input())", tests))
     assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == ("wrong_answer", 2, 4)
     assert outcome.feedback == "the program, given '2\\n', printed '2\\n', expected '4\\n'"
 
 
-def test_stdin_tests_stand_alone(tmp_path: Path) -> None:
+def test_stdin_tests_stand_alone(tmp_path):
     tests = (IoTest(call="f(1)", expected="2"), StdinTest(input="5", output="6"))
     with pytest.raises(ValueError, match="stdin tests among others"):
         Program("def f(n): return n + 1", tests)
@@ -173,7 +171,7 @@ def test_stdin_tests_stand_alone(tmp_path: Path) -> None:
         check_tests(problem, tmp_path)
 
 
-def test_the_setup_runs_before_and_its_lines_do_not_count(executor: Executor) -> None:
+def test_the_setup_runs_before_and_its_lines_do_not_count(executor):
     test = StdinTest(input="", output="7")
     outcomes = [
         executor.run_one(Program(code, (test,), "import math\n\n"))
@@ -183,7 +181,7 @@ def test_the_setup_runs_before_and_its_lines_do_not_count(executor: Executor) ->
     assert "line 1: nope()" in outcomes[1].feedback
 
 
-def test_long_texts_pass_in_both_directions(executor: Executor) -> None:
+def test_long_texts_pass_in_both_directions(executor):
     text = "".join(f"{number} äöü \u2028\n" for number in range(100_000))
     assert run(executor, "import sys\nprint(sys.stdin.read(), end='')", text, text).verdict == "passed"
     outcome = run(executor, "import sys\nprint(sys.stdin.read().replace('99999', 'x'))", text, text)
@@ -213,14 +211,14 @@ SPLIT = "def check(input, expected, printed):\n    a, b = map(int, printed.split
         ("2", "check = 3", "infra_error", "'int' object is not callable"),
     ],
 )
-def test_a_checker_decides(executor: Executor, printed: str, checker: str, verdict: str, feedback: str) -> None:
+def test_a_checker_decides(executor, printed, checker, verdict, feedback):
     outcome = run(executor, f"print('{printed}')", "7", "3 4", checker=checker)
     assert outcome.verdict == verdict, outcome.feedback
     assert feedback in outcome.feedback
     assert outcome.tests_passed == (verdict == "passed")
 
 
-def test_a_program_never_sees_the_checker_or_what_is_expected(executor: Executor) -> None:
+def test_a_program_never_sees_the_checker_or_what_is_expected(executor):
     look = """
 import gc, os, sys
 secret = "TERCES"
@@ -236,7 +234,7 @@ print([text for text in found if "TERCES" not in text], os.listdir('.'))
     assert run(executor, look, "", "SECRET", checker=checker).verdict == "passed"
 
 
-def test_a_program_that_fails_is_not_shown_to_its_checker(executor: Executor) -> None:
+def test_a_program_that_fails_is_not_shown_to_its_checker(executor):
     accept = "def check(input, expected, printed): return True"
     assert run(executor, "print(7)\nexit(1)", checker=accept).verdict == "exited_early"
     assert run(executor, "while True: pass", checker=accept).verdict == "timeout"
@@ -245,7 +243,7 @@ def test_a_program_that_fails_is_not_shown_to_its_checker(executor: Executor) ->
 # Records
 
 
-def test_a_problem_with_stdin_tests_needs_no_entry_point(executor: Executor) -> None:
+def test_a_problem_with_stdin_tests_needs_no_entry_point(executor):
     line = '{"task_id": "sum", "prompt": "Add.", "tests": [{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}]}'
     problem = parse_record(LinePlace("p.jsonl", 1), line, Problem)
     assert (problem.entry_point, problem.tests[0]) == ("", StdinTest(input="1 2\n", output="3\n"))
@@ -255,13 +253,13 @@ def test_a_problem_with_stdin_tests_needs_no_entry_point(executor: Executor) -> 
 
 
 @pytest.mark.parametrize("more", ['"tolerance": -1', '"tolerance": "NaN"', '"tolerence": 1', '"checker": 3'])
-def test_a_test_that_does_not_fit_is_an_error(more: str) -> None:
+def test_a_test_that_does_not_fit_is_an_error(more):
     test = f'{{"kind": "stdin", "input": "", "output": "", {more}}}'
     line = f'{{"task_id": "sum", "prompt": "Add.", "tests": [{test}]}}'
     with pytest.raises(RecordError, match=r"p\.jsonl:1"):
         parse_record(LinePlace("p.jsonl", 1), line, Problem)
 
 
-def test_lines_of_the_input_end_as_in_python(executor: Executor) -> None:
+def test_lines_of_the_input_end_as_in_python(executor):
     test = StdinTest(input="a\r\nb\rc\n", output="'a\\r' 'b\\rc'")
     assert executor.run_one(Program("print(repr(input()), repr(input()))", (test,))).verdict == "passed"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
 from iterpref_core.records.errors import InputError
 from tests.engines import outcomes_of
 
@@ -26,15 +26,15 @@ def patient():
         yield executor
 
 
-def io(call: str, expected: str) -> IoTest:
+def io(call, expected):
     return IoTest(call=call, expected=expected)
 
 
-def check(code: str) -> AssertTest:
+def check(code):
     return AssertTest(code=code)
 
 
-def run_one(executor: Executor, code: str, *tests: Test, setup: str = ""):
+def run_one(executor, code, *tests, setup=""):
     return executor.run_one(Program(code, tests, setup))
 
 

@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,9 +20,6 @@ from iterpref_core.records.errors import ExecutionError
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT
-
-if TYPE_CHECKING:
-    from ray.cluster_utils import Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +56,7 @@ except ExecutionError as error:
 class Driver:
     """A process that uses the cluster: Ray may end a driver's process, and prints what it likes."""
 
-    def __init__(self, cluster: "Cluster", count: int, **settings: object) -> None:
+    def __init__(self, cluster, count, **settings):
         answers, other_end = os.pipe()
         command = [sys.executable, "-c", DRIVER, str(count), json.dumps(settings), str(other_end)]
         self._process = subprocess.Popen(
@@ -99,7 +94,7 @@ class Driver:
         return rest
 
 
-def program(number: int) -> Program:
+def program(number):
     return Program(f"def f(): return {number}", (IoTest(call="f()", expected=str(number // 3 * 3)),))
 
 
@@ -136,7 +131,7 @@ def test_an_error_on_a_node_is_the_callers(cluster):
         assert "no_such_module" in driver.read()["error"]
 
 
-def evaluate(folder: Path, engine: str) -> None:
+def evaluate(folder, engine):
     changed = {"execution.engine": engine, "execution.workers": 1, "evaluation.benchmarks": ("heldout",)}
     params = with_values(load_params(ROOT / "params.yaml"), changed)
     setting = EvaluationSetting(params, folder / "problems.jsonl", folder / f"cache-{engine}")
@@ -165,7 +160,7 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
         assert (there / path).read_bytes() == (here / path).read_bytes(), path
 
 
-def ingest(folder: Path, engine: str) -> None:
+def ingest(folder, engine):
     execution = load_params(ROOT / "params.yaml").execution.model_copy(update={"engine": engine, "workers": 1})
     source = folder / "in.jsonl"
     store = folder / f"{engine}.sqlite"
@@ -191,7 +186,7 @@ def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(clu
     assert (tmp_path / "ray-dropped.jsonl").read_bytes() == (tmp_path / "local-dropped.jsonl").read_bytes()
 
 
-def on_ray(cluster: "Cluster", function: str, folder: Path) -> None:
+def on_ray(cluster, function, folder):
     """Call a function of this file with a folder, in a process that uses the cluster."""
     script = f"import sys, pathlib; from tests.execution.running.test_ray import {function} as call; "
     command = [sys.executable, "-c", f"{script} call(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]

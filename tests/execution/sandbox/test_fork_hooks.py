@@ -19,7 +19,7 @@ os.wait()
 
 
 @pytest.mark.parametrize(("processes", "printed"), [(True, b"in the child"), (False, b"")])
-def test_hooks_of_a_zygote(processes: bool, printed: bytes) -> None:
+def test_hooks_of_a_zygote(processes, printed):
     runtime = replace(own_runtime(), processes=processes)
     *_, code = command(Plan("B", ()), "sandbox.zygote", "/job", 1, runtime)
     started, _, main = code.rpartition("\n")

@@ -1,33 +1,31 @@
 # ruff: noqa: E501 - tables of programs
 """Tests that run inside: as Python, `unittest` and pytest run them, in one process; what a harness can see is no pass."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program
-from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, StdinTest, Test, UnittestTest
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, StdinTest, UnittestTest
 from tests.execution.tiers import BWRAP
 
 
-def script(source: str, **files: str) -> ScriptTest:
+def script(source, **files):
     return ScriptTest(module="solution", files={"t.py": source} | files, run="t.py")
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=512, file_mb=4), workers=1) as executor:
         yield executor
 
 
-def run(executor: Executor, code: str, *tests: Test, inside: bool | None = True) -> Outcome:
+def run(executor, code, *tests, inside=True):
     return executor.run_one(Program(code, tests, inside=inside))
 
 
 TWO = "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(1), 1)\n    def test_b(self): self.assertEqual(f(2), 4)"
-TESTS: dict[str, Test] = {
+TESTS = {
     "assert": AssertTest(code="for n in (1, 2):\n    assert f(n) == n * n"),
     "unittest": UnittestTest(code=TWO),
     "pytest": PytestTest(
@@ -55,14 +53,14 @@ VISIBLE = {
 
 
 @pytest.mark.parametrize("kind", TESTS)
-def test_a_right_program_passes_inside(executor: Executor, kind: str) -> None:
+def test_a_right_program_passes_inside(executor, kind):
     outcome = run(executor, "def f(x): return x * x", TESTS[kind])
     assert (outcome.verdict, outcome.feedback, outcome.inside) == ("passed", "", 1)
 
 
 @pytest.mark.parametrize("kind", TESTS)
 @pytest.mark.parametrize("name", VISIBLE)
-def test_what_a_harness_sees_is_no_pass(executor: Executor, name: str, kind: str) -> None:
+def test_what_a_harness_sees_is_no_pass(executor, name, kind):
     outcome = run(executor, f"def f(x):\n    {VISIBLE[name]}", TESTS[kind])
     assert outcome.verdict not in ("passed", "infra_error"), outcome
     assert (outcome.verdict == "tampered") == (name == "forges reports")
@@ -85,18 +83,18 @@ REPLACED = {
 
 
 @pytest.mark.parametrize(("kind", "code"), [(kind, code) for kind, codes in REPLACED.items() for code in codes])
-def test_a_program_that_leaves_tests_out_does_not_pass(executor: Executor, kind: str, code: str) -> None:
+def test_a_program_that_leaves_tests_out_does_not_pass(executor, kind, code):
     code = code if "def f" in code else f"{code}\ndef f(x): return 1"
     assert run(executor, code, TESTS[kind]).verdict not in ("passed", "infra_error")
 
 
-SKIPS: dict[str, Test] = {
+SKIPS = {
     "a case": UnittestTest(code=f"{TWO}\n    @unittest.skip('later')\n    def test_c(self): self.fail()"),
     "a function": PytestTest(
         code="import pytest\nfrom solution import f\n@pytest.mark.skip\ndef test_a(): assert 0\n@pytest.mark.xfail\ndef test_b(): assert f(2) == 5\ndef test_c(): assert f(2) == 4"
     ),
 }
-ALL_SKIPPED: dict[str, Test] = {
+ALL_SKIPPED = {
     "each case": UnittestTest(code="import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n    def test_a(self): f(2)"),
     "each function": PytestTest(code="import pytest\n@pytest.mark.skip\ndef test_a(): assert 0"),
     "no case": UnittestTest(code="import unittest\nclass T(unittest.TestCase): pass"),
@@ -105,14 +103,14 @@ ALL_SKIPPED: dict[str, Test] = {
 }  # fmt: skip
 
 
-def test_a_test_may_skip_a_part_of_itself_but_not_all(executor: Executor) -> None:
+def test_a_test_may_skip_a_part_of_itself_but_not_all(executor):
     for name, test in SKIPS.items():
         assert run(executor, "def f(x): return x * x", test).verdict == "passed", name
     for name, test in ALL_SKIPPED.items():
         assert run(executor, "def f(x): return x * x", test).verdict == "wrong_answer", name
 
 
-def test_all_tests_inside_share_one_process_in_their_order(executor: Executor) -> None:
+def test_all_tests_inside_share_one_process_in_their_order(executor):
     code = "import os\nSEEN = []\ndef f(x):\n    SEEN.append(x)\n    return len(SEEN), os.getpid() == PID\nPID = os.getpid()"
     tests = [AssertTest(code=f"for n in [{n}]:\n    assert f(n) == ({n + 1}, True)") for n in range(5)]
     outcome = run(
@@ -122,7 +120,7 @@ def test_all_tests_inside_share_one_process_in_their_order(executor: Executor) -
 
 
 @pytest.mark.parametrize(("end", "verdict"), [("os._exit(0)", "exited_early"), ("os.abort()", "crash"), ("1 / 0", "exception"), ("exec('while 1: pass')", "timeout")])  # fmt: skip
-def test_a_death_is_the_running_tests(executor: Executor, end: str, verdict: str) -> None:
+def test_a_death_is_the_running_tests(executor, end, verdict):
     tests = [AssertTest(code=f"for n in [{n}]:\n    assert f(n) == {n}") for n in range(4)]
     outcome = run(executor, f"import os\ndef f(x):\n    if x == 2: {end}\n    return x", *tests)
     assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == (verdict, 2, 4)
@@ -131,7 +129,7 @@ def test_a_death_is_the_running_tests(executor: Executor, end: str, verdict: str
 DEEP = "def f(n): return 0 if n == 0 else 1 + f(n - 1)"
 
 
-def test_a_program_may_call_itself_as_deeply_as_in_python(executor: Executor) -> None:
+def test_a_program_may_call_itself_as_deeply_as_in_python(executor):
     assert run(executor, DEEP, IoTest(call="f(990)", expected="990"), inside=None).verdict == "passed"
     assert run(executor, DEEP, AssertTest(code="for n in [990]:\n    assert f(n) == n")).verdict == "passed"
     assert run(executor, f"{DEEP}\nprint(f(990))", StdinTest(input="", output="990"), inside=None).verdict == "passed"
@@ -149,7 +147,7 @@ SOURCE = {
 
 
 @pytest.mark.parametrize("name", SOURCE)
-def test_a_program_has_its_own_source(executor: Executor, name: str) -> None:
+def test_a_program_has_its_own_source(executor, name):
     code, test = SOURCE[name]
     setup = "import math\n\n" if "setup" in name else ""
     for inside in (None, True):
@@ -171,7 +169,7 @@ def f():
 
 @pytest.mark.skipif(bool(BWRAP.problem), reason=f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
 @pytest.mark.named_tier
-def test_modes_and_times_of_files_are_real_in_tier_a() -> None:
+def test_modes_and_times_of_files_are_real_in_tier_a():
     with Executor(Limits(), workers=1, namespaces=True) as executor:
         outcome = run(executor, FILES, IoTest(call="f()", expected="('0o640', 2000.0, 1)"), inside=None)
         assert (outcome.verdict, outcome.feedback) == ("passed", "")
@@ -179,7 +177,7 @@ def test_modes_and_times_of_files_are_real_in_tier_a() -> None:
         assert run(executor, "import os", again, inside=None).verdict == "passed", "the next program finds nothing"
 
 
-def test_a_name_of_a_test_does_not_replace_the_programs_own(executor: Executor) -> None:
+def test_a_name_of_a_test_does_not_replace_the_programs_own(executor):
     code = "def check(x): return x + 1\ndef f(x): return check(x)"
     helper = "def check(g):\n    for n in [1]:\n        assert g(n) == 2\ncheck(f)"
     later = "for n in [2]:\n    assert f(n) == 3"
@@ -191,12 +189,12 @@ def test_a_name_of_a_test_does_not_replace_the_programs_own(executor: Executor) 
 
 
 @pytest.mark.slow
-def test_two_hundred_assertions_inside_cost_at_most_three_times_those_outside(executor: Executor) -> None:
+def test_two_hundred_assertions_inside_cost_at_most_three_times_those_outside(executor):
     """One run holds both measures, of the program's CPU; the smallest of three is compared."""
     tests = tuple(AssertTest(code=f"assert f({n}) == {n * n}") for n in range(200))
     program = Program("def f(x): return x * x", tests)
 
-    def cost(*, inside: bool) -> float:
+    def cost(*, inside):
         outcomes = [run(executor, program.code, *tests, inside=inside) for _ in range(3)]
         assert {(outcome.verdict, outcome.inside) for outcome in outcomes} == {("passed", 200 * inside)}
         return min(outcome.cpu_s for outcome in outcomes)
@@ -205,7 +203,7 @@ def test_two_hundred_assertions_inside_cost_at_most_three_times_those_outside(ex
 
 
 CODE = "def f(x): return x + 1"
-AGAIN: dict[str, Callable[[int], Test]] = {
+AGAIN = {
     "assert": lambda wanted: AssertTest(code=f"x = f(1)\nassert x == {wanted}"),
     "unittest": lambda wanted: UnittestTest(code=f"import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.assertEqual(f(1), {wanted})\n"),
     "pytest": lambda wanted: PytestTest(code=f"from solution import f\ndef test_it(): assert f(1) == {wanted}\n"),
@@ -220,9 +218,7 @@ AGAIN: dict[str, Callable[[int], Test]] = {
 @pytest.mark.parametrize("last", AGAIN)
 @given(before=st.permutations(sorted(AGAIN)))
 @settings(max_examples=2)
-def test_the_last_test_is_itself_whatever_ran_before(
-    executor: Executor, last: str, inside: bool | None, before: list[str]
-) -> None:
+def test_the_last_test_is_itself_whatever_ran_before(executor, last, inside, before):
     """Each form has run before, its own among them, whose module or file has the same name and says something else."""
     right = [AGAIN[form](2) for form in before]
     passed = run(executor, CODE, *right, AGAIN[last](2), inside=inside)
@@ -241,7 +237,7 @@ def test_it(pytestconfig):
 """
 
 
-def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(executor: Executor) -> None:
+def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(executor):
     """The first session takes a configuration that was made before the program came, in another folder."""
     outcome = run(executor, CODE, PytestTest(code=INVOCATION), PytestTest(code=INVOCATION))
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
@@ -255,7 +251,7 @@ def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(e
         ("try:\n    import no_such_one\nexcept ImportError:\n    pass", False),
     ],
 )
-def test_a_test_without_its_package_is_not_run(executor: Executor, imports: str, missing: bool) -> None:
+def test_a_test_without_its_package_is_not_run(executor, imports, missing):
     outcome = run(executor, "def f(x): return x", AssertTest(code=f"{imports}\nassert f(1) == 1"), inside=None)
     if missing:
         assert outcome.feedback == "the test needs package no_such_one, which is not installed"
@@ -265,12 +261,12 @@ def test_a_test_without_its_package_is_not_run(executor: Executor, imports: str,
 
 
 @pytest.mark.parametrize("name", ["solution", "math", "helper"])
-def test_no_program_says_which_package_its_test_lacks(executor: Executor, name: str) -> None:
+def test_no_program_says_which_package_its_test_lacks(executor, name):
     code = f"def f(x): raise ModuleNotFoundError(\"No module named '{name}'\")"
     test = script("import math, helper\nfrom solution import f\nassert f(1) == 1", **{"helper.py": "x = 1"})
     assert run(executor, code, test).verdict == "exception"
 
 
-def test_a_script_that_is_nowhere_is_named_by_its_record() -> None:
+def test_a_script_that_is_nowhere_is_named_by_its_record():
     with pytest.raises(ValueError, match=r"'run' names 't[.]py', which is not in 'files'"):
         ScriptTest(module="solution", files={"s.py": ""}, run="t.py")

@@ -11,18 +11,15 @@ import tempfile
 import traceback
 import types
 import unittest
-from collections.abc import Sequence
 from pathlib import Path
 
 from tests.settings import ROOT
 
-Question = tuple[str, str, str, Sequence[str]]
-"""Kind of the tests, setup, program, and sources of the tests."""
 MOST_S = 30
 """Seconds after which a program counts as one that does not pass."""
 
 
-def passes(questions: Sequence[Question]) -> list[bool]:
+def passes(questions):
     """Return for each question whether its tests pass, in a process and a folder of its own.
 
     The processes are forks of a new interpreter: a fork of this one, which has threads, may wait for ever.
@@ -31,17 +28,16 @@ def passes(questions: Sequence[Question]) -> list[bool]:
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     asked = json.dumps(questions)
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
-    answers: list[bool] = json.loads(done.stdout.splitlines()[-1])
-    return answers
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def _run(kind: str, setup: str, code: str, sources: Sequence[str]) -> None:
+def _run(kind, setup, code, sources):
     """Run tests in the current folder; raise unless they pass."""
     encoding = "latin-1" if "coding: latin-1" in code else "utf-8"
     Path("solution.py").write_text(f"{setup}\n{code}" if setup else code, encoding=encoding)
     sys.path.insert(0, str(Path.cwd()))
     if kind == "assert":
-        import solution  # type: ignore[import-not-found]
+        import solution
 
         module = types.ModuleType("test")
         sys.modules["test"] = module
@@ -64,7 +60,7 @@ def _run(kind: str, setup: str, code: str, sources: Sequence[str]) -> None:
         exec(compile(source, "test_it.py", "exec"), names)
 
 
-def _answer(question: Question) -> bool:
+def _answer(question):
     """Return whether a question's tests pass, in a fork of this process."""
     with tempfile.TemporaryDirectory() as folder:
         child = os.fork()

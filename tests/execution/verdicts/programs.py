@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.execution.program_texts import Parts, read_cases
+from tests.execution.program_texts import read_cases
 
 
 class Case(NamedTuple):
@@ -25,7 +25,7 @@ _KINDS = ("assert", "unittest", "pytest", "script")
 _HERE = Path(__file__).parent
 
 
-def _case(parts: Parts) -> Case:
+def _case(parts):
     tests = tuple(source for title, source in parts if title in _KINDS)
     return Case(parts[0][0], tests, dict(parts))
 

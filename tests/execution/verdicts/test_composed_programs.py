@@ -1,14 +1,11 @@
 """Composed programs and tests, of lists that change and results that are them: plain Python says what is right."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.records import AssertTest, PytestTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, PytestTest, UnittestTest
 
 STEPS = ["xs.sort()", "xs.append(0)", "xs = list(xs)", "xs = xs[::-1]", "LAST.append(xs)", "xs[0] = 7"]
 RESULTS = ["xs", "sorted(xs)", "xs[0]", "None", "LAST", "(xs, xs)", "len(xs)", "[xs]"]
@@ -16,11 +13,11 @@ LINES = ["a = f(xs)", "b = f(xs)", "f(xs)", "xs.append(5)", "ys = xs", "xs = [4,
 ASKED = ["xs", "ys", "a", "b", "f(xs)", "f([3, 2])", "len(xs)", "f(xs)[0]", "sorted(f(xs))"]
 
 
-def indented(lines: list[str], by: int) -> str:
+def indented(lines, by):
     return "\n".join(" " * by + line for line in lines)
 
 
-FORMS: dict[str, Callable[[list[str]], Test]] = {
+FORMS = {
     "assert": lambda lines: AssertTest(code="\n".join(lines)),
     "check": lambda lines: AssertTest(code=f"def check(f):\n{indented(lines, 4)}\ncheck(f)"),
     "unittest": lambda lines: UnittestTest(
@@ -30,9 +27,9 @@ FORMS: dict[str, Callable[[list[str]], Test]] = {
 }
 
 
-def passes(code: str, lines: list[str]) -> bool:
+def passes(code, lines):
     """Say whether plain Python passes statements."""
-    names: dict[str, Any] = {}
+    names = {}
     exec(code, names)
     try:
         exec("\n".join(lines), {"f": names["f"]})
@@ -42,11 +39,11 @@ def passes(code: str, lines: list[str]) -> bool:
 
 
 @st.composite
-def programs_and_tests(draw: st.DrawFn) -> tuple[str, list[str]]:
+def programs_and_tests(draw):
     """Return a program and a test: statements, and assertions that ask for what is so there, or is not."""
     steps = draw(st.lists(st.sampled_from(STEPS), max_size=2))
     code = f"LAST = []\ndef f(xs):\n{indented([*steps, f'return {draw(st.sampled_from(RESULTS))}'], 4)}\n"
-    names: dict[str, Any] = {}
+    names = {}
     exec(code, names)
     lines = ["xs = [3, 1]"]
     exec(lines[0], names)
@@ -65,15 +62,13 @@ def programs_and_tests(draw: st.DrawFn) -> tuple[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     with Executor(Limits(cpu_s=5, wall_s=60), workers=1) as executor:
         yield executor
 
 
 @given(case=programs_and_tests(), form=st.sampled_from(sorted(FORMS)))
-def test_a_composed_program_gets_the_verdict_of_plain_python(
-    executor: Executor, case: tuple[str, list[str]], form: str
-) -> None:
+def test_a_composed_program_gets_the_verdict_of_plain_python(executor, case, form):
     code, lines = case
     outcome = executor.run_one(Program(code, (FORMS[form](lines),)))
     assert outcome.verdict != "infra_error", outcome

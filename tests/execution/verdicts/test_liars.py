@@ -1,14 +1,13 @@
 """No program that lies passes a test outside: in the quick tests each meets three kinds of tests in turn, else all."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome, Program
+from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ruling.steps import plan_of
-from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, Test, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
 from tests.execution.tiers import BWRAP, tiers
 from tests.execution.verdicts.programs import LIARS
 
@@ -22,11 +21,11 @@ CASE = "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n  
 IMPORTS = "import pytest\nfrom solution import f\ndef test_it(): "
 
 
-def script(source: str) -> Test:
+def script(source):
     return ScriptTest(module="solution", files={"t.py": source}, run="t.py")
 
 
-KINDS: dict[str, Test] = {
+KINDS = {
     "call": IoTest(call="f(2)", expected="4"),
     "sorted call": IoTest(call="sorted(f(2))", expected="[4, 9]"),
     "equal": AssertTest(code="assert f(2) == 2 * 2"),
@@ -53,15 +52,15 @@ IN_TURN = 3
 
 
 @pytest.fixture(scope="module", params=TIERS)
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def executor(request):
     with Executor(LIMITS, workers=4, namespaces=request.param == "A") as executor:
         yield executor
 
 
-def fooled(executor: Executor, liar: str, kinds: Sequence[str]) -> list[str]:
+def fooled(executor, liar, kinds):
     """The kinds of tests that a liar passes, or that have no verdict on it."""
 
-    def run(kind: str) -> Outcome:
+    def run(kind):
         return executor.run_one(Program(LIARS[liar], (KINDS[kind],), inside=False))
 
     with ThreadPoolExecutor(4) as threads:
@@ -69,25 +68,25 @@ def fooled(executor: Executor, liar: str, kinds: Sequence[str]) -> list[str]:
     return [kind for kind, outcome in zip(kinds, outcomes, strict=True) if outcome.verdict in ("passed", "infra_error")]
 
 
-def kinds_in_turn(liar: str) -> list[str]:
+def kinds_in_turn(liar):
     kinds, first = list(KINDS), IN_TURN * list(LIARS).index(liar)
     return [kinds[(first + place) % len(kinds)] for place in range(IN_TURN)]
 
 
 @pytest.mark.parametrize("name", LIARS)
-def test_no_liar_passes_three_kinds_of_tests(executor: Executor, name: str) -> None:
+def test_no_liar_passes_three_kinds_of_tests(executor, name):
     assert fooled(executor, name, kinds_in_turn(name)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", BEST_TIER, indirect=True)
 @pytest.mark.parametrize("name", LIARS)
-def test_no_liar_passes_any_other_kind_of_test(executor: Executor, name: str) -> None:
+def test_no_liar_passes_any_other_kind_of_test(executor, name):
     met = kinds_in_turn(name)
     assert fooled(executor, name, [kind for kind in KINDS if kind not in met]) == []
 
 
-def test_each_kind_of_test_is_read_as_checks_and_meets_liars_in_the_quick_tests() -> None:
+def test_each_kind_of_test_is_read_as_checks_and_meets_liars_in_the_quick_tests():
     assert [kind for kind, test in KINDS.items() if plan_of(Program("", (test,))).inside] == []
     met = Counter(kind for name in LIARS for kind in kinds_in_turn(name))
     assert min(met[kind] for kind in KINDS) >= 12

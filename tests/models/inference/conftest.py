@@ -1,27 +1,24 @@
 """Calls that fail are tried four times."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
-from iterpref_core.models.inference.openai_model import OpenAIModel
-from tests.mock_endpoint import MockEndpoint, serve
-from tests.models.inference.endpoints import Ask, opened
+from tests.mock_endpoint import serve
+from tests.models.inference.endpoints import opened
 
 
 @pytest.fixture(autouse=True)
-def _four_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+def _four_attempts(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 4)
 
 
 @pytest.fixture
-def ask() -> Iterator[Ask]:
+def ask():
     """Serves a mock, and opens a backend for it."""
     with ExitStack() as servers:
 
-        def ask(mock: MockEndpoint, **settings: Any) -> OpenAIModel:
+        def ask(mock, **settings):
             return opened(servers.enter_context(serve(mock)), **settings)
 
         yield ask

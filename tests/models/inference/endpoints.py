@@ -2,39 +2,35 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.openai_model import OpenAIModel
 from iterpref_core.records.config import InferenceParams
 from iterpref_core.records.input_files import read_yaml
 from tests.mock_endpoint import Behavior, MockEndpoint
 from tests.settings import section
 
-REPLIES: dict[str, Any] = read_yaml(Path(__file__).with_name("replies.yaml"))
+REPLIES = read_yaml(Path(__file__).with_name("replies.yaml"))
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
-Ask = Callable[..., OpenAIModel]
-"""(mock, **settings) → a model that asks the mock."""
 
 
-def opened(url: str | None, concurrency: int = 8, kind: type[OpenAIModel] = OpenAIModel, **values: Any) -> OpenAIModel:
+def opened(url, concurrency=8, kind=OpenAIModel, **values):
     settings = {"api": "chat", "timeout_s": 20.0, "concurrency": concurrency} | values
     return kind("some-model", section(InferenceParams, backend="openai", base_url=url, **settings))
 
 
-def one(backend: Model, prompt: str = "a prompt", seed: int = 3) -> Completion:
+def one(backend, prompt="a prompt", seed=3):
     return asyncio.run(backend.answer(Request(prompt, seed), SAMPLING))
 
 
-def many(count: int) -> list[Request]:
+def many(count):
     return [Request(f"prompt {number}", number) for number in range(count)]
 
 
-def echo(prompt: str, seed: int) -> str:
+def echo(prompt, seed):
     return f"{prompt} with {seed}"
 
 
@@ -44,11 +40,11 @@ class Scripted(MockEndpoint):
     The script has bodies as bytes, contents of JSON, and functions from a request to a response.
     """
 
-    def __init__(self, *script: Any) -> None:
+    def __init__(self, *script):
         super().__init__(echo, Behavior())
-        self.script, self.bodies = list(script), list[dict[str, Any]]()
+        self.script, self.bodies = list(script), []
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request, body, digest):
         self.bodies.append(json.loads(body))
         if not self.script:
             return await super()._respond(request, body, digest)
@@ -57,19 +53,19 @@ class Scripted(MockEndpoint):
             return web.Response(body=made, content_type="text/event-stream")
         return made(request) if callable(made) else web.json_response(made)
 
-    def _completion(self, asked: dict[str, Any]) -> bytes:
+    def _completion(self, asked):
         return super()._completion({"seed": 0} | asked)
 
 
 class Refusing(Scripted):
     """Refuses calls that have something, with a body of the server's own shape."""
 
-    def __init__(self, has: Callable[[dict[str, Any]], bool], said: Any, code: int = 400) -> None:
+    def __init__(self, has, said, code=400):
         super().__init__()
         self.has, self.said, self.code = has, said, code
         self.refusals = 0
 
-    async def _respond(self, request: web.Request, body: bytes, digest: str) -> web.StreamResponse:
+    async def _respond(self, request, body, digest):
         if self.has(asked := json.loads(body)):
             self.refusals += 1
             self.bodies.append(asked)
@@ -77,18 +73,18 @@ class Refusing(Scripted):
         return await super()._respond(request, body, digest)
 
 
-def refusal(code: int, content: Any, **headers: str) -> Callable[[web.Request], web.Response]:
+def refusal(code, content, **headers):
     return lambda _: web.json_response(content, status=code, headers=headers)
 
 
-def status(number: int, message: str = "no", **error: Any) -> Callable[[web.Request], web.Response]:
+def status(number, message="no", **error):
     return refusal(number, {"error": {"message": message, **error}})
 
 
-def choice(**content: Any) -> dict[str, Any]:
+def choice(**content):
     """Return the reply with one choice."""
     return {"choices": [{"finish_reason": "stop"} | content]}
 
 
-def reply(content: Any, **more: Any) -> dict[str, Any]:
+def reply(content, **more):
     return choice(message={"content": content}, **more)

@@ -2,19 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
-
-import pytest
 
 _API = "/api/models/"
 
 
-def commit_of(folder: Path) -> str:
+def commit_of(folder):
     """The commit that stands for a folder."""
     return hashlib.sha1(str(folder).encode()).hexdigest()
 
@@ -27,7 +23,7 @@ class StandInHub(ThreadingHTTPServer):
         gated: names of models whose files are refused, as to all who have not accepted a license.
     """
 
-    def __init__(self, models: Mapping[str, Mapping[str, Path]], gated: frozenset[str]) -> None:
+    def __init__(self, models, gated):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.models, self.gated = models, gated
 
@@ -35,7 +31,7 @@ class StandInHub(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: StandInHub
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         if not path.startswith(_API):
             name, _, rest = path.removeprefix("/").partition("/resolve/")
@@ -51,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the handler's name for it
 
-    def _send_file(self, name: str, revision: str, file: str) -> None:
+    def _send_file(self, name, revision, file):
         if name in self.server.gated:
             self._refuse(403, "GatedRepo")
         elif (folder := self._folder(name, revision)) is not None:
@@ -62,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._refuse(404, "EntryNotFound", commit)
 
-    def _list_files(self, name: str, revision: str, below: str = "") -> None:
+    def _list_files(self, name, revision, below=""):
         if (folder := self._folder(name, revision)) is None:
             return
         if below:
@@ -73,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         self._answer(json.dumps(files).encode())
 
-    def _folder(self, name: str, revision: str) -> Path | None:
+    def _folder(self, name, revision):
         folders = self.server.models.get(name)
         if folders is None:
             self._refuse(404, "RepoNotFound")
@@ -83,10 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "RevisionNotFound")
         return found
 
-    def _refuse(self, status: int, code: str, headers: Mapping[str, str] | None = None) -> None:
+    def _refuse(self, status, code, headers=None):
         self._answer(b"", {"X-Error-Code": code, **(headers or {})}, status)
 
-    def _answer(self, body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> None:
+    def _answer(self, body, headers=None, status=200):
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -94,12 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_):
         pass
 
 
 @contextmanager
-def serving_hub(models: Mapping[str, Mapping[str, Path]], *gated: str) -> Iterator[str]:
+def serving_hub(models, *gated):
     """Serve models on a free port of loopback; yields the address."""
     with StandInHub(models, frozenset(gated)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -109,7 +105,7 @@ def serving_hub(models: Mapping[str, Mapping[str, Path]], *gated: str) -> Iterat
             server.shutdown()
 
 
-def use_hub(monkeypatch: pytest.MonkeyPatch, address: str, cache: Path) -> None:
+def use_hub(monkeypatch, address, cache):
     """Have the hub's library ask this address, and keep what it gets in this folder."""
     files = address + "/{repo_id}/resolve/{revision}/{filename}"
     values = {"ENDPOINT": address, "HUGGINGFACE_CO_URL_TEMPLATE": files, "HF_HUB_CACHE": str(cache)}

@@ -13,11 +13,11 @@ NOTES = os.environ.get("STAND_IN_NOTES")
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.send_response(200 if self.path == "/health" else 404)
         self.end_headers()
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = os.environ["STAND_IN_ANSWER"]
         choice = {"index": 0, "text": text, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -30,11 +30,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_):
         """Quiet."""
 
 
-def main() -> None:
+def main():
     worker = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
     if NOTES:
         known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}

@@ -1,9 +1,6 @@
 """What a server refuses is left out: asked once, remembered, and said."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +10,7 @@ from iterpref_core.records.config import InferenceParams
 from iterpref_core.records.errors import ConfigError, InputError
 from tests.fake_models import stored
 from tests.mock_endpoint import serve
-from tests.models.inference.endpoints import REPLIES, Ask, Refusing, Scripted, opened
+from tests.models.inference.endpoints import REPLIES, Refusing, Scripted, opened
 from tests.settings import section
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
@@ -21,11 +18,11 @@ REQUEST = Request("a prompt", 3, system="Be brief.")
 GREEDY = Sampling(temperature=0.0, max_new_tokens=20, stops=STOPS)
 
 
-def has_system(body: dict[str, Any]) -> bool:
+def has_system(body):
     return any(message["role"] == "system" for message in body["messages"])
 
 
-HAS: dict[str, Callable[[dict[str, Any]], bool]] = {
+HAS = {
     "temperature 0": lambda body: body["temperature"] == 0,
     "system": has_system,
     "fifth stop": lambda body: len(body.get("stop", ())) > 4,
@@ -35,15 +32,13 @@ HAS: dict[str, Callable[[dict[str, Any]], bool]] = {
 CASES = REPLIES["refusals"]
 
 
-def refusing(case: str) -> Refusing:
+def refusing(case):
     name, said, code = CASES[case]
     return Refusing(HAS.get(name, lambda body: name in body), said, code)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_server_refuses_is_asked_once_remembered_and_said(
-    ask: Ask, case: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_a_server_refuses_is_asked_once_remembered_and_said(ask, case, tmp_path, caplog):
     name, mock = CASES[case][0], refusing(case)
     backend = ask(mock)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -63,7 +58,7 @@ def test_what_a_server_refuses_is_asked_once_remembered_and_said(
     assert kept - {changed} <= last.keys()
 
 
-def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
+def test_the_way_in_which_a_server_is_asked_otherwise():
     bodies = {}
     for case in CASES:
         mock = refusing(case)
@@ -79,7 +74,7 @@ def test_the_way_in_which_a_server_is_asked_otherwise() -> None:
     assert bodies["limit, OpenAI's own"]["max_completion_tokens"] == 20
 
 
-def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: Ask) -> None:
+def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask):
     """The prompt is refused without the seed, too: it was not the seed."""
     backend = ask(Refusing(lambda _: True, {"error": {"message": "the prompt has the word seed in it"}}))
     answer = asyncio.run(backend.answer(REQUEST, GREEDY))
@@ -87,7 +82,7 @@ def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask: Ask) -> None
     assert not backend.adapted
 
 
-def test_the_users_parameters_are_in_each_call(ask: Ask) -> None:
+def test_the_users_parameters_are_in_each_call(ask):
     mock = Scripted()
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
     backend = ask(mock, top_p=0.9, top_k=20, min_p=0.1, reasoning_effort="low", extra_body=extra)
@@ -97,7 +92,7 @@ def test_the_users_parameters_are_in_each_call(ask: Ask) -> None:
     assert mock.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
-def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: Ask) -> None:
+def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask):
     mock = Refusing(lambda body: "top_k" in body, {"error": {"message": "Unrecognized request argument: top_k"}})
     with pytest.raises(InputError, match=r"refuses top_k.*change inference\.top_k"):
         asyncio.run(ask(mock, top_k=20).answer(REQUEST, GREEDY))
@@ -110,6 +105,6 @@ def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask: Ask) -> None
         ({"backend": "openai", "extra_body": {"seed": 3}}, r"inference\.extra_body: every call has a seed of its own"),
     ],
 )
-def test_fields_that_would_be_ignored_or_replaced_are_refused(values: dict[str, Any], message: str) -> None:
+def test_fields_that_would_be_ignored_or_replaced_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         section(InferenceParams, **values)

@@ -1,9 +1,7 @@
 """Answers that are kept: asked for once, whatever happens afterwards."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,21 +17,21 @@ SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 class Oracle(FakeModel):
     """Answers with a number that grows by one with every call."""
 
-    def __init__(self) -> None:
-        self.asked: list[Request] = []
+    def __init__(self):
+        self.asked = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         return [self._answer(request) for request in requests]
 
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+    async def answer(self, request, sampling):
         return self._answer(request)
 
-    def _answer(self, request: Request) -> Completion:
+    def _answer(self, request):
         self.asked.append(request)
         return Completion(str(len(self.asked)), 10, 3, FINISHED if len(self.asked) % 2 else CUT)
 
 
-def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_path: Path) -> None:
+def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_path):
     oracle = Oracle()
     requests = [Request("a", 1), Request("a", 2), Request("b", 1), Request("a", 1)]
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -60,17 +58,17 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
         ("model", Request("p", 1, system="s"), SAMPLING),
     ],
 )
-def test_everything_that_decides_an_answer_is_in_its_key(model: str, request_: Request, sampling: Sampling) -> None:
+def test_everything_that_decides_an_answer_is_in_its_key(model, request_, sampling):
     assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
 
 
-def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_store_is_named(tmp_path):
     (tmp_path / "answers.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"answers\.sqlite"):
         AnswerStore(tmp_path / "answers.sqlite", "run")
 
 
-def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_missing() -> None:
+def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_missing():
     secret = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
     oracle = Oracle()
     guarded = stored(oracle, "model", None, guarded=True)

@@ -1,24 +1,20 @@
 """One function opens a model, however it is asked."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import (
     OPENERS,
-    BackendSettings,
     model_identity,
     open_model,
 )
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.records.errors import BudgetError, ConfigError, ModelError
 from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -29,8 +25,8 @@ SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
 REQUESTS = [Request("x x", 1), Request("return", 2)]
 
 
-def inference(backend: BackendName, **values: Any) -> InferenceParams:
-    defaults: dict[str, Any] = {
+def inference(backend, **values):
+    defaults = {
         "base_url": None,
         "api": "chat",
         "timeout_s": 20,
@@ -41,7 +37,7 @@ def inference(backend: BackendName, **values: Any) -> InferenceParams:
     return section(InferenceParams, backend=backend, **(defaults | values))
 
 
-def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Path, tmp_path: Path) -> None:
+def test_the_same_answers_from_the_store_whatever_answered_first(word_model, tmp_path):
     mock = MockEndpoint(lambda prompt, _: prompt.upper(), Behavior())
     with serve(mock) as url:
         asked = {
@@ -62,21 +58,19 @@ def test_the_same_answers_from_the_store_whatever_answered_first(word_model: Pat
     assert mock.asked.total() == 2
 
 
-def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(monkeypatch, tmp_path):
     """Each answer is looked up once, and a model whose answers are all kept is neither loaded nor served."""
-    told: list[str] = []
+    told = []
 
     @contextmanager
-    def open_replay(_: BackendSettings) -> Iterator[Model]:
+    def open_replay(_):
         told.append("opened")
         model = ReplayModel({"a": ["1"], "b": ["2"], "c": ["3"]})
         yield model
         told.append(f"closed after {''.join(str(request.prompt) for request in model.requests)}")
 
     class Watched(AnswerStore):
-        def get(self, key: bytes) -> Completion | None:
+        def get(self, key):
             told.append("looked up")
             return super().get(key)
 
@@ -84,7 +78,7 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
     monkeypatch.setattr("iterpref_core.models.inference.backend_factory.check_model", lambda model, *_: model)
     monkeypatch.setattr("iterpref_core.models.inference.backend_factory.model_identity", lambda *_: "m")
 
-    def ask(prompts: str) -> list[str]:
+    def ask(prompts):
         told.clear()
         with (
             Watched(tmp_path / "store", "run") as store,
@@ -101,10 +95,10 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(
     assert told == ["looked up", "looked up", "opened", "looked up", "closed after c"]
 
 
-def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
-    tried: list[str] = []
+def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks():
+    tried = []
 
-    def fail() -> Model:
+    def fail():
         tried.append("opened")
         raise ModelError("m: the server did not start")
 
@@ -114,7 +108,7 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks() -> None:
     assert tried == ["opened"]
 
 
-def test_without_a_store_caps_hold_all_the_same() -> None:
+def test_without_a_store_caps_hold_all_the_same():
     mock = MockEndpoint(lambda *_: "y", Behavior())
     capped = FREE.model_copy(update={"calls": 1})
     with (
@@ -126,7 +120,7 @@ def test_without_a_store_caps_hold_all_the_same() -> None:
     assert mock.asked.total() == 1
 
 
-def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path: Path) -> None:
+def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path):
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
     one, other = (inference("openai", base_url=f"https://{host}/v1", timeout_s=9) for host in ("a", "b"))
     assert model_identity(tmp_path / "debugger", PromptFormat(), one) == model_identity(
@@ -136,7 +130,7 @@ def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path: Path) -
     assert model_identity("big-model", PromptFormat(), plain) != model_identity("big-model", PromptFormat(), one)
 
 
-def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Path) -> None:
+def test_a_served_model_has_a_name_and_no_weights(tmp_path, word_model):
     write_pointer(tmp_path / "served", ModelSource("big-model", served=True))
     write_pointer(tmp_path / "local", ModelSource(str(word_model)))
     assert served_name(tmp_path / "served") == "big-model"
@@ -165,7 +159,7 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path: Path, word_model: Pa
         ["https://user:hunter2@b/v1", 3],
     ],
 )
-def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_it(base_url: Any) -> None:
+def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_it(base_url):
     with pytest.raises(ConfigError, match="a key comes from the environment variable OPENAI_API_KEY") as caught:
         inference("openai", base_url=base_url)
     assert "hunter" not in str(caught.value)

@@ -1,10 +1,7 @@
 """Models are found, prompts rendered, answers sampled and read."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-from transformers import LlamaConfig, PreTrainedTokenizerBase, Qwen2Config
+from transformers import LlamaConfig, Qwen2Config
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
@@ -20,19 +17,19 @@ from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> "PreTrainedTokenizerBase":
+def tokenizer():
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
 @pytest.fixture(scope="module")
-def folder(tokenizer: "PreTrainedTokenizerBase", make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
+def folder(tokenizer, make_model):
     return make_model(tokenizer)
 
 
 PLAIN = PromptFormat(template="plain")
 
 
-def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path) -> None:
+def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder):
     assert load_tokenizer(folder).chat_template
     assert load_tokenizer(folder, "plain").chat_template is None
     chat, plain = (TransformersModel(folder, 1, style) for style in (PromptFormat(), PLAIN))
@@ -44,7 +41,7 @@ def test_plain_takes_the_chat_template_off_wherever_the_model_reads(folder: Path
 
 
 @pytest.mark.parametrize("program", ["x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n"])
-def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None:
+def test_a_rendered_answer_holds_the_program_where_it_says(program):
     assert render_answer(program, "bare") == (program, 0)
     answer, begin = render_answer(program, "fenced")
     assert answer[begin:].startswith(program)
@@ -54,7 +51,7 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program: str) -> None
         assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
 
 
-def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
+def test_a_pointer_leads_to_the_weights(tmp_path, folder):
     assert locate_model(folder) == ModelSource(str(folder))
     assert locate_model("org/name") == ModelSource("org/name")
     write_pointer(tmp_path / "student", ModelSource(str(folder)))
@@ -64,14 +61,14 @@ def test_a_pointer_leads_to_the_weights(tmp_path: Path, folder: Path) -> None:
     assert pin_model(str(folder)) == ModelSource(str(folder.resolve()))
 
 
-def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path: Path) -> None:
+def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path):
     for config in (Qwen2Config(), LlamaConfig()):
         config.save_pretrained(tmp_path)
         with pytest.raises(ModelError, match="no usable tokenizer"):
             load_tokenizer(tmp_path)
 
 
-def test_absent_models_are_named(tmp_path: Path) -> None:
+def test_absent_models_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="holds no model"):
         locate_model(tmp_path / "empty")
@@ -84,9 +81,7 @@ def test_absent_models_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value"), [("HF_HUB_OFFLINE", True), ("ENDPOINT", "http://127.0.0.1:9")], ids=["told", "found out"]
 )
-def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: object
-) -> None:
+def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(tmp_path, monkeypatch, setting, value):
     monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match=r"model 'no-such-org/no-such-model'.*params\.yaml"):

@@ -2,13 +2,11 @@
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.records.config import BudgetParams, InferenceParams
 from iterpref_core.records.errors import BudgetError, ConfigError, EndpointError
 from tests.fake_models import FakeModel, stored
@@ -21,7 +19,7 @@ COST = (2 * 2.0 + 3 * 10.0) / 1e6
 CONCURRENCY = 8
 
 
-def caps(**values: float) -> BudgetParams:
+def caps(**values):
     return FREE.model_copy(update=values)
 
 
@@ -30,21 +28,21 @@ class Watched(Model):
 
     concurrency = CONCURRENCY
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error=None):
         self.error = error
 
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+    async def answer(self, request, sampling):
         await asyncio.sleep(0.001)
         if self.error:
             raise self.error
         return Completion("x", 2, 3)
 
 
-def capped(store: AnswerStore | None = None, model: Model | None = None, **values: float) -> StoredModel:
+def capped(store=None, model=None, **values):
     return stored(model or Watched(), "m", store, caps(**values), PRICES, concurrency=CONCURRENCY)
 
 
-def ask(model: StoredModel, count: int = 60) -> int:
+def ask(model, count=60):
     """How many calls were made for so many prompts before the budget was at its end."""
     before = model.spent.calls
     with suppress(BudgetError):
@@ -52,7 +50,7 @@ def ask(model: StoredModel, count: int = 60) -> int:
     return model.spent.calls - before
 
 
-def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed() -> None:
+def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed():
     free = PRICES.model_copy(update={"price_prompt": 0.0, "price_completion": 0.0})
     with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
         stored(Watched(), "m", None, caps(dollars=3.0), free)
@@ -60,18 +58,18 @@ def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed() -> None:
     stored(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
 
 
-def test_exactly_as_many_calls_as_are_allowed() -> None:
+def test_exactly_as_many_calls_as_are_allowed():
     model = capped(calls=7)
     assert ask(model) == 7
     assert model.spent == Spent(7, 14, 21)
 
 
 @pytest.mark.parametrize("cap", [{"tokens": 100}, {"dollars": 20 * COST}])
-def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap: dict[str, float]) -> None:
+def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap):
     assert 20 <= ask(capped(**cap)) < 20 + CONCURRENCY
 
 
-def run_capped(path: Path, name: str, calls: int, prompts: int = 60) -> Spent:
+def run_capped(path, name, calls, prompts=60):
     """A run that ends at its cap, or completes; returns what it had spent by then."""
     with suppress(BudgetError), AnswerStore(path, name) as store:
         model = capped(store, calls=calls)
@@ -82,13 +80,13 @@ def run_capped(path: Path, name: str, calls: int, prompts: int = 60) -> Spent:
     return spent
 
 
-def test_a_raised_cap_continues_with_what_was_spent_before(tmp_path: Path) -> None:
+def test_a_raised_cap_continues_with_what_was_spent_before(tmp_path):
     path = tmp_path / "store"
     assert [run_capped(path, "run", calls) for calls in (4, 4, 10)] == [Spent(n, 2 * n, 3 * n) for n in (4, 4, 10)]
     assert run_capped(path, "other run", 3).calls == 3, "what another run asked is there, and costs nothing"
 
 
-def test_a_completed_run_leaves_the_next_one_its_whole_budget(tmp_path: Path) -> None:
+def test_a_completed_run_leaves_the_next_one_its_whole_budget(tmp_path):
     path = tmp_path / "store"
     assert run_capped(path, "pairs", calls=5, prompts=4).calls == 4
     assert run_capped(path, "pairs", calls=5, prompts=4).calls == 0, "all of it is kept"
@@ -97,7 +95,7 @@ def test_a_completed_run_leaves_the_next_one_its_whole_budget(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("error", [EndpointError("timeout"), ConfigError("no")])
-def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) -> None:
+def test_a_call_without_an_answer_leaves_its_place_to_another(error):
     inner = Watched(error)
     model = capped(model=inner, calls=1)
     with pytest.raises(type(error)):
@@ -107,9 +105,9 @@ def test_a_call_without_an_answer_leaves_its_place_to_another(error: Exception) 
     assert asyncio.run(model.answer(Request("p", 0), SAMPLING)).text == "x"
 
 
-def test_a_cap_holds_for_a_batch_too() -> None:
+def test_a_cap_holds_for_a_batch_too():
     class Local(FakeModel):
-        def complete(self, requests, sampling):  # type: ignore[no-untyped-def]
+        def complete(self, requests, sampling):
             return [Completion("x", 2, 3) for _ in requests]
 
     model = capped(model=Local(), calls=5)

@@ -5,9 +5,7 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -23,25 +21,25 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean(monkeypatch):
     for name in (*PROXIES, "ssl_cert_file", "ssl_cert_dir"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_a_server_on_this_machine_is_asked_past_a_proxy_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_this_machine_is_asked_past_a_proxy_of_any_kind(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
     with serve(MockEndpoint(echo, Behavior())) as url:
         assert one(opened(url)).text == "a prompt with 3"
 
 
-def test_a_proxy_is_not_used_for_a_host_that_is_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_not_used_for_a_host_that_is_excepted(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "localhost,models.example.org")
     assert connection_options(ELSEWHERE)["proxy"] is None
 
 
-def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_done(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
     with pytest.raises(ConfigError, match=r"kind 'socks', which is none; name another one in HTTPS_PROXY"):
@@ -49,35 +47,35 @@ def test_a_proxy_that_cannot_be_used_is_told_before_anything_is_done(monkeypatch
 
 
 @pytest.mark.parametrize("value", ["http://proxy:3128", "proxy:3128"])
-def test_a_proxy_is_used_for_a_server_elsewhere(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_proxy_is_used_for_a_server_elsewhere(monkeypatch, value):
     monkeypatch.setenv("HTTPS_PROXY", value)
     assert connection_options(ELSEWHERE)["proxy"] == "http://proxy:3128"
     assert connection_options("http://models.example.org/v1")["proxy"] is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "[::1]", "[::]"])
-def test_an_address_of_this_machine_is_known(host: str) -> None:
+def test_an_address_of_this_machine_is_known(host):
     assert is_loopback(f"http://{host}:8000/v1")
 
 
-def test_an_address_elsewhere_is_known() -> None:
+def test_an_address_elsewhere_is_known():
     assert not is_loopback("http://10.0.0.1/v1")
     assert not is_loopback(ELSEWHERE)
 
 
-def test_certificates_that_are_absent_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_certificates_that_are_absent_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(ConfigError, match=r"SSL_CERT_FILE=.*none\.pem.*correct them"):
         opened("https://127.0.0.1:1/v1")
 
 
-def test_a_connection_without_tls_reads_no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_tls_reads_no_certificates(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "none.pem")
     assert connection_options("http://127.0.0.1:1/v1")["verify"].get_ca_certs() == []
 
 
 @contextmanager
-def serve_with(certificate: Path, key: Path) -> Iterator[str]:
+def serve_with(certificate, key):
     """Serve a mock by TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -86,7 +84,7 @@ def serve_with(certificate: Path, key: Path) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    async def start() -> str:
+    async def start():
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         return f"https://127.0.0.1:{runner.addresses[0][1]}/v1"
@@ -100,9 +98,7 @@ def serve_with(certificate: Path, key: Path) -> Iterator[str]:
         loop.close()
 
 
-def test_a_certificate_of_the_users_own_is_trusted_on_this_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_certificate_of_the_users_own_is_trusted_on_this_machine(monkeypatch, tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,13 +11,13 @@ from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.records.errors import InputError
 from tests.fake_models import stored
-from tests.models.inference.endpoints import REPLIES, SAMPLING, Ask, Scripted, choice, one, refusal, reply, status
+from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice, one, refusal, reply, status
 
 HALF = "```python\ndef add(a, b):\n    y = a"
 
 
 @pytest.fixture(autouse=True)
-def _two_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+def _two_attempts(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
 
 
@@ -33,7 +31,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(ask: Ask, case: str, tmp_path: Path) -> None:
+def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(ask, case, tmp_path):
     backend = ask(Scripted(reply(HALF, **BROKEN[case])))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(backend, "m", store)
@@ -41,14 +39,12 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(ask: Ask, case
         assert store.spent().calls == 1
 
 
-def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(
-    ask: Ask,
-) -> None:
+def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(ask):
     backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2))
     assert one(backend).missing.endswith('in the reply: the answer ends with finish_reason "abort"')
 
 
-def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: Ask) -> None:
+def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask):
     """A server may ignore `stop`, and run on to the limit of tokens."""
     text = "    return a - b\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n"
     mock = Scripted(choice(text=text, finish_reason="length"))
@@ -59,7 +55,7 @@ def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask: Ask) -> None:
     assert mock.bodies[0]["stop"] == ["\ndef ", "\nassert"]
 
 
-def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask: Ask, tmp_path: Path) -> None:
+def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask, tmp_path):
     mock = Scripted(choice(text="Done \ud83d"))
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(ask(mock), "m", store)
@@ -71,7 +67,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask: Ask, tmp_pa
     assert body["messages"][0]["content"] == "half \ufffd", "asked once"
 
 
-def test_calls_of_tools_are_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_of_tools_are_said(ask, caplog):
     call = {"id": "1", "type": "function", "function": {"name": "python", "arguments": '{"code": "x = 1"}'}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     backend = ask(Scripted(*[choice(message=message, finish_reason="tool_calls")] * 2))
@@ -79,19 +75,19 @@ def test_calls_of_tools_are_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> 
     assert caplog.text.count("'some-model': an answer is empty, and tool_calls has its text") == 1
 
 
-def events(*chunks: Any) -> bytes:
+def events(*chunks):
     lines = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
     return (": a comment\n\n" + "".join(f"data: {line}\n\n" for line in lines)).encode()
 
 
-def piece(text: str, reason: str | None = None) -> dict[str, Any]:
+def piece(text, reason=None):
     return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
 
 
 USAGE = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
 
 
-def test_the_pieces_of_a_stream_are_put_together(ask: Ask) -> None:
+def test_the_pieces_of_a_stream_are_put_together(ask):
     mock = Scripted(events(piece("x ="), piece(" 1"), piece("", "length"), USAGE, "[DONE]"))
     assert one(ask(mock)) == Completion("x = 1", 5, 7, CUT)
 
@@ -104,14 +100,14 @@ def test_the_pieces_of_a_stream_are_put_together(ask: Ask) -> None:
         (piece("x =", "error"), "[DONE]"),
     ],
 )
-def test_a_stream_that_ends_before_its_answer_is_asked_for_again(ask: Ask, chunks: tuple[Any, ...]) -> None:
+def test_a_stream_that_ends_before_its_answer_is_asked_for_again(ask, chunks):
     backend = ask(Scripted(events(*chunks)))
     assert one(backend).text == "a prompt with 3"
 
 
 @pytest.mark.parametrize("body", REPLIES["failures"])
 @pytest.mark.parametrize("code", [400, 401, 500])
-def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask: Ask, body: Any, code: int) -> None:
+def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask, body, code):
     backend = ask(Scripted(*[refusal(code, body)] * 2))
     try:
         said = one(backend).missing
@@ -120,26 +116,26 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask: As
     assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
-def test_a_pause_that_a_server_asks_for_has_a_bound(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_that_a_server_asks_for_has_a_bound(ask, monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.pacing._LIMITED_S", 0.2)
     backend = ask(Scripted(refusal(429, {"error": "slow"}, **{"Retry-After": "3600"})))
     assert one(backend).text == "a prompt with 3"
 
 
-def test_a_model_is_asked_where_an_event_loop_runs_already(ask: Ask) -> None:
+def test_a_model_is_asked_where_an_event_loop_runs_already(ask):
     """As in a notebook."""
     backend = ask(Scripted())
 
-    async def cell() -> list[Completion]:
+    async def cell():
         return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
 
     assert asyncio.run(cell())[0].text == "a prompt with 3"
 
 
-def test_a_failure_where_an_event_loop_runs_is_the_callers(ask: Ask) -> None:
+def test_a_failure_where_an_event_loop_runs_is_the_callers(ask):
     backend = ask(Scripted(status(401)))
 
-    async def cell() -> list[Completion]:
+    async def cell():
         return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
 
     with pytest.raises(InputError, match="401"):

@@ -1,9 +1,6 @@
 """Generation in this process: greedy is an argmax, whoever leaves the batch; and the precision it computes in."""
 
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,8 +8,6 @@ import transformers
 from transformers import (
     AutoModelForCausalLM,
     GenerationConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from iterpref_core.models.inference.backend import Request, Sampling, before_stop
@@ -50,11 +45,11 @@ SHAPE = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> "PreTrainedTokenizerBase":
+def tokenizer():
     return train_tokenizer(["add one to each number of the list", "def solve(x):\n    return x + 1\n"], 300)
 
 
-def save(tokenizer: "PreTrainedTokenizerBase", folder: Path, config: str = "LlamaConfig", **more: object) -> Path:
+def save(tokenizer, folder, config="LlamaConfig", **more):
     """A random model of which every twentieth token ends the answer, so that rows end at very different times."""
     torch.manual_seed(1)
     shape = getattr(transformers, config)(
@@ -68,28 +63,23 @@ def save(tokenizer: "PreTrainedTokenizerBase", folder: Path, config: str = "Llam
     return folder
 
 
-def argmax_loop(folder: Path, prompts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
+def argmax_loop(folder, prompts, tokenizer):
     """Greedy decoding as plain as it can be: no cache, no batch."""
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     return [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in prompts]
 
 
-def decoding_loop(
-    model: "PreTrainedModel",
-    prompt: str,
-    tokenizer: "PreTrainedTokenizerBase",
-    noisy: "Callable[[torch.Tensor], torch.Tensor]",
-) -> list[int]:
+def decoding_loop(model, prompt, tokenizer, noisy):
     """The largest of `noisy(logits)`, token by token."""
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
-    new: list[int] = []
+    new = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
         with torch.no_grad():
             new.append(int(noisy(model(torch.tensor([ids + new])).logits[0, -1]).argmax()))
     return new
 
 
-def spoken(folder: Path, tokens: list[int], tokenizer: "PreTrainedTokenizerBase") -> str:
+def spoken(folder, tokens, tokenizer):
     """The text of an answer: the token that ends it is none of it, whatever token that is."""
     ends = GenerationConfig.from_pretrained(folder).eos_token_id
     return str(tokenizer.decode(tokens[:-1] if tokens[-1] in ends else tokens, skip_special_tokens=True))
@@ -114,23 +104,21 @@ OPINIONS = {
 }
 
 
-def suggest(folder: Path, values: dict[str, Any]) -> None:
+def suggest(folder, values):
     """Have a checkpoint suggest this too."""
     file = folder / "generation_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 @pytest.fixture(scope="module")
-def opinionated(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def opinionated(tokenizer, tmp_path_factory):
     """A checkpoint that suggests how it is to be asked."""
     folder = save(tokenizer, tmp_path_factory.mktemp("opinionated"))
     suggest(folder, OPINIONS)
     return folder
 
 
-def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_by_nothing_else(
-    opinionated: Path, tokenizer: "PreTrainedTokenizerBase"
-) -> None:
+def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_by_nothing_else(opinionated, tokenizer):
     backend = TransformersModel(opinionated, len(PROMPTS), bf16=False)
     requests = [Request(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
     answers = backend.generate(requests, Sampling(0.7, LIMIT))
@@ -138,7 +126,7 @@ def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_b
     for request, answer in zip(requests, answers, strict=True):
         own = torch.Generator().manual_seed(request.seed)
 
-        def noisy(logits: "torch.Tensor", own: "torch.Generator" = own) -> "torch.Tensor":
+        def noisy(logits, own=own):
             uniform = torch.rand(len(logits), generator=own).clamp(1e-20, 1 - 1e-7)
             return logits.float() / 0.7 - torch.log(-torch.log(uniform))
 
@@ -149,8 +137,8 @@ def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_b
 
 @pytest.mark.parametrize("config", ["opinionated", "MistralConfig", "Gemma2Config"])
 def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_checkpoint_suggests(
-    config: str, opinionated: Path, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
-) -> None:
+    config, opinionated, tokenizer, tmp_path
+):
     folder = opinionated
     if config != "opinionated":
         folder = save(tokenizer, tmp_path, config, sliding_window=16)
@@ -164,9 +152,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_che
 
 
 @pytest.mark.parametrize("config", ["LlamaConfig", "Qwen3NextConfig"])
-def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
-    config: str, tokenizer: "PreTrainedTokenizerBase", tmp_path: Path
-) -> None:
+def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(config, tokenizer, tmp_path):
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
     more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
     folder = save(tokenizer, tmp_path, config, **more)
@@ -174,7 +160,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     requests = [Request(prompt, 0) for prompt in PROMPTS]
     whole = backend.generate(requests, Sampling(0.0, LIMIT))
     stops = tuple(answer.text[len(answer.text) // 2 :][:2] for answer in whole[::2] if len(answer.text) > 9)
-    steps: list[int] = []
+    steps = []
     backend._model.register_forward_hook(lambda *_: steps.append(1))
     answers = backend.generate(requests, Sampling(0.0, LIMIT, stops))
     for answer, before in zip(answers, whole, strict=True):
@@ -190,7 +176,7 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(
     assert len(steps) < lengths[early][1], "it was not generated to its end"
 
 
-def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", tmp_path: Path) -> None:
+def test_a_raw_prompt_is_all_that_is_read(tokenizer, tmp_path):
     backend = TransformersModel(save(tokenizer, tmp_path), 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
     requests = [Request("add one", 0), Request(rendered, 0, raw=True), Request("add one", 0, raw=True)]
@@ -210,12 +196,7 @@ def test_a_raw_prompt_is_all_that_is_read(tokenizer: "PreTrainedTokenizerBase", 
         ({"architecture": "arm64", "neon": True, "bf16": False}, "float32"),
     ],
 )
-def test_a_cpu_computes_in_what_it_computes_faster(
-    capabilities: dict[str, bool | str],
-    chosen: str,
-    monkeypatch: pytest.MonkeyPatch,
-    word_model: Path,
-) -> None:
+def test_a_cpu_computes_in_what_it_computes_faster(capabilities, chosen, monkeypatch, word_model):
     dtype_chosen = getattr(torch, chosen)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
@@ -229,14 +210,14 @@ def test_a_cpu_computes_in_what_it_computes_faster(
     assert TransformersModel(word_model, 1)._model.dtype == dtype_chosen
 
 
-def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert weights.generation_dtype("auto", torch.float16) == torch.float16
     assert weights.generation_dtype(True, torch.float16) == torch.bfloat16
     assert weights.generation_dtype(False, torch.float16) == torch.float32
 
 
-def test_answers_in_another_precision_are_others(word_model: Path) -> None:
+def test_answers_in_another_precision_are_others(word_model):
     params = load_params(ROOT / "params.yaml").inference
     own, other = (
         model_identity(word_model, PromptFormat(), params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)

@@ -1,11 +1,9 @@
 """Causal architectures answer greedily as an argmax loop does, alone and in a padded batch; encoders are refused."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
@@ -24,7 +22,7 @@ _NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 
 
-def _tokenizer() -> "PreTrainedTokenizerFast":
+def _tokenizer():
     """One word a token, so that text and tokens are the same."""
     words = {"<pad>": 0, "1": 1, "</s>": 2} | {str(number): number for number in range(3, 128)}
     engine = Tokenizer(models.WordLevel(words, unk_token="</s>"))
@@ -32,10 +30,10 @@ def _tokenizer() -> "PreTrainedTokenizerFast":
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>")
 
 
-def _argmax_loop(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", prompt: str) -> str:
+def _argmax_loop(model, tokenizer, prompt):
     """The whole text anew for every token: without a cache, a batch or padding."""
     tokens = tokenizer(prompt + "\n")["input_ids"]  # as `render_prompt` ends a plain one
-    answer: list[int] = []
+    answer = []
     with torch.inference_mode():
         while len(answer) < _NEW and tokenizer.eos_token_id not in answer:
             scores = model(input_ids=torch.tensor([tokens + answer]), use_cache=False).logits[0, -1]
@@ -43,7 +41,7 @@ def _argmax_loop(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase",
     return str(tokenizer.decode(answer, skip_special_tokens=True))
 
 
-def _save(name: str, folder: Path) -> "PreTrainedModel":
+def _save(name, folder):
     model = build_small(name).eval()
     model.save_pretrained(folder)
     _tokenizer().save_pretrained(folder)
@@ -51,7 +49,7 @@ def _save(name: str, folder: Path) -> "PreTrainedModel":
 
 
 @pytest.mark.parametrize("name", [*_CAUSAL, pytest.param("smollm2", marks=pytest.mark.slow)])
-def test_greedy_answers_are_those_of_an_argmax_loop(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_greedy_answers_are_those_of_an_argmax_loop(name, tmp_path, request):
     if name == "smollm2":
         folder = request.getfixturevalue(name)
         model = load_model(folder).float().eval()

@@ -1,18 +1,13 @@
 """Kept answers: the server behind a model's name is known, and what a server broke off is forgotten."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import pytest
 from aiohttp import web
 
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
-from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -25,22 +20,22 @@ REQUEST = Request("x", 1)
 class Listing(MockEndpoint):
     """Lists one model, with this root, as vLLM does: `created` and `permission` are new each time."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root):
         super().__init__(lambda prompt, _: prompt.upper(), Behavior())
         self._root, self._lists = root, 0
 
-    async def _models(self, _: "web.Request") -> "web.Response":
+    async def _models(self, _):
         self._lists += 1
         entry = {"id": "m", "root": self._root, "created": self._lists, "permission": [{"id": self._lists}]}
         return web.json_response({"object": "list", "data": [entry]})
 
 
-def inference(url: str, **values: Any) -> InferenceParams:
+def inference(url, **values):
     return section(InferenceParams, backend="openai", base_url=url, **values)
 
 
 @contextmanager
-def opened(folder: Path, url: str, **values: Any) -> Iterator[StoredModel]:
+def opened(folder, url, **values):
     with (
         AnswerStore(folder / "answers.sqlite", "run") as store,
         open_model("m", PromptFormat(), inference(url, **values), FREE, store) as model,
@@ -48,7 +43,7 @@ def opened(folder: Path, url: str, **values: Any) -> Iterator[StoredModel]:
         yield model
 
 
-def test_answers_of_the_same_server_are_used_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_answers_of_the_same_server_are_used_without_a_word(tmp_path, caplog):
     mock = Listing("/models/a")
     with serve(mock) as url:
         for _ in range(2):
@@ -61,9 +56,7 @@ def test_answers_of_the_same_server_are_used_without_a_word(tmp_path: Path, capl
     assert "kept" not in caplog.text
 
 
-def test_another_server_of_the_same_name_is_said_before_kept_answers_are_used(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_another_server_of_the_same_name_is_said_before_kept_answers_are_used(tmp_path, caplog):
     with serve(Listing("/models/a")) as first, opened(tmp_path, first) as model:
         ask_all(model, [REQUEST], SAMPLING)
     assert "kept" not in caplog.text
@@ -72,7 +65,7 @@ def test_another_server_of_the_same_name_is_said_before_kept_answers_are_used(
         assert said in caplog.text
 
 
-def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path) -> None:
+def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path):
     mock = Listing("/models/a")
     with serve(mock) as url:
         for values in ({}, {"top_p": 0.9}, {"extra_body": {"a": 1}}, {}, {"top_p": 0.9}):
@@ -83,7 +76,7 @@ def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path: Path)
     assert len(names) == 2
 
 
-def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(tmp_path: Path) -> None:
+def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(tmp_path):
     path = tmp_path / "answers.sqlite"
     key = answer_key("m", REQUEST, SAMPLING)
     with AnswerStore(path, "run") as store:

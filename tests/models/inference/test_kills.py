@@ -5,12 +5,9 @@ import os
 import signal
 import time
 from multiprocessing import get_context
-from pathlib import Path
 
-from aiohttp import web
-
-from iterpref_core.models.inference.answer_store import AnswerStore, Spent
-from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.answer_store import AnswerStore
+from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import open_model
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
@@ -20,7 +17,7 @@ CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
-def ask_everything(url: str, store: Path) -> tuple[list[Completion], Spent]:
+def ask_everything(url, store):
     inference = inference_at(url)
     caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
     with (
@@ -37,13 +34,13 @@ class Holding(MockEndpoint):
 
     most = 0
 
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+    async def _respond(self, request, body, digest):
         while self.answered.total() >= self.most:
             await asyncio.sleep(0.01)
         return await super()._respond(request, body, digest)
 
 
-def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
+def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path):
     mock = Holding(lambda prompt, seed: f"{prompt} {seed}", Behavior(median_s=0.01, sigma=0.5))
     store = tmp_path / "answers.sqlite"
     with serve(mock) as url:
@@ -63,13 +60,13 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path: Path) -> None:
     assert spent.calls == COUNT <= mock.asked.total() <= COUNT + KILLS * CONCURRENCY
 
 
-def _generate(model: Path, store: Path, requests: list[Request]) -> None:
+def _generate(model, store, requests):
     """Ask a model in this process, and end it by SIGKILL at the third answer."""
     inference = section(InferenceParams, backend="transformers", bf16=False)
     caps = section(BudgetParams, calls=None, tokens=None, dollars=None)
     ended = 0
 
-    def answered(place: int, answer: Completion) -> None:
+    def answered(place, answer):
         nonlocal ended
         ended += 1
         if ended == 3:
@@ -82,7 +79,7 @@ def _generate(model: Path, store: Path, requests: list[Request]) -> None:
         ask_all(opened, requests, Sampling(1.0, 64), answered)
 
 
-def test_answers_of_a_batch_are_kept_as_each_ends(word_model: Path, tmp_path: Path) -> None:
+def test_answers_of_a_batch_are_kept_as_each_ends(word_model, tmp_path):
     store = tmp_path / "answers.sqlite"
     requests = [Request("return x", seed) for seed in range(16)]
     process = get_context("fork").Process(target=_generate, args=(word_model, store, requests))

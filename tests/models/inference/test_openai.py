@@ -4,9 +4,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from aiohttp import web
@@ -22,7 +20,6 @@ from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.models.inference.endpoints import (
     REPLIES,
     SAMPLING,
-    Ask,
     Refusing,
     Scripted,
     choice,
@@ -38,12 +35,12 @@ KEY = "sk-planted-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch):
     """Have pauses after a fault take milliseconds; `test_pacing.py` is about how long they are."""
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
 
 
-def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Ask) -> None:
+def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask):
     mock = Scripted()
     assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4)
     assert mock.bodies == [
@@ -57,7 +54,7 @@ def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask: Ask) -> No
     ]
 
 
-def test_messages_are_asked_as_they_are(ask: Ask) -> None:
+def test_messages_are_asked_as_they_are(ask):
     turns = [("system", "Be brief."), ("user", "Add."), ("assistant", "What?"), ("user", "One.")]
     messages = [{"role": role, "content": content} for role, content in turns]
     mock = Scripted()
@@ -65,7 +62,7 @@ def test_messages_are_asked_as_they_are(ask: Ask) -> None:
     assert mock.bodies[0]["messages"] == messages
 
 
-def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask: Ask) -> None:
+def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask):
     mock = Scripted(choice(text=""))
     backend = ask(mock)
     ends = Sampling(0.5, 20, stops=("\n```\n", "</s>"))
@@ -75,7 +72,7 @@ def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask: Ask) -> None
     assert "messages" not in body
 
 
-def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> None:
+def test_calls_share_connections_and_never_exceed_the_concurrency(ask):
     mock = MockEndpoint(echo, Behavior(median_s=0.01))
     backend = ask(mock, concurrency=5)
     for _ in range(2):  # each in an event loop of its own
@@ -85,7 +82,7 @@ def test_calls_share_connections_and_never_exceed_the_concurrency(ask: Ask) -> N
     assert mock.most_in_flight == 5
 
 
-def test_a_rate_limit_that_does_not_end_ends_the_run_with_the_way_to_continue(ask: Ask) -> None:
+def test_a_rate_limit_that_does_not_end_ends_the_run_with_the_way_to_continue(ask):
     mock = MockEndpoint(echo, Behavior(faults={"rate_limited": 1.0}))
     with pytest.raises(EndpointError, match=r"429 slow down.*run the same command again to continue"):
         one(ask(mock))
@@ -93,7 +90,7 @@ def test_a_rate_limit_that_does_not_end_ends_the_run_with_the_way_to_continue(as
 
 
 @pytest.mark.parametrize("kind", ["server_error", "connection", "malformed"])
-def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask: Ask, kind: str) -> None:
+def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask, kind):
     mock = MockEndpoint(echo, Behavior(faults={kind: 1.0}))
     assert one(ask(mock)).missing.startswith("failed: 4 times, at last: ")
     assert mock.asked.total() == 4
@@ -102,12 +99,12 @@ def test_a_prompt_whose_attempts_all_fail_has_no_answer(ask: Ask, kind: str) -> 
 class TwoPlaces(MockEndpoint):
     """A healthy server that answers two calls at a time, and refuses the others."""
 
-    def __init__(self, refusal: int) -> None:
+    def __init__(self, refusal):
         super().__init__(echo, Behavior(median_s=0.05, sigma=0.0))
         self.refusal = refusal
         self.refused = 0
 
-    async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+    async def _respond(self, request, body, digest):
         if self.in_flight > 2:
             self.refused += 1
             message = "server busy, please try again. maximum pending requests exceeded"
@@ -116,16 +113,14 @@ class TwoPlaces(MockEndpoint):
 
 
 @pytest.mark.parametrize("refusal", [503, 429])
-def test_a_busy_server_answers_every_prompt_in_its_own_time(ask: Ask, refusal: int) -> None:
+def test_a_busy_server_answers_every_prompt_in_its_own_time(ask, refusal):
     mock = TwoPlaces(refusal)
     answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(100)]
     assert mock.refused < 110, "62 at once, and then hardly any"
 
 
-def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer(ask, monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.REFUSALS", 5)
 
     poison = Refusing(lambda asked: "prompt 7" in str(asked), {"error": "busy"}, 503)
@@ -134,9 +129,9 @@ def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer
     assert answers[7].missing.startswith("failed: ")
 
 
-def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask: Ask) -> None:
+def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask):
     class Trickling(Scripted):
-        async def _respond(self, request: "web.Request", body: bytes, digest: str) -> "web.StreamResponse":
+        async def _respond(self, request, body, digest):
             if self.bodies:
                 return await super()._respond(request, body, digest)
             self.bodies.append({})
@@ -152,7 +147,7 @@ def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask: Ask
     assert time.monotonic() - began < 10
 
 
-def test_no_server_at_the_address_is_told() -> None:
+def test_no_server_at_the_address_is_told():
     with serve(MockEndpoint(echo, Behavior())) as url:
         pass
     with pytest.raises(EndpointError, match=r"some-model.*connection.*check server"):
@@ -160,14 +155,14 @@ def test_no_server_at_the_address_is_told() -> None:
 
 
 @pytest.mark.parametrize("code", [401, 301])
-def test_what_no_other_attempt_can_help_is_told_at_once(ask: Ask, code: int) -> None:
+def test_what_no_other_attempt_can_help_is_told_at_once(ask, code):
     mock = Scripted(status(code, "because"))
     with pytest.raises(InputError, match=rf"{code} .*because.*OPENAI_API_KEY.*inference\.base_url"):
         one(ask(mock))
     assert len(mock.bodies) == 1
 
 
-def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask) -> None:
+def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask):
     mock = Scripted(status(400, "maximum context length is 4096 tokens", code="context_length_exceeded"))
     backend = ask(mock, concurrency=1)
     assert one(backend).missing == "refused: 400 maximum context length is 4096 tokens"
@@ -176,9 +171,7 @@ def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask: Ask) -> Non
 
 
 @pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
-def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(
-    ask: Ask, code: int, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask, code, error, tmp_path, monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 1)
     mock = Scripted(*[status(code)] * 80)
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -198,14 +191,14 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(
 
 
 @pytest.mark.parametrize("shape", REPLIES["answers"])
-def test_every_shape_of_a_reply_is_an_answer(ask: Ask, shape: str) -> None:
+def test_every_shape_of_a_reply_is_an_answer(ask, shape):
     found, text = REPLIES["answers"][shape]
     answer = one(ask(Scripted({"choices": [found], "usage": {"prompt_tokens": 5, "completion_tokens": 7}})))
     assert answer == Completion(text, 5, 7, CUT if found.get("finish_reason") == "length" else FINISHED)
 
 
 @pytest.mark.parametrize(("usage", "prompt", "completion"), REPLIES["counts"])
-def test_counts_that_lack_are_estimated(ask: Ask, usage: Any, prompt: int, completion: int) -> None:
+def test_counts_that_lack_are_estimated(ask, usage, prompt, completion):
     answer = one(ask(Scripted(reply("héllo") | {"usage": usage})), "abcdefg")
     assert (answer.prompt_tokens, answer.completion_tokens) == (prompt, completion)
 
@@ -222,7 +215,7 @@ STREAMS = [
 
 
 @pytest.mark.parametrize("pieces", STREAMS)
-def test_a_character_may_stand_in_two_events_behind_a_mark_of_the_byte_order(ask: Ask, pieces: list[bytes]) -> None:
+def test_a_character_may_stand_in_two_events_behind_a_mark_of_the_byte_order(ask, pieces):
     stream = b"\xef\xbb\xbf" + b"".join(b"data: " + piece + b"\n\n" for piece in pieces)
     assert one(ask(Scripted(stream))).text == "🎉"
 
@@ -230,15 +223,13 @@ def test_a_character_may_stand_in_two_events_behind_a_mark_of_the_byte_order(ask
 @pytest.mark.parametrize(
     ("name", "is_said"), [("some-model-2024-08-06", False), ("org/some-model", False), ("b", True)]
 )
-def test_an_answer_of_another_model_is_said(
-    ask: Ask, caplog: pytest.LogCaptureFixture, name: str, is_said: bool
-) -> None:
+def test_an_answer_of_another_model_is_said(ask, caplog, name, is_said):
     backend = ask(Scripted(*[reply("x") | {"model": name}] * 2))
     assert [one(backend).text, one(backend, "again").text] == ["x", "x"]
     assert caplog.text.count("'some-model': the server answers by the name 'b'") == int(is_said)
 
 
-def test_a_prompt_that_the_server_has_cut_is_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_prompt_that_the_server_has_cut_is_said(ask, caplog):
     backend = ask(Scripted(*[reply("x") | {"usage": {"prompt_tokens": 99}}] * 3))
     assert one(backend, "word " * 99).text == "x"
     assert "tokens of a prompt" not in caplog.text
@@ -246,19 +237,19 @@ def test_a_prompt_that_the_server_has_cut_is_said(ask: Ask, caplog: pytest.LogCa
     assert caplog.text.count("counts 99 tokens of a prompt of 101 words: it has cut the prompt") == 1
 
 
-def test_a_key_of_one_letter_leaves_words_alone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_one_letter_leaves_words_alone(ask, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     backend = ask(Scripted(status(400, "the next extra of Bearer x is flagged")))
     assert one(backend).missing == "refused: 400 the next extra of Bearer [key] is flagged"
 
 
-def test_tokens_of_reasoning_are_estimated_too(ask: Ask) -> None:
+def test_tokens_of_reasoning_are_estimated_too(ask):
     message = {"content": None, "reasoning_content": "h" * 90}
     assert one(ask(Scripted(choice(message=message)))).completion_tokens == 31
 
 
 @pytest.mark.parametrize(("content", "part"), REPLIES["no answer"])
-def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, part: str) -> None:
+def test_a_reply_without_an_answer_names_the_field(ask, content, part):
     missing = one(ask(Scripted(*[content] * 4))).missing
     assert missing.startswith("failed: 4 times")
     assert part in missing
@@ -267,30 +258,30 @@ def test_a_reply_without_an_answer_names_the_field(ask: Ask, content: Any, part:
 NO_TEMPERATURE = REPLIES["refusals"]["temperature, a text"][1]["error"]["message"]
 
 
-def test_many_calls_at_once_ask_for_another_temperature(ask: Ask) -> None:
+def test_many_calls_at_once_ask_for_another_temperature(ask):
     mock = Scripted(*[status(400, NO_TEMPERATURE)] * 8)
     answers = ask_all(ask(mock), many(30), SAMPLING)
     assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(30)]
     assert sum("temperature" in body for body in mock.bodies) == 8, "those that were in flight"
 
 
-def test_a_model_that_wants_two_things_otherwise_gets_both(ask: Ask) -> None:
+def test_a_model_that_wants_two_things_otherwise_gets_both(ask):
     mock = Scripted(status(400, "Use 'max_completion_tokens' instead."), status(400, NO_TEMPERATURE))
     assert one(ask(mock)).text == "a prompt with 3"
     assert [sorted(body)[:2] for body in mock.bodies][-1] == ["max_completion_tokens", "messages"]
 
 
-def test_a_temperature_out_of_range_is_a_refusal(ask: Ask) -> None:
+def test_a_temperature_out_of_range_is_a_refusal(ask):
     backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
     assert one(backend).missing == "refused: 400 temperature must be between 0 and 2"
     assert not backend.adapted
 
 
-def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: Ask) -> None:
+def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask):
     class Watching(OpenAIModel):
         received: Sequence[str] = ()
 
-        async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        async def answer(self, request, sampling):
             answer = await super().answer(request, sampling)
             self.received = [*self.received, answer.text]
             return answer
@@ -305,46 +296,41 @@ def test_when_one_call_fails_for_good_those_in_flight_are_still_received(ask: As
 
 
 @pytest.mark.parametrize("base_url", [None, "api.openai.com", "ftp://host/v1", "https:///v1"])
-def test_a_base_url_is_an_address(base_url: str | None) -> None:
+def test_a_base_url_is_an_address(base_url):
     with pytest.raises(ConfigError, match=r"inference\.base_url: backend openai needs the URL of an endpoint"):
         opened(base_url)
 
 
-def test_an_endpoint_elsewhere_needs_a_key_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_elsewhere_needs_a_key_before_anything_is_done(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         opened("https://example.org/v1")
 
 
-def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nmore")
     with pytest.raises(ConfigError) as caught:
         opened("http://127.0.0.1:1/v1")
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-def test_the_key_is_sent_and_shown_nowhere(
-    ask: Ask,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_the_key_is_sent_and_shown_nowhere(ask, monkeypatch, caplog, capfd):
     """Even by a server that repeats it, with everything logged that any library has to say."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    seen: list[str] = []
+    seen = []
 
-    def repeat(code: int) -> "Callable[[web.Request], web.Response]":
-        def respond(request: "web.Request") -> "web.Response":
+    def repeat(code):
+        def respond(request):
             seen.append(request.headers["Authorization"])
             return web.json_response({"error": {"message": f"bad key {seen[-1]}"}}, status=code)
 
         return respond
 
-    shown: list[str] = []
+    shown = []
     for code in (400, 401, 404, 429, 500):
         backend = ask(Scripted(*[repeat(code)] * 4))
-        error: BaseException | None = None
+        error = None
         try:
             shown.append(one(backend).missing)
         except IterPrefError as caught:

@@ -4,9 +4,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -16,28 +14,28 @@ from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
 class Clock:
     """A clock that goes on only where somebody sleeps."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def monotonic(self):
         return self.now
 
-    def time(self) -> float:
+    def time(self):
         return self.now
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds):
         self.now += seconds
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("iterpref_core.models.inference.pacing.time", clock)
     monkeypatch.setattr("iterpref_core.models.inference.pacing.asyncio.sleep", clock.sleep)
     return clock
 
 
-def waited(pacing: Pacing, clock: Clock) -> float:
+def waited(pacing, clock):
     """Seconds for which the next call waits for its turn."""
     before = clock.now
     asyncio.run(pacing.begin())
@@ -45,7 +43,7 @@ def waited(pacing: Pacing, clock: Clock) -> float:
     return clock.now - before
 
 
-def refused(pacing: Pacing, clock: Clock, retry_after_s: float = 0.0, *, is_busy: bool = False) -> int:
+def refused(pacing, clock, retry_after_s=0.0, *, is_busy=False):
     """A call that begins and is refused a moment later."""
     began = asyncio.run(pacing.begin())
     clock.now += 0.001
@@ -53,18 +51,18 @@ def refused(pacing: Pacing, clock: Clock, retry_after_s: float = 0.0, *, is_busy
     return pacing.refused(began, retry_after_s, is_busy=is_busy)
 
 
-def test_calls_begin_at_the_pace_that_the_user_sets(clock: Clock) -> None:
+def test_calls_begin_at_the_pace_that_the_user_sets(clock):
     pacing = Pacing("server", 300, 8)
     assert [waited(pacing, clock) for _ in range(4)] == pytest.approx([0, 0.2, 0.2, 0.2])
     clock.now += 1
     assert waited(pacing, clock) == 0
 
 
-def test_calls_that_wake_late_do_not_begin_together() -> None:
+def test_calls_that_wake_late_do_not_begin_together():
     pacing = Pacing("server", 600, 64)
 
-    async def calls() -> list[float]:
-        async def stall() -> None:
+    async def calls():
+        async def stall():
             await asyncio.sleep(0.05)
             time.sleep(1)  # a machine that is busy with something else
 
@@ -75,12 +73,12 @@ def test_calls_that_wake_late_do_not_begin_together() -> None:
     assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.0999
 
 
-def test_without_a_pace_no_call_waits(clock: Clock) -> None:
+def test_without_a_pace_no_call_waits(clock):
     pacing = Pacing("server", None, 8)
     assert [waited(pacing, clock) for _ in range(3)] == [0, 0, 0]
 
 
-def test_a_rate_limit_makes_all_calls_wait_and_says_so(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rate_limit_makes_all_calls_wait_and_says_so(clock, caplog):
     caplog.set_level(logging.WARNING)
     pacing = Pacing("server", None, 8)
     began = [asyncio.run(pacing.begin()) for _ in range(3)]
@@ -94,7 +92,7 @@ def test_a_rate_limit_makes_all_calls_wait_and_says_so(clock: Clock, caplog: pyt
 
 
 @pytest.mark.parametrize(("is_busy", "longest"), [(False, 120), (True, 8)])
-def test_without_retry_after_pauses_grow_to_the_bound(clock: Clock, is_busy: bool, longest: float) -> None:
+def test_without_retry_after_pauses_grow_to_the_bound(clock, is_busy, longest):
     pacing = Pacing("server", None, 8)
     pauses = []
     for number in range(1, 13):
@@ -120,18 +118,18 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("headers", "seconds"), HEADERS)
-def test_a_server_says_how_long_to_wait(clock: Clock, headers: dict[str, str], seconds: float) -> None:
+def test_a_server_says_how_long_to_wait(clock, headers, seconds):
     assert seconds_to_wait(headers) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(7, 7), (0.2, 0.2), (3600, 120)])
-def test_retry_after_is_obeyed_up_to_the_bound(clock: Clock, asked: float, seconds: float) -> None:
+def test_retry_after_is_obeyed_up_to_the_bound(clock, asked, seconds):
     pacing = Pacing("server", None, 8)
     refused(pacing, clock, asked)
     assert waited(pacing, clock) == pytest.approx(seconds)
 
 
-def test_other_failures_wait_for_eight_seconds_at_most(clock: Clock) -> None:
+def test_other_failures_wait_for_eight_seconds_at_most(clock):
     before = clock.now
     asyncio.run(Pacing("server", None, 8).after_failure(9))
     assert 6 <= clock.now - before <= 8
@@ -143,30 +141,30 @@ def test_other_failures_wait_for_eight_seconds_at_most(clock: Clock) -> None:
 class JumpingLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock jumps to the next event: an hour takes no longer than what happens in it."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.now = 1000.0
-        selector: Any = self._selector  # type: ignore[attr-defined]
+        selector = self._selector
         select = selector.select
 
-        def jump(timeout: float | None = None) -> list[Any]:
+        def jump(timeout=None):
             self.now += timeout or 0.0
             return list(select(0))
 
         selector.select = jump
 
-    def time(self) -> float:
+    def time(self):
         return self.now
 
 
 class BusyServer:
     """A server that answers in 50 ms, has some places, and refuses what is more."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places):
         self.places = places
         self.taken = self.refused = 0
 
-    async def call(self) -> bool:
+    async def call(self):
         await asyncio.sleep(0.001)
         if self.taken >= self.places:
             self.refused += 1
@@ -177,7 +175,7 @@ class BusyServer:
         return True
 
 
-async def ask(pacing: Pacing, server: BusyServer, requests: Iterator[int]) -> None:
+async def ask(pacing, server, requests):
     """Ask in turn, as a worker of the endpoint's model does."""
     for _ in requests:
         while True:
@@ -192,9 +190,7 @@ async def ask(pacing: Pacing, server: BusyServer, requests: Iterator[int]) -> No
 
 
 @pytest.mark.parametrize("changes", [[(0, 8)], [(0, 8), (2, 3), (5, 8)], [(0, 2), (30, 32)]])
-def test_ten_thousand_calls_of_a_busy_server_take_little_longer_than_its_places_need(
-    monkeypatch: pytest.MonkeyPatch, changes: list[tuple[float, int]]
-) -> None:
+def test_ten_thousand_calls_of_a_busy_server_take_little_longer_than_its_places_need(monkeypatch, changes):
     """The places change: beside another user there are three of eight for a while; a larger server takes over."""
     loop = JumpingLoop()
     clock = SimpleNamespace(monotonic=loop.time, time=loop.time)
@@ -205,12 +201,12 @@ def test_ten_thousand_calls_of_a_busy_server_take_little_longer_than_its_places_
     early = sum(places * per_s * (end - begin) for (begin, places), end in zip(changes, ends, strict=False))
     needed_s = changes[-1][0] + (10_000 - early) / (changes[-1][1] * per_s)
 
-    async def change() -> None:
+    async def change():
         for (begin, _), (end, places) in itertools.pairwise(changes):
             await asyncio.sleep(end - begin)
             server.places = places
 
-    async def run() -> float:
+    async def run():
         pacing = Pacing("server", None, 64)
         began = loop.time()
         requests = iter(range(10_000))

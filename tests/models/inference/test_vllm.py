@@ -9,13 +9,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -33,24 +30,22 @@ from iterpref_core.models.inference.vllm_server import _GUARD, SERVED_NAME, find
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import (
-    Api,
     InferenceParams,
     PromptFormat,
 )
 from iterpref_core.records.errors import EndpointError, ModelError
 from tests.settings import section
 
-StandIn = Callable[[str], Path]
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")
 fork = get_context("fork")
 """A client that is a copy of this process has its libraries, which take seconds to load."""
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+def stand_in(tmp_path, monkeypatch):
     """Puts the stand-in where vLLM's Python is looked for; returns the file that it will describe itself in."""
 
-    def install(mode: str) -> Path:
+    def install(mode):
         python = tmp_path / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
         python.chmod(0o755)
@@ -62,11 +57,11 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return install
 
 
-def _processes(notes: Path) -> list[psutil.Process]:
+def _processes(notes):
     return [psutil.Process(pid) for pid in json.loads(notes.read_text())["pids"]]
 
 
-def _gone(processes: Iterable[psutil.Process], within_s: float = 0.0) -> bool:
+def _gone(processes, within_s=0.0):
     deadline = time.monotonic() + within_s
     while alive := [process for process in processes if process.is_running() and process.status() != "zombie"]:
         if time.monotonic() > deadline:
@@ -76,9 +71,7 @@ def _gone(processes: Iterable[psutil.Process], within_s: float = 0.0) -> bool:
     return True
 
 
-def test_the_server_and_its_workers_are_gone_after_the_block(
-    stand_in: StandIn, word_model: Path, tmp_path: Path
-) -> None:
+def test_the_server_and_its_workers_are_gone_after_the_block(stand_in, word_model, tmp_path):
     notes = stand_in("")
     with serve(word_model, tmp_path) as url:
         processes = _processes(notes)
@@ -87,7 +80,7 @@ def test_the_server_and_its_workers_are_gone_after_the_block(
     assert _gone(processes)
 
 
-def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
+def test_a_client_killed_with_sigkill_leaves_no_server(stand_in, word_model, tmp_path):
     notes = stand_in("")
     ready = fork.Event()
     client = fork.Process(target=_hold_a_server, args=(word_model, tmp_path, ready))
@@ -98,13 +91,13 @@ def test_a_client_killed_with_sigkill_leaves_no_server(stand_in: StandIn, word_m
     assert _gone(_processes(notes), within_s=20)
 
 
-def _hold_a_server(model: Path, logs: Path, ready: Event) -> None:
+def _hold_a_server(model, logs, ready):
     with serve(model, logs):
         ready.set()
         time.sleep(900)
 
 
-def test_a_server_that_ignores_sigterm_is_killed() -> None:
+def test_a_server_that_ignores_sigterm_is_killed():
     stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
     impatient = _GUARD.replace("alarm(10)", "alarm(1)")
     command = [sys.executable, "-I", "-c", impatient, str(os.getpid()), sys.executable, "-c", stubborn]
@@ -118,9 +111,7 @@ def test_a_server_that_ignores_sigterm_is_killed() -> None:
     assert _gone(server)
 
 
-def test_the_server_reads_and_samples_as_transformers_does(
-    stand_in: StandIn, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_server_reads_and_samples_as_transformers_does(stand_in, word_model, tmp_path, monkeypatch):
     notes = stand_in("")
     monkeypatch.setenv("ITERPREF_VLLM_ARGUMENTS", "--tensor-parallel-size 2")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -143,9 +134,7 @@ def test_the_server_reads_and_samples_as_transformers_does(
         ("killed", r"exit status 137 \(killed, as where memory runs out\); .*\.log ends with: nothing$"),
     ],
 )
-def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
-    stand_in: StandIn, word_model: Path, tmp_path: Path, mode: str, reason: str
-) -> None:
+def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(stand_in, word_model, tmp_path, mode, reason):
     notes = stand_in(mode)
     with (
         pytest.raises(ModelError, match=rf"^{word_model}: vLLM did not start: {reason}") as caught,
@@ -156,14 +145,14 @@ def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(
     assert all(not psutil.pid_exists(pid) for pid in json.loads(notes.read_text())["pids"])
 
 
-def test_a_server_that_ends_in_use_is_named_as_the_cause(stand_in: StandIn, word_model: Path, tmp_path: Path) -> None:
+def test_a_server_that_ends_in_use_is_named_as_the_cause(stand_in, word_model, tmp_path):
     notes = stand_in("")
     told = r"vLLM server ended: exit status 137 .*run the same command again"
     with pytest.raises(EndpointError, match=told), serve(word_model, tmp_path) as url:
         _ask_a_killed_server(url, notes)
 
 
-def _ask_a_killed_server(url: str, notes: Path) -> None:
+def _ask_a_killed_server(url, notes):
     processes = _processes(notes)
     processes[0].kill()
     assert _gone(processes, within_s=20)
@@ -184,18 +173,12 @@ END_STRINGS = {
     [(name, instruct) for name in END_STRINGS for instruct in (False, True) if instruct or name != "livecodebench"],
 )
 def test_a_server_of_our_own_takes_the_end_strings_of_each_benchmark(
-    stand_in: StandIn,
-    word_model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    benchmark: str,
-    *,
-    instruct: bool,
-) -> None:
+    stand_in, word_model, tmp_path, monkeypatch, benchmark, *, instruct
+):
     """vLLM takes four by default; the stand-in does, too. LiveCodeBench is asked of chat models alone."""
     stand_in("")
     monkeypatch.setenv("STAND_IN_ANSWER", "x")
-    suite: Any = SimpleNamespace(dataset=benchmark, tasks={})
+    suite = SimpleNamespace(dataset=benchmark, tasks={})
     stops = END_STRINGS[benchmark](suite, PromptMode(instruct))
     with serve(word_model, tmp_path) as url:
         answer = asyncio.run(_own_server(url, word_model).answer(Request("x", 0), Sampling(0.0, 4, stops)))
@@ -204,12 +187,12 @@ def test_a_server_of_our_own_takes_the_end_strings_of_each_benchmark(
     assert len(stops) == counts.get((benchmark, instruct), len(stops))
 
 
-def _own_server(url: str, model: Path) -> "OpenAIModel":
+def _own_server(url, model):
     params = section(InferenceParams, backend="openai", base_url=url, api="completions")
     return OpenAIModel("m", params, ServedTokens(model, PromptFormat()))
 
 
-def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_environment_is_told_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     monkeypatch.delenv("ITERPREF_VLLM_PYTHON", raising=False)
@@ -220,13 +203,13 @@ def test_an_absent_environment_is_told_with_the_remedy(tmp_path: Path, monkeypat
         find_vllm()
 
 
-def _backend(url: str, api: Api) -> "OpenAIModel":
+def _backend(url, api):
     inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120)
     return OpenAIModel(SERVED_NAME, inference)
 
 
 @pytest.mark.slow
-def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path) -> None:
+def test_vllm_itself_answers_as_transformers_does(smollm2, tmp_path):
     try:
         find_vllm()
     except ModelError as error:
@@ -251,5 +234,5 @@ def test_vllm_itself_answers_as_transformers_does(smollm2: Path, tmp_path: Path)
     assert _gone(processes)
 
 
-def _is_of_vllm(process: psutil.Process) -> bool:
+def _is_of_vllm(process):
     return any(word in " ".join(process.cmdline()) for word in ("vllm", "VLLM"))

@@ -1,11 +1,9 @@
 """What stands around an answer is what the model's own chat template writes there."""
 
 import json
-from typing import Any
 
 import pytest
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.models.inference.backend import Request
 from iterpref_core.models.inference.request_tokens import encode_requests
@@ -24,21 +22,21 @@ REFUSES_ANSWERS = (
 
 
 @pytest.fixture(scope="module", params=ALL)
-def family(request: pytest.FixtureRequest) -> Family:
+def family(request):
     return ALL[request.param]
 
 
 @pytest.fixture(scope="module")
-def tokenizer(family: Family) -> "PreTrainedTokenizerFast":
+def tokenizer(family):
     return make_tokenizer(family)
 
 
-def template_of(template: str, **variables: Any) -> ChatTemplate:
+def template_of(template, **variables):
     family = Family(template, "", "")
     return ChatTemplate(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
 
 
-def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
+def test_an_answer_stands_where_the_template_puts_it(family, tokenizer):
     template = ChatTemplate(tokenizer, family.prompt_format)
     template.check()
     rendered = template.render_exchange(PROMPT, PROGRAM)
@@ -57,7 +55,7 @@ def test_an_answer_stands_where_the_template_puts_it(family: Family, tokenizer: 
     assert bool(template.disagreement) == family.disagrees
 
 
-def test_the_line_that_shows_what_is_trained() -> None:
+def test_the_line_that_shows_what_is_trained():
     assert ChatTemplate(make_tokenizer(FAMILIES["ChatML"])).describe("bare") == (
         "`…<|im_start|>assistant\\n` | program | `<|im_end|>`"
     )
@@ -68,14 +66,14 @@ def test_the_line_that_shows_what_is_trained() -> None:
     assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"]), plain).describe("bare") == "`…\\n` | program | `</s>`"
 
 
-def test_where_the_generation_prompt_disagrees_it_is_shown_with_both() -> None:
+def test_where_the_generation_prompt_disagrees_it_is_shown_with_both():
     template = ChatTemplate(make_tokenizer(FAMILIES["R1"]))
     assert "goes on with '<think>\\n', the other with 'the answer'" in template.disagreement
     assert "the finished answer counts" in template.remark
     assert "writes no end of an answer" in ChatTemplate(make_tokenizer(OTHERS["no end"])).remark
 
 
-def test_a_system_message_begins_the_users_where_the_template_has_no_place_for_one() -> None:
+def test_a_system_message_begins_the_users_where_the_template_has_no_place_for_one():
     refuses, drops, knows = (ChatTemplate(make_tokenizer(FAMILIES[name])) for name in ("Gemma", "Llama 2", "ChatML"))
     assert "<start_of_turn>user\nBe brief.\n\nAdd.<end_of_turn>" in refuses.render_prompt("Add.", "Be brief.")
     assert "[INST] Be brief.\n\nAdd. [/INST]" in drops.render_prompt("Add.", "Be brief.")
@@ -98,29 +96,29 @@ def test_a_system_message_begins_the_users_where_the_template_has_no_place_for_o
     ],
     ids=["blank lines", "escapes", "roles alone", "no user", "refuses answers"],
 )
-def test_a_template_that_changes_programs_or_leaves_something_out_is_refused(template: str, message: str) -> None:
+def test_a_template_that_changes_programs_or_leaves_something_out_is_refused(template, message):
     with pytest.raises(ModelError, match=f"(?s){message}"):
         template_of(template).check()
 
 
-def test_a_program_that_the_template_takes_for_reasoning_is_refused_with_what_became_of_it() -> None:
+def test_a_program_that_the_template_takes_for_reasoning_is_refused_with_what_became_of_it():
     template = ChatTemplate(make_tokenizer(FAMILIES["R1"]))
     with pytest.raises(ModelError, match=r"'x = \"</think>\"' becomes '\"'; leave this program out"):
         template.render_exchange(PROMPT, 'x = "</think>"')
 
 
-def test_blanks_at_the_ends_of_a_program_may_go() -> None:
+def test_blanks_at_the_ends_of_a_program_may_go():
     rendered = ChatTemplate(make_tokenizer(FAMILIES["Gemma"])).render_exchange(PROMPT, "\n  x = 1\n")
     assert (rendered.answer, rendered.begin) == ("x = 1", -3)
 
 
-def test_variables_reach_every_rendering() -> None:
+def test_variables_reach_every_rendering():
     template = template_of(TURNS + "{{ mood }}", mood="calm")
     assert template.end.text == ""
     assert template.render_chat([{"role": "user", "content": "x"}]).endswith("calm")
 
 
-def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "PreTrainedTokenizerFast") -> None:
+def test_openings_are_the_tokens_of_the_whole_text(family, tokenizer):
     template = ChatTemplate(tokenizer, family.prompt_format)
     prompts = [template.render_prompt(prompt) for prompt, _ in EXCHANGES]
     for (prompt, program), asked, opening in zip(EXCHANGES, encode_prompts(template, prompts), prompts, strict=True):
@@ -129,14 +127,14 @@ def test_openings_are_the_tokens_of_the_whole_text(family: Family, tokenizer: "P
         assert tokenizer.decode(asked.ids) + asked.healing_prefix == opening
 
 
-def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer() -> None:
+def test_a_blank_that_the_tokenizer_joins_with_the_first_word_is_left_to_the_answer():
     tokenizer = make_tokenizer(FAMILIES["Llama 2"])
     (asked,) = encode_prompts(ChatTemplate(tokenizer), [ChatTemplate(tokenizer).render_prompt(PROMPT)])
     assert asked.healing_prefix == " "
     assert tokenizer.decode(asked.ids).endswith("[/INST]")
 
 
-def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer() -> None:
+def test_the_first_token_is_not_doubled_nor_an_end_put_between_prompt_and_answer():
     tokenizer = make_tokenizer(FAMILIES["Gemma"])
     both = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("<s>", "</s>")]
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<s> $A </s>", special_tokens=both)

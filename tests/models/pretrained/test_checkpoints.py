@@ -2,9 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,46 +17,44 @@ from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
 from tests.models.inference.stand_in_hub import commit_of, serving_hub, use_hub
 
-Damage = Callable[[Path], None]
-
 WEIGHTS = "model.safetensors"
 
 
 @pytest.fixture
-def folder(word_model: Path, tmp_path: Path) -> Path:
+def folder(word_model, tmp_path):
     """A checkpoint that is whole, to be damaged."""
     shutil.copytree(word_model, tmp_path / "model")
     return tmp_path / "model"
 
 
-def answers(model: Path | str) -> list[str]:
+def answers(model):
     backend = TransformersModel(model, 2, bf16=False)
     return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
 
 
-def removes(name: str) -> Damage:
+def removes(name):
     return lambda folder: (folder / name).unlink()
 
 
-def writes(name: str, text: str) -> Damage:
-    def damage(folder: Path) -> None:
+def writes(name, text):
+    def damage(folder):
         (folder / name).write_text(text, encoding="utf-8")
 
     return damage
 
 
-def cuts(name: str) -> Damage:
-    def damage(folder: Path) -> None:
+def cuts(name):
+    def damage(folder):
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
 
     return damage
 
 
-def says(name: str, **values: Any) -> Damage:
+def says(name, **values):
     """Of a JSON file; None takes a key away."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         content = json.loads((folder / name).read_text("utf-8")) | values
         kept = {key: value for key, value in content.items() if value is not None}
         (folder / name).write_text(json.dumps(kept), encoding="utf-8")
@@ -67,8 +62,8 @@ def says(name: str, **values: Any) -> Damage:
     return damage
 
 
-def lacks(weight: str) -> Damage:
-    def damage(folder: Path) -> None:
+def lacks(weight):
+    def damage(folder):
         weights = load_file(folder / WEIGHTS)
         del weights[weight]
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -76,8 +71,8 @@ def lacks(weight: str) -> Damage:
     return damage
 
 
-def holds(number: float) -> Damage:
-    def damage(folder: Path) -> None:
+def holds(number):
+    def damage(folder):
         weights = load_file(folder / WEIGHTS)
         weights["model.layers.1.mlp.up_proj.weight"][3, 5] = number
         save_file(weights, folder / WEIGHTS, {"format": "pt"})
@@ -85,12 +80,12 @@ def holds(number: float) -> Damage:
     return damage
 
 
-def shards(folder: Path) -> None:
+def shards(folder):
     AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
     (folder / WEIGHTS).unlink(missing_ok=True)
 
 
-def pickles(folder: Path, **more: Any) -> None:
+def pickles(folder, **more):
     torch.save({**load_file(folder / WEIGHTS), **more}, folder / "pytorch_model.bin")
     (folder / WEIGHTS).unlink()
 
@@ -98,12 +93,12 @@ def pickles(folder: Path, **more: Any) -> None:
 class RunsWhenUnpickled:
     """What nobody shall run."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self):
         return pytest.fail, ("a checkpoint's code was run",)
 
 
-def brings_code(**values: Any) -> Damage:
-    def damage(folder: Path) -> None:
+def brings_code(**values):
+    def damage(folder):
         for name in ("configuration_own.py", "modeling_own.py"):
             (folder / name).write_text("raise SystemExit('a checkpoint\\'s code was run')\n", encoding="utf-8")
         own = {"AutoConfig": "configuration_own.Own", "AutoModelForCausalLM": "modeling_own.Own"}
@@ -112,8 +107,8 @@ def brings_code(**values: Any) -> Damage:
     return damage
 
 
-def is_another(config: str, **sizes: int) -> Damage:
-    def damage(folder: Path) -> None:
+def is_another(config, **sizes):
+    def damage(folder):
         getattr(transformers, config)(**sizes).save_pretrained(folder)
 
     return damage
@@ -123,7 +118,7 @@ SIZES = {"vocab_size": 4, "hidden_size": 32, "num_hidden_layers": 1, "num_attent
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
 TURNS = "{% for message in messages %}{{ message.content }} {% endfor %}"
 
-KINDS: dict[str, tuple[Damage, str]] = {
+KINDS = {
     "no head": (lacks("lm_head.weight"), r"lacks 1 .*\(lm_head\.weight\).* random .*tie_word_embeddings"),
     "no weight": (lacks("model.norm.weight"), r"lacks 1 .*\(model\.norm\.weight\).* download the checkpoint again"),
     "NaN": (holds(float("nan")), r"1 of the 2,048 numbers in model\.layers\.1\.mlp\.up_proj\.weight are NaN"),
@@ -163,7 +158,7 @@ KINDS: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, folder: Path) -> None:
+def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind, folder):
     damage, message = KINDS[kind]
     damage(folder)
     with pytest.raises(ModelError, match=message) as caught:
@@ -183,7 +178,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind: str, fold
     ],
     ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
 )
-def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, word_model: Path) -> None:
+def test_what_can_be_used_answers_as_the_model_does(kind, folder, word_model):
     kind(folder)
     assert check_checkpoint(folder, PromptFormat(template="plain")) == check_checkpoint(folder) == folder
     given, original = load_model(folder), load_model(word_model)
@@ -192,16 +187,14 @@ def test_what_can_be_used_answers_as_the_model_does(kind: Damage, folder: Path, 
     assert len(answers(folder)) == 1
 
 
-def test_a_head_that_is_the_embedding_is_not_missed(folder: Path) -> None:
+def test_a_head_that_is_the_embedding_is_not_missed(folder):
     lacks("lm_head.weight")(folder)
     says("config.json", tie_word_embeddings=True)(folder)
     model = load_model(check_checkpoint(folder))
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
-def test_a_hub_id_is_the_commit_of_its_revision(
-    folder: Path, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_id_is_the_commit_of_its_revision(folder, word_model, tmp_path, monkeypatch):
     shards(folder)
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
     with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
@@ -215,9 +208,7 @@ def test_a_hub_id_is_the_commit_of_its_revision(
             check_checkpoint("org/tiny@v3")
 
 
-def test_what_the_hub_refuses_is_told_with_the_remedy(
-    word_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_hub_refuses_is_told_with_the_remedy(word_model, folder, tmp_path, monkeypatch):
     writes("adapter_config.json", "{}")(folder)
     hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
     with serving_hub(hub, "org/gated") as address:

@@ -1,7 +1,6 @@
 """A model's identity changes with what decides its answers, and with nothing else."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from iterpref_core.records.errors import ModelError
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
@@ -19,21 +18,21 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_copy_is_the_same_model_and_so_is_a_pointer_to_it(model: Path, tmp_path: Path) -> None:
+def test_a_copy_is_the_same_model_and_so_is_a_pointer_to_it(model, tmp_path):
     shutil.copytree(model, tmp_path / "copy")
     write_pointer(tmp_path / "stage", ModelSource(str(model)))
     assert model_fingerprint(model) == model_fingerprint(tmp_path / "copy") == model_fingerprint(tmp_path / "stage")
 
 
 @pytest.mark.parametrize(("name", "content"), [("config.json", "{} "), ("tokenizer.json", "{}")])
-def test_any_file_counts(model: Path, name: str, content: str) -> None:
+def test_any_file_counts(model, name, content):
     before = model_fingerprint(model)
     (model / name).write_text(content)
     assert model_fingerprint(model) != before
 
 
 @pytest.mark.parametrize("place", [1 << 27, 17 << 20])
-def test_large_files_count_whole(model: Path, place: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_large_files_count_whole(model, place, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     weights = model / "model.safetensors"
     with weights.open("wb") as file:
@@ -46,12 +45,12 @@ def test_large_files_count_whole(model: Path, place: int, monkeypatch: pytest.Mo
     assert model_fingerprint(model) != before
 
 
-def test_a_hub_model_is_its_name_and_revision(tmp_path: Path) -> None:
+def test_a_hub_model_is_its_name_and_revision(tmp_path):
     for name, revision in (("a", "1"), ("b", "2")):
         write_pointer(tmp_path / name, ModelSource("owner/model", revision))
     assert model_fingerprint(tmp_path / "a") != model_fingerprint(tmp_path / "b")
 
 
-def test_no_model_is_an_error(tmp_path: Path) -> None:
+def test_no_model_is_an_error(tmp_path):
     with pytest.raises(ModelError):
         model_fingerprint(tmp_path / "none")

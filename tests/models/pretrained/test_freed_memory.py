@@ -1,7 +1,6 @@
 """Computations on the CPU give freed memory back, as the next batch has another shape."""
 
 import ctypes
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import freed_memory
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
 from iterpref_core.records.config import PromptFormat
-from tests.growing_memory import Releases
 
 BLOCK = 64 * 1024
 """Bytes of a block, small enough for glibc to keep it."""
@@ -21,7 +19,7 @@ libc = ctypes.CDLL(None)
 
 
 @pytest.mark.skipif(not hasattr(libc, "malloc_trim"), reason="the C library is not glibc")
-def test_freed_memory_goes_back_to_the_system() -> None:
+def test_freed_memory_goes_back_to_the_system():
     libc.malloc.restype = ctypes.c_void_p
     libc.malloc.argtypes = [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
@@ -41,11 +39,11 @@ def test_freed_memory_goes_back_to_the_system() -> None:
         libc.free(block)
 
 
-def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch):
     held = [700]
     released = []
 
-    def release() -> None:
+    def release():
         released.append(held[0])
         held[0] = 720
 
@@ -61,7 +59,7 @@ def test_what_passes_leave_is_given_back_once_it_is_much(monkeypatch: pytest.Mon
     assert len(released) == 2
 
 
-def test_generation_gives_memory_back_after_a_batch(word_model: Path, growing_memory: Releases) -> None:
+def test_generation_gives_memory_back_after_a_batch(word_model, growing_memory):
     model = TransformersModel(word_model, batch_size=2, prompt=PromptFormat(template="plain"))
     requests = [Request("return x", seed=number) for number in range(5)]
     model.generate(requests, Sampling(temperature=0.0, max_new_tokens=1))

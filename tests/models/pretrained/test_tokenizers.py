@@ -1,7 +1,6 @@
 """A tokenizer splits text as its tokenizer.json says, whatever class the configuration makes transformers choose."""
 
 import json
-from pathlib import Path
 
 import pytest
 import transformers
@@ -22,7 +21,7 @@ TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
         ("LlamaConfig", "TokenizersBackend"),
     ],
 )
-def test_text_is_split_as_the_file_says(config: str, named: str, tmp_path: Path) -> None:
+def test_text_is_split_as_the_file_says(config, named, tmp_path):
     getattr(transformers, config)(vocab_size=400).save_pretrained(tmp_path)
     train_tokenizer([TEXT] * 9, 400).save_pretrained(tmp_path)
     settings = tmp_path / "tokenizer_config.json"

@@ -17,7 +17,7 @@ from tests.settings import section
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
 
 
-def parsed(word: str) -> list[int | None]:
+def parsed(word):
     refusing = Refusing(lambda asked: word in str(asked), {"detail": "the account is on hold"})
     with serve(refusing) as url:
         inference = section(InferenceParams, backend="openai", base_url=url)
@@ -26,10 +26,10 @@ def parsed(word: str) -> list[int | None]:
         return list(ask_parsed(model, requests, SAMPLING, len, Counter()))
 
 
-def test_a_run_in_which_no_question_is_answered_is_a_failure() -> None:
+def test_a_run_in_which_no_question_is_answered_is_a_failure():
     with pytest.raises(InputError, match=r"none of 3 prompts was answered: .*the account is on hold"):
         parsed("prompt")
 
 
-def test_a_question_that_is_refused_among_others_has_no_answer() -> None:
+def test_a_question_that_is_refused_among_others_has_no_answer():
     assert parsed("prompt 1") == [15, None, 15]

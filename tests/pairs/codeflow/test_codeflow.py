@@ -4,15 +4,12 @@ import multiprocessing
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
 from iterpref_core.records import AssertTest, Attempt, IoTest, Problem, Trajectory
@@ -22,9 +19,6 @@ from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel, stored
 from tests.settings import EXECUTION, section
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 PARAMS = section(
     CodeflowParams,
@@ -41,36 +35,36 @@ NEEDED = re.compile(r"^(\d+) refinements", re.MULTILINE)
 class Patient(FakeModel):
     """A model that needs as many refinements as the task's prompt says; may be told to fail at its nth call."""
 
-    def __init__(self, fail_at: int | None = None) -> None:
+    def __init__(self, fail_at=None):
         self._fail_at = fail_at
         self.calls = 0
-        self.asked: list[str] = []
+        self.asked = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         self.calls += 1
         if self.calls == self._fail_at:
             self.stop()
         self.asked += [request.prompt.split("\n")[0] for request in requests]
         return [self.answer_to(request) for request in requests]
 
-    def stop(self) -> None:
+    def stop(self):
         raise KeyboardInterrupt
 
-    def answer_to(self, request: Request) -> Completion:
+    def answer_to(self, request):
         return Completion(self._answer(request.prompt), 10, 4)
 
-    def _answer(self, prompt: str) -> str:
-        needed = int(NEEDED.search(prompt)[1])  # type: ignore[index]
+    def _answer(self, prompt):
+        needed = int(NEEDED.search(prompt)[1])
         done = int(version[1]) + 1 if (version := VERSION.search(prompt)) else 0
         return f"def f(x):\n    return x + {int(done >= needed)}\n# version {done}\n"
 
 
 class Killed(Patient):
-    def stop(self) -> None:
+    def stop(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def write_problems(path: Path, needed: Sequence[int], split: str | None = "codeflow") -> Path:
+def write_problems(path, needed, split="codeflow"):
     tests = (IoTest(call="f(1)", expected="2"),)
     write_jsonl(
         path,
@@ -82,11 +76,11 @@ def write_problems(path: Path, needed: Sequence[int], split: str | None = "codef
     return path
 
 
-def models_of(model: Model) -> Models:
+def models_of(model):
     """One model in both roles, whose answers are kept."""
 
     @contextmanager
-    def opened(store: Path, run: str) -> Iterator[OpenModels]:
+    def opened(store, run):
         with AnswerStore(store, run) as answers:
             kept = stored(model, "model", answers, concurrency=2)
             yield OpenModels(kept, kept)
@@ -94,12 +88,12 @@ def models_of(model: Model) -> Models:
     return Models(("a", "b"), opened)
 
 
-def debug(folder: Path, model: Patient, params: CodeflowParams = PARAMS) -> CodeflowResult:
+def debug(folder, model, params=PARAMS):
     run = CodeflowRun(folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "answers.sqlite")
     return run_codeflow(run, folder / "out.jsonl")
 
 
-def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Path) -> None:
+def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path):
     write_problems(tmp_path / "problems.jsonl", [2, 0, 9, 1, 0])
     metrics = debug(tmp_path, Patient())
     trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
@@ -114,7 +108,7 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path: Pat
     assert CodeflowResult.of_metrics(metrics.metrics()) == metrics
 
 
-def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> None:
+def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path):
     path = write_problems(tmp_path / "problems.jsonl", [2, 0, 1, 0])
     problems = list(read_jsonl(path, Problem))
     inside = AssertTest(code="for _ in range(1):\n    assert f(1) == 2")
@@ -129,7 +123,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("source", ["debugging", "sampling"])
-def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path: Path, source: str, killed: bool) -> None:
+def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path, source, killed):
     params = PARAMS.model_copy(update={"source": source})
     folders = [tmp_path / "whole", tmp_path / "stopped"]
     for folder in folders:
@@ -147,7 +141,7 @@ def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path: Pa
     assert (folders[1] / "out.jsonl").read_bytes() == (folders[0] / "out.jsonl").read_bytes()
 
 
-def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_bad_problems_are_refused_before_any_work(tmp_path):
     path = write_problems(tmp_path / "problems.jsonl", [0, 0])
     good = path.read_text()
     model = Patient(fail_at=1)
@@ -167,16 +161,14 @@ def test_bad_problems_are_refused_before_any_work(tmp_path: Path) -> None:
 INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 
 
-def test_the_prompt_style_is_the_drafting_students(
-    tmp_path: Path, make_model: "Callable[[PreTrainedTokenizerBase], Path]", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeypatch):
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     chat = make_model(train_tokenizer(["write f"], 300))
-    opened: list[str] = []
+    opened = []
 
     @contextmanager
-    def open_model(model: Path, prompt: PromptFormat, **_: object) -> Iterator[Model]:
+    def open_model(model, prompt, **_):
         opened.append(prompt.template)
         yield Patient()
 
@@ -191,7 +183,7 @@ def test_the_prompt_style_is_the_drafting_students(
         assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
 
 
-def priced(*iterations: int) -> Trajectory:
+def priced(*iterations):
     attempts = tuple(
         Attempt(iteration=i, code="", verdict="exception", feedback="", prompt_tokens=1000, completion_tokens=500)
         for i in iterations
@@ -199,10 +191,10 @@ def priced(*iterations: int) -> Trajectory:
     return Trajectory(task_id="t", solved=False, attempts=attempts)
 
 
-def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model: Path) -> None:
+def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model):
     prices = INFERENCE.model_copy(update={"price_prompt": 2.0, "price_completion": 10.0, "backend": "openai"})
 
-    def price(draft_model: str, source: str) -> float:
+    def price(draft_model, source):
         params = PARAMS.model_copy(update={"draft_model": draft_model, "source": source})
         return choose_models(word_model, "gpt", params, prices, NO_CAPS).price(priced(0, 1, 2))
 
@@ -213,16 +205,14 @@ def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_mode
 
 
 @pytest.mark.parametrize("backend", ["transformers", "vllm"])
-def test_a_model_that_is_its_own_debugger_is_loaded_once(
-    backend: str, word_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_its_own_debugger_is_loaded_once(backend, word_model, tmp_path, monkeypatch):
     monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda **_: nullcontext(Patient()))
     inference = INFERENCE.model_copy(update={"backend": backend})
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
         assert opened.drafter is opened.refiner
 
 
-def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> None:
+def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path):
     path = write_problems(tmp_path / "problems.jsonl", [2, 0, 9])
     hidden = {"t0": "f(2) + 1", "t1": "f(2)", "t2": "f(2)"}
     write_jsonl(
@@ -244,9 +234,9 @@ def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path: Path) -> 
     assert len(set(digests)) == 2
 
 
-def test_samples_are_counted(tmp_path: Path) -> None:
+def test_samples_are_counted(tmp_path):
     class Lottery(Patient):
-        def answer_to(self, request: Request) -> Completion:
+        def answer_to(self, request):
             right = request.prompt.startswith("0") or (request.seed % 2 and not request.prompt.startswith("9"))
             return Completion(f"def f(x):\n    return x + {int(right)}\n# {request.seed}\n", 10, 4)
 

@@ -1,16 +1,13 @@
 """The conversation about one problem."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from iterpref_core.execution import Outcome, Program
+from iterpref_core.execution import Outcome
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.pairs.codeflow.conversation import Conversation, open_conversations, trajectory_of
-from iterpref_core.records import IoTest, Problem, Verdict
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import CodeflowParams, SamplingParams
 from tests.engines import StandInEngine
 from tests.settings import section
@@ -28,18 +25,16 @@ PARAMS = section(
 )  # fmt: skip
 
 
-def started(refinements: int = 5, **changes: Any) -> Conversation:
+def started(refinements=5, **changes):
     return Conversation(PROBLEM.model_copy(update=changes), PARAMS.wording, PARAMS.seed, refinements)
 
 
-def step(
-    conversation: Conversation, text: str, verdict: Verdict, feedback: str = "", end: str = FINISHED
-) -> Conversation:
+def step(conversation, text, verdict, feedback="", end=FINISHED):
     answer = Completion(text, prompt_tokens=3, completion_tokens=2, end=end)
     return conversation.after(answer, StandInEngine(lambda _: Outcome(verdict, feedback, 0, 1)))
 
 
-def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
+def test_a_refinement_sees_the_last_version_and_its_feedback():
     conversation = started()
     assert conversation.request().prompt == "Add one."
     conversation = step(conversation, "bad = 1", "wrong_answer", "f(1) gave 0")
@@ -49,7 +44,7 @@ def test_a_refinement_sees_the_last_version_and_its_feedback() -> None:
 
 
 @pytest.mark.parametrize("refinements", [0, 1, 4])
-def test_a_draft_that_fails_is_refined_as_often_as_is_allowed(refinements: int) -> None:
+def test_a_draft_that_fails_is_refined_as_often_as_is_allowed(refinements):
     (conversation,) = open_conversations(PROBLEM, PARAMS.model_copy(update={"max_iterations": refinements}))
     while not conversation.finished:
         conversation = step(conversation, "any = 1", "timeout")
@@ -57,7 +52,7 @@ def test_a_draft_that_fails_is_refined_as_often_as_is_allowed(refinements: int) 
     assert not trajectory_of([conversation]).solved
 
 
-def test_an_unjudged_program_ends_the_conversation() -> None:
+def test_an_unjudged_program_ends_the_conversation():
     assert step(started(), "any = 1", "infra_error").finished
 
 
@@ -65,16 +60,16 @@ def test_an_unjudged_program_ends_the_conversation() -> None:
     ("verdict", "recorded"),
     [("syntax_error", "truncated"), ("wrong_answer", "truncated"), ("passed", "passed"), ("infra_error",) * 2],
 )
-def test_an_answer_cut_off_at_the_limit_is_truncated_unless_it_passes(verdict: Verdict, recorded: Verdict) -> None:
+def test_an_answer_cut_off_at_the_limit_is_truncated_unless_it_passes(verdict, recorded):
     conversation = step(started(), "longest_chain =", verdict, end=CUT)
     assert [attempt.verdict for attempt in conversation.attempts] == [recorded]
     assert conversation.finished == (verdict == recorded)
 
 
-def run(judge: Callable[[Program], Verdict], text: str = "tests = ()\n") -> tuple[Conversation, list[Program]]:
-    seen: list[Program] = []
+def run(judge, text="tests = ()\n"):
+    seen = []
 
-    def outcome(program: Program) -> Outcome:
+    def outcome(program):
         seen.append(program)
         return Outcome(judge(program), "", 0, 1)
 
@@ -82,7 +77,7 @@ def run(judge: Callable[[Program], Verdict], text: str = "tests = ()\n") -> tupl
     return started().after(answer, StandInEngine(outcome)), seen
 
 
-def test_the_records_own_tests_are_run_and_the_hidden_ones_where_the_visible_ones_pass() -> None:
+def test_the_records_own_tests_are_run_and_the_hidden_ones_where_the_visible_ones_pass():
     failed, seen = run(lambda _: "wrong_answer")
     assert [program.tests for program in seen] == [PROBLEM.tests]
     assert failed.attempts[0].hidden is None

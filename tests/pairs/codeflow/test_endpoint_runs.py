@@ -7,9 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +16,6 @@ from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import Models, OpenModels
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams
-from iterpref_core.records.stage_results import CodeflowResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
@@ -31,7 +28,7 @@ PARAMS = section(
 )  # fmt: skip
 
 
-def answer(prompt: str, seed: int) -> str:
+def answer(prompt, seed):
     """Right after as many refinements as the problem's number says, if ever; each answer is unlike all others."""
     done = prompt.count("# again") + ("wrong" in prompt)
     needed = int(prompt.partition(":")[0]) % 8
@@ -39,15 +36,15 @@ def answer(prompt: str, seed: int) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _many_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+def _many_attempts(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 100)
 
 
-def models_at(url: str, timeout_s: float) -> Models:
+def models_at(url, timeout_s):
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
     @contextmanager
-    def opened(path: Path, run: str) -> Iterator[OpenModels]:
+    def opened(path, run):
         inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s)
         backend = OpenAIModel("mock", inference.model_copy(update={"concurrency": CONCURRENCY}))
         with AnswerStore(path, run) as store:
@@ -57,14 +54,14 @@ def models_at(url: str, timeout_s: float) -> Models:
     return Models(("mock", "mock"), opened)
 
 
-def codeflow(folder: Path, url: str, timeout_s: float = 60.0) -> CodeflowResult:
+def codeflow(folder, url, timeout_s=60.0):
     run = CodeflowRun(
         folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, folder / "answers.sqlite"
     )
     return run_codeflow(run, folder / "out.jsonl")
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder):
     visible, hidden = (IoTest(call=f"f({x})", expected=str(x + 1)) for x in (1, 2))
     folder.mkdir(parents=True)
     write_jsonl(
@@ -78,7 +75,7 @@ def prepare(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, CodeflowResult, int]:
+def undisturbed(tmp_path_factory):
     """The output of a run without kills and faults, its metrics, and the calls it made."""
     folder = prepare(tmp_path_factory.mktemp("undisturbed") / "run")
     mock = MockEndpoint(answer, Behavior())
@@ -109,14 +106,12 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-def test_kill_9_at_five_moments_loses_calls_in_flight_and_nothing_else(
-    tmp_path: Path, undisturbed: tuple[bytes, CodeflowResult, int]
-) -> None:
+def test_kill_9_at_five_moments_loses_calls_in_flight_and_nothing_else(tmp_path, undisturbed):
     expected, _, calls = undisturbed
     folder = prepare(tmp_path / "run")
     chance = random.Random(4)
     mock = MockEndpoint(answer, Behavior(median_s=0.03))
-    lost: list[int] = []
+    lost = []
     with serve(mock) as url:
         command = [sys.executable, "-c", LIVES, str(folder), url]
         with subprocess.Popen(
@@ -147,16 +142,14 @@ def test_kill_9_at_five_moments_loses_calls_in_flight_and_nothing_else(
     assert (folder / "out.jsonl").read_bytes() == expected
 
 
-def kept_keys(folder: Path) -> set[bytes]:
+def kept_keys(folder):
     with sqlite3.connect(folder / "answers.sqlite") as data:
         found = {key for (key,) in data.execute("SELECT key FROM kept_answers")}
     data.close()
     return found
 
 
-def test_faults_of_every_kind_are_asked_again_and_nothing_is_lost(
-    tmp_path: Path, undisturbed: tuple[bytes, CodeflowResult, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_faults_of_every_kind_are_asked_again_and_nothing_is_lost(tmp_path, undisturbed, monkeypatch):
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
     expected, metrics, calls = undisturbed
     folder = prepare(tmp_path / "run")

@@ -3,10 +3,10 @@
 import pytest
 
 from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
-from iterpref_core.records import Attempt, Trajectory, Verdict
+from iterpref_core.records import Attempt, Trajectory
 
 
-def _trajectory(code: str, verdict: Verdict) -> Trajectory:
+def _trajectory(code, verdict):
     attempt = Attempt(iteration=0, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
     return Trajectory(task_id="t", solved=verdict == "passed", attempts=(attempt,), tests="0" * 16)
 
@@ -22,7 +22,7 @@ def _trajectory(code: str, verdict: Verdict) -> Trajectory:
         ),
     ],
 )
-def test_more_than_two_of_a_hundred_answers_at_fault_are_told(code: str, verdict: Verdict, advice: str) -> None:
+def test_more_than_two_of_a_hundred_answers_at_fault_are_told(code, verdict, advice):
     counts = OutcomeCounts(0, sampled=False)
     for _ in range(48):
         counts.add(_trajectory("def f(): return 1", "passed"))

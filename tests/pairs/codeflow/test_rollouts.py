@@ -5,17 +5,15 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program
+from iterpref_core.execution import Engine, Executor, Limits, Outcome
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.pairs.codeflow import rollouts
 from iterpref_core.pairs.codeflow.rollouts import roll_out
-from iterpref_core.records import IoTest, Problem, Trajectory
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import CodeflowParams, SamplingParams
 from iterpref_core.records.errors import EndpointError
 from tests.fake_models import FakeModel, stored
@@ -25,7 +23,7 @@ GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x\n"
 RIGHT_FOR_ONE = "def f(x):\n    return 2\n"
 
 
-def params(max_iterations: int = 5, source: str = "debugging") -> CodeflowParams:
+def params(max_iterations=5, source="debugging"):
     return section(
         CodeflowParams,
         source=source,
@@ -36,13 +34,13 @@ def params(max_iterations: int = 5, source: str = "debugging") -> CodeflowParams
     )
 
 
-def problem(name: str) -> Problem:
+def problem(name):
     """`t3` needs three refinements."""
     visible, hidden = (IoTest(call=f"f({x})", expected=str(x + 1)) for x in (1, 2))
     return Problem(task_id=name, prompt=f"{name}: add one.", entry_point="f", tests=(visible,), hidden_tests=(hidden,))
 
 
-def reply(request: Request, good: str = GOOD) -> Completion:
+def reply(request, good=GOOD):
     """What a model says that needs as many refinements as the task's name tells."""
     name, done = request.prompt.partition(":")[0], request.prompt.count("# again") + ("wrong" in request.prompt)
     return Completion((good if done >= int(name[1:]) else BAD) + "# again\n" * done, 1, 1)
@@ -53,12 +51,12 @@ class Patient(Model):
 
     concurrency = 4
 
-    def __init__(self, pause_s: float = 0.0, good: str = GOOD) -> None:
+    def __init__(self, pause_s=0.0, good=GOOD):
         self.pause_s, self.good = pause_s, good
         self.under_way = self.most = 0
-        self.asked: list[tuple[str, int]] = []
+        self.asked = []
 
-    async def answer(self, request: Request, sampling: Sampling) -> Completion:
+    async def answer(self, request, sampling):
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         name, done = request.prompt.partition(":")[0], request.prompt.count("# again") + ("wrong" in request.prompt)
@@ -69,10 +67,10 @@ class Patient(Model):
             self.under_way -= 1
         return Completion("", 0, 0, "refused: 400 too long") if self.refuses(name) else reply(request, self.good)
 
-    async def respond(self, name: str) -> None:
+    async def respond(self, name):
         await asyncio.sleep(self.pause_s)
 
-    def refuses(self, name: str) -> bool:
+    def refuses(self, name):
         del name
         return False
 
@@ -80,11 +78,11 @@ class Patient(Model):
 class Local(FakeModel):
     """The same in this process; remembers the sizes of its batches."""
 
-    def __init__(self, respond: Callable[[Request], Completion] = reply) -> None:
+    def __init__(self, respond=reply):
         self.respond = respond
-        self.batches: list[int] = []
+        self.batches = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         self.batches.append(len(requests))
         return [self.respond(request) for request in requests]
 
@@ -94,26 +92,24 @@ class Checks(Engine):
 
     slots = 2
 
-    def run_one(self, program: Program) -> Outcome:
+    def run_one(self, program):
         good = program.code.startswith(GOOD) or (
             program.code.startswith(RIGHT_FOR_ONE) and program.tests[0] == problem("t0").tests[0]
         )
         return Outcome("passed" if good else "wrong_answer", "" if good else "no", 0, 1)
 
-    def close(self) -> None:
+    def close(self):
         """Nothing to end."""
 
 
-def debug(
-    names: Iterable[str], model: Model, settings: CodeflowParams | None = None, refiner: Model | None = None
-) -> dict[str, Trajectory]:
-    found: list[Trajectory] = []
+def debug(names, model, settings=None, refiner=None):
+    found = []
     roll_out(map(problem, names), model, refiner or model, Checks(), settings or params(), found.append)
     assert len({trajectory.task_id for trajectory in found}) == len(found)
     return {trajectory.task_id: trajectory for trajectory in found}
 
 
-def test_trajectories_are_the_same_in_rounds_and_without_barriers_whatever_the_concurrency() -> None:
+def test_trajectories_are_the_same_in_rounds_and_without_barriers_whatever_the_concurrency():
     names = [f"t{needed}" for needed in (0, 7, 2, 1, 5, 6, 3)]
     expected = debug(names, Local())
     assert {name: len(one.attempts) for name, one in expected.items() if one.solved} == {
@@ -125,24 +121,24 @@ def test_trajectories_are_the_same_in_rounds_and_without_barriers_whatever_the_c
             assert debug(names, model) == expected
 
 
-def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:
+def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else():
     others_are_done = threading.Event()
 
     class Slow(Patient):
-        async def respond(self, name: str) -> None:
+        async def respond(self, name):
             async with asyncio.timeout(60):
                 while name == "t4" and not others_are_done.is_set():
                     await asyncio.sleep(0.001)
 
     class SlowEngine(Checks):
-        def run_one(self, program: Program) -> Outcome:
+        def run_one(self, program):
             if "# again\n# again\n# again" in program.code:
                 assert others_are_done.wait(60)
             return super().run_one(program)
 
-    order: list[str] = []
+    order = []
 
-    def keep(trajectory: Trajectory) -> None:
+    def keep(trajectory):
         order.append(trajectory.task_id)
         if len(order) == 3:
             others_are_done.set()
@@ -156,17 +152,17 @@ def test_a_slow_answer_and_a_slow_program_hold_up_nobody_else() -> None:
 class Failing(Patient):
     """Its nth call fails at once; those beside it take a moment."""
 
-    def __init__(self, error: BaseException, at: int) -> None:
+    def __init__(self, error, at):
         super().__init__(pause_s=0.05)
         self._error, self._at = error, at
 
-    async def respond(self, name: str) -> None:
+    async def respond(self, name):
         if len(self.asked) == self._at:
             raise self._error
         await super().respond(name)
 
 
-def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_path: Path) -> None:
+def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_path):
     names = [f"t{n}" for n in range(10)]
     failing, rest = Failing(EndpointError("gone"), at=8), Patient()
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
@@ -179,11 +175,11 @@ def test_an_error_ends_the_run_and_answers_to_calls_under_way_are_stored(tmp_pat
     assert [name for name, times in asked.items() if times > 1] == [failing.asked[7]]
 
 
-def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch):
     monkeypatch.setattr(rollouts, "GRACE_S", math.inf)
 
     class Endless(Patient):
-        async def respond(self, name: str) -> None:
+        async def respond(self, name):
             if len(self.asked) == 4:
                 raise KeyboardInterrupt
             await asyncio.Event().wait()
@@ -194,9 +190,9 @@ def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch: pytest.MonkeyPatc
     assert (len(model.asked), model.under_way) == (4, 0)
 
 
-def test_a_missing_answer_ends_its_trajectory_with_the_attempts_made_so_far() -> None:
+def test_a_missing_answer_ends_its_trajectory_with_the_attempts_made_so_far():
     class Refusing(Patient):
-        def refuses(self, name: str) -> bool:
+        def refuses(self, name):
             return name == "t5" or (name == "t4" and ("t4", 2) in self.asked)
 
     found = debug(["t1", "t4", "t5"], Refusing())
@@ -207,27 +203,27 @@ def test_a_missing_answer_ends_its_trajectory_with_the_attempts_made_so_far() ->
     ]
 
 
-def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint() -> None:
-    def draft(_: Request) -> Completion:
+def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint():
+    def draft(_):
         time.sleep(0.002)
         return Completion(BAD, 1, 1)
 
     student, debugger = Local(draft), Patient()
     names = [f"t1{n}" for n in range(40)]
     problems = [problem(name).model_copy(update={"prompt": "t1: add one."}) for name in names]
-    found: list[Trajectory] = []
+    found = []
     roll_out(problems, student, debugger, Checks(), params(), found.append)
     assert all(one.solved and len(one.attempts) == 2 for one in found)
     assert sum(student.batches) == len(found) == len(debugger.asked) == 40
     assert 1 < max(student.batches) <= 16
 
 
-def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_are_left_out() -> None:
-    def draw(request: Request) -> Completion:
+def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_are_left_out():
+    def draw(request):
         return Completion((GOOD if request.seed % 2 else BAD) + f"# {request.seed}\n", 1, 1)
 
     class Lottery(Patient):
-        async def answer(self, request: Request, sampling: Sampling) -> Completion:
+        async def answer(self, request, sampling):
             assert sampling.temperature == 0.6
             await asyncio.sleep(request.seed % 7 / 1000)
             if request.prompt.startswith("t9") and request.seed % 2:
@@ -257,9 +253,9 @@ def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_a
     ],
     ids=["redefines tests", "empties tests", "brings its own and leaves", "equals everything"],
 )
-def test_nothing_a_model_writes_changes_the_tests(attack: str) -> None:
+def test_nothing_a_model_writes_changes_the_tests(attack):
     model = Local(lambda _: Completion(attack, 1, 1))
-    found: list[Trajectory] = []
+    found = []
     with Executor(Limits(cpu_s=2.0, wall_s=10.0), workers=1) as executor:
         roll_out([problem("t1")], model, model, executor, params(max_iterations=1), found.append)
     assert "passed" not in {attempt.verdict for attempt in found[0].attempts}

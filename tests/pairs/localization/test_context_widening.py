@@ -1,6 +1,5 @@
 """Diff-Augmentation: what a widened region takes in."""
 
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,12 +13,12 @@ from tests.texts import marked
 TEXT = "".join(f"x{n} = {n}\n" for n in range(10))
 
 
-def _lines(spans: tuple[tuple[int, int], ...]) -> list[int]:
+def _lines(spans):
     return [int(line[1 : line.index(" ")]) for start, end in spans for line in split_lines(TEXT[start:end])]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_one_or_two_lines_join_on_either_side(seed: int) -> None:
+def test_one_or_two_lines_join_on_either_side(seed):
     start = TEXT.index("x5")
     lines = _lines(widen_spans(TEXT, ((start, start + 6),), 2, Random(seed)))
     assert lines == list(range(lines[0], lines[-1] + 1))
@@ -27,7 +26,7 @@ def test_one_or_two_lines_join_on_either_side(seed: int) -> None:
     assert lines[-1] in (6, 7)
 
 
-def test_the_same_pair_is_widened_alike_every_time(tmp_path: Path) -> None:
+def test_the_same_pair_is_widened_alike_every_time(tmp_path):
     pairs = [
         PreferencePair(task_id=f"p{n}", prompt="?", chosen=TEXT.replace("= 5", "= 55"), rejected=TEXT) for n in range(9)
     ]

@@ -1,8 +1,5 @@
 """Stage `localization`: files in, files out, and what becomes of an insertion."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from iterpref_core.pairs.localization.localization import localize_pairs
@@ -27,9 +24,7 @@ PAIRS = [
         ("keep", {"replaced": ((2, 3),), "inserted": (), "same": ()}, {}),
     ],
 )
-def test_an_insertion_is_anchored_dropped_or_kept_without_spans(
-    tmp_path: Path, empty: str, rejected: dict[str, Any], counts: dict[str, int]
-) -> None:
+def test_an_insertion_is_anchored_dropped_or_kept_without_spans(tmp_path, empty, rejected, counts):
     metrics, spans = localize(tmp_path, PAIRS, empty=empty)
     assert {each.task_id: each.rejected for each in spans} == rejected
     assert {each.chosen for each in spans} <= {((2, 3),), ()}
@@ -38,7 +33,7 @@ def test_an_insertion_is_anchored_dropped_or_kept_without_spans(
     assert metrics == none | {"pairs": len(rejected), "empty": 2, "focal_line_share": share} | counts
 
 
-def test_anybodys_pairs_will_do_and_a_broken_line_overwrites_nothing(tmp_path: Path) -> None:
+def test_anybodys_pairs_will_do_and_a_broken_line_overwrites_nothing(tmp_path):
     pairs, out = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     params = section(LocalizationParams, method="line_lcs", empty="keep", widen_lines=0)
     pairs.write_text('{"prompt": "p", "chosen": "x\\n", "rejected": "y\\n", "score": 1}\n')

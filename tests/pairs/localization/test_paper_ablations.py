@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.localization import token_lcs as token
-from iterpref_core.pairs.localization.localization import ON_TEXT, Localizer
+from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records.config import LocalizationMethod
 from tests.texts import marked
 
@@ -16,12 +16,12 @@ PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + 
 )
 
 
-def test_every_method_has_a_row_and_a_word() -> None:
+def test_every_method_has_a_row_and_a_word():
     words = set(get_args(LocalizationMethod))
     assert words == {*ON_TEXT, "causal"}, "a method is a row of ON_TEXT and a word of config.LocalizationMethod"
 
 
-def test_everything_between_the_first_and_the_last_difference() -> None:
+def test_everything_between_the_first_and_the_last_difference():
     rejected, chosen = "a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n"
     assert marked(rejected, ON_TEXT["prefix_suffix"](rejected, chosen).rejected) == ["x\nb\ny"]
     assert marked(chosen, ON_TEXT["prefix_suffix"](rejected, chosen).chosen) == ["X\nb\nY"]
@@ -39,11 +39,11 @@ def test_everything_between_the_first_and_the_last_difference() -> None:
         ("return x\n", "return x\n\n", []),
     ],
 )
-def test_tokens_outside_the_common_sequence(rejected: str, chosen: str, expected: list[str]) -> None:
+def test_tokens_outside_the_common_sequence(rejected, chosen, expected):
     assert marked(rejected, token.locate_error(rejected, chosen).rejected) == expected
 
 
-def test_a_missing_token_is_anchored_at_what_was_written_instead() -> None:
+def test_a_missing_token_is_anchored_at_what_was_written_instead():
     assert marked("return x\n", token.locate_error("return x\n", "return -x\n").anchors) == ["x"]
     assert marked("f(x)\n", token.locate_error("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
     assert token.locate_error("\n", "x\n").anchors == ()
@@ -51,7 +51,7 @@ def test_a_missing_token_is_anchored_at_what_was_written_instead() -> None:
 
 @pytest.mark.parametrize("locate", list(ON_TEXT.values()), ids=ON_TEXT)
 @given(rejected=PROGRAM, chosen=PROGRAM)
-def test_spans_are_in_order_apart_and_inside(locate: Localizer, rejected: str, chosen: str) -> None:
+def test_spans_are_in_order_apart_and_inside(locate, rejected, chosen):
     region = locate(rejected, chosen)
     for text, spans in ((rejected, region.rejected), (chosen, region.chosen)):
         edges = [edge for span in spans for edge in span]

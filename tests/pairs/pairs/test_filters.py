@@ -8,7 +8,7 @@ from iterpref_core.records.config import PairsParams
 from tests.settings import section
 
 
-def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: int = 100) -> str | None:
+def reason(rejected, chosen, *, max_error_lines=2, max_tokens=100):
     params = section(PairsParams, max_error_lines=max_error_lines, max_tokens=max_tokens)
     pair = PreferencePair(task_id="t", prompt="p", chosen=chosen, rejected=rejected)
     return drop_reason(pair, params, count_tokens=lambda text: len(text.split()))
@@ -31,7 +31,7 @@ def reason(rejected: str, chosen: str, *, max_error_lines: int = 2, max_tokens: 
         ("x = 1\n\n", "x = 1\ny = 2\n", None),
     ],
 )
-def test_reasons(rejected: str, chosen: str, expected: str | None) -> None:
+def test_reasons(rejected, chosen, expected):
     assert reason(rejected, chosen) == expected
 
 
@@ -48,17 +48,15 @@ def test_reasons(rejected: str, chosen: str, expected: str | None) -> None:
         ("x = (1)", "x = 1", 2, 1, "too_long"),
     ],
 )
-def test_bounds_and_the_order_of_reasons(
-    rejected: str, chosen: str, max_error_lines: int, max_tokens: int, expected: str | None
-) -> None:
+def test_bounds_and_the_order_of_reasons(rejected, chosen, max_error_lines, max_tokens, expected):
     assert reason(rejected, chosen, max_error_lines=max_error_lines, max_tokens=max_tokens) == expected
 
 
-def test_a_number_sign_inside_of_a_text_begins_no_comment() -> None:
+def test_a_number_sign_inside_of_a_text_begins_no_comment():
     code = 'x = """\n# {}\n"""\n'
     assert reason(code.format("Titel"), code.format("Title")) is None
     assert reason(f"{code}# a\n", f"{code}# b\n") == "comments_only"
 
 
-def test_many_marks_in_one_line_take_no_time() -> None:
+def test_many_marks_in_one_line_take_no_time():
     assert not ONLY_COMMENTS.fullmatch("# " * 10_000 + "\nx")

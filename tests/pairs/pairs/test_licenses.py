@@ -1,8 +1,5 @@
 """A license goes from the problem to its pairs and to the card of an export, and is kept as it is written."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from iterpref_core.evaluation.sharing.cards import pairs_card
@@ -12,7 +9,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.pairs.pair_selection import select_pairs
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.synthesis.injection import inject_bugs
-from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
@@ -30,11 +27,11 @@ ADD = Problem(
 PLAIN = ADD.model_copy(update={"task_id": "plain", "prompt": "Add one.", "license": None})
 
 
-def attempt(number: int, code: str, verdict: Verdict) -> Attempt:
+def attempt(number, code, verdict):
     return Attempt(iteration=number, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
 
 
-def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_model: Path) -> None:
+def test_selected_pairs_have_the_license_of_their_problem(tmp_path, word_model):
     attempts = (
         attempt(0, "def f(x):\n    return x\n", "wrong_answer"),
         attempt(1, "def f(x):\n    return x + 1\n", "passed"),
@@ -49,7 +46,7 @@ def test_selected_pairs_have_the_license_of_their_problem(tmp_path: Path, word_m
     assert "license" not in out.read_text(encoding="utf-8").split("\n")[1]
 
 
-def test_injected_pairs_have_the_license_of_their_problem(tmp_path: Path) -> None:
+def test_injected_pairs_have_the_license_of_their_problem(tmp_path):
     write_jsonl(tmp_path / "problems.jsonl", [ADD])
     out = tmp_path / "pairs.jsonl"
     with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as engine:
@@ -57,7 +54,7 @@ def test_injected_pairs_have_the_license_of_their_problem(tmp_path: Path) -> Non
     assert {pair.license for pair in read_pairs(out)} == {"GPL-3.0-only"}
 
 
-def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: Path) -> None:
+def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path):
     pairs = tmp_path / "pairs.jsonl"
     made = PreferencePair(
         task_id="a", prompt="p", chosen="x = 1\n", rejected="x = 2\n", license="ISC", problem_id="add"
@@ -66,9 +63,9 @@ def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: 
     foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None, "tested": False})
     write_jsonl(pairs, [made, other, foreign])
     write_jsonl(tmp_path / "problems.jsonl", [ADD.model_copy(update={"source": "mine"})])
-    seen: list[DataSet] = []
+    seen = []
 
-    def describe(contents: DataSet) -> str:
+    def describe(contents):
         seen.append(contents)
         return ""
 
@@ -79,7 +76,7 @@ def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path: 
 
 
 @pytest.mark.parametrize(("tested", "claim"), [(True, True), (False, False), (None, False)])
-def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tested: bool | None, claim: bool) -> None:
+def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tested, claim):
     contents = DataSet(pairs=2, tested=2 if tested else 1)
     card = pairs_card(contents, "mine", None, localized=False, regions_known=False)
     assert ("passes its task's tests" in card) == claim
@@ -88,7 +85,7 @@ def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tes
 
 
 @pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])
-def test_a_license_of_others_that_is_no_text_is_refused_and_not_passed_over(tmp_path: Path, license: Any) -> None:
+def test_a_license_of_others_that_is_no_text_is_refused_and_not_passed_over(tmp_path, license):
     row = {"prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
     # Tests of others may be named like this project's word that tests judged a pair.
     source = written(tmp_path / "in.jsonl", row | {"license": None, "tested": "yes"}, row | {"tested": 1})

@@ -1,24 +1,20 @@
 """Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
 
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.pairs.pair_selection import DROPPED, Task, make_pairs, select_pairs
-from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory, Verdict
+from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
-from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.settings import section
 
 
-def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory:
+def trajectory(name, versions):
     attempts = tuple(
         Attempt(iteration=i, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
         for i, (code, verdict) in enumerate(versions)
@@ -26,20 +22,18 @@ def trajectory(name: str, versions: Sequence[tuple[str, Verdict]]) -> Trajectory
     return Trajectory(task_id=name, solved=versions[-1][1] == "passed", attempts=attempts)
 
 
-def params(rejected: Literal["random", "first", "last", "all"] = "random") -> PairsParams:
+def params(rejected="random"):
     return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30, near_duplicate=None)
 
 
 TASK = Task(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
 PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
-THREE: list[tuple[str, Verdict]] = [
+THREE = [
     ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),
 ]  # fmt: skip
 
 
-def select(
-    folder: Path, model: Path, trajectories: Iterable[Trajectory], settings: PairsParams | None = None
-) -> tuple[PairsResult, list[PreferencePair]]:
+def select(folder, model, trajectories, settings=None):
     problems = (PROBLEM.model_copy(update={"task_id": f"t{i}", "prompt": f"Task {i}"}) for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
@@ -49,7 +43,7 @@ def select(
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
-def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path, word_model: Path) -> None:
+def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word_model):
     long = "\n".join(f"x = {i}" for i in range(21))
     metrics, pairs = select(
         tmp_path,
@@ -78,14 +72,14 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path: Path
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
 
 
-def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path: Path, word_model: Path) -> None:
+def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):
     for name, code, says in (("t1", "x = 0", True), ("t1", "I cannot.", True), ("t2", "x = 3", False)):
         with pytest.raises(InputError, match="no problem gave a pair") as refused:
             select(tmp_path, word_model, [trajectory(name, [(code, "passed" if name == "t2" else "wrong_answer")])])
         assert ("codeflow.wording and training.answer" in str(refused.value)) is says
 
 
-def test_first_last_or_random_failing_version() -> None:
+def test_first_last_or_random_failing_version():
     for rejected, code in (("first", "x = 0"), ("last", "x = 2")):
         (pair,) = make_pairs(trajectory("t", THREE), TASK, params(rejected))
         assert (pair.chosen, pair.rejected) == ("x = 3", code)
@@ -96,7 +90,7 @@ def test_first_last_or_random_failing_version() -> None:
     assert min(counts[:3]) > 70
 
 
-def test_every_different_failing_version_makes_a_pair(tmp_path: Path, word_model: Path) -> None:
+def test_every_different_failing_version_makes_a_pair(tmp_path, word_model):
     again, commented = [*THREE[:2], THREE[0], *THREE[2:]], [("# a\nx = 3", "timeout"), *THREE]
     many = [trajectory("t0", again), trajectory("t1", commented), trajectory("t2", commented[:1] + THREE[-1:])]
     metrics, pairs = select(tmp_path, word_model, many, params("all"))
@@ -108,14 +102,14 @@ def test_every_different_failing_version_makes_a_pair(tmp_path: Path, word_model
     assert (metrics.pairs, metrics.further_pairs, metrics.dropped["comments_only"]) == (6, 4, 1)
 
 
-def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path: Path, word_model: Path) -> None:
+def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path, word_model):
     settings = params("all").model_copy(update={"near_duplicate": 0.8})
     metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE)], settings)
     assert len(pairs) == 6 - metrics.dropped["near_duplicate"]
     assert [pair.task_id for pair in pairs][:3] == ["t0", "t0#2", "t0#3"]
 
 
-def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: Path) -> None:
+def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     prompt = "Return the number of words of a text that begin with a vowel, whatever their case may be."
     problems = [
         PROBLEM.model_copy(update={"task_id": "t0", "prompt": prompt}),
@@ -129,7 +123,7 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path: Path, word_model: P
     assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
 
 
-def test_chance_depends_on_the_problem_alone(tmp_path: Path, word_model: Path) -> None:
+def test_chance_depends_on_the_problem_alone(tmp_path, word_model):
     many = [trajectory(f"t{i}", THREE) for i in range(9)]
     _, pairs = select(tmp_path, word_model, many)
     _, backwards = select(tmp_path, word_model, reversed(many))
@@ -137,10 +131,8 @@ def test_chance_depends_on_the_problem_alone(tmp_path: Path, word_model: Path) -
     assert len({pair.rejected for pair in pairs}) > 1
 
 
-def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(
-    tmp_path: Path, word_model: Path
-) -> None:
-    def judged(name: str, *hidden: Verdict | None) -> Trajectory:
+def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(tmp_path, word_model):
+    def judged(name, *hidden):
         attempts = trajectory(name, [("x = 0", "wrong_answer"), *[("x = 3", "passed")] * len(hidden)]).attempts
         with_hidden = (a.model_copy(update={"hidden": h}) for a, h in zip(attempts[1:], hidden, strict=True))
         return Trajectory(task_id=name, solved=True, attempts=(attempts[0], *with_hidden))
@@ -159,7 +151,7 @@ def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off
     assert (metrics.dropped["fails_hidden_tests"], metrics.dropped["unsolved"]) == (2, 0)
 
 
-def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_model: Path) -> None:
+def test_trajectories_that_other_tests_judged_are_refused(tmp_path, word_model):
     same = trajectory("t0", THREE).model_copy(update={"tests": PROBLEM.tests_digest})
     assert len(select(tmp_path, word_model, [same])[1]) == 1
     other = same.model_copy(update={"tests": PROBLEM.model_copy(update={"tests": ()}).tests_digest})
@@ -167,7 +159,7 @@ def test_trajectories_that_other_tests_judged_are_refused(tmp_path: Path, word_m
         select(tmp_path, word_model, [other])
 
 
-def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path: Path, word_model: Path) -> None:
+def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path, word_model):
     unusable = [("x =", "truncated"), ("I cannot.", "syntax_error"), ("x = 0", "infra_error")]
     many = [trajectory(f"t{i}", [version, THREE[-1]]) for i, version in enumerate(unusable)]
     metrics, pairs = select(tmp_path, word_model, [*many, trajectory("t3", [*unusable, *THREE])], params("all"))
@@ -176,18 +168,18 @@ def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path: Path, word
     assert dropped == {"truncated": 1, "no_program": 1, "solved_by_draft": 1}
 
 
-def test_a_trajectory_without_its_problem_is_refused(tmp_path: Path, word_model: Path) -> None:
+def test_a_trajectory_without_its_problem_is_refused(tmp_path, word_model):
     with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
         select(tmp_path, word_model, [trajectory("unknown", THREE)])
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
-def test_a_repeated_trajectory_is_refused(tmp_path: Path, word_model: Path) -> None:
+def test_a_repeated_trajectory_is_refused(tmp_path, word_model):
     with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
         select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t0", THREE)])
 
 
-def test_a_missing_tokenizer_is_refused(tmp_path: Path) -> None:
+def test_a_missing_tokenizer_is_refused(tmp_path):
     with pytest.raises(ModelError):
         select(tmp_path, tmp_path / "no-model", [trajectory("t0", THREE)])
 
@@ -197,9 +189,7 @@ NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#
 
 @given(names=NAMES, data=st.data())
 @settings(max_examples=20)
-def test_no_two_pairs_have_one_name_whatever_problems_are_called(
-    tmp_path_factory: pytest.TempPathFactory, word_model: Path, names: set[str], data: st.DataObject
-) -> None:
+def test_no_two_pairs_have_one_name_whatever_problems_are_called(tmp_path_factory, word_model, names, data):
     folder = tmp_path_factory.mktemp("names")
     order = data.draw(st.permutations(sorted(names)))
     write_jsonl(folder / "problems.jsonl", [PROBLEM.model_copy(update={"task_id": name}) for name in order])

@@ -1,26 +1,21 @@
 """Readers of rows, as an ingestion opens them: what is taken and left out before a program runs."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 from iterpref_core.execution import Outcome
 from iterpref_core.pairs.ingestion.preference_pairs import judge, read_pair
-from iterpref_core.problems.ingestion.columns import Columns, parse_columns
+from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import read_row
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
-from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
 
 
-def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
+def repair_reader(named):
     """A reader of repairs whose fixed program passes all tests, and whose buggy one fails."""
-    fixed: list[str] = []
+    fixed = []
 
-    def run(_: Problem) -> Callable[[str], Outcome]:
-        def judge(code: str) -> Outcome:
+    def run(_):
+        def judge(code):
             fixed.append(code)
             return Outcome(
                 verdict="passed" if len(fixed) % 2 else "wrong_answer", feedback="", tests_passed=0, tests_total=1
@@ -31,7 +26,7 @@ def repair_reader(named: Columns) -> Callable[[Any], PreferencePair]:
     return lambda row: judge(read_pair(row, named, repair=True), row, named, PARAMS.pairs, run)[0]
 
 
-def read_rows(form: str, source: Path, columns: str | None = None, split: str | None = None) -> list[Any]:
+def read_rows(form, source, columns=None, split=None):
     """The rows of a file as problems or repairs, and those that are left out."""
     items = read_items(source, nulls=True)
     preset = PRESETS[form]

@@ -2,11 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +14,7 @@ from tests.problems.ingestion.readers import read_rows
 
 RIGHT = "def f(n):\n    return n + 1\n"
 WRONG = "def f(n):\n    return n - 1\n"
-OTHER_ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+OTHER_ROWS = {
     "messages": (
         "trl",
         {
@@ -44,9 +40,9 @@ ODD = st.sampled_from(
 _PYTHON_ERROR = re.compile(r"\w+(Error|Exception|Warning): ")
 
 
-def places(value: Any) -> Iterator[tuple[Any, ...]]:
+def places(value):
     """Yield the ways to each value within a JSON value, also through JSON in a text."""
-    parts: list[tuple[Any, Any]] = []
+    parts = []
     if isinstance(value, dict):
         parts = list(value.items())
     elif isinstance(value, list):
@@ -62,7 +58,7 @@ def places(value: Any) -> Iterator[tuple[Any, ...]]:
             yield (name, *place)
 
 
-def changed(value: Any, place: tuple[Any, ...], new: Any) -> Any:
+def changed(value, place, new):
     """Return a JSON value with another value at a place."""
     if not place:
         return new
@@ -74,7 +70,7 @@ def changed(value: Any, place: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-def read(form: str, folder: Path, row: Any) -> list[object]:
+def read(form, folder, row):
     """Return what comes of a row: problems or pairs that are to be run, or the row that is left out."""
     source = folder / "in.jsonl"
     good = OTHER_ROWS["messages"][1]
@@ -86,9 +82,7 @@ def read(form: str, folder: Path, row: Any) -> list[object]:
 
 
 @given(name=st.sampled_from(sorted(EVERY)), data=st.data())
-def test_a_row_with_any_value_anywhere_is_taken_or_left_out_in_words(
-    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
-) -> None:
+def test_a_row_with_any_value_anywhere_is_taken_or_left_out_in_words(tmp_path_factory, name, data):
     form, row = EVERY[name]
     place = data.draw(st.sampled_from(list(places(row))))
     found = read(form, tmp_path_factory.mktemp("row"), changed(row, place, data.draw(ODD)))

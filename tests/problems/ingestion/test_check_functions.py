@@ -1,7 +1,5 @@
 """Check functions of HumanEval: the tests that are made of one judge every program as the function itself does."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,9 +42,7 @@ ASSERTIONS = st.sampled_from(
     around=st.sampled_from(["METADATA = {'n': 2}\n", "METADATA = {'n': 2}\n\ndef helper(v):\n    return v\n"]),
     called=st.booleans(),
 )
-def test_the_tests_of_a_check_function_judge_as_the_function_does(
-    assertions: list[str], parameter: str, call: str, second: bool, around: str, called: bool
-) -> None:
+def test_the_tests_of_a_check_function_judge_as_the_function_does(assertions, parameter, call, second, around, called):
     body = "".join(f"    {assertion}\n" for assertion in assertions).replace("PARAMETER", parameter)
     head = f"def check({parameter}, tolerance=0.5):\n" if second else f"def check({parameter}):\n"
     source = around + head + body + (f"\ncheck({call})\n" if called else "")
@@ -57,8 +53,8 @@ def test_the_tests_of_a_check_function_judge_as_the_function_does(
         assert all(passes(program, test.code) for test in tests) == passes(program, alone)
 
 
-def passes(program: str, test: str) -> bool:
-    names: dict[str, Any] = {}
+def passes(program, test):
+    names = {}
     try:
         exec(program, names)
         exec(test, names)

@@ -1,8 +1,6 @@
 """Formats of published sets: rows go in, right programs pass, wrong ones fail, and what is left out has a reason."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,7 +8,7 @@ from pyarrow import parquet
 
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
@@ -21,20 +19,20 @@ from tests.settings import EXECUTION, ROOT
 from tests.texts import written
 
 
-def taken(source: Path, form: str, limit: int | None = None, **selection: Any) -> tuple[Ingested, list[Problem]]:
+def taken(source, form, limit=None, **selection):
     out = source.with_suffix(".out.jsonl")
     store = source.with_suffix(".sqlite")
     found = ingest(Source([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
     return found, list(read_jsonl(out, Problem))
 
 
-def verdicts(problem: Problem, *codes: str) -> list[str]:
+def verdicts(problem, *codes):
     with Executor(Limits(), workers=1) as executor:
         return [executor.run_one(program_of(problem, code)).verdict for code in codes]
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name: str) -> None:
+def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     expected = ROWS[name]
     found, problems = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)
     (problem,) = problems
@@ -48,7 +46,7 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["code_contests", "kodcode", "acecode", "prime, nested", "apps, lines in lists"])
-def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> None:
+def test_nested_columns_of_parquet_are_the_same(tmp_path, name):
     expected = ROWS[name]
     source = tmp_path / "in.parquet"
     parquet.write_table(pa.Table.from_pylist([expected.row]), source)
@@ -56,14 +54,14 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path: Path, name: str) -> No
     assert taken(source, expected.form)[1] == as_json
 
 
-def test_every_format_is_tried() -> None:
+def test_every_format_is_tried():
     problems = {name for name, preset in PRESETS.items() if preset.columns is not None and preset.parts == "problems"}
     untried = problems - {row.form for row in ROWS.values()}
     assert not untried, f"add a row for {sorted(untried)} to tests/problems/ingestion/published_rows.yaml"
 
 
 @pytest.mark.parametrize(("name", "meant"), [("app", "apps"), ("pair", "pairs"), ("folders", "folder"), ("tlr", "trl")])
-def test_an_unknown_format_is_named(tmp_path: Path, name: str, meant: str) -> None:
+def test_an_unknown_format_is_named(tmp_path, name, meant):
     from iterpref_core.cli.app import app
 
     words = ["ingest", str(tmp_path / "in.jsonl"), "--format", name, "--out", str(tmp_path / "out.jsonl")]
@@ -71,22 +69,20 @@ def test_an_unknown_format_is_named(tmp_path: Path, name: str, meant: str) -> No
         app(words, standalone_mode=False)
 
 
-def sized(*megabytes: float) -> dict[str, Any]:
+def sized(*megabytes):
     """A row of APPS whose tests have these sizes; the size is in blanks behind the numbers."""
     inputs = [f"1\n{number}\n" + " " * int(size * 2**20) for number, size in enumerate(megabytes)]
     outputs = [f"{number}\n" for number in range(len(megabytes))]
     return ROWS["apps"].row | {"input_output": {"inputs": inputs, "outputs": outputs}, "problem_id": 7}
 
 
-def allow(megabytes: int, patch: pytest.MonkeyPatch) -> None:
+def allow(megabytes, patch):
     """Allow problems of so many megabytes: rows that are too large need not be large."""
     patch.setattr("iterpref_core.problems.ingestion.problem_rows.MAX_PROBLEM_BYTES", megabytes << 20)
 
 
 @pytest.mark.parametrize(("sizes", "max_tests"), [((1.6, 1.6), None), ((3.5,), 5)])
-def test_a_problem_larger_than_a_run_can_hold_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, ...], max_tests: int | None
-) -> None:
+def test_a_problem_larger_than_a_run_can_hold_is_left_out(tmp_path, monkeypatch, sizes, max_tests):
     allow(2, monkeypatch)
     source = written(tmp_path / "in.jsonl", ROWS["apps"].row, sized(*sizes))
     found, problems = taken(source, "apps", max_tests=max_tests)
@@ -95,12 +91,12 @@ def test_a_problem_larger_than_a_run_can_hold_is_left_out(
     assert len(taken(source, "apps", max_tests=1)[1]) == len(sizes)
 
 
-def calls(count: int, number: int) -> dict[str, Any]:
+def calls(count, number):
     tests = {"fn_name": "add", "inputs": [[n, 1] for n in range(count)], "outputs": [n + 1 for n in range(count)]}
     return ROWS["apps, a call"].row | {"input_output": tests, "problem_id": number}
 
 
-def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path: Path) -> None:
+def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path):
     rows = [calls(20, number) for number in range(3)]
     whole = taken(written(tmp_path / "whole.jsonl", *rows), "apps", max_tests=5, visible=2)[1]
     last = taken(written(tmp_path / "last.jsonl", rows[2]), "apps", max_tests=5, visible=2)[1]
@@ -113,7 +109,7 @@ def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path:
     assert places[0] == 0
 
 
-def test_hidden_tests_follow_the_visible_ones(tmp_path: Path) -> None:
+def test_hidden_tests_follow_the_visible_ones(tmp_path):
     row = ROWS["livecodebench, a method"].row
     many = json.dumps([{"input": f"[{n}]", "output": f"[{n}, {n}]", "testtype": "functional"} for n in range(50)])
     source = written(tmp_path / "in.jsonl", row | {"private_test_cases": many})
@@ -121,15 +117,13 @@ def test_hidden_tests_follow_the_visible_ones(tmp_path: Path) -> None:
     assert (len(problem.tests), len(problem.hidden_tests)) == (1, 2)
 
 
-def test_a_limit_reads_the_first_rows(tmp_path: Path) -> None:
+def test_a_limit_reads_the_first_rows(tmp_path):
     rows = [calls(1, number) for number in range(5)]
     problems = taken(written(tmp_path / "in.jsonl", *rows), "apps", limit=2)[1]
     assert [problem.task_id for problem in problems] == ["apps/0", "apps/1"]
 
 
-def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(
-    tmp_path: Path,
-) -> None:
+def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(tmp_path):
     folder = tmp_path / "set"
     folder.mkdir()
     row = calls(1, 1)
@@ -141,8 +135,8 @@ def test_shards_and_several_sources_are_read_one_after_another_and_names_that_re
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
 
 
-def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) -> None:
-    def prompt(name: str) -> str:
+def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path):
+    def prompt(name):
         return taken(written(tmp_path / "in.jsonl", ROWS[name].row), ROWS[name].form)[1][0].prompt
 
     assert prompt("apps, a call").endswith("Write a Python function `add`.")
@@ -158,7 +152,7 @@ def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path: Path) ->
     assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
 
 
-def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
+def test_every_record_of_the_public_sets_goes_in(tmp_path):
     folder = ROOT.parent / "shared/field/sets"
     if not folder.is_dir():
         pytest.skip("there are no records of public sets beside this checkout")
@@ -182,7 +176,7 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
         }
 
 
-def test_whole_numbers_as_decimals_and_lines_in_lists_are_what_they_are_elsewhere(tmp_path: Path) -> None:
+def test_whole_numbers_as_decimals_and_lines_in_lists_are_what_they_are_elsewhere(tmp_path):
     contest = ROWS["code_contests"].row
     decimal = contest | {"solutions": {"language": [3.0, None], "solution": [ROWS["apps"].right] * 2}}
     found, problems = taken(written(tmp_path / "a.jsonl", decimal), "code_contests")

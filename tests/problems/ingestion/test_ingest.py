@@ -3,13 +3,11 @@
 import gzip
 import json
 import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
-from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
@@ -17,14 +15,14 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
 
-SOUND: dict[str, Any] = {
+SOUND = {
     "task_id": "own/1",
     "prompt": "Add one.",
     "entry_point": "f",
     "tests": [{"kind": "io", "call": "f(1)", "expected": "2"}],
     "reference": "def f(x):\n    return x + 1\n",
 }
-MBPP: dict[str, Any] = {
+MBPP = {
     "text": "Write a function to add one.",
     "code": "def plus(x):\r\n  return x + 1",
     "task_id": 601,
@@ -34,18 +32,18 @@ MBPP: dict[str, Any] = {
 }
 
 
-def ingest(source: Path, form: str, out: Path, dropped: Path | None = None, **selection: Any) -> Ingested:
+def ingest(source, form, out, dropped=None, **selection):
     store = out.with_suffix(".sqlite")
     return ingest_with(Source([source]), form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
 
 
-def _write(path: Path, *records: dict[str, Any]) -> Path:
+def _write(path, *records):
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
 
 
 @pytest.mark.parametrize("out", ["set/rows.jsonl", "set/new/out.jsonl"])
-def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out: str, tmp_path: Path) -> None:
+def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out, tmp_path):
     (tmp_path / "set").mkdir()
     source = _write(tmp_path / "set/rows.jsonl", SOUND)
     before = source.read_text()
@@ -54,7 +52,7 @@ def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out: str, tmp_pat
     assert source.read_text() == before
 
 
-def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
     broken = [{"task_id": str(number)} for number in range(5)]
     source = _write(tmp_path / "in.jsonl", SOUND, *broken)
     found = ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
@@ -65,7 +63,7 @@ def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path: P
     assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
 
 
-def test_reasons_are_written_when_no_row_is_taken(tmp_path: Path) -> None:
+def test_reasons_are_written_when_no_row_is_taken(tmp_path):
     source = _write(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
     with pytest.raises(InputError, match=r"no problem to ingest \(\d+ bad_record; "):
         ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
@@ -74,7 +72,7 @@ def test_reasons_are_written_when_no_row_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_broken_files_are_named(tmp_path: Path) -> None:
+def test_broken_files_are_named(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():
         with pytest.raises(InputError, match=message):
@@ -83,7 +81,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
 
-def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None:
+def test_ones_own_broken_problems_are_left_out_and_named(tmp_path):
     broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
     nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
     source = _write(tmp_path / "in.jsonl", *broken, SOUND, nothing_to_run)
@@ -94,7 +92,7 @@ def test_ones_own_broken_problems_are_left_out_and_named(tmp_path: Path) -> None
     assert [row.task_id for row in found.dropped] == ["b/0", "b/1", "b/2"]
 
 
-def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
+def test_a_share_is_held_out_by_hash(tmp_path):
     many = [SOUND | {"task_id": f"own/{n}", "prompt": f"Add one, and say {n // 2}."} for n in range(100)]
     source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
     counts = ingest(source, "jsonl", tmp_path / "out.jsonl", heldout=0.25).counts
@@ -109,7 +107,7 @@ def test_a_share_is_held_out_by_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 10])
-def test_every_reference_of_the_real_file_has_its_verdict(tmp_path: Path, step: int) -> None:
+def test_every_reference_of_the_real_file_has_its_verdict(tmp_path, step):
     name = os.environ.get("MBPP_SOURCE_PATH")
     if not name:
         pytest.skip("MBPP_SOURCE_PATH does not name MBPP's file (mbpp.jsonl or mbpp.jsonl.gz)")

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -23,7 +22,7 @@ REJECTED = "def f(x):\n    return x\n"
 PAIR = {"prompt": "Add one.", "chosen": f"So:\n```python\n{CHOSEN}```\nDone.", "rejected": f"```python\n{REJECTED}```"}
 
 
-def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) -> None:
+def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     out, spans = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     ingest_pairs(Source([written(tmp_path / "in.json", PAIR)]), out)
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
@@ -31,7 +30,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path: Path) 
     assert marked(REJECTED, next(read_jsonl(spans, FocalSpans)).rejected) == ["    return x"]
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+def test_a_pipe_is_read_once(tmp_path):
     pipe = tmp_path / "rows.jsonl"
     os.mkfifo(pipe)
     writer = Thread(target=pipe.write_text, args=(json.dumps(PAIR),), daemon=True)
@@ -40,7 +39,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path):
     source, out = written(tmp_path / "in.jsonl", PAIR | {"rejected": PAIR["chosen"]}), tmp_path / "pairs.jsonl"
     with pytest.raises(InputError, match=r"no pair to ingest \(1 same_program;"):
         ingest_pairs(Source([source]), out)
@@ -50,12 +49,12 @@ def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", ""]
 )
-def test_columns_that_cannot_be_understood_are_refused(text: str) -> None:
+def test_columns_that_cannot_be_understood_are_refused(text):
     with pytest.raises(ConfigError, match="columns"):
         parse_columns(text)
 
 
-def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp_path: Path) -> None:
+def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp_path):
     folder = tmp_path / "set"
     folder.mkdir()
     written(folder / "a.jsonl", PAIR, PAIR | {"chosen": "No."})
@@ -86,12 +85,12 @@ ufb.jsonl
 """Files of three records each, and their columns."""
 
 
-def test_every_record_of_the_public_sets_goes_in(tmp_path: Path) -> None:
+def test_every_record_of_the_public_sets_goes_in(tmp_path):
     folder = ROOT.parent / "shared/field/sets"
     if not folder.is_dir():
         pytest.skip("there are no records of public sets beside this checkout")
 
-    def counts(name: str, columns: str | None = None) -> dict[str, float]:
+    def counts(name, columns=None):
         return ingest_pairs(Source([folder / f"p_{name}"]), tmp_path / "out", columns=columns).counts
 
     for line in PUBLIC.split("\n")[1:-1]:

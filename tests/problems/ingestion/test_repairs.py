@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Ingested, Source, read_row
+from iterpref_core.problems.ingestion.intake import Source, read_row
 from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
@@ -25,7 +24,7 @@ BUGGY = FIXED.replace("+", "-")
 FIELD = ROOT.parent / "shared/field/data"
 
 
-def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Ingested, list[PreferencePair]]:
+def taken(source, dropped=None, **words):
     out = source.with_suffix(".pairs")
     store = source.with_suffix(".sqlite")
     license = words.pop("license", None)
@@ -37,7 +36,7 @@ def taken(source: Path, dropped: Path | None = None, **words: Any) -> tuple[Inge
 
 
 @pytest.fixture
-def field() -> Path:
+def field():
     if not FIELD.is_dir():
         pytest.skip("there are no records of public sets beside this checkout")
     return FIELD
@@ -66,7 +65,7 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_every_published_schema_goes_in(field: Path, tmp_path: Path, name: str) -> None:
+def test_every_published_schema_goes_in(field, tmp_path, name):
     columns, names = SCHEMAS[name]
     source = tmp_path / "in.jsonl"
     source.write_bytes((field / f"{name}.jsonl").read_bytes())
@@ -84,9 +83,7 @@ PROGRAMS |= st.lists(LINES, max_size=6).map("\n".join)
 
 
 @given(prompt=TEXT, buggy=PROGRAMS, fixed=PROGRAMS, license=TEXT)
-def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(
-    prompt: str, buggy: str, fixed: str, license: str
-) -> None:
+def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(prompt, buggy, fixed, license):
     row = {"prompt": prompt, "buggy": buggy, "fixed": fixed, "license": license}
     item = Item(LinePlace(Path("in.jsonl"), 1), 1, json.dumps(row))
     named = parse_columns(None, "programs")
@@ -102,12 +99,12 @@ NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
 
 
 @given(names=st.lists(st.sampled_from(NAMES_IN_USE), max_size=20))
-def test_a_name_is_taken_once(names: list[str]) -> None:
-    known: Counter[str] = Counter()
+def test_a_name_is_taken_once(names):
+    known = Counter()
     assert len({take_name(name, known) for name in names}) == len(names)
 
 
-def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_path: Path) -> None:
+def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_path):
     names = [None, *NAMES_IN_USE, "a", None, "a#2", "pair-2"]
     rows = [{"task_id": name, "buggy": f"x = {n}", "fixed": f"x = {n + 1}"} for n, name in enumerate(names)]
     _, pairs = taken(written(tmp_path / "in.jsonl", *rows))
@@ -116,7 +113,7 @@ def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_
     assert sorted(named) == sorted(filter(None, names))
 
 
-def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path: Path) -> None:
+def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path):
     rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
     named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
              rows[4] | {"task_id": "pair-4"}]  # fmt: skip

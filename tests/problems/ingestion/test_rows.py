@@ -1,9 +1,7 @@
 """Rows go in and come out as `rows.yaml` says: taken, with these values, or left out, for this reason."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,17 +9,17 @@ from pyarrow import parquet
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.items import read_items
 from tests.settings import EXECUTION, PARAMS
 
-CASES: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent / "rows.yaml")
+CASES = read_yaml(Path(__file__).parent / "rows.yaml")
 
 
-def write(folder: Path, layout: str, rows: list[Any]) -> Path:
+def write(folder, layout, rows):
     """Write rows, which may be lines of JSON, in one of the layouts that are read."""
     source = folder / f"in.{layout}"
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
@@ -32,7 +30,7 @@ def write(folder: Path, layout: str, rows: list[Any]) -> Path:
     return source
 
 
-def read(source: Path, case: dict[str, Any]) -> tuple[Ingested, list[Any], list[Any]]:
+def read(source, case):
     """Return the outcome, the records, and the rows that are left out."""
     form, columns = case["form"], case.get("columns")
     rows = Source([source], case.get("split"), license=case.get("license"))
@@ -48,7 +46,7 @@ def read(source: Path, case: dict[str, Any]) -> tuple[Ingested, list[Any], list[
     return found, records, left_out
 
 
-def differences(found: Any, expected: Any) -> Iterator[tuple[Any, Any]]:
+def differences(found, expected):
     """Yield (found, expected) where a JSON value has other values than the expected ones; it may have more keys."""
     if isinstance(expected, dict):
         for name, value in expected.items():
@@ -63,7 +61,7 @@ def differences(found: Any, expected: Any) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize(
     ("name", "layout"), [(name, layout) for name, case in CASES.items() for layout in case.get("layouts", ["jsonl"])]
 )
-def test_rows_are_taken_or_left_out(tmp_path: Path, name: str, layout: str) -> None:
+def test_rows_are_taken_or_left_out(tmp_path, name, layout):
     case = CASES[name]
     rows = [row if isinstance(row, str) else case.get("base", {}) | row for row, _ in case["rows"]]
     found, records, left_out = read(write(tmp_path, layout, rows), case)

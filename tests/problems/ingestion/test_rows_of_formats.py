@@ -1,10 +1,8 @@
 """Rows of every format: keys that stand twice, nulls, halves of characters, and splits that columns state."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +15,7 @@ from tests.problems.ingestion.readers import read_rows
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
+def objects(value):
     """The objects within a JSON value that have a key."""
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     found = [value] if isinstance(value, dict) and value else []
@@ -27,12 +25,12 @@ def objects(value: Any) -> list[dict[str, Any]]:
 class Repeating(dict[str, Any]):
     """A dictionary that `json` writes with its first key twice."""
 
-    def items(self) -> Any:
+    def items(self):
         pairs = list(super().items())
         return [*pairs, pairs[0]]
 
 
-def repeating(value: Any, chosen: dict[str, Any]) -> Any:
+def repeating(value, chosen):
     """A JSON value in which one of its objects has its first key twice."""
     if isinstance(value, dict):
         inner = {key: repeating(part, chosen) for key, part in value.items()}
@@ -40,7 +38,7 @@ def repeating(value: Any, chosen: dict[str, Any]) -> Any:
     return [repeating(part, chosen) for part in value] if isinstance(value, list) else value
 
 
-ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
+ROWS_OF_FORMATS = {
     "trl": PAIR | {"prompt": [{"role": "user", "content": "Add."}]},
     "pairs": {"prompt": "Add.", "buggy": "x = 2\n", "fixed": "x = 1\n", "note": {"a": [{"b": 1}]}},
     "apps": {
@@ -53,7 +51,7 @@ ROWS_OF_FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
-def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) -> list[Dropped]:
+def left_out_of(form, folder, *lines, split=None):
     """Return the rows that are left out before a program runs."""
     source = folder / "in.jsonl"
     source.write_text("".join(f"{line}\n" for line in lines))
@@ -71,9 +69,7 @@ def left_out_of(form: str, folder: Path, *lines: str, split: str | None = None) 
     value=st.sampled_from(["\ud800", "x", ["\udcff"], {"\ud800": 1}, 3]),
     needed=st.booleans(),
 )
-def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(
-    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, value: Any, needed: bool
-) -> None:
+def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(tmp_path_factory, form, column, value, needed):
     row = ROWS_OF_FORMATS[form] | {column: value}
     if needed:
         row = {name: part for name, part in row.items() if name not in ("chosen", "fixed", "question")}
@@ -87,9 +83,7 @@ def test_half_a_surrogate_pair_ends_no_run_wherever_it_stands(
 
 
 @given(form=st.sampled_from(sorted(ROWS_OF_FORMATS)), data=st.data())
-def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(
-    tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
-) -> None:
+def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(tmp_path_factory, form, data):
     row = ROWS_OF_FORMATS[form]
     chosen = data.draw(st.sampled_from(objects(row)))
     lines = (json.dumps(row), json.dumps(repeating(row, chosen)))
@@ -114,9 +108,7 @@ SPLITS_OF_ROWS = {
     stated=st.sampled_from([*SPLITS_OF_ROWS, "codeflow", "fold-3", "", None, 7, ["test"]]),
     asked=st.sampled_from([None, "train", "test", "val", "all"]),
 )
-def test_a_row_of_another_split_is_never_read_without_a_word(
-    tmp_path_factory: pytest.TempPathFactory, form: str, column: str, stated: Any, asked: str | None
-) -> None:
+def test_a_row_of_another_split_is_never_read_without_a_word(tmp_path_factory, form, column, stated, asked):
     row = ROWS_OF_FORMATS[form] | {column: stated}
     states = SPLITS_OF_ROWS.get(stated) if isinstance(stated, str) and column == "split" else None
     wanted = {None: "train", "val": "validation"}.get(asked, asked)

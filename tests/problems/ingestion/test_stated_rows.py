@@ -3,8 +3,6 @@
 import io
 import json
 import tarfile
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +12,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import call_tests
 from iterpref_core.problems.ingestion.columns import PARTS
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem, Trajectory
@@ -26,7 +24,7 @@ from tests.texts import written
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
 
-def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) -> tuple[Ingested, list[Problem]]:
+def problems_of(folder, form, *rows, **words):
     out = folder / "out.jsonl"
     source = Source([written(folder / "in.jsonl", *rows)])
     found = ingest(source, form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
@@ -34,7 +32,7 @@ def problems_of(folder: Path, form: str, *rows: dict[str, Any], **words: Any) ->
 
 
 SIDES = '"chosen": "x = 1", "rejected": "x = 2"}'
-BAD: dict[str, str] = {
+BAD = {
     "a lone surrogate": json.dumps(PAIR | {"rejected": 'x = "\ud83d"\n'}),
     "a lone surrogate in the prompt": json.dumps(PAIR | {"prompt": "\ud83d p"}),
     "nesting": '{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}",
@@ -49,7 +47,7 @@ BREAKS_AN_ARRAY = ("no JSON", "nesting", "nesting of 1,000")
 
 
 @pytest.mark.parametrize("layout", ["[{}]", "{}"])
-def test_no_row_ends_a_run_of_pairs(tmp_path: Path, layout: str) -> None:
+def test_no_row_ends_a_run_of_pairs(tmp_path, layout):
     bad = [text for name, text in BAD.items() if layout == "{}" or name not in BREAKS_AN_ARRAY]
     rows = [json.dumps(PAIR), *bad, json.dumps(PAIR)]
     source = tmp_path / "in.json"
@@ -59,7 +57,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path: Path, layout: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.tsv", "rows.pkl", "rows.JSONL.BAK"])
-def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path, name):
     lines = written(tmp_path / "a.jsonl", PAIR, PAIR)
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
@@ -72,12 +70,12 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path: P
 APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}
 
 
-def test_no_value_of_a_test_ends_a_run_of_problems(tmp_path: Path) -> None:
-    deep: Any = 1
+def test_no_value_of_a_test_ends_a_run_of_problems(tmp_path):
+    deep = 1
     for _ in range(300):
         deep = [deep]
     call = '{"fn_name": "f", "inputs": '
-    tests: list[Any] = [
+    tests = [
         call + "[[1]]" + ', "outputs": [1]}',
         '{"inputs": ["\\ud83d"], "outputs": ["1"]}',
         call + "[" * 5000 + "]" * 5000 + "}",
@@ -93,7 +91,7 @@ def test_no_value_of_a_test_ends_a_run_of_problems(tmp_path: Path) -> None:
     assert taken + sum(count for name, count in found.counts.items() if name.startswith("dropped/")) == len(rows)
 
 
-def test_integers_of_any_length_are_results_like_others(tmp_path: Path) -> None:
+def test_integers_of_any_length_are_results_like_others(tmp_path):
     # Written by hand, as `json` refuses integers of this length.
     tests = '{"fn_name": "f", "inputs": [[1]], "outputs": [' + "9" * 5000 + "]}"
     row = APPS | {"solutions": ["def f(n):\n    return 10 ** 5000 - 1\n"], "input_output": tests}
@@ -101,7 +99,7 @@ def test_integers_of_any_length_are_results_like_others(tmp_path: Path) -> None:
     assert int(problem.tests[0].model_dump()["expected"], 16) == 10**5000 - 1
 
 
-def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path: Path) -> None:
+def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path):
     right = "n = int(input())\nt = 0\nfor i in range(n):\n    t += i\nprint(t)\n"
     far = [f"# {number}\nv = 1\nw = 2\nprint(v, w)\n" for number in range(10)]
     near = [right.replace("range(n)", "range(n - 1)"), right.replace("range(n)", "range(1)").replace("t)", "t )")]
@@ -128,7 +126,7 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES)
-def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value: Any) -> None:
+def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value):
     if "NaN" not in json.dumps(value):
         assert eval(call_tests.as_source(value), {}) == value
 
@@ -139,9 +137,7 @@ def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value: 
     ),
     prompt=TEXT,
 )
-def test_rows_of_any_values_are_taken_unchanged_or_counted(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], prompt: str
-) -> None:
+def test_rows_of_any_values_are_taken_unchanged_or_counted(tmp_path_factory, rows, prompt):
     folder = tmp_path_factory.mktemp("rows")
     rows = [PAIR, *rows, PAIR | {"prompt": prompt}]
     found = ingest_pairs(Source([written(folder / "in.jsonl", *rows)]), folder / "out.jsonl")
@@ -162,8 +158,8 @@ ROWS_OF_FORMS = {
 
 
 @pytest.mark.parametrize("form", ROWS_OF_FORMS)
-def test_a_column_that_is_named_must_be_there_unless_it_is_optional(tmp_path: Path, form: str) -> None:
-    def take(columns: str) -> Ingested:
+def test_a_column_that_is_named_must_be_there_unless_it_is_optional(tmp_path, form):
+    def take(columns):
         if form == "problems":
             return problems_of(tmp_path, form, ROWS_OF_FORMS[form], columns=columns)[0]
         source = Source([written(tmp_path / "in.jsonl", ROWS_OF_FORMS[form])])

@@ -1,7 +1,6 @@
 """Single programs with verdicts become attempts at their problems, from which pairs are chosen."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -33,15 +32,13 @@ STATUS = {
 
 @settings(max_examples=20)
 @given(rows=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(list(STATUS))), min_size=1, max_size=20))
-def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, object]]
-) -> None:
+def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("rows")
     lines = [
         {"problem": f"p{problem}", "statement": f"Do {problem}.", "code": f"x = {number}\n", "status": status}
         for number, (problem, status) in enumerate(rows)
     ]
-    wanted: dict[str, list[tuple[str, bool]]] = {}
+    wanted = {}
     for line in lines:
         passed = STATUS[line["status"]]
         if passed is not None:
@@ -66,7 +63,7 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(1.0, "passed"), (0.0, "wrong_answer")])
-def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status: float, verdict: str, tmp_path: Path) -> None:
+def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status, verdict, tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": status}
     trajectories = tmp_path / "t.jsonl"
     ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "out.jsonl", trajectories, COLUMNS)
@@ -74,26 +71,26 @@ def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status: float, verdi
     assert [attempt.verdict for attempt in one.attempts] == [verdict]
 
 
-def test_a_number_below_0_is_no_verdict(tmp_path: Path) -> None:
+def test_a_number_below_0_is_no_verdict(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": -1}
     with pytest.raises(InputError, match="the verdict -1 says neither that the program passes nor that it fails"):
         ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "o", tmp_path / "t", COLUMNS)
 
 
-def test_problems_without_tests_never_join_an_experiment(tmp_path: Path) -> None:
+def test_problems_without_tests_never_join_an_experiment(tmp_path):
     problem = Problem(task_id="p", prompt="Do.", tests=())
     (tmp_path / "a.jsonl").write_text(json.dumps(json.loads(problem.to_json()) | {"tests": []}))
     with pytest.raises(InputError, match="field 'tests' of 'p' is empty; every program would pass"):
         list(read_ingested(tmp_path, set()))
 
 
-def read(folder: Path, columns: str, *rows: dict[str, object]) -> tuple[dict[str, float], list[Trajectory]]:
+def read(folder, columns, *rows):
     """Return the counts of rows, and their trajectories."""
     found = ingest_submissions(Source([written(folder / "in.jsonl", *rows)]), folder / "out", folder / "t", columns)
     return found.counts, list(read_jsonl(folder / "t", Trajectory))
 
 
-def test_without_a_name_a_problem_is_its_statement(tmp_path: Path) -> None:
+def test_without_a_name_a_problem_is_its_statement(tmp_path):
     asked = [{"role": "user", "content": "Add."}]
     answers = [[{"role": "assistant", "content": f"So:\n```python\nx = {number}\n```"}] for number in range(3)]
     rows = [{"prompt": asked, "completion": answer, "label": number > 0} for number, answer in enumerate(answers)]
@@ -105,7 +102,7 @@ def test_without_a_name_a_problem_is_its_statement(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_no_program_is_no_attempt(tmp_path: Path) -> None:
+def test_what_is_no_program_is_no_attempt(tmp_path):
     programs = {"int main(){ return 0; }": "OK", "I cannot do that.": "WA", " ": "WA", "x = (": "CE", "x = 1": "OK"}
     programs["print 1"] = "WA"
     rows = [{"prompt": "Add.", "code": code, "status": status} for code, status in programs.items()]
@@ -116,13 +113,13 @@ def test_what_is_no_program_is_no_attempt(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_program_may_stand_in_several_columns(tmp_path: Path) -> None:
+def test_a_program_may_stand_in_several_columns(tmp_path):
     row = {"prompt": "Add.", "head": "def f(x):\n", "body": "    return x\n", "status": "OK"}
     _, (one,) = read(tmp_path, "program=head+body,passed=status", row)
     assert one.attempts[0].code == row["head"] + row["body"]
 
 
-def test_problems_have_the_licenses_of_all_their_programs(tmp_path: Path) -> None:
+def test_problems_have_the_licenses_of_all_their_programs(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n"}
     rows = [row | {"status": "WA", "license": "MIT"}, row | {"status": "AC", "license": "GPL-3.0-only"}]
     out, trajectories = tmp_path / "out.jsonl", tmp_path / "t.jsonl"
@@ -130,7 +127,7 @@ def test_problems_have_the_licenses_of_all_their_programs(tmp_path: Path) -> Non
     assert [problem.license for problem in read_jsonl(out, Problem)] == ["MIT AND GPL-3.0-only"]
 
 
-def test_one_name_for_two_statements_is_two_problems(tmp_path: Path) -> None:
+def test_one_name_for_two_statements_is_two_problems(tmp_path):
     rows = [
         {"problem": "1", "statement": statement, "code": f"x = {number}\n", "status": "AC"}
         for number, statement in enumerate(("Split at ','.", "Split at ';'.", "Split at  ','"))

@@ -1,7 +1,5 @@
 """A time limit that a set states is read, in whichever unit."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,24 +16,24 @@ UNITS = {"": 1, "s": 1, " sec": 1, " Seconds ": 1, " second": 1, "ms": 1000, " m
      ("1,000 ms", 1), ("1,000", 1), ("2,000 milliseconds", 2), ("2 hours", 7200), ("1-second", 1), ("2 500 ms", 2.5),
      ("50 (ms)", 0.05), ("1_500 ms", 1.5), ("1e3 ms", 1), ("2 seconds, 256 MB", 2), ({"seconds": "2"}, 2)],
 )  # fmt: skip
-def test_a_unit_says_more_than_the_size_of_a_number(stated: Any, seconds: float | None) -> None:
+def test_a_unit_says_more_than_the_size_of_a_number(stated, seconds):
     assert read_time_limit(stated) == seconds
 
 
 @pytest.mark.parametrize("stated", ["2 days", "256 MB", "1.5 s (Python: 5 s)", "1-2 s", "1 s 500 ms", "00:00:02"])
-def test_what_is_not_one_time_in_a_known_unit_is_refused(stated: str) -> None:
+def test_what_is_not_one_time_in_a_known_unit_is_refused(stated):
     with pytest.raises(ValueError, match="is not one time in a known unit"):
         read_time_limit(stated)
 
 
 @given(seconds=SECONDS, unit=st.sampled_from(sorted(UNITS)), number=st.booleans())
-def test_every_limit_that_is_stated_is_read(seconds: Any, unit: str, number: bool) -> None:
+def test_every_limit_that_is_stated_is_read(seconds, unit, number):
     stated = float(seconds) if number else f"{seconds * UNITS[unit]:f}{unit}"
     assert read_time_limit(stated) == pytest.approx(float(seconds))
 
 
 @given(nanos=st.integers(0, 999).map(lambda thousands: thousands * 10**6), whole=st.integers(0, 98))
-def test_a_duration_of_two_fields_is_read_and_0_says_that_there_is_no_limit(nanos: int, whole: int) -> None:
+def test_a_duration_of_two_fields_is_read_and_0_says_that_there_is_no_limit(nanos, whole):
     limit = read_time_limit({"seconds": whole, "nanos": nanos})
     assert (limit or 0) == pytest.approx(whole + nanos / 10**9)
     assert (limit is None) == (whole == nanos == 0)

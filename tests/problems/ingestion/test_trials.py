@@ -8,17 +8,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from iterpref_core.execution import Executor, Outcome, Program
+from iterpref_core.execution import Executor, Outcome
 from iterpref_core.problems.ingestion import problem_rows
 from iterpref_core.problems.ingestion.columns import LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Ingested, Source
+from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
@@ -44,13 +41,13 @@ FAR = "def g(n):\n    return n * 7\n\n\nf = g\n"
 class Judge:
     """Stands in for the engine: verdicts by program; what is not named passes."""
 
-    def __init__(self, verdicts: dict[str, Any]) -> None:
+    def __init__(self, verdicts):
         self.verdicts = verdicts
-        self.run: Counter[str] = Counter()
-        self.limits: list[float | None] = []
+        self.run = Counter()
+        self.limits = []
 
-    def __call__(self, problem: Problem) -> Callable[[str], Outcome]:
-        def judge(code: str) -> Outcome:
+    def __call__(self, problem):
+        def judge(code):
             self.run[code] += 1
             self.limits.append(problem.time_limit_s)
             verdict, passed = self.verdicts.get(code, ("passed", 2))
@@ -59,26 +56,24 @@ class Judge:
         return judge
 
 
-def tried(
-    judge: Judge, *, problem: Problem = PROBLEM, wrong: Sequence[str] = (), right: Sequence[str]
-) -> tuple[Problem, Trajectory | None]:
+def tried(judge, *, problem=PROBLEM, wrong=(), right):
     found = find_reference(PublishedProblem(problem, right=tuple(right[:3]), more_right=right[3:]), judge)
     return found, find_failures(found, wrong, judge, 1)
 
 
-def test_the_first_right_program_that_passes_is_the_reference() -> None:
+def test_the_first_right_program_that_passes_is_the_reference():
     found, _ = tried(Judge({RIGHT: ("exception", 0)}), right=(RIGHT, OTHER_RIGHT))
     assert found.reference == OTHER_RIGHT
 
 
-def test_no_more_than_three_right_programs_run() -> None:
+def test_no_more_than_three_right_programs_run():
     judge = Judge({})
     tried(judge, right=tuple(f"{RIGHT}# {number}\n" for number in range(8)))
     assert sum(judge.run.values()) == 3
 
 
-def test_a_right_program_is_parsed_when_it_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed: list[str] = []
+def test_a_right_program_is_parsed_when_it_may_run(monkeypatch):
+    parsed = []
     monkeypatch.setattr(problem_rows, "is_program", lambda code: not parsed.append(code))
     row = {
         "prompt": "Add one.",
@@ -91,11 +86,11 @@ def test_a_right_program_is_parsed_when_it_may_run(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
-def test_a_right_program_that_cannot_run_here_is_no_other_answer(verdict: str) -> None:
+def test_a_right_program_that_cannot_run_here_is_no_other_answer(verdict):
     assert tried(Judge({OTHER_RIGHT: (verdict, 0)}), right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
 
 
-def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides() -> None:
+def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides():
     judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
     with pytest.raises(LeftOutError, match="it fails") as left_out:
         tried(judge, right=(RIGHT, OTHER_RIGHT))
@@ -110,29 +105,29 @@ def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_dec
     assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
 
 
-def test_no_right_program_that_passes_is_a_failing_reference() -> None:
+def test_no_right_program_that_passes_is_a_failing_reference():
     for verdict, reason in (("wrong_answer", "reference_fails"), ("infra_error", "reference_not_run")):
         with pytest.raises(LeftOutError, match=f"{verdict}: it fails") as left_out:
             tried(Judge({RIGHT: (verdict, 0)}), right=(RIGHT,))
         assert left_out.value.reason == reason
 
 
-def test_the_reading_counts_that_a_right_program_passes() -> None:
+def test_the_reading_counts_that_a_right_program_passes():
     other = PROBLEM.model_copy(update={"tests": (IoTest(call="f(1)", expected="[2]"),)})
 
-    def judge(problem: Problem) -> Callable[[str], Outcome]:
+    def judge(problem):
         return lambda _: Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
 
     row = PublishedProblem(PROBLEM, iter([other]), right=(RIGHT,))
     assert find_reference(row, judge).tests == other.tests
 
 
-def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone() -> None:
+def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone():
     readings = [PROBLEM.model_copy(update={"entry_point": f"f{number}"}) for number in range(8)]
-    run: Counter[str] = Counter()
+    run = Counter()
 
-    def judge(problem: Problem) -> Callable[[str], Outcome]:
-        def fail(_: str) -> Outcome:
+    def judge(problem):
+        def fail(_):
             run[problem.entry_point] += 1
             return Outcome("wrong_answer", "", int(problem.entry_point == "f5"), 2)
 
@@ -144,7 +139,7 @@ def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone()
     assert run == {f"f{number}": 20 if number == 5 else 3 for number in range(8)}
 
 
-def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
+def test_a_time_limit_is_scaled_by_what_right_programs_take_here():
     limited = PROBLEM.model_copy(update={"time_limit_s": 2.0})
     judge = Judge({})
     found, _ = tried(judge, problem=limited, right=(RIGHT,))
@@ -152,7 +147,7 @@ def test_a_time_limit_is_scaled_by_what_right_programs_take_here() -> None:
     assert found.time_limit_s == 4.0
 
 
-def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
+def test_the_nearest_program_that_fails_becomes_the_rejected_one():
     judge = Judge({NEAR: ("wrong_answer", 0), FAR: ("exception", 0)})
     problem, trajectory = tried(judge, right=(RIGHT, OTHER_RIGHT), wrong=(FAR, NEAR))
     assert trajectory is not None
@@ -162,25 +157,25 @@ def test_the_nearest_program_that_fails_becomes_the_rejected_one() -> None:
     assert trajectory.tests == problem.tests_digest
 
 
-def test_what_a_hidden_test_says_stays_hidden() -> None:
+def test_what_a_hidden_test_says_stays_hidden():
     _, trajectory = tried(Judge({NEAR: ("wrong_answer", 1)}), right=(RIGHT,), wrong=(NEAR,))
     assert trajectory is not None
     assert trajectory.attempts[0].feedback == ""
 
 
-def test_programs_that_cannot_be_judged_or_pass_are_never_rejected() -> None:
+def test_programs_that_cannot_be_judged_or_pass_are_never_rejected():
     judge = Judge({FAR: ("infra_error", 0)})
     assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR))[1] is None
 
 
-def ingested(source: Path, form: str, **files: Path) -> Ingested:
+def ingested(source, form, **files):
     return ingest(
         Source([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
     )
 
 
 @pytest.mark.parametrize("name", ["code_contests", "acecode", "humaneval, HumanEvalPack"])
-def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path: Path, name: str) -> None:
+def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path, name):
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(ROWS[name].row))
     out = tmp_path / "trajectories.jsonl"
@@ -189,14 +184,14 @@ def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path
     assert [attempt.verdict == "passed" for attempt in trajectory.attempts] == [False, True]
 
 
-def test_programs_in_other_languages_are_counted(tmp_path: Path) -> None:
+def test_programs_in_other_languages_are_counted(tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(ROWS["code_contests"].row))
     counts = ingested(source, "code_contests", trajectories=tmp_path / "trajectories.jsonl").counts
     assert (counts["programs_left_out/c++"], counts["programs_left_out/python2"]) == (2, 1)
 
 
-def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path, monkeypatch):
     source = tmp_path / "in.jsonl"
     slow = f"import time\ntime.sleep(0.05)\n{ROWS['apps'].right}"
     rows = [ROWS["apps"].row | {"problem_id": number, "solutions": [f"# {number}\n{slow}"]} for number in range(60)]
@@ -215,10 +210,10 @@ def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path: Path, monkeypa
     assert 5 <= before < 60
     assert not (tmp_path / "out").exists()
 
-    ran: list[Program] = []
+    ran = []
     run_one = Executor.run_one
 
-    def counted(executor: Executor, program: Program) -> Outcome:
+    def counted(executor, program):
         ran.append(program)
         return run_one(executor, program)
 
@@ -230,7 +225,7 @@ def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path: Path, monkeypa
     assert not store.exists(), "what is finished needs no store"
 
 
-def stored(folder: Path) -> int:
+def stored(folder):
     for path in folder.glob(".iterpref/work/ingest/*.sqlite"):
         try:
             with sqlite3.connect(path) as data:

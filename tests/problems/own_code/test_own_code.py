@@ -3,12 +3,11 @@
 import ast
 import sys
 import venv
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.execution import Outcome, Program, open_executor
+from iterpref_core.execution import Program, open_executor
 from iterpref_core.problems.own_code.own_code import ingest_own_code
 from iterpref_core.problems.validity.mutation_score import measure_tests
 from iterpref_core.records import Problem
@@ -168,7 +167,7 @@ def test_others():
 """
 
 
-def write_project(folder: Path) -> Path:
+def write_project(folder):
     files = {
         "pyproject.toml": '[project]\nname = "shop"\nlicense = "MIT"\n',
         "shop/__init__.py": "",
@@ -186,7 +185,7 @@ def write_project(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def shop(tmp_path_factory):
     folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
     out = folder.parent / "problems.jsonl"
     counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.5)
@@ -197,11 +196,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         yield SimpleNamespace(folder=folder, counts=counts, problems=problems, executor=executor, own=own)
 
 
-def attempt(shop: SimpleNamespace, name: str, code: str) -> Outcome:
+def attempt(shop, name, code):
     return shop.executor.run_one(Program(code, shop.problems[name].tests))
 
 
-def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop: SimpleNamespace) -> None:
+def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop):
     assert sorted(shop.problems) == ["Basket.add", "Basket.save", "Basket.value", "total"]
     counted = {name: number for name, number in shop.counts.items() if isinstance(number, float)}
     assert counted == {
@@ -221,13 +220,13 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     assert shop.counts["license"] == "MIT"
 
 
-def test_the_environment_that_the_problems_need_is_told(shop: SimpleNamespace) -> None:
+def test_the_environment_that_the_problems_need_is_told(shop):
     name, _, values = str(shop.counts["environment"]).partition(": ")
     assert name == "shop-project"
     assert EnvironmentParams.model_validate_json(values) == shop.own
 
 
-def test_a_problem_tells_signature_docstring_and_what_its_module_has(shop: SimpleNamespace) -> None:
+def test_a_problem_tells_signature_docstring_and_what_its_module_has(shop):
     prompt = shop.problems["total"].prompt
     assert "def total(prices, tax=0.0):" in prompt
     assert ">>> total([1, 2], tax=0.5)" in prompt
@@ -236,7 +235,7 @@ def test_a_problem_tells_signature_docstring_and_what_its_module_has(shop: Simpl
     assert "fsum" not in prompt
 
 
-def test_a_method_is_shown_with_its_class(shop: SimpleNamespace) -> None:
+def test_a_method_is_shown_with_its_class(shop):
     problem = shop.problems["Basket.add"]
     assert "class Basket(Counted):" in problem.prompt
     assert "self.prices = []" in problem.prompt
@@ -274,9 +273,7 @@ def test_a_method_is_shown_with_its_class(shop: SimpleNamespace) -> None:
         ("Basket.save", "def save(self, path): pass", "wrong_answer", "FileNotFoundError"),
     ],
 )
-def test_candidates_are_judged_by_the_projects_own_tests(
-    shop: SimpleNamespace, name: str, code: str, verdict: str, feedback: str
-) -> None:
+def test_candidates_are_judged_by_the_projects_own_tests(shop, name, code, verdict, feedback):
     outcome = attempt(shop, name, code)
     assert outcome.verdict == verdict, outcome.feedback
     assert feedback in outcome.feedback
@@ -294,12 +291,12 @@ def test_candidates_are_judged_by_the_projects_own_tests(
         "import pytest\npytest.main = lambda *a, **k: 0\ndef {name}(self, *a, **k): pass",
     ],
 )
-def test_tricks_do_not_pass(shop: SimpleNamespace, trick: str) -> None:
+def test_tricks_do_not_pass(shop, trick):
     outcome = attempt(shop, "Basket.save", trick.replace("{name}", "save"))
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
 
 
-def test_mutants_of_a_reference_are_measured_and_no_coverage(shop: SimpleNamespace) -> None:
+def test_mutants_of_a_reference_are_measured_and_no_coverage(shop):
     problems = [shop.problems["total"], shop.problems["Basket.add"]]
     found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}
     assert found["total"].reference == "passed"
@@ -307,7 +304,7 @@ def test_mutants_of_a_reference_are_measured_and_no_coverage(shop: SimpleNamespa
     assert found["total"].killed == found["total"].mutants > 0
 
 
-def test_a_project_that_changed_must_be_ingested_again(shop: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_project_that_changed_must_be_ingested_again(shop, tmp_path):
     changed = write_project(tmp_path / "changed")
     (changed / "shop/prices.py").write_text(PRICES + "\n")
     own = EnvironmentParams(python=sys.executable, paths=(str(changed),))
@@ -318,7 +315,7 @@ def test_a_project_that_changed_must_be_ingested_again(shop: SimpleNamespace, tm
     assert "shop/prices.py, tests/test_prices.py: changed since they were ingested" in outcome.feedback
 
 
-def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace) -> None:
+def test_an_environment_that_is_not_named_is_a_users_error(shop):
     problem = shop.problems["total"]
     with (
         open_executor(EXECUTION) as executor,
@@ -327,14 +324,14 @@ def test_an_environment_that_is_not_named_is_a_users_error(shop: SimpleNamespace
         executor.run_one(Program(problem.reference, problem.tests))
 
 
-def test_users_mistakes_are_told(shop: SimpleNamespace, tmp_path: Path) -> None:
+def test_users_mistakes_are_told(shop, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         ingest_own_code(tmp_path / "absent", tmp_path / "out.jsonl", PARAMS, EXECUTION)
     with pytest.raises(InputError, match="is not a working Python interpreter"):
         ingest_own_code(shop.folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python="/no/python")
 
 
-def test_an_interpreter_without_pytest_is_refused_with_the_command_that_installs_it(tmp_path: Path) -> None:
+def test_an_interpreter_without_pytest_is_refused_with_the_command_that_installs_it(tmp_path):
     folder = write_project(tmp_path / "shop-project")
     venv.create(tmp_path / "bare")
     python = str(tmp_path / "bare/bin/python")

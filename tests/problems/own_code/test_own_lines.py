@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from pathlib import Path
 from textwrap import indent
 
 import pytest
@@ -25,7 +24,7 @@ BEFORE = ("", "\x0c\n", "A = 'a\u2028b'\n", "A = 'a\x85b\x1c'  # \x0b\n", "A = 1
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_a_function_is_whole_whatever_stands_before_it(tmp_path: Path, before: str, ends: str) -> None:
+def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
     path = tmp_path / "m.py"
     path.write_bytes((before + FUNCTION.replace("\n", ends)).encode())
     module = read_module("m", path)
@@ -36,7 +35,7 @@ def test_a_function_is_whole_whatever_stands_before_it(tmp_path: Path, before: s
     assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function)
 
 
-def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path: Path) -> None:
+def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path):
     path = tmp_path / "m.py"
     path.write_bytes('# -*- coding: latin-1 -*-\ndef f():\n    """Ä."""\n    return "Ã¤"\n'.encode("latin-1"))
     module = read_module("m", path)
@@ -46,7 +45,7 @@ def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path: Path) -> None:
     assert function.source == 'def f():\n    """Ä."""\n    return "Ã¤"\n'
 
 
-def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path: Path) -> None:
+def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):
     for name in ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -61,9 +60,7 @@ IN_BLOCK = (
 TWICE = 'def twice(n):\n    """Add one."""\n    return n\n\nif True:\n    def twice(n):\n        """Add one."""\n'
 
 
-def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_license(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_license(tmp_path, monkeypatch):
     folder = tmp_path / "p"
     (folder / "tests").mkdir(parents=True)
     (folder / "pyproject.toml").write_text('[project]\nname = "p"\nlicense = "MIT"\n')

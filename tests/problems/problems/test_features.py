@@ -6,16 +6,16 @@ from random import Random
 import pytest
 
 from iterpref_core.problems.problems.composition import Combination, draw_combinations, write_reference
-from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
+from iterpref_core.problems.problems.features import KINDS
 
 
-def test_the_tree_has_enough_combinations_over_three_kinds_of_input() -> None:
+def test_the_tree_has_enough_combinations_over_three_kinds_of_input():
     assert len(KINDS) >= 3
     drawn = sum(1 for _ in islice(draw_combinations(Random(0)), 20_000))
     assert drawn == 20_000
 
 
-def _with_leaf(kind: InputKind, branch: str, leaf: Feature) -> Combination:
+def _with_leaf(kind, branch, leaf):
     """A combination with this leaf; its reduce step keeps every element and their order, so that nothing is hidden."""
     leaves = {name: getattr(kind, name)[0] for name in ("positions", "predicates", "maps")}
     leaves["reduces"] = next(leaf for leaf in kind.reduces if leaf.name in ("list", "pairs"))
@@ -25,12 +25,12 @@ def _with_leaf(kind: InputKind, branch: str, leaf: Feature) -> Combination:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("branch", ["positions", "predicates", "maps", "reduces"])
-def test_every_leaf_runs_on_edge_cases_and_can_be_told_from_its_siblings(kind: InputKind, branch: str) -> None:
+def test_every_leaf_runs_on_edge_cases_and_can_be_told_from_its_siblings(kind, branch):
     random = Random(0)
     arguments = [*kind.edge_cases, *(kind.draw(random) for _ in range(200))]
     behaviors = {}
     for leaf in getattr(kind, branch):
-        namespace: dict[str, object] = {}
+        namespace = {}
         exec(write_reference(_with_leaf(kind, branch, leaf)), namespace)
-        behaviors[leaf.name] = repr([namespace["solve"](argument) for argument in arguments])  # type: ignore[operator]
+        behaviors[leaf.name] = repr([namespace["solve"](argument) for argument in arguments])
     assert len(set(behaviors.values())) == len(behaviors), "two leaves behave alike: one of them is a false error"

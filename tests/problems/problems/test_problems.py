@@ -1,7 +1,6 @@
 """Stage `problems`: what the splits promise."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -27,18 +26,18 @@ PARAMS = section(
 
 
 @pytest.fixture(scope="module")
-def problems() -> list[Problem]:
+def problems():
     return list(compose_splits(PARAMS))
 
 
-def test_no_combination_is_in_two_splits(problems: list[Problem]) -> None:
+def test_no_combination_is_in_two_splits(problems):
     assert len({problem.features for problem in problems}) == len(problems) == 150
     assert Counter(problem.split for problem in problems) == {
         "student": 30, "debugger": 40, "codeflow": 20, "validation": 10, "heldout": 50,
     }  # fmt: skip
 
 
-def test_tests_are_many_distinct_and_include_edge_cases(problems: list[Problem]) -> None:
+def test_tests_are_many_distinct_and_include_edge_cases(problems):
     for problem in problems:
         assert (len(problem.tests), len(problem.hidden_tests)) == (6, 6)
         calls = [test.call for test in problem.tests + problem.hidden_tests if isinstance(test, IoTest)]
@@ -47,17 +46,17 @@ def test_tests_are_many_distinct_and_include_edge_cases(problems: list[Problem])
         assert empty in calls[:6]
 
 
-def test_every_reference_passes_its_tests_when_it_is_run_in_isolation(problems: list[Problem]) -> None:
+def test_every_reference_passes_its_tests_when_it_is_run_in_isolation(problems):
     with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1), workers=2) as executor:
         assert {outcome.verdict for _, outcome in reference_outcomes(problems, executor) if outcome} == {"passed"}
 
 
-def test_the_seed_decides_everything(problems: list[Problem]) -> None:
+def test_the_seed_decides_everything(problems):
     assert list(compose_splits(PARAMS)) == problems
     assert list(compose_splits(PARAMS.model_copy(update={"seed": 2}))) != problems
 
 
-def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: Path, problems: list[Problem]) -> None:
+def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path, problems):
     splits = {"own/1": None, "own/2": "codeflow", "own/3": "heldout", "own/4": "validation"}
     own = [problems[0].model_copy(update={"task_id": name, "split": split}) for name, split in splits.items()]
     write_jsonl(tmp_path / "own.jsonl", own)
@@ -73,9 +72,7 @@ def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path: P
 
 
 @pytest.mark.parametrize("split", ["held-out", "student", "test", ""])
-def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(
-    tmp_path: Path, problems: list[Problem], split: str
-) -> None:
+def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(tmp_path, problems, split):
     out = tmp_path / "out.jsonl.out"
     write_jsonl(tmp_path / "own.jsonl", [problems[0].model_copy(update={"task_id": "own/1", "split": split})])
     with pytest.raises(
@@ -85,7 +82,7 @@ def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(
     assert not out.exists()
 
 
-def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path, problems: list[Problem]) -> None:
+def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path, problems):
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text(
             problems[0].model_copy(update={"task_id": "own/1", "split": None}).to_json() + "\n"
@@ -96,7 +93,7 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
 
 
-def test_more_problems_than_the_tree_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_problems_than_the_tree_has_are_refused(monkeypatch):
     monkeypatch.setattr("iterpref_core.problems.problems.composition.TWO_STEP_SHARE", 0.0)
     params = PARAMS.model_copy(update={"debugger": 17_000})
     with pytest.raises(ConfigError, match=r"the feature tree gives \d+; lower the sizes"):
@@ -108,7 +105,7 @@ NOTHING_COMPOSED = PARAMS.model_copy(
 )
 
 
-def test_composed_problems_can_be_left_out_altogether(tmp_path: Path, problems: list[Problem]) -> None:
+def test_composed_problems_can_be_left_out_altogether(tmp_path, problems):
     own = [problems[0].model_copy(update={"task_id": f"own/{split}", "split": split}) for split in (None, "heldout")]
     write_jsonl(tmp_path / "own.jsonl", own)
     counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl").problems

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
@@ -28,14 +27,14 @@ TASK = {
 
 
 @pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def nowhere(monkeypatch, tmp_path):
     for source in PUBLISHED.values():
         monkeypatch.delenv(source.variable, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens
 
 
-def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> None:
+def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path):
     cached = tmp_path / "caches/iterpref/MbppPlus-v0.2.0.jsonl.gz"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
@@ -45,7 +44,7 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path: Path) -> 
     assert name == "MbppPlus-v0.2.0"
 
 
-def test_what_will_be_measured_is_screened() -> None:
+def test_what_will_be_measured_is_screened():
     params = load_params(ROOT / "params.yaml")
     measured = ("heldout", "mbpp+", "bigcodebench-full-complete", "bigcodebench-hard-instruct", "livecodebench")
     params = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"benchmarks": measured})})
@@ -53,7 +52,7 @@ def test_what_will_be_measured_is_screened() -> None:
     assert screened >= {"heldout", "mbpp", "bigcodebench", "livecodebench"}
 
 
-def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tmp_path: Path) -> None:
+def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tmp_path):
     message = (
         r"cannot be downloaded \(\w[^<>]+\); set HUMANEVAL_OVERRIDE_PATH to a copy from https://github.com/evalplus"
     )
@@ -62,7 +61,7 @@ def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tm
     assert not [path for path in (tmp_path / "caches").rglob("*.gz*") if path.suffix != ".lock"]
 
 
-def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_download_is_whole_or_not_there(tmp_path):
     published = tmp_path / "HumanEvalPlus.jsonl.gz"
     source = HUMANEVAL._replace(location=f"file://{tmp_path}")
     with pytest.raises(DataUnavailableError, match="is not on this machine"):
@@ -82,7 +81,7 @@ def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
     assert find_benchmark(source).files[0].read_bytes() == whole
 
 
-def test_a_folder_stands_for_the_files_of_livecodebench_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_stands_for_the_files_of_livecodebench_alone(tmp_path, monkeypatch):
     for name in ("test.jsonl", "test2.jsonl"):
         (tmp_path / name).touch()
     for name in ("humaneval", "livecodebench"):

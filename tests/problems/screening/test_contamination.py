@@ -19,17 +19,17 @@ TEN = "one two three four five six seven eight nine ten"
 SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"
 
 
-def pair(name: str, prompt: str = "p", chosen: str = "c") -> PreferencePair:
+def pair(name, prompt="p", chosen="c"):
     return PreferencePair(task_id=name, prompt=prompt, chosen=chosen, rejected=TEN)
 
 
-def kinds(item: PreferencePair, *tasks: BenchmarkTask) -> dict[str, set[str]]:
+def kinds(item, *tasks):
     index = Decontamination([], Path(), drop=True)
     index.add("b", tasks)
     return {name: set(found) for name, found in index.find(item.task_id, item.prompt, item.chosen).get("b", {}).items()}
 
 
-def test_runs_must_cover_most_of_a_task() -> None:
+def test_runs_must_cover_most_of_a_task():
     task = BenchmarkTask("b/1", (f"Say {TEN}!",), ())
     assert kinds(pair("a", f"X {TEN.upper().replace(' ', ', ')}"), task) == {"b/1": {"ngram"}}
     assert kinds(pair("a", "x", f"# {TEN} y"), task) == {"b/1": {"ngram"}}
@@ -37,20 +37,20 @@ def test_runs_must_cover_most_of_a_task() -> None:
     assert kinds(pair("a", TEN.replace("five", "5")), task) == {}
 
 
-def test_a_run_that_many_tasks_share_and_composed_prompts_say_nothing() -> None:
+def test_a_run_that_many_tasks_share_and_composed_prompts_say_nothing():
     tasks = [BenchmarkTask(f"b/{n}", (f"{n} {TEN}",), ()) for n in range(11)]
     assert kinds(pair("a", TEN), *tasks) == {}
     assert kinds(pair("a", TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {}
     assert kinds(pair("a", "say, " + TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {"h": {"prompt"}}
 
 
-def test_an_example_is_found_whole() -> None:
+def test_an_example_is_found_whole():
     task = BenchmarkTask("b/1", ("Add.\nassert add_up([1, 2], 3) == 6\n",), ())
     assert kinds(pair("a", "Sum these. Test: assert add_up([1, 2], 3) == 6"), task) == {"b/1": {"example"}}
     assert kinds(pair("a", "Sum these. Test: assert add_up([1, 2], 4) == 7"), task) == {}
 
 
-def test_a_solution_is_found_under_other_names_and_a_trivial_one_is_not_looked_for() -> None:
+def test_a_solution_is_found_under_other_names_and_a_trivial_one_is_not_looked_for():
     renamed = SOLUTION.replace("solve", "main").replace("total", "t").replace("xs", "numbers")
     task = BenchmarkTask("b/1", ("Do it",), (SOLUTION,))
     assert kinds(pair("a", chosen="def other(): pass\n" + renamed), task) == {"b/1": {"ast"}}
@@ -61,7 +61,7 @@ def test_a_solution_is_found_under_other_names_and_a_trivial_one_is_not_looked_f
     assert kinds(pair("a", chosen=short), BenchmarkTask("b/3", ("q",), (short,))) == {}
 
 
-def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_ones(tmp_path: Path) -> None:
+def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_ones(tmp_path):
     lines = [
         {"task_id": "HumanEval/0", "prompt": "def f():\n", "canonical_solution": "    pass\n"},
         {"text": "Do it.", "code": "x = 1"},
@@ -95,7 +95,7 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
         ('{"prompt": "Add.", "canonical_solution": 3}', r"b\.jsonl:1: field 'canonical_solution': a text or a list"),
     ],
 )
-def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, message: str) -> None:
+def test_files_that_are_no_benchmark_are_refused(tmp_path, line, message):
     (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         list(read_benchmark(tmp_path / "b.jsonl"))
@@ -103,7 +103,7 @@ def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, line: str, mess
         Decontamination([str(tmp_path / "absent.jsonl")], tmp_path, drop=True)
 
 
-def test_two_files_of_one_name_are_two_benchmarks(tmp_path: Path) -> None:
+def test_two_files_of_one_name_are_two_benchmarks(tmp_path):
     files = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -112,9 +112,7 @@ def test_two_files_of_one_name_are_two_benchmarks(tmp_path: Path) -> None:
     assert {name: counts["tasks"] for name, counts in report.items()} == {"tasks.jsonl": 1, files[1]: 1}
 
 
-def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("LIVECODEBENCH_PATH", str(tmp_path / "absent"))
     (tmp_path / "b.jsonl").write_text(json.dumps({"prompt": "Add two numbers"}), encoding="utf-8")
     asked = ["livecodebench", "heldout", str(tmp_path / "b.jsonl")]
@@ -132,7 +130,7 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(
     assert len(found["benchmarks"]["b.jsonl"]["sha256"]) == 64
 
 
-def test_the_overlap_of_mbpp_with_mbpp_plus_is_found() -> None:
+def test_the_overlap_of_mbpp_with_mbpp_plus_is_found():
     source, plus = (os.environ.get(name) for name in ("MBPP_SOURCE_PATH", "MBPP_OVERRIDE_PATH"))
     if not source or not plus:
         pytest.skip("MBPP_SOURCE_PATH or MBPP_OVERRIDE_PATH is not set")

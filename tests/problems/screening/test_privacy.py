@@ -16,7 +16,7 @@ from iterpref_core.programs.source_code.privacy import reason_to_withhold
         ("# Ask jane.doe@acme-shop.com.", "email"),
     ],
 )
-def test_secrets_and_personal_data_are_reasons(text: str, reason: str) -> None:
+def test_secrets_and_personal_data_are_reasons(text, reason):
     assert reason_to_withhold(f"import os\n{text}\n") == reason
 
 
@@ -31,5 +31,5 @@ def test_secrets_and_personal_data_are_reasons(text: str, reason: str) -> None:
         "password = os.environ['PASSWORD']",
     ],
 )
-def test_ordinary_code_is_none(text: str) -> None:
+def test_ordinary_code_is_none(text):
     assert reason_to_withhold(text) is None

@@ -1,8 +1,6 @@
 """Problems of several sets are compared with each other and with benchmarks before anything is computed with them."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -23,21 +21,21 @@ WORDS += "The list may be long, so go through it once, and do not sort it; numbe
 
 
 @pytest.fixture(autouse=True)
-def no_configured_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_configured_benchmark(monkeypatch):
     for data in PUBLISHED.values():
         monkeypatch.delenv(data.variable, raising=False)
 
 
-def problem(name: str, prompt: str, **more: Any) -> dict[str, Any]:
+def problem(name, prompt, **more):
     return {"task_id": name, "prompt": prompt, "tests": TESTS} | more
 
 
-def checked(*words: object) -> tuple[int, dict[str, Any]]:
+def checked(*words):
     done = CliRunner().invoke(app, ["check", *map(str, words), "--json"])
     return done.exit_code, json.loads(done.stdout)
 
 
-def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_path: Path) -> None:
+def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_path):
     renamed = PROGRAM.replace("total", "f").replace("value", "v")
     first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum.", reference=PROGRAM))
     second = written(
@@ -77,14 +75,14 @@ INSTRUCTION = (
 TASKS = ["Add two numbers.", "Sort a list.", "Reverse a text.", "Count the vowels.", "Find the largest.", "Multiply."]
 
 
-def test_an_instruction_that_many_statements_share_is_no_task(tmp_path: Path) -> None:
+def test_an_instruction_that_many_statements_share_is_no_task(tmp_path):
     rows = [problem(f"p{number}", INSTRUCTION + task) for number, task in enumerate(TASKS)]
     again = problem("again", INSTRUCTION + TASKS[0].upper())
     _, found = checked("--problems", written(tmp_path / "a.jsonl", *rows, again))
     assert {name: count for name, count in found.items() if name.startswith("repeated/")} == {"repeated/prompt": 1}
 
 
-def test_a_problem_of_a_benchmark_is_found(tmp_path: Path) -> None:
+def test_a_problem_of_a_benchmark_is_found(tmp_path):
     bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS, "canonical_solution": PROGRAM})
     problems = written(tmp_path / "a.jsonl", problem("a", WORDS), problem("b", "Print n."))
     code, found = checked("--problems", problems, "--against", bench)
@@ -95,7 +93,7 @@ def test_a_problem_of_a_benchmark_is_found(tmp_path: Path) -> None:
 PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x = 2\n", "license": "GPL-3.0-only"}
 
 
-def test_pairs_are_counted_by_license(tmp_path: Path) -> None:
+def test_pairs_are_counted_by_license(tmp_path):
     pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "license": None})
     _, found = checked("--pairs", pairs)
     assert {name: count for name, count in found.items() if name.startswith("license/")} == {
@@ -119,9 +117,7 @@ def test_pairs_are_counted_by_license(tmp_path: Path) -> None:
         ("inject --problems pairs.jsonl --out out.jsonl --spans pairs.jsonl", "--spans and --problems"),
     ],
 )
-def test_no_verb_writes_over_a_file_that_it_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, places: str
-) -> None:
+def test_no_verb_writes_over_a_file_that_it_reads(tmp_path, monkeypatch, words, places):
     monkeypatch.chdir(tmp_path)
     for name in ("pairs.jsonl", "other.jsonl"):
         written(tmp_path / name, PAIR)
@@ -133,7 +129,7 @@ def test_no_verb_writes_over_a_file_that_it_reads(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == before
 
 
-def test_a_helper_that_references_share_makes_them_no_one_problem(tmp_path: Path) -> None:
+def test_a_helper_that_references_share_makes_them_no_one_problem(tmp_path):
     uses = [
         "def f(n):\n    return total(range(n))",
         "def f(n):\n    return [total([d]) for d in n]",

@@ -1,11 +1,11 @@
 """A model that follows a script, and the answers it gives."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
-from iterpref_core.models.inference.backend import Completion, Request, Sampling
+from iterpref_core.models.inference.backend import Completion
 from iterpref_core.records.config import SynthesisParams
 from tests.fake_models import FakeModel
 from tests.settings import section
@@ -16,11 +16,11 @@ Answer = Callable[[str], str]
 class ScriptedModel(FakeModel):
     """Answers what `answer` says to a prompt, and remembers the prompts. The run is killed after `patience` batches."""
 
-    def __init__(self, answer: Answer, patience: int | None = None) -> None:
+    def __init__(self, answer, patience=None):
         self.say, self.patience = answer, patience
-        self.prompts: list[str] = []
+        self.prompts = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         assert sampling.max_new_tokens == 100
         if self.patience == 0:
             raise KeyboardInterrupt
@@ -29,9 +29,7 @@ class ScriptedModel(FakeModel):
         return [Completion(self.say(request.prompt), 1, 1) for request in requests]
 
 
-def write_answer(
-    program: dict[str, str], instruction: str = "Write `double(x)`.", used: Sequence[int] = (1, 2), **more: object
-) -> str:
+def write_answer(program, instruction="Write `double(x)`.", used=(1, 2), **more):
     """An answer in the form that is asked for."""
     return json.dumps({"features": used, "instruction": instruction} | program | more)
 
@@ -55,7 +53,7 @@ PROGRAM = {"solution": SOLUTION, "test": TEST}
 
 
 @pytest.fixture
-def params() -> SynthesisParams:
+def params():
     return section(
         SynthesisParams,
         subtrees=3,

@@ -10,13 +10,13 @@ from .conftest import PROGRAM, SOLUTION, TEST, write_answer
 
 
 @pytest.mark.parametrize("frame", ["{}", "\n {} \n", "```json\n{}\n```"])
-def test_a_problem_is_read_whole(frame: str) -> None:
+def test_a_problem_is_read_whole(frame):
     draft = read_object(frame.replace("{}", write_answer(PROGRAM, used=[2, 1])), Draft)
     assert (draft.features, draft.instruction) == ((2, 1), "Write `double(x)`.")
     assert (draft.solution, draft.test, draft.packages) == (SOLUTION, TEST, ())
 
 
-def test_packages_are_what_is_imported() -> None:
+def test_packages_are_what_is_imported():
     program = "import json\nimport numpy.linalg\nfrom yaml import safe_load\n" + SOLUTION
     assert read_object(write_answer(PROGRAM | {"solution": program}), Draft).packages == ("numpy", "yaml")
 
@@ -34,12 +34,12 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "message"), BAD.values(), ids=BAD)
-def test_a_problem_that_is_not_in_form_is_refused(text: str, message: str) -> None:
+def test_a_problem_that_is_not_in_form_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         read_object(text, Draft)
 
 
-def test_features_may_be_objects_or_lists() -> None:
+def test_features_may_be_objects_or_lists():
     text = """{
         "Algorithm": {"Sorting": {"merge  sort": {}, "stable": []}, "searching": ["binary", "linear"]},
         "security": {}
@@ -62,6 +62,6 @@ def test_features_may_be_objects_or_lists() -> None:
         ('{"logging": {"a > b": {}}}', "'logging"),
     ],
 )
-def test_features_that_are_not_in_form_are_refused(content: str, message: str) -> None:
+def test_features_that_are_not_in_form_are_refused(content, message):
     with pytest.raises(ValueError, match=message):
         read_features(content)

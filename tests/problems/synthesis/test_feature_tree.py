@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,7 +10,7 @@ from iterpref_core.problems.synthesis.feature_tree import FeatureTree, Node, loa
 from iterpref_core.records.errors import InputError
 
 
-def _tree() -> FeatureTree:
+def _tree():
     """Three seeds: sorting in all of them, stable sorting in two, searching in one; logging in one."""
     tree = FeatureTree()
     tree.observe([("algorithm", "sorting", "stable"), ("algorithm", "searching")])
@@ -20,7 +19,7 @@ def _tree() -> FeatureTree:
     return tree
 
 
-def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it() -> None:
+def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it():
     tree = _tree()
     assert tree.seeds == 3
     assert tree.find(("algorithm",)).frequency == 3
@@ -33,7 +32,7 @@ def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it() -> 
     ]  # fmt: skip
 
 
-def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are() -> None:
+def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are():
     tree = _tree()
     assert tree.grow([("algorithm", "hashing"), ("algorithm", "sorting"), ("algorithm", "searching", "binary")]) == 2
     assert tree.find(("algorithm", "hashing")).frequency == 2  # of 3 and 1
@@ -42,7 +41,7 @@ def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_a
     assert tree.seeds == 3
 
 
-def test_features_are_drawn_with_their_probabilities() -> None:
+def test_features_are_drawn_with_their_probabilities():
     tree = FeatureTree(categories={"algorithm": Node(9, {"common": Node(8), "rare": Node(1)})})
     random = Random(5)
     draws = 4000
@@ -52,7 +51,7 @@ def test_features_are_drawn_with_their_probabilities() -> None:
         assert abs(found["rare"] / draws - share) < 4 * deviation
 
 
-def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice() -> None:
+def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice():
     tree = FeatureTree()
     tree.grow((f"category {a}", f"b{b}", f"c{c}") for a in range(4) for b in range(4) for c in range(4))
     drawn = tree.sample((3, 2, 1), 1.0, Random(0))
@@ -73,7 +72,7 @@ def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice() -> 
         (None, "no such file"),
     ],
 )
-def test_what_is_no_tree_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
+def test_what_is_no_tree_is_refused(tmp_path, text, message):
     path = tmp_path / "tree.json"
     if text is not None:
         path.write_text(text)

@@ -1,14 +1,11 @@
 """Bugs in known places: what was changed is what is marked, and only what the tests catch becomes a pair."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-
 import pytest
 
-from iterpref_core.execution import Engine, Executor, Limits
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.synthesis.injection import inject_bugs
-from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
+from iterpref_core.records import FocalSpans, IoTest, Problem
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
@@ -33,21 +30,19 @@ LOOP = Problem(
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Engine]:
+def executor():
     with Executor(Limits(cpu_s=2, wall_s=20), workers=2) as engine:
         yield engine
 
 
-def inject(
-    folder: Path, problems: Iterable[Problem], executor: Engine, mutations: int = 20, seed: int = 0
-) -> tuple[dict[str, float], list[PreferencePair], list[FocalSpans]]:
+def inject(folder, problems, executor, mutations=20, seed=0):
     write_jsonl(folder / "problems.jsonl", problems)
     out, spans = folder / "pairs.jsonl", folder / "true.jsonl"
     counts = inject_bugs(folder / "problems.jsonl", out, spans, executor, mutations=mutations, seed=seed)
     return counts, list(read_pairs(out)), list(read_jsonl(spans, FocalSpans, unique=True))
 
 
-def test_the_changed_line_is_the_true_region(tmp_path: Path, executor: Engine) -> None:
+def test_the_changed_line_is_the_true_region(tmp_path, executor):
     counts, pairs, spans = inject(tmp_path, [ADD], executor)
     assert [pair.task_id for pair in pairs] == [region.task_id for region in spans]
     assert {pair.chosen for pair in pairs} == {"def f(x):\n    y = x + 1\n    return y\n"}
@@ -66,7 +61,7 @@ def test_the_changed_line_is_the_true_region(tmp_path: Path, executor: Engine) -
     assert counts == {"problems": 1, "pairs": 4, "mutants": 4} | killed
 
 
-def test_mutants_that_pass_are_counted_and_left_out(tmp_path: Path, executor: Engine) -> None:
+def test_mutants_that_pass_are_counted_and_left_out(tmp_path, executor):
     idle = ADD.model_copy(update={"reference": "def f(x):\n    if x > 100:\n        return 7\n    return x + 1\n"})
     counts, pairs, _ = inject(tmp_path, [idle], executor)
     assert not any("return 8" in pair.rejected or "x > 101" in pair.rejected for pair in pairs)
@@ -75,8 +70,8 @@ def test_mutants_that_pass_are_counted_and_left_out(tmp_path: Path, executor: En
     assert counts["mutants"] == counts["pairs"] + 4
 
 
-def test_problems_without_bugs_are_counted_by_reason(tmp_path: Path, executor: Engine) -> None:
-    def other(task_id: str, reference: str | None) -> Problem:
+def test_problems_without_bugs_are_counted_by_reason(tmp_path, executor):
+    def other(task_id, reference):
         return ADD.model_copy(update={"task_id": task_id, "reference": reference})
 
     problems = [
@@ -96,15 +91,15 @@ def test_problems_without_bugs_are_counted_by_reason(tmp_path: Path, executor: E
         inject(tmp_path, [problems[1]], executor)
 
 
-def test_the_seed_decides_everything(tmp_path: Path, executor: Engine) -> None:
-    def run(seed: int) -> list[PreferencePair]:
+def test_the_seed_decides_everything(tmp_path, executor):
+    def run(seed):
         return inject(tmp_path, [ADD, LOOP], executor, mutations=2, seed=seed)[1]
 
     assert run(1) == run(1)
     assert any(run(1) != run(seed) for seed in (2, 3))
 
 
-def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path: Path, executor: Engine) -> None:
+def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path, executor):
     inject(tmp_path, [ADD, LOOP], executor)
     focal = section(LocalizationParams, method="causal", empty="anchor", widen_lines=0)
     paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"

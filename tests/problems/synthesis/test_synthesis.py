@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,6 @@ from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import SEED_CHARS, make_tree, write_problems
 from iterpref_core.records import Problem, ScriptTest
-from iterpref_core.records.config import SynthesisParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.fake_models import stored
@@ -25,12 +22,12 @@ WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     with Executor(LIMITS, workers=2) as executor:
         yield executor
 
 
-def _features(prompt: str) -> str:
+def _features(prompt):
     """One feature for each seed's letter; evolution adds a finer one."""
     if "Let it grow" in prompt:
         return '{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}}}'
@@ -38,14 +35,14 @@ def _features(prompt: str) -> str:
     return json.dumps({"algorithm": {"letters": {letter: {}}}})
 
 
-def _seeds(folder: Path, letters: str) -> Path:
+def _seeds(folder, letters):
     folder.mkdir()
     for place, letter in enumerate(letters):
         (folder / f"{place}.py").write_text(f"letter = '{letter}'\n")
     return folder
 
 
-def _tree() -> FeatureTree:
+def _tree():
     tree = FeatureTree()
     for category in ("algorithm", "data structures", "security"):
         tree.observe((category, f"feature {number}") for number in range(9))
@@ -55,18 +52,18 @@ def _tree() -> FeatureTree:
 class Author:
     """Writes a problem of its own for every prompt; those in `special` get another answer."""
 
-    def __init__(self, special: dict[int, str] | None = None) -> None:
+    def __init__(self, special=None):
         self.special = special or {}
-        self.numbers: dict[str, int] = {}
+        self.numbers = {}
 
-    def __call__(self, prompt: str) -> str:
+    def __call__(self, prompt):
         number = self.numbers.setdefault(prompt.partition("\n\nYour last answer")[0], len(self.numbers))
         word = WORDS[number]
         instruction = f"Write `double(x)`: {word} " + " ".join(f"{word}{place}" for place in range(12))
         return self.special.get(number, write_answer(PROGRAM, instruction))
 
 
-def test_a_tree_is_extracted_evolved_and_saved(tmp_path: Path, params: SynthesisParams) -> None:
+def test_a_tree_is_extracted_evolved_and_saved(tmp_path, params):
     model = ScriptedModel(_features)
     source = _seeds(tmp_path / "seeds", "aab")
     tree, counts = make_tree(source, model, params, None, tmp_path / "tree.json")
@@ -82,13 +79,13 @@ def test_a_tree_is_extracted_evolved_and_saved(tmp_path: Path, params: Synthesis
     assert len(model.prompts) == 2 + 2 * 3, "equal prompts are asked once"
 
 
-def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, params: SynthesisParams) -> None:
+def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path, params):
     source = tmp_path / "seeds.jsonl"
     programs = ["letter = 'a'\n", "letter = 'b'\nTOKEN = 'hush'\n", "  \n", "letter = 'c'\n" + "x = 1\n" * 9999]
     source.write_text("".join(json.dumps({"content": program, "stars": 1}) + "\n" for program in programs))
     model = ScriptedModel(_features)
 
-    def withhold(program: str) -> str | None:
+    def withhold(program):
         return "secret" if "hush" in program else None
 
     _, counts = make_tree(source, model, params, withhold, tmp_path / "tree.json")
@@ -101,7 +98,7 @@ def test_seed_code_that_must_stay_here_never_reaches_the_model(tmp_path: Path, p
     assert cut.count("x = 1\n") == (SEED_CHARS - len("letter = 'c'\n")) // len("x = 1\n")
 
 
-def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_path: Path) -> None:
+def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_path):
     folder = tmp_path / "seeds"
     folder.mkdir()
     unknown = filter_for_others(folder, None, ("MIT",))
@@ -116,7 +113,7 @@ def test_only_code_under_an_allowed_license_and_without_secrets_may_leave(tmp_pa
     assert stated("x = 1\n") is None
 
 
-def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisParams) -> None:
+def test_seed_code_that_is_none_is_refused(tmp_path, params):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.jsonl").write_text('{"text": "x"}\n')
     (tmp_path / "latin").mkdir()
@@ -131,9 +128,7 @@ def test_seed_code_that_is_none_is_refused(tmp_path: Path, params: SynthesisPara
             make_tree(tmp_path / name, ScriptedModel(_features), params, None, tmp_path / "tree.json")
 
 
-def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
+def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(tmp_path, params, executor):
     special = {
         1: "I would rather not.",
         2: write_answer(PROGRAM | {"solution": "def double(x):\n    return x + 2\n"}, "wrong one"),
@@ -159,9 +154,7 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
     assert counts["problems/asked"] == counts["problems/kept"] + dropped
 
 
-def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
+def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(tmp_path, params, executor):
     out = tmp_path / "written.jsonl"
     write_problems(_tree(), ScriptedModel(Author()), params, executor, 1, out)
     (problem,) = read_jsonl(out, Problem)
@@ -175,18 +168,16 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(
     assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "double(3) returned 9, expected 6")
 
 
-def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
+def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(tmp_path, params, executor):
     source = _seeds(tmp_path / "seeds", "aab")
 
-    def answer(prompt: str) -> str:
+    def answer(prompt):
         if "Invent a programming problem" not in prompt:
             return _features(prompt)
         # The offered features make the problem, so that it does not depend on when it is asked for.
         return write_answer(PROGRAM, "Write `double`: " + " ".join(re.findall(r"\d\. (.*)", prompt)))
 
-    def run(model: ScriptedModel, name: str) -> bytes:
+    def run(model, name):
         folder = tmp_path / name
         with AnswerStore(folder / "answers.sqlite", "synthesize") as store:
             backend = stored(model, "scripted", store)
@@ -196,7 +187,7 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
 
     whole = ScriptedModel(answer)
     expected = run(whole, "whole")
-    asked: list[str] = []
+    asked = []
     for _ in ("after the seeds", "after a round of evolution", "after the other"):
         model = ScriptedModel(answer, patience=1)
         with pytest.raises(KeyboardInterrupt):
@@ -209,9 +200,7 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(
     assert sorted(asked) == sorted(whole.prompts)
 
 
-def test_asking_for_more_problems_leaves_the_first_ones_as_they_are(
-    tmp_path: Path, params: SynthesisParams, executor: Executor
-) -> None:
+def test_asking_for_more_problems_leaves_the_first_ones_as_they_are(tmp_path, params, executor):
     few, more = tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"
     write_problems(_tree(), ScriptedModel(Author()), params, executor, 3, few)
     write_problems(_tree(), ScriptedModel(Author()), params, executor, 6, more)

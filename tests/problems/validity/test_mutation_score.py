@@ -20,7 +20,7 @@ def executor(request):
         yield executor
 
 
-def problem(task_id: str, *tests, reference: str | None = STEP, **fields) -> Problem:
+def problem(task_id, *tests, reference=STEP, **fields):
     return Problem(task_id=task_id, prompt="?", entry_point="f", tests=tests, reference=reference, **fields)
 
 
@@ -56,7 +56,7 @@ def test_coverage_agrees_with_coverage_py_run_by_hand(executor, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     oracle = coverage.Coverage(data_file=None, branch=True, config_file=False, include=[str(path)])
     oracle.start()
-    namespace: dict[str, object] = {}
+    namespace = {}
     exec(compile(code, str(path), "exec"), namespace)
     for n in (0, 1):
         namespace["f"](n)

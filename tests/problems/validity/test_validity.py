@@ -1,18 +1,15 @@
 """Stage `validity`: what is measured on the sample, with and without a judge."""
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
 
 import pytest
 
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
+from iterpref_core.models.inference.backend import Completion
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.stage_results import ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel
 from tests.settings import PARAMS
@@ -25,21 +22,21 @@ STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected
 class Judge(FakeModel):
     """Scores tests by their number, and mumbles about problems without a reference."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.asked = 0
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def complete(self, requests, sampling):
         self.asked += len(requests)
         return [Completion(self._answer(request.prompt), 1, 1) for request in requests]
 
-    def _answer(self, prompt: str) -> str:
+    def _answer(self, prompt):
         if "# none is given" in prompt:
             return "Hm."
         score = min(prompt.count("\nassert "), 5)
         return json.dumps({"reason": ".", "accuracy": 5, "effectiveness": score, "reasonableness": 4})
 
 
-def problem(task_id: str, *tests: IoTest, reference: str | None = STEP, **fields: object) -> Problem:
+def problem(task_id, *tests, reference=STEP, **fields):
     values = {"task_id": task_id, "prompt": "?", "entry_point": "f", "split": "codeflow"}
     return Problem.model_validate({**values, "tests": tests, "reference": reference, **fields})
 
@@ -52,9 +49,7 @@ FOUR = (
 )
 
 
-def measure(
-    tmp_path: Path, judge: AbstractContextManager[Model | None], **values: object
-) -> tuple[ValidityResult, dict[str, ProblemQuality]]:
+def measure(tmp_path, judge, **values):
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])
     params = PARAMS.validity.model_copy(update={"sample": 10, **values})
@@ -62,7 +57,7 @@ def measure(
     return metrics, {item.task_id: item for item in read_jsonl(out, ProblemQuality)}
 
 
-def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_means(tmp_path: Path) -> None:
+def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_means(tmp_path):
     metrics, found = measure(tmp_path, nullcontext(None))
     assert found.keys() == {"weak", "strong", "fails", "none"}
     assert (found["weak"].coverage, found["weak"].mutation_score) == (4 / 6, 3 / 6)
@@ -76,7 +71,7 @@ def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_mea
     assert metrics.judge is metrics.judge_scores is None
 
 
-def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measured(tmp_path: Path) -> None:
+def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measured(tmp_path):
     judge = Judge()
     metrics, found = measure(tmp_path, nullcontext(judge))
     assert {name: item.judge and item.judge.effectiveness for name, item in found.items()} == {
@@ -91,14 +86,14 @@ def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measu
     assert metrics.metrics()["judge_scores/effectiveness"] == pytest.approx(5 / 3)
 
 
-def test_a_file_without_problems_of_the_split_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_problems_of_the_split_is_refused(tmp_path):
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
         measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
 
 
-def test_problems_with_tests_that_run_inside_are_counted(tmp_path: Path) -> None:
+def test_problems_with_tests_that_run_inside_are_counted(tmp_path):
     loop = AssertTest(code="for n in (1, 2):\n    assert f(n) == n + 1")
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("outside", *WEAK), problem("inside", *WEAK, hidden_tests=(loop, loop))])

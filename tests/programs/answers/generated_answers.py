@@ -54,11 +54,11 @@ NEXT_TURN = "<|im_end|>\n<|im_start|>user\nNow subtract.<|im_end|>\n<|im_start|>
 class AnswerGenerator:
     """Answers that a seed decides; `program` is the one that the latest answer holds."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed):
         self._chance = random.Random(seed)
         self.program = self._chance.choice(PROGRAMS)
 
-    def answer(self) -> str:
+    def answer(self):
         """An answer whose program is known."""
         chance = self._chance
         before = "".join(self._before() for _ in range(chance.randrange(3)))
@@ -71,7 +71,7 @@ class AnswerGenerator:
             behind = f"{chance.choice(PROSE[:3])}\n" * chance.randrange(2)
         return self._reasoning() + before + shown + behind + self._end()
 
-    def damaged(self) -> str:
+    def damaged(self):
         """An answer with lines around the program that are gone, or stand twice: fences do not fit, for example.
 
         Code that is damaged is another program, reasoning that is never closed leaves none, and another language's code
@@ -88,7 +88,7 @@ class AnswerGenerator:
                 lines[place : place + 1] = [line] * self._chance.choice((0, 2))
         return "".join(lines)
 
-    def _reasoning(self) -> str:
+    def _reasoning(self):
         chance = self._chance
         thought = f"{chance.choice(PROSE)}\n{self._draft()}\nNo, that is wrong.\n"
         return chance.choice(
@@ -104,7 +104,7 @@ class AnswerGenerator:
             )
         )
 
-    def _before(self) -> str:
+    def _before(self):
         chance = self._chance
         return chance.choice(
             (
@@ -116,7 +116,7 @@ class AnswerGenerator:
             )
         )
 
-    def _behind(self) -> str:
+    def _behind(self):
         chance = self._chance
         use = chance.choice((*USES, *STUBS))
         return chance.choice(
@@ -128,14 +128,14 @@ class AnswerGenerator:
             )
         )
 
-    def _foreign(self) -> str:
+    def _foreign(self):
         language, code = self._chance.choice(FOREIGN)
         return f"\nOr:\n```{language}\n{code}```\n"
 
-    def _draft(self) -> str:
+    def _draft(self):
         return f"\n```{self._chance.choice(('python', 'py', 'python3'))}\n{self._chance.choice(DRAFTS)}```\n"
 
-    def _fenced(self, code: str) -> str:
+    def _fenced(self, code):
         chance = self._chance
         margin = "".join(f"   {line}" if line.strip() else line for line in code.splitlines(keepends=True))
         return chance.choice(
@@ -156,7 +156,7 @@ class AnswerGenerator:
             )
         )
 
-    def _end(self) -> str:
+    def _end(self):
         chance = self._chance
         other = f"```python\n{chance.choice(DRAFTS)}```\n"
         return chance.choice(
@@ -173,9 +173,9 @@ class AnswerGenerator:
         )
 
 
-def adds_one(code: str | None) -> bool:
+def adds_one(code):
     """Whether a program's `f` adds one. Only programs of this file are run here."""
-    names: dict[str, object] = {"__name__": "answer"}
+    names = {"__name__": "answer"}
     right = False
     with suppress(Exception):
         exec(code or "", names)

@@ -77,7 +77,7 @@ MARGINS = ("", "   ")
 """What stands before each line of a block within a list."""
 
 
-def with_margin(text: str, margin: str) -> str:
+def with_margin(text, margin):
     """The text as a list has it."""
     return "".join(f"{margin}{line}" if line.strip() else line for line in text.splitlines(True))
 
@@ -91,9 +91,7 @@ def with_margin(text: str, margin: str) -> str:
     tails=st.lists(st.sampled_from(TAILS), max_size=3),
     windows=st.booleans(),
 )
-def test_the_program_is_found_between_any_head_and_tail(
-    program: str, heads: list[str], head: str, fence: str, margin: str, tails: list[str], windows: bool
-) -> None:
+def test_the_program_is_found_between_any_head_and_tail(program, heads, head, fence, margin, tails, windows):
     shown = fence.format(program)
     if fence.startswith("```python"):
         shown = with_margin(shown, margin)
@@ -126,8 +124,8 @@ PROSE = ("", "\n", " ", "hm\n", "so `x - 1` it is. ", "It ends with `</think>`.\
     behind=st.sampled_from(("", "\n", "\n\n", "Answer:\n", " Answer: ")),
 )
 def test_no_draft_of_reasoning_is_the_program_however_its_tags_are_joined_to_fences(
-    program: str, draft: str, tags: tuple[str, str], opened_by_prompt: bool, begin: str, end: str, behind: str
-) -> None:
+    program, draft, tags, opened_by_prompt, begin, end, behind
+):
     opening = "" if opened_by_prompt else tags[0]
     answer = f"{opening}{begin}```python\n{draft}```{end}{tags[1]}{behind}```python\n{program}```\n"
     assert adds_one(extract_program(answer, "f")), answer

@@ -65,18 +65,18 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_an_end_token_within_a_program_is_part_of_it(case: str) -> None:
+def test_an_end_token_within_a_program_is_part_of_it(case):
     assert extract_program(WHOLE[case], "f") == WHOLE[case]
 
 
 @pytest.mark.parametrize("case", RIGHT)
-def test_the_program_is_found(case: str) -> None:
+def test_the_program_is_found(case):
     found = extract_program(RIGHT[case], "f")
     assert found is not None
     assert ast.unparse(ast.parse(found)) == PROGRAM.rstrip()
 
 
-def test_an_alias_and_a_method_count_where_nothing_else_has_the_name() -> None:
+def test_an_alias_and_a_method_count_where_nothing_else_has_the_name():
     alias = "def solve(x):\n    return x + 1\n\n\nf = solve\n"
     method = "class Solution:\n    def f(self, x):\n        return x + 1\n"
     use = "```python\nprint(f(1))\n```\n"
@@ -87,7 +87,7 @@ def test_an_alias_and_a_method_count_where_nothing_else_has_the_name() -> None:
     assert extract_program(f"{FIX}```python\n{method}```\n", "Solution().f") == method
 
 
-def test_analysis_that_never_ends_leaves_no_program() -> None:
+def test_analysis_that_never_ends_leaves_no_program():
     assert extract_program(f"analysisWe need f. {DRAFT}or", "f") is None
 
 
@@ -103,20 +103,20 @@ LONG = {
 
 @pytest.mark.parametrize("case", LONG)
 @pytest.mark.parametrize("entry_point", ["f", None])
-def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case: str, entry_point: str | None) -> None:
+def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case, entry_point):
     began = time.process_time()
     assert extract_program(f"{LONG[case]}\n{FIX}", entry_point) == PROGRAM
     assert extract_program(f"<think>{LONG[case]}</think>\n{FIX}", entry_point) == PROGRAM
     assert time.process_time() - began < 60, "seconds of CPU; on an idle core the longest takes one"
 
 
-def test_a_thousand_end_tokens_in_comments_are_read_in_bounded_time() -> None:
+def test_a_thousand_end_tokens_in_comments_are_read_in_bounded_time():
     began = time.process_time()
     assert extract_program("x = 1  # a</s>\n" * 1_000 + FIX, "f") == PROGRAM
     assert time.process_time() - began < 60, "seconds of CPU; on an idle core it takes a few"
 
 
-def test_a_draft_of_a_long_answer_counts_if_nothing_behind_it_has_the_name() -> None:
+def test_a_draft_of_a_long_answer_counts_if_nothing_behind_it_has_the_name():
     prose = "Let me think about it again.\n" * 2_000
     method = "class Solution:\n    def f(self, x):\n        return 0\n"
     assert extract_program(f"{FIX}{prose}", "f") == PROGRAM

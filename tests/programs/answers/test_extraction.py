@@ -16,19 +16,19 @@ FOUND = ANSWERS["found"] | ANSWERS["bare"]
 BARE = {case: answer for case, answer in ANSWERS["bare"].items() if case not in ANSWERS["not_as_evalplus"]}
 
 
-def fenced(text: str, fence: str = "```", tag: str = "python") -> str:
+def fenced(text, fence="```", tag="python"):
     end = "" if text.endswith("\n") else "\n"
     return f"{fence}{tag}\n{text}{end}{fence}\n"
 
 
 @pytest.mark.parametrize("entry_point", ["f", None])
 @pytest.mark.parametrize("answer", FOUND.values(), ids=FOUND)
-def test_the_program_is_found(answer: str, entry_point: str | None) -> None:
+def test_the_program_is_found(answer, entry_point):
     assert extract_program(answer, entry_point) == PROGRAM
 
 
 @pytest.mark.parametrize("program", ANSWERS["whole"].values(), ids=ANSWERS["whole"])
-def test_a_program_is_never_cut_into(program: str) -> None:
+def test_a_program_is_never_cut_into(program):
     around = [
         fenced(program),
         f"Sure:\n{fenced(program)}Done.\n",
@@ -45,17 +45,17 @@ def test_a_program_is_never_cut_into(program: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS["nothing"].values(), ids=ANSWERS["nothing"])
-def test_where_no_program_is_none_is_found(answer: str) -> None:
+def test_where_no_program_is_none_is_found(answer):
     assert extract_program(answer, "f") is None
     assert extract_program(answer) is None
 
 
 @pytest.mark.parametrize("case", ANSWERS["cut"].values(), ids=ANSWERS["cut"])
-def test_a_program_that_does_not_parse_is_as_it_came(case: dict[str, str]) -> None:
+def test_a_program_that_does_not_parse_is_as_it_came(case):
     assert extract_program(case["answer"], "f") == extract_program(case["answer"]) == case["program"]
 
 
-def test_earlier_blocks_with_what_a_program_lacks_stand_before_it() -> None:
+def test_earlier_blocks_with_what_a_program_lacks_stand_before_it():
     program = "def f(x):\n    return helper(x, math.inf)\n"
     helper = "def helper(x, most):\n    return min(x, most)\n"
     uses = "math = None\nprint(f(1))\n"
@@ -64,7 +64,7 @@ def test_earlier_blocks_with_what_a_program_lacks_stand_before_it() -> None:
     assert extract_program(f"{fenced(helper)}{fenced(PROGRAM)}", "f") == PROGRAM
 
 
-def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it() -> None:
+def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it():
     broken = "def f(x)\n    return x + 1\n"
     usage = "from solution import f\nfor value in (1, 2, 3):\n    print(value, f(value))\n"
     assert extract_program(f"{fenced(broken)}{fenced(usage)}", "f") == broken
@@ -79,18 +79,18 @@ def test_a_block_that_is_no_python_is_taken_before_one_that_uses_it() -> None:
         ("```python def f(x): return x + 1```", "def f(x): return x + 1\n"),
     ],
 )  # fmt: skip
-def test_a_program_in_an_unusual_form_is_read(answer: str, program: str) -> None:
+def test_a_program_in_an_unusual_form_is_read(answer, program):
     assert extract_program(answer, "f") == program
 
 
-def test_the_last_block_that_defines_the_entry_point_is_taken() -> None:
+def test_the_last_block_that_defines_the_entry_point_is_taken():
     other = "def g(x):\n    return x\n"
     answer = FIX + fenced(other)
     assert extract_program(answer, "f") == extract_program(answer, "Adder().f") == PROGRAM
     assert extract_program(answer, "g") == extract_program(answer) == extract_program(answer, "h") == other
 
 
-def test_a_method_and_a_class_are_entry_points() -> None:
+def test_a_method_and_a_class_are_entry_points():
     program = "class Adder:\n    def add(self, x):\n        return x + 1\n"
     answer = fenced(program) + fenced("adder = Adder()\nprint(adder.add(1))\n")
     assert extract_program(answer, "Adder") == extract_program(answer, "Adder.add") == program
@@ -99,7 +99,7 @@ def test_a_method_and_a_class_are_entry_points() -> None:
     assert extract_program("class Wrong(ValueError):\n    pass\n", "Wrong") == "class Wrong(ValueError):\n    pass\n"
 
 
-def test_a_script_is_a_program_where_the_task_has_no_function() -> None:
+def test_a_script_is_a_program_where_the_task_has_no_function():
     script = "n = int(input())\nprint(n + 1)\n"
     assert extract_program(fenced(script) + "For 1 it prints\n" + fenced("2\n", tag="")) == script
     assert extract_program(f"It reads a number.\n\n{script}\nIt prints the next.") == script
@@ -107,7 +107,7 @@ def test_a_script_is_a_program_where_the_task_has_no_function() -> None:
 
 
 @pytest.mark.parametrize("answer", (BARE | ANSWERS["evalplus"]).values(), ids=BARE | ANSWERS["evalplus"])
-def test_bare_code_is_found_as_evalplus_finds_it(answer: str) -> None:
+def test_bare_code_is_found_as_evalplus_finds_it(answer):
     pytest.importorskip("evalplus", reason="package evalplus is not installed")
     from evalplus.sanitize import sanitize
 
@@ -129,11 +129,11 @@ def test_bare_code_is_found_as_evalplus_finds_it(answer: str) -> None:
         ("print(sum(map(int, input().split())))", False),
     ],
 )
-def test_prose_is_told_from_a_program_that_does_not_parse(code: str, *, lacks: bool) -> None:
+def test_prose_is_told_from_a_program_that_does_not_parse(code, *, lacks):
     assert lacks_program(code) == lacks
 
 
-def test_a_program_defines_what_is_asked_for_only_with_a_body() -> None:
+def test_a_program_defines_what_is_asked_for_only_with_a_body():
     assert defines(PROGRAM, "f")
     assert not defines(PROGRAM, "g")
     assert not defines("def f(x):\n    ...\n", "f")
@@ -147,7 +147,7 @@ PIECES = (
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_no_answer_takes_long(piece: str) -> None:
+def test_no_answer_takes_long(piece):
     """5,000 tildes once took 50 seconds: here the interpreter's own time-out would end the test."""
     for size in (5_000, 1 << 18):
         for beginning in ("```", "<think>"):

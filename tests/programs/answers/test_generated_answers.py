@@ -9,7 +9,7 @@ from tests.programs.answers.generated_answers import AnswerGenerator, adds_one
 
 
 @pytest.mark.parametrize("seeds", [range(500), pytest.param(range(500, 2_000), marks=pytest.mark.slow)])
-def test_the_program_is_found_whatever_stands_around_it(seeds: range) -> None:
+def test_the_program_is_found_whatever_stands_around_it(seeds):
     for seed in seeds:
         generator = AnswerGenerator(seed)
         answer = generator.answer()
@@ -19,7 +19,7 @@ def test_the_program_is_found_whatever_stands_around_it(seeds: range) -> None:
 
 
 @pytest.mark.parametrize("seeds", [range(150), pytest.param(range(150, 500), marks=pytest.mark.slow)])
-def test_a_program_that_evalplus_finds_in_a_damaged_answer_is_found(seeds: range) -> None:
+def test_a_program_that_evalplus_finds_in_a_damaged_answer_is_found(seeds):
     """In such an answer nobody knows for sure what the program is."""
     pytest.importorskip("evalplus", reason="package evalplus is not installed")
     from evalplus.sanitize import sanitize

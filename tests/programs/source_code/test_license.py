@@ -1,7 +1,5 @@
 """Licenses are found where projects name them."""
 
-from pathlib import Path
-
 import pytest
 
 from iterpref_core.programs.source_code.license import (
@@ -11,7 +9,7 @@ from iterpref_core.programs.source_code.license import (
 )
 
 
-def test_a_folder_tells_by_its_project_file(tmp_path: Path) -> None:
+def test_a_folder_tells_by_its_project_file(tmp_path):
     for text, license in {
         "": "unknown", '[project]\nlicense = "ISC"\n': "ISC", '[project]\nlicense = { text = "MIT" }\n': "MIT",
         '[project]\nlicense = { file = "LICENSE" }\n': "unknown", "[project": "unknown",
@@ -21,7 +19,7 @@ def test_a_folder_tells_by_its_project_file(tmp_path: Path) -> None:
     assert license_of_folder(tmp_path / "elsewhere") == "unknown"
 
 
-def test_a_files_own_header_counts_before_its_projects_license() -> None:
+def test_a_files_own_header_counts_before_its_projects_license():
     assert license_of_source("# SPDX-License-Identifier: GPL-2.0-only\nx = 1\n", "MIT") == "GPL-2.0-only"
     assert license_of_source("x = 1\n", "MIT") == "MIT"
 
@@ -36,5 +34,5 @@ def test_a_files_own_header_counts_before_its_projects_license() -> None:
         ("unknown", False),
     ],
 )
-def test_all_that_an_expression_demands_must_be_allowed(license: str, allowed: bool) -> None:
+def test_all_that_an_expression_demands_must_be_allowed(license, allowed):
     assert is_allowed(license, ("MIT", "BSD-3-Clause")) is allowed

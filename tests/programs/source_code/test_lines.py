@@ -27,8 +27,8 @@ OF_MARKDOWN = {"iterpref_core/programs/answers/extraction.py"}
 SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
-def test_no_module_splits_programs_at_separators_that_python_does_not_know() -> None:
-    found: dict[str, set[str]] = {"splitlines(": set(), "dedent(": set()}
+def test_no_module_splits_programs_at_separators_that_python_does_not_know():
+    found = {"splitlines(": set(), "dedent(": set()}
     for path in (ROOT / "iterpref_core").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for word, files in found.items():
@@ -38,7 +38,7 @@ def test_no_module_splits_programs_at_separators_that_python_does_not_know() -> 
 
 
 @given(st.text(alphabet="ab'\"#\\ \t\n\r" + SEPARATORS))
-def test_lines_are_those_of_pythons_own_reader(text: str) -> None:
+def test_lines_are_those_of_pythons_own_reader(text):
     assert "".join(whole_lines(text)) == text
     assert split_lines(text) == [line.rstrip("\r\n") for line in whole_lines(text)]
     newlines = re.sub(r"\r\n?", "\n", text)
@@ -62,7 +62,7 @@ STATEMENTS = st.one_of(
 
 
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), LITERALS)
-def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body: list[str], docstring: str) -> None:
+def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body, docstring):
     block = "".join(f"        {statement}\n" for statement in body)
     source = f"class A:\n    def f(self):\n        {docstring}\n{block}        return x\n"
     (owner,) = ast.parse(source).body
@@ -74,11 +74,11 @@ def test_a_method_without_the_indentation_of_its_class_is_the_same_function(body
     assert ast.dump(function) == ast.dump(method)
 
 
-def test_an_f_string_is_one_literal_on_every_python() -> None:
+def test_an_f_string_is_one_literal_on_every_python():
     assert lines_in_strings("x = f'''a{1}\n{f\"b{x}\"}''' + 'c'  # d\n") == {2}
 
 
 @pytest.mark.parametrize("source", ["x = '''a", "x = (", "def f():\n    a\n  b\n"])
-def test_text_that_is_no_python_is_refused(source: str) -> None:
+def test_text_that_is_no_python_is_refused(source):
     with pytest.raises(SyntaxError):
         lines_in_strings(source)

@@ -19,7 +19,7 @@ def f(xs: list[int] = 3, k=2) -> int:
 CHAINS = [f"a < b == c -> a {rest}" for rest in ("<= b == c", ">= b == c", "< b != c")]
 
 
-def changes(code: str) -> list[str]:
+def changes(code):
     return [mutant.change for mutant in mutants_of(code, 1000, "")]
 
 

@@ -21,7 +21,7 @@ LINES = st.one_of(
 
 
 @given(lines=st.lists(LINES, max_size=5))
-def test_a_script_that_runs_has_no_undefined_name(lines: list[str]) -> None:
+def test_a_script_that_runs_has_no_undefined_name(lines):
     script = "\n".join(lines)
     unknown = None
     try:
@@ -35,7 +35,7 @@ def test_a_script_that_runs_has_no_undefined_name(lines: list[str]) -> None:
 
 
 @given(lines=st.lists(st.builds("{} = 1".format, NAMES) | st.builds("str({})".format, NAMES), max_size=5))
-def test_of_a_plain_script_the_undefined_names_are_those_that_it_reads_and_nowhere_assigns(lines: list[str]) -> None:
+def test_of_a_plain_script_the_undefined_names_are_those_that_it_reads_and_nowhere_assigns(lines):
     script = "\n".join(lines)
     assigned = {line.partition(" =")[0] for line in lines if "=" in line}
     read = [node.id for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)]

@@ -31,19 +31,19 @@ def f(xs, start=0):
 names = st.lists(st.from_regex(r"[a-z]{3,6}_v", fullmatch=True), min_size=5, max_size=5, unique=True)
 
 
-def fill(five: list[str]) -> str:
+def fill(five):
     return PROGRAM.format(**dict(zip("abcde", five, strict=True)))
 
 
 @settings(max_examples=20)
 @given(names, names)
-def test_a_consistent_renaming_is_the_same_program(one: list[str], other: list[str]) -> None:
+def test_a_consistent_renaming_is_the_same_program(one, other):
     assert same_form(fill(one), fill(other), "f")
     assert solution_forms(fill(one)) == solution_forms(fill(other))
 
 
 @given(names, st.integers(0, 200))
-def test_a_changed_constant_operator_or_name_is_another_program(five: list[str], place: int) -> None:
+def test_a_changed_constant_operator_or_name_is_another_program(five, place):
     code = fill(five)
     tree = ast.parse(code)
     nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Constant | ast.Compare | ast.Attribute | ast.AugAssign)]
@@ -81,16 +81,16 @@ def test_a_changed_constant_operator_or_name_is_another_program(five: list[str],
         ("def f(", "def f(", False),
     ],
 )  # fmt: skip
-def test_known_answers(one: str, other: str, same: bool) -> None:
+def test_known_answers(one, other, same):
     assert same_form(one, other, "f") is same
 
 
-def test_without_an_entry_point_public_names_stay_and_private_ones_do_not() -> None:
+def test_without_an_entry_point_public_names_stay_and_private_ones_do_not():
     assert not same_form("def g(): return 1", "def h(): return 1")
     assert same_form("def _g(): return 1\ndef f(): return _g()", "def _h(): return 1\ndef f(): return _h()")
 
 
-def test_a_solution_is_found_whatever_it_and_its_helpers_are_called() -> None:
+def test_a_solution_is_found_whatever_it_and_its_helpers_are_called():
     one = "import m\ndef solve(nums: list) -> int:\n    return help(nums) + m.x"
     other = "def find(values):\n    '''Doc.'''\n    return assist(values) + k.x"
     assert [text for text, _ in solution_forms(one.replace("help", "aid"))] == [
@@ -106,21 +106,21 @@ PARTS = [
 ]
 
 
-def test_docstrings_and_annotations_make_no_program_longer() -> None:
+def test_docstrings_and_annotations_make_no_program_longer():
     plain = "def f(n, start):\n    k = n + start\n    return k"
     described = "def f(n: int, start: list[int]) -> int:\n    'Add.'\n    k = n + start\n    return k"
     assert solution_forms(plain) == solution_forms(described)
 
 
 @given(one=st.tuples(*map(st.sampled_from, PARTS)), other=st.tuples(*map(st.sampled_from, PARTS)))
-def test_the_cheap_comparison_decides_nothing_else_than_the_forms(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+def test_the_cheap_comparison_decides_nothing_else_than_the_forms(one, other):
     code, changed = "".join(one), "".join(other)
     trees = [ast.parse(text) for text in (code, changed)]
     forms = [list(normal_form._form(tree, normal_form._kept(tree, "f"))) for tree in trees]
     assert same_form(code, changed, "f") == (forms[0] == forms[1])
 
 
-def test_long_numbers_and_long_sums_are_compared() -> None:
+def test_long_numbers_and_long_sums_are_compared():
     number = "0x" + "f" * 5_000  # in decimal, Python writes no more than 4,300 digits
     assert same_form(f"_a = {number}", f"_b = {number}")
     sums = [f"_{name} = 0{' + 1' * 900}" for name in "ab"]

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,23 +18,22 @@ from tasks.dvc.lock import read_lock
 from tasks.dvc.reproduction import Commands
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
-from tests.dvc_repository import ToyCheckout
 from tests.settings import ROOT
 
 
 @pytest.fixture(scope="module")
-def repo() -> Iterator[Repo]:
+def repo():
     """DVC's view of this checkout."""
     with Repo(str(ROOT)) as repo:
         yield repo
 
 
 @pytest.fixture(scope="module")
-def graph() -> dict:  # type: ignore[type-arg]
+def graph():
     return load_graph(ROOT)
 
 
-def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg]
+def test_the_graph_is_that_of_dvc(graph):
     assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
     assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")
@@ -48,11 +46,11 @@ def test_the_graph_is_that_of_dvc(graph: dict) -> None:  # type: ignore[type-arg
 
 
 @pytest.mark.parametrize("left", ["__pycache__", ".ruff_cache", ".mypy_cache"])
-def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo: Repo, left: str) -> None:
+def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo, left):
     assert repo.dvcignore.is_ignored_dir(str(ROOT / "iterpref_core/execution/kinds" / left))
 
 
-def test_versions_of_libraries_are_dependencies() -> None:
+def test_versions_of_libraries_are_dependencies():
     """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
     versions = read_yaml(ROOT / "config/environments/versions.yaml")
     locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
@@ -69,7 +67,7 @@ def test_versions_of_libraries_are_dependencies() -> None:
     assert {name for names in used.values() for name in names} == set(versions)
 
 
-def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo: Repo) -> None:
+def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo):
     readers, trainings = set(), set()
     for stage in repo.index.stages:
         group, _, objective = stage.name.partition("@")
@@ -81,13 +79,13 @@ def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo: Repo) -> 
     assert readers == {f"training@{name}" for name in trainings if OBJECTIVES[name].loss is not None}
 
 
-def commands(root: Path) -> dict[str, str]:
+def commands(root):
     with Repo(str(root)) as repo:
         return {stage.name: stage.cmd for stage in repo.index.stages}
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(tmp_path):
     """A folder with the graph and its parameters, without git."""
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, tmp_path)
@@ -96,7 +94,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_no_stage_reads_a_folder_that_several_write_into(repo: Repo) -> None:
+def test_no_stage_reads_a_folder_that_several_write_into(repo):
     """DVC has no digest of such a folder: `dvc repro --pull` fetched nothing, and ended with an error."""
     read = {str(dep.fs_path) for dep in repo.index.deps}
     written = {str(out.fs_path) for out in repo.index.outs}
@@ -104,16 +102,14 @@ def test_no_stage_reads_a_folder_that_several_write_into(repo: Repo) -> None:
     assert [path for path in read if any(Path(path) in Path(out).parents for out in written)] == []
 
 
-def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout, monkeypatch):
     monkeypatch.chdir(checkout)
     models = {"--base": "models/student", "--ipo": "models/trained/ipo"}
     with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/ipo"):
         report.run(load_params(), *(word for option in models.items() for word in option))
 
 
-def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout: Path) -> None:
+def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
     """One that no stage trains has a row of the evaluation alone."""
     before = commands(checkout)["report"]
     assert " --rpo models/trained/rpo" in before
@@ -132,15 +128,13 @@ def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout: Path) -> None:
         assert "models/trained/ipo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
 
 
-def test_the_metrics_of_dvc_are_those_that_people_compare(repo: Repo) -> None:
+def test_the_metrics_of_dvc_are_those_that_people_compare(repo):
     metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
     assert metrics == {"metrics.json", *(str(pass_at_1_path(name)) for name in models)}
 
 
-def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(checkout, monkeypatch):
     """As under `dvc repro`: who freezes the pairs does not pay for trajectories that nobody reads."""
     monkeypatch.chdir(checkout)  # DVC writes the dvc.yaml of the present folder
     assert frozen_line(load_graph()) == ""
@@ -152,7 +146,7 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(
     assert frozen_line(graph) == "frozen, and left as they are: pairs (`frozen: true` in dvc.yaml)"
 
 
-def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
     """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
     monkeypatch.chdir(checkout)
     path = checkout / "dvc.yaml"
@@ -176,7 +170,7 @@ def test_dvc_freezes_a_stage_by_one_line(checkout: Path, monkeypatch: pytest.Mon
         ("stages: {a: {cmdd: x}}", "validation failed: 2 errors; `dvc status` says more"),
     ],
 )
-def test_a_broken_graph_is_told_by_its_place(checkout: Path, text: str, told: str) -> None:
+def test_a_broken_graph_is_told_by_its_place(checkout, text, told):
     (checkout / "dvc.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as refused:
         load_graph(checkout)
@@ -184,7 +178,7 @@ def test_a_broken_graph_is_told_by_its_place(checkout: Path, text: str, told: st
     assert "dvc init" not in str(refused.value)
 
 
-def test_stages_of_two_graphs_may_have_one_name(toy_checkout: ToyCheckout, tmp_path: Path) -> None:
+def test_stages_of_two_graphs_may_have_one_name(toy_checkout, tmp_path):
     """The second one was never run, without a word."""
     folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
     (folder / "extra").mkdir()
@@ -197,15 +191,13 @@ def test_stages_of_two_graphs_may_have_one_name(toy_checkout: ToyCheckout, tmp_p
     }
     for name in graph:
         assert name in survey().stale
-        lines: list[str] = []
+        lines = []
         assert set(Commands().run(name, ("repro", "--single-item", name), {}, lines.append)) == {name}, lines
     assert set(survey().graph) - survey().stale == set(read_lock()) == set(graph)
     assert load_graph(folder) == graph, "from elsewhere"
 
 
-def test_a_folder_of_the_checkout_and_one_without_git_say_what_to_do(
-    toy_checkout: ToyCheckout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_the_checkout_and_one_without_git_say_what_to_do(toy_checkout, monkeypatch):
     folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
     (folder / "extra").mkdir()
     shutil.copy2("dvc.yaml", "extra")

@@ -29,7 +29,7 @@ OUT = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(tmp_path, monkeypatch):
     """Two stages; one of them reads what the other writes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -39,7 +39,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None:
+def test_what_a_stage_observes_is_what_dvc_then_writes(repository):
     assert read_lock(repository) == {}, "nothing has run"
     reproduce("first")
     inputs = observe_stage(SECOND, outs=False)
@@ -55,19 +55,19 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository: Path) -> None
     ]
 
 
-def test_digests_and_sizes_are_the_lock_s(repository: Path) -> None:
+def test_digests_and_sizes_are_the_lock_s(repository):
     lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
     Path("dvc.lock").write_text(json.dumps(lock), encoding="utf-8")
     locked = read_lock(repository)["first"]  # there is no folder to be read
     assert locked == LockedStage(outs=(Artifact(path="folder", md5="401b30e3b8b5d629635a5c613cdb7919", size=2),))
 
 
-def test_a_missing_input_is_an_error(repository: Path) -> None:
+def test_a_missing_input_is_an_error(repository):
     with pytest.raises(InputError, match="folder"):
         observe_stage(SECOND, outs=False)
 
 
-def test_a_lock_that_is_being_written_is_not_read(repository: Path) -> None:
+def test_a_lock_that_is_being_written_is_not_read(repository):
     """Another stage may end at any moment; DVC then writes dvc.lock anew, from its first byte."""
     from dvc.repo import Repo
 

@@ -1,7 +1,6 @@
 """A clone fetches what DVC's remote has, and only what the remote does not have is computed."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -36,7 +35,7 @@ CONFIG = """
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def store(request, tmp_path, monkeypatch):
     """A place for results, in the words of DVC's configuration: a folder, or a bucket of S3."""
     if getattr(request, "param", "folder") == "folder":
         yield f"url = {tmp_path / 'store'}"
@@ -53,7 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     server.stop()
 
 
-def push_and_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str, store: str, *tracked: str) -> Path:
+def push_and_clone(tmp_path, monkeypatch, graph, store, *tracked):
     """Run a graph, push its results, and make the present folder a clone of it.
 
     Args:
@@ -85,26 +84,24 @@ def push_and_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str, 
 
 
 @pytest.fixture
-def clone(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clone(tmp_path, store, monkeypatch):
     """The present folder: a clone of a repository whose results were pushed. LOG, beside both, has all that ran."""
     return push_and_clone(tmp_path, monkeypatch, GRAPH, store)
 
 
-def ran(clone: Path) -> list[str]:
+def ran(clone):
     return (clone.parent / "log").read_text().split()
 
 
 @pytest.mark.parametrize("store", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
-def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone: Path) -> None:
+def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone):
     pull_outputs(["one", "two"])
     assert (clone / "two.txt").read_text() == "1\n1\n"
     reproduce()
     assert ran(clone) == ["one", "two"], "in the first folder"
 
 
-def test_what_the_remote_lost_is_computed_and_what_is_edited_here_stays(
-    clone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_remote_lost_is_computed_and_what_is_edited_here_stays(clone, capsys):
     files = clone.parent / "store" / "files"
     for path in files.rglob("*"):
         if path.is_file() and path.read_bytes() == b"1\n1\n":
@@ -122,15 +119,13 @@ def test_what_the_remote_lost_is_computed_and_what_is_edited_here_stays(
     assert (clone / "two.txt").read_text() == "by hand"
 
 
-def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone: Path) -> None:
+def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone):
     (clone / ".dvc" / "config").write_text("[core]\n    no_scm = True\n")
     with pytest.raises(InputError, match="--pull: DVC has no remote; name one with `dvc remote add"):
         pull_outputs(["one"])
 
 
-def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(
-    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_problems_of_dvc_add_are_fetched_beside_the_stage_of_the_same_name(tmp_path, store, monkeypatch):
     """The stage `problems` reads the folder `problems`, in which a user's own are."""
     graph = "stages: {problems: {cmd: cat problems/*.jsonl > out, deps: [problems], outs: [out]}}"
     second = push_and_clone(tmp_path, monkeypatch, graph, store, "problems/mine.jsonl")

@@ -3,7 +3,6 @@
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,27 +10,26 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.command import describe_command
-from tests.dvc_repository import ToyCheckout
 
 
 @pytest.fixture
-def repository(toy_checkout: ToyCheckout) -> Path:
+def repository(toy_checkout):
     """A commit with the parameters, one file of code, and a stage that depends on it, and on one that is not there."""
     stage = {"cmd": "touch out", "deps": ["code.py", "new.py"], "outs": ["out"]}
     return toy_checkout({"only": stage}, {"code.py": "1\n", ".gitignore": "out\n"})
 
 
-def git(*arguments: str) -> str:
+def git(*arguments):
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def replace(path: str, old: str, new: str) -> None:
+def replace(path, old, new):
     text = Path(path).read_text(encoding="utf-8")
     assert old in text
     Path(path).write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository: Path) -> None:
+def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository):
     Path("dvc.lock").write_text("schema: '2.0'\n", encoding="utf-8")
     commit = git("rev-parse", "HEAD")
     assert observe_source() == Source(commit=commit, branch="main", dirty="false")
@@ -43,9 +41,7 @@ def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository: Path)
     assert observe_source().dirty == "true", "whatever the user's git shows"
 
 
-def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(repository, monkeypatch):
     project = repository / "Projekt Größe"
     project.mkdir()
     for name in ("params.yaml", "dvc.lock", "old-dvc.lock"):
@@ -61,7 +57,7 @@ def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
     assert observe_source().dirty == "true"
 
 
-def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository: Path) -> None:
+def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository):
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.1 # new")
     seen = [observe_source().edits]
     assert seen == [""]
@@ -79,7 +75,7 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
     assert observe_source().edits == ""
 
 
-def test_a_new_file_that_no_stage_names_is_no_edit(repository: Path) -> None:
+def test_a_new_file_that_no_stage_names_is_no_edit(repository):
     Path("notes.txt").write_text("notes\n", encoding="utf-8")
     assert (observe_source().dirty, observe_source().edits) == ("false", "")
     git("add", "notes.txt")
@@ -87,7 +83,7 @@ def test_a_new_file_that_no_stage_names_is_no_edit(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
-def test_no_flag_of_git_hides_an_edit(repository: Path, flag: str) -> None:
+def test_no_flag_of_git_hides_an_edit(repository, flag):
     git("update-index", flag, "code.py", "params.yaml")
     before = Path(".git/index").read_bytes()
     replace("code.py", "1", "2")
@@ -95,7 +91,7 @@ def test_no_flag_of_git_hides_an_edit(repository: Path, flag: str) -> None:
     assert Path(".git/index").read_bytes() == before
 
 
-def test_a_parameter_that_is_removed_is_a_change(repository: Path) -> None:
+def test_a_parameter_that_is_removed_is_a_change(repository):
     """Two states had one name, and a sweep replaced the experiments of the other state."""
     replace("params.yaml", "    sft: {}\n", "    sft: {alpha: 5.0}\n")
     assert observe_source().changes == {"training.objectives.sft.alpha": 5.0}
@@ -109,8 +105,8 @@ def test_a_parameter_that_is_removed_is_a_change(repository: Path) -> None:
     assert observe_source().state != whole
 
 
-def test_the_name_says_what_is_different(repository: Path) -> None:
-    def name(command: str, values: dict[str, Any], given: str = "") -> str:
+def test_the_name_says_what_is_different(repository):
+    def name(command, values, given=""):
         return describe_command(command, load_params(), observe_source().with_values(values), given).name
 
     assert name("iterpref run", {}) == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
@@ -121,7 +117,7 @@ def test_the_name_says_what_is_different(repository: Path) -> None:
     assert name("iterpref sweep", {}, "sft beta=0.3") == "sft beta=0.3"
 
 
-def test_a_user_without_a_name_is_a_number(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_a_number(repository, monkeypatch):
     """As in a container that `docker run --user 1234` starts; DVC asks, too."""
     monkeypatch.setattr("os.getuid", lambda: 54321)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
@@ -130,12 +126,12 @@ def test_a_user_without_a_name_is_a_number(repository: Path, monkeypatch: pytest
     assert describe_command("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
 
 
-def test_many_changes_are_cut_and_equal_names_told_apart() -> None:
+def test_many_changes_are_cut_and_equal_names_told_apart():
     assert name_run("dvc repro", Source(changes={"a.seed": 1, "b.seed": 1, "c": 1})) == "a.seed=1 b.seed=1 c=1"
     assert len(name_run("dvc repro", Source(changes={"model.student": "/a" * 99}))) == 81
 
 
-def test_without_git_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_nothing_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert observe_source() == Source(commit="unknown", branch="unknown", dirty="unknown")
     assert name_run("dvc repro", observe_source()) == "dvc repro"
@@ -143,7 +139,7 @@ def test_without_git_nothing_is_known(tmp_path: Path, monkeypatch: pytest.Monkey
     assert observe_source().dirty == "unknown"
 
 
-def test_where_git_refuses_the_folder_nothing_is_known(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_git_refuses_the_folder_nothing_is_known(repository, monkeypatch):
     if os.geteuid() != 0:
         pytest.skip("only root can give a folder to somebody else")
     monkeypatch.setenv("HOME", str(repository))  # without the user's list of safe folders
@@ -152,7 +148,7 @@ def test_where_git_refuses_the_folder_nothing_is_known(repository: Path, monkeyp
     assert observe_source() == Source(commit="unknown", branch="unknown", dirty="unknown")
 
 
-def test_a_caller_s_repository_is_not_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_s_repository_is_not_asked(repository, monkeypatch):
     commit = git("rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", str(repository / "other"))
     set_up_libraries()

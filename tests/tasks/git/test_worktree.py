@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from tasks.git.worktree import (
     worktree_of,
 )
 from tasks.profiles import write_values
-from tests.dvc_repository import ToyCheckout, init_dvc, reproduce
+from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import ROOT
 
 TASTE = """
@@ -54,12 +53,12 @@ HOOKS = ("fsmonitor", "post-checkout", "post-index-change", "pre-commit", "refer
 STAGE = {"cmd": "cat params.yaml new.txt > out", "deps": ["new.txt"], "params": ["training.beta"], "outs": ["out"]}
 
 
-def run(*command: str) -> str:
+def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
-def checkout(toy_checkout: ToyCheckout) -> Path:
+def checkout(toy_checkout):
     """A repository with a commit, DVC, one stage that has run, a change and a new file."""
     folder = toy_checkout({"only": STAGE}, {".gitignore": ".iterpref/\nout\n"}, "check out")
     Path("new.txt").write_text("new\n", encoding="utf-8")
@@ -69,12 +68,12 @@ def checkout(toy_checkout: ToyCheckout) -> Path:
     return folder
 
 
-def entered() -> AbstractContextManager[Path]:
+def entered():
     """Enter the worktree `other` of the present folder."""
     return entered_worktree(take_snapshot(Path.cwd()), "other", print)
 
 
-def files(folder: Path) -> dict[bytes, tuple[int, bytes]]:
+def files(folder):
     """Name, kind and content of all files that belong to the user."""
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -88,7 +87,7 @@ def files(folder: Path) -> dict[bytes, tuple[int, bytes]]:
 
 
 @pytest.fixture
-def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hostile(checkout, tmp_path, monkeypatch):
     """The checkout with all kinds of changes, settings that break commands of git, and a caller's other repository."""
     Path("later.txt").write_bytes(b"one\n")
     Path(".gitattributes").write_text("*.bin diff=upper\n", encoding="utf-8")
@@ -127,7 +126,7 @@ def hostile(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return other
 
 
-def test_nobodys_taste_reaches_a_worktree(checkout: Path, hostile: Path) -> None:
+def test_nobodys_taste_reaches_a_worktree(checkout, hostile):
     places = [Path(".git/HEAD"), Path(".git/index"), hostile / ".git/HEAD"]
     before = [path.read_bytes() for path in places]
     mine, theirs = files(checkout), files(hostile)
@@ -141,7 +140,7 @@ def test_nobodys_taste_reaches_a_worktree(checkout: Path, hostile: Path) -> None
         mine = files(checkout)
 
 
-def test_what_is_edited_after_a_run_began_is_not_in_it(checkout: Path) -> None:
+def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
     snapshot = take_snapshot(checkout)
     Path("new.txt").write_text("later\n", encoding="utf-8")
     Path("newer.txt").write_text("later\n", encoding="utf-8")
@@ -152,14 +151,14 @@ def test_what_is_edited_after_a_run_began_is_not_in_it(checkout: Path) -> None:
             assert not (folder / "newer.txt").exists()
 
 
-def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(checkout: Path) -> None:
+def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(checkout):
     """A model of 15 GB that was written into the checkout went into `.git`, and into each worktree."""
     Path("my-model").mkdir()
     for number in range(4):
         Path(f"my-model/{number}").write_bytes(os.urandom(1 << 20))
     Path("notes.txt").write_text("notes\n", encoding="utf-8")
 
-    def stored() -> int:
+    def stored():
         return sum(path.stat().st_size for path in Path(".git/objects").rglob("*") if path.is_file())
 
     before = stored()
@@ -179,7 +178,7 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
     assert "notes.txt" in run("git", "ls-tree", "--name-only", snapshot.tree)
 
 
-def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout: Path) -> None:
+def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout):
     for name in ("here", "there"):
         Path(name).mkdir()
         (Path(name) / "file").write_text(name, encoding="utf-8")
@@ -191,7 +190,7 @@ def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout: Pa
     assert run("git", "ls-tree", "-r", "--name-only", tree) == run("git", "ls-tree", "-r", "--name-only", "HEAD")
 
 
-def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     top = tmp_path / "mono"
     project = top / "some team" / "project"
     project.mkdir(parents=True)
@@ -213,7 +212,7 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path: Path, monkeypatch:
         assert (folder.parents[1] / "elsewhere.txt").is_file()
 
 
-def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout: Path) -> None:
+def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout):
     run("git", "init", "--quiet", "nobody/asks")
     run("git", "-C", "nobody/asks", "commit", "--quiet", "--allow-empty", "--message", "for it")
     assert take_snapshot(checkout).left_behind.startswith("new files that are not taken along: 1 (nobody/asks/)")
@@ -234,7 +233,7 @@ def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to somebody else")
-def test_git_says_in_its_own_words_why_it_refuses(checkout: Path) -> None:
+def test_git_says_in_its_own_words_why_it_refuses(checkout):
     for path in (checkout, checkout / ".git"):
         os.chown(path, 12345, 12345)
     with pytest.raises(InputError, match=r"dubious ownership.*safe.directory") as refused:
@@ -242,7 +241,7 @@ def test_git_says_in_its_own_words_why_it_refuses(checkout: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_make_gc_keeps_what_a_run_with_other_values_made(checkout: Path) -> None:
+def test_make_gc_keeps_what_a_run_with_other_values_made(checkout):
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "with its lock")
     with entered():
@@ -261,9 +260,7 @@ def test_make_gc_keeps_what_a_run_with_other_values_made(checkout: Path) -> None
     run("make", "-f", str(ROOT / "Makefile"), "gc", f"BIN={bin_folder}", "GCFLAGS=--force --quiet")
 
 
-def test_a_shallow_clone_with_a_detached_head_has_worktrees(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shallow_clone_with_a_detached_head_has_worktrees(checkout, tmp_path, monkeypatch):
     run("git", "commit", "--quiet", "--all", "--message", "more")
     clone = tmp_path / "clone"
     run("git", "clone", "--quiet", "--depth", "1", checkout.as_uri(), str(clone))
@@ -273,9 +270,7 @@ def test_a_shallow_clone_with_a_detached_head_has_worktrees(
         assert files(folder) == files(clone)
 
 
-def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(checkout, monkeypatch):
     with entered() as folder:
         lock = Path(run("git", "rev-parse", "--git-path", "index.lock").strip())
         lock.write_bytes(b"")
@@ -290,7 +285,7 @@ def test_a_worktree_serves_again_after_a_killed_run_and_a_move_of_the_checkout(
         assert Path(".iterpref/answers.sqlite").readlink() == moved / ".iterpref/answers.sqlite"
 
 
-def test_the_copy_of_a_checkout_has_worktrees_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_copy_of_a_checkout_has_worktrees_of_its_own(checkout, monkeypatch):
     """Those of a copy were entered in the list of the first checkout, in place of its own."""
     with entered():
         pass
@@ -308,7 +303,7 @@ def test_the_copy_of_a_checkout_has_worktrees_of_its_own(checkout: Path, monkeyp
     assert run("git", "-C", str(checkout), "worktree", "list") == listed
 
 
-def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
+def test_values_are_written_in_the_worktree_alone(checkout):
     before = {path: path.read_bytes() for path in map(Path, ("params.yaml", "dvc.yaml", "dvc.lock", "new.txt"))}
     status = run("git", "status", "--porcelain")
     with entered() as folder:
@@ -326,14 +321,14 @@ def test_values_are_written_in_the_worktree_alone(checkout: Path) -> None:
     assert "beta: 0.1" in Path("out").read_text(encoding="utf-8")
 
 
-def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout: Path) -> None:
+def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout):
     from dvc.repo import Repo
 
     with entered(), Repo(".") as repo:
         assert not repo.config["core"]["check_update"]
 
 
-def add_to_dvc(*names: str) -> None:
+def add_to_dvc(*names):
     from dvc.repo import Repo
 
     with Repo(".") as repo:
@@ -341,7 +336,7 @@ def add_to_dvc(*names: str) -> None:
 
 
 @pytest.mark.parametrize("is_locked", [True, False])
-def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout: Path, is_locked: bool) -> None:
+def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout, is_locked):
     for name in ("problems", "base model"):
         Path(name).mkdir()
     Path("problems/mine.jsonl").write_text("mine\n", encoding="utf-8")
@@ -356,7 +351,7 @@ def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout: Path
         assert files(folder)[b"problems/mine.jsonl"] == files(checkout)[b"problems/mine.jsonl"]
 
 
-def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout: Path) -> None:
+def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout):
     Path("mine.jsonl").write_text("mine\n", encoding="utf-8")
     add_to_dvc("mine.jsonl")
     Path("mine.jsonl").unlink()  # DVC may have made it a link into its cache
@@ -368,7 +363,7 @@ def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout: Path) -> None
         take_snapshot(checkout)
 
 
-def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout: Path) -> None:
+def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
     before = Path("out").read_bytes()
     write_values({"training.beta": 0.7})
@@ -376,9 +371,7 @@ def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout: Path) -> 
         assert (folder / "out").read_bytes() == before
 
 
-def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(
-    checkout: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(checkout, caplog):
     """There were two lines for each of their outputs, about a hundred for the first stage of the experiment."""
     later = {"cmd": "touch later", "outs": ["later"]}
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": STAGE, "later": later}}), encoding="utf-8")
@@ -387,7 +380,7 @@ def test_stages_that_have_not_run_are_no_warnings_of_a_worktree(
     assert "No file hash info" not in caplog.text
 
 
-def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
+def test_a_worktree_follows_the_checkout(checkout):
     with entered():
         Path("new.txt").write_text("changed here", encoding="utf-8")
     run("git", "add", "new.txt")
@@ -397,7 +390,7 @@ def test_a_worktree_follows_the_checkout(checkout: Path) -> None:
         assert Path("newer.txt").read_text(encoding="utf-8") == "new\n"
 
 
-def test_a_folder_without_git_or_a_commit_is_refused_by_what_to_do(checkout: Path) -> None:
+def test_a_folder_without_git_or_a_commit_is_refused_by_what_to_do(checkout):
     shutil.rmtree(".git")
     with pytest.raises(InputError, match=r"`git clone` makes, or run `git init`, `git add \.` and `git commit`"):
         take_snapshot(checkout)
@@ -406,7 +399,7 @@ def test_a_folder_without_git_or_a_commit_is_refused_by_what_to_do(checkout: Pat
         take_snapshot(checkout)
 
 
-def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: Path) -> None:
+def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
     shutil.copy2(ROOT / "dvc.yaml", tmp_path)
     before = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
     add_objective(tmp_path, "hybrid-rpo")
@@ -421,12 +414,12 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path: P
     assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
 
 
-def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout: Path) -> None:
+def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout):
     """git removes its list of worktrees with the last of them, also while another process adds one."""
     snapshot = take_snapshot(checkout)
     top = checkout / WORKTREES / "a"
 
-    def come_and_go() -> None:
+    def come_and_go():
         with worktree_of(snapshot, "a", print, remove=True):
             assert (top / ".git").exists()
 

@@ -5,9 +5,7 @@ import shlex
 import shutil
 import subprocess
 from contextlib import chdir
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -38,7 +36,7 @@ TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives
 
 
 @pytest.fixture(autouse=True)
-def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path, tmp_path_factory, monkeypatch):
     """A folder with parameters, and a data base that has its tables."""
     folder = tmp_path / "checkout"
     folder.mkdir()
@@ -54,27 +52,27 @@ def checkout(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypat
     return folder
 
 
-def command(name: str = "beta=0.3", commit: str = "a" * 40, **params: str) -> Command:
+def command(name="beta=0.3", commit="a" * 40, **params):
     source = Source(commit=commit, branch="main", dirty="false")
     return Command(command="iterpref run", name=name, source=source, params={"a": name, **params}, tags={})
 
 
-def finished(stage: str, locked: LockedStage | None = None, **values: Any) -> FinishedStage:
+def finished(stage, locked=None, **values):
     """A stage that took eight seconds here."""
     times = Times(started=STARTED, ended=STARTED + 8)
     return FinishedStage(name=stage, locked=locked or LockedStage(outs=(PAIRS,)), **{"times": times, **values})
 
 
-def write(*stages: FinishedStage, of: Command | None = None, status: str = "FINISHED", error: str = "") -> None:
+def write(*stages, of=None, status="FINISHED", error=""):
     """Write a command that took nine seconds."""
     entry = Entry(
-        command=of or command(), stages={each.name: each for each in stages}, status=status,  # type: ignore[arg-type]
+        command=of or command(), stages={each.name: each for each in stages}, status=status,
         error=error, started=STARTED, ended=STARTED + 9,
     )  # fmt: skip
     write_entry(entry, Path())
 
 
-def runs(**values: Any) -> dict[str, Any]:
+def runs(**values):
     """All runs by name."""
     server = Server()
     found = server.client.search_runs([server.experiment_id], max_results=2000, **values)
@@ -82,12 +80,12 @@ def runs(**values: Any) -> dict[str, Any]:
     return {run.info.run_name: run for run in found}
 
 
-def points(run: Any, name: str) -> list[tuple[int, float]]:
+def points(run, name):
     history = Server().client.get_metric_history(run.info.run_id, name)
     return sorted((point.step, point.value) for point in history)
 
 
-def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) -> None:
+def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     training = finished("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5, "pairs": 3.0})
     for _ in range(2):
         write(training)
@@ -104,7 +102,7 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout: Path) ->
     assert kept_entries() == []
 
 
-def test_an_entry_is_kept_while_another_process_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_is_kept_while_another_process_sends(monkeypatch):
     monkeypatch.setattr(sync, "_LOCK_S", 0.1)
     entries_folder().mkdir(parents=True)
     with FileLock(entries_folder() / ".lock"):
@@ -115,7 +113,7 @@ def test_an_entry_is_kept_while_another_process_sends(monkeypatch: pytest.Monkey
     assert kept_entries() == []
 
 
-def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() -> None:
+def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     scores = {"heldout/pass_at_1": 0.5, "heldout/ci95_low": 0.25, "heldout/ci95_high": 0.75}
     made = finished("pairs")
     training = finished("training@sft", TRAINED)
@@ -139,13 +137,13 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all() ->
     assert "nanolab" not in found, "what did not run here has no row"
 
 
-def test_the_report_is_an_artifact_of_the_command(checkout: Path) -> None:
+def test_the_report_is_an_artifact_of_the_command(checkout):
     write_report(checkout)
     listed = Server().client.list_artifacts(runs()["checkout"].info.run_id, "reports")
     assert [item.path for item in listed] == ["reports/index.html"]
 
 
-def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> None:
+def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last():
     write(of=command(), status="FAILED", error="training@sft: no memory")
     assert runs()["beta=0.3"].data.tags["mlflow.note.content"] == "training@sft: no memory"
     write(finished("pairs"), of=command(), status="RUNNING")
@@ -159,16 +157,14 @@ def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last() -> Non
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
 
 
-def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monkeypatch):
     from mlflow.exceptions import MlflowException
 
     torn = finished("validity", metrics={"killed": math.nan})
     odd = finished("codeflow", metrics={"rate@my bench#1/x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
     before = Server.log
 
-    def log(self: Server, run_id: str, at: float, **given: Any) -> None:
+    def log(self, run_id, at, **given):
         if "model.student" in given.get("params", {}):
             raise MlflowException("Changing param values is not allowed")
         before(self, run_id, at, **given)
@@ -197,11 +193,8 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(
 
 @pytest.mark.parametrize("answer", [None, 401, 403])
 def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_records(
-    answer: int | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    answer, monkeypatch, capsys, caplog
+):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with serving(lambda *_: answer or 500) as url:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url if answer else "http://me:s3cret@127.0.0.1:9")
@@ -222,9 +215,7 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert kept_entries() == []
 
 
-def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(tmp_path, monkeypatch):
     """The script of prefect.yaml that each clone begins with; then the clone is removed."""
     steps = read_yaml(ROOT / "docker/prefect.yaml")["pull"]
     script = next(step for each in steps for name, step in each.items() if name.endswith("run_shell_script"))["script"]
@@ -244,9 +235,7 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
     assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
 
 
-def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(monkeypatch, capsys, caplog):
     with monkeypatch.context() as patch:
         patch.setattr("tasks.mlflow.sync.send", lambda *_: {}["defect"])
         write(finished("problems"))
@@ -260,7 +249,7 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(
     assert "problems" in runs()
 
 
-def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_deleted_experiment_is_told_with_its_remedy(capsys):
     server = Server()
     server.client.delete_experiment(server.experiment_id)
     write(finished("problems"))
@@ -272,9 +261,7 @@ def test_a_deleted_experiment_is_told_with_its_remedy(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
-def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(
-    name: str, experiment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(name, experiment, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
@@ -287,7 +274,7 @@ def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(
     assert "No Experiment with id=99" in check_server()
 
 
-def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None:
+def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing():
     import mlflow
 
     client = mlflow.MlflowClient(tracking_uri())
@@ -300,7 +287,7 @@ def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing() -> None
     assert client.get_experiment(made).tags == before
 
 
-def test_relative_addresses_are_of_the_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_addresses_are_of_the_checkout(checkout, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(checkout))
     worktree = Path(".iterpref/worktrees/other")
     worktree.mkdir(parents=True)
@@ -316,16 +303,14 @@ def test_relative_addresses_are_of_the_checkout(checkout: Path, monkeypatch: pyt
             assert tracking_uri() == meant
 
 
-def write_report(folder: Path) -> None:
+def write_report(folder):
     (folder / "reports").mkdir(exist_ok=True)
     (folder / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
     write(finished("report", locked, metrics={"gain": 0.1}), of=command(folder.name))
 
 
-def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(checkout, tmp_path, capsys):
     Server()
     moved = tmp_path / "moved"
     checkout.rename(moved)
@@ -336,12 +321,10 @@ def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(
     assert not checkout.exists()
 
 
-def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_older_server_is_refused_by_one_message_and_gets_nothing(monkeypatch, capsys):
     asked = set()
 
-    def answer(request: BaseHTTPRequestHandler, _body: bytes) -> int:
+    def answer(request, _body):
         asked.add(request.path)
         return 200
 
@@ -356,9 +339,7 @@ def test_an_older_server_is_refused_by_one_message_and_gets_nothing(
 
 
 @pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
-def test_a_place_that_takes_no_files_takes_nothing_else_away(
-    place: str, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_that_takes_no_files_takes_nothing_else_away(place, checkout, monkeypatch, capsys):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{checkout}/other.db")
@@ -375,7 +356,7 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(
     assert kept_entries() == []
 
 
-def test_what_a_user_deleted_stays_deleted() -> None:
+def test_what_a_user_deleted_stays_deleted():
     from mlflow.entities import ViewType
 
     write(finished("problems"), of=command("kept"))
@@ -391,7 +372,7 @@ def test_what_a_user_deleted_stays_deleted() -> None:
 
 
 @pytest.mark.parametrize("name", ["a@b", "+", "ä#", "a" * 300])
-def test_mlflow_takes_every_name(name: str) -> None:
+def test_mlflow_takes_every_name(name):
     server = Server()
     run_id = server.open_run("key", "run", STARTED, {}).info.run_id
     server.log(run_id, STARTED, points=[(name, 0, 1.0)], params={name: "x" * 7000}, tags={name: "x" * 9000})

@@ -1,12 +1,8 @@
 """The names of `iterpref_core`: each is there, and its docstring's example holds."""
 
 import doctest
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 import iterpref_core
 from iterpref_core.records import IoTest, Problem
@@ -14,7 +10,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
-def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
+def test_every_name_is_there_and_an_unknown_one_is_named():
     for name in iterpref_core.__all__:
         assert getattr(iterpref_core, name).__doc__
     with pytest.raises(AttributeError, match=r"no attribute 'Executer'; it has Executor, FocalCollator"):
@@ -22,11 +18,11 @@ def test_every_name_is_there_and_an_unknown_one_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def model_folder(make_model: "Callable[[PreTrainedTokenizerBase], Path]") -> Path:
+def model_folder(make_model):
     return make_model(train_tokenizer(["Add one.\ndef f(x):\n    y = x + 1\n    return y - 1\n"], 300))
 
 
-def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str, Any]:
+def globals_of_example(name, model_folder, folder):
     """The names that an example takes for given: its own, and those that a reader has at hand."""
     given = {other: getattr(iterpref_core, other) for other in ("Executor", "Limits", "Program", name)}
     if name == "evaluate":
@@ -65,12 +61,7 @@ def globals_of_example(name: str, model_folder: Path, folder: Path) -> dict[str,
 
 @pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 @pytest.mark.parametrize("name", [name for name in iterpref_core.__all__ if name != "OBJECTIVES"])  # a table
-def test_examples_hold(
-    name: str,
-    model_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_examples_hold(name, model_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     public = getattr(iterpref_core, name)
     given = globals_of_example(name, model_folder, tmp_path)

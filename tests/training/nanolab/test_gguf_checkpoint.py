@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +21,7 @@ from tests.settings import ROOT
 
 
 @pytest.fixture
-def smollm2_file() -> Path:
+def smollm2_file():
     """The file of SmolLM2's package; without the package the test is skipped."""
     try:
         return find_gguf(SMOLLM2)
@@ -30,12 +29,12 @@ def smollm2_file() -> Path:
         pytest.skip("SmolLM2 is not installed: make smollm2")
 
 
-def installed(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
+def installed(monkeypatch, **versions):
     packages = [SimpleNamespace(name=name.replace("_", "-"), version=version) for name, version in versions.items()]
     monkeypatch.setattr(gguf_checkpoint, "distributions", lambda: packages)
 
 
-def test_a_name_stands_for_a_file_or_for_none() -> None:
+def test_a_name_stands_for_a_file_or_for_none():
     assert [is_gguf(name) for name in ("smollm2", "models/a.gguf", "nanolab", "org/smollm2")] == [
         True,
         True,
@@ -53,22 +52,20 @@ def test_a_name_stands_for_a_file_or_for_none() -> None:
         ("absent.gguf", {"gguf": "0.19.0"}, r"absent\.gguf: no such GGUF file; correct the name"),
     ],
 )
-def test_what_is_missing_is_said_with_the_command(
-    name: str, versions: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_missing_is_said_with_the_command(name, versions, message, monkeypatch):
     installed(monkeypatch, **versions)
     with pytest.raises(ModelError, match=message):
         find_gguf(name)
 
 
 @pytest.mark.parametrize("name", [SMOLLM2, "a.gguf"])
-def test_a_verb_that_reads_weights_asks_for_the_folder(name: str) -> None:
+def test_a_verb_that_reads_weights_asks_for_the_folder(name):
     with pytest.raises(ModelError, match=f"{name}: `iterpref run nanolab` writes .*; name that folder"):
         locate_model(name)
 
 
 @pytest.mark.slow
-def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
+def test_smollm2_becomes_a_folder_that_answers(smollm2):
     check_checkpoint(str(smollm2))
     lineage = read_lineage(smollm2)
     assert lineage is not None
@@ -88,13 +85,8 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2: Path) -> None:
     ],
 )
 def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
-    damage: str,
-    message: str,
-    smollm2_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    damage, message, smollm2_file, tmp_path, monkeypatch, capsys
+):
     data = smollm2_file.read_bytes()
     if damage == "cut off":
         data = data[: 1 << 20]

@@ -1,20 +1,18 @@
 """The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
 
 import os
-from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
 from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import BackendName, ModelParams, NanolabParams
+from iterpref_core.records.config import ModelParams, NanolabParams
 from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
@@ -50,15 +48,15 @@ REFERENCES = tuple(
 
 
 @cache
-def tokenizer() -> "PreTrainedTokenizerBase":
+def tokenizer():
     return train_tokenizer(REFERENCES, 320)
 
 
-def _problem(number: int, split: str) -> Problem:
+def _problem(number, split):
     reference = REFERENCES[number % 3]
-    namespace: dict[str, object] = {}
+    namespace = {}
     exec(reference, namespace)
-    answer = namespace["solve"]([1, 5, 3, 9])  # type: ignore[operator]
+    answer = namespace["solve"]([1, 5, 3, 9])
     return Problem(
         task_id=f"{split}/{number}",
         prompt=f"Write solve number {number}.",
@@ -70,11 +68,11 @@ def _problem(number: int, split: str) -> Problem:
 
 
 @given(st.text(max_size=80))
-def test_any_text_survives_the_tokenizer(text: str) -> None:
+def test_any_text_survives_the_tokenizer(text):
     assert tokenizer().decode(tokenizer()(text)["input_ids"], skip_special_tokens=False) == text
 
 
-def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
+def test_only_the_completion_is_learnt_and_padding_is_not():
     rows = [encode_example(Example("a", "bb"), tokenizer()), encode_example(Example("a long task", "x"), tokenizer())]
     assert rows[0]["labels"][-1] == tokenizer().eos_token_id
     learnt = [token for token in rows[1]["labels"] if token != -100]
@@ -85,20 +83,20 @@ def test_only_the_completion_is_learnt_and_padding_is_not() -> None:
     assert (batch["labels"][padding] == -100).all()
 
 
-def test_every_example_comes_once_before_any_comes_again() -> None:
+def test_every_example_comes_once_before_any_comes_again():
     batches = shuffled_batches(10, 5, seed=0)
     for _ in range(3):
         assert sorted(next(batches) + next(batches)) == list(range(10))
 
 
 @pytest.mark.parametrize(("width", "layers"), [(32, 2), (128, 2), (256, 4)])
-def test_the_layers_follow_from_the_width(width: int, layers: int) -> None:
+def test_the_layers_follow_from_the_width(width, layers):
     model = new_model(tokenizer(), PARAMS.model_copy(update={"hidden_size": width}))
     assert model.config.num_hidden_layers == layers
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16):
     rows = [encode_example(Example("a" * (n % 5), "b" * (1 + n % 7)), tokenizer()) for n in range(20)]
     torch.manual_seed(0)
     model = new_model(tokenizer(), PARAMS)
@@ -114,7 +112,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16: bool) -> None:
         torch.testing.assert_close(part, weight.grad, **({"atol": 2e-3, "rtol": 2e-2} if bf16 else {}))
 
 
-def test_the_weights_are_the_same_again_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_weights_are_the_same_again_on_any_number_of_cores(monkeypatch):
     examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
     params = PARAMS.model_copy(update={"batch_size": 16})
     trained = []
@@ -128,7 +126,7 @@ def test_the_weights_are_the_same_again_on_any_number_of_cores(monkeypatch: pyte
         assert all(torch.equal(a, b) for a, b in zip(trained[0], other, strict=True))
 
 
-def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
+def test_repairs_are_programs_that_fail_with_the_feedback_they_cause():
     problems = [_problem(number, "debugger") for number in range(12)]
     with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1), workers=1) as executor:
         repairs = list(make_repairs(problems, 5, executor))
@@ -140,12 +138,12 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause() -> None:
         assert repair.feedback
 
 
-def test_training_learns() -> None:
+def test_training_learns():
     _, loss = pretrain([Example("first", "x = 1"), Example("second", "y = 2")], tokenizer(), PARAMS, 90, "test")
     assert loss < 0.5
 
 
-def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing() -> None:
+def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing():
     rates = [_warm_cosine(step, 100) for step in range(101)]
     assert rates[:5] == sorted(rates[:5])
     assert rates[0] == pytest.approx(1 / 5)
@@ -154,22 +152,20 @@ def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_not
     assert rates[100] == pytest.approx(0)
 
 
-def _build(
-    folder: Path, problems: Sequence[Problem] = (), model: ModelParams = EMBEDDED, backend: BackendName = "transformers"
-) -> dict[str, float]:
+def _build(folder, problems=(), model=EMBEDDED, backend="transformers"):
     """Run the stage; it writes to `models`."""
     write_jsonl(folder / "problems.jsonl", problems)
     return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend).metrics()
 
 
-def _checkpoint(folder: Path) -> str:
+def _checkpoint(folder):
     model, _ = pretrain([Example("a", "b")], tokenizer(), PARAMS, 1, "test")
     model.save_pretrained(folder / "own")
     tokenizer().save_pretrained(folder / "own")
     return str(folder / "own")
 
 
-def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
+def test_the_stage_writes_ordinary_checkpoints(tmp_path):
     metrics = _build(tmp_path, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
     for role in ("student", "debugger"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
@@ -178,7 +174,7 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path: Path) -> None:
     assert metrics["debugger/examples"] > metrics["student/examples"] == 6
 
 
-def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path: Path) -> None:
+def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path):
     checkpoint = _checkpoint(tmp_path)
     metrics = _build(
         tmp_path, [_problem(n, "student") for n in range(4)], EMBEDDED.model_copy(update={"debugger": checkpoint})
@@ -188,7 +184,7 @@ def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path: Path)
     assert _build(tmp_path, model=section(ModelParams, prompt="auto", student=checkpoint, debugger=checkpoint)) == {}
 
 
-def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_path: Path) -> None:
+def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_path):
     checkpoint = _checkpoint(tmp_path)
     named = section(ModelParams, prompt="auto", student=checkpoint, debugger="vendor/big-model")
     assert _build(tmp_path, model=named, backend="openai") == {}
@@ -208,8 +204,6 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_
         (EMBEDDED, "transformers", InputError, "no problem of split 'debugger'"),
     ],
 )
-def test_models_that_cannot_be_had_are_refused(
-    tmp_path: Path, model: ModelParams, backend: BackendName, error: type[InputError], message: str
-) -> None:
+def test_models_that_cannot_be_had_are_refused(tmp_path, model, backend, error, message):
     with pytest.raises(error, match=message):
         _build(tmp_path, [_problem(0, "student")], model, backend)

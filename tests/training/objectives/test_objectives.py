@@ -1,20 +1,17 @@
 """The table of objectives and the settings of each; `test_proof.py` has the losses."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, Objective, settings_of
+from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
 from tests.settings import section
 
 
-def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:
+def test_a_counterpart_differs_in_what_is_rejected_alone():
     """What the report says of the two is then due to the mask."""
     for row in OBJECTIVES.values():
         if row.counterpart:
@@ -23,11 +20,11 @@ def test_a_counterpart_differs_in_what_is_rejected_alone() -> None:
             assert row.rejected == "focal"
 
 
-def test_titles_tell_rows_apart() -> None:
+def test_titles_tell_rows_apart():
     assert len({row.title for row in OBJECTIVES.values()}) == len(OBJECTIVES)
 
 
-def test_a_rate_of_its_own_comes_before_the_one_of_all() -> None:
+def test_a_rate_of_its_own_comes_before_the_one_of_all():
     stated = {
         "rpo": ObjectiveParams(alpha=0.0), "dpo": ObjectiveParams(learning_rate=0.5, beta=0.9),
     }  # fmt: skip
@@ -39,7 +36,7 @@ def test_a_rate_of_its_own_comes_before_the_one_of_all() -> None:
     }  # fmt: skip
 
 
-def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
+def test_every_row_of_params_yaml_is_of_an_objective_that_there_is():
     params = section(TrainingParams)
     assert params.objectives.keys() <= OBJECTIVES.keys()
     for name, row in OBJECTIVES.items():
@@ -62,16 +59,16 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is() -> None:
         ("orpo", {"orpo": {"reference_free": True}}, "^training.objectives.orpo.reference_free: has no effect on orpo"),
     ],
 )
-def test_what_cannot_be_trained_is_named(name: str, stated: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_trained_is_named(name, stated, message):
     with pytest.raises(ConfigError, match=message):
         _row(name, **{key: ObjectiveParams(**own) for key, own in stated.items()})
 
 
-def _row(name: str, **stated: ObjectiveParams) -> Objective:
+def _row(name, **stated):
     return settings_of(name, section(TrainingParams, objectives=stated)).row
 
 
-def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
+def test_the_options_that_are_stated_are_those_of_the_loss():
     assert _row("simpo").options == {"gamma": 0.5}
     assert _row("simpo", simpo=ObjectiveParams(gamma=1.4)).options == {"gamma": 1.4}
     assert _row("cdpo", robust=ObjectiveParams(label_smoothing=0.3)).options == {"label_smoothing": 0.1}
@@ -84,6 +81,6 @@ def test_the_options_that_are_stated_are_those_of_the_loss() -> None:
 
 @pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta", "gamma"])
 @pytest.mark.parametrize("value", [math.inf, math.nan, -1.0])
-def test_a_number_of_an_objective_is_finite_and_not_negative(name: str, value: float) -> None:
+def test_a_number_of_an_objective_is_finite_and_not_negative(name, value):
     with pytest.raises(ValueError, match=name):
         ObjectiveParams.model_validate({name: value})

@@ -1,19 +1,15 @@
 """A tiny model and a handful of pairs, made in a moment."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+from transformers import AutoModelForCausalLM, TrainingArguments
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, mark_errors
@@ -21,13 +17,11 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveParams, PromptFormat, TrainingParams
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.batches import Batch
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import dense_mask
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
@@ -36,14 +30,7 @@ from tests.once import made_once
 from tests.settings import section
 from tests.training import outputs
 
-SETTINGS: dict[str, Any] = read_yaml(Path(__file__).with_name("settings.yaml"))
-WeightedSums = Callable[["PreTrainedModel", "Batch"], "torch.Tensor"]
-Inputs = tuple[Path, Path, Path]
-"""Pairs, spans, model."""
-Train = Callable[..., dict[str, float]]
-"""(name, objective, inputs, **settings) → metrics; what is written lies in the folder `name` of `tmp_path`."""
-Trained = Callable[..., tuple[dict[str, float], Path]]
-"""(objective, **settings) → metrics and folder of a training that was made once for all tests; nobody changes it."""
+SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 
 
 GOOD = "def solve(nums):\n    kept = [n for n in nums if n > {k}]\n    return sum(kept)\n"
@@ -51,7 +38,7 @@ BAD = "def solve(nums):\n    kept = [n for n in nums if n < {k}]\n    return sum
 
 
 @pytest.fixture(scope="session", autouse=True)
-def read_and_compiled_once() -> Iterator[None]:
+def read_and_compiled_once():
     """Spare each checkpoint to read the versions of five packages anew, and to compile the card that PEFT writes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("iterpref_core.models.pretrained.lineage.version", cache(version))
@@ -60,7 +47,7 @@ def read_and_compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def params() -> TrainingParams:
+def params():
     return section(
         TrainingParams,
         seed=3,
@@ -93,7 +80,7 @@ def params() -> TrainingParams:
 
 
 @pytest.fixture(scope="session")
-def pair_records() -> list[PreferencePair]:
+def pair_records():
     return [
         PreferencePair(
             task_id=f"p{k}", prompt=f"Sum what is above {k}.", chosen=GOOD.format(k=k), rejected=BAD.format(k=k)
@@ -103,7 +90,7 @@ def pair_records() -> list[PreferencePair]:
 
 
 @pytest.fixture(scope="session")
-def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
+def span_records(pair_records):
     spans = []
     for pair in pair_records:
         start = pair.rejected.index("    kept")
@@ -113,20 +100,20 @@ def span_records(pair_records: list[PreferencePair]) -> list[FocalSpans]:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(pair_records: list[PreferencePair]) -> PreTrainedTokenizerBase:
+def tokenizer(pair_records):
     return train_tokenizer([pair.prompt + pair.chosen + pair.rejected for pair in pair_records], 320)
 
 
 @pytest.fixture(scope="session")
-def model_folder(tokenizer: PreTrainedTokenizerBase, make_model: Callable[[PreTrainedTokenizerBase], Path]) -> Path:
+def model_folder(tokenizer, make_model):
     return make_model(tokenizer)
 
 
 @pytest.fixture(scope="session")
-def short_smollm2(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_smollm2(smollm2, tmp_path_factory):
     """SmolLM2's tokenizer, embeddings and first two layers of thirty: what it computes, in a tenth of the time."""
 
-    def make(folder: Path) -> None:
+    def make(folder):
         model = load_model(smollm2)
         model.model.layers = model.model.layers[:2]
         model.config.num_hidden_layers = 2
@@ -138,42 +125,42 @@ def short_smollm2(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def pairs_file(pair_records: list[PreferencePair], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pairs_file(pair_records, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
     write_jsonl(path, pair_records)
     return path
 
 
 @pytest.fixture(scope="session")
-def spans_file(span_records: list[FocalSpans], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def spans_file(span_records, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "focal.jsonl"
     write_jsonl(path, span_records)
     return path
 
 
 @pytest.fixture
-def plain(pair_records: list[PreferencePair]) -> Dataset:
+def plain(pair_records):
     """The pairs as a data set of three texts."""
     return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pair_records])
 
 
 @pytest.fixture
-def pairs(plain: Dataset) -> Dataset:
+def pairs(plain):
     """The same with error regions."""
     return plain.map(mark_errors)
 
 
 @pytest.fixture
-def model(model_folder: Path) -> PreTrainedModel:
+def model(model_folder):
     return AutoModelForCausalLM.from_pretrained(model_folder)
 
 
 @pytest.fixture(scope="session")
-def inputs(pairs_file: Path, spans_file: Path, model_folder: Path) -> Inputs:
+def inputs(pairs_file, spans_file, model_folder):
     return pairs_file, spans_file, model_folder
 
 
-def train_in(folder: Path, inputs: Inputs, objective: str, params: TrainingParams, *more: Any) -> dict[str, float]:
+def train_in(folder, inputs, objective, params, *more):
     """Train; the paths that are written to lie in the folder."""
     paths = folder / "out", folder / "curve.csv", folder / "work"
     files = {"pairs": inputs[0], "spans": inputs[1]}
@@ -181,20 +168,18 @@ def train_in(folder: Path, inputs: Inputs, objective: str, params: TrainingParam
 
 
 @pytest.fixture
-def train(tmp_path: Path, inputs: Inputs, params: TrainingParams) -> Train:
-    def run(
-        name: str, objective: str, other: Inputs = inputs, prompt: PromptFormat | None = None, **settings: object
-    ) -> dict[str, float]:
+def train(tmp_path, inputs, params):
+    def run(name, objective, other=inputs, prompt=None, **settings):
         return train_in(tmp_path / name, other, objective, params.model_copy(update=settings), None, prompt)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def trained(inputs: Inputs, params: TrainingParams, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    made: dict[str, tuple[dict[str, float], Path]] = {}
+def trained(inputs, params, tmp_path_factory):
+    made = {}
 
-    def run(objective: str, **settings: object) -> tuple[dict[str, float], Path]:
+    def run(objective, **settings):
         key = repr((objective, sorted(settings.items())))
         if key not in made:
             folder = tmp_path_factory.mktemp("trained")
@@ -204,7 +189,7 @@ def trained(inputs: Inputs, params: TrainingParams, tmp_path_factory: pytest.Tem
     return run
 
 
-def arguments_in(folder: Path, kind: Any = TrainingArguments, **settings: Any) -> Any:
+def arguments_in(folder, kind=TrainingArguments, **settings):
     """Return arguments of a trainer on the CPU that tells nobody and saves nothing."""
     common = {
         "report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "dataloader_pin_memory": False,
@@ -213,7 +198,7 @@ def arguments_in(folder: Path, kind: Any = TrainingArguments, **settings: Any) -
     return kind(str(folder), **common | settings)
 
 
-def trl_s(model: Path, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, folder: Path, **settings: Any) -> DPOTrainer:
+def trl_s(model, pairs, tokenizer, folder, **settings):
     """Return TRL's trainer of the pairs, with the collator of error regions."""
     common = {"beta": 0.1, "activation_checkpointing": False, "remove_unused_columns": False}
     args = arguments_in(folder, DPOConfig, **common | settings)
@@ -226,28 +211,26 @@ def trl_s(model: Path, pairs: Dataset, tokenizer: PreTrainedTokenizerBase, folde
     )
 
 
-def with_zeros(row: TokenizedPair) -> TokenizedPair:
+def with_zeros(row):
     """Return the pair with 0 for each log-probability of the reference."""
     return replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+def read_weights(folder):
     """Return the weights of the model that a training has left in its folder."""
     return outputs.read_weights(folder / "out")
 
 
 @pytest.fixture
-def rows(
-    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> list[TokenizedPair]:
+def rows(pairs_file, spans_file, tokenizer, params):
     return list(tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")
-def weighted_sums() -> WeightedSums:
+def weighted_sums():
     """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
 
-    def sums(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    def sums(model, batch):
         mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
         inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
         logits = model(**inputs, attention_mask=mask, use_cache=False).logits

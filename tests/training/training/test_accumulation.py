@@ -1,25 +1,16 @@
 """A batch is the same batch, computed at once or in parts."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveName
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, read_weights
+from .conftest import read_weights
 
 
 @pytest.fixture(scope="session")
-def uneven(
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    model_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Inputs:
+def uneven(pair_records, span_records, model_folder, tmp_path_factory):
     """Programs of very different lengths; 11 pairs, so that the last batch of an epoch is not full."""
     folder = tmp_path_factory.mktemp("uneven")
     pairs = [
@@ -31,16 +22,14 @@ def uneven(
     return folder / "pairs.jsonl", folder / "focal.jsonl", model_folder
 
 
-def _curve(folder: Path) -> dict[str, list[float]]:
+def _curve(folder):
     """The columns of the curve, without the epoch, which the trainer counts in micro-batches."""
     rows = read_curve(folder)
     return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
 
 
 @pytest.mark.parametrize(("objective", "nll"), [("hybrid-rpo", "mean"), ("target-rpo", "sum"), ("sft", "mean")])
-def test_a_batch_in_four_parts_trains_as_one(
-    tmp_path: Path, uneven: Inputs, train: Train, objective: ObjectiveName, nll: str
-) -> None:
+def test_a_batch_in_four_parts_trains_as_one(tmp_path, uneven, train, objective, nll):
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
     curves, weights = {}, {}
     for micro in (8, 2):

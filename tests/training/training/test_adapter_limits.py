@@ -1,12 +1,9 @@
 """Adapters of every kind: the written model is the trained one, or training does not begin."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -14,35 +11,34 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
 from iterpref_core.training.trainer import run
 from tests.training.outputs import read_curve
 
-from .conftest import SETTINGS, Inputs, Train
+from .conftest import SETTINGS
 
 Difference = Callable[..., float]
 """(options, **settings) → the largest difference of two logits, those of the trained model and of the written one."""
 
 
-def _tokens() -> torch.Tensor:
+def _tokens():
     return torch.arange(2, 34)[None]
 
 
 @pytest.fixture
-def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Difference:
+def difference(train, tmp_path, monkeypatch):
     write = run.write_model
-    logits: list[torch.Tensor] = []
+    logits = []
 
-    def looking(trainer: Any, *args: Any, **options: Any) -> float:
+    def looking(trainer, *args, **options):
         with torch.no_grad():
             logits.append(trainer.model.eval()(input_ids=_tokens()).logits)
         return write(trainer, *args, **options)
 
     monkeypatch.setattr(run, "write_model", looking)
 
-    def compare(lora: dict[str, Any], *inputs: Any, **settings: Any) -> float:
+    def compare(lora, *inputs, **settings):
         settings |= {"epochs": 1}
         train("run", "target-rpo", *inputs, lora={"r": 4, "lora_alpha": 32} | lora, **settings)
         written = load_model(tmp_path / "run" / "out")(_tokens()).logits
@@ -52,7 +48,7 @@ def difference(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def tied(model_folder: Path, tmp_path: Path) -> Path:
+def tied(model_folder, tmp_path):
     """A model whose embedding is also its head."""
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     model.config.tie_word_embeddings = True
@@ -62,8 +58,8 @@ def tied(model_folder: Path, tmp_path: Path) -> Path:
     return tmp_path / "tied"
 
 
-def test_every_start_that_peft_lists_is_tried() -> None:
-    listed: set[Any] = set()
+def test_every_start_that_peft_lists_is_tried():
+    listed = set()
     for kind in get_args(get_type_hints(LoraConfig)["init_lora_weights"]):
         listed |= set(get_args(kind)) if get_origin(kind) is Literal else {True, False}
     assert listed == {*SETTINGS["starts"], *SETTINGS["refused starts"]}
@@ -71,14 +67,12 @@ def test_every_start_that_peft_lists_is_tried() -> None:
 
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("start", SETTINGS["starts"][1:], ids=str)  # the first is the usual one
-def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters(
-    start: bool | str, merge: bool, difference: Difference, tmp_path: Path
-) -> None:
+def test_the_written_model_is_the_trained_one_whatever_the_start_of_its_adapters(start, merge, difference, tmp_path):
     assert difference({"init_lora_weights": start}, merge=merge) < 1e-5
     assert float(read_curve(tmp_path / "run")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_every_option_that_is_taken_is_tried() -> None:
+def test_every_option_that_is_taken_is_tried():
     assert {field.name for field in fields(LoraConfig)} >= {*LORA_OPTIONS}
     assert {"init_lora_weights"}.union(*SETTINGS["adapters"]) == {*LORA_OPTIONS}
 
@@ -86,14 +80,12 @@ def test_every_option_that_is_taken_is_tried() -> None:
 @pytest.mark.parametrize("merge", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", SETTINGS["adapters"], ids=str)
 @pytest.mark.filterwarnings("ignore:fan_in_fan_out is set", "ignore:Setting `save_embedding_layers`")
-def test_the_written_model_is_the_trained_one_with_every_option(
-    options: dict[str, Any], merge: bool, difference: Difference
-) -> None:
+def test_the_written_model_is_the_trained_one_with_every_option(options, merge, difference):
     assert difference(options, merge=merge) < 1e-5
 
 
 @pytest.mark.parametrize("lora", [{"r": 0}, {"r": 2.5}, {"target_modules": ["absent"]}], ids=str)
-def test_what_peft_refuses_is_told_with_the_setting(lora: dict[str, Any], train: Train) -> None:
+def test_what_peft_refuses_is_told_with_the_setting(lora, train):
     with pytest.raises(ConfigError, match=r"^params.yaml: training.lora: this model cannot be trained with these adap"):
         train("run", "dpo", lora=lora)
 
@@ -102,16 +94,12 @@ def test_what_peft_refuses_is_told_with_the_setting(lora: dict[str, Any], train:
     "options", [{"target_modules": ["embed_tokens"]}, {"modules_to_save": ["embed_tokens"]}], ids=str
 )
 @pytest.mark.filterwarnings("ignore:.*tie_word_embeddings", "ignore:.*tied")
-def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(
-    options: dict[str, Any], tied: Path, inputs: Inputs, train: Train
-) -> None:
+def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(options, tied, inputs, train):
     with pytest.raises(ConfigError, match=r"training.lora: .*the embedding is also the head .*would part them"):
         train("run", "dpo", (*inputs[:2], tied), lora={"r": 4} | options)
 
 
-def test_adapters_whose_base_nobody_can_make_again_are_not_read(
-    model_folder: Path, tmp_path: Path, params: TrainingParams
-) -> None:
+def test_adapters_whose_base_nobody_can_make_again_are_not_read(model_folder, tmp_path, params):
     options = LoraConfig(r=4, init_lora_weights="pissa_niter_4", task_type="CAUSAL_LM")
     adapted = get_peft_model(load_model(model_folder), options)
     adapted.peft_config["default"].base_model_name_or_path = str(model_folder)

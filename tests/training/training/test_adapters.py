@@ -1,10 +1,7 @@
 """Adapters that stay adapters: read as a model by all that read models, trained further, and trained with dropout."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,33 +17,28 @@ from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model,
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import ConfigError, ModelError
 from tests.training.outputs import read_curve
-
-from .conftest import Inputs, Train, Trained
 
 WEIGHTS = "adapter_model.safetensors"
 
 
-def tokens() -> torch.Tensor:
+def tokens():
     return torch.tensor([[2, 3, 2, 5]])
 
 
 @pytest.fixture(scope="module")
-def adapters(trained: Trained) -> Path:
+def adapters(trained):
     """A folder of adapters that training has written."""
     return trained("target-rpo", lora={"r": 4, "lora_alpha": 32}, merge=False)[1] / "out"
 
 
 @pytest.fixture
-def copied(adapters: Path, tmp_path: Path) -> Path:
+def copied(adapters, tmp_path):
     return shutil.copytree(adapters, tmp_path / "copied")
 
 
-def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
-    adapters: Path, model_folder: Path, pair_records: list[PreferencePair], tmp_path: Path
-) -> None:
+def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(adapters, model_folder, pair_records, tmp_path):
     assert check_checkpoint(adapters) == adapters
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model_folder), adapters)
     logits = load_model(adapters)(tokens()).logits
@@ -65,16 +57,14 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(
     assert not list(adapters.glob("*.md")), "no card that nobody has filled in"
 
 
-def test_a_stage_points_at_adapters_too(adapters: Path, tmp_path: Path) -> None:
+def test_a_stage_points_at_adapters_too(adapters, tmp_path):
     write_pointer(tmp_path / "student", pin_model(adapters))
     source = locate_model(tmp_path / "student")
     assert source.adapters == str(adapters)
     assert torch.equal(load_model(tmp_path / "student")(tokens()).logits, load_model(adapters)(tokens()).logits)
 
 
-def test_training_goes_on_from_adapters(
-    adapters: Path, model_folder: Path, inputs: Inputs, train: Train, tmp_path: Path
-) -> None:
+def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, tmp_path):
     more = (*inputs[:2], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
     first = read_curve(tmp_path / "more")[0]
@@ -97,7 +87,7 @@ def test_training_goes_on_from_adapters(
     torch.testing.assert_close(whole, load_model(out)(tokens()).logits, rtol=0, atol=1e-4)
 
 
-def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs: Inputs, train: Train) -> None:
+def test_other_options_than_the_adapters_have_are_refused(adapters, inputs, train):
     more = (*inputs[:2], adapters)
     with pytest.raises(ConfigError, match=r"these adapters are trained further with training.lora: {}"):
         train("none", "dpo", more)
@@ -105,7 +95,7 @@ def test_other_options_than_the_adapters_have_are_refused(adapters: Path, inputs
         train("other", "dpo", more, lora={"r": 8})
 
 
-def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
+def test_weights_of_adapters_that_lack_are_told(copied):
     weights = load_file(copied / WEIGHTS)
     save_file(dict(list(weights.items())[1:]), copied / WEIGHTS)
     with pytest.raises(ModelError, match=r"copied: no usable adapters \(.*missing adapter keys"):
@@ -115,7 +105,7 @@ def test_weights_of_adapters_that_lack_are_told(copied: Path) -> None:
         check_checkpoint(copied)
 
 
-def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs, train: Train, tmp_path: Path) -> None:
+def test_dropout_of_adapters_is_in_training_alone(adapters, inputs, train, tmp_path):
     settings = {"epochs": 1, "merge": False}
     for name, dropout in (("with", 0.5), ("without", 0.0)):
         train(name, "target-rpo", lora={"r": 4, "lora_dropout": dropout}, **settings)
@@ -128,12 +118,12 @@ def test_dropout_of_adapters_is_in_training_alone(adapters: Path, inputs: Inputs
     assert references[0][0].read_bytes() == references[1][0].read_bytes()
 
 
-def test_vllm_is_given_no_adapters(adapters: Path) -> None:
+def test_vllm_is_given_no_adapters(adapters):
     with pytest.raises(ModelError, match=r"vLLM is given whole models, .* merge them with"), serve(adapters):
         pass
 
 
-def test_adapters_on_adapters_are_refused(adapters: Path, copied: Path) -> None:
+def test_adapters_on_adapters_are_refused(adapters, copied):
     options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
     options["base_model_name_or_path"] = str(adapters)
     (copied / "adapter_config.json").write_text(json.dumps(options), encoding="utf-8")

@@ -4,20 +4,14 @@ At learning rate 0 policy and reference are the same weights, so K+ = K- = 0 and
 NLL of the model's own logits: in both layouts, with all weights in float32 and with adapters in bf16.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
 
 import pytest
 import torch
 from peft import get_peft_model
 from torch.nn.functional import log_softmax
-from transformers import PreTrainedModel
 
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -49,10 +43,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:::peft")
 
 
 @pytest.fixture(scope="module")
-def pairs() -> list[TokenizedPair]:
+def pairs():
     random = torch.Generator().manual_seed(1)
 
-    def tokens(count: int) -> list[int]:
+    def tokens(count):
         return torch.randint(3, 120, (count,), generator=random).tolist()
 
     found = []
@@ -64,7 +58,7 @@ def pairs() -> list[TokenizedPair]:
     return found
 
 
-def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
+def _nll_of_logits(model, pairs):
     """The mean over all tokens of the chosen programs, a pair a row, from the model's logits as it is evaluated."""
     model.eval()
     total = 0.0
@@ -75,7 +69,7 @@ def _nll_of_logits(model: Any, pairs: Sequence[TokenizedPair]) -> float:
     return total / sum(len(pair.chosen_ids) for pair in pairs)
 
 
-def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: Any, bf16: bool) -> tuple[Any, ...]:
+def _loss(model, base, pairs, layout, bf16):
     """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
     add_label_head(base)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
@@ -93,7 +87,7 @@ def _loss(model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout:
     return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
 
 
-def _refusal(model: Any, layout: Any) -> str:
+def _refusal(model, layout):
     """What training says of a model before it begins; nothing where it takes it."""
     try:
         check_parity(model, layout, 18)
@@ -102,7 +96,7 @@ def _refusal(model: Any, layout: Any) -> str:
     return ""
 
 
-def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any:
+def _adapted(model, layout, params):
     """The model with fresh adapters; None where training says that there are none for it."""
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
@@ -112,17 +106,13 @@ def _adapted(model: PreTrainedModel, layout: Any, params: TrainingParams) -> Any
     return adapted
 
 
-def _assert_exact(
-    model: Any, base: PreTrainedModel, pairs: list[TokenizedPair], layout: str, bf16: bool, expected: float
-) -> None:
+def _assert_exact(model, base, pairs, layout, bf16, expected):
     chosen, rejected, loss = _loss(model, base, pairs, layout, bf16)
     assert max(chosen.abs().max(), rejected.abs().max()) < (5 if bf16 else 1e-3), (layout, bf16)
     assert float(loss) == pytest.approx(expected, rel=0.05 if bf16 else 1e-5), (layout, bf16)
 
 
-def _assert_trained_exactly(
-    name: str, model: PreTrainedModel, pairs: list[TokenizedPair], layout: str, params: TrainingParams
-) -> None:
+def _assert_trained_exactly(name, model, pairs, layout, params):
     """Check the loss of a fresh model in float32, and in bfloat16 with adapters where there are some for it."""
     with silent(model):
         expected = math.log(2) + 20 * _nll_of_logits(model, pairs)
@@ -133,7 +123,7 @@ def _assert_trained_exactly(
         _assert_exact(adapted, model, pairs, layout, True, expected)
 
 
-def _assert_trained_exactly_or_refused(name: str, pairs: list[TokenizedPair], params: TrainingParams) -> None:
+def _assert_trained_exactly_or_refused(name, pairs, params):
     reason = next((words for words, names in _REFUSED.items() if name in names), "")
     model = build_small(name)
     untouched = deepcopy(model)
@@ -151,9 +141,7 @@ def _assert_trained_exactly_or_refused(name: str, pairs: list[TokenizedPair], pa
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_architecture_is_trained_exactly_or_refused(
-    name: str, pairs: list[TokenizedPair], params: TrainingParams
-) -> None:
+def test_an_architecture_is_trained_exactly_or_refused(name, pairs, params):
     with torch.no_grad():
         _assert_trained_exactly_or_refused(name, pairs, params)
 
@@ -161,9 +149,7 @@ def test_an_architecture_is_trained_exactly_or_refused(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(8))
-def test_every_other_architecture_is_trained_exactly_or_refused(
-    part: int, pairs: list[TokenizedPair], params: TrainingParams, subtests: pytest.Subtests
-) -> None:
+def test_every_other_architecture_is_trained_exactly_or_refused(part, pairs, params, subtests):
     for name in other_architectures()[part::8]:
         with subtests.test(name), torch.no_grad():
             _assert_trained_exactly_or_refused(name, pairs, params)

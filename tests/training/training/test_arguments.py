@@ -1,27 +1,24 @@
 """Every argument of transformers is ours, passed through, or refused; and what is passed through does no harm."""
 
-from __future__ import annotations
-
 import math
 import re
 import threading
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 import torch
 from transformers import TrainingArguments
 
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.config import ObjectiveParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.model.passed_arguments import TRAINING_ARGUMENTS
 from iterpref_core.training.trainer.settings import check_arguments
 from tests.settings import ROOT
 from tests.training.outputs import read_validation
-from tests.training.training.conftest import Train, Trained, read_weights
+from tests.training.training.conftest import read_weights
 
 
-def test_every_argument_of_transformers_is_passed_on_or_refused() -> None:
+def test_every_argument_of_transformers_is_passed_on_or_refused():
     known = {field.name for field in fields(TrainingArguments)}
     assert {*TRAINING_ARGUMENTS} <= known
     for name in (known | {"warmup_ratio", "weight_decai"}) - {*TRAINING_ARGUMENTS}:
@@ -29,7 +26,7 @@ def test_every_argument_of_transformers_is_passed_on_or_refused() -> None:
             check_arguments({name: None})
 
 
-def test_the_page_has_the_arguments() -> None:
+def test_the_page_has_the_arguments():
     page = (ROOT / "docs/training-settings.md").read_text()
     rows = page[page.index("| arguments that are passed on |") :].partition("\n\n")[0].splitlines()[2:]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
@@ -37,9 +34,7 @@ def test_the_page_has_the_arguments() -> None:
 
 
 @pytest.mark.parametrize("save_steps", [4, 0.2])
-def test_the_best_checkpoint_is_the_model_at_any_interval(
-    save_steps: float, tmp_path: Path, train: Train, params: TrainingParams
-) -> None:
+def test_the_best_checkpoint_is_the_model_at_any_interval(save_steps, tmp_path, train, params):
     """Each checkpoint is scored, so the one with the least validation loss can be taken.
 
     Training has fifteen steps: a multiple of three, which is a share of 0.2, and none of four.
@@ -57,9 +52,7 @@ def test_the_best_checkpoint_is_the_model_at_any_interval(
     assert steps == 15
 
 
-def test_what_changes_no_number_changes_no_weight(
-    tmp_path: Path, train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monkeypatch):
     arguments = {"dataloader_num_workers": 1, "full_determinism": True, "logging_first_step": True}
     arguments |= {"logging_steps": 1, "save_steps": 2}
     # A data loader's worker is a fork of this process. Where another test has run a flow here, Prefect's services are

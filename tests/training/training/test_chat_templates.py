@@ -1,12 +1,9 @@
 """A model that answers as its own template writes is trained on that, evaluated and debugged with, without a change."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -23,7 +20,7 @@ from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
-from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, TrainingParams, load_params
+from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head
@@ -58,14 +55,14 @@ QUICK = ("ChatML", "Qwen3, told not to think", "Llama 2")
     scope="module",
     params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES],
 )
-def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def fitted(request, tmp_path_factory):
     family = FAMILIES[request.param]
     folder = tmp_path_factory.mktemp("fitted")
     tokenizer = make_tokenizer(family)
     return Fitted(family, tokenizer, fit_model(tokenizer, family, ASKED, folder), folder)
 
 
-def own_losses(fitted: Fitted) -> list[float]:
+def own_losses(fitted):
     """Nats of every token from the program's first to the end of the turn, of the text that the template writes."""
     tokenizer = fitted.tokenizer
     losses = []
@@ -81,14 +78,14 @@ def own_losses(fitted: Fitted) -> list[float]:
     return losses
 
 
-def pairs() -> list[PreferencePair]:
+def pairs():
     return [
         PreferencePair(task_id=str(number), prompt=prompt, chosen=program, rejected=program.replace("+", "-"))
         for number, (prompt, program) in enumerate(ASKED)
     ]
 
 
-def test_training_sees_what_the_template_writes(fitted: Fitted, params: TrainingParams) -> None:
+def test_training_sees_what_the_template_writes(fitted, params):
     template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
@@ -102,7 +99,7 @@ def test_training_sees_what_the_template_writes(fitted: Fitted, params: Training
     assert max(seen) <= max(own) + ALLOWED
 
 
-def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: TrainingParams, tmp_path: Path) -> None:
+def test_it_is_evaluated_debugged_with_and_trained(fitted, params, tmp_path):
     reads = fitted.family.prompt_format
     problems = tmp_path / "problems.jsonl"
     tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
@@ -142,13 +139,13 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted: Fitted, params: Train
 class _Server(MockEndpoint):
     """Answers token ids as vLLM does: greedily, up to a token that it was told to stop at."""
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, fitted):
         super().__init__(lambda *_: "", Behavior())
         self.fitted = fitted
 
-    def _completion(self, asked: dict[str, Any]) -> bytes:
+    def _completion(self, asked):
         ids = list(asked["prompt"])
-        new: list[int] = []
+        new = []
         while len(new) < asked["max_tokens"] and not (new and new[-1] in asked["stop_token_ids"]):
             with torch.no_grad():
                 new.append(int(self.fitted.model(torch.tensor([ids + new])).logits[0, -1].argmax()))
@@ -161,7 +158,7 @@ class _Server(MockEndpoint):
         return json.dumps({"choices": [choice], "usage": usage}).encode()
 
 
-def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted: Fitted) -> None:
+def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted):
     reads = fitted.family.prompt_format
     requests = [Request(prompt, 0) for prompt, _ in ASKED[:2]]
     sampling = Sampling(0.0, 60)

@@ -1,12 +1,8 @@
 """Which weights become the model: chosen by validation, or those before training diverged."""
 
-from __future__ import annotations
-
 import json
 import logging
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -14,37 +10,27 @@ import torch.nn.utils as utils
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import TrainingError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer import checkpoint
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.training.outputs import read_curve, read_validation
 
-from .conftest import Inputs, Train, Trained, arguments_in, read_weights, with_zeros
+from .conftest import arguments_in, read_weights, with_zeros
 
 
-def _rate(params: TrainingParams, rate: float) -> dict[str, ObjectiveParams]:
+def _rate(params, rate):
     return {name: row.model_copy(update={"learning_rate": rate}) for name, row in params.objectives.items()}
 
 
-def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
-    inputs: Inputs,
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    params: TrainingParams,
-    tmp_path: Path,
-) -> None:
+def test_a_problem_is_what_a_pair_says_whatever_it_is_called(inputs, pair_records, span_records, params, tmp_path):
     problems = [f"repo#{k // 2}" for k in range(12)]
     files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
     for file, records in zip(files, (pair_records, span_records), strict=True):
@@ -60,7 +46,7 @@ def test_a_problem_is_what_a_pair_says_whatever_it_is_called(
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from("abcd")), max_size=8))
-def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(rows: list[tuple[str, str]]) -> None:
+def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(rows):
     problems = problems_of([problem_id for problem_id, _ in rows], [statement for _, statement in rows])
     # The oracle: groups of rows are put together as long as two of them share a name.
     groups = [{number} for number in range(len(rows))]
@@ -76,11 +62,11 @@ def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(r
         assert not inside & outside
 
 
-def _are_one(row: tuple[str, str], other: tuple[str, str]) -> bool:
+def _are_one(row, other):
     return row[1] == other[1] or row[0] == other[0] != ""
 
 
-def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], params: TrainingParams) -> None:
+def test_a_pair_stays_on_its_side_when_others_go(rows, params):
     settings = params.model_copy(update={"validation_share": 0.4})
     task_ids = [row.task_id for row in rows]
     held = held_out(task_ids, settings, 1)
@@ -91,9 +77,7 @@ def test_a_pair_stays_on_its_side_when_others_go(rows: list[TokenizedPair], para
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 
 
-def test_the_best_checkpoint_is_the_model(
-    tmp_path: Path, train: Train, trained: Trained, params: TrainingParams
-) -> None:
+def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
     """A learning rate that is too high: the lowest validation loss is not at the end."""
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05)}
     last, (best, chosen) = train("last", "dpo", **settings), trained("dpo", **settings, select="best")
@@ -109,9 +93,7 @@ def test_the_best_checkpoint_is_the_model(
     assert [row["loss"] for row in read_curve(tmp_path / "last")] == [row["loss"] for row in read_curve(chosen)]
 
 
-def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
-    tmp_path: Path, train: Train, params: TrainingParams, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, params, caplog):
     whole = train("whole", "target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
     with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.checkpoint"):
@@ -123,9 +105,7 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(
     assert not list((tmp_path / "stopped" / "work" / "checkpoints").iterdir())
 
 
-def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(
-    tmp_path: Path, train: Train, inputs: Inputs
-) -> None:
+def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, train, inputs):
     with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
         train("margin", "target-rpo", epochs=8, max_margin=1e-9)
     assert not (tmp_path / "margin" / "out").exists()
@@ -140,9 +120,7 @@ def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(
         train("nan", "dpo", (*inputs[:2], broken))
 
 
-def test_a_gradient_that_is_not_finite_is_never_applied(
-    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, train, monkeypatch):
     """The model is a checkpoint from before, and finite."""
     real, steps = utils.clip_grad_norm_, iter(range(100))
     monkeypatch.setattr(
@@ -156,9 +134,7 @@ def test_a_gradient_that_is_not_finite_is_never_applied(
     json.dumps(metrics, allow_nan=False)
 
 
-def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
-    tmp_path: Path, train: Train, params: TrainingParams
-) -> None:
+def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(tmp_path, train, params):
     train("run", "target-rpo", arguments={"max_grad_norm": 0.0})
     rows = read_curve(tmp_path / "run")
     assert all(row["rewards/margins"] for row in rows)
@@ -167,9 +143,7 @@ def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
 
 
 @pytest.mark.parametrize("nll", ["mean", "sum"])
-def test_evaluate_scores_the_pairs_that_it_is_given(
-    nll: str, rows: list[TokenizedPair], inputs: Inputs, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer, tmp_path):
     scored = list(map(with_zeros, rows))
     arguments = arguments_in(tmp_path)
     options = {"objective": OBJECTIVES["target-rpo"], "beta": 0.1, "nll": nll}
@@ -183,9 +157,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
 
 
-def test_training_ends_where_the_validation_loss_no_longer_falls(
-    tmp_path: Path, train: Train, trained: Trained, params: TrainingParams
-) -> None:
+def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path, train, trained, params):
     """A learning rate that is too high: the loss rises before the end."""
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
     whole, folder = trained("dpo", **settings)
@@ -206,9 +178,9 @@ def test_training_ends_where_the_validation_loss_no_longer_falls(
     ids=["steps that end within an epoch", "an early end"],
 )
 def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
-    settings: dict[str, Any], tmp_path: Path, train: Train, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: object, **__: object) -> None:
+    settings, tmp_path, train, params, monkeypatch
+):
+    def killed(*_, **__):
         raise RuntimeError("killed before the model is written")
 
     settings = settings | {"objectives": _rate(params, 0.05)}
@@ -222,9 +194,7 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     assert all(torch.equal(weights[name], weight) for name, weight in read_weights(tmp_path / "whole").items())
 
 
-def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_LARGE", 10)
     now = 0.0
     seldom = checkpoint.SaveSeldom(lambda: now)
@@ -243,9 +213,7 @@ def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(
     assert saved == [1, 4, 7, 8]
 
 
-def test_checkpoints_of_other_settings_are_named_with_their_size(
-    tmp_path: Path, train: Train, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_checkpoints_of_other_settings_are_named_with_their_size(tmp_path, train, caplog):
     folder = tmp_path / "run" / "work" / "checkpoints"
     for name in ("sft-0123456789abcdef", "sft-rejected-0123456789abcdef"):
         left = folder / name / "checkpoint-4"

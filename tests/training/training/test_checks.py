@@ -1,27 +1,17 @@
 """What is said of the data before training, against pairs whose faults were put there by hand."""
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import FocalSpans
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
-from .conftest import Inputs, Train
 
-
-def row(
-    prompt: int, chosen: str, rejected: str, focal: str = "", truncated: Sequence[int] = (0, 0, 0, 0)
-) -> TokenizedPair:
+def row(prompt, chosen, rejected, focal="", truncated=(0, 0, 0, 0)):
     """Programs as digits, one a token; `focal` has a 1 for each rejected token in D-."""
     marks = [int(mark) for mark in focal.ljust(len(rejected), "0")]
     parts = ("prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
@@ -36,7 +26,7 @@ def row(
     )
 
 
-def check_rows(rows: Sequence[TokenizedPair], without_spans: int = 0) -> PairChecks:
+def check_rows(rows, without_spans=0):
     checks = PairChecks.of(rows)
     checks.without_spans = without_spans
     return checks
@@ -50,7 +40,7 @@ EMPTY, LOST, CUT = (
 )
 
 
-def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these() -> None:
+def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these():
     checks = check_rows([GOOD, EMPTY, LOST, CUT])
     counts = checks.counts()
     assert [counts[f"focal_{kind}"] for kind in ("empty", "lost", "cut")] == [1, 1, 1]
@@ -58,7 +48,7 @@ def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these() -> None:
     assert checks.numbers()["focal_lost_share"] == 0.25
 
 
-def test_repetitions_are_counted_apart_from_other_rejected_programs() -> None:
+def test_repetitions_are_counted_apart_from_other_rejected_programs():
     texts = [(1, "129", "139"), (1, "129", "139"), (1, "129", "149"), (2, "129", "139"), (1, "129", "149")]
     only_goes_on = [row(4, "123", "12"), row(5, "12", "123")]
     counts = check_rows([*(row(*text) for text in texts), row(3, "19", "19"), *only_goes_on]).counts()
@@ -66,7 +56,7 @@ def test_repetitions_are_counted_apart_from_other_rejected_programs() -> None:
 
 
 @pytest.mark.parametrize(("focal", "forked", "after"), [("0011", 11, 2), ("", 9, 6)])
-def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal: str, forked: int, after: int) -> None:
+def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal, forked, after):
     """Prompt 3, chosen 6, rejected 6, of which 2 tokens are shared; without D- nothing of the rejected counts."""
     numbers = check_rows([row(3, "123459", "126459", focal)]).numbers()
     shares = [numbers[f"{name}_token_share"] for name in ("fork", "shared_prefix", "after_focal")]
@@ -82,9 +72,7 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
         ([GOOD] * 4 + [EMPTY] * 6, r"D- is empty: 6 of 10 pairs \(60.0%\), more than 50%; set localization.empty"),
     ],
 )
-def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
-    rows: list[TokenizedPair], message: str | None, params: TrainingParams
-) -> None:
+def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(rows, message, params):
     checks = check_rows(rows)
     report_findings(checks.findings(params, regional=False))
     if message is None:
@@ -95,21 +83,21 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(
 
 
 @pytest.mark.parametrize("regional", [True, False])
-def test_an_empty_chosen_program_stops_every_objective(regional: bool, params: TrainingParams) -> None:
+def test_an_empty_chosen_program_stops_every_objective(regional, params):
     """SFT and RPO are the ones that learn it."""
     rows = [*[GOOD] * 9, replace(GOOD, blank=1)]
     with pytest.raises(InputError, match="the chosen program is empty: 1 of 10 pairs"):
         report_findings(check_rows(rows).findings(params, regional=regional))
 
 
-def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
     findings = [Finding(True, "a; do b"), Finding(False, "c; do d"), Finding(True, "e; do f")]
     with caplog.at_level(logging.WARNING), pytest.raises(InputError, match=r"^a; do b; e; do f$"):
         report_findings(findings)
     assert [record.getMessage() for record in caplog.records] == ["data: a; do b", "data: c; do d", "data: e; do f"]
 
 
-def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingParams) -> None:
+def test_every_finding_says_what_to_do_and_good_data_has_none(params):
     assert not list(check_rows([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
     whole = row(1, "129", "569", "11", (5, 1, 0, 0))
     checks = check_rows([whole, whole, row(1, "129", "589", "11")], without_spans=2)
@@ -127,8 +115,8 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params: TrainingPa
 
 
 def test_training_reports_the_numbers_and_refuses_useless_regions_only_where_they_count(
-    tmp_path: Path, inputs: Inputs, train: Train, span_records: list[FocalSpans], caplog: pytest.LogCaptureFixture
-) -> None:
+    tmp_path, inputs, train, span_records, caplog
+):
     spans = tmp_path / "focal.jsonl"
     write_jsonl(spans, [item.model_copy(update={"rejected": ()}) for item in span_records])
     with pytest.raises(InputError, match=r"D- is empty: 12 of 12 pairs"):

@@ -1,23 +1,19 @@
 """The estimate against what a real step of the same model takes, tensor by tensor."""
 
-from __future__ import annotations
-
 import gc
 
 import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate import estimate
 from iterpref_core.training.estimate.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 
-def _config(layers: int = 3) -> LlamaConfig:
+def _config(layers=3):
     return LlamaConfig(
         vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
@@ -25,9 +21,7 @@ def _config(layers: int = 3) -> LlamaConfig:
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
-    rows: list[TokenizedPair], params: TrainingParams, checkpointing: bool
-) -> None:
+def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, checkpointing):
     settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
 
@@ -54,7 +48,7 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(
     assert found.hours(CARDS[2]) > found.hours(CARDS[1])
 
 
-def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: TrainingParams) -> None:
+def test_cards_share_state_and_batches(rows, params):
     lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
     one, four = (estimate_training(_config(layers=1), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
@@ -65,9 +59,7 @@ def test_cards_share_state_and_batches(rows: list[TokenizedPair], params: Traini
         estimate_training(_config(layers=1), rows, row, lora, gpus=3)
 
 
-def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(
-    rows: list[TokenizedPair], params: TrainingParams
-) -> None:
+def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(rows, params):
     sizes = {
         "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
         "num_attention_heads": 4, "num_key_value_heads": 2, "dtype": "float32",

@@ -1,16 +1,12 @@
 """Exported folders load by themselves and say what is in them."""
 
-from __future__ import annotations
-
 import shutil
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.lineage import find_license
@@ -18,13 +14,12 @@ from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
-def logits(folder: Path) -> torch.Tensor:
+def logits(folder):
     model = AutoModelForCausalLM.from_pretrained(folder)
-    found: torch.Tensor = model(torch.tensor([[2, 3, 2]])).logits.detach()
-    return found
+    return model(torch.tensor([[2, 3, 2]])).logits.detach()
 
 
-def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Path, tmp_path: Path) -> None:
+def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model, tmp_path):
     out = tmp_path / "new" / "model"
     written = export_model(word_model, out, "---\nlicense: mit\n---\n# Card\n")
     names = {path.name for path in out.iterdir()}
@@ -37,9 +32,7 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model: Pa
     assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever reads the card can read the weights"
 
 
-def test_an_adapter_that_merging_would_change_is_refused(
-    tmp_path: Path, make_model: Callable[[PreTrainedTokenizerBase], Path]
-) -> None:
+def test_an_adapter_that_merging_would_change_is_refused(tmp_path, make_model):
     tokenizer = train_tokenizer(["write f"], 300)
     model = make_model(tokenizer)
     base = AutoModelForCausalLM.from_pretrained(model)
@@ -57,7 +50,7 @@ def test_an_adapter_that_merging_would_change_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_is_left_alone(word_model, tmp_path):
     (tmp_path / "empty").mkdir()
     export_model(word_model, tmp_path / "empty", "card")
     full = tmp_path / "full"
@@ -68,7 +61,7 @@ def test_a_folder_that_holds_something_is_left_alone(word_model: Path, tmp_path:
     assert [path.name for path in full.iterdir()] == ["thesis.txt"]
 
 
-def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(word_model, broken)
     (broken / "model.safetensors").unlink()
@@ -77,7 +70,7 @@ def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model: Path, t
     assert not (tmp_path / "out").exists()
 
 
-def test_the_license_is_what_the_models_own_card_says(tmp_path: Path) -> None:
+def test_the_license_is_what_the_models_own_card_says(tmp_path):
     card = tmp_path / "README.md"
     assert find_license(str(tmp_path)) is None
     for text, license in (

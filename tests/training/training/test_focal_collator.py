@@ -1,23 +1,20 @@
 """Plain `trl.DPOTrainer` with `FocalCollator`: the loss, the gradient and the masks of `FocalDPOTrainer`."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import torch
 from datasets import Dataset
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
+from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 from trl.data_utils import common_prefix_length
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core import FocalCollator, FocalDPOConfig
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -34,9 +31,7 @@ from .test_tokenizers import pairs as pairs_of_programs
 @every_tokenizer
 @repeatable
 @given(data=st.data(), pair=pairs_of_programs())
-def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(
-    name: str, data: st.DataObject, pair: PreferencePair
-) -> None:
+def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(name, data, pair):
     """Against the bytes that tokens stand for; texts are tokenized as TRL does, the prompt with its program."""
     tokenizer = tokenizer_named(name)
     args = arguments_in(Path("unused"), DPOConfig, max_length=None, remove_unused_columns=False)
@@ -67,13 +62,13 @@ LOSS_TYPES = {
 """TRL's name of each objective's loss."""
 
 
-def _distance(gradient: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+def _distance(gradient, expected):
     """Return the length of the difference of two gradients, relative to the second one's."""
     off = sum(float((gradient[name] - values).square().sum()) for name, values in expected.items())
     return float((off / sum(float(values.square().sum()) for values in expected.values())) ** 0.5)
 
 
-def _step(trainer: Trainer, batch: dict[str, torch.Tensor], *, bf16: bool) -> tuple[float, dict[str, torch.Tensor]]:
+def _step(trainer, batch, *, bf16):
     """Return loss and gradient."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = trainer.compute_loss(trainer.model, batch)
@@ -92,13 +87,12 @@ def _step(trainer: Trainer, batch: dict[str, torch.Tensor], *, bf16: bool) -> tu
     ],
 )
 def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
-    objective: str, named: str, bf16: bool, loss_off: float, gradient_off: float, pairs: Dataset, tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
-    folder: Path = request.getfixturevalue(named)
+    objective, named, bf16, loss_off, gradient_off, pairs, tmp_path,
+    request):  # fmt: skip
+    folder = request.getfixturevalue(named)
     tokenizer = load_tokenizer(folder)
     row = OBJECTIVES[objective]
-    kinds: dict[str, Any] = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
+    kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
     if not row.nll_of:
         kinds = {"loss_type": LOSS_TYPES[objective], **row.options}
     alpha = {"alpha": 2.0} if row.nll_of else {}
@@ -135,9 +129,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         assert _distance(own_gradient, gradient) < gradient_off
 
 
-def test_trl_trains_with_its_other_losses(
-    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_trl_trains_with_its_other_losses(pairs, model_folder, tokenizer, tmp_path):
     trainer = trl_s(
         model_folder, pairs, tokenizer, tmp_path,
         loss_type="ipo", max_steps=2, per_device_train_batch_size=4, save_strategy="no",
@@ -147,8 +139,8 @@ def test_trl_trains_with_its_other_losses(
 
 
 def test_references_of_whole_programs_are_never_taken_for_those_of_error_regions(
-    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+    pairs, model_folder, tokenizer, tmp_path
+):
     """TRL keeps precomputed ones by data set and model: the second trainer would get those of the first."""
     args = arguments_in(tmp_path, DPOConfig, precompute_ref_log_probs=True, remove_unused_columns=False)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
@@ -162,10 +154,9 @@ def test_references_of_whole_programs_are_never_taken_for_those_of_error_regions
 @pytest.mark.parametrize("truncation_mode", ["keep_start", "keep_end"])
 @pytest.mark.parametrize("max_length", [None, 1024, 68, 50])
 def test_rows_are_cut_as_trl_cuts_them(
-    max_length: int | None, truncation_mode: str, pairs: Dataset, model_folder: Path,
-    tokenizer: PreTrainedTokenizerBase, tmp_path: Path,
-) -> None:  # fmt: skip
-    cut: dict[str, Any] = {"max_length": max_length, "truncation_mode": truncation_mode}
+    max_length, truncation_mode, pairs, model_folder,
+    tokenizer, tmp_path):  # fmt: skip
+    cut = {"max_length": max_length, "truncation_mode": truncation_mode}
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, **cut)
     examples = list(trainer.train_dataset)
     ours = trainer.data_collator(examples)
@@ -182,9 +173,7 @@ def test_rows_are_cut_as_trl_cuts_them(
         assert not row[len(whole[kept]) :].any()
 
 
-def test_a_row_whose_error_region_is_cut_off_is_named(
-    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, tokenizer, tmp_path):
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path)
     example = trainer.train_dataset[0]
     before = len(example["prompt_ids"]) + trainer.data_collator.error_region(example).index(1)
@@ -197,9 +186,7 @@ def test_a_row_whose_error_region_is_cut_off_is_named(
         assert not trainer.data_collator(without)["completion_mask"][len(without) :].any()
 
 
-def test_what_is_missing_is_said(
-    pairs: Dataset, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_said(pairs, model_folder, tokenizer, tmp_path):
     with pytest.raises(InputError, match="remove_unused_columns=False"):
         FocalCollator(tokenizer, arguments_in(tmp_path, DPOConfig))
     for kind, settings in ((FocalDPOConfig, {}), (DPOConfig, {"ld_alpha": 0.5})):
@@ -230,21 +217,17 @@ LONG = "Sum.\ndef f(x):\n    a = {}\n    b = 2\n    c = 3\n    d = 4\n    e = 5\
         ("Add.\nx = 1", "Add.\nx = 7", "x = 7"),  # a region beyond what TRL leaves
     ],
 )
-def test_regions_of_texts_that_trl_cuts_itself_are_refused(
-    chosen: str, rejected: str, region: str, model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_regions_of_texts_that_trl_cuts_itself_are_refused(chosen, rejected, region, model_folder, tokenizer, tmp_path):
     """Without the column `prompt` TRL makes one; regions of the whole text would mark other tokens."""
     start = rejected.index(region)
-    row: dict[str, Any] = {"chosen": chosen, "rejected": rejected}
+    row = {"chosen": chosen, "rejected": rejected}
     row["rejected_spans"] = [[start, start + len(region)]]
     trainer = trl_s(model_folder, Dataset.from_list([row]), tokenizer, tmp_path)
     with pytest.raises(InputError, match="no column 'prompt'"):
         trainer.data_collator(list(trainer.train_dataset))
 
 
-def test_regions_of_programs_that_part_at_once_are_taken(
-    model_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_regions_of_programs_that_part_at_once_are_taken(model_folder, tokenizer, tmp_path):
     row = {"prompt": "def f(x):\n    return", "chosen": " x + 1\n", "rejected": " y + 1\n", "rejected_spans": [[1, 2]]}
     trainer = trl_s(model_folder, Dataset.from_list([row]), tokenizer, tmp_path)
     batch = trainer.data_collator(list(trainer.train_dataset))

@@ -1,46 +1,31 @@
 """Somebody's own data set gets the columns that the pipeline gives its files."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.pairs.localization.localization import mark_errors
-from iterpref_core.records.config import ObjectiveName
 from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer.focal_dataset import FocalDataset, focal_dataset
+from iterpref_core.training.trainer.focal_dataset import focal_dataset
 
 from .conftest import arguments_in
 
-MakeDataset = Callable[..., FocalDataset]
-"""(rows, objective) → the data set, for the tokenizer and the model of these tests."""
-
 
 @pytest.fixture
-def make_dataset(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeDataset:
+def make_dataset(model, tokenizer, tmp_path):
     settings = arguments_in(tmp_path)
 
-    def make(
-        data: Dataset, objective: ObjectiveName = "dpo", reads: PreTrainedTokenizerBase = tokenizer
-    ) -> FocalDataset:
+    def make(data, objective="dpo", reads=tokenizer):
         return focal_dataset(data, model, reads, objective, settings)
 
     return make
 
 
 @pytest.mark.parametrize("objective", ["sft", "dpo", "target-rpo", "hybrid-dpo", "symmetric-dpo"])
-def test_tokens_and_masks_are_the_pipeline_s(
-    objective: ObjectiveName, pairs: Dataset, make_dataset: MakeDataset, rows: list[TokenizedPair]
-) -> None:
+def test_tokens_and_masks_are_the_pipeline_s(objective, pairs, make_dataset, rows):
     found = make_dataset(pairs, objective)
     assert len(found) == len(rows)
     for number, row in enumerate(rows):
@@ -52,9 +37,7 @@ def test_tokens_and_masks_are_the_pipeline_s(
             assert max(found[number].ref_rejected) < 0
 
 
-def test_nothing_stands_between_a_plain_prompt_and_its_program(
-    tokenizer: PreTrainedTokenizerBase, make_dataset: MakeDataset
-) -> None:
+def test_nothing_stands_between_a_plain_prompt_and_its_program(tokenizer, make_dataset):
     """As in TRL: a line break would make a syntax error of a completion."""
     row = {"prompt": "def f(x):\n    return", "chosen": " x + 1\n", "rejected": " x - 1\n"}
     bare = deepcopy(tokenizer)
@@ -63,14 +46,14 @@ def test_nothing_stands_between_a_plain_prompt_and_its_program(
     assert bare.decode(found.prompt_ids + found.chosen_ids, skip_special_tokens=True).endswith("return x + 1\n")
 
 
-def test_an_id_beyond_the_embedding_is_named(plain: Dataset, model: PreTrainedModel, make_dataset: MakeDataset) -> None:
+def test_an_id_beyond_the_embedding_is_named(plain, model, make_dataset):
     """As where tokens were added to the tokenizer, and the model was not resized."""
     model.resize_token_embeddings(250)
     with pytest.raises(InputError, match="the model: vocab_size is 250"):
         make_dataset(plain)
 
 
-def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows() -> None:
+def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows():
     row = {"prompt": "", "rejected": "def f(x):\n    return y\n", "chosen": "def f(x):\n    y = x\n    return y\n"}
     assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
     for method in ("causal", "tokens"):
@@ -78,9 +61,9 @@ def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_
             mark_errors(row, method)
 
 
-def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked() -> None:
+def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked():
     """TRL makes a prompt of what both programs begin with; regions of the whole text would mark other tokens."""
-    row: dict[str, object] = {"chosen": "Sum.\ndef f(x):\n    a = 1\n", "rejected": "Sum.\ndef f(x):\n    a = 7\n"}
+    row = {"chosen": "Sum.\ndef f(x):\n    a = 1\n", "rejected": "Sum.\ndef f(x):\n    a = 7\n"}
     with pytest.raises(InputError, match=r"mark_errors: .* 'prompt'"):
         mark_errors(row)
     with pytest.raises(InputError, match="batched=True"):
@@ -90,17 +73,13 @@ def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked() -> 
 
 
 @pytest.mark.parametrize("name", ["pairs", "model", "tokenizer", "args"])
-def test_an_argument_of_another_class_is_named(
-    name: str, plain: Dataset, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    given: dict[str, Any] = {"pairs": plain, "model": model, "tokenizer": tokenizer, "args": arguments_in(tmp_path)}
+def test_an_argument_of_another_class_is_named(name, plain, model, tokenizer, tmp_path):
+    given = {"pairs": plain, "model": model, "tokenizer": tokenizer, "args": arguments_in(tmp_path)}
     with pytest.raises(InputError, match=f"^focal_dataset: {name} is a list; give a "):
         focal_dataset(**given | {name: [1]}, objective="dpo")
 
 
-def test_messages_need_a_template(
-    plain: Dataset, tokenizer: PreTrainedTokenizerBase, make_dataset: MakeDataset
-) -> None:
+def test_messages_need_a_template(plain, tokenizer, make_dataset):
     """As in TRL: their roles would be lost."""
     bare = deepcopy(tokenizer)
     bare.chat_template = None
@@ -108,13 +87,13 @@ def test_messages_need_a_template(
         make_dataset(as_chats(plain), reads=bare)
 
 
-def as_chats(plain: Dataset, role: str = "assistant") -> Dataset:
+def as_chats(plain, role="assistant"):
     """Rows of messages, whose answers have a role."""
     roles = {"prompt": "user", "chosen": role, "rejected": role}
     return Dataset.from_list([{name: [{"role": roles[name], "content": row[name]}] for name in roles} for row in plain])
 
 
-def test_messages_are_tokenized_as_texts_are(plain: Dataset, pairs: Dataset, make_dataset: MakeDataset) -> None:
+def test_messages_are_tokenized_as_texts_are(plain, pairs, make_dataset):
     chats = as_chats(plain)
     whole = chats.map(lambda row: {side: row["prompt"] + row[side] for side in ("chosen", "rejected")})
     expected = make_dataset(pairs, "sft")
@@ -122,18 +101,18 @@ def test_messages_are_tokenized_as_texts_are(plain: Dataset, pairs: Dataset, mak
         assert make_dataset(other.map(mark_errors), "sft") == expected
 
 
-def parted(row: dict) -> dict:
+def parted(row):
     """The row, with a turn more before the chosen answer."""
     return {"chosen": [{"role": "assistant", "content": "Which?"}, *row["prompt"], *row["chosen"]]}
 
 
-def thinking(row: dict) -> dict:
+def thinking(row):
     """The row, with a field of the chosen answer that some templates write."""
     return {"chosen": [row["chosen"][0] | {"reasoning_content": "I think."}]}
 
 
 @pytest.mark.parametrize("form", ["torch", "numpy", "pandas"])
-def test_the_form_in_which_rows_are_shown_has_no_effect(form: str, pairs: Dataset, make_dataset: MakeDataset) -> None:
+def test_the_form_in_which_rows_are_shown_has_no_effect(form, pairs, make_dataset):
     assert make_dataset(pairs.with_format(form), "sft") == make_dataset(pairs, "sft")
 
 
@@ -155,8 +134,6 @@ def test_the_form_in_which_rows_are_shown_has_no_effect(form: str, pairs: Datase
         (lambda plain: plain.map(mark_errors).map(lambda _: {"rejected": "x"}), "span"),
     ],
 )
-def test_a_data_set_that_cannot_be_used_is_refused(
-    change: Callable[[Dataset], Dataset], place: str, plain: Dataset, make_dataset: MakeDataset
-) -> None:
+def test_a_data_set_that_cannot_be_used_is_refused(change, place, plain, make_dataset):
     with pytest.raises(InputError, match=place):
         make_dataset(change(plain), "target-dpo")

@@ -1,21 +1,16 @@
 """`FocalDPOTrainer` is called as TRL's trainer is, and knows how its data were made."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from datasets import Dataset
 from peft import LoraConfig
 from torch.utils.data import Subset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalDPOConfig, FocalDPOTrainer, focal_dataset
@@ -25,38 +20,31 @@ from iterpref_core.training.model.passed_arguments import DPO_FIELDS
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer import trainer_inputs
 from iterpref_core.training.trainer.focal_config import own_fields
-from iterpref_core.training.trainer.focal_dataset import FocalDataset
 
 from .conftest import SETTINGS, arguments_in
-
-MakeConfig = Callable[..., Any]
-MakeTrainer = Callable[..., FocalDPOTrainer]
-"""(pairs, arguments, **options) → a trainer of the model and the tokenizer of these tests."""
-MakeRows = Callable[..., FocalDataset]
-"""(pairs, **settings) → the data set that a trainer with these settings makes."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> MakeConfig:
-    def make(kind: type = FocalDPOConfig, **settings: Any) -> Any:
+def config(tmp_path):
+    def make(kind=FocalDPOConfig, **settings):
         return arguments_in(tmp_path / "run", kind, **{"max_steps": 1, "logging_steps": 1} | settings)
 
     return make
 
 
 @pytest.fixture
-def make_trainer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: MakeConfig) -> MakeTrainer:
-    def make(data: Any, args: Any = None, **options: Any) -> FocalDPOTrainer:
+def make_trainer(model, tokenizer, config):
+    def make(data, args=None, **options):
         return FocalDPOTrainer(model, args or config(), data, tokenizer, **options)
 
     return make
 
 
 @pytest.fixture
-def make_rows(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: MakeConfig) -> MakeRows:
-    def make(data: Dataset, objective: str = "target-dpo", kind: type = FocalDPOConfig, **settings: Any) -> Any:
+def make_rows(model, tokenizer, config):
+    def make(data, objective="target-dpo", kind=FocalDPOConfig, **settings):
         settings |= {"objective": objective} if kind is FocalDPOConfig else {}
         return focal_dataset(data, model, tokenizer, objective, config(kind, **settings))
 
@@ -64,9 +52,7 @@ def make_rows(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config
 
 
 @pytest.mark.parametrize("peft", [False, True])
-def test_the_user_s_dropout_is_back_when_training_ends(
-    peft: bool, model: PreTrainedModel, make_trainer: MakeTrainer, pairs: Dataset, tmp_path: Path
-) -> None:
+def test_the_user_s_dropout_is_back_when_training_ends(peft, model, make_trainer, pairs, tmp_path):
     """Whoever saves the model: itself, or the trainer."""
     model.config.attention_dropout = 0.25
     trainer = make_trainer(pairs, **{"peft_config": LoraConfig(task_type="CAUSAL_LM")} if peft else {})
@@ -79,12 +65,12 @@ def test_the_user_s_dropout_is_back_when_training_ends(
 
 
 def test_a_checkpoint_has_the_user_s_dropout_and_so_has_a_model_whose_training_was_interrupted(
-    config: MakeConfig, make_trainer: MakeTrainer, pairs: Dataset, model: PreTrainedModel
-) -> None:
+    config, make_trainer, pairs, model
+):
     seen = []
 
     class Interrupt(TrainerCallback):
-        def on_save(self, *_: object, model: PreTrainedModel, **__: object) -> None:
+        def on_save(self, *_, model, **__):
             seen.append(model.config.attention_dropout)
             raise KeyboardInterrupt
 
@@ -97,7 +83,7 @@ def test_a_checkpoint_has_the_user_s_dropout_and_so_has_a_model_whose_training_w
     assert (saved["attention_dropout"], seen, model.config.attention_dropout) == (0.25, [0.0], 0.25)
 
 
-def test_a_name_a_configuration_and_pairs_are_enough(model_folder: Path, pairs: Dataset, config: MakeConfig) -> None:
+def test_a_name_a_configuration_and_pairs_are_enough(model_folder, pairs, config):
     trainer = FocalDPOTrainer(str(model_folder), config(), pairs, eval_dataset=pairs.select([0, 1]))
     assert trainer.evaluate()["eval_loss"] == pytest.approx(math.log(2), abs=1e-5)
     trainer.train()
@@ -106,13 +92,11 @@ def test_a_name_a_configuration_and_pairs_are_enough(model_folder: Path, pairs: 
 
 
 @pytest.mark.parametrize("dtype", ["dtype", "torch_dtype"])  # the older name
-def test_a_name_is_loaded_as_the_configuration_says(
-    dtype: str, model_folder: Path, pairs: Dataset, config: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_is_loaded_as_the_configuration_says(dtype, model_folder, pairs, config, monkeypatch):
     loaded = []
     load = trainer_inputs.load_base
 
-    def loading(name: str, **options: Any) -> PreTrainedModel:
+    def loading(name, **options):
         loaded.append((name, options))
         return load(model_folder, **options)
 
@@ -123,9 +107,7 @@ def test_a_name_is_loaded_as_the_configuration_says(
     assert trainer.model.dtype == torch.bfloat16
 
 
-def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(
-    model_folder: Path, pairs: Dataset, config: MakeConfig, tmp_path: Path
-) -> None:
+def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(model_folder, pairs, config, tmp_path):
     """The curve that a script writes is the stage's."""
     margins = []
     for more in ({}, {"eval_strategy": "steps", "eval_steps": 3}):
@@ -140,9 +122,7 @@ def test_a_validation_between_two_lines_of_the_log_takes_no_rewards_away(
     assert [row.split(",")[0] for row in rows] == ["3", "4"]
 
 
-def test_a_validation_before_training_has_the_precision_of_training(
-    make_trainer: MakeTrainer, pairs: Dataset, config: MakeConfig
-) -> None:
+def test_a_validation_before_training_has_the_precision_of_training(make_trainer, pairs, config):
     """Policy and reference are one there."""
     trainer = make_trainer(pairs, config(bf16=True, learning_rate=1e-12), eval_dataset=pairs.select([0, 1]))
     before = trainer.evaluate()
@@ -151,9 +131,7 @@ def test_a_validation_before_training_has_the_precision_of_training(
     assert before["eval_nll"] == pytest.approx(trainer.evaluate()["eval_nll"], rel=1e-6)
 
 
-def test_the_pairs_are_those_of_focal_dataset_and_references_that_are_missing_are_made(
-    make_trainer: MakeTrainer, make_rows: MakeRows, pairs: Dataset
-) -> None:
+def test_the_pairs_are_those_of_focal_dataset_and_references_that_are_missing_are_made(make_trainer, make_rows, pairs):
     rows = make_rows(pairs)
     without = make_rows(pairs, "sft")
     assert not without[0].ref_chosen
@@ -174,13 +152,12 @@ def test_the_pairs_are_those_of_focal_dataset_and_references_that_are_missing_ar
     ],
 )
 def test_losses_of_three_steps_are_trl_s(
-    objective: str, theirs: dict[str, Any], alpha: float, model_folder: Path, model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase, plain: Dataset, config: MakeConfig,
-) -> None:  # fmt: skip
+    objective, theirs, alpha, model_folder, model,
+    tokenizer, plain, config):  # fmt: skip
     """On texts, to which a tokenizer without a chat template adds nothing, so that both have the same tokens."""
     bare = copy.deepcopy(tokenizer)
     bare.chat_template = None
-    common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "beta": 0.3}
+    common = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "beta": 0.3}
     trl = DPOTrainer(
         model=model, args=config(DPOConfig, **theirs, **common), train_dataset=plain, processing_class=bare
     )
@@ -192,9 +169,7 @@ def test_losses_of_three_steps_are_trl_s(
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
-def test_several_sets_of_validation_pairs_have_names(
-    make_trainer: MakeTrainer, make_rows: MakeRows, pairs: Dataset, config: MakeConfig
-) -> None:
+def test_several_sets_of_validation_pairs_have_names(make_trainer, make_rows, pairs, config):
     rows = make_rows(pairs)
     sets = {"raw": pairs.select([8, 9]), "tokens": rows[8:10], "others": rows[10:]}
     trainer = make_trainer(rows[:8], config(eval_strategy="steps", eval_steps=1), eval_dataset=sets)
@@ -207,16 +182,14 @@ def test_several_sets_of_validation_pairs_have_names(
 
 @pytest.mark.filterwarnings("ignore:.*keep_end", "ignore:.*use_weighting")
 @pytest.mark.parametrize("kind", [DPOConfig, FocalDPOConfig])
-def test_a_field_that_is_not_used_is_refused_by_name(kind: type, make_rows: MakeRows, plain: Dataset) -> None:
+def test_a_field_that_is_not_used_is_refused_by_name(kind, make_rows, plain):
     assert own_fields().keys() == SETTINGS["unused fields"].keys() | DPO_FIELDS.keys()
     for name, value in SETTINGS["unused fields"].items():
         with pytest.raises(InputError, match=rf"{kind.__name__}: {name} = .* is not used: "):
             make_rows(plain, "dpo", kind, **{name: value})
 
 
-def test_lengths_and_batch_of_the_configuration_are_used(
-    model: PreTrainedModel, make_rows: MakeRows, plain: Dataset
-) -> None:
+def test_lengths_and_batch_of_the_configuration_are_used(model, make_rows, plain):
     sizes = []
     model.register_forward_pre_hook(lambda _, __, given: sizes.append(len(given["input_ids"])), with_kwargs=True)
     rows = make_rows(plain, "dpo", max_length=30, precompute_ref_batch_size=3)
@@ -225,9 +198,7 @@ def test_lengths_and_batch_of_the_configuration_are_used(
     assert not any(row.chosen_truncated or row.prompt_truncated for row in make_rows(plain, "dpo", max_length=None))
 
 
-def test_arguments_come_before_the_configuration(
-    make_trainer: MakeTrainer, model_folder: Path, pairs: Dataset, config: MakeConfig
-) -> None:
+def test_arguments_come_before_the_configuration(make_trainer, model_folder, pairs, config):
     given = make_trainer(pairs, config(beta=0.1), objective="rpo", beta=0.5, layout="fork")
     assert (given._beta, given._objective, given.data_collator.layout) == (0.5, OBJECTIVES["rpo"], "fork")
     with pytest.raises(InputError, match="the model is loaded already"):
@@ -240,9 +211,7 @@ def test_arguments_come_before_the_configuration(
     assert make_trainer(pairs, objective=own).data_collator.objective == own
 
 
-def test_data_made_with_other_settings_are_refused(
-    make_trainer: MakeTrainer, make_rows: MakeRows, plain: Dataset, pairs: Dataset
-) -> None:
+def test_data_made_with_other_settings_are_refused(make_trainer, make_rows, plain, pairs):
     without, rows, short = make_rows(plain, "dpo"), make_rows(pairs, "dpo"), make_rows(pairs, "dpo", max_length=200)
     for part in (without, without[2:6], Subset(without, [1, 2])):
         with pytest.raises(InputError, match="without error regions"):
@@ -253,9 +222,7 @@ def test_data_made_with_other_settings_are_refused(
     make_trainer(rows[2:6])  # the marks are there, whatever it was made for
 
 
-def test_scripts_are_told_and_refused_what_the_command_is(
-    make_rows: MakeRows, pairs: Dataset, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_scripts_are_told_and_refused_what_the_command_is(make_rows, pairs, caplog):
     rows = make_rows(pairs)
     assert "data:" not in caplog.text
     end = len(rows[0].prompt_ids) + len(rows[0].focal) - 2

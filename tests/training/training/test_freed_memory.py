@@ -1,17 +1,12 @@
 """A training gives freed memory back, as the next micro-batch has another shape."""
 
-from __future__ import annotations
 
-from tests.growing_memory import Releases
-from tests.training.training.conftest import Train
-
-
-def test_memory_is_given_back_after_micro_batches(train: Train, growing_memory: Releases) -> None:
+def test_memory_is_given_back_after_micro_batches(train, growing_memory):
     metrics = train("run", "sft", epochs=1, batch_size=4, micro_batch_size=2)
     assert growing_memory.count == 2 * int(metrics["steps"])
 
 
-def test_memory_is_given_back_while_the_reference_is_scored(train: Train, growing_memory: Releases) -> None:
+def test_memory_is_given_back_while_the_reference_is_scored(train, growing_memory):
     metrics = train("run", "dpo", epochs=1, batch_size=12, micro_batch_size=2)
     # Of 12 pairs 24 programs are scored, four at once.
     assert growing_memory.count == 24 // 4 + 6 * int(metrics["steps"])

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM, GenerationConfig
@@ -11,11 +9,9 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import ModelError
 
-from .conftest import Inputs, Train
-
 
 @pytest.fixture
-def model(model_folder: Path, tmp_path: Path) -> Path:
+def model(model_folder, tmp_path):
     """A model whose tokenizer has no pad token, so that training changes its generation config."""
     folder = tmp_path / "model"
     shutil.copytree(model_folder, folder)
@@ -34,9 +30,7 @@ def model(model_folder: Path, tmp_path: Path) -> Path:
     ],
     ids=["sampling unsaid", "greedy at a temperature", "refused when loaded"],
 )
-def test_it_is_made_valid(
-    written: dict[str, Any], kept: dict[str, Any], model: Path, inputs: Inputs, train: Train, tmp_path: Path
-) -> None:
+def test_it_is_made_valid(written, kept, model, inputs, train, tmp_path):
     (model / "generation_config.json").write_text(json.dumps(written))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     out = tmp_path / "run" / "out"
@@ -47,7 +41,7 @@ def test_it_is_made_valid(
     assert kept.get("temperature") == saved.get("temperature")
 
 
-def test_one_that_cannot_be_read_is_named(model: Path) -> None:
+def test_one_that_cannot_be_read_is_named(model):
     (model / "generation_config.json").write_text("{")
     with pytest.raises(ModelError, match=r"no usable generation_config\.json"):
         check_checkpoint(model)

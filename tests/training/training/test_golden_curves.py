@@ -9,16 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.config import ObjectiveName
 from tests.training.outputs import read_curve
-
-from .conftest import Train
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")
 
 
 @pytest.mark.parametrize("objective", ["target-rpo", "dpo", "hybrid-rpo"])
-def test_losses_are_those_of_before(tmp_path: Path, train: Train, objective: ObjectiveName) -> None:
+def test_losses_are_those_of_before(tmp_path, train, objective):
     train("run", objective, epochs=4)
     losses = [float(row["loss"]) for row in read_curve(tmp_path / "run")]
     assert len(losses) == 12

@@ -1,18 +1,15 @@
 """Hybrid training: one half of every batch is vanilla."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.half_batches import AlternatingSampler, BothHalves
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 from .conftest import with_zeros
 
 
-def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half() -> None:
+def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half():
     sampler = AlternatingSampler(101, seed=5)
     drawn = list(sampler)
     assert len(sampler) == len(drawn) == 101
@@ -21,7 +18,7 @@ def test_every_pair_once_an_epoch_and_half_of_every_even_batch_from_either_half(
         assert sum(index >= 101 for index in drawn[start : start + 4]) == 2
 
 
-def test_epochs_differ_and_repeat_themselves() -> None:
+def test_epochs_differ_and_repeat_themselves():
     sampler = AlternatingSampler(50, seed=5)
     first = list(sampler)
     sampler.set_epoch(1)
@@ -34,7 +31,7 @@ def test_epochs_differ_and_repeat_themselves() -> None:
     assert list(AlternatingSampler(50, seed=6)) != first
 
 
-def test_the_data_has_each_pair_in_both_ways(rows: list[TokenizedPair]) -> None:
+def test_the_data_has_each_pair_in_both_ways(rows):
     both, half = BothHalves(rows), len(rows)
     assert len(both) == 2 * half
     collate = Collator(OBJECTIVES["hybrid-dpo"], "padded", 0)

@@ -1,26 +1,23 @@
 """The label head against plain logits: the same numbers and gradients, from less memory."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from pickle import dumps, loads
-from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.optim.swa_utils import AveragedModel
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from iterpref_core.records.errors import ModelError
 from iterpref_core.training.model import label_head
 from iterpref_core.training.model.label_head import add_label_head
 
-_SIZES: dict[str, Any] = {
+_SIZES = {
     "vocab_size": 70, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
     "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
-_CONFIGS: dict[str, dict[str, Any]] = {
+_CONFIGS = {
     "plain": {"model_type": "llama"},
     "tied": {"model_type": "qwen2", "tie_word_embeddings": True},
     "with a bias": {"model_type": "phi"},
@@ -33,18 +30,18 @@ _CONFIGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def several_chunks(monkeypatch):
     monkeypatch.setattr(label_head, "CHUNK", 32)
 
 
-def _model(kind: str) -> PreTrainedModel:
+def _model(kind):
     torch.manual_seed(0)
     config = AutoConfig.for_model(**_SIZES, **_CONFIGS[kind])
     return AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
 
 
 @pytest.fixture
-def batch() -> dict[str, torch.Tensor]:
+def batch():
     torch.manual_seed(1)
     return {
         "input_ids": torch.randint(3, 70, (3, 9)),
@@ -53,18 +50,18 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
-def _by_logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def _by_logits(model, batch):
     logits = model(input_ids=batch["input_ids"], use_cache=False).logits.flatten(0, 1)[batch["label_positions"]]
     return logits.double().log_softmax(dim=-1).gather(1, batch["label_targets"][:, None])[:, 0]
 
 
-def _gradients(model: Any, logps: torch.Tensor) -> dict[str, torch.Tensor]:
+def _gradients(model, logps):
     model.zero_grad()
     (logps * torch.linspace(-1, 2, len(logps), dtype=logps.dtype)).sum().backward()
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
 
-def _assert_same(model: Any, batch: dict[str, torch.Tensor]) -> None:
+def _assert_same(model, batch):
     expected = _by_logits(model, batch)
     gradients = _gradients(model, expected)
     found = model(**batch, use_cache=False)
@@ -76,7 +73,7 @@ def _assert_same(model: Any, batch: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.mark.parametrize("kind", _CONFIGS)
-def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[str, torch.Tensor]) -> None:
+def test_values_and_gradients_are_those_of_plain_logits(kind, batch):
     model = _model(kind)
     before = model.state_dict().keys()
     add_label_head(model)
@@ -84,7 +81,7 @@ def test_values_and_gradients_are_those_of_plain_logits(kind: str, batch: dict[s
     assert model.state_dict().keys() == before
 
 
-def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torch.Tensor]) -> None:
+def test_lora_is_trained_beside_the_head_and_refused_on_it(batch):
     model = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
     add_label_head(model.get_base_model())
     _assert_same(model, batch)
@@ -95,13 +92,13 @@ def test_lora_is_trained_beside_the_head_and_refused_on_it(batch: dict[str, torc
             add_label_head(adapted.get_base_model())
 
 
-def test_a_model_with_an_encoder_is_refused() -> None:
+def test_a_model_with_an_encoder_is_refused():
     sizes = {"vocab_size": 70, "d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
     with pytest.raises(ModelError, match="t5: has an encoder, too"):
         add_label_head(AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model("t5", **sizes)))
 
 
-def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch.Tensor]) -> None:
+def test_without_labels_there_is_still_a_gradient_of_zero(batch):
     """A process whose batch has none must take part in what the others do."""
     model = _model("plain")
     add_label_head(model)
@@ -111,7 +108,7 @@ def test_without_labels_there_is_still_a_gradient_of_zero(batch: dict[str, torch
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 
 
-def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
+def test_bf16_autocast_sums_in_float32(batch):
     model = _model("plain").float()
     add_label_head(model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -124,7 +121,7 @@ def test_bf16_autocast_sums_in_float32(batch: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_no_chunk_of_a_large_vocabulary_is_rounded_by_itself(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_chunk_of_a_large_vocabulary_is_rounded_by_itself(seed, monkeypatch):
     """In bfloat16 a sum of rounded chunks is off against the gradient of the entropy, by -1e-4 to -3e-4 of the norm."""
     monkeypatch.setattr(label_head, "CHUNK", 64)
     random = torch.Generator().manual_seed(seed)
@@ -138,7 +135,7 @@ def test_no_chunk_of_a_large_vocabulary_is_rounded_by_itself(seed: int, monkeypa
     logps = (precise @ weight.double().T).log_softmax(dim=-1)
     (entropy,) = torch.autograd.grad(-(logps.exp() * logps).sum(), precise)
 
-    def along_the_entropy(logps: torch.Tensor) -> float:
+    def along_the_entropy(logps):
         (gradient,) = torch.autograd.grad(logps.sum(), hidden)
         return float((gradient * entropy).sum() / entropy.norm() / gradient.norm())
 
@@ -147,7 +144,7 @@ def test_no_chunk_of_a_large_vocabulary_is_rounded_by_itself(seed: int, monkeypa
 
 
 @pytest.mark.parametrize("copied", ["deepcopy", "AveragedModel", "pickle"])
-def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied: str, batch: dict[str, torch.Tensor]) -> None:
+def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied, batch):
     model = _model("plain")
     add_label_head(model)
     ways = {"deepcopy": deepcopy, "AveragedModel": AveragedModel, "pickle": lambda whole: loads(dumps(whole))}

@@ -1,11 +1,7 @@
 """Both layouts compute the same, and the fork computes less."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,30 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from iterpref_core.records.config import Layout
-from iterpref_core.training.data.batches import Batch, Collator, pack
+from iterpref_core.training.data.batches import Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, dense_mask
 from iterpref_core.training.model.layout import narrow_window
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.architectures import build_small
 
-from .conftest import WeightedSums
-
 TOKENS = st.integers(3, 60)
 PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
 
 
-def _collate(layout: Layout, rows: list[TokenizedPair], multiple: int = 1) -> Batch:
+def _collate(layout, rows, multiple=1):
     return Collator(OBJECTIVES["target-dpo"], layout, 0, multiple)(rows)
 
 
 _fork, _padded = (partial(_collate, layout) for layout in ("fork", "padded"))
 
 
-def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list[int]) -> TokenizedPair:
+def _pair(prompt, chosen, rejected, focal):
     zeros = [0.0] * max(len(chosen), len(rejected))
     return TokenizedPair(
         prompt, chosen, rejected, focal, [0] * len(chosen),
@@ -45,7 +38,7 @@ def _pair(prompt: list[int], chosen: list[int], rejected: list[int], focal: list
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> TokenizedPair:
+def pairs(draw):
     """Pairs that share a beginning of any length, the whole of one program included."""
     shared = draw(st.lists(TOKENS, max_size=6))
     chosen, rejected = ((shared + draw(st.lists(TOKENS, max_size=6))) or [5] for _ in range(2))
@@ -55,17 +48,17 @@ def pairs(draw: st.DrawFn) -> TokenizedPair:
 
 
 @pytest.fixture(scope="module")
-def model(model_folder: Path) -> PreTrainedModel:
+def model(model_folder):
     return AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64).eval()
 
 
 @pytest.fixture(scope="module")
-def precise() -> PreTrainedModel:
+def precise():
     """GPT-2 computes all of it in float64; Llama's norms are in float32, and so are their gradients."""
     return build_small("gpt2").double().eval()
 
 
-def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
+def _gradient(model, sums):
     """Of a sum in which every pair and every kind of weight has its own factor."""
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
     gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
@@ -73,13 +66,7 @@ def _gradient(model: PreTrainedModel, sums: torch.Tensor) -> torch.Tensor:
 
 
 @given(batch=st.lists(pairs(), min_size=1, max_size=6), multiple=st.sampled_from([1, 8]))
-def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
-    model: PreTrainedModel,
-    precise: PreTrainedModel,
-    weighted_sums: WeightedSums,
-    batch: list[TokenizedPair],
-    multiple: int,
-) -> None:
+def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(model, precise, weighted_sums, batch, multiple):
     with torch.no_grad():
         forked, padded = (weighted_sums(model, collate(batch, multiple)) for collate in (_fork, _padded))
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
@@ -89,14 +76,14 @@ def test_packed_forks_and_padded_rows_are_the_same_sums_and_gradients(
     torch.testing.assert_close(forked, padded, rtol=1e-9, atol=1e-9)
 
 
-def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count() -> None:
+def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count():
     pair = _pair(list(range(10, 20)), [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 9, 5, 6, 7, 8], [0, 0, 0, 1, 1, 0, 0, 0])
     assert _fork([pair])["input_ids"].tolist() == [[*range(10, 20), 1, 2, 3, 4, 5, 6, 7, 3, 9]]
     assert _padded([pair])["input_ids"].numel() == 34
 
 
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
-def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multiple: int) -> None:
+def test_packing_puts_every_piece_somewhere_of_its_own(lengths, multiple):
     width, placements = pack(lengths, multiple)
     assert width % multiple == 0
     taken = [
@@ -108,7 +95,7 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths: list[int], multi
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")
-def test_flex_attention_sees_what_sdpa_sees() -> None:
+def test_flex_attention_sees_what_sdpa_sees():
     batch = [_pair([7] * 40, list(range(3, 20 + n)), [*range(3, 9), 50, 51], [0] * 6 + [1, 1]) for n in range(9)]
     visible = _fork(batch, 32)["visible"]
     rows, width, _ = visible.shape
@@ -122,9 +109,7 @@ def test_flex_attention_sees_what_sdpa_sees() -> None:
 
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
-def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
-    implementation: str, weighted_sums: WeightedSums
-) -> None:
+def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(implementation, weighted_sums):
     model = build_small("mistral", 12).double().eval()
     model.set_attn_implementation(implementation)
     batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
@@ -147,13 +132,11 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(
         ("doge", {"keep_window_size": 8}, "keep_window_size: 8"),
     ],
 )
-def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(
-    model_type: str, settings: dict[str, Any], window: str
-) -> None:
+def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(model_type, settings, window):
     assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window
 
 
-def test_what_a_pair_shares_is_counted_once() -> None:
+def test_what_a_pair_shares_is_counted_once():
     """And stored: a batch lays out by the numbers that a row brings along, as it reads them from the file."""
     counted = _pair([5], [6, 7], [6, 8, 9], [0, 1, 0])
     assert (counted.shared_prefix, counted.focal_end) == (1, 2)

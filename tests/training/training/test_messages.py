@@ -1,18 +1,14 @@
 """Messages as prompts: TRL's tokens, a plain model's weights as of the texts that it reads, one line for mistakes."""
 
-from __future__ import annotations
-
 import io
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from datasets import Dataset
 from rich.console import Console
-from transformers import PreTrainedTokenizerBase
 
-from iterpref_core import FocalCollator, mark_errors
+from iterpref_core import mark_errors
 from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
@@ -23,9 +19,8 @@ from iterpref_core.records.prompt_messages import Message, chat_messages, prompt
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
 from tests.chat_templates import FAMILIES, make_tokenizer
-from tests.conftest import MakeModel
 
-from .conftest import BAD, GOOD, Inputs, Train, read_weights, trl_s
+from .conftest import BAD, GOOD, read_weights, trl_s
 
 SYSTEM = Message(role="system", content="Answer with a program.")
 TURNS = (
@@ -35,13 +30,11 @@ TURNS = (
 )
 
 
-def chat_pair(*prompt: Message) -> PreferencePair:
+def chat_pair(*prompt):
     return PreferencePair(task_id="p", prompt=prompt, chosen=GOOD.format(k=1), rejected=BAD.format(k=1))
 
 
-def trl_s_row(
-    tokenizer: PreTrainedTokenizerBase, pair: PreferencePair, model: Path, folder: Path
-) -> tuple[dict, FocalCollator]:
+def trl_s_row(tokenizer, pair, model, folder):
     """The row that TRL makes of a pair as it takes conversations, and the collator."""
     row = {"prompt": chat_messages(pair.prompt)}
     row |= {side: [{"role": "assistant", "content": getattr(pair, side)}] for side in ("chosen", "rejected")}
@@ -54,9 +47,7 @@ def trl_s_row(
     [("ChatML", (SYSTEM, *TURNS)), ("ChatML", TURNS), ("Gemma", TURNS)],
     ids=["system and turns", "turns", "another template"],
 )
-def test_tokens_and_masks_are_trl_s(
-    family: str, prompt: tuple[Message, ...], make_model: MakeModel, tmp_path: Path
-) -> None:
+def test_tokens_and_masks_are_trl_s(family, prompt, make_model, tmp_path):
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
     marked = mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected})
@@ -70,9 +61,7 @@ def test_tokens_and_masks_are_trl_s(
     assert ours.focal == collator.error_region(theirs)[: len(ours.focal)]
 
 
-def test_a_model_without_a_template_is_trained_on_the_texts(
-    inputs: Inputs, train: Train, pair_records: list[PreferencePair], tmp_path: Path
-) -> None:
+def test_a_model_without_a_template_is_trained_on_the_texts(inputs, train, pair_records, tmp_path):
     chats = [
         pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})
         for pair in pair_records
@@ -102,7 +91,7 @@ def test_a_model_without_a_template_is_trained_on_the_texts(
         ),
     ],
 )
-def test_messages_that_cannot_be_answered_are_one_line(prompt: object, message: str, tmp_path: Path) -> None:
+def test_messages_that_cannot_be_answered_are_one_line(prompt, message, tmp_path):
     file = tmp_path / "pairs.jsonl"
     file.write_text(json.dumps({"prompt": prompt, "chosen": "a", "rejected": "b"}) + "\n")
     with pytest.raises(RecordError, match=message) as raised:
@@ -111,7 +100,7 @@ def test_messages_that_cannot_be_answered_are_one_line(prompt: object, message: 
     assert "\n" not in str(raised.value)
 
 
-def test_the_last_message_is_worded_and_those_before_it_stay() -> None:
+def test_the_last_message_is_worded_and_those_before_it_stay():
     prompt = (SYSTEM, *TURNS)
     draft = draft_prompt(prompt, "instruct")
     again = refine_prompt(prompt, "x = 1", "f is missing")
@@ -122,7 +111,7 @@ def test_the_last_message_is_worded_and_those_before_it_stay() -> None:
     assert "f is missing" in prompt_text(again)
 
 
-def test_a_pair_is_shown_with_the_roles() -> None:
+def test_a_pair_is_shown_with_the_roles():
     console = Console(width=80, color_system=None, record=True, file=io.StringIO())
     nothing = FocalSpans(task_id="p", method="m", rejected=(), chosen=())
     console.print(render_terminal(chat_pair(SYSTEM, *TURNS), nothing))

@@ -1,24 +1,16 @@
 """What a model cannot read is refused before anything is computed: with the token, the limit and the file."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.training.data.checks import Finding, PairChecks
+from iterpref_core.training.data.checks import PairChecks
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.model_limits import limit_findings
 
-from .conftest import Inputs, Train
-
-SHAPE: dict[str, Any] = {
+SHAPE = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 1,
@@ -27,14 +19,13 @@ SHAPE: dict[str, Any] = {
 }
 POSITIONS = 16
 FACTORS = {"short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
-MakeLimited = Callable[["PreTrainedConfig"], Path]
 
 
 @pytest.fixture
-def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
+def limited(tokenizer, tmp_path):
     """Writes a checkpoint of a configuration, of the tokenizer's vocabulary."""
 
-    def make(config: PreTrainedConfig) -> Path:
+    def make(config):
         torch.manual_seed(0)
         config.eos_token_id = tokenizer.eos_token_id
         config.bos_token_id = None
@@ -46,9 +37,7 @@ def limited(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> MakeLimited:
 
 
 @pytest.mark.parametrize("model_type", ["gpt2", "opt", "gptj"])
-def test_pairs_beyond_a_table_of_positions_are_refused(
-    model_type: str, limited: MakeLimited, inputs: Inputs, train: Train, tmp_path: Path
-) -> None:
+def test_pairs_beyond_a_table_of_positions_are_refused(model_type, limited, inputs, train, tmp_path):
     sizes = {"max_position_embeddings": POSITIONS, "ffn_dim": 32, "word_embed_proj_dim": 32, "rotary_dim": 4}
     model = limited(AutoConfig.for_model(model_type, vocab_size=320, **SHAPE, **sizes))
     with pytest.raises(ModelError, match=rf"^{model_type}: cannot be run on tokens alone, .*max_length"):
@@ -57,9 +46,7 @@ def test_pairs_beyond_a_table_of_positions_are_refused(
     assert not (tmp_path / "run" / "out").exists()
 
 
-def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
-    limited: MakeLimited, inputs: Inputs, train: Train, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(limited, inputs, train, caplog):
     model = limited(LlamaConfig(**SHAPE, vocab_size=320, max_position_embeddings=POSITIONS))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     assert "max_position_embeddings is 16" in caplog.text
@@ -90,21 +77,21 @@ def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(
     ids=["dynamic", "longrope"],
 )  # fmt: skip
 def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_them(
-    model_type: str, settings: dict[str, Any], limited: MakeLimited, inputs: Inputs, train: Train
-) -> None:
+    model_type, settings, limited, inputs, train
+):
     model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
     with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
         train("run", "target-dpo", (*inputs[:2], model))
     assert list(_limits(model, POSITIONS)) == []
 
 
-def _limits(model: Path, longest: int, largest_id: int = 0) -> Iterable[Finding]:
+def _limits(model, longest, largest_id=0):
     """The findings of a pair of so many tokens, one of which has this id."""
     pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
     return limit_findings(AutoConfig.from_pretrained(model), f"{model}: config.json", PairChecks.of([pair]))
 
 
-def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited) -> None:
+def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited):
     model = limited(LlamaConfig(**SHAPE, vocab_size=320))
     assert list(_limits(model, 5, 319)) == []
     (found,) = _limits(model, 5, 320)
@@ -113,9 +100,7 @@ def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited: MakeLimited
 
 
 @pytest.mark.parametrize("missing", ["pad", "end", "template"])
-def test_tokens_of_every_text_are_looked_up_before_anything_is_done(
-    missing: str, tokenizer: PreTrainedTokenizerBase, limited: MakeLimited
-) -> None:
+def test_tokens_of_every_text_are_looked_up_before_anything_is_done(missing, tokenizer, limited):
     model = limited(LlamaConfig(**SHAPE, vocab_size=len(tokenizer)))
     added = type(tokenizer).from_pretrained(model)
     added.add_special_tokens({"additional_special_tokens": ["<new>"]})

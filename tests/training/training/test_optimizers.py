@@ -1,10 +1,5 @@
 """Optimizers and schedules that may be chosen: each ends with the same weights, whether it was stopped or not."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given
@@ -15,24 +10,22 @@ from iterpref_core.training.model.passed_arguments import OPTIMIZERS, SCHEDULES
 from iterpref_core.training.trainer.base_trainer import BaseTrainer
 from iterpref_core.training.trainer.optimizers import check_schedule
 from tests.training.outputs import read_curve
-from tests.training.training.conftest import SETTINGS, Train, Trained, read_weights
+from tests.training.training.conftest import SETTINGS, read_weights
 
 _WHOLE_TRAINING = {"optim": "adamw_8bit", "lr_scheduler_type": "reduce_lr_on_plateau"}
 """Those of which a whole training is stopped and resumed; of every other, the state that a checkpoint has of it."""
-_OPTIONS: dict[str, dict[str, Any]] = {name: {} for name in SCHEDULES} | SETTINGS["schedules"]
+_OPTIONS = {name: {} for name in SCHEDULES} | SETTINGS["schedules"]
 
 
 class _StoppedError(Exception):
     pass
 
 
-def test_a_stopped_training_goes_on_exactly(
-    tmp_path: Path, train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_training_goes_on_exactly(tmp_path, train, trained, monkeypatch):
     """In one go, and with an end after a checkpoint and a second start."""
     save = BaseTrainer._save_checkpoint
 
-    def stop_after(self: BaseTrainer, model: Any, trial: Any) -> None:
+    def stop_after(self, model, trial):
         save(self, model, trial)
         if self.state.global_step >= 3:
             raise _StoppedError
@@ -52,7 +45,7 @@ def test_a_stopped_training_goes_on_exactly(
     assert rates[-1] < 0.1 * max(rates), "the schedule was followed"
 
 
-def _trainer(optimizer: str, schedule: str, folder: Path) -> Any:
+def _trainer(optimizer, schedule, folder):
     """Return a trainer whose optimizer and schedule are made for a model of one layer and a training of six steps."""
     torch.manual_seed(0)
     # bitsandbytes keeps the moments of smaller tensors in 32 bits.
@@ -67,7 +60,7 @@ def _trainer(optimizer: str, schedule: str, folder: Path) -> Any:
     return trainer
 
 
-def _take_steps(trainer: Any, steps: range) -> None:
+def _take_steps(trainer, steps):
     """Take some of the six steps, each with gradients of its own."""
     for step in steps:
         random = torch.Generator().manual_seed(step)
@@ -83,9 +76,7 @@ def _take_steps(trainer: Any, steps: range) -> None:
     ("optimizer", "schedule"),
     [(name, "cosine") for name in OPTIMIZERS] + [("adamw_torch", name) for name in SCHEDULES],
 )
-def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need(
-    optimizer: str, schedule: str, tmp_path: Path
-) -> None:
+def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need(optimizer, schedule, tmp_path):
     """Six steps, and three steps, a checkpoint and three more of other objects, give the same weights."""
     whole = _trainer(optimizer, schedule, tmp_path)
     _take_steps(whole, range(6))
@@ -110,9 +101,7 @@ def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need
     steps=st.integers(1, 300),
     warmup=st.floats(0, 1),
 )
-def test_every_schedule_with_usual_options_fits_a_training_of_any_length(
-    schedule: str, steps: int, warmup: float
-) -> None:
+def test_every_schedule_with_usual_options_fits_a_training_of_any_length(schedule, steps, warmup):
     arguments = TrainingArguments(
         "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),
         warmup_steps=int(warmup * steps), use_cpu=True, report_to="none",

@@ -1,13 +1,8 @@
 """What is tried of a model before it is trained: each form of noise is switched off, what cannot be is refused."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,12 +13,10 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from iterpref_core.records.errors import ConfigError, InputError, ModelError
-from iterpref_core.training.data.batches import Batch, Collator
+from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model import parity
 from iterpref_core.training.model.label_head import add_label_head
@@ -33,15 +26,15 @@ from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.architectures import build_small
 
-from .conftest import Train, arguments_in
+from .conftest import arguments_in
 
-_SIZES: dict[str, Any] = {
+_SIZES = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
     "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 
 
-def test_dropout_by_function_is_switched_off() -> None:
+def test_dropout_by_function_is_switched_off():
     model = build_small("starcoder2").train()
     ids = torch.arange(3, 27).view(2, 12)
     assert not torch.equal(model(ids).logits, model(ids).logits), "StarCoder2's own dropout, which is no module"
@@ -53,11 +46,11 @@ def test_dropout_by_function_is_switched_off() -> None:
     assert not torch.equal(model(ids).logits, model(ids).logits), "the user's values are back"
 
 
-def _llama(change: Callable[[torch.Tensor], torch.Tensor], **sizes: Any) -> PreTrainedModel:
+def _llama(change, **sizes):
     """A Llama that does something to its logits."""
 
     class Changed(LlamaForCausalLM):
-        def forward(self, *args: Any, **kwargs: Any) -> Any:
+        def forward(self, *args, **kwargs):
             found = super().forward(*args, **kwargs)
             found.logits = change(found.logits)
             return found
@@ -66,11 +59,11 @@ def _llama(change: Callable[[torch.Tensor], torch.Tensor], **sizes: Any) -> PreT
     return Changed(LlamaConfig(**_SIZES | sizes, initializer_range=0.3)).float()
 
 
-def _noisy(logits: torch.Tensor) -> torch.Tensor:
+def _noisy(logits):
     return dropout(logits, 0.1)
 
 
-def _scaled(logits: torch.Tensor) -> torch.Tensor:
+def _scaled(logits):
     return 3 * logits
 
 
@@ -78,22 +71,20 @@ def _scaled(logits: torch.Tensor) -> torch.Tensor:
     ("change", "message"),
     [(_noisy, "two forward passes in training mode differ"), (_scaled, "changes its logits")],
 )
-def test_code_that_training_cannot_follow_is_refused(
-    change: Callable[[torch.Tensor], torch.Tensor], message: str
-) -> None:
+def test_code_that_training_cannot_follow_is_refused(change, message):
     with pytest.raises(ModelError, match=f"^llama: .*{message}"):
         check_parity(_llama(change), "padded", 18)
 
 
-def _suffix(batch: Batch) -> torch.Tensor:
+def _suffix(batch):
     return batch["visible"][..., 1] > 0
 
 
-def _count_up(values: torch.Tensor) -> torch.Tensor:
+def _count_up(values):
     return torch.arange(values.shape[1])
 
 
-_WRONG: dict[str, Callable[[Any], object]] = {
+_WRONG = {
     "plainly causal": lambda batch: batch["visible"].zero_(),
     "positions in the row": lambda batch: batch["position_ids"].copy_(_count_up(batch["position_ids"])),
     "positions one on": lambda batch: batch["position_ids"].add_(_suffix(batch).long()),
@@ -107,15 +98,15 @@ _WRONG: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("wrong", [None, *_WRONG])
 def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_other_one(
-    wrong: str | None, dtype: str, control: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    wrong, dtype, control, monkeypatch
+):
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(getattr(torch, dtype))
     if control == "exact":
         # As of SmolLM2 with adapters: rounding moves the suffix alone. Of the chosen program it shows nothing.
         computed = parity.batch_logps
 
-        def rounded(called: Any, batch: Any, config: Any) -> torch.Tensor:
+        def rounded(called, batch, config):
             noise = 0.03 if called.dtype == torch.bfloat16 else 0.0
             return computed(called, batch, config) + noise * (batch["w_rejected"] > 0)
 
@@ -129,7 +120,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
         return
     right = Collator.__call__
 
-    def collate(self: Collator, rows: Any) -> Batch:
+    def collate(self, rows):
         batch = right(self, rows)
         _WRONG[wrong](batch)
         return batch
@@ -141,7 +132,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
         check_parity(model, "fork", 18)
 
 
-def _mamba() -> PreTrainedModel:
+def _mamba():
     sizes = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
     return AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
 
@@ -155,16 +146,15 @@ def _mamba() -> PreTrainedModel:
     ids=["noise", "no adapters"],
 )
 def test_a_stage_begins_with_the_check(
-    model: Callable[[], PreTrainedModel], settings: dict[str, Any], message: str, tmp_path: Path, train: Train,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    model, settings, message, tmp_path, train,
+    monkeypatch):  # fmt: skip
     monkeypatch.setattr("iterpref_core.training.model.policy.load_base", lambda _: model())
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()
 
 
-def _gpt_neo(window: int) -> PreTrainedModel:
+def _gpt_neo(window):
     torch.manual_seed(0)
     sizes = {"vocab_size": 96, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "initializer_range": 0.3}
     local = {"attention_types": [[["global", "local"], 1]], "window_size": window}
@@ -173,9 +163,7 @@ def _gpt_neo(window: int) -> PreTrainedModel:
 
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("make", [_gpt_neo, partial(build_small, "mistral")])
-def test_a_window_narrower_than_the_longest_pair_is_seen(
-    make: Callable[[int], PreTrainedModel], listed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_window_narrower_than_the_longest_pair_is_seen(make, listed, monkeypatch):
     """By the name of its setting; and, whatever that is, by the probe, which is as long as the longest pair."""
     if not listed:
         monkeypatch.setattr("iterpref_core.training.model.parity.narrow_window", lambda *_: "")
@@ -185,7 +173,7 @@ def test_a_window_narrower_than_the_longest_pair_is_seen(
         check_parity(make(16), "fork", 40)
 
 
-def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
+def _pairs(count, tokens):
     """Pairs of so many tokens with their prompts, whose programs differ near their end."""
     drawn = torch.randint(3, 90, (count, tokens + 2), generator=torch.Generator().manual_seed(1)).tolist()
     focal = [0, 0, 1, 1, 0, 0]
@@ -195,7 +183,7 @@ def _pairs(count: int, tokens: int) -> list[TokenizedPair]:
     ]
 
 
-def _first_loss(model: PreTrainedModel, tokenizer: Any, folder: Path, tokens: int) -> float:
+def _first_loss(model, tokenizer, folder, tokens):
     """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
     args = arguments_in(folder, max_steps=1, learning_rate=1e-9, logging_steps=1)
     add_label_head(model)
@@ -214,24 +202,18 @@ _WINDOWED = (
 @pytest.mark.slow
 @pytest.mark.parametrize("window", [8, 16, 64])
 @pytest.mark.parametrize("name", _WINDOWED)
-def test_a_script_that_asks_for_fork_trains_exactly_whatever_the_window(
-    name: str, window: int, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
+def test_a_script_that_asks_for_fork_trains_exactly_whatever_the_window(name, window, tokenizer, tmp_path):
     """Pairs of 40 tokens: two windows are shorter, and one is longer."""
     model = build_small(name, window)
     assert _first_loss(model, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
 
 
-def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(
-    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(tokenizer, tmp_path, caplog):
     assert _first_loss(_mamba(), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
     assert "training.layout: padded instead of fork, which is faster: " in caplog.text
 
 
-def test_the_noise_of_a_router_is_off_in_policy_and_reference(
-    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_noise_of_a_router_is_off_in_policy_and_reference(tokenizer, tmp_path, monkeypatch):
     """Mixtral multiplies what its router reads by random numbers while it trains."""
 
     ids = torch.arange(3, 27).view(2, 12)

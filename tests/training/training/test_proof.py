@@ -4,23 +4,19 @@ Nothing here is shared with the code under test but the model: no batches, no pa
 float64, so that agreement means the same formula and not the same rounding.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+from transformers import AutoModelForCausalLM, TrainingArguments
 
-from iterpref_core.records.config import Layout, ObjectiveName
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import HALF, OBJECTIVES
 from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
@@ -43,7 +39,7 @@ class Scored:
 Oracle = Callable[[list[Scored], Reduction], "torch.Tensor"]
 
 
-def _score(model: PreTrainedModel, prompt: list[int], program: list[int]) -> list[torch.Tensor]:
+def _score(model, prompt, program):
     """log pi(token | all before it), token by token."""
     ids = prompt + program
     logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
@@ -53,7 +49,7 @@ def _score(model: PreTrainedModel, prompt: list[int], program: list[int]) -> lis
     ]
 
 
-def _ratio(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None = None) -> torch.Tensor:
+def _ratio(logps, ref, marks=None):
     """Sum of log(pi / pi_ref), over the marked tokens alone where there are marks."""
     total = torch.zeros((), dtype=torch.float64)
     for place, (own, other) in enumerate(zip(logps, ref, strict=True)):
@@ -62,70 +58,67 @@ def _ratio(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None 
     return total
 
 
-def _nll(programs: list[list[torch.Tensor]], reduction: Reduction) -> torch.Tensor:
+def _nll(programs, reduction):
     total = -sum((token for program in programs for token in program), torch.zeros((), dtype=torch.float64))
     return total / (sum(map(len, programs)) if reduction == "mean" else len(programs))
 
 
-def _of_chosen(scored: list[Scored], reduction: Reduction) -> torch.Tensor:
+def _of_chosen(scored, reduction):
     return ALPHA * _nll([one.chosen for one in scored], reduction)
 
 
-def _of_rejected(scored: list[Scored], reduction: Reduction) -> torch.Tensor:
+def _of_rejected(scored, reduction):
     return ALPHA * _nll([one.rejected for one in scored], reduction)
 
 
-def _sigmoid(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _sigmoid(k_plus, k_minus):
     return torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
 
 
-def _plus(one: Scored) -> torch.Tensor:
+def _plus(one):
     return _ratio(one.chosen, one.ref_chosen)
 
 
-def _minus(one: Scored) -> torch.Tensor:
+def _minus(one):
     return _ratio(one.rejected, one.ref_rejected)
 
 
-def _focal_plus(one: Scored) -> torch.Tensor:
+def _focal_plus(one):
     return _ratio(one.chosen, one.ref_chosen, one.pair.focal_chosen)
 
 
-def _focal_minus(one: Scored) -> torch.Tensor:
+def _focal_minus(one):
     return _ratio(one.rejected, one.ref_rejected, one.pair.focal)
 
 
-def _mean(losses: list[torch.Tensor]) -> torch.Tensor:
+def _mean(losses):
     return sum(losses, torch.zeros((), dtype=torch.float64)) / len(losses)
 
 
-def _dpo(scored: list[Scored]) -> torch.Tensor:
+def _dpo(scored):
     return _mean([_sigmoid(_plus(one), _minus(one)) for one in scored])
 
 
-def _target(scored: list[Scored]) -> torch.Tensor:
+def _target(scored):
     return _mean([_sigmoid(_plus(one), _focal_minus(one)) for one in scored])
 
 
-def _symmetric(scored: list[Scored]) -> torch.Tensor:
+def _symmetric(scored):
     return _mean([_sigmoid(_focal_plus(one), _focal_minus(one)) for one in scored])
 
 
-Loss = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
-
-
-def _either(loss: Loss, *, averaged: bool = False, referenced: bool = True) -> tuple[Oracle, Oracle]:
+def _either(loss, *, averaged=False, referenced=True):
     """Return a loss over all of y-, and over its error region."""
 
-    def k(logps: list[torch.Tensor], ref: list[float], marks: list[int] | None = None) -> torch.Tensor:
+    def k(logps, ref, marks=None):
         total = _ratio(logps, ref if referenced else [0.0] * len(ref), marks)
         tokens = len(logps) if marks is None else sum(marks)
         return total / max(tokens, 1) if averaged else total
 
-    def plain(scored: list[Scored], _: Reduction) -> torch.Tensor:
+    def plain(scored, _):
         return _mean([loss(k(one.chosen, one.ref_chosen), k(one.rejected, one.ref_rejected)) for one in scored])
 
-    def focal(scored: list[Scored], _: Reduction) -> torch.Tensor:
+    def focal(scored, _):
         return _mean(
             [loss(k(one.chosen, one.ref_chosen), k(one.rejected, one.ref_rejected, one.pair.focal)) for one in scored]
         )
@@ -133,26 +126,26 @@ def _either(loss: Loss, *, averaged: bool = False, referenced: bool = True) -> t
     return plain, focal
 
 
-def _flipped_now_and_then(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _flipped_now_and_then(k_plus, k_minus):
     return (0.9 * _sigmoid(k_plus, k_minus) - 0.1 * _sigmoid(k_minus, k_plus)) / 0.8
 
 
-def _smoothed(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _smoothed(k_plus, k_minus):
     return 0.9 * _sigmoid(k_plus, k_minus) + 0.1 * _sigmoid(k_minus, k_plus)
 
 
-def _odds_ratio(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _odds_ratio(k_plus, k_minus):
     """Odds of a probability of 1 are infinite, so it counts as a little less."""
     p_plus, p_minus = torch.exp(k_plus), torch.exp(k_minus.clamp(max=-1e-6))
     ratio = (p_plus / (1 - p_plus)) / (p_minus / (1 - p_minus))
     return BETA * torch.log1p(1 / ratio)
 
 
-def _zero(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _zero(k_plus, k_minus):
     return 1 - 1 / (1 + torch.exp(-BETA * k_plus)) + 1 / (1 + torch.exp(-BETA * k_minus))
 
 
-def _with_margin(k_plus: torch.Tensor, k_minus: torch.Tensor) -> torch.Tensor:
+def _with_margin(k_plus, k_minus):
     return torch.log1p(torch.exp(-BETA * (k_plus - k_minus) + 0.5))
 
 
@@ -165,13 +158,13 @@ SIMPO = _either(_with_margin, averaged=True, referenced=False)
 ORPO = _either(_odds_ratio, averaged=True, referenced=False)
 
 
-def _hybrid(scored: list[Scored]) -> torch.Tensor:
+def _hybrid(scored):
     """The data has every pair twice: whole programs first, then error regions."""
     half = len(scored) // 2
     return (_dpo(scored[:half]) + _target(scored[half:])) / 2
 
 
-ORACLES: dict[str, Oracle] = {
+ORACLES = {
     "sft": _of_chosen,
     "sft-rejected": _of_rejected,
     "dpo": lambda scored, _: _dpo(scored),
@@ -205,13 +198,13 @@ _TOKENS = st.integers(4, 300)
 
 
 @st.composite
-def _pairs(draw: st.DrawFn) -> TokenizedPair:
+def _pairs(draw):
     """A pair that shares a prefix of any length, none and all included, with marks anywhere, none included."""
 
-    def tokens(low: int, high: int) -> list[int]:
+    def tokens(low, high):
         return draw(st.lists(_TOKENS, min_size=low, max_size=high))
 
-    def marks(program: list[int]) -> list[int]:
+    def marks(program):
         return draw(st.lists(st.integers(0, 1), min_size=len(program), max_size=len(program)))
 
     shared = tokens(0, 12)
@@ -219,15 +212,15 @@ def _pairs(draw: st.DrawFn) -> TokenizedPair:
     return TokenizedPair(tokens(1, 7), chosen, rejected, marks(rejected), marks(chosen))
 
 
-def _random_reference(pair: TokenizedPair) -> tuple[list[float], list[float]]:
+def _random_reference(pair):
     """A log-probability for each token given all before it, so that a common prefix has the same in both programs."""
     return tuple(
         [-Random(str(pair.prompt_ids + program[: place + 1])).random() for place in range(len(program))]
         for program in (pair.chosen_ids, pair.rejected_ids)
-    )  # type: ignore[return-value]
+    )
 
 
-def _gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+def _gradients(model):
     return {
         name: weight.new_zeros(weight.shape) if weight.grad is None else weight.grad
         for name, weight in model.named_parameters()
@@ -235,7 +228,7 @@ def _gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def fresh(model_folder: Path) -> Callable[[], PreTrainedModel]:
+def fresh(model_folder):
     """Makes a model without gradients, always of the same weights."""
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64)
     return lambda: deepcopy(model)
@@ -245,13 +238,13 @@ class _PlainLogits:
     """TRL's kernel in float64, which the kernel itself never adds up in (test_label_head.py holds the two together)."""
 
     @staticmethod
-    def apply(hidden: torch.Tensor, weight: torch.Tensor, bias: None, targets: torch.Tensor, *_: Any) -> Any:
+    def apply(hidden, weight, bias, targets, *_):
         assert bias is None
         return ((hidden @ weight.T).log_softmax(dim=-1).gather(1, targets[:, None])[:, 0],)
 
 
 @pytest.fixture(scope="module")
-def in_float64() -> Iterator[None]:
+def in_float64():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("iterpref_core.training.model.label_head.ChunkedLogProbFunction", _PlainLogits)
         yield
@@ -265,20 +258,12 @@ def in_float64() -> Iterator[None]:
     reduction=st.sampled_from(("mean", "sum")),
     layout=st.sampled_from(("padded", "fork")),
 )
-def test_loss_and_gradient_are_the_paper_s_equations(
-    objective: ObjectiveName,
-    pairs: list[TokenizedPair],
-    reduction: Reduction,
-    layout: Layout,
-    fresh: Callable[[], PreTrainedModel],
-    tokenizer: PreTrainedTokenizerBase,
-    tmp_path: Path,
-) -> None:
+def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction, layout, fresh, tokenizer, tmp_path):
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     by_hand, model = fresh(), fresh()
     reference = {id(pair): _random_reference(pair) for pair in pairs}
     row = OBJECTIVES[objective]
-    rows: Sequence[TokenizedPair] = [
+    rows = [
         replace(pair, ref_chosen=reference[id(pair)][0], ref_rejected=reference[id(pair)][1])
         if row.scores_reference
         else pair
@@ -296,7 +281,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
     ]
     expected = ORACLES[objective](scored, reduction)
     if expected.requires_grad:  # else no token of any pair counts
-        expected.backward()  # type: ignore[no-untyped-call]
+        expected.backward()
 
     trainer = FocalDPOTrainer(
         model,

@@ -1,11 +1,7 @@
 """Quantized bases (bitsandbytes, its CPU build): the same training as on a base of the numbers that four bits hold."""
 
-from __future__ import annotations
-
 import json
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,31 +10,28 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.estimate.estimate import Estimate, estimate_training
+from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.training.outputs import read_curve
-from tests.training.training.conftest import Inputs, Train, Trained, read_weights
+from tests.training.training.conftest import read_weights
 
 pytestmark = pytest.mark.skipif(not find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
 
-LORA: dict[str, Any] = {"r": 4, "lora_alpha": 32}
-ADAPTERS: dict[str, Any] = {"epochs": 1, "lora": LORA, "merge": False}
+LORA = {"r": 4, "lora_alpha": 32}
+ADAPTERS = {"epochs": 1, "lora": LORA, "merge": False}
 QWEN_7B = {
     "hidden_size": 3584, "intermediate_size": 18_944, "num_attention_heads": 28, "num_key_value_heads": 4,
     "vocab_size": 152_064, "dtype": "bfloat16",
 }  # fmt: skip
 
 
-def _losses(folder: Path) -> list[float]:
+def _losses(folder):
     return [float(row["loss"]) for row in read_curve(folder)]
 
 
-def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
-    tmp_path: Path, inputs: Inputs, train: Train, trained: Trained, params: TrainingParams
-) -> None:
+def test_four_bits_train_what_a_base_of_the_same_numbers_trains(tmp_path, inputs, train, trained, params):
     quantized = load_policy(inputs[2], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
     dequantized = tmp_path / "dequantized"
     quantized.dequantize().float().save_pretrained(dequantized)
@@ -51,9 +44,7 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(
 
 
 @pytest.mark.parametrize(("load", "layout"), [("8bit", "padded"), ("4bit", "fork")])
-def test_a_quantized_base_is_merged_as_it_was_saved(
-    tmp_path: Path, inputs: Inputs, train: Train, load: str, layout: str
-) -> None:
+def test_a_quantized_base_is_merged_as_it_was_saved(tmp_path, inputs, train, load, layout):
     train("run", "target-rpo", epochs=1, load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
     trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()
     for name, weight in trained.items():
@@ -63,7 +54,7 @@ def test_a_quantized_base_is_merged_as_it_was_saved(
     assert any((trained[name] != base[name]).any() for name in trained)
 
 
-def test_adapters_of_a_quantized_base_name_it(inputs: Inputs, trained: Trained) -> None:
+def test_adapters_of_a_quantized_base_name_it(inputs, trained):
     out = trained("target-rpo", load="4bit", **ADAPTERS)[1] / "out"
     written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
     assert written["base_model_name_or_path"] == str(inputs[2])
@@ -74,7 +65,7 @@ def test_adapters_of_a_quantized_base_name_it(inputs: Inputs, trained: Trained) 
     assert all(weight.any() for weight in updates)
 
 
-def _estimated(load: str, params: TrainingParams, half: int, **shape: int) -> Estimate:
+def _estimated(load, params, half, **shape):
     """Estimate a model of the shape of Qwen2.5's 7B, but for some numbers, with programs of twice `half` tokens."""
     settings = {"load": load, "lora": {"r": 16}, "bf16": True, "micro_batch_size": 1, "gradient_checkpointing": True}
     same, other = [7] * half, [8] * half
@@ -84,13 +75,13 @@ def _estimated(load: str, params: TrainingParams, half: int, **shape: int) -> Es
 
 
 @pytest.mark.slow
-def test_a_model_of_seven_billion_trains_in_four_bits_within_24_gb(params: TrainingParams) -> None:
+def test_a_model_of_seven_billion_trains_in_four_bits_within_24_gb(params):
     found = _estimated("4bit", params, 500, num_hidden_layers=28)
     assert found.parameters == 7_615_616_512
     assert found.peak_bytes < 24e9
 
 
-def test_the_estimate_counts_the_bits_of_the_matrices(params: TrainingParams) -> None:
+def test_the_estimate_counts_the_bits_of_the_matrices(params):
     # Neither the length of a program nor the head has a part in them.
     small = {"num_hidden_layers": 1, "vocab_size": 100}
     saved, eight, four = (_estimated(load, params, 5, **small) for load in ("bf16", "8bit", "4bit"))

@@ -1,19 +1,15 @@
 """Training in several processes, on this machine's cores: what `accelerate launch` does with GPUs, over gloo."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +18,7 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 from safetensors.torch import load_file
 
-from iterpref_core.records.config import ObjectiveName, TrainingParams, load_params
+from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.processes import start_processes
@@ -33,7 +29,7 @@ from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, read_weights, train_in
+from .conftest import read_weights, train_in
 
 CONFIGURATIONS = ROOT / "config/accelerate"
 MACHINES = CONFIGURATIONS / "machines.sh"
@@ -48,7 +44,7 @@ TWO_PROCESSES = {
 
 
 @contextmanager
-def free_port() -> Iterator[int]:
+def free_port():
     """Hold a port for processes to meet at, that nobody else is given; skip where this machine lets none meet."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,32 +56,30 @@ def free_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port():
     with free_port() as found:
         yield found
 
 
-def _in_two(params: TrainingParams, folder: Path, port: int, **configuration: object) -> TrainingParams:
+def _in_two(params, folder, port, **configuration):
     """Settings that train in two processes."""
     path = folder / "accelerate.yaml"
     path.write_text(json.dumps({**TWO_PROCESSES, "main_process_port": port, **configuration}))
     return params.model_copy(update={"accelerate": str(path)})
 
 
-def _at_start(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def _at_start(folder, monkeypatch, code):
     """Have every Python process that is started from here run some code first."""
     (folder / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
 
 
-def _train(
-    folder: Path, inputs: Inputs, objective: ObjectiveName, params: TrainingParams
-) -> tuple[dict[str, float], list[dict[str, str]], dict[str, torch.Tensor], dict[int, dict[str, float]]]:
+def _train(folder, inputs, objective, params):
     """Metrics, curve, weights, and what was told while training ran."""
-    told: dict[int, dict[str, float]] = {}
+    told = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
 
-    def tell(numbers: dict[str, float], step: int) -> None:
+    def tell(numbers, step):
         told.setdefault(step, {}).update(numbers)
 
     if params.accelerate:
@@ -105,7 +99,7 @@ def _train(
 
 
 @contextmanager
-def printing(path: Path) -> Iterator[None]:
+def printing(path):
     """Have this process and those that it starts print into a file."""
     before = os.dup(1)
     with path.open("w") as file:
@@ -150,7 +144,7 @@ if "LOCAL_RANK" in os.environ:
     training.train_objective = train_several
 """
 """Code with which the processes of one launch train with several settings: to start them takes far longer."""
-SHARDED: dict[str, dict[str, Any]] = {
+SHARDED = {
     "all weights": {},
     "LoRA": {"lora": {"r": 4}},
     "bfloat16": {"bf16": True, "epochs": 1},
@@ -158,13 +152,7 @@ SHARDED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def sharded(
-    pairs_file: Path,
-    spans_file: Path,
-    model_folder: Path,
-    params: TrainingParams,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def sharded(pairs_file, spans_file, model_folder, params, tmp_path_factory):
     """A folder of the trainings of `SHARDED` in two processes with FSDP2; skips where this machine lets none meet."""
     folder = tmp_path_factory.mktemp("sharded")
     fsdp = read_yaml(CONFIGURATIONS / "fsdp2.yaml")["fsdp_config"]
@@ -179,15 +167,13 @@ def sharded(
     return folder
 
 
-def _micro(params: TrainingParams) -> TrainingParams:
+def _micro(params):
     return params.model_copy(update={"micro_batch_size": 1, "epochs": 3})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["all weights", "LoRA"])
-def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
-    name: str, tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
-) -> None:
+def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(name, tmp_path, inputs, params, sharded):
     """With FSDP2: losses, weights and what is written."""
     one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED[name]))
     assert sorted((sharded / f"models-{name}").read_text().split()) == ["0", "0", "1"], (
@@ -205,9 +191,7 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(
 
 
 @pytest.mark.slow
-def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, sharded: Path
-) -> None:
+def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(tmp_path, inputs, params, sharded):
     """FSDP2 would round them to bfloat16, and the reference could not be written."""
     one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED["bfloat16"]))
     two = json.loads((sharded / "metrics.json").read_text())["bfloat16"]
@@ -230,8 +214,8 @@ if os.environ.get("RANK") == "1":
 
 @pytest.mark.slow
 def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, inputs, params, port, monkeypatch
+):
     """The other process waits in a collective operation, which by itself would last two hours."""
     _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
     two = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
@@ -256,13 +240,8 @@ STAGES = {
 
 @pytest.mark.slow
 def test_a_stage_of_several_processes_has_one_record_with_its_curve(
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    inputs: Inputs,
-    params: TrainingParams,
-    port: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    tmp_path, tmp_path_factory, inputs, params, port, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
@@ -275,7 +254,7 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     shutil.copytree(inputs[2], "models/student")
     Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
 
-    def run(**changes: object) -> subprocess.CompletedProcess[str]:
+    def run(**changes):
         own = params.model_copy(update={"micro_batch_size": 1, **changes})
         several = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
@@ -299,7 +278,7 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
     assert said.removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
 
 
-def test_an_error_of_the_only_process_is_the_run_s(tmp_path: Path) -> None:
+def test_an_error_of_the_only_process_is_the_run_s(tmp_path):
     """accelerate starts one process without torch elastic, which would keep the message."""
     configuration = tmp_path / "one.yaml"
     configuration.write_text(json.dumps(TWO_PROCESSES | {"num_processes": 1, "distributed_type": "NO"}))
@@ -310,9 +289,7 @@ def test_an_error_of_the_only_process_is_the_run_s(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_machines_train_what_one_process_does(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, port: int
-) -> None:
+def test_two_machines_train_what_one_process_does(tmp_path, inputs, params, port):
     """Each is a process of its own script on loopback; they meet by address and port alone, as machines do.
 
     The objective needs the same order of pairs in both processes.
@@ -347,7 +324,7 @@ def test_two_machines_train_what_one_process_does(
         torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4, msg=name)
 
 
-def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
+def test_a_machine_that_does_not_know_the_others_says_what_is_missing():
     done = subprocess.run(
         ["sh", str(MACHINES)],
         env={"PATH": os.environ["PATH"], "MACHINES": "2"},
@@ -359,7 +336,7 @@ def test_a_machine_that_does_not_know_the_others_says_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> None:
+def test_accelerate_knows_every_setting_of_the_configurations(path):
     loaded = ClusterConfig.from_yaml_file(str(path))
     assert loaded.num_processes == 8
     options = {action.dest for action in launch_command_parser()._actions}
@@ -369,14 +346,12 @@ def test_accelerate_knows_every_setting_of_the_configurations(path: Path) -> Non
     assert set(nested) <= options
 
 
-def test_a_configuration_that_is_not_there_is_said_before(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams
-) -> None:
+def test_a_configuration_that_is_not_there_is_said_before(tmp_path, inputs, params):
     with pytest.raises(ConfigError, match=r"training\.accelerate: .*absent\.yaml is not there; name one of"):
         _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": str(tmp_path / "absent.yaml")}))
 
 
-def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):
     alone, eight = SimpleNamespace(num_processes=1), SimpleNamespace(num_processes=8)
     assert sharding(alone) == ""
     assert sharding(eight) == "-8"

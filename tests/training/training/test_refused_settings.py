@@ -1,18 +1,14 @@
 """Settings that no training takes: refused by name, before a model is loaded and anything is written."""
 
-from __future__ import annotations
-
 import math
 import shutil
-from pathlib import Path
-from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 
 from iterpref_core.records.errors import ConfigError
 
-from .conftest import SETTINGS, Inputs, Train
+from .conftest import SETTINGS
 
 STARTS = [
     ({"lora": {"init_lora_weights": start}}, "lora.init_lora_weights", "") for start in SETTINGS["refused starts"]
@@ -20,7 +16,7 @@ STARTS = [
 
 
 @pytest.fixture(scope="module")
-def not_loaded(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def not_loaded(model_folder, tmp_path_factory):
     """A model with a weight that is no number, so that to load it would raise another error."""
     folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("broken") / "model")
     weights = load_file(folder / "model.safetensors")
@@ -32,8 +28,8 @@ def not_loaded(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.filterwarnings("ignore:Both num_training_steps and num_stable_steps:UserWarning")
 @pytest.mark.parametrize(("settings", "place", "reason"), SETTINGS["refused"] + STARTS)
 def test_a_setting_that_cannot_be_taken_is_refused_by_name(
-    place: str, settings: dict[str, Any], reason: str, not_loaded: Path, inputs: Inputs, train: Train, tmp_path: Path
-) -> None:
+    place, settings, reason, not_loaded, inputs, train, tmp_path
+):
     with pytest.raises(ConfigError) as refused:
         train("run", "target-rpo", (*inputs[:2], not_loaded), **{"epochs": 6} | settings)
     assert str(refused.value).startswith(f"params.yaml: training.{place}: ")

@@ -1,8 +1,6 @@
 """What is written of a training: its precision, and how much of the change survives the rounding."""
 
 import shutil
-from pathlib import Path
-from typing import Any
 from weakref import ref
 
 import pytest
@@ -11,14 +9,13 @@ from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.lineage import read_lineage
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.training.trainer.saved_precision import round_weights
 
-from .conftest import Inputs, Train, read_weights
+from .conftest import read_weights
 
 
 @pytest.fixture
-def halved(model_folder: Path, tmp_path: Path) -> Path:
+def halved(model_folder, tmp_path):
     """The model in bfloat16."""
     folder = tmp_path / "halved"
     shutil.copytree(model_folder, folder)
@@ -27,15 +24,14 @@ def halved(model_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small_steps(params: TrainingParams) -> dict[str, object]:
+def small_steps(params):
     rates = {name: each.model_copy(update={"learning_rate": 5e-6}) for name, each in params.objectives.items()}
     return {"epochs": 1, "objectives": rates}
 
 
 def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
-    halved: Path, small_steps: dict[str, object], inputs: Inputs, train: Train, tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    halved, small_steps, inputs, train, tmp_path,
+    caplog):  # fmt: skip
     shares = {}
     for choice in ("auto", "float32"):
         caplog.clear()
@@ -58,9 +54,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
     assert shares["auto"] < 0.5
 
 
-def test_adapters_are_merged_before_anything_is_rounded(
-    halved: Path, inputs: Inputs, train: Train, tmp_path: Path
-) -> None:
+def test_adapters_are_merged_before_anything_is_rounded(halved, inputs, train, tmp_path):
     lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
     for choice in ("auto", "float32"):
         train(choice, "sft", (*inputs[:2], halved), epochs=1, lora=lora, save_dtype=choice)
@@ -69,12 +63,12 @@ def test_adapters_are_merged_before_anything_is_rounded(
         assert torch.equal(weight, exact[name].bfloat16()), name
 
 
-def test_trained_weights_are_taken_one_by_one() -> None:
+def test_trained_weights_are_taken_one_by_one():
     """So that a card, or memory, never holds a further copy of all of them."""
-    taken: list[ref[torch.Tensor]] = []
+    taken = []
 
     class Gathered(dict[str, torch.Tensor]):
-        def pop(self, name: str) -> torch.Tensor:  # type: ignore[override]
+        def pop(self, name):
             assert sum(held() is not None for held in taken) <= 1
             weight = super().pop(name)
             taken.append(ref(weight))
@@ -87,13 +81,11 @@ def test_trained_weights_are_taken_one_by_one() -> None:
     assert not trained
 
 
-def test_the_base_is_loaded_once_more_where_a_whole_model_is_written(
-    train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_base_is_loaded_once_more_where_a_whole_model_is_written(train, monkeypatch):
     loaded = []
     load = weights._load
 
-    def loading(source: Any, **options: Any) -> Any:
+    def loading(source, **options):
         loaded.append(options.get("device_map"))
         return load(source, **options)
 
@@ -103,7 +95,7 @@ def test_the_base_is_loaded_once_more_where_a_whole_model_is_written(
     assert loaded == ["meta", None, None, "meta", None], "looked at without numbers, trained, and compared"
 
 
-def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train: Train, tmp_path: Path) -> None:
+def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train, tmp_path):
     metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
     assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
     assert 0 < metrics["surviving_change"] < 1

@@ -1,42 +1,32 @@
 """A script's mistakes are told in one line each."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
-from transformers import PreTrainedTokenizerBase
 from trl import DPOConfig
 
 from iterpref_core import FocalCollator, FocalDPOConfig, FocalDPOTrainer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.focal_dataset import DataForm, FocalDataset
 
 from .conftest import SETTINGS, arguments_in, with_zeros
 
-MakeTrainer = Callable[..., "FocalDPOTrainer"]
 
-
-def _referenced(rows: list[TokenizedPair]) -> FocalDataset:
+def _referenced(rows):
     """Pairs as `focal_dataset` makes them, with 0 for each log-probability of the reference."""
     return FocalDataset(list(map(with_zeros, rows)), DataForm(512, 1024, "bare", marked=True, scored=True))
 
 
 @pytest.fixture
-def make_trainer(
-    model_folder: Path, rows: list[TokenizedPair], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> MakeTrainer:
-    def make(**changed: Any) -> FocalDPOTrainer:
+def make_trainer(model_folder, rows, tokenizer, tmp_path):
+    def make(**changed):
         options = {
             "model": load_model(model_folder),
             "args": arguments_in(tmp_path),
@@ -61,13 +51,13 @@ def make_trainer(
         ("eval_dataset", [{"prompt": "p"}]), ("alpha", 2.0),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line_that_names_the_argument(name: str, value: Any, make_trainer: MakeTrainer) -> None:
+def test_a_mistake_is_one_line_that_names_the_argument(name, value, make_trainer):
     with pytest.raises(InputError, match=f"^(FocalDPOTrainer: )?{name}:? ") as raised:
         make_trainer(**{name: value, "args": arguments_in(Path("unused")) if name != "args" else value})
     assert "\n" not in str(raised.value)
 
 
-def test_a_setting_that_the_objective_does_not_read_is_refused(make_trainer: MakeTrainer) -> None:
+def test_a_setting_that_the_objective_does_not_read_is_refused(make_trainer):
     for settings in ({"max_margin": 3.0}, {"beta": 0.5}):
         with pytest.raises(InputError, match=f"{next(iter(settings))} = .* has no effect on SFT"):
             make_trainer(objective="sft", **{"beta": None} | settings)
@@ -75,14 +65,12 @@ def test_a_setting_that_the_objective_does_not_read_is_refused(make_trainer: Mak
 
 
 @pytest.mark.parametrize(("name", "value"), [*SETTINGS["unread arguments"].items()])
-def test_an_argument_of_transformers_that_has_no_effect_is_refused(
-    name: str, value: Any, make_trainer: MakeTrainer, tmp_path: Path
-) -> None:
+def test_an_argument_of_transformers_that_has_no_effect_is_refused(name, value, make_trainer, tmp_path):
     with pytest.raises(InputError, match=f"{name}: " if name.startswith("train_") else f": {name} is not used: "):
         make_trainer(args=arguments_in(tmp_path, **{name: value}))
 
 
-def test_half_batches_have_an_order_of_their_own(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_half_batches_have_an_order_of_their_own(make_trainer, tmp_path):
     orders = []
     for seed in (1, 2):
         trainer = make_trainer(objective="hybrid-dpo", args=arguments_in(tmp_path, data_seed=seed))
@@ -92,7 +80,7 @@ def test_half_batches_have_an_order_of_their_own(make_trainer: MakeTrainer, tmp_
         make_trainer(objective="hybrid-dpo", args=arguments_in(tmp_path, train_sampling_strategy="sequential"))
 
 
-def test_a_script_goes_on_from_the_newest_checkpoint_that_is_whole(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_a_script_goes_on_from_the_newest_checkpoint_that_is_whole(make_trainer, tmp_path):
     args = arguments_in(tmp_path, save_strategy="steps", save_steps=1, max_steps=3)
     with pytest.raises(InputError, match="holds no whole checkpoint"):
         make_trainer(args=args).train(resume_from_checkpoint=True)
@@ -116,22 +104,20 @@ def test_a_script_goes_on_from_the_newest_checkpoint_that_is_whole(make_trainer:
         ("max_prompt_length", "20"), ("objective", OBJECTIVES["dpo"]),
     ],
 )  # fmt: skip
-def test_a_value_that_params_yaml_may_not_have_no_configuration_may_have(
-    name: str, value: object, tmp_path: Path
-) -> None:
+def test_a_value_that_params_yaml_may_not_have_no_configuration_may_have(name, value, tmp_path):
     with pytest.raises(InputError, match=f"^{name}: is "):
         FocalDPOConfig(str(tmp_path), use_cpu=True, **{name: value})
 
 
 @pytest.mark.parametrize("number", SETTINGS["numbers out of range"], ids=str)
-def test_a_number_that_the_command_would_refuse_no_script_may_give(number: dict[str, Any], tmp_path: Path) -> None:
+def test_a_number_that_the_command_would_refuse_no_script_may_give(number, tmp_path):
     (name,) = number
     with pytest.raises(InputError, match=f"^FocalDPOConfig: {name}: is "):
         FocalDPOConfig(str(tmp_path), use_cpu=True, **number)
 
 
 @pytest.mark.filterwarnings("ignore:.*pad_token.*deprecated:FutureWarning")
-def test_a_padding_token_is_one_of_the_vocabulary(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_a_padding_token_is_one_of_the_vocabulary(make_trainer, tmp_path):
     args = arguments_in(tmp_path, DPOConfig, pad_token="<nowhere>", remove_unused_columns=False)
     tokenizer = make_trainer().processing_class
     for make in (lambda: make_trainer(args=args), lambda: FocalCollator(tokenizer, args)):
@@ -144,8 +130,8 @@ def test_a_padding_token_is_one_of_the_vocabulary(make_trainer: MakeTrainer, tmp
 
 
 def test_a_model_of_which_nothing_is_trained_is_refused_and_so_are_adapters_that_training_cannot_follow(
-    make_trainer: MakeTrainer, model_folder: Path
-) -> None:
+    make_trainer, model_folder
+):
     """Such as adapters that were loaded without `is_trainable`: all steps would change nothing."""
     on_head = LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "lm_head"])
     before_prompts = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
@@ -162,7 +148,7 @@ def test_a_model_of_which_nothing_is_trained_is_refused_and_so_are_adapters_that
         make_trainer(model=adapted, peft_config=options)
 
 
-def test_no_logits_are_predicted_and_no_texts_validated(make_trainer: MakeTrainer) -> None:
+def test_no_logits_are_predicted_and_no_texts_validated(make_trainer):
     trainer = make_trainer()
     with pytest.raises(InputError, match="predict: "):
         trainer.predict(trainer.train_dataset)
@@ -173,7 +159,7 @@ def test_no_logits_are_predicted_and_no_texts_validated(make_trainer: MakeTraine
         trainer.evaluate("other")
 
 
-def test_pairs_without_a_reference_are_refused(rows: list[TokenizedPair], make_trainer: MakeTrainer) -> None:
+def test_pairs_without_a_reference_are_refused(rows, make_trainer):
     trainer = make_trainer(train_dataset=rows)
     with pytest.raises(InputError, match="no reference log-probabilities, which Target-DPO needs"):
         trainer.train()

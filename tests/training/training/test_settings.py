@@ -1,26 +1,20 @@
 """What `training.arguments` says reaches the training."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.training.conftest import Inputs, Train, read_weights
+from tests.training.training.conftest import read_weights
 
 RATE = 1e-3
 
 
-def _change(folder: Path, before: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _change(folder, before):
     after = read_weights(folder)
     return {name: after[name] - weight for name, weight in before.items()}
 
 
-def test_optimizer_clipping_and_weight_decay_make_the_step_and_max_steps_ends_the_training(
-    tmp_path: Path, train: Train, inputs: Inputs
-) -> None:
+def test_optimizer_clipping_and_weight_decay_make_the_step_and_max_steps_ends_the_training(tmp_path, train, inputs):
     """One step at a constant rate: the change of the weights is that of the optimizer."""
     before = load_file(inputs[2] / "model.safetensors")
     step = {"lr_scheduler_type": "constant", "max_steps": 1, "optim": "sgd", "max_grad_norm": 0.01}

@@ -1,31 +1,21 @@
 """Pairs as token ids and masks."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import PromptFormat, TemplateUse, TrainingParams
+from iterpref_core.records import FocalSpans
+from iterpref_core.records.config import PromptFormat, TemplateUse
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 
 @pytest.fixture
-def tokenized(
-    pair_records: list[PreferencePair],
-    span_records: list[FocalSpans],
-    tokenizer: PreTrainedTokenizerBase,
-    params: TrainingParams,
-) -> Any:
+def tokenized(pair_records, span_records, tokenizer, params):
     """The first pair, with other settings."""
     pair = (pair_records[0], span_records[0])
     return lambda **form: next(tokenize_pairs([pair], ChatTemplate(tokenizer), params.model_copy(update=form)))
@@ -33,9 +23,9 @@ def tokenized(
 
 @pytest.mark.parametrize(("style", "template"), [("bare", "{}"), ("fenced", "```python\n{}```")])
 def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_program(
-    style: str, template: str, tokenized: Any, pair_records: list[PreferencePair], tokenizer: PreTrainedTokenizerBase
-) -> None:
-    row: TokenizedPair = tokenized(answer=style)
+    style, template, tokenized, pair_records, tokenizer
+):
+    row = tokenized(answer=style)
     for ids, mask, program, line in (
         (row.chosen_ids, row.focal_chosen, pair_records[0].chosen, "    kept = [n for n in nums if n > 0]"),
         (row.rejected_ids, row.focal, pair_records[0].rejected, "    kept = [n for n in nums if n < 0]"),
@@ -46,9 +36,7 @@ def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_pro
         assert tokenizer.decode(marked).strip("\n") == line
 
 
-def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
-    pair_records: list[PreferencePair], span_records: list[FocalSpans], model_folder: Path, params: TrainingParams
-) -> None:
+def test_a_template_that_is_taken_off_leaves_the_raw_prompt(pair_records, span_records, model_folder, params):
     prompts = {}
     for use in get_args(TemplateUse):
         template = load_chat_template(model_folder, PromptFormat(template=use))
@@ -60,7 +48,7 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(
     assert tokenizer.decode(prompts["completion"]) == "Sum what is above 0."
 
 
-def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[FocalSpans], tmp_path: Path) -> None:
+def test_pairs_without_spans_take_no_part(pairs_file, span_records, tmp_path):
     write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
     joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
     assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]
@@ -69,18 +57,14 @@ def test_pairs_without_spans_take_no_part(pairs_file: Path, span_records: list[F
 @pytest.mark.parametrize(
     ("task_id", "end", "message"), [("absent", 5, "'absent' is not in"), ("p0", 10_000, "outside of the program")]
 )
-def test_spans_of_other_pairs_are_refused(
-    pairs_file: Path, tmp_path: Path, task_id: str, end: int, message: str
-) -> None:
+def test_spans_of_other_pairs_are_refused(pairs_file, tmp_path, task_id, end, message):
     spans = FocalSpans(task_id=task_id, method="line_lcs", rejected=((0, end),), chosen=())
     write_jsonl(tmp_path / "focal.jsonl", [spans])
     with pytest.raises(RecordError, match=message):
         list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
 
 
-def test_nothing_to_train_on_and_no_room_are_refused(
-    pairs_file: Path, tmp_path: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams
-) -> None:
+def test_nothing_to_train_on_and_no_room_are_refused(pairs_file, tmp_path, tokenizer, params):
     (tmp_path / "focal.jsonl").touch()
     with pytest.raises(InputError, match="no pair to train on"):
         next(tokenize_pairs(PairReader(pairs_file, tmp_path / "focal.jsonl"), ChatTemplate(tokenizer), params))

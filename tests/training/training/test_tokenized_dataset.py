@@ -1,35 +1,23 @@
 """Pairs on disk are those in memory, made once, and whole or not there."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records import FocalSpans
-from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data import tokenized_dataset
 from iterpref_core.training.data.checks import PairChecks
 from iterpref_core.training.data.pairs import PairReader
-from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-OpenDataset = Callable[..., "TokenizedDataset"]
+from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
 
 @pytest.fixture
-def open_dataset(
-    pairs_file: Path, spans_file: Path, tokenizer: PreTrainedTokenizerBase, params: TrainingParams, tmp_path: Path
-) -> OpenDataset:
-    def opened(spans: Path = spans_file, fingerprint: str = "model", **settings: object) -> TokenizedDataset:
+def open_dataset(pairs_file, spans_file, tokenizer, params, tmp_path):
+    def opened(spans=spans_file, fingerprint="model", **settings):
         changed = params.model_copy(update=settings)
         files = PairReader(pairs_file, spans)
         return open_tokenized_dataset(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
@@ -37,9 +25,7 @@ def open_dataset(
     return opened
 
 
-def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
-    open_dataset: OpenDataset, rows: list[TokenizedPair], params: TrainingParams, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(open_dataset, rows, params, monkeypatch):
     monkeypatch.setattr(tokenized_dataset, "_ROWS", 5)
     table, counted = open_dataset(), PairChecks.of(rows)
     assert list(table) == rows
@@ -49,9 +35,7 @@ def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(
     assert list(table.checks.findings(params)) == list(counted.findings(params))
 
 
-def test_a_table_is_made_once_and_another_for_whatever_decides_another(
-    open_dataset: OpenDataset, span_records: list[FocalSpans], tmp_path: Path
-) -> None:
+def test_a_table_is_made_once_and_another_for_whatever_decides_another(open_dataset, span_records, tmp_path):
     first = open_dataset()
     made = {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")}
     assert open_dataset().checks.tokens == first.checks.tokens
@@ -67,13 +51,13 @@ def test_a_table_is_made_once_and_another_for_whatever_decides_another(
     assert len(list((tmp_path / "tables").glob("*/pairs.arrow"))) == 5
 
 
-def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset: OpenDataset, rows: list[TokenizedPair]) -> None:
-    def die(*_: object) -> None:
+def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset, rows):
+    def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def begin() -> None:
+    def begin():
         tokenized_dataset._ROWS = 4
-        tokenized_dataset.show_progress = lambda *_, **__: nullcontext(die)  # type: ignore[assignment]
+        tokenized_dataset.show_progress = lambda *_, **__: nullcontext(die)
         open_dataset()
 
     copy = multiprocessing.get_context("fork").Process(target=begin)

@@ -1,27 +1,19 @@
 """Masks with tokenizers of every awkward kind, against bytes: what a token stands for is spelled out, not asked for."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Sequence
 from functools import cache, partial
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import ByT5Tokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.pairs.localization.localization import ON_TEXT
-from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.records.config import TrainingParams
+from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.errors import ModelError
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-from .conftest import Inputs, Train
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -32,7 +24,7 @@ BYTE_OF = {chr(byte): byte for byte in _PRINTED} | {
 """GPT-2's alphabet: printable bytes are themselves, the others follow from U+0100 on."""
 
 
-def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -> PreTrainedTokenizerFast:
+def byte_level(*, trim=False, prefix=False, bos=False):
     """BPE on bytes, with tokens that reach across line ends and from what is visible into what is not."""
     merges = [("Ġ", "Ġ"), ("ĠĠ", "ĠĠ"), ("Ċ", "ĠĠĠĠ"), (")", "Ċ"), ("č", "Ċ"), (":", "čĊ"), ("Ã", "©"), ("Ġ", "x")]
     words = [*BYTE_OF, *(a + b for a, b in merges), "<pad>", "</s>", "<s>"]
@@ -48,7 +40,7 @@ def byte_level(*, trim: bool = False, prefix: bool = False, bos: bool = False) -
     )
 
 
-def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
+def sentencepiece(kind):
     """Blanks are ▁, one of which opens every text; line ends, tabs and everything unusual are spelled in bytes."""
     spelled = [f"<0x{byte:02X}>" for byte in range(256)]
     words = ["<unk>", "<pad>", "</s>", *spelled, "▁", *LETTERS, "▁x", "▁▁▁▁", "▁ret"]
@@ -68,7 +60,7 @@ def sentencepiece(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=engine, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+TOKENIZERS = {
     "byte-level": byte_level,
     "byte-level, trimmed offsets": partial(byte_level, trim=True),
     "byte-level, prefix and first token": partial(byte_level, trim=True, prefix=True, bos=True),
@@ -78,7 +70,7 @@ TOKENIZERS: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
 
 
 @cache
-def tokenizer_named(name: str) -> PreTrainedTokenizerFast:
+def tokenizer_named(name):
     return TOKENIZERS[name]()
 
 
@@ -103,7 +95,7 @@ LINE_END = st.sampled_from(["\n", "\r\n", "\r"])
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> PreferencePair:
+def pairs(draw):
     """A program and its lines edited: replaced, left out, indented otherwise; all alike and all different included."""
     lines = draw(st.lists(LINE, max_size=7))
     edits = draw(st.lists(st.sampled_from("====rdi"), min_size=len(lines), max_size=len(lines)))
@@ -120,13 +112,13 @@ def pairs(draw: st.DrawFn) -> PreferencePair:
 
 
 @st.composite
-def spans_of(draw: st.DrawFn, program: str) -> tuple[Span, ...]:
+def spans_of(draw, program):
     """Any spans: empty ones, ones that overlap, ones at either end, in any order."""
     edges = st.integers(0, len(program))
-    return tuple(tuple(sorted(draw(st.tuples(edges, edges)))) for _ in range(draw(st.integers(0, 3))))  # type: ignore[misc]
+    return tuple(tuple(sorted(draw(st.tuples(edges, edges)))) for _ in range(draw(st.integers(0, 3))))
 
 
-def spelled(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[bytes]:
+def spelled(tokenizer, ids):
     """The bytes that each token stands for, read off its name."""
     found = []
     for name in tokenizer.convert_ids_to_tokens(ids):
@@ -139,7 +131,7 @@ def spelled(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[byte
     return found
 
 
-def expected_mask(pieces: Sequence[bytes], program: str, spans: Sequence[Span]) -> list[int]:
+def expected_mask(pieces, program, spans):
     """Every token with a byte of a character of a span."""
     inside = [any(start <= place < end for start, end in spans) for place in range(len(program))]
     of_bytes = [mark for letter, mark in zip(program, inside, strict=True) for _ in letter.encode()]
@@ -150,28 +142,20 @@ def expected_mask(pieces: Sequence[bytes], program: str, spans: Sequence[Span]) 
     return marks
 
 
-def tokenize(
-    pair: PreferencePair,
-    rejected: tuple[Span, ...],
-    chosen: tuple[Span, ...],
-    tokenizer: PreTrainedTokenizerBase,
-    params: TrainingParams,
-) -> TokenizedPair:
+def tokenize(pair, rejected, chosen, tokenizer, params):
     spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
     return next(tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="module")
-def roomy(params: TrainingParams) -> TrainingParams:
+def roomy(params):
     return params.model_copy(update={"max_length": 4096})
 
 
 @every_tokenizer
 @repeatable
 @given(data=st.data(), pair=pairs())
-def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
-    roomy: TrainingParams, name: str, data: st.DataObject, pair: PreferencePair
-) -> None:
+def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(roomy, name, data, pair):
     tokenizer = tokenizer_named(name)
     regions = [f(pair.rejected, pair.chosen) for f in ON_TEXT.values()]
     choices = [(region.rejected, region.chosen) for region in regions]
@@ -196,9 +180,7 @@ def test_a_token_is_marked_if_and_only_if_it_has_a_character_of_the_region(
 @every_tokenizer
 @repeatable
 @given(pair=pairs(), data=st.data())
-def test_what_the_length_limit_cuts_off_is_counted(
-    roomy: TrainingParams, name: str, pair: PreferencePair, data: st.DataObject
-) -> None:
+def test_what_the_length_limit_cuts_off_is_counted(roomy, name, pair, data):
     spans = data.draw(spans_of(pair.rejected))
     whole = tokenize(pair, spans, (), tokenizer_named(name), roomy)
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
@@ -213,7 +195,7 @@ def test_what_the_length_limit_cuts_off_is_counted(
     assert truncated.focal_truncated == sum(whole.focal) - sum(truncated.focal)
 
 
-def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingParams) -> None:
+def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy):
     tokenizer = tokenizer_named("byte-level, prefix and first token")
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
     whole = tokenize(pair, (), (), tokenizer, roomy)
@@ -224,7 +206,7 @@ def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy: TrainingPara
     assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]
 
 
-def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer: PreTrainedTokenizerBase) -> Path:
+def save_model(make_model, tokenizer):
     """A model with a tokenizer that lacks something, which the model's own configuration does not."""
     model = make_model(tokenizer_named("byte-level"))
     for file in model.glob("*token*"):
@@ -233,11 +215,11 @@ def save_model(make_model: Callable[[PreTrainedTokenizerBase], Path], tokenizer:
     return model
 
 
-def without_offsets() -> PreTrainedTokenizerBase:
+def without_offsets():
     return ByT5Tokenizer()
 
 
-def without_special_tokens() -> PreTrainedTokenizerBase:
+def without_special_tokens():
     return PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer)
 
 
@@ -252,21 +234,13 @@ def without_special_tokens() -> PreTrainedTokenizerBase:
     ],
     ids=["no offsets", "neither end nor padding"],
 )
-def test_a_tokenizer_that_cannot_be_trained_with_is_refused(
-    make_model: Callable[[PreTrainedTokenizerBase], Path],
-    bare: Callable[[], PreTrainedTokenizerBase],
-    message: str,
-    inputs: Inputs,
-    train: Train,
-) -> None:
+def test_a_tokenizer_that_cannot_be_trained_with_is_refused(make_model, bare, message, inputs, train):
     model = save_model(make_model, bare())
     with pytest.raises(ModelError, match=f"{model}: {message}"):
         train("run", "target-dpo", (*inputs[:2], model))
 
 
-def test_a_tokenizer_without_padding_trains(
-    make_model: Callable[[PreTrainedTokenizerBase], Path], inputs: Inputs, train: Train
-) -> None:
+def test_a_tokenizer_without_padding_trains(make_model, inputs, train):
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
     metrics = train("run", "target-dpo", (*inputs[:2], model), epochs=1, batch_size=12, micro_batch_size=12)

@@ -1,22 +1,19 @@
 """Training as a stage: the reference, what is written, its resume, its bad input."""
 
-from __future__ import annotations
-
 import hashlib
 import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import torch
 from accelerate import PartialState
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
@@ -24,12 +21,9 @@ from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lin
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import (
-    Layout,
-    ObjectiveName,
     ObjectiveParams,
     PromptFormat,
     TemplateUse,
-    TrainingParams,
 )
 from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.training.data.batches import Collator
@@ -43,16 +37,16 @@ from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
-from .conftest import Inputs, Train, Trained, read_weights, train_in
+from .conftest import read_weights, train_in
 
 
-def _scorer(model_folder: Path) -> PreTrainedModel:
+def _scorer(model_folder):
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     add_label_head(model)
     return model
 
 
-def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Path) -> None:
+def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder):
     model, marks = _scorer(model_folder), [0] * 3
     rows = [TokenizedPair(prompt, [8, 9, 10], [3], [0], marks) for prompt in ([5, 6, 7], [], [4])]
     for row in score_pairs(model, rows, size=2):
@@ -64,9 +58,7 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder: Pat
             torch.testing.assert_close(torch.tensor(score), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_reference_is_computed_once_and_read_back(
-    tmp_path: Path, inputs: Inputs, params: TrainingParams, tokenizer: PreTrainedTokenizerBase
-) -> None:
+def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer):
     table = open_tokenized_dataset(
         PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
     )
@@ -84,7 +76,7 @@ def test_reference_is_computed_once_and_read_back(
 
 
 @pytest.mark.parametrize("layout", ["padded", "fork"])
-def test_the_longest_pairs_are_scored_first(layout: Layout, model_folder: Path, rows: list[TokenizedPair]) -> None:
+def test_the_longest_pairs_are_scored_first(layout, model_folder, rows):
     """What does not fit into a card's memory ends a run in its first seconds."""
     model = _scorer(model_folder)
     pairs = []
@@ -106,7 +98,7 @@ That each loss is the right one, `test_proof.py` says."""
 @pytest.mark.parametrize(
     "objective", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES]
 )
-def test_every_objective_trains_and_lowers_its_loss(inputs: Inputs, trained: Trained, objective: ObjectiveName) -> None:
+def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
     curve, out = read_curve(folder), folder / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
@@ -121,7 +113,7 @@ def test_every_objective_trains_and_lowers_its_loss(inputs: Inputs, trained: Tra
     assert list((folder / "work" / "checkpoints").iterdir()) == []
 
 
-def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_path: Path, train: Train) -> None:
+def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_path, train):
     for use in get_args(TemplateUse):
         train(use, "target-rpo", answer="fenced", epochs=1, prompt=PromptFormat(template=use))
         assert (load_tokenizer(tmp_path / use / "out").chat_template is None) == (use != "auto")
@@ -129,7 +121,7 @@ def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_p
     assert not all(torch.equal(auto[key], plain[key]) for key in auto)
 
 
-def test_the_seed_decides_the_weights(tmp_path: Path, train: Train, trained: Trained) -> None:
+def test_the_seed_decides_the_weights(tmp_path, train, trained):
     train("again", "target-rpo", epochs=1)
     folders = [trained("target-rpo", epochs=1)[1] / "out", tmp_path / "again" / "out"]
     written = [(folder / LINEAGE).read_text() for folder in folders]
@@ -139,8 +131,8 @@ def test_the_seed_decides_the_weights(tmp_path: Path, train: Train, trained: Tra
 
 
 def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_no_fingerprint_depends_on_it(
-    tmp_path: Path, inputs: Inputs, train: Train, trained: Trained
-) -> None:
+    tmp_path, inputs, train, trained
+):
     first = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "first" / "out")
     weights = model_fingerprint(first)
     train("second", "dpo", (*inputs[:2], first), epochs=1)
@@ -156,9 +148,7 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
         read_lineage(first)
 
 
-def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
-    tmp_path: Path, inputs: Inputs, train: Train, params: TrainingParams
-) -> None:
+def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(tmp_path, inputs, train, params):
     """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
     saved = tmp_path / "bf16"
     load_model(inputs[2]).bfloat16().save_pretrained(saved)
@@ -174,10 +164,10 @@ def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(
     assert changed["auto"] > 2 * changed["bf16"]
 
 
-def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_step: int) -> None:
+def _train_and_die(folder, inputs, params, last_step):
     """Train in a copy of this process, which is killed after a step."""
 
-    def die_late(_: dict[str, float], step: int) -> None:
+    def die_late(_, step):
         if step >= last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -190,9 +180,7 @@ def _train_and_die(folder: Path, inputs: Inputs, params: TrainingParams, last_st
 
 
 @pytest.mark.parametrize("lora", [None, pytest.param({"r": 4}, marks=pytest.mark.slow)], ids=["in full", "LoRA"])
-def test_a_killed_run_resumes_and_ends_with_the_same_weights(
-    lora: dict[str, int] | None, tmp_path: Path, train: Train, trained: Trained, params: TrainingParams, inputs: Inputs
-) -> None:
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(lora, tmp_path, train, trained, params, inputs):
     settings = {"epochs": 2, "lora": lora}
     (uninterrupted, folder), killed = trained("target-rpo", **settings), tmp_path / "killed"
     _train_and_die(killed, inputs, params.model_copy(update=settings), 4)
@@ -206,13 +194,11 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def test_each_file_of_a_training_is_digested_once_and_read_once(
-    train: Train, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_file_of_a_training_is_digested_once_and_read_once(train, inputs, monkeypatch):
     opened = []
     plain = Path.open
 
-    def counting(path: Path, *arguments: Any, **options: Any) -> Any:
+    def counting(path, *arguments, **options):
         opened.append(path)
         return plain(path, *arguments, **options)
 
@@ -221,7 +207,7 @@ def test_each_file_of_a_training_is_digested_once_and_read_once(
     assert [opened.count(path) for path in inputs[:2]] == [2, 2], "a digest and a reading"
 
 
-def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path: Path, inputs: Inputs, train: Train) -> None:
+def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path, inputs, train):
     train("first", "target-rpo", epochs=1, lora={"r": 4})
     trained, base = read_weights(tmp_path / "first"), load_file(inputs[2] / "model.safetensors")
     assert trained.keys() == base.keys()
@@ -234,18 +220,14 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path: Path, inputs: In
     train("again", "target-rpo", (*inputs[:2], out), epochs=1, lora={"r": 4})
 
 
-def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
-    tmp_path: Path, train: Train, trained: Trained
-) -> None:
+def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(tmp_path, train, trained):
     train("long", "sft", epochs=41, batch_size=12)
     long, short = (read_curve(folder) for folder in (tmp_path / "long", trained("sft", epochs=1)[1]))
     assert [int(row["step"]) for row in long] == [*range(2, 42, 2), 41]
     assert [int(row["step"]) for row in short] == [1, 2, 3]
 
 
-def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(
-    tmp_path: Path, train: Train, trained: Trained
-) -> None:
+def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(tmp_path, train, trained):
     out = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "run" / "out")
     train("run", "sft", epochs=1, nll="sum")
     lineage = read_lineage(out)
@@ -260,9 +242,7 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 
 @pytest.mark.parametrize("name", ["pairs", "spans", "curve", "scratch"])
-def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(
-    name: str, inputs: Inputs, params: TrainingParams, tmp_path: Path
-) -> None:
+def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(name, inputs, params, tmp_path):
     """A killed run could not go on, and a file would be gone."""
     out = tmp_path / "out"
     places = {"pairs": inputs[0], "spans": inputs[1], "curve": tmp_path / "curve.csv", "scratch": tmp_path / "work"}
@@ -272,14 +252,12 @@ def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(
         train_objective(files, inputs[2], "dpo", params, out, **places)
 
 
-def _other_loss(chosen: torch.Tensor, rejected: torch.Tensor, beta: float) -> torch.Tensor:
+def _other_loss(chosen, rejected, beta):
     return (beta * (rejected - chosen)).exp()
 
 
-def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
-    inputs: Inputs, params: TrainingParams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def key(fingerprint: str = "model", objective: ObjectiveName = "dpo", **settings: object) -> str:
+def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, params, monkeypatch):
+    def key(fingerprint="model", objective="dpo", **settings):
         return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
 
     before, alpha = key(), ObjectiveParams(alpha=9.0)
@@ -294,13 +272,13 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(
 
 
 @pytest.fixture
-def policy(model_folder: Path) -> PreTrainedModel:
+def policy(model_folder):
     return load_model(model_folder)
 
 
 @pytest.fixture
-def key_of_reference(policy: PreTrainedModel, params: TrainingParams) -> Callable[..., str]:
-    def key(tokens: str = "tokens", fingerprint: str = "model", processes: str = "", **settings: object) -> str:
+def key_of_reference(policy, params):
+    def key(tokens="tokens", fingerprint="model", processes="", **settings):
         stated = params.model_copy(update=settings)
         return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes, stated.layout).name
 
@@ -309,20 +287,18 @@ def key_of_reference(policy: PreTrainedModel, params: TrainingParams) -> Callabl
 
 @pytest.mark.parametrize("name", ["code_digest", "training_versions"])
 def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
-    name: str, key_of_reference: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    name, key_of_reference, monkeypatch
+):
     before = key_of_reference()
     assert key_of_reference() == before
     monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")
     assert key_of_reference() != before
 
 
-def test_reference_log_probabilities_belong_to_all_that_makes_the_model(
-    policy: PreTrainedModel, key_of_reference: Callable[..., str]
-) -> None:
+def test_reference_log_probabilities_belong_to_all_that_makes_the_model(policy, key_of_reference):
     """Every setting that is not known to come later, so that a new one counts, too."""
-    lora: dict[str, object] = {"r": 4}
-    changes: list[dict[str, object]] = [
+    lora = {"r": 4}
+    changes = [
         {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
         {"micro_batch_size": 2}, {"layout": "padded"}, {"arguments": {"tf32": True}}, {"lora": lora},
         {"lora": lora, "seed": 4},
@@ -340,17 +316,13 @@ def test_reference_log_probabilities_belong_to_all_that_makes_the_model(
     assert len(set(keys)) == len(keys)
 
 
-def test_objectives_seeds_and_rates_share_one_reference(
-    key_of_reference: Callable[..., str], params: TrainingParams
-) -> None:
+def test_objectives_seeds_and_rates_share_one_reference(key_of_reference, params):
     changes = {"beta": 0.5, "epochs": 9, "seed": 9, "objectives": {}, "max_margin": 1.0}
     changes |= {"batch_size": 8, "warmup_ratio": 0.5, "validation_share": 0.5, "merge": False, "save_dtype": "float32"}
     assert len({key_of_reference(), *(key_of_reference(**{name: value}) for name, value in changes.items())}) == 1
 
 
-def test_a_model_that_is_not_there_is_said_before_anything_is_written(
-    tmp_path: Path, inputs: Inputs, train: Train
-) -> None:
+def test_a_model_that_is_not_there_is_said_before_anything_is_written(tmp_path, inputs, train):
     with pytest.raises(ModelError, match="absent"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
@@ -365,14 +337,8 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_written(
     ],
 )
 def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
-    objective: str,
-    option: dict[str, Any],
-    recorded: dict[str, Any],
-    train: Train,
-    trained: Trained,
-    params: TrainingParams,
-    tmp_path: Path,
-) -> None:
+    objective, option, recorded, train, trained, params, tmp_path
+):
     stated = {objective: params.objectives[objective].model_copy(update=option)}
     changed = train("changed", objective, epochs=1, objectives=params.objectives | stated)
     assert changed != trained(objective, epochs=1)[0]

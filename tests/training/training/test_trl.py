@@ -1,7 +1,5 @@
 """Losses that TRL has in trainers of their own; `test_focal_trainer.py` has those of its DPOTrainer."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +11,7 @@ from iterpref_core.training.objectives.losses import cautious_loss, orpo_loss, s
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.4])
-def test_simpo_is_that_of_trl_s_cpo_trainer(gamma: float) -> None:
+def test_simpo_is_that_of_trl_s_cpo_trainer(gamma):
     chosen = -torch.rand(5)
     rejected = -torch.rand(5)
     asked = SimpleNamespace(
@@ -25,7 +23,7 @@ def test_simpo_is_that_of_trl_s_cpo_trainer(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 0.4])
-def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing: float) -> None:
+def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing):
     chosen = torch.randn(50)
     rejected = torch.randn(50)
     asked = SimpleNamespace(
@@ -36,7 +34,7 @@ def test_labels_are_smoothed_as_in_trl_s_cpo_trainer(label_smoothing: float) -> 
     torch.testing.assert_close(cautious_loss(chosen, rejected, 0.7, label_smoothing), losses)
 
 
-def test_orpo_is_that_of_trl_s_orpo_trainer() -> None:
+def test_orpo_is_that_of_trl_s_orpo_trainer():
     chosen = -3 * torch.rand(50)
     rejected = -3 * torch.rand(50)
     asked = SimpleNamespace(beta=0.3, accelerator=SimpleNamespace(device="cpu"))

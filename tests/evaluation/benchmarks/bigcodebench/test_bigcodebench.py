@@ -7,17 +7,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.benchmarks.bigcodebench import suite
 from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_python
-from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import DataUnavailableError
 from tests.engines import outcomes_of
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
@@ -32,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:programs of the environment .* o
 
 
 @pytest.fixture
-def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def two_tasks(monkeypatch, tmp_path):
     """Our own tasks, and our own interpreter in place of BigCodeBench's: it has what is preloaded."""
     path = written(tmp_path / "two.jsonl", DOUBLE, WHERE)
     monkeypatch.setenv(FULL, str(path))
@@ -41,20 +38,17 @@ def two_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return path
 
 
-def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_interpreter(monkeypatch):
     """Ours has nothing of the official harness's, nor all that is preloaded."""
     monkeypatch.setattr(suite, "PRELOAD", ())
     monkeypatch.setattr(suite, "INTERCEPTION", "")
 
 
-def entry_of(folder: Path, benchmark: str = "bigcodebench-full-complete") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text())["benchmarks"][benchmark]
-    return found
+def entry_of(folder, benchmark="bigcodebench-full-complete"):
+    return json.loads((folder / "results.json").read_text())["benchmarks"][benchmark]
 
 
-def test_ground_truth_runs_and_names_the_missing_library(
-    two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_ground_truth_runs_and_names_the_missing_library(two_tasks, setting, tmp_path):
     scores = score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "out")
     assert scores.measured["bigcodebench-full-complete"].pass_at_1 == 0.5
     entry = entry_of(tmp_path / "out")
@@ -71,9 +65,7 @@ def test_ground_truth_runs_and_names_the_missing_library(
     assert entry["limits"]["cpu_s"] == 241
 
 
-def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
-    two_tasks: Path, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(two_tasks, setting, tmp_path):
     samples = [
         {"task_id": "BigCodeBench/0", "solution": "def task_func(x):\n    return math.fsum([x] * 2)"},  # no import
         {"task_id": "BigCodeBench/0", "completion": "    return x + x"},
@@ -89,9 +81,7 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(
     assert entry["errors"] == {"exception": 1, "syntax_error": 1, "wrong_answer": 1}
 
 
-def test_a_program_finds_what_the_official_harness_puts_around_it(
-    execution: ExecutionParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_finds_what_the_official_harness_puts_around_it(execution, tmp_path, monkeypatch):
     own_interpreter(monkeypatch)
     looks = """
 def task_func():
@@ -125,9 +115,7 @@ def task_func():
     assert (run.verdict, run.feedback) == ("passed", "")
 
 
-def test_without_its_environment_the_message_says_what_to_run(
-    monkeypatch: pytest.MonkeyPatch, setting: EvaluationSetting, tmp_path: Path
-) -> None:
+def test_without_its_environment_the_message_says_what_to_run(monkeypatch, setting, tmp_path):
     path = written(tmp_path / "two.jsonl", DOUBLE)
     monkeypatch.setenv(FULL, str(path))
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", str(tmp_path / "absent"))
@@ -139,7 +127,7 @@ def test_without_its_environment_the_message_says_what_to_run(
 
 
 @pytest.fixture
-def python() -> Path:
+def python():
     try:
         return find_python()
     except DataUnavailableError as error:
@@ -158,7 +146,7 @@ for code, test in json.load(sys.stdin):
 """
 
 
-def official_verdicts(python: Path, programs: list[tuple[BigCodeBenchTask, str]], folder: Path) -> list[bool]:
+def official_verdicts(python, programs, folder):
     """Whether each passes in bigcodebench's own `untrusted_check`, which protects this machine from little."""
     judged = subprocess.run(
         [python, "-c", JUDGE],
@@ -178,20 +166,20 @@ def official_verdicts(python: Path, programs: list[tuple[BigCodeBenchTask, str]]
     return [json.loads(line) == "pass" for line in judged.stdout.splitlines()]
 
 
-def our_verdicts(bench: BigCodeBench, programs: list[tuple[BigCodeBenchTask, str]]) -> list[bool]:
+def our_verdicts(bench, programs):
     candidates = (replace(program, code=code) for task, code in programs for program in bench.candidate(task, "", None))
     with bench.open_executor() as executor:
         return [run.verdict == "passed" for run in outcomes_of(executor, candidates)]
 
 
-def whole(bench: BigCodeBench, task: BigCodeBenchTask, solution: str) -> tuple[BigCodeBenchTask, str]:
+def whole(bench, task, solution):
     """A solution as both harnesses run it."""
     (program,) = bench.candidate(task, solution, None)
     return task, program.code
 
 
 @pytest.mark.timeout(4 * 3600)
-def test_both_harnesses_agree(python: Path, execution: ExecutionParams, tmp_path: Path) -> None:
+def test_both_harnesses_agree(python, execution, tmp_path):
     """On canonical solutions of tasks in a random order that is always the same, and on programs that return nothing.
 
     By default on some of which run shells, a compiler, Python scripts, or look at files' times.

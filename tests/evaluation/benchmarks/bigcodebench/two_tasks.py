@@ -1,8 +1,6 @@
 """Two tasks in the exact format of BigCodeBench's data, written for the tests."""
 
-from typing import Any
-
-DOUBLE: dict[str, Any] = {
+DOUBLE = {
     "task_id": "BigCodeBench/0",
     "complete_prompt": 'import math\n\ndef task_func(x):\n    """\n    Doubles a number.\n    """\n',
     "instruct_prompt": "Doubles a number.\nYou should write self-contained code starting with:\n"
@@ -17,7 +15,7 @@ DOUBLE: dict[str, Any] = {
     "doc_struct": "{}",
     "libs": "['math']",
 }
-WHERE: dict[str, Any] = {
+WHERE = {
     "task_id": "BigCodeBench/1",
     "complete_prompt": 'import absent_library\nimport os\n\ndef task_func(name):\n    """\n    Where it is.\n    """\n',
     "instruct_prompt": "Where it is.",

@@ -11,10 +11,9 @@ import json
 import multiprocessing
 import os
 import sys
-from typing import Any
 
 
-def judge(dataset: str, task: dict[str, Any], codes: list[str], answers: Any) -> None:
+def judge(dataset, task, codes, answers):
     """Verdicts on the programs of one task; in a process of its own, since some results take a gigabyte."""
     from evalplus.eval import PASS, untrusted_check
     from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
@@ -36,7 +35,7 @@ def judge(dataset: str, task: dict[str, Any], codes: list[str], answers: Any) ->
     answers.send(found)
 
 
-def main() -> None:
+def main():
     """Answer all lines."""
     # The processes that are forked have all that is loaded here.
     import evalplus.eval  # noqa: F401

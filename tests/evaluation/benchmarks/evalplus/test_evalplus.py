@@ -1,19 +1,12 @@
 """HumanEval(+) and MBPP(+) on slices of the real data; the whole data sets take minutes of CPU."""
 
 import json
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.benchmarks.harness import canonical_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.execution import ENGINE
 from iterpref_core.records import Sample
-from iterpref_core.records.config import Benchmark
 from tests.evaluation.evaluation import scoring
-from tests.evaluation.evaluation.conftest import EvalPlusSlice
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
 
 LIAR = """
@@ -27,21 +20,19 @@ KILL_GROUP = "import ctypes\nctypes.CDLL(None).kill(0, 9)\n"
 KILL_PARENT = "import ctypes, os\nctypes.CDLL(None).kill(os.getppid(), 9)\n"
 
 
-def score(name: Benchmark, setting: EvaluationSetting, *programs: str) -> dict[str, Any]:
+def score(name, setting, *programs):
     """The entry of programs of a benchmark's only task; without any, of its canonical solutions."""
     benchmark = open_benchmark(name, setting)
     samples = [Sample(task_id=next(iter(benchmark.tasks)), solution=program) for program in programs]
     return scoring.score(benchmark, samples or canonical_samples(benchmark), setting.cache)
 
 
-def canonical_solution(setting: EvaluationSetting) -> str:
+def canonical_solution(setting):
     benchmark = open_benchmark("humaneval", setting)
     return str(canonical_samples(benchmark)[0].solution)
 
 
-def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
+def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(evalplus_slice, setting):
     evalplus_slice("humaneval", "HumanEval/2")
     right = canonical_solution(setting)
     programs = {
@@ -66,7 +57,7 @@ def test_verdicts_by_kind_and_nothing_a_program_does_gets_out(
     assert entry["isolation"].startswith(("A:", "B:"))
 
 
-def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, tmp_path: Path) -> None:
+def test_an_answer_is_sanitized(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", "HumanEval/2")
     answer = f"Here:\n```python\n{canonical_solution(setting)}\nprint(truncate_number(3.5))\n```"
     sampler = sampler_of(RecordedModel(lambda _: answer), tmp_path, instruct=True)
@@ -78,9 +69,7 @@ def test_an_answer_is_sanitized(evalplus_slice: EvalPlusSlice, setting: Evaluati
     assert result.to_json()["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
 
 
-def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
+def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(evalplus_slice, setting):
     path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
     first, second = map(json.loads, path.read_text().splitlines())
     path.write_text("\n".join(map(json.dumps, (first, {**second, "canonical_solution": "    return 1 / 0"}))))
@@ -89,9 +78,7 @@ def test_a_task_whose_canonical_solution_ends_badly_cannot_be_judged(
     assert entry["ground_truth"]["reasons"]["HumanEval/2"].startswith("truncate_number(3.5) raised ZeroDivisionError")
 
 
-def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solutions(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solutions(evalplus_slice, setting, capsys):
     evalplus_slice("humaneval", "HumanEval/2")
     right = canonical_solution(setting)
     capsys.readouterr()
@@ -101,9 +88,7 @@ def test_the_runs_that_give_expected_results_are_the_runs_of_the_canonical_solut
     assert "humaneval+: canonical solutions: 1/1" in shown
 
 
-def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(
-    evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
+def test_a_canonical_solution_whose_result_is_not_equal_to_itself_judges_nobody(evalplus_slice, setting):
     path = evalplus_slice("humaneval", "HumanEval/0", "HumanEval/2")
     first, second = map(json.loads, path.read_text().splitlines())
     nan = {**second, "canonical_solution": "    return float('nan')"}

@@ -10,28 +10,22 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.benchmarks.harness import canonical_samples
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Sample
-from iterpref_core.records.config import Benchmark
 from tests.evaluation.evaluation import scoring
-from tests.evaluation.evaluation.conftest import VARIABLES, EvalPlusSlice
+from tests.evaluation.evaluation.conftest import VARIABLES
 
 # Some canonical solutions have invalid escapes, which the parser warns about.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
 
 BROKEN = "HumanEval/32"
 """evalplus 0.3.1 skips the count of passed tests for this task's oracle, and so fails every program."""
-Verdicts = tuple[bool, bool]
-"""Whether a program passes the base tests, and the plus tests too."""
 
 
 TASKS = int(os.environ.get("EVALPLUS_TASKS", "16"))
@@ -40,7 +34,7 @@ SLOW = {"Mbpp/255", "Mbpp/765", "Mbpp/599", "Mbpp/63"}
 """Not in the slice: seconds of CPU, or gigabytes, of expected results."""
 
 
-def task_ids(dataset: str) -> list[str]:
+def task_ids(dataset):
     """Tasks to compare: all, or some that are drawn once and for all."""
     path = Path(os.environ.get(VARIABLES[dataset], ""))
     if not path.is_file():
@@ -51,7 +45,7 @@ def task_ids(dataset: str) -> list[str]:
     return found if count >= len(found) else random.Random(0).sample(sorted(set(found) - SLOW), count)
 
 
-def add_mutants(programs: dict[str, list[str]], count: int) -> None:
+def add_mutants(programs, count):
     """Add so many mutants of the first program of random tasks."""
     chance = random.Random(0)
     made = 0
@@ -62,7 +56,7 @@ def add_mutants(programs: dict[str, list[str]], count: int) -> None:
             made += 1
 
 
-def official(dataset: str, programs: dict[str, list[str]]) -> Iterator[tuple[str, list[Verdicts]]]:
+def official(dataset, programs):
     """EvalPlus's verdicts on programs, by task."""
     command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("official_evalplus.py")), dataset]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -75,12 +69,10 @@ def official(dataset: str, programs: dict[str, list[str]]) -> Iterator[tuple[str
         process.stdin.close()
 
 
-def compare(
-    dataset: str, programs: dict[str, list[str]], setting: EvaluationSetting
-) -> list[tuple[str, str, Verdicts, Verdicts, str]]:
+def compare(dataset, programs, setting):
     """Programs on which the two differ: task, program, official verdicts, ours, and what ours says."""
     samples = [Sample(task_id=task_id, solution=code) for task_id, codes in programs.items() for code in codes]
-    names: tuple[Benchmark, Benchmark] = ("humaneval", "humaneval+") if dataset == "humaneval" else ("mbpp", "mbpp+")
+    names = ("humaneval", "humaneval+") if dataset == "humaneval" else ("mbpp", "mbpp+")
     entries = [scoring.score(open_benchmark(name, setting), samples, setting.cache) for name in names]
     different = []
     for task_id, theirs in official(dataset, programs):
@@ -94,7 +86,7 @@ def compare(
     return different
 
 
-def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdicts) -> bool:
+def passes_when_asked_again(dataset, task_id, code, ours):
     """EvalPlus's limits are of real time, so that a busy machine may fail a right program: it is asked again."""
     again = (found for _ in range(3) for _, (found,) in official(dataset, {task_id: [code]}))
     return all(ours) and any(found == ours for found in again)
@@ -102,9 +94,7 @@ def passes_when_asked_again(dataset: str, task_id: str, code: str, ours: Verdict
 
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
 @pytest.mark.parametrize("dataset", [pytest.param("humaneval", marks=pytest.mark.slow), "mbpp"])
-def test_ground_truths_and_mutants_get_the_official_verdict(
-    dataset: Literal["humaneval", "mbpp"], evalplus_slice: EvalPlusSlice, setting: EvaluationSetting
-) -> None:
+def test_ground_truths_and_mutants_get_the_official_verdict(dataset, evalplus_slice, setting):
     chosen = task_ids(dataset)
     evalplus_slice(dataset, *chosen)
     benchmark = open_benchmark(dataset, setting)

@@ -35,12 +35,12 @@ VALUES = st.one_of(SCALARS, ROWS, ROWS.map(tuple), st.lists(st.lists(st.floats(0
 
 
 @st.composite
-def results(draw: st.DrawFn) -> tuple[object, object]:
+def results(draw):
     """An expected result, and one that may be it, almost it, of another type, or another one."""
     expected = draw(VALUES)
     nearly = draw(st.sampled_from([0.0, 1e-8, 5e-7, 1e-5]))
 
-    def moved(value: object) -> object:
+    def moved(value):
         if isinstance(value, list | tuple):
             return type(value)(map(moved, value))
         return value + nearly if type(value) is float else value
@@ -49,7 +49,7 @@ def results(draw: st.DrawFn) -> tuple[object, object]:
     return expected, draw(st.one_of(st.just(actual), VALUES))
 
 
-def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
+def evalplus_takes(actual, expected, atol):
     """The comparison of `evalplus.eval.unsafe_execute` (0.3.1), line by line, but for empty lists."""
     import numpy as np
     from evalplus.eval import is_floats
@@ -72,7 +72,7 @@ def evalplus_takes(actual: object, expected: object, atol: float) -> bool:
 @given(results(), st.sampled_from([0.0, 1e-6, 1e-4]))
 @example(([[]], [False]), 0.0)
 @example(((False, False), (False, 1e-7)), 1e-6)
-def test_a_result_is_right_where_evalplus_takes_it(pair: tuple[object, object], atol: float) -> None:
+def test_a_result_is_right_where_evalplus_takes_it(pair, atol):
     expected, actual = pair
     right = evalplus_takes(actual, expected, atol)
     assert comparator_of("humaneval", "f", inputs=[[[1]]], expected=[expected], atol=atol)(0, actual) is right

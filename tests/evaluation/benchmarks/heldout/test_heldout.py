@@ -15,11 +15,11 @@ from tests.evaluation.evaluation.scoring import ask, score
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.1, "wall_s": 5, "file_mb": 4})
 
 
-def spin(seconds: float) -> str:
+def spin(seconds):
     return f"from time import process_time\ndef f():\n    while process_time() < {seconds}: pass\n    return 1\n"
 
 
-def problem(task_id: str, reference: str | None) -> Problem:
+def problem(task_id, reference):
     return Problem(
         task_id=task_id,
         prompt="?",
@@ -44,7 +44,7 @@ def heldout(tmp_path):
 
 
 def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldout, tmp_path, caplog):
-    def entry_of(seconds: float) -> dict:
+    def entry_of(seconds):
         samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.tasks.values()]
         return score(heldout, samples, tmp_path)
 

@@ -4,12 +4,10 @@ import base64
 import json
 import pickle
 import zlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting, PromptMode
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.harness import Harness
 from iterpref_core.evaluation.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
@@ -17,24 +15,14 @@ from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBenc
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import Sample
-from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
+from iterpref_core.records.config import LiveCodeBenchParams
 from iterpref_core.records.errors import DataUnavailableError, RecordError
 from tests.evaluation.evaluation import scoring
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
 
-def question(
-    name: str,
-    tests: list[tuple[str, str]],
-    *,
-    function: str | None = None,
-    difficulty: str = "easy",
-    date: str = "2023-05-20T00:00:00",
-) -> dict[str, str]:
+def question(name, tests, *, function=None, difficulty="easy", date="2023-05-20T00:00:00"):
     """A line of the published files; the first test is public, the others are private and packed."""
     kind = "functional" if function else "stdin"
     published = [{"input": given, "output": wanted, "testtype": kind} for given, wanted in tests]
@@ -68,14 +56,14 @@ PAIR = question("pair", [("1\n2", "[1, 2]"), ("3\n4", "[3, 4]")], function="pair
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(tmp_path, monkeypatch):
     path = tmp_path / "problems.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in (SUM, HALF, LARGEST, PAIR)))
     monkeypatch.setenv("LIVECODEBENCH_PATH", str(path))
     return path
 
 
-def score(setting: EvaluationSetting, programs: dict[str, list[str]]) -> dict[str, Any]:
+def score(setting, programs):
     bench = open_benchmark("livecodebench", setting)
     samples = [
         Sample(task_id=task_id, solution=code)
@@ -93,7 +81,7 @@ RIGHT = {
 }
 
 
-def test_right_programs_pass_on_both_kinds_of_tests(data: Path, setting: EvaluationSetting) -> None:
+def test_right_programs_pass_on_both_kinds_of_tests(data, setting):
     entry = score(setting, {name: [code] for name, code in RIGHT.items()})
     assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
     assert entry["limits"]["cpu_s"] == 6.0
@@ -124,7 +112,7 @@ PASSING = [
 
 
 @pytest.mark.usefixtures("data")
-def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution: ExecutionParams) -> None:
+def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution):
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
@@ -134,11 +122,11 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
-def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) -> None:
+def test_the_window_is_between_two_midnights_and_decides_the_hash(data):
     late = {**LARGEST, "question_id": "late", "contest_date": "2025-01-31T12:00:00"}
     data.write_text(data.read_text() + json.dumps(late) + "\n")
 
-    def ids(since: str | None, until: str | None) -> tuple[list[str], str]:
+    def ids(since, until):
         _, sha256, tasks = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
         return [task_id.partition("/")[2] for task_id in tasks], sha256
 
@@ -160,7 +148,7 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data: Path) ->
         ("metadata", '{"func_name": "f"}', r"its tests cannot be read \(not all tests are of the"),
     ],
 )
-def test_a_broken_line_is_named(data: Path, setting: EvaluationSetting, field: str, value: str, message: str) -> None:
+def test_a_broken_line_is_named(data, setting, field, value, message):
     data.write_text(f"{json.dumps(HALF)}\n{json.dumps({**SUM, field: value})}\n")
 
     with pytest.raises(RecordError, match=rf"problems.jsonl:2: {message}"):
@@ -204,7 +192,7 @@ OFFICIAL = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> "PreTrainedTokenizerBase":
+def tokenizer():
     from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
     return train_tokenizer(["one two"], 300)
@@ -212,9 +200,7 @@ def tokenizer() -> "PreTrainedTokenizerBase":
 
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("family", TEMPLATES)
-def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
-    family: str, tokenizer: "PreTrainedTokenizerBase"
-) -> None:
+def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(family, tokenizer):
     tokenizer.chat_template = TEMPLATES[family]
     mode = PromptMode(True, ChatTemplate(tokenizer))
     assert family_of(mode) == family
@@ -226,9 +212,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(
 
 
 @pytest.mark.usefixtures("data")
-def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_reasoning(
-    tokenizer: "PreTrainedTokenizerBase", execution: ExecutionParams
-) -> None:
+def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_reasoning(tokenizer, execution):
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     task = next(iter(bench.tasks.values()))
     answer = "<think>\n### Plan\n```python\ndraft\n```\n</think>\n```python\nprint(1)\n```\n"
@@ -242,13 +226,13 @@ def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_
 
 
 @pytest.mark.usefixtures("data")
-def test_a_base_model_is_not_asked(execution: ExecutionParams) -> None:
+def test_a_base_model_is_not_asked(execution):
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     with pytest.raises(DataUnavailableError, match="livecodebench: "):
         bench.prompt(next(iter(bench.tasks.values())), PromptMode(instruct=False))
 
 
-def test_the_program_is_what_the_last_two_fences_enclose() -> None:
+def test_the_program_is_what_the_last_two_fences_enclose():
     assert program_by_family("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
     assert program_by_family("print(1)", "LLaMa3") == ""
     assert program_by_family("```python\n### first\na\n```", "OpenAIChat") == "### first\na"

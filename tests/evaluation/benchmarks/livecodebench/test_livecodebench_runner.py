@@ -11,7 +11,6 @@ import random
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.evaluation.benchmarks.livecodebench import runner
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import calling_program, reading_program
-from iterpref_core.execution import Executor, Limits, Outcome
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.records.input_files import read_yaml
 
 
@@ -40,7 +39,7 @@ FUNCTION_PARTS = tuple(PARTS[kind] for kind in ("headers", "places", "results"))
 MAIN = "def main():\n{}\n"
 
 
-def script(reads: Part, computes: Part, prints: Part, ends: Part, shape: Part) -> tuple[str, bool]:
+def script(reads, computes, prints, ends, shape):
     """Return a program that reads and prints, and whether it passes in the runner."""
     body = "\n".join(part.code for part in (reads, computes, prints, ends) if part.code)
     if shape.code.startswith(MAIN):
@@ -52,15 +51,13 @@ def script(reads: Part, computes: Part, prints: Part, ends: Part, shape: Part) -
     return imports + shape.code.replace("{}", body), passes and (ends.passes or is_thread)
 
 
-def function(header: Part, place: Part, result: Part) -> tuple[str, bool]:
+def function(header, place, result):
     """Return a program whose function f is called, and whether it passes in the runner."""
     code = f"{result.imports}\n{header.code}\n{place.code.replace('{}', result.code)}\n"
     return code.lstrip(), header.passes and place.passes and result.passes
 
 
-def one_by_one(
-    parts: tuple[dict[str, Part], ...], make: Callable[..., tuple[str, bool]]
-) -> dict[str, tuple[str, bool]]:
+def one_by_one(parts, make):
     """Return programs of which each has one part that is not the first of its kind, by the part's name."""
     plain = [next(iter(of_one_kind.values())) for of_one_kind in parts]
     made = {"": make(*plain)}
@@ -70,49 +67,49 @@ def one_by_one(
     return made
 
 
-def composed(parts: tuple[dict[str, Part], ...]) -> st.SearchStrategy[tuple[Part, ...]]:
+def composed(parts):
     return st.tuples(*(st.sampled_from(list(of_one_kind.values())) for of_one_kind in parts))
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[Executor]:
+def executor():
     limits = Limits(cpu_s=0.4, wall_s=10, memory_mb=1024, output_kb=8192, file_mb=64)
     with Executor(limits, workers=2, preload=("numpy",)) as executor:
         yield executor
 
 
-def run(executor: Executor, code: str, stdin: str = "3\n4\n", expected: str = "7\n") -> Outcome:
+def run(executor, code, stdin="3\n4\n", expected="7\n"):
     return executor.run_one(reading_program(code, stdin, expected))
 
 
-def call(executor: Executor, code: str) -> Outcome:
+def call(executor, code):
     return executor.run_one(calling_program(code, "f", (3, 4), 7))
 
 
-def check(outcome: Outcome, passes: bool, code: str) -> None:
+def check(outcome, passes, code):
     assert outcome.verdict != "infra_error", outcome.feedback
     assert (outcome.verdict == "passed") == passes, f"{outcome.feedback}\n{code}"
 
 
-def test_each_rule_alone_decides_about_a_script_as_the_runner_does(executor: Executor) -> None:
+def test_each_rule_alone_decides_about_a_script_as_the_runner_does(executor):
     for code, passes in one_by_one(SCRIPT_PARTS, script).values():
         check(run(executor, code), passes, code)
 
 
-def test_each_rule_alone_decides_about_a_function_as_the_runner_does(executor: Executor) -> None:
+def test_each_rule_alone_decides_about_a_function_as_the_runner_does(executor):
     for code, passes in one_by_one(FUNCTION_PARTS, function).values():
         check(call(executor, code), passes, code)
 
 
 @given(composed(SCRIPT_PARTS))
-def test_a_composed_script_passes_if_all_of_its_parts_do(executor: Executor, parts: tuple[Part, ...]) -> None:
+def test_a_composed_script_passes_if_all_of_its_parts_do(executor, parts):
     code, passes = script(*parts)
     check(run(executor, code), passes, code)
 
 
 @given(composed(FUNCTION_PARTS))
 @settings(max_examples=30)
-def test_a_composed_function_passes_if_all_of_its_parts_do(executor: Executor, parts: tuple[Part, ...]) -> None:
+def test_a_composed_function_passes_if_all_of_its_parts_do(executor, parts):
     code, passes = function(*parts)
     check(call(executor, code), passes, code)
 
@@ -138,7 +135,7 @@ print(json.dumps(passed), file=sys.stderr)
 """
 
 
-def test_the_runner_itself_agrees() -> None:
+def test_the_runner_itself_agrees():
     clone = os.environ.get("LIVECODEBENCH_RUNNER")
     if not clone:
         pytest.skip("LIVECODEBENCH_RUNNER names no clone of github.com/LiveCodeBench/LiveCodeBench")
@@ -192,12 +189,12 @@ for descriptor in range(3, 1024):
         (FORGED, "tampered", ""),
     ],
 )
-def test_a_program_fails_for_the_right_reason(executor: Executor, code: str, verdict: str, feedback: str) -> None:
+def test_a_program_fails_for_the_right_reason(executor, code, verdict, feedback):
     outcome = run(executor, code)
     assert outcome.verdict == verdict, outcome.feedback
     assert feedback in outcome.feedback
 
 
-def test_long_texts_pass_in_both_directions(executor: Executor) -> None:
+def test_long_texts_pass_in_both_directions(executor):
     text = "".join(f"{number} äöü \u2028\n" for number in range(100_000))
     assert run(executor, "import sys\nprint(sys.stdin.read(), end='')", text, text).verdict == "passed"

@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import zlib
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +15,12 @@ from iterpref_core.execution.codec.canonical import decode, summarize
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
 
 
-def pack(pickled: bytes) -> str:
+def pack(pickled):
     return base64.b64encode(zlib.compress(pickled)).decode()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_packed_and_plain_tests_are_the_same(protocol: int) -> None:
+def test_packed_and_plain_tests_are_the_same(protocol):
     tests = [{"input": "ä\n\\u2028\u2028😀\x00" * 70_000, "output": "3\n", "testtype": "stdin"}]
     text = json.dumps(tests, ensure_ascii=False)
     assert decode_tests(text) == decode_tests(pack(pickle.dumps(text, protocol)))
@@ -30,14 +29,14 @@ def test_packed_and_plain_tests_are_the_same(protocol: int) -> None:
 class Harm:
     """Unpickled, it makes a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path):
         self.path = path
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self):
         return os.mkdir, (str(self.path),)
 
 
-def hostile(path: Path) -> list[bytes]:
+def hostile(path):
     harm = [pickle.dumps(Harm(path), protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
     text = pickle.dumps(json.dumps(TESTS))
     call = b"cos\nmkdir\n(S'" + str(path).encode() + b"'\ntR."
@@ -54,7 +53,7 @@ def hostile(path: Path) -> list[bytes]:
     ]
 
 
-def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path: Path) -> None:
+def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path):
     made = tmp_path / "made"
     for number, pickled in enumerate(hostile(made)):
         with pytest.raises(ValueError, match=r"neither JSON nor base64|not a list of tests"):
@@ -82,12 +81,12 @@ def test_hostile_and_broken_pickles_are_refused_and_do_nothing(tmp_path: Path) -
         ("nan 1", "nan  1", False),
     ],
 )
-def test_outputs_are_compared_by_stripped_lines_and_then_as_decimals(printed: str, expected: str, right: bool) -> None:
+def test_outputs_are_compared_by_stripped_lines_and_then_as_decimals(printed, expected, right):
     assert same_output(printed, expected) == right
     assert right_output(expected)(0, printed) == right
 
 
-def test_returned_values_are_compared_by_equality_and_a_tuple_counts_as_a_list() -> None:
+def test_returned_values_are_compared_by_equality_and_a_tuple_counts_as_a_list():
     assert right_value([1, 2])(0, (1, 2))
     assert right_value(2)(0, 2.0)
     assert not right_value([[1]])(0, [(1,)])
