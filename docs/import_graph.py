@@ -35,7 +35,6 @@ CONTRACTS = (
     "iterpref_core.storage",
     "iterpref_core.cli",
     "tasks.paths",
-    "tasks.stage_name",
 )
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
 gets another name, and the rest is messages and files (docs/decisions.md)."""

@@ -23,7 +23,6 @@ from tasks.child import die_with
 from tasks.lock import only_one
 from tasks.mlflow.logged import Measured, run_logged, write_metrics
 from tasks.paths import STATE
-from tasks.stage_name import StageName
 
 STAGES: dict[str, Callable[..., Measured]] = {
     "problems": problems.run,
@@ -61,7 +60,7 @@ def main(name: str, *arguments: str) -> int:
 
 def _run(name: str, *arguments: str) -> None:
     is_item = bool(arguments) and not arguments[0].startswith("--")
-    stage = StageName(name, arguments[0] if is_item else "")
+    stage = f"{name}@{arguments[0]}" if is_item else name
     if name not in STAGES:
         raise InputError(unknown_name("stage", name, STAGES))
     run = STAGES[name]
@@ -83,7 +82,7 @@ def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
     return own_cards(every=name == "training" and params.training.accelerate is not None)
 
 
-def _say_waiting(stage: StageName, holder: str) -> None:
+def _say_waiting(stage: str, holder: str) -> None:
     """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
     print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 

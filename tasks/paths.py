@@ -5,7 +5,6 @@ from pathlib import Path
 
 from iterpref_core.cli import state_folder
 from iterpref_core.records.config import Params, PromptFormat
-from tasks.stage_name import StageName
 
 CHECKOUT = Path(__file__).parents[1]
 """The checkout that has this code."""
@@ -65,14 +64,14 @@ def pass_at_1_path(model: str) -> Path:
     return METRICS / "evaluation" / f"{model}.pass_at_1.json"
 
 
-def metrics_path(stage: StageName) -> Path:
+def metrics_path(stage: str) -> Path:
     """Return where a stage writes its metrics.
 
     The report reads the folder of all others' metrics; its own, the headline, stand outside of it.
 
-    >>> str(metrics_path(StageName("training", "target-rpo")))
+    >>> str(metrics_path("training@target-rpo"))
     'metrics/training/target-rpo.json'
     """
-    if stage.group == "report":
+    if stage == "report":
         return HEADLINE
-    return METRICS / stage.group / f"{stage.item}.json" if stage.item else METRICS / f"{stage.group}.json"
+    return METRICS / f"{stage.replace('@', '/')}.json"

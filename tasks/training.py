@@ -6,7 +6,6 @@ from iterpref_core.records.config import Params
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.storage.processes import is_launched, start_processes
 from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
-from tasks.stage_name import StageName
 
 
 def run(params: Params, objective: str) -> TrainingResult:
@@ -17,7 +16,7 @@ def run(params: Params, objective: str) -> TrainingResult:
     """
     if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)
-        written = json.loads(metrics_path(StageName("training", objective)).read_text("utf-8"))
+        written = json.loads(metrics_path(f"training@{objective}").read_text("utf-8"))
         return TrainingResult.of_metrics(written)
     from iterpref_core.training.trainer.train_objective import train_objective
 

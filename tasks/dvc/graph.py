@@ -3,33 +3,24 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from tasks.paths import CHECKOUT, GRAPH
-from tasks.stage_name import StageName
 
 
 class Stage(NamedTuple):
     """A stage of dvc.yaml; a group with `foreach` is several stages.
 
     Attributes:
-        name: DVC's name of the stage, such as `training@dpo`.
         upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
         frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
-    name: str
     upstream: tuple[str, ...]
-    frozen: bool = False
-
-    @property
-    def group(self) -> str:
-        """The stage's name in dvc.yaml, such as `training`."""
-        return StageName.parse(self.name).group
+    frozen: bool
 
 
 def check_root() -> None:
@@ -67,22 +58,18 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     Raises:
         InputError: there is no such stage.
     """
-    from dvc.repo.reproduce import get_active_graph
+    from dvc.repo.reproduce import get_active_graph, plan_repro
 
     # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
     graph = get_active_graph(repo.index.graph)
-    stages = {name_of(stage): _describe(stage, graph) for stage in graph}
-    order = list(TopologicalSorter({name: stage.upstream for name, stage in stages.items()}).static_order())
-    wanted: set[str] = set()
-    for target in targets or order:
-        named = [name for name in order if target in (name, stages[name].group)]
+    order = plan_repro(graph)
+    wanted = set() if targets else set(order)
+    for target in targets:
+        named = [stage for stage in order if target in (name_of(stage), name_of(stage).partition("@")[0])]
         if not named:
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(order)}")
-        wanted.update(named)
-    for name in reversed(order):
-        if name in wanted:
-            wanted.update(stages[name].upstream)
-    return {name: stages[name] for name in order if name in wanted}
+            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(map(name_of, order))}")
+        wanted.update(plan_repro(graph, named))
+    return {name_of(stage): _describe(stage, graph) for stage in order if stage in wanted}
 
 
 class Survey(NamedTuple):
@@ -199,7 +186,6 @@ def name_of(stage: Any) -> str:
 
 def _describe(stage: Any, graph: Any) -> Stage:
     return Stage(
-        name=name_of(stage),
         upstream=tuple(sorted(name_of(successor) for successor in graph.successors(stage))),
         # What `dvc import` brings is frozen, too, and nobody's decision.
         frozen=stage.frozen and stage.cmd is not None,

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from tasks.dvc.graph import name_of, opened_repo
-from tasks.stage_name import StageName
 
 
 class Artifact(BaseModel, frozen=True):
@@ -46,18 +45,18 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     return {name: stage for name, stage in stages.items() if stage.outs}
 
 
-def observe_stage(name: StageName, *, outs: bool) -> LockedStage:
+def observe_stage(name: str, *, outs: bool) -> LockedStage:
     """Return a stage as it is at this moment; DVC then finds the digests already computed.
 
     Args:
-        name: its name.
+        name: DVC's name of the stage.
         outs: whether its outputs are there, too, as DVC is about to lock them.
 
     Raises:
         InputError: dvc.yaml has no such stage, or an input or output is missing.
     """
     with opened_repo(Path()) as repo:
-        stage = repo.stage.load_one(name=str(name))
+        stage = repo.stage.load_one(name=name)
         stage.save_deps()
         if outs:
             stage.save_outs()

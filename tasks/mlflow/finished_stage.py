@@ -10,7 +10,6 @@ from tasks.digest import digest_of
 from tasks.dvc.lock import LockedStage
 from tasks.dvc.reproduction import Times
 from tasks.paths import metrics_path
-from tasks.stage_name import StageName
 
 
 class FinishedStage(BaseModel):
@@ -33,11 +32,6 @@ class FinishedStage(BaseModel):
     curve: list[dict[str, str]] = []
 
     @property
-    def parts(self) -> StageName:
-        """The stage's name in two parts."""
-        return StageName.parse(self.name)
-
-    @property
     def key(self) -> str:
         """A digest that is equal for stages with equal inputs, parameters and outputs."""
         artifacts = [[item.path, item.md5] for item in (*self.locked.deps, *self.locked.outs)]
@@ -53,7 +47,7 @@ def read_stage(stage: str, locked: LockedStage, folder: Path, times: Times | Non
         folder: the checkout or worktree.
         times: when the command ran it, if it did.
     """
-    path = metrics_path(StageName.parse(stage))
+    path = metrics_path(stage)
 
     def read(path: Path) -> bytes:
         # The worktree of a sweep lacks those of stages that it did not need.

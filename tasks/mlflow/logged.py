@@ -20,7 +20,6 @@ from tasks.mlflow.finished_stage import read_stage
 from tasks.mlflow.logged_command import LoggedCommand
 from tasks.mlflow.server import log_defect
 from tasks.paths import metrics_path
-from tasks.stage_name import StageName
 
 
 class Measured(Protocol):
@@ -30,13 +29,13 @@ class Measured(Protocol):
         """Return the numbers by the names of metrics."""
 
 
-def run_logged(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
+def run_logged(stage: str, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage and write its metrics.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
 
     Args:
-        stage: its name.
+        stage: DVC's name of the stage.
         params: the parameters that it runs with.
         work: returns its record.
     """
@@ -46,14 +45,14 @@ def run_logged(stage: StageName, params: Params, work: Callable[[], Measured]) -
         _run_alone(stage, params, work)
 
 
-def write_metrics(stage: StageName, measured: Measured) -> None:
+def write_metrics(stage: str, measured: Measured) -> None:
     """Write the metrics of a stage, or of the main one of the processes in which it trains."""
     with atomic_writer(metrics_path(stage)) as file:
         json.dump(measured.metrics(), file, indent=2)
         file.write("\n")
 
 
-def _run_alone(stage: StageName, params: Params, work: Callable[[], Measured]) -> None:
+def _run_alone(stage: str, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
     entry = LoggedCommand(describe_command("dvc repro", params, observe_source()))
     started = time.time()
@@ -76,11 +75,11 @@ def _run_alone(stage: StageName, params: Params, work: Callable[[], Measured]) -
                     file=sys.stderr,
                 )
             locked = begun.model_copy(update={"outs": ended.outs})
-            entry.stages[str(stage)] = read_stage(str(stage), locked, Path(), Times(started, time.time()))
+            entry.stages[stage] = read_stage(stage, locked, Path(), Times(started, time.time()))
 
 
 @contextmanager
-def _spared(stage: StageName) -> Iterator[None]:
+def _spared(stage: str) -> Iterator[None]:
     """Turn every error in the block into a warning: an entry must not cost the work of hours."""
     try:
         yield

@@ -78,10 +78,11 @@ def _send_command(server: Server, entry: Entry, parent: str) -> None:
     """Write the run of a command: pass@1 of all models, why it failed, its status."""
     scores: list[Point] = []
     for stage in entry.stages.values():
-        if stage.parts.group == "evaluation":
+        group, _, model = stage.name.partition("@")
+        if group == "evaluation":
             for name, value in stage.metrics.items():
                 if name.endswith("/pass_at_1"):
-                    scores.append((f"{stage.parts.item}/{name}", 0, value))
+                    scores.append((f"{model}/{name}", 0, value))
     server.log(parent, entry.ended, points=scores)
     if entry.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
@@ -119,7 +120,7 @@ def _log_models(server: Server, run_id: str, stage: FinishedStage, command: Comm
         if read is None:
             continue
         server.client.log_inputs(run_id, models=[LoggedModelInput(read.model_id)])
-        if stage.parts.group == "evaluation" and stage.times is not None:
+        if stage.name.startswith("evaluation@") and stage.times is not None:
             points = list(_points(stage))
             server.log(run_id, stage.times.ended, points=points, model_id=read.model_id)
 

@@ -9,7 +9,6 @@ import pytest
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.lock import Artifact, LockedStage, observe_stage, read_lock
-from tasks.stage_name import StageName
 from tests.dvc_repository import init_dvc, reproduce
 
 STAGES = {
@@ -24,7 +23,7 @@ STAGES = {
         },
     },
 }
-SECOND = StageName("second", "a")
+SECOND = "second@a"
 OUT = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
 
 
