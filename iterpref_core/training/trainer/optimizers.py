@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -19,7 +20,8 @@ _TRIED = 10_000
 """Steps of a schedule that are tried at most, evenly spread."""
 _ROUNDING = 1e-9
 _IDLE = 0.1
-"""The share of steps without a learning rate that a schedule may have."""
+"""The share of the steps for which a schedule may stay at 0. Single steps do no harm: a cosine of several cycles is
+0 at the start of its warm-up, and once in each cycle."""
 
 _REFUSALS = (ValueError, TypeError, KeyError, ImportError, RuntimeError, AssertionError, ArithmeticError)
 """Errors by which transformers, PyTorch and bitsandbytes refuse an option."""
@@ -52,7 +54,7 @@ def check_schedule(arguments: TrainingArguments, steps: int) -> None:
 
     Raises:
         ConfigError: a package is missing; or an option is missing, unknown or refused; or a rate is no number, is
-            negative, is above `learning_rate`, or is 0 for more than a tenth of the training.
+            negative, is above `learning_rate`, or stays at 0 for more than a tenth of the training.
     """
     schedule = arguments.lr_scheduler_type.value
     where = f"{_WHERE}: optim: {arguments.optim.value}, lr_scheduler_type: {schedule}"
@@ -73,11 +75,11 @@ def check_schedule(arguments: TrainingArguments, steps: int) -> None:
         raise ConfigError(
             f"{where}: {first_line(error)}; correct the option (lr_scheduler_kwargs for one of the schedule)"
         ) from None
-    most = max(1, _IDLE * len(shares))
-    if shares.count(0) > most or not all(0 <= share <= 1 + _ROUNDING for share in shares):
+    idle = max((len(list(run)) for share, run in groupby(shares) if share == 0), default=0)
+    if idle > max(1, _IDLE * len(shares)) or not all(0 <= share <= 1 + _ROUNDING for share in shares):
         rates = [share * arguments.learning_rate for share in shares]
         raise ConfigError(
             f"{where}: over the training's {steps:,} steps the learning rate goes from {min(rates):g} to "
-            f"{max(rates):g} and is 0 in {shares.count(0):,} of them; it has to stay between 0 and "
+            f"{max(rates):g} and stays at 0 for {idle / len(shares):.0%} of them; it has to stay between 0 and "
             f"{arguments.learning_rate:g}, and not at 0; correct lr_scheduler_kwargs"
         )

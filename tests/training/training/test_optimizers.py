@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
@@ -101,6 +101,7 @@ def test_what_a_checkpoint_keeps_of_optimizer_and_schedule_is_all_that_they_need
     steps=st.integers(1, 300),
     warmup=st.floats(0, 1),
 )
+@example("cosine", 17, 0.5)  # is at 0 in two steps, one in the warm-up and one in the middle of a cycle
 def test_every_schedule_with_usual_options_fits_a_training_of_any_length(schedule, steps, warmup):
     arguments = TrainingArguments(
         "unused", learning_rate=1e-5, lr_scheduler_type=schedule, lr_scheduler_kwargs=dict(_OPTIONS[schedule]),
