@@ -27,8 +27,8 @@ from tasks.git.command import check_identity
 from tasks.git.source import Source, observe_source
 from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
 from tasks.grid import BASE, Row, check_choice, plan_rows
-from tasks.mlflow.command import describe_command
-from tasks.mlflow.logged_command import logged_command
+from tasks.mlflow.entry import begin_entry
+from tasks.mlflow.sync import logged_command
 from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 
@@ -94,7 +94,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     target = f"evaluation@{objective}"
     source = work.source.with_values(row.values)
     with (
-        logged_command(describe_command("iterpref sweep", params, source, row.label)) as entry,
+        logged_command(begin_entry("iterpref sweep", params, source, row.label)) as entry,
         worktree_of(work.snapshot, name, say, remove=True) as folder,
     ):
         if objective != BASE:
@@ -102,7 +102,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             if objective not in work.params.training.objectives:
                 write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
-        variables = share | entry.command.variables | {HOME_VARIABLE: str(home().resolve())}
+        variables = share | {HOME_VARIABLE: str(home().resolve())}
         graph = load_graph(folder, (target,))
         before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
         times: dict[str, Times] = {}

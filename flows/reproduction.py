@@ -20,9 +20,8 @@ from tasks.dvc.reproduction import Commands
 from tasks.git.source import observe_source
 from tasks.git.worktree import entered_worktree, take_snapshot
 from tasks.lock import only_run
-from tasks.mlflow.command import describe_command
-from tasks.mlflow.logged_command import LoggedCommand, logged_command
-from tasks.mlflow.sync import write_entry
+from tasks.mlflow import sync
+from tasks.mlflow.entry import Entry, begin_entry
 from tasks.profiles import write_values
 
 COMMAND = "iterpref run"
@@ -51,11 +50,11 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             display.say(line)
         if found.stale.isdisjoint(found.graph):
             display.say(f"{len(found.graph)} stages are up to date")
-            write_entry(None)
+            sync.write_entry(None)
             return folder
         with chdir(origin):  # the row is of the user's commit and changes
-            command = describe_command(COMMAND, params, observe_source().with_values(values))
-        with logged_command(command) as entry:
+            entry = begin_entry(COMMAND, params, observe_source().with_values(values))
+        with sync.logged_command(entry):
             run_stages(found, entry, jobs, display)
         return folder
 
@@ -74,7 +73,7 @@ def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
         yield folder
 
 
-def run_stages(found: Survey, entry: LoggedCommand, jobs: int, display: Terminal) -> None:
+def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> None:
     """Run the present folder's stages, each in a process of its own, and add their results to the entry."""
     graph = found.graph
     stale = set(found.stale)
@@ -87,10 +86,10 @@ def run_stages(found: Survey, entry: LoggedCommand, jobs: int, display: Terminal
         stale.add(name)
         # The global flag stands before the command: DVC knows it nowhere else.
         command = ["--wait-for-lock", "repro", "--single-item", name]
-        times = commands.run(name, command, share | entry.command.variables, say)
+        times = commands.run(name, command, share, say)
         if times:
             entry.add([name], times)
-            sender.submit(entry.write)
+            sender.submit(sync.write_entry, entry)
         return bool(times)
 
     def work(name: str, share: dict[str, str]) -> bool:

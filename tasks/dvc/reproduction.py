@@ -14,6 +14,9 @@ from typing import NamedTuple
 from iterpref_core.records.errors import InputError, IterPrefError
 from tasks import child
 
+COMMAND_VARIABLE = "ITERPREF_COMMAND"
+"""Tells a stage's process that a command of ours runs it, and logs it; absent under a bare `dvc repro`."""
+
 _STARTED = re.compile(r"Running stage '(.+)':")
 # Lines of DVC that say nothing new: a stage's command, which stands in dvc.yaml; that the lock is written; advice after
 # each stage, which does not apply, since dvc.lock changes again with the next one; and a warning of a frozen stage, at
@@ -77,7 +80,7 @@ class Commands:
                 raise CancelledError(f"{subject}: not started, because the run was cancelled")
             process = child.start(
                 [sys.executable, "-m", "dvc", *arguments],
-                inherited | {"PYTHONUNBUFFERED": "1"} | environment,
+                inherited | {"PYTHONUNBUFFERED": "1", COMMAND_VARIABLE: "iterpref"} | environment,
                 folder=folder,
             )
             self._running.add(process)

@@ -3,48 +3,124 @@
 The files stand beside the stored answers of models, so that they outlive a work pool's clone.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import csv
+import json
+import time
+from collections.abc import Iterable, Mapping
+from getpass import getuser
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
-from tasks.mlflow.command import Command
-from tasks.mlflow.finished_stage import FinishedStage
-from tasks.paths import STATE, home
+from tasks.digest import digest_of
+from tasks.dotted_keys import flatten
+from tasks.dvc.lock import LockedStage, read_lock
+from tasks.dvc.reproduction import Times
+from tasks.git.source import Source, name_run
+from tasks.paths import STATE, home, metrics_path
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Point = tuple[str, int, float]
+"""Name, step and value of a metric."""
 
 
-class Entry(BaseModel):
-    """The state of a command.
+class FinishedStage(LockedStage):
+    """A stage that is up to date.
 
     Attributes:
-        command: the command.
-        stages: the stages that are up to date, by name.
-        status: in MLflow's words.
-        error: why it failed.
-        started: seconds since the epoch.
-        ended: seconds since the epoch: now, while it runs.
+        name: DVC's name of the stage.
+        times: when the command ran it; None if its outputs were there, or DVC has brought them back.
+        points: its metrics; none if their files are not in this folder.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    command: Command
+    name: str
+    times: Times | None = None
+    points: tuple[Point, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A digest that is equal for stages with equal inputs, parameters and outputs."""
+        artifacts = [[item.path, item.md5] for item in (*self.deps, *self.outs)]
+        return digest_of([self.name, artifacts, self.params])
+
+
+def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path = Path()) -> FinishedStage:
+    """Return a stage of dvc.lock, with this folder's metrics of it.
+
+    Args:
+        name: DVC's name of the stage.
+        locked: its inputs, parameters and outputs.
+        times: when the command ran it, if it did.
+        folder: the checkout or worktree. A sweep's worktree lacks metrics of the stages that it did not need.
+    """
+    path = folder / metrics_path(name)
+    curve = path.with_suffix(".curve.csv")
+    points: list[Point] = []
+    if curve.is_file():
+        for row in csv.DictReader(curve.read_text(encoding="utf-8").splitlines()):
+            step = int(row.pop("step"))
+            points += [(column, step, float(value)) for column, value in row.items() if value]
+    if path.is_file():
+        curves = {column for column, _, _ in points}
+        metrics = json.loads(path.read_bytes())
+        points += [(metric, 0, value) for metric, value in metrics.items() if metric not in curves]
+    return FinishedStage(**dict(locked), name=name, times=times, points=tuple(points))
+
+
+class Entry(BaseModel):
+    """A command that brings stages up to date, and how far it is.
+
+    Attributes:
+        key: a digest of code and parameters. Commands with equal ones have one run, however often they are started.
+        name: name of its run.
+        params: all parameters, by dotted key.
+        tags: user and commit.
+        stages: the stages that are up to date, by name.
+        status: in MLflow's words.
+        error: why it failed.
+        started: seconds since the epoch.
+        ended: seconds since the epoch: of the last look, while it runs.
+        folder: the checkout or worktree with its report; None after its end, when the report may be another one.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants", validate_assignment=True)
+
+    key: str
+    name: ShownText
+    params: dict[str, ShownText]
+    tags: dict[str, str]
     stages: dict[str, FinishedStage] = {}
-    status: Status = "RUNNING"
+    status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
-    started: float
-    ended: float
+    started: float = Field(default_factory=time.time)
+    ended: float = Field(default_factory=time.time)
+    folder: Path | None = Field(default=None, exclude=True)
 
     @property
     def path(self) -> Path:
         """The file in which it is kept."""
-        return entries_folder() / f"{self.command.key}.json"
+        return entries_folder() / f"{self.key}.json"
+
+    def add(self, stages: Iterable[str], times: Mapping[str, Times], folder: Path = Path()) -> None:
+        """Add stages that are up to date.
+
+        Args:
+            stages: DVC's names of them.
+            times: when they were run: of those that were.
+            folder: the checkout or worktree in which they ran.
+        """
+        self.folder = folder.resolve()
+        lock = read_lock(folder)
+        for name in stages:
+            # A stage without outputs is in no lock.
+            if name in lock and (name in times or name not in self.stages):
+                self.stages[name] = read_stage(name, lock[name], times.get(name), self.folder)
 
     def keep(self) -> None:
         """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
@@ -68,18 +144,31 @@ class Entry(BaseModel):
             raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
 
 
-@contextmanager
-def told_end(tell: Callable[[Status, str], object]) -> Iterator[None]:
-    """Tell how the block has ended: with its status, and with the reason unless all went well."""
-    try:
-        yield
-    except Exception as error:
-        tell("FAILED", str(error) or type(error).__name__)
-        raise
-    except BaseException:
-        tell("KILLED", "it was told to end")
-        raise
-    tell("FINISHED", "")
+def begin_entry(command: str, params: Params, source: Source, name: str = "") -> Entry:
+    """Return the entry of a command of this process, which begins.
+
+    Args:
+        command: the command, such as `iterpref run`.
+        params: all parameters.
+        source: the code and parameters that the command starts from.
+        name: name of its run; by default the parameters that differ.
+    """
+    values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
+    return Entry(
+        key=digest_of([source.commit, source.edits, values]),
+        name=name or name_run(command, source),
+        params=values,
+        # MLflow's own tags for the source of a run.
+        tags={
+            "mlflow.user": getuser(),
+            "mlflow.source.name": command,
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": source.commit,
+            "mlflow.source.git.branch": source.branch,
+            "mlflow.source.git.dirty": source.dirty,
+        },
+        folder=Path(),
+    )
 
 
 def entries_folder() -> Path:

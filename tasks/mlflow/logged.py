@@ -6,19 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import LockedStage, observe_stage
-from tasks.dvc.reproduction import Times
+from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.git.source import observe_source
-from tasks.mlflow.command import COMMAND_VARIABLE, describe_command
-from tasks.mlflow.entry import Status, told_end
-from tasks.mlflow.finished_stage import read_stage
-from tasks.mlflow.logged_command import LoggedCommand
+from tasks.mlflow.entry import begin_entry, read_stage
 from tasks.mlflow.server import log_defect
+from tasks.mlflow.sync import logged_command
 from tasks.paths import metrics_path
 
 
@@ -54,17 +51,11 @@ def write_metrics(stage: str, measured: Measured) -> None:
 
 def _run_alone(stage: str, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
-    entry = LoggedCommand(describe_command("dvc repro", params, observe_source()))
-    started = time.time()
-
-    def write(status: Status, reason: str) -> None:
-        entry.write(status, f"{stage}: {reason}" if reason else "")
-
     # The parameters are those of the beginning, whatever params.yaml says in the end.
     begun = LockedStage()
-    with _spared(stage):
-        begun = observe_stage(stage, outs=False)
-    with told_end(write):
+    with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
+        with _spared(stage):
+            begun = observe_stage(stage, outs=False)
         write_metrics(stage, work())
         with _spared(stage):
             ended = observe_stage(stage, outs=True)
@@ -75,7 +66,7 @@ def _run_alone(stage: str, params: Params, work: Callable[[], Measured]) -> None
                     file=sys.stderr,
                 )
             locked = begun.model_copy(update={"outs": ended.outs})
-            entry.stages[stage] = read_stage(stage, locked, Path(), Times(started, time.time()))
+            entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time()))
 
 
 @contextmanager

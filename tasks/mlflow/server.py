@@ -13,6 +13,7 @@ from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.lock import Artifact
 from tasks.local_server import LOOPBACK
+from tasks.mlflow.entry import Point
 from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
@@ -25,9 +26,6 @@ _FIRST = 3
 """The first version of MLflow whose servers have models of their own, which rows need."""
 _KEY_CHARS = 250
 """MLflow's limit for a name."""
-
-Point = tuple[str, int, float]
-"""Name, step and value of a metric."""
 
 
 class TrackingError(IterPrefError):
@@ -119,10 +117,9 @@ class Server:
         """
         from mlflow.entities import Metric, Param, RunTag
 
-        model = {} if model_id is None else {"model_id": model_id}
         self.client.log_batch(
             run_id,
-            metrics=[Metric(safe_name(name), value, round(1000 * at), step, **model) for name, step, value in points],
+            metrics=[Metric(safe_name(name), value, round(1000 * at), step, model_id) for name, step, value in points],
             params=[Param(safe_name(name), str(value)) for name, value in params.items()],
             tags=[RunTag(safe_name(name), value) for name, value in tags.items()],
         )

@@ -2,8 +2,9 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -22,38 +23,55 @@ _away_until: dict[str, float] = {}
 """Address of a server that did not answer → until when, in time.monotonic(), it is left alone."""
 
 
-def write_entry(entry: Entry | None, folder: Path | None = None) -> None:
+@contextmanager
+def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
+    """Write to MLflow how the block ends, in which the command of this entry runs.
+
+    Args:
+        entry: the entry.
+        stage: the stage that is all of the command, for the message of a failure.
+    """
+    try:
+        yield entry
+    except BaseException as error:
+        entry.status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        reason = str(error) or type(error).__name__
+        entry.error = f"{stage}: {reason}" if stage else reason
+        write_entry(entry)
+        raise
+    entry.status = "FINISHED"
+    write_entry(entry)
+
+
+def write_entry(entry: Entry | None) -> None:
     """Keep an entry, and send all that is kept to MLflow. Any failure of that is a warning.
 
     Args:
         entry: the state of a command; None: only what earlier commands have left is sent.
-        folder: the checkout or worktree with its report; None: the report is not there any more.
     """
     if entry is None and not kept_entries():
         return
     try:
         entries_folder().mkdir(parents=True, exist_ok=True)
+        # While it is sent, other threads may add stages.
+        own = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
         try:
             # One process at a time writes to MLflow.
             with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
-                if entry:
-                    entry.keep()
-                _send_all(entry.path if entry else None, folder)
+                if own:
+                    own.keep()
+                _send_all(own)
         except Timeout:
-            if entry:
-                entry.keep()  # another process has been sending for minutes: a later one sends this entry
+            if own:
+                own.keep()  # another process has been sending for minutes: a later one sends this entry
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         log_defect(error)
         reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"
         _warn(f"{reason}; {_LATER}")
 
 
-def _send_all(own: Path | None, folder: Path | None) -> None:
-    """Send every entry that is kept. One that MLflow refuses stays, and does not stop the others.
-
-    Args:
-        own: the file of the present command's entry.
-        folder: the checkout or worktree with that command's report.
+def _send_all(own: Entry | None) -> None:
+    """Send every entry that is kept, among them the present command's own. One that MLflow refuses stops no other.
 
     Raises:
         TrackingError: the server cannot be used.
@@ -65,8 +83,7 @@ def _send_all(own: Path | None, folder: Path | None) -> None:
         server = Server()
         for path in kept_entries():
             try:
-                entry = Entry.read(path)
-                send(server, entry, folder if path == own else None)
+                send(server, own if own and path == own.path else Entry.read(path))
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
                 log_defect(error)

@@ -38,7 +38,7 @@ def toy(toy_checkout, tmp_path, monkeypatch):
     """A folder with a checkout of three stages, and beside it what they note and obey."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setenv("TOY", str(tmp_path))
-    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda *_: None)
+    monkeypatch.setattr("tasks.mlflow.sync.write_entry", lambda *_: None)
     for name in ("ran", "failing", "code", "killed"):
         (tmp_path / name).write_text("", encoding="utf-8")
     toy_checkout(STAGES, {"run.sh": RUN, "input": "1", ".gitignore": ".iterpref/\n"}, "toy")
@@ -80,7 +80,7 @@ def states_of_tasks():
 def test_only_what_changed_runs_on_a_card_of_its_own(toy):
     assert run_flow() == str(toy / "toy")
     lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
-    assert set(lines) == {f"{stage} 7 iterpref run" for stage in STAGES}, "stages know which command records them"
+    assert set(lines) == {f"{stage} 7 iterpref" for stage in STAGES}, "stages know that a command logs them"
     assert ran(toy)[0] == "first"
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert f"iterpref run {commit[:7]}" in run_names()
@@ -154,7 +154,7 @@ def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_
             time.sleep(0.05)
         noted.append((toy / "ran").read_text(encoding="utf-8"))
 
-    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", write_entry)
+    monkeypatch.setattr("tasks.mlflow.sync.write_entry", write_entry)
     run_verbs.run()
     assert ran(toy)[0] == "first"
     assert "left" in noted[0], "a stage does not wait until MLflow has the one before"

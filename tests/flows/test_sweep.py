@@ -12,10 +12,12 @@ import pytest
 
 from flows.display import Terminal
 from flows.points import plan_points, run_sweep
-from iterpref_core.records.config import load_params
+from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.reproduction import StageError
+from tasks.git.source import observe_source
 from tasks.grid import plan_rows
+from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
 from tests.flows.conftest import run_names
 from tests.settings import ROOT
@@ -102,7 +104,7 @@ def toy(toy_checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     LOGGED.clear()
-    monkeypatch.setattr("tasks.mlflow.logged_command.write_entry", lambda entry, *_: entry and LOGGED.append(entry))
+    monkeypatch.setattr("tasks.mlflow.sync.write_entry", LOGGED.append)
     (tmp_path / "together").write_text("1", encoding="utf-8")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
@@ -135,6 +137,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
     (toy / "together").write_text("2", encoding="utf-8")
+    keys = set()
+    for beta in (0.2, 0.6):
+        params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
+        keys.add(begin_entry("iterpref sweep", params, observe_source()).key)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.6", "--jobs", "2")
     code, out, err = iterpref("sweep", *grid, "--json")
     assert code == 0, err
@@ -144,10 +150,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     ]  # fmt: skip
     for entry in LOGGED:
         executed = {name for name, stage in entry.stages.items() if stage.times is not None}
-        assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.command.name
+        assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.name
         assert set(entry.stages) == {"shared", *executed}
-    assert len({(entry.command.source.commit, entry.command.source.edits) for entry in LOGGED}) == 1
     assert len(LOGGED) == 2
+    assert {entry.key for entry in LOGGED} == keys, "a row of the code as it was when the sweep began"
     low, high = result["rows"][1]["ci95"]
     assert 0.25 < low < 0.33
     assert 0.47 < high < 0.55, "95%: 0.4 ± 1.96 √(0.4 · 0.6 / 100) is 0.304 to 0.496"
@@ -185,7 +191,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     assert sorted(words[1] for words in notes(toy, "training")) == ["0.1", "0.1", "0.2", "0.2"], "each once"
     assert "waiting for process" in capsys.readouterr().err
     assert sorted(dvc("exp", "list", "--name-only").split()) == sorted(first.experiments)
-    assert len({entry.command.key for entry in LOGGED}) == 2, "a row each"
+    assert len({entry.key for entry in LOGGED}) == 2, "a row each"
 
 
 @pytest.mark.slow

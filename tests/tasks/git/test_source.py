@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import load_params
 from tasks.git.source import Source, name_run, observe_source
-from tasks.mlflow.command import describe_command
+from tasks.mlflow.entry import begin_entry
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_parameter_that_is_removed_is_a_change(repository):
 
 def test_the_name_says_what_is_different(repository):
     def name(command, values, given=""):
-        return describe_command(command, load_params(), observe_source().with_values(values), given).name
+        return begin_entry(command, load_params(), observe_source().with_values(values), given).name
 
     assert name("iterpref run", {}) == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
@@ -123,7 +123,7 @@ def test_a_user_without_a_name_is_a_number(repository, monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     set_up_libraries()
-    assert describe_command("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
+    assert begin_entry("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
 
 
 def test_many_changes_are_cut_and_equal_names_told_apart():

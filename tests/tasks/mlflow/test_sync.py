@@ -12,14 +12,12 @@ from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
 from iterpref_core.records.input_files import read_yaml
+from tasks.digest import digest_of
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
-from tasks.git.source import Source
 from tasks.mlflow import sync
-from tasks.mlflow.command import Command
-from tasks.mlflow.entry import Entry, entries_folder, kept_entries
-from tasks.mlflow.finished_stage import FinishedStage
+from tasks.mlflow.entry import Entry, FinishedStage, entries_folder, kept_entries, read_stage
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, write_entry
 from tests.dvc_repository import init_dvc
@@ -29,7 +27,7 @@ from tests.settings import ROOT
 
 MD5 = "0123456789abcdef0123456789abcdef"
 STARTED = 1_700_000_000.0
-CURVE = [{"step": "1", "loss": "3.0"}, {"step": "2", "loss": "2.0"}]
+TIMES = Times(started=STARTED, ended=STARTED + 8)
 PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
 MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
 TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives.sft": {"alpha": 20.0}})
@@ -52,24 +50,20 @@ def checkout(tmp_path, tmp_path_factory, monkeypatch):
     return folder
 
 
-def command(name="beta=0.3", commit="a" * 40, **params):
-    source = Source(commit=commit, branch="main", dirty="false")
-    return Command(command="iterpref run", name=name, source=source, params={"a": name, **params}, tags={})
-
-
-def finished(stage, locked=None, **values):
+def finished(stage, locked=None, metrics=None, times=TIMES, points=()):
     """A stage that took eight seconds here."""
-    times = Times(started=STARTED, ended=STARTED + 8)
-    return FinishedStage(name=stage, locked=locked or LockedStage(outs=(PAIRS,)), **{"times": times, **values})
+    points = (*points, *((name, 0, value) for name, value in (metrics or {}).items()))
+    return FinishedStage(**dict(locked or LockedStage(outs=(PAIRS,))), name=stage, times=times, points=points)
 
 
-def write(*stages, of=None, status="FINISHED", error=""):
-    """Write a command that took nine seconds."""
+def write(*stages, of="beta=0.3", params=(), status="FINISHED", error=""):
+    """Write a command."""
+    params = {"a": of, **dict(params)}
     entry = Entry(
-        command=of or command(), stages={each.name: each for each in stages}, status=status,
-        error=error, started=STARTED, ended=STARTED + 9,
+        key=digest_of(params), name=of, params=params, tags={}, stages={each.name: each for each in stages},
+        status=status, error=error, started=STARTED, folder=Path(),
     )  # fmt: skip
-    write_entry(entry, Path())
+    write_entry(entry)
 
 
 def runs(**values):
@@ -86,7 +80,10 @@ def points(run, name):
 
 
 def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
-    training = finished("training@sft", TRAINED, curve=CURVE, metrics={"loss": 2.5, "pairs": 3.0})
+    Path("metrics/training").mkdir(parents=True)
+    Path("metrics/training/sft.json").write_text('{"loss": 2.5, "pairs": 3.0}', encoding="utf-8")
+    Path("metrics/training/sft.curve.csv").write_text("step,loss,kl\n1,3.0,\n2,2.0,\n", encoding="utf-8")
+    training = read_stage("training@sft", TRAINED, TIMES)
     for _ in range(2):
         write(training)
     found = runs()
@@ -131,7 +128,7 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     assert {run.data.tags["mlflow.parentRunId"] for name, run in found.items() if name != "beta=0.3"} == {
         parent.info.run_id
     }
-    write(evaluated, finished("nanolab", times=None), of=command("second", commit="b" * 40))
+    write(evaluated, finished("nanolab", times=None), of="second")
     found = {run.info.run_name: run for run in server.client.search_runs([server.experiment_id])}
     assert found["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}, "it has the scores of what it reused"
     assert "nanolab" not in found, "what did not run here has no row"
@@ -144,15 +141,15 @@ def test_the_report_is_an_artifact_of_the_command(checkout):
 
 
 def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last():
-    write(of=command(), status="FAILED", error="training@sft: no memory")
+    write(status="FAILED", error="training@sft: no memory")
     assert runs()["beta=0.3"].data.tags["mlflow.note.content"] == "training@sft: no memory"
-    write(finished("pairs"), of=command(), status="RUNNING")
+    write(finished("pairs"), status="RUNNING")
     assert runs()["beta=0.3"].info.status == "RUNNING"
-    write(finished("pairs"), of=command())
+    write(finished("pairs"))
     found = runs()
     assert found["beta=0.3"].info.status == "FINISHED"
     assert "no memory" not in found["beta=0.3"].data.tags["mlflow.note.content"]
-    write(finished("pairs"), of=command(b="other"))
+    write(finished("pairs"), params={"b": "other"})
     server = Server()
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
 
@@ -161,7 +158,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monke
     from mlflow.exceptions import MlflowException
 
     torn = finished("validity", metrics={"killed": math.nan})
-    odd = finished("codeflow", metrics={"rate@my bench#1/x": 1.0}, curve=[{"step": "1", "a<b": "2.0"}])
+    odd = finished("codeflow", points=[("rate@my bench#1/x", 0, 1.0), ("a<b", 1, 2.0)])
     before = Server.log
 
     def log(self, run_id, at, **given):
@@ -172,7 +169,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monke
     with monkeypatch.context() as patch:
         patch.setattr(Server, "log", log)
         write(torn, odd, finished("nanolab", LockedStage(params={"model.student": "x"})))
-        write(finished("localization", metrics={"pairs": 3.0}), of=command("next"))
+        write(finished("localization", metrics={"pairs": 3.0}), of="next")
         told = capsys.readouterr().err
         assert told.count("is not in MLflow: MlflowException: Changing param values is not allowed") == 1
         found = runs()
@@ -208,7 +205,7 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     (path,) = kept_entries()
     assert "s3cret" not in path.read_text(encoding="utf-8")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    write(of=command("next"))
+    write(of="next")
     found = runs()
     assert found["problems"].data.metrics["problems"] == 9.0
     assert (found["pairs"].data.metrics["pairs"], found["beta=0.3"].info.status) == (3.0, "FINISHED")
@@ -228,7 +225,7 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
         subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with chdir(clone):
-            write(finished("problems", metrics={"problems": 9.0}), of=command(name))
+            write(finished("problems", metrics={"problems": 9.0}), of=name)
         shutil.rmtree(clone)
     server = Server()
     found = server.client.search_runs([server.experiment_id])
@@ -245,7 +242,7 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(monke
         patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
         patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
         assert check_server() == "MLflow at here cannot be used: KeyError: 'defect'"
-    write(of=command("next"))
+    write(of="next")
     assert "problems" in runs()
 
 
@@ -307,7 +304,7 @@ def write_report(folder):
     (folder / "reports").mkdir(exist_ok=True)
     (folder / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
-    write(finished("report", locked, metrics={"gain": 0.1}), of=command(folder.name))
+    write(finished("report", locked, metrics={"gain": 0.1}), of=folder.name)
 
 
 def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(checkout, tmp_path, capsys):
@@ -359,13 +356,13 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(place, checkout, mo
 def test_what_a_user_deleted_stays_deleted():
     from mlflow.entities import ViewType
 
-    write(finished("problems"), of=command("kept"))
-    write(finished("pairs"), of=command("gone"))
+    write(finished("problems"), of="kept")
+    write(finished("pairs"), of="gone")
     server, found = Server(), runs()
     for name in ("problems", "gone"):
         server.client.delete_run(found[name].info.run_id)
-    write(finished("problems"), finished("codeflow"), of=command("kept"))
-    write(finished("validity"), of=command("gone"))
+    write(finished("problems"), finished("codeflow"), of="kept")
+    write(finished("validity"), of="gone")
     assert set(runs()) == {"kept", "pairs", "codeflow"}
     assert set(runs(run_view_type=ViewType.DELETED_ONLY)) == {"problems", "gone"}
     assert kept_entries() == []
