@@ -19,8 +19,8 @@ from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.records import Record
 from iterpref_core.records.config import Benchmark, Params, load_params, with_values
 from iterpref_core.records.errors import InputError, IterPrefError
-from iterpref_core.records.results import Unavailable
-from tasks.comparison import ComparisonRow, PointScore, compare_rows
+from iterpref_core.records.results import Measured, Unavailable
+from tasks.comparison import ComparisonRow, compare_rows
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
@@ -76,7 +76,7 @@ class Sweep(NamedTuple):
     preparing: Lock
 
 
-def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say) -> PointScore:
+def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say) -> Measured:
     """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
 
     Args:
@@ -118,11 +118,11 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
         return _read_score(folder / RESULTS / objective / "results.json")
 
 
-def _read_score(results: Path) -> PointScore:
+def _read_score(results: Path) -> Measured:
     [(benchmark, result)] = load_model_results(results).benchmarks.items()
     if isinstance(result, Unavailable):
         raise InputError(f"{benchmark} is not measured: {result.reason}; choose another --benchmark")
-    return PointScore(pass_at_1=result.pass_at_1, n=result.n, passed=result.passed)
+    return result
 
 
 def run_sweep(
@@ -167,13 +167,13 @@ def run_sweep(
     points = {name: row for group in trainings.values() for name, row in group.items()}
     work = Sweep(snapshot, params, source, Commands(), Lock())
 
-    def run(name: str, share: dict[str, str]) -> PointScore:
+    def run(name: str, share: dict[str, str]) -> Measured:
         row = points[name]
         return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
 
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
     outcomes = run_graph(graph, jobs, run, work.commands.end)
-    scores: dict[str, list[PointScore]] = {}  # none of a row whose points have all failed
+    scores: dict[str, list[Measured]] = {}  # none of a row whose points have all failed
     failed = []
     experiments = []
     for label, group in trainings.items():

@@ -2,22 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iterpref_core.evaluation.statistics.paired_tests import RESAMPLES, SEED
 from iterpref_core.records import Record
-
-Matrix = NDArray[np.float64]
-
-
-class PointScore(Record):
-    """A score of one training: the share of `n` problems that are solved, and the names of the solved ones."""
-
-    pass_at_1: float
-    n: int
-    passed: tuple[str, ...]
+from iterpref_core.records.results import Measured
 
 
 class ComparisonRow(Record):
@@ -44,7 +35,7 @@ class ComparisonRow(Record):
     p_value: float | None = None
 
 
-def compare_rows(scores: Mapping[str, Sequence[PointScore]]) -> list[ComparisonRow]:
+def compare_rows(scores: Mapping[str, Sequence[Measured]]) -> list[ComparisonRow]:
     """Summarize each row, and compare it to the first one.
 
     Args:
@@ -69,7 +60,7 @@ def compare_rows(scores: Mapping[str, Sequence[PointScore]]) -> list[ComparisonR
     return rows
 
 
-def bootstrap_difference(left: Sequence[PointScore], right: Sequence[PointScore]) -> tuple[tuple[float, float], float]:
+def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) -> tuple[tuple[float, float], float]:
     """Return the 95% interval of the difference of mean pass@1, and the p-value of no difference.
 
     Both are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and seeds
@@ -78,33 +69,20 @@ def bootstrap_difference(left: Sequence[PointScore], right: Sequence[PointScore]
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
     n = left[0].n
-    tasks = list(dict.fromkeys(task for score in (*left, *right) for task in score.passed))
-    solved_left = _solved(left, tasks)
-    solved_right = _solved(right, tasks)
+    tasks = sorted({task for score in (*left, *right) for task in score.passed})
     random = np.random.default_rng(SEED)
-    differences = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        # [3, 0, 3, …]: the problems that are drawn.
-        drawn = random.integers(n, size=n)
-        differences[number] = _draw_mean(solved_left, drawn, random) - _draw_mean(solved_right, drawn, random)
+    # [2, 0, 1, …]: how often a resample has each problem. Those that nobody solved are the last, without a name.
+    drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+
+    def resample(scores: Sequence[Measured]) -> Any:
+        """Return pass@1 of each resample, over as many trainings as there are, drawn with replacement."""
+        solved = np.array([np.isin(tasks, score.passed) for score in scores])
+        shares = drawn[:, : len(tasks)] @ solved.T / n
+        trainings = random.integers(len(scores), size=shares.shape)
+        return np.take_along_axis(shares, trainings, axis=1).mean(axis=1)
+
+    differences = resample(left) - resample(right)
     low, high = np.quantile(differences, [0.025, 0.975])
     rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
     p_value = min(1.0, 2 * float(rarer))
     return (float(low), float(high)), p_value
-
-
-def _solved(scores: Sequence[PointScore], tasks: Sequence[str]) -> Matrix:
-    """Return 1 where a training solved a problem, else 0; shape (trainings, problems).
-
-    Problems that nobody solved have no name here. They are the last columns, and drawn, too.
-    """
-    matrix = np.zeros((len(scores), scores[0].n))
-    for row, score in zip(matrix, scores, strict=True):
-        row[: len(tasks)] = np.isin(tasks, score.passed)
-    return matrix
-
-
-def _draw_mean(solved: Matrix, problems: NDArray[np.int64], random: np.random.Generator) -> float:
-    """Return pass@1 on the problems that were drawn, over as many trainings as there are, drawn with replacement."""
-    trainings = random.integers(len(solved), size=len(solved))
-    return float(solved[trainings][:, problems].mean())
