@@ -16,7 +16,7 @@ from iterpref_core.records.errors import IterPrefError
 from iterpref_core.records.input_files import read_yaml
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
-from tasks.prefect.server import is_healthy, use_prefect
+from tasks.prefect.server import problem_of, use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
@@ -49,7 +49,7 @@ def prefect_session(server: str) -> Iterator[None]:
         raise
     except Exception as error:
         # In some places Prefect meets the end of its server with another library's error.
-        if not isinstance(error, HTTPError) and is_healthy(server):
+        if not isinstance(error, HTTPError) and not problem_of(server):
             raise
         raise ServerError(
             f"the Prefect server at {without_passwords(f'{server} does not answer ({error})')}; "

@@ -2,13 +2,11 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from iterpref_core.records.errors import IterPrefError
 from tasks import child
@@ -44,16 +42,14 @@ def free_port(preferred: int = 0) -> int:
 
 
 @contextmanager
-def served(
-    name: str, command: Sequence[str], settings: Mapping[str, str], is_healthy: Callable[[], bool]
-) -> Iterator[None]:
+def served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
     """Run a module of Python as a server until the block ends, with its output in a file.
 
     Args:
         name: for messages, and of the file.
         command: the module and its arguments.
         settings: variables that are added to this process's environment, or replace some.
-        is_healthy: asked again and again until the server is ready.
+        health: the address that answers once the server is ready.
 
     Raises:
         ServerError: the server did not start.
@@ -62,18 +58,14 @@ def served(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         server = child.start([sys.executable, "-m", *command], {**os.environ, **settings}, output)
+    deadline = time.monotonic() + START_TIMEOUT_S
     try:
-        _wait_healthy(name, server, is_healthy, log)
+        while not answers(health):
+            if server.poll() is not None:
+                raise ServerError(f"{name} ended while starting; its log is {log}")
+            if time.monotonic() > deadline:
+                raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
+            time.sleep(0.1)
         yield
     finally:
         child.end(server)
-
-
-def _wait_healthy(name: str, server: subprocess.Popen[bytes], is_healthy: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not is_healthy():
-        if server.poll() is not None:
-            raise ServerError(f"{name} ended while starting; its log is {log}")
-        if time.monotonic() > deadline:
-            raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
-        time.sleep(0.1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.local_server import LOOPBACK, answers, served
+from tasks.local_server import LOOPBACK, served
 from tasks.mlflow.server import artifacts_uri, is_in_checkout, tracking_uri
 
 MLFLOW_PORT = 5000
@@ -31,5 +31,5 @@ def mlflow_server(port: int) -> Iterator[str]:
     root = artifacts_uri()
     command = ["mlflow", "server", "--default-artifact-root", root, "--host", LOOPBACK, "--port", str(port)]
     address = f"http://{LOOPBACK}:{port}"
-    with served("mlflow", [*command, "--workers", "1"], settings, lambda: answers(f"{address}/health")):
+    with served("mlflow", [*command, "--workers", "1"], settings, f"{address}/health"):
         yield address

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
@@ -64,7 +63,7 @@ def prefect_server(port: int) -> Iterator[str]:
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     url = f"http://{LOOPBACK}:{port}/api"
-    with served("prefect", command, settings, lambda: is_healthy(url)):
+    with served("prefect", command, settings, url + "/health"):
         yield url
 
 
@@ -97,7 +96,7 @@ def running_prefect() -> str | None:
     address = home() / _ADDRESS
     url = address.read_text(encoding="utf-8") if address.is_file() else ""
     # An `iterpref ui` that was killed leaves its address, where another program may answer by now.
-    return url if url and not _ask_prefect(url) else None
+    return url if url and not problem_of(url) else None
 
 
 def use_prefect(url: str) -> None:
@@ -116,7 +115,7 @@ def named_prefect() -> str | None:
         InputError: the server does not answer, or refuses the key.
     """
     named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
-    if named and (problem := _ask_prefect(named)):
+    if named and (problem := problem_of(named)):
         if not named.rstrip("/").endswith("/api"):
             problem += "; the address of Prefect's interface for programs ends in /api"
         raise InputError(
@@ -149,19 +148,18 @@ def _named_in_settings() -> str | None:
         raise InputError(f"Prefect's settings cannot be read: {reason}; correct them in {names}") from None
 
 
-def is_healthy(url: str) -> bool:
-    """Return whether a Prefect server answers, with or without a key."""
-    with _client_of(url) as client:
-        return client.api_healthcheck() is None
-
-
-def _ask_prefect(url: str) -> str:
+def problem_of(url: str) -> str:
     """Return why a Prefect server cannot be used, asked with the user's key; nothing if it can be."""
     from httpx import HTTPError, InvalidURL
+    from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     try:
-        with _client_of(url) as client:
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+            get_client(sync_client=True) as client,
+        ):
             client.read_flows(limit=1)
     except PrefectHTTPStatusError as error:
         code = error.response.status_code
@@ -172,16 +170,3 @@ def _ask_prefect(url: str) -> str:
     except (InvalidURL, ValueError):  # no address, or an answer that is no JSON or of another form
         return "is no Prefect server: correct the address"
     return ""
-
-
-@contextmanager
-def _client_of(url: str) -> Iterator[Any]:
-    """Open Prefect's client of a server that may not be there, with the user's key."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
-    with (
-        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
-        get_client(sync_client=True) as client,
-    ):
-        yield client

@@ -172,9 +172,10 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
             assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
 
 
-def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked):
+def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked, monkeypatch):
     from flows.prefect_session import prefect_session
 
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     with pytest.raises(RuntimeError, match="no event loop"), prefect_session(locked):
         raise RuntimeError("no event loop")
     nobody = f"http://127.0.0.1:{free_port()}/api"
