@@ -29,7 +29,7 @@ from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_
 from tasks.grid import BASE, Row, check_choice, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
-from tasks.paths import HOME_VARIABLE, INGESTED, PARAMS, RESULTS, STATE, home
+from tasks.paths import INGESTED, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 
 
@@ -102,18 +102,17 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
             if objective not in work.params.training.objectives:
                 write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
-        variables = share | {HOME_VARIABLE: str(home().resolve())}
         graph = load_graph(folder, (target,))
         before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
         times: dict[str, Times] = {}
         if before:
             with work.preparing:
-                times |= work.commands.run(name, ("repro", *before), variables, say, folder)
-        times |= work.commands.run(name, ("repro", target), variables, say, folder)
+                times |= work.commands.run(name, ("repro", *before), share, say, folder)
+        times |= work.commands.run(name, ("repro", target), share, say, folder)
         # DVC makes an experiment by way of references that all worktrees share.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", name, target)
-            work.commands.run(name, saving, variables, lambda _: None, folder)
+            work.commands.run(name, saving, share, lambda _: None, folder)
         entry.add(graph, times, folder)
         return _read_score(folder / RESULTS / objective / "results.json")
 
@@ -160,9 +159,7 @@ def run_sweep(
     if frozen := frozen_line(load_graph()):
         display.say(frozen)
     source = observe_source()
-    snapshot = take_snapshot(Path.cwd())
-    if snapshot.left_behind:
-        display.say(snapshot.left_behind)
+    snapshot = take_snapshot(display.say)
     trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
     points = {name: row for group in trainings.values() for name, row in group.items()}
     work = Sweep(snapshot, params, source, Commands(), Lock())

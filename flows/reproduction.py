@@ -18,7 +18,7 @@ from tasks.digest import digest_of
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.source import observe_source
-from tasks.git.worktree import entered_worktree, take_snapshot
+from tasks.git.worktree import take_snapshot, worktree_of
 from tasks.lock import only_run
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, begin_entry
@@ -65,10 +65,8 @@ def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
     if not values:
         yield Path.cwd()
         return
-    snapshot = take_snapshot(Path.cwd())
-    if snapshot.left_behind:
-        display.say(snapshot.left_behind)
-    with entered_worktree(snapshot, digest_of(dict(values), 12), display.say) as folder:
+    snapshot = take_snapshot(display.say)
+    with worktree_of(snapshot, digest_of(dict(values), 12), display.say) as folder, chdir(folder):
         write_values(values)
         yield folder
 

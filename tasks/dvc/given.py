@@ -3,6 +3,7 @@
 Git does not have them, so that a second working tree has them from DVC's cache alone.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,19 @@ def check_given_files(root: Path) -> None:
                     )
 
 
-def check_out_given_files(root: Path) -> None:
-    """Bring the given files from DVC's cache, which was seen to have them, into a working tree."""
+def check_out(root: Path, *, results: bool) -> None:
+    """Bring files from DVC's cache into a working tree: the given ones, which the cache was seen to have.
+
+    Args:
+        root: the working tree.
+        results: also bring what dvc.lock names, as far as the cache has it.
+    """
+    # DVC warns of each output of a stage that has not run. In a worktree most may be such.
+    logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
     with opened_repo(root) as repo:
-        if targets := [stage.addressing for stage in _stages_with_given_files(repo)]:
-            repo.checkout(targets=targets, force=True)
+        targets = None if results else [stage.addressing for stage in _stages_with_given_files(repo)]
+        if targets != []:
+            repo.checkout(targets=targets, force=True, allow_missing=results)
 
 
 def _stages_with_given_files(repo: Any) -> Iterator[Any]:

@@ -71,9 +71,7 @@ def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
 
 
 def left_behind(names: Sequence[bytes]) -> str:
-    """Return a sentence about new files that a run does not take along; empty if there are none."""
-    if not names:
-        return ""
+    """Return a sentence about new files that a run does not take along."""
     shown = ", ".join(os.fsdecode(name) for name in names[:_SHOWN])
     more = ", …" if len(names) > _SHOWN else ""
     return f"new files that are not taken along: {len(names)} ({shown}{more}); `git add FILE` takes one along"

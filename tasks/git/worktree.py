@@ -5,12 +5,11 @@ files that the pipeline names. It shares DVC's cache and the answers of models w
 computes, nor pays for, a result of the other. The worktree of a killed run stays, so that the next one continues there.
 """
 
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +19,11 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_table import parameters_of
-from tasks.dvc.given import check_given_files, check_out_given_files
+from tasks.dvc.given import check_given_files, check_out
 from tasks.git.command import GitError, git, git_path
 from tasks.git.files import left_behind, new_files, own_index
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, LOCK, RESULTS, STATE, WORKTREES, home
+from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, RESULTS, STATE, WORKTREES, home
 
 _SUBMODULE = b"160000"
 """The mode of a repository inside of another one, as git lists it."""
@@ -38,24 +37,26 @@ class Snapshot(NamedTuple):
         prefix: path of the checkout inside the repository.
         head: the commit that is checked out.
         tree: that commit's files with the changes of tracked files, and the new files that the pipeline names.
-        left_behind: a sentence about other new files; empty if there are none.
     """
 
     origin: Path
     prefix: Path
     head: str
     tree: str
-    left_behind: str
 
 
-def take_snapshot(origin: Path) -> Snapshot:
-    """Record the files of a checkout; neither they nor git's index of them change.
+def take_snapshot(say: Callable[[str], object]) -> Snapshot:
+    """Record the files of the present folder, a checkout; neither they nor git's index of them change.
+
+    Args:
+        say: shows a line about new files that are left behind.
 
     Raises:
         GitError: git refuses to work there.
         InputError: the checkout has no commit, or a submodule, of whose files git would record nothing, or a file of
             `dvc add` that DVC does not have as it is here; or it is no repository of git and DVC.
     """
+    origin = Path.cwd()
     check_given_files(origin)
     prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
     try:
@@ -77,7 +78,9 @@ def take_snapshot(origin: Path) -> Snapshot:
                 f"{origin / os.fsdecode(name)}: a git repository of its own, whose files a worktree would lack; "
                 "move it out of the checkout, or let .gitignore name it"
             )
-    return Snapshot(origin, prefix, head, tree, left_behind(others))
+    if others:
+        say(left_behind(others))
+    return Snapshot(origin, prefix, head, tree)
 
 
 @contextmanager
@@ -90,7 +93,8 @@ def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, 
         snapshot: the files that the worktree gets; results of DVC that are there stay.
         name: of the worktree, which stays for the next run that asks for it.
         say: shows a line, such as one about another process that this one waits for.
-        remove: remove the worktree after a block that ends well, whose results are kept elsewhere.
+        remove: remove the worktree after a block that ends well, whose results are kept elsewhere. It begins without
+            earlier results then.
 
     Yields:
         The checkout inside the worktree.
@@ -104,30 +108,12 @@ def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, 
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
-        check_out_given_files(folder)
+        check_out(folder, results=not remove)
+        os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
         yield folder
         if remove:
             with list_of_worktrees(snapshot.origin):
                 git("worktree", "remove", "--force", str(top), folder=snapshot.origin)
-
-
-@contextmanager
-def entered_worktree(snapshot: Snapshot, name: str, say: Callable[[str], object]) -> Iterator[Path]:
-    """Make a worktree with a snapshot's files the present folder.
-
-    Args:
-        snapshot: the files that the worktree gets.
-        name: of the worktree, which stays for the next run that asks for it.
-        say: shows a line.
-
-    Yields:
-        The worktree.
-    """
-    with worktree_of(snapshot, name, say) as folder:
-        os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
-        with chdir(folder):
-            _check_out()
-            yield folder
 
 
 def list_of_worktrees(origin: Path) -> FileLock:
@@ -214,15 +200,3 @@ def _share(origin: Path, folder: Path) -> None:
         answers.unlink()
     if not answers.exists():
         answers.symlink_to(origin / ANSWERS)
-
-
-def _check_out() -> None:
-    """Bring the files that dvc.lock names into the present folder, as far as the cache has it."""
-    from dvc.repo import Repo
-
-    if not LOCK.is_file():
-        return
-    # DVC warns of each output of a stage that has not run. In a worktree most may be such.
-    logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
-    with Repo(".") as repo:
-        repo.checkout(force=True, allow_missing=True)

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ from iterpref_core.records.input_files import parse_yaml
 from tasks.git.worktree import (
     WORKTREES,
     add_objective,
-    entered_worktree,
     home,
     list_of_worktrees,
     take_snapshot,
@@ -68,9 +68,11 @@ def checkout(toy_checkout):
     return folder
 
 
+@contextmanager
 def entered():
     """Enter the worktree `other` of the present folder."""
-    return entered_worktree(take_snapshot(Path.cwd()), "other", print)
+    with worktree_of(take_snapshot(print), "other", print) as folder, chdir(folder):
+        yield folder
 
 
 def files(folder):
@@ -141,7 +143,7 @@ def test_nobodys_taste_reaches_a_worktree(checkout, hostile):
 
 
 def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
-    snapshot = take_snapshot(checkout)
+    snapshot = take_snapshot(print)
     Path("new.txt").write_text("later\n", encoding="utf-8")
     Path("newer.txt").write_text("later\n", encoding="utf-8")
     run("git", "commit", "--quiet", "--all", "--message", "later")
@@ -163,18 +165,19 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
 
     before = stored()
     Path(".git/info/exclude").write_text("new.txt\n", encoding="utf-8")  # which a stage reads
-    snapshot = take_snapshot(checkout)
+    said = []
+    snapshot = take_snapshot(said.append)
     assert stored() - before < 1 << 19
-    assert snapshot.left_behind == (
+    assert said == [
         "new files that are not taken along: 5 (my-model/0, my-model/1, my-model/2, …); `git add FILE` takes one along"
-    )
+    ]
     with worktree_of(snapshot, "other", print) as folder:
         assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
         assert not (folder / "my-model").exists()
     run("git", "add", "notes.txt")
     Path("my-model").rename(".iterpref/my-model")
-    snapshot = take_snapshot(checkout)
-    assert snapshot.left_behind == ""
+    snapshot = take_snapshot(said.append)
+    assert len(said) == 1
     assert "notes.txt" in run("git", "ls-tree", "--name-only", snapshot.tree)
 
 
@@ -186,7 +189,7 @@ def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout):
     run("git", "commit", "--quiet", "--message", "two folders")
     run("git", "sparse-checkout", "set", "--no-cone", "/*", "!/there")
     assert not Path("there").exists()
-    tree = take_snapshot(checkout).tree
+    tree = take_snapshot(print).tree
     assert run("git", "ls-tree", "-r", "--name-only", tree) == run("git", "ls-tree", "-r", "--name-only", "HEAD")
 
 
@@ -215,20 +218,22 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
 def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout):
     run("git", "init", "--quiet", "nobody/asks")
     run("git", "-C", "nobody/asks", "commit", "--quiet", "--allow-empty", "--message", "for it")
-    assert take_snapshot(checkout).left_behind.startswith("new files that are not taken along: 1 (nobody/asks/)")
+    said = []
+    take_snapshot(said.append)
+    assert said[0].startswith("new files that are not taken along: 1 (nobody/asks/)")
     stage = {**STAGE, "deps": ["new.txt", "vendor"]}
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "init", "--quiet", "vendor/library")
     run("git", "-C", "vendor/library", "commit", "--quiet", "--allow-empty", "--message", "library")
     before = sorted(Path(".iterpref").rglob("*"))
     with pytest.raises(InputError, match=r"vendor/library: a git repository of its own") as refused:
-        take_snapshot(checkout)
+        take_snapshot(print)
     assert "\n" not in str(refused.value)
     allowed = ("-c", "protocol.file.allow=always")
     run("git", *allowed, "submodule", "--quiet", "add", "--force", "./vendor/library", "library")
     Path(".gitignore").write_text(Path(".gitignore").read_text(encoding="utf-8") + "vendor/\n", encoding="utf-8")
     with pytest.raises(InputError, match="check out/library: a git repository"):
-        take_snapshot(checkout)
+        take_snapshot(print)
     assert sorted(Path(".iterpref").rglob("*")) == before
 
 
@@ -237,7 +242,7 @@ def test_git_says_in_its_own_words_why_it_refuses(checkout):
     for path in (checkout, checkout / ".git"):
         os.chown(path, 12345, 12345)
     with pytest.raises(InputError, match=r"dubious ownership.*safe.directory") as refused:
-        take_snapshot(checkout)
+        take_snapshot(print)
     assert "\n" not in str(refused.value)
 
 
@@ -347,7 +352,7 @@ def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout, is_l
     with entered():
         assert Path("problems/mine.jsonl").read_text(encoding="utf-8") == "mine\n"
         assert Path("base model/weights").read_bytes() == b"\0weights"
-    with worktree_of(take_snapshot(checkout), "point", print) as folder:
+    with worktree_of(take_snapshot(print), "point", print) as folder:
         assert files(folder)[b"problems/mine.jsonl"] == files(checkout)[b"problems/mine.jsonl"]
 
 
@@ -357,17 +362,17 @@ def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout):
     Path("mine.jsonl").unlink()  # DVC may have made it a link into its cache
     Path("mine.jsonl").write_text("mine and more\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.jsonl: modified.*`dvc commit mine\.jsonl\.dvc`"):
-        take_snapshot(checkout)
+        take_snapshot(print)
     shutil.rmtree(".dvc/cache")
     with pytest.raises(InputError, match=r"mine\.jsonl: not in cache.*`dvc pull mine\.jsonl\.dvc`"):
-        take_snapshot(checkout)
+        take_snapshot(print)
 
 
 def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
     before = Path("out").read_bytes()
     write_values({"training.beta": 0.7})
-    with worktree_of(take_snapshot(checkout), "point", print) as folder:
+    with worktree_of(take_snapshot(print), "point", print) as folder:
         assert (folder / "out").read_bytes() == before
 
 
@@ -393,10 +398,10 @@ def test_a_worktree_follows_the_checkout(checkout):
 def test_a_folder_without_git_or_a_commit_is_refused_by_what_to_do(checkout):
     shutil.rmtree(".git")
     with pytest.raises(InputError, match=r"`git clone` makes, or run `git init`, `git add \.` and `git commit`"):
-        take_snapshot(checkout)
+        take_snapshot(print)
     run("git", "init", "--quiet")
     with pytest.raises(InputError, match=r"run `git add \.` and `git commit`"):
-        take_snapshot(checkout)
+        take_snapshot(print)
 
 
 def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
@@ -416,7 +421,7 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
 
 def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout):
     """git removes its list of worktrees with the last of them, also while another process adds one."""
-    snapshot = take_snapshot(checkout)
+    snapshot = take_snapshot(print)
     top = checkout / WORKTREES / "a"
 
     def come_and_go():
