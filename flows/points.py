@@ -29,7 +29,7 @@ from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_
 from tasks.grid import BASE, Row, check_choice, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
-from tasks.paths import INGESTED, PARAMS, RESULTS, STATE, home
+from tasks.paths import PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
 
 
@@ -154,7 +154,7 @@ def run_sweep(
     check_identity()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values)
-    check_choice(preset, benchmark, params, INGESTED)
+    check_choice(preset, benchmark, params)
     display.say(f"{len(rows)} points, {seeds} trainings of each")
     if frozen := frozen_line(load_graph()):
         display.say(frozen)

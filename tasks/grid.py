@@ -15,7 +15,7 @@ from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_table import settings_of
 from tasks.digest import digest_of
 from tasks.dotted_keys import describe_values
-from tasks.paths import GRAPH
+from tasks.paths import GRAPH, INGESTED
 
 PRESETS = Path("config/ablations.yaml")
 BASE = "base"
@@ -141,14 +141,13 @@ def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iter
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
 
 
-def check_choice(preset: str | None, benchmark: str, params: Params, ingested: Path) -> None:
+def check_choice(preset: str | None, benchmark: str, params: Params) -> None:
     """Refuse to choose settings on problems that also measure the result, or on none.
 
     Args:
         preset: that of the sweep.
         benchmark: the one that points are scored on.
         params: of the experiment.
-        ingested: the folder of the user's own problems.
 
     Raises:
         ConfigError: a grid that chooses settings would score on another benchmark than the validation split.
@@ -161,8 +160,8 @@ def check_choice(preset: str | None, benchmark: str, params: Params, ingested: P
         )
     if benchmark != CHOSEN_ON or params.problems.validation:
         return
-    if all(problem.split != CHOSEN_ON for problem in read_ingested(ingested, set())):
+    if all(problem.split != CHOSEN_ON for problem in read_ingested(INGESTED, set())):
         raise InputError(
-            f"{ingested}: no problem of the split {CHOSEN_ON}, on which a sweep scores its points; give some of your "
+            f"{INGESTED}: no problem of the split {CHOSEN_ON}, on which a sweep scores its points; give some of your "
             f'problems "split": "{CHOSEN_ON}" (docs/tuning.md)'
         )

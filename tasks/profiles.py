@@ -34,41 +34,41 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def profile_values(name: str, profiles: Path = PROFILES) -> dict[str, Any]:
+def _profile_values(name: str) -> dict[str, Any]:
     """Return the values of a profile by dotted key, with those of the profiles that it builds on.
 
     Raises:
         ConfigError: there is no such profile, or it builds on itself.
     """
-    known = {path.stem for path in profiles.glob("*.yaml")}
+    known = {path.stem for path in PROFILES.glob("*.yaml")}
     # Such as ["own-lora", "own", "nano"]: each builds on the next, and the values of the former go first.
     chain = [name]
     values: dict[str, Any] = {}
     while True:
         if chain[-1] not in known:
-            by = f"{profiles / chain[-2]}.yaml: base: " if len(chain) > 1 else ""
+            by = f"{PROFILES / chain[-2]}.yaml: base: " if len(chain) > 1 else ""
             raise ConfigError(f"{by}{unknown_name('profile', chain[-1], sorted(known))}")
-        content = dict(read_yaml(profiles / f"{chain[-1]}.yaml", "give a profile's values"))
+        content = dict(read_yaml(PROFILES / f"{chain[-1]}.yaml", "give a profile's values"))
         base = content.pop("base", None)
         values = dict(flatten(content)) | values
         if base is None:
             return values
         if base in chain:
             raise ConfigError(
-                f"{profiles / chain[-1]}.yaml: base: {' → '.join((*chain, base))} builds on itself; name another base"
+                f"{PROFILES / chain[-1]}.yaml: base: {' → '.join((*chain, base))} builds on itself; name another base"
             )
         chain.append(base)
 
 
-def own_values(params: Path = PARAMS, profiles: Path = PROFILES) -> dict[str, Any]:
-    """Return the values of a parameters file, by dotted key, that differ from the profile that the file names.
+def _own_values() -> dict[str, Any]:
+    """Return the values of params.yaml, by dotted key, that differ from the profile that the file names.
 
     profile nano has epochs 3, the file has epochs 7 and all else as nano  →  {"training.epochs": 7}
     """
-    present = dict(flatten(read_yaml(params, "run from the repository's root")))
+    present = dict(flatten(read_yaml(PARAMS, "run from the repository's root")))
     name = str(present.get("profile"))
     try:
-        profile = profile_values(name, profiles)
+        profile = _profile_values(name)
     except ConfigError:  # a profile of one's own that is gone
         return {}
     own = {}
@@ -78,27 +78,26 @@ def own_values(params: Path = PARAMS, profiles: Path = PROFILES) -> dict[str, An
     return own
 
 
-def write_params(name: str, values: Mapping[str, Any], params: Path = PARAMS, profiles: Path = PROFILES) -> list[str]:
-    """Move a parameters file from its profile to another one, and write other values over it.
+def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Move params.yaml from its profile to another one, and write other values over it.
 
-    The values that `own_values` returns stay, unless `values` names them.
+    Values of the file that its own profile does not have stay, unless `values` names them.
 
     Args:
         name: of the profile.
         values: dotted key → value.
-        params: the file.
-        profiles: folder of the profiles.
 
     Returns:
-        The changes, one line a value.
+        The changes, and what stays, one line a value.
 
     Raises:
         ConfigError: there is no such profile or parameter, or a value is out of range; nothing is written then.
     """
-    wanted = profile_values(name, profiles)
-    for key in own_values(params, profiles):
-        wanted.pop(key, None)
-    return write_values(wanted | dict(values) | {"profile": name}, params)
+    own = _own_values()
+    wanted = {key: value for key, value in _profile_values(name).items() if key not in own}
+    changes = write_values(wanted | dict(values) | {"profile": name})
+    kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
+    return changes, kept
 
 
 def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:

@@ -24,7 +24,7 @@ def init(
     json_: JsonOption = False,
 ) -> None:
     """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
-    from tasks.profiles import own_values, write_params
+    from tasks.profiles import write_params
 
     values = parse_assignments(set_)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
@@ -32,9 +32,7 @@ def init(
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     params = load_params()
     name = profile or ("own" if model and params.model.student == "nanolab" else params.profile)
-    own = own_values()
-    changes = write_params(name, values)
-    kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
+    changes, kept = write_params(name, values)
     if json_:
         typer.echo(json.dumps({"profile": name, "changes": changes, "kept": kept}, indent=2))
         return

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import psutil
@@ -190,7 +191,8 @@ def checkout(tmp_path_factory):
     checkout = Checkout(target)
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
-    write_params("tiny", SMALLER, target / "params.yaml", target / "config/profiles")
+    with chdir(target):
+        write_params("tiny", SMALLER)
     give_known_problems(target)
     for objective in ("sft", "dpo", "rpo", "target-dpo"):
         checkout.leave_out(objective)

@@ -1,5 +1,7 @@
 """Grids of values: what a sweep trains."""
 
+from pathlib import Path
+
 import pytest
 
 from iterpref_core.records import IoTest, Problem
@@ -34,25 +36,26 @@ def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(params, mo
 
 
 @pytest.mark.parametrize("preset", ["rates", "tune"])
-def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, params, tmp_path, monkeypatch):
+def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, params, monkeypatch):
     monkeypatch.chdir(ROOT)
-    check_choice(preset, "validation", params, tmp_path)
+    check_choice(preset, "validation", params)
     for benchmark in ("heldout", "humaneval"):
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
-            check_choice(preset, benchmark, params, tmp_path)
-    check_choice("masking", "heldout", params, tmp_path)
+            check_choice(preset, benchmark, params)
+    check_choice("masking", "heldout", params)
 
 
-def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_path):
+def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("problems").mkdir()
     own = with_values(params, {"problems.validation": 0})
     problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
-    write_jsonl(
-        tmp_path / "mine.jsonl", [problem, problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})]
-    )
+    heldout = problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})
+    write_jsonl("problems/mine.jsonl", [problem, heldout])
     with pytest.raises(InputError, match="no problem of the split validation"):
-        check_choice("rates", "validation", own, tmp_path)
-    write_jsonl(tmp_path / "more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
-    check_choice("rates", "validation", own, tmp_path)
+        check_choice("rates", "validation", own)
+    write_jsonl("problems/more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
+    check_choice("rates", "validation", own)
 
 
 def test_a_sweep_without_objectives_trains_those_of_the_experiment(params, tmp_path, monkeypatch):

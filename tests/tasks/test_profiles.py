@@ -1,6 +1,7 @@
 """Profiles change values and nothing else."""
 
 import json
+import shutil
 
 import pytest
 
@@ -23,7 +24,11 @@ def _rates(name, params):
 
 
 @pytest.fixture
-def params(tmp_path):
+def params(tmp_path, monkeypatch):
+    """The file of a folder that has the profiles."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy2(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "config").symlink_to(ROOT / "config")
     copy = tmp_path / "params.yaml"
     copy.write_bytes((ROOT / "params.yaml").read_bytes())
     return copy
@@ -36,13 +41,13 @@ def comments(text):
 def test_nano_undoes_every_other_profile_and_comments_stay(params):
     original = params.read_text(encoding="utf-8")
     for name in NAMES:
-        write_params(name, {}, params, PROFILES)
+        write_params(name, {})
         found = load_params(params)
         assert found.profile == name
         if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
             assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
         assert comments(params.read_text(encoding="utf-8")) == comments(original)
-        write_params("nano", {}, params, PROFILES)
+        write_params("nano", {})
         again = read_yaml(params)
         rows = again["training"]["objectives"]
         for objective in rows.keys() - trained_objectives():
@@ -60,11 +65,11 @@ def test_only_lines_whose_values_change_are_written(params):
         "base_url: null # for openai, such as https://api.openai.com/v1; its key is OPENAI_API_KEY in the environment"
         in before
     )
-    assert write_params("nano", {}, params, PROFILES) == []
+    assert write_params("nano", {}) == ([], [])
     assert params.read_bytes() == (ROOT / "params.yaml").read_bytes()
-    changed = write_params("tiny", {"inference.base_url": "http://x/v1"}, params, PROFILES)
+    changed, _ = write_params("tiny", {"inference.base_url": "http://x/v1"})
     assert len(set(lines()) - set(before)) <= len(changed) < 30
-    write_params("nano", {"inference.base_url": None}, params, PROFILES)
+    write_params("nano", {"inference.base_url": None})
     assert lines() == before
 
 
@@ -72,7 +77,7 @@ def test_only_lines_whose_values_change_are_written(params):
     ("name", "epochs", "nll"), [("paper", 3, "sum"), ("paper-large", 3, "sum"), ("authors-code", 2, "mean")]
 )
 def test_the_recipes_of_the_paper(params, name, epochs, nll):
-    write_params(name, {"model.student": "bigcode/starcoder2-15b"}, params, PROFILES)
+    write_params(name, {"model.student": "bigcode/starcoder2-15b"})
     found = load_params(params).training
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
     lengths = (found.beta, found.warmup_ratio, found.max_prompt_length, found.max_length)
@@ -93,7 +98,7 @@ def test_every_objective_has_the_rates_that_a_profile_is_for(
     params, names, of_the_paper, of_other_losses, orpo):  # fmt: skip
     ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
     for profile in names:
-        write_params(profile, {}, params, PROFILES)
+        write_params(profile, {})
         found = load_params(params).training
         for name, row in OBJECTIVES.items():
             expected = (of_other_losses, 0.0)
@@ -132,11 +137,12 @@ def test_a_value_that_is_optional_can_be_created(params):
         ("a", {"training": {"beta": -1}}, r"training\.beta"),
     ],
 )
-def test_a_bad_profile_changes_nothing(params, tmp_path, name, content, message):
+def test_a_bad_profile_changes_nothing(params, tmp_path, monkeypatch, name, content, message):
     original = params.read_bytes()
+    monkeypatch.setattr("tasks.profiles.PROFILES", tmp_path)
     if content is not None:
         (tmp_path / f"{name}.yaml").write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "b.yaml").write_text("base: a\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
-        write_params(name, {}, params, tmp_path)
+        write_params(name, {})
     assert params.read_bytes() == original
