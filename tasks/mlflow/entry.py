@@ -33,6 +33,7 @@ class FinishedStage(LockedStage):
 
     Attributes:
         name: DVC's name of the stage.
+        params: its parameters, by dotted key.
         times: when the command ran it; None if its outputs were there, or DVC has brought them back.
         points: its metrics; none if their files are not in this folder.
     """
@@ -70,7 +71,10 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
         curves = {column for column, _, _ in points}
         metrics = json.loads(path.read_bytes())
         points += [(metric, 0, value) for metric, value in metrics.items() if metric not in curves]
-    return FinishedStage(**dict(locked), name=name, times=times, points=tuple(points))
+    params = dict(flatten(locked.params))
+    return FinishedStage(
+        name=name, deps=locked.deps, outs=locked.outs, params=params, times=times, points=tuple(points)
+    )
 
 
 class Entry(BaseModel):

@@ -30,7 +30,7 @@ STARTED = 1_700_000_000.0
 TIMES = Times(started=STARTED, ended=STARTED + 8)
 PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
 MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
-TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives.sft": {"alpha": 20.0}})
+TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives.sft.alpha": 20.0})
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,8 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     Path("metrics/training").mkdir(parents=True)
     Path("metrics/training/sft.json").write_text('{"loss": 2.5, "pairs": 3.0}', encoding="utf-8")
     Path("metrics/training/sft.curve.csv").write_text("step,loss,kl\n1,3.0,\n2,2.0,\n", encoding="utf-8")
-    training = read_stage("training@sft", TRAINED, TIMES)
+    nested = TRAINED.model_copy(update={"params": {"training.objectives.sft": {"alpha": 20.0}}})
+    training = read_stage("training@sft", nested, TIMES)
     for _ in range(2):
         write(training)
     found = runs()
