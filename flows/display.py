@@ -27,5 +27,5 @@ class Terminal:
         """
         return work(lambda line: self.say(f"{name}: {line}"))
 
-    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:
         """Show a table on the run's page; here the command prints its own."""

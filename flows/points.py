@@ -160,8 +160,9 @@ def run_sweep(
         display.say(frozen)
     source = observe_source()
     snapshot = take_snapshot(display.say)
-    trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
-    points = {name: row for group in trainings.values() for name, row in group.items()}
+    points: dict[str, Row] = {}
+    for row in rows:
+        points |= plan_points(row, preset, benchmark, seeds, params, source.state)
     work = Sweep(snapshot, params, source, Commands(), Lock())
 
     def run(name: str, share: dict[str, str]) -> Measured:
@@ -173,29 +174,24 @@ def run_sweep(
     scores: dict[str, list[Measured]] = {}  # none of a row whose points have all failed
     failed = []
     experiments = []
-    for label, group in trainings.items():
-        for name in group:
-            try:
-                score = outcomes[name].result()
-            except IterPrefError as error:
-                failed.append(error)
-                display.say(f"{label}: {error}")
-            else:
-                scores.setdefault(label, []).append(score)
-                experiments.append(name)
+    for name, row in points.items():
+        try:
+            score = outcomes[name].result()
+        except IterPrefError as error:
+            failed.append(error)
+            display.say(f"{row.label}: {error}")
+        else:
+            scores.setdefault(row.label, []).append(score)
+            experiments.append(name)
     compared = compare_rows(scores)
     table = [row.model_dump(exclude={"scores"}) for row in compared]
-    display.table("sweep", table, f"pass@1 of {benchmark}, compared to the first row")
+    display.table(table, f"pass@1 of {benchmark}, compared to the first row")
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
-        raise _summed_up(failed, len(points), result)
+        kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
+        told = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
+        raise kind(told, result)
     return result
-
-
-def _summed_up(failed: Sequence[IterPrefError], points: int, result: SweepResult) -> FailedPointsError:
-    """Return one error for those of several points, with the result of the others."""
-    kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
-    return kind(f"{len(failed)} of {points} trainings failed, the others are kept; the last: {failed[-1]}", result)
 
 
 def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, state: str) -> dict[str, Row]:

@@ -44,6 +44,6 @@ class PrefectPages(Terminal):
         state.result()
         return results[0]
 
-    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-        """Add a table to the flow run."""
-        create_table_artifact([dict(row) for row in rows], key=key, description=description)
+    def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+        """Add a sweep's table to the flow run."""
+        create_table_artifact([dict(row) for row in rows], key="sweep", description=description)

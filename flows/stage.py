@@ -69,7 +69,12 @@ def _run(name: str, *arguments: str) -> None:
         if is_main_process():
             write_metrics(stage, measured)
         return
-    with only_one(STATE / "locks" / f"{stage}.lock", lambda holder: _say_waiting(stage, holder)):
+
+    def say_waiting(holder: str) -> None:
+        """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
+        print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
+
+    with only_one(STATE / "locks" / f"{stage}.lock", say_waiting):
         params = load_params()
         with _cards_of(name, params):
             run_logged(stage, params, lambda: run(params, *arguments))
@@ -80,11 +85,6 @@ def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
     if name not in ACCELERATED:
         return nullcontext()
     return own_cards(every=name == "training" and params.training.accelerate is not None)
-
-
-def _say_waiting(stage: str, holder: str) -> None:
-    """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
-    print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

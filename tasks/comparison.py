@@ -77,12 +77,14 @@ def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) ->
     def resample(scores: Sequence[Measured]) -> Any:
         """Return pass@1 of each resample, over as many trainings as there are, drawn with replacement."""
         solved = np.array([np.isin(tasks, score.passed) for score in scores])
-        shares = drawn[:, : len(tasks)] @ solved.T / n
+        times_drawn = drawn[:, : len(tasks)]
+        shares = times_drawn @ solved.T / n
         trainings = random.integers(len(scores), size=shares.shape)
         return np.take_along_axis(shares, trainings, axis=1).mean(axis=1)
 
     differences = resample(left) - resample(right)
     low, high = np.quantile(differences, [0.025, 0.975])
-    rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
-    p_value = min(1.0, 2 * float(rarer))
+    below = float(np.mean(differences <= 0))
+    above = float(np.mean(differences >= 0))
+    p_value = min(1.0, 2 * min(below, above))
     return (float(low), float(high)), p_value

@@ -5,7 +5,7 @@ import json
 from iterpref_core.records.config import Params
 from iterpref_core.records.results import ModelResults, metric_name
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path, prompt_format
+from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
 
 
 def run(params: Params, model: str) -> ModelResults:
@@ -19,7 +19,7 @@ def run(params: Params, model: str) -> ModelResults:
         setting=EvaluationSetting(params, PROBLEMS, WORK / "evaluation"),
         out=RESULTS / model,
         answers=ANSWERS,
-        prompt=prompt_format(model, params),
+        prompt=params.model.debugger_format if model == "debugger" else params.model.student_format,
     )
     scores = {metric_name(name): result.pass_at_1 for name, result in results.measured.items()}
     with atomic_writer(pass_at_1_path(model)) as file:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from iterpref_core.cli import state_folder
-from iterpref_core.records.config import Params, PromptFormat
 
 CHECKOUT = Path(__file__).parents[1]
 """The checkout that has this code."""
@@ -52,11 +51,6 @@ def home() -> Path:
 def model_path(name: str) -> Path:
     """Return the checkpoint of a model: `base`, `debugger` or an objective."""
     return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
-
-
-def prompt_format(name: str, params: Params) -> PromptFormat:
-    """Return the form in which the model of this name reads prompts."""
-    return params.model.debugger_format if name == "debugger" else params.model.student_format
 
 
 def pass_at_1_path(model: str) -> Path:

@@ -88,7 +88,7 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
         values: dotted key → value.
 
     Returns:
-        The changes, and what stays, one line a value.
+        The changes, and the values that stay, one line a value.
 
     Raises:
         ConfigError: there is no such profile or parameter, or a value is out of range; nothing is written then.

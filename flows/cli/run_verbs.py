@@ -175,22 +175,11 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
     for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
         table.add_column(column, justify="right" if column else "left")
     for row in result.rows:
-        spread = ""
-        if row.spread is not None:
-            spread = f"{100 * row.spread:.1f}"
-        cells = [
-            row.label,
-            f"{row.pass_at_1:.1%}",
-            str(len(row.scores)),
-            spread,
-        ]
+        spread = "" if row.spread is None else f"{100 * row.spread:.1f}"
+        cells = [row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread]
         # The first row is compared to none.
         if row.difference is not None and row.ci95 is not None and row.p_value is not None:
-            cells += [
-                points(row.difference),
-                interval(row.ci95),
-                p_value(row.p_value),
-            ]
+            cells += [points(row.difference), interval(row.ci95), p_value(row.p_value)]
         table.add_row(*cells)
     Console().print(table)
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")

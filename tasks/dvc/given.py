@@ -34,7 +34,7 @@ def check_out(root: Path, *, results: bool) -> None:
 
     Args:
         root: the working tree.
-        results: also bring what dvc.lock names, as far as the cache has it.
+        results: also bring the files that dvc.lock names, as far as the cache has it.
     """
     # DVC warns of each output of a stage that has not run. In a worktree most may be such.
     logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)

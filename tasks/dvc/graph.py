@@ -69,7 +69,13 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
         if not named:
             raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(map(name_of, order))}")
         wanted.update(plan_repro(graph, named))
-    return {name_of(stage): _describe(stage, graph) for stage in order if stage in wanted}
+    found = {}
+    for stage in order:
+        if stage in wanted:
+            upstream = tuple(sorted(name_of(successor) for successor in graph.successors(stage)))
+            # What `dvc import` brings is frozen, too, and nobody's decision.
+            found[name_of(stage)] = Stage(upstream, frozen=stage.frozen and stage.cmd is not None)
+    return found
 
 
 class Survey(NamedTuple):
@@ -182,11 +188,3 @@ def name_of(stage: Any) -> str:
     if not name:
         return path
     return str(name) if path == str(GRAPH) else f"{path}:{name}"
-
-
-def _describe(stage: Any, graph: Any) -> Stage:
-    return Stage(
-        upstream=tuple(sorted(name_of(successor) for successor in graph.successors(stage))),
-        # What `dvc import` brings is frozen, too, and nobody's decision.
-        frozen=stage.frozen and stage.cmd is not None,
-    )

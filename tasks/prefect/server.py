@@ -23,7 +23,7 @@ HEARTBEAT_S = 30
 _SETTINGS_FILES = (".env", "prefect.toml", "pyproject.toml")
 """Files of the present folder that Prefect reads beside its profiles (docs.prefect.io, settings and profiles)."""
 _MAY_NAME_SERVER = re.compile(r"(?i)prefect_api_url|tool\.prefect|^\W*api\b", re.MULTILINE)
-"""Of all forms of TOML, such as `[api]`, `api.url = …` and `api = {url = …}`."""
+"""Finds an address in all forms of TOML, such as `[api]`, `api.url = …` and `api = {url = …}`."""
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 
