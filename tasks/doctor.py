@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from iterpref_core.records.backend_table import BACKENDS
@@ -131,14 +130,13 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
 
 
 def _benchmark_data(data: Published) -> Diagnosis:
-    copy = os.environ.get(data.variable)
+    from iterpref_core.problems.screening.benchmark_files import find_benchmark
+
     subject = f"data: {data.key}"
-    if not copy:
-        remedy = f"set {data.variable} to a copy of its data, or allow the download; else it is not measured"
-        return Diagnosis(subject, remedy, "absent")
-    if not Path(copy).exists():
-        return Diagnosis(subject, f"{copy}: no such file; correct {data.variable}", "missing")
-    return Diagnosis(subject, copy)
+    if os.environ.get(data.variable):
+        return _probe(subject, lambda: find_benchmark(data).files[0])
+    remedy = f"set {data.variable} to a copy of its data, or allow the download; else it is not measured"
+    return Diagnosis(subject, remedy, "absent")
 
 
 def examine_services() -> Iterator[Diagnosis]:

@@ -1,7 +1,7 @@
 """Dotted keys: nested values as one level, such as `training.objectives.sft.alpha`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -18,25 +18,16 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
-def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Return the last part of each dotted key, or the last two where the last part alone would be ambiguous.
-
-    >>> short_names(["training.seed", "codeflow.seed", "training.beta"])
-    {'training.seed': 'training.seed', 'codeflow.seed': 'codeflow.seed', 'training.beta': 'beta'}
-    """
-    last = {key: key.rpartition(".")[2] for key in keys}
-    counts = Counter(last.values())
-    names = {}
-    for key, name in last.items():
-        names[key] = name if counts[name] == 1 else ".".join(key.split(".")[-2:])
-    return names
-
-
 def describe_values(values: Mapping[str, Any]) -> list[str]:
-    """Return a word for each parameter.
+    """Return a word for each parameter: by the last part of its key, or by two where the last is ambiguous.
 
-    >>> describe_values({"training.beta": 0.3})
-    ['beta=0.3']
+    >>> describe_values({"training.beta": 0.3, "training.seed": 1, "codeflow.seed": 2})
+    ['beta=0.3', 'training.seed=1', 'codeflow.seed=2']
     """
-    names = short_names(values)
-    return [f"{names[key]}={value}" for key, value in values.items()]
+    last = {key: key.rpartition(".")[2] for key in values}
+    counts = Counter(last.values())
+    words = []
+    for key, value in values.items():
+        name = last[key] if counts[last[key]] == 1 else ".".join(key.split(".")[-2:])
+        words.append(f"{name}={value}")
+    return words

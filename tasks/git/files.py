@@ -54,8 +54,8 @@ def own_index(folder: Path) -> Iterator[dict[str, str]]:
 def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
     """Return the files that git does not track: those that the pipeline names, and all others that git does not ignore.
 
-    What stages read counts even if git ignores it, as a user's list of ignored files may have `*.jsonl`: a stage reads
-    all but what `.dvcignore` names.
+    A file that a stage reads counts even if git ignores it, as a user's list of ignored files may have `*.jsonl`: a
+    stage reads all files but those that `.dvcignore` names.
 
     Args:
         folder: the checkout.
@@ -90,7 +90,7 @@ def _with_parents(folder: Path, name: bytes) -> set[str]:
 
 
 def _places(folder: Path) -> tuple[set[str], set[str]]:
-    """Return what stages read in a checkout, with the files that describe stages and data of DVC; and what DVC makes.
+    """Return the paths that stages read, with the files that describe stages and data, and the paths that DVC makes.
 
     Args:
         folder: its absolute path.

@@ -96,10 +96,8 @@ def name_run(command: str, source: Source) -> str:
     >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
     'beta=0.3 alpha=1.0'
     """
-    if not source.changes and source.commit == UNKNOWN:
-        return command
     if not source.changes:
-        return f"{command} {source.commit[:7]}"
+        return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
     name = " ".join(describe_values(source.changes))
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 

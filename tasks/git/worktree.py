@@ -188,10 +188,9 @@ def _share(origin: Path, folder: Path) -> None:
     # DVC's own writer takes only ASCII; its reader takes any path.
     config = ConfigParser(interpolation=None)
     config.read(origin / ".dvc/config.local", encoding="utf-8")
-    config.read_dict({"cache": {"dir": f'"{cache}"'}})
     # A process of DVC looks for updates in the background. It writes the answer into .dvc/tmp, also while the worktree
     # is being removed: git then fails with "Directory not empty".
-    config.read_dict({"core": {"check_update": "false"}})
+    config.read_dict({"cache": {"dir": f'"{cache}"'}, "core": {"check_update": "false"}})
     with atomic_writer(folder / ".dvc/config.local") as file:
         config.write(file)
     (folder / STATE).mkdir(exist_ok=True)
