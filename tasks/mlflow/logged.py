@@ -14,7 +14,7 @@ from tasks.dvc.lock import LockedStage, observe_stage
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
-from tasks.mlflow.server import log_defect
+from tasks.mlflow.server import explain
 from tasks.mlflow.sync import logged_command
 from tasks.paths import metrics_path
 
@@ -75,6 +75,4 @@ def _spared(stage: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
-        log_defect(error)
-        reason = f"{type(error).__name__}: {error}"
-        print(f"warning: the entry of {stage} in MLflow will not be complete: {reason}", file=sys.stderr)
+        print(f"warning: the entry of {stage} in MLflow will not be complete: {explain(error)}", file=sys.stderr)

@@ -38,7 +38,7 @@ def send(server: Server, entry: Entry) -> None:
         return
     server.client.set_terminated(parent, entry.status, round(1000 * entry.ended))
     if entry.folder is not None and "report" in entry.stages and (entry.folder / REPORTS).is_dir():
-        server.upload(parent, entry.folder / REPORTS, REPORTS.name)
+        server.upload(parent, entry.folder / REPORTS)
 
 
 def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, parent: str) -> None:

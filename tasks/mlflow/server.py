@@ -70,9 +70,7 @@ class Server:
         except TrackingError:
             raise
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
-            log_defect(error)
-            reason = f"{type(error).__name__}: {_first_line(error)}"
-            raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {reason}") from None
+            raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {explain(error)}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
         self.no_files = _why_no_files(experiment.artifact_location) if experiment else ""
 
@@ -142,15 +140,14 @@ class Server:
             params={safe_name(name): str(value) for name, value in params.items()},
         )
 
-    def upload(self, run_id: str, folder: Path, name: str) -> None:
+    def upload(self, run_id: str, folder: Path) -> None:
         """Upload a folder to a run. If that fails, nothing else does, and `no_files` says why."""
         if self.no_files:
             return
         try:
-            self.client.log_artifacts(run_id, str(folder), name)
+            self.client.log_artifacts(run_id, str(folder), folder.name)
         except Exception as error:  # noqa: BLE001 - of a store of any kind, or its driver
-            log_defect(error)
-            self.no_files = f"{_first_line(error)}; {_SERVE}"
+            self.no_files = f"{explain(error)}; {_SERVE}"
 
     def _find_experiment(self, create: bool) -> Any | None:
         """Return the experiment. One that is there stays as it is: its description is not ours."""
@@ -199,14 +196,8 @@ def shown_uri() -> str:
     return without_passwords(tracking_uri())
 
 
-def _first_line(error: Exception) -> str:
-    # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
-    cause = (str(error) or type(error).__name__).rpartition("Caused by ")[2]
-    return without_passwords(cause.splitlines()[0][:300])
-
-
-def log_defect(error: Exception) -> None:
-    """Log an error with its traceback if it is a defect, and none of a server, disk, network or data.
+def explain(error: Exception) -> str:
+    """Return the kind and the first line of an error. A defect is logged with its traceback, too.
 
     An entry must not cost the work of hours, so the code that sends entries goes on after any error. Without this
     log, a mistake of the program would look like a server that is away.
@@ -215,6 +206,9 @@ def log_defect(error: Exception) -> None:
     expected = isinstance(error, (IterPrefError, OSError, ImportError, ValueError))
     if not expected and type(error).__module__.partition(".")[0] not in ("alembic", "mlflow", "sqlalchemy"):
         logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
+    # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
+    cause = str(error).rpartition("Caused by ")[2]
+    return without_passwords(f"{type(error).__name__}: {cause}".splitlines()[0][:300])
 
 
 def check_server() -> str:

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from tasks.addresses import without_passwords
 from tasks.mlflow.entry import Entry, entries_folder, kept_entries
 from tasks.mlflow.rows import send
-from tasks.mlflow.server import Server, TrackingError, log_defect, tracking_uri
+from tasks.mlflow.server import Server, TrackingError, explain, tracking_uri
 
 _PAUSE_S = 60.0
 """Seconds for which a server that did not answer is left alone."""
@@ -65,8 +65,7 @@ def write_entry(entry: Entry | None) -> None:
             if own:
                 own.keep()  # another process has been sending for minutes: a later one sends this entry
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
-        log_defect(error)
-        reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {explain(error)}"
         _warn(f"{reason}; {_LATER}")
 
 
@@ -86,8 +85,7 @@ def _send_all(own: Entry | None) -> None:
                 send(server, own if own and path == own.path else Entry.read(path))
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
-                log_defect(error)
-                _warn(f"{path} is not in MLflow: {type(error).__name__}: {str(error).splitlines()[0][:500]}; {_LATER}")
+                _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
             else:
                 path.unlink()
     except TrackingError:

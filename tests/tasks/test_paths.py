@@ -32,7 +32,7 @@ def test_records_stand_in_the_checkout_however_its_path_is_spelled(tmp_path, mon
     run_id = server.open_run("key", "run", 0, {}).info.run_id
     Path("reports").mkdir()
     Path("reports/index.html").touch()
-    server.upload(run_id, Path("reports"), "reports")
+    server.upload(run_id, Path("reports"))
     assert server.no_files == ""
     assert {path.name for path in Path().iterdir()} == {"mlflow.db", "mlartifacts", "reports"}
     assert len(list(Path("mlartifacts").rglob("index.html"))) == 1
