@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from graphlib import TopologicalSorter
-from queue import SimpleQueue
 from typing import TypeVar
 
 from iterpref_core.storage.cores import usable_cores
@@ -39,28 +38,26 @@ def run_graph(
     graph.prepare()
     chosen = _THREADS in os.environ
     depth = _depths(upstream)
-    ended: SimpleQueue[str] = SimpleQueue()
     futures: dict[str, Future[R]] = {}
+    running: dict[Future[R], str] = {}
     ready: list[str] = []
-    running = 0
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while True:
                 ready = sorted([*ready, *graph.get_ready()], key=lambda name: -depth[name])
                 # With 8 cores and 2 jobs: two tasks that can start now get 4 cores each, a single one gets 8.
-                company = min(jobs, running + len(ready))
-                while ready and running < jobs:
+                company = min(jobs, len(running) + len(ready))
+                while ready and len(running) < jobs:
                     name = ready.pop(0)
                     share = {} if chosen else {_THREADS: str(max(1, usable_cores() // company))}
                     futures[name] = pool.submit(copy_context().run, work, name, share)
-                    futures[name].add_done_callback(lambda _, name=name: ended.put(name))  # type: ignore[misc]
-                    running += 1
+                    running[futures[name]] = name
                 if not running:
                     return futures
-                last = ended.get()
-                running -= 1
-                if futures[last].exception() is None:
-                    graph.done(last)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    if future.exception() is None:
+                        graph.done(name)
         except BaseException:
             cancel()
             raise

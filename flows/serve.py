@@ -39,18 +39,16 @@ def serve_pages() -> None:
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {without_passwords(mlflow)}")
         print("Ctrl-C stops both.", flush=True)
-        _serve_flows()
-
-
-def _serve_flows() -> None:
-    """Serve both flows until interrupted; one run at a time, because a checkout holds one."""
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve())
-    print("stopping", flush=True)
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_serve())
+        print("stopping", flush=True)
 
 
 async def _serve() -> None:
-    """Serve both flows until the interrupt. An exception in the middle of Prefect's tasks would show its traceback."""
+    """Serve both flows until the interrupt; one run at a time, because a checkout holds one.
+
+    An exception in the middle of Prefect's tasks would show its traceback.
+    """
     import psutil
     from prefect import aserve
     from prefect.runner import Runner

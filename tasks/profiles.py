@@ -34,30 +34,27 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def _profile_values(name: str) -> dict[str, Any]:
+def _profile_values(name: str, builders: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the values of a profile by dotted key, with those of the profiles that it builds on.
+
+    Args:
+        name: of the profile.
+        builders: the profiles that build on this one, such as `own-lora` and `own` on `nano`.
 
     Raises:
         ConfigError: there is no such profile, or it builds on itself.
     """
-    known = {path.stem for path in PROFILES.glob("*.yaml")}
-    # Such as ["own-lora", "own", "nano"]: each builds on the next, and the values of the former go first.
-    chain = [name]
-    values: dict[str, Any] = {}
-    while True:
-        if chain[-1] not in known:
-            by = f"{PROFILES / chain[-2]}.yaml: base: " if len(chain) > 1 else ""
-            raise ConfigError(f"{by}{unknown_name('profile', chain[-1], sorted(known))}")
-        content = dict(read_yaml(PROFILES / f"{chain[-1]}.yaml", "give a profile's values"))
-        base = content.pop("base", None)
-        values = dict(flatten(content)) | values
-        if base is None:
-            return values
-        if base in chain:
-            raise ConfigError(
-                f"{PROFILES / chain[-1]}.yaml: base: {' → '.join((*chain, base))} builds on itself; name another base"
-            )
-        chain.append(base)
+    named_by = f"{PROFILES / builders[-1]}.yaml: base: " if builders else ""
+    known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"{named_by}{unknown_name('profile', name, known)}")
+    chain = (*builders, name)
+    if name in builders:
+        raise ConfigError(f"{named_by}{' → '.join(chain)} builds on itself; name another base")
+    content = dict(read_yaml(PROFILES / f"{name}.yaml", "give a profile's values"))
+    base = content.pop("base", None)
+    inherited = {} if base is None else _profile_values(base, chain)
+    return inherited | dict(flatten(content))
 
 
 def _own_values() -> dict[str, Any]:

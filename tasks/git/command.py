@@ -25,9 +25,7 @@ class GitError(InputError):
     """An error of git, in git's own words."""
 
 
-def git(
-    *arguments: str, folder: Path = Path(), variables: Mapping[str, str] | None = None, stdin: bytes = b""
-) -> bytes:
+def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] = {}, stdin: bytes = b"") -> bytes:
     """Run a git command and return its output: bytes, because a file's name need not be UTF-8.
 
     Args:
@@ -42,12 +40,11 @@ def git(
     command = ["git"]
     for setting in _SETTINGS:
         command += ["-c", setting]
-    environment = os.environ | dict(variables or {})
     try:
         done = subprocess.run(
             [*command, *arguments],
             cwd=folder,
-            env=environment,
+            env={**os.environ, **variables},
             input=stdin,
             capture_output=True,
             check=False,

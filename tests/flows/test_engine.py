@@ -57,15 +57,10 @@ def test_a_number_of_threads_that_the_user_has_set_stays(monkeypatch):
 def test_an_interrupt_ends_what_runs(monkeypatch):
     ended = threading.Event()
 
-    class Interrupted:
-        """A queue in which the wait for the end of a task is interrupted."""
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
 
-        put = None
-
-        def get(self):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("flows.engine.SimpleQueue", Interrupted)
+    monkeypatch.setattr("flows.engine.wait", interrupted)
 
     def work(_name, _share):
         return ended.wait(30)
