@@ -7,7 +7,6 @@ cache.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +76,25 @@ def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> Non
     stale = set(found.stale)
     commands = Commands()
 
-    def reproduce(name: str, share: dict[str, str], say: Say) -> bool:
-        # A stage after one that was stale may be stale by now. Any other spares the start of DVC, most of a second.
-        if name not in stale and stale.isdisjoint(graph[name].upstream):
-            return False
-        stale.add(name)
-        # The global flag stands before the command: DVC knows it nowhere else.
-        command = ["--wait-for-lock", "repro", "--single-item", name]
-        times = commands.run(name, command, share, say)
-        if times:
-            entry.add([name], times)
-            sender.submit(sync.write_entry, entry)
-        return bool(times)
-
     def work(name: str, share: dict[str, str]) -> bool:
-        return display.show(name, graph[name].upstream, partial(reproduce, name, share))
+        def reproduce(say: Say) -> bool:
+            # A stage after one that was stale may be stale by now. Any other spares the start of DVC, most of a second.
+            if name not in stale and stale.isdisjoint(graph[name].upstream):
+                return False
+            stale.add(name)
+            # The global flag stands before the command: DVC knows it nowhere else.
+            command = ["--wait-for-lock", "repro", "--single-item", name]
+            times = commands.run(name, command, share, say)
+            if times:
+                entry.add([name], times)
+                sender.submit(sync.write_entry, entry)
+            return bool(times)
+
+        return display.show(name, graph[name].upstream, reproduce)
 
     # To import MLflow and to make its tables takes seconds: the stages that come next do not wait for that.
     with ThreadPoolExecutor(1) as sender:
         futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
-    entry.add((name for name, future in futures.items() if future.exception() is None), {})
+    entry.add((name for name, future in futures.items() if future.exception() is None))
     for future in futures.values():
         future.result()

@@ -32,11 +32,6 @@ class Diagnosis(NamedTuple):
     detail: str
     status: Status = "ok"
 
-    @property
-    def mark(self) -> str:
-        """The sign in the table."""
-        return {"ok": "✓", "absent": "–", "missing": "✗"}[self.status]
-
 
 def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing") -> Diagnosis:
     """Return the finding of a look at the machine, or the error that it raised, whose message has the remedy."""

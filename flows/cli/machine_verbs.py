@@ -9,6 +9,9 @@ import typer
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments, read_params
 from iterpref_core.records.config import load_params
 
+_MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
+"""The signs in the doctor's table."""
+
 
 def init(
     profile: Annotated[
@@ -54,7 +57,7 @@ def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
     else:
         table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:
-            table.add_row(finding.mark, finding.name, finding.detail)
+            table.add_row(_MARKS[finding.status], finding.name, finding.detail)
         Console().print(table)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)

@@ -111,7 +111,7 @@ class Entry(BaseModel):
         """The file in which it is kept."""
         return entries_folder() / f"{self.key}.json"
 
-    def add(self, stages: Iterable[str], times: Mapping[str, Times], folder: Path = Path()) -> None:
+    def add(self, stages: Iterable[str], times: Mapping[str, Times] = {}, folder: Path = Path()) -> None:
         """Add stages that are up to date.
 
         Args:
