@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from prefect.runtime import flow_run
 
@@ -16,13 +15,14 @@ from iterpref_core.records.errors import IterPrefError
 from iterpref_core.records.input_files import read_yaml
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
+from tasks.paths import CHECKOUT
 from tasks.prefect.server import problem_of, use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
 _MADE_UP = re.compile(r"[a-z]+-[a-z]+|")
 """Names that Prefect makes up, such as `cryptic-skunk`."""
-AUTOMATIONS = Path(__file__).parents[1] / "docker/automations.yaml"
+AUTOMATIONS = CHECKOUT / "docker/automations.yaml"
 
 
 @contextmanager

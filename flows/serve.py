@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 from flows.prefect_session import TAG, create_automations
@@ -13,6 +12,7 @@ from tasks.addresses import without_passwords
 from tasks.local_server import free_port
 from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
 from tasks.mlflow.server import tracking_uri
+from tasks.paths import CHECKOUT
 from tasks.prefect.server import PREFECT_PORT, announced, named_prefect, prefect_server, use_prefect
 
 
@@ -32,7 +32,7 @@ def serve_pages() -> None:
             mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT)))
         use_prefect(prefect)
         # The runs that the pages start import the flows from here, whatever else the user has them import.
-        places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         create_automations()
         stack.enter_context(announced(prefect))

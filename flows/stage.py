@@ -8,13 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from types import FrameType
 from typing import NoReturn
 
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
-from iterpref_core.records.config import Params, load_params
+from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError, unknown_name
 from iterpref_core.storage.processes import is_launched, is_main_process
 from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
@@ -76,15 +76,9 @@ def _run(name: str, *arguments: str) -> None:
 
     with only_one(STATE / "locks" / f"{stage}.lock", say_waiting):
         params = load_params()
-        with _cards_of(name, params):
+        every = name == "training" and params.training.accelerate is not None
+        with own_cards(every=every) if name in ACCELERATED else nullcontext():
             run_logged(stage, params, lambda: run(params, *arguments))
-
-
-def _cards_of(name: str, params: Params) -> AbstractContextManager[None]:
-    """Return a context in which a stage has a card, all cards if it trains in several processes, or asks for none."""
-    if name not in ACCELERATED:
-        return nullcontext()
-    return own_cards(every=name == "training" and params.training.accelerate is not None)
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

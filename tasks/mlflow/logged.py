@@ -29,7 +29,8 @@ class Measured(Protocol):
 def run_logged(stage: str, params: Params, work: Callable[[], Measured]) -> None:
     """Run a stage and write its metrics.
 
-    Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does.
+    Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC
+    has not locked the stage yet: its state is observed as DVC does.
 
     Args:
         stage: DVC's name of the stage.
@@ -38,19 +39,7 @@ def run_logged(stage: str, params: Params, work: Callable[[], Measured]) -> None
     """
     if COMMAND_VARIABLE in os.environ:
         write_metrics(stage, work())
-    else:
-        _run_alone(stage, params, work)
-
-
-def write_metrics(stage: str, measured: Measured) -> None:
-    """Write the metrics of a stage, or of the main one of the processes in which it trains."""
-    with atomic_writer(metrics_path(stage)) as file:
-        json.dump(measured.metrics(), file, indent=2)
-        file.write("\n")
-
-
-def _run_alone(stage: str, params: Params, work: Callable[[], Measured]) -> None:
-    """Run a stage of a bare `dvc repro`. DVC has not locked the stage yet: its state is observed as DVC does."""
+        return
     # The parameters are those of the beginning, whatever params.yaml says in the end.
     begun = LockedStage()
     with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
@@ -67,6 +56,13 @@ def _run_alone(stage: str, params: Params, work: Callable[[], Measured]) -> None
                 )
             locked = begun.model_copy(update={"outs": ended.outs})
             entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time()))
+
+
+def write_metrics(stage: str, measured: Measured) -> None:
+    """Write the metrics of a stage, or of the main one of the processes in which it trains."""
+    with atomic_writer(metrics_path(stage)) as file:
+        json.dump(measured.metrics(), file, indent=2)
+        file.write("\n")
 
 
 @contextmanager
