@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -25,13 +26,8 @@ def visible_cards() -> tuple[str, ...]:
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        cards: list[str] = []
-        for name in chosen.split(","):
-            card = name.strip()
-            if not card or card.startswith("-"):
-                break
-            cards.append(card)
-        return tuple(cards)
+        names = map(str.strip, chosen.split(","))
+        return tuple(takewhile(lambda name: name and not name.startswith("-"), names))
     if shutil.which("nvidia-smi") is None:
         return ()
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]

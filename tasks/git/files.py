@@ -12,8 +12,8 @@ from tasks.dvc.graph import opened_repo
 from tasks.git.command import git, git_path
 from tasks.paths import LOCK
 
-_DESCRIBING = (LOCK.name, ".gitignore", ".dvcignore")
-"""Names of files that list the data, and the files that git and DVC do not look at."""
+_DESCRIBING = tuple(f":(glob)**/{name}" for name in (LOCK.name, ".gitignore", ".dvcignore"))
+"""Files, for git, that list the data, and the files that git and DVC do not look at."""
 _SHOWN = 3
 """Names in a line about files that stay behind."""
 
@@ -61,12 +61,13 @@ def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
         folder: the checkout.
     """
     folder = folder.resolve()
-    new = _untracked(folder, "--exclude-standard")
-    named = {name for name in new if Path(os.fsdecode(name)).name in _DESCRIBING}
     read, made = _places(folder)
+    not_made = [f":(exclude,literal){place}" for place in made]
+    named = set(_untracked(folder, "--exclude-standard", "--", *_DESCRIBING, *not_made))
     if read:
-        named.update(_untracked(folder, "--exclude-per-directory=.dvcignore", "--", *sorted(read)))
-    named = {name for name in named if made.isdisjoint(_with_parents(folder, name))}
+        places = [f":(literal){place}" for place in read]
+        named.update(_untracked(folder, "--exclude-per-directory=.dvcignore", "--", *places, *not_made))
+    new = _untracked(folder, "--exclude-standard")
     return sorted(named), [name for name in new if name not in named]
 
 
@@ -79,14 +80,7 @@ def left_behind(names: Sequence[bytes]) -> str:
 
 def _untracked(folder: Path, *options: str) -> list[bytes]:
     """Return the files that git does not track, and that these options of `git ls-files` leave."""
-    literally = {"GIT_LITERAL_PATHSPECS": "1"}
-    return git("ls-files", "--others", "-z", *options, folder=folder, variables=literally).split(b"\0")[:-1]
-
-
-def _with_parents(folder: Path, name: bytes) -> set[str]:
-    """Return the path of a file of an absolute folder, and those of the folders that the file is in."""
-    path = folder / os.fsdecode(name)
-    return {str(place) for place in (path, *path.parents)}
+    return git("ls-files", "--others", "-z", *options, folder=folder).split(b"\0")[:-1]
 
 
 def _places(folder: Path) -> tuple[set[str], set[str]]:
@@ -102,4 +96,5 @@ def _places(folder: Path) -> tuple[set[str], set[str]]:
             made = {out.fs_path for out in repo.index.outs}
     except InputError:  # no pipeline is here
         return set(), set()
-    return {place for place in read - made if Path(place).is_relative_to(folder)}, made
+    inside = {place for place in read | made if Path(place).is_relative_to(folder)}
+    return inside - made, inside & made

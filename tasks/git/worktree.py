@@ -146,10 +146,13 @@ def add_objective(folder: Path, name: str) -> None:
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     """Give a worktree the commit and the files of a snapshot; files that git ignores there stay."""
-    entry = _entry_of(snapshot.origin, top / ".git")
-    if entry is not None and entry.is_dir():
-        # The checkout may have moved since, or is a copy of one whose worktree this is still said to be.
-        (top / ".git").write_text(f"gitdir: {entry}\n", encoding="utf-8")
+    link = top / ".git"
+    # `gitdir: /earlier/.git/worktrees/a1b2` is /present/.git/worktrees/a1b2: the checkout may have moved since, or is a
+    # copy of one whose worktree this is still said to be.
+    name = Path(link.read_text(encoding="utf-8").strip()).name if link.is_file() else ""
+    entry = git_path("rev-parse", "--git-common-dir", folder=snapshot.origin).resolve() / "worktrees" / name
+    if name and entry.is_dir():
+        link.write_text(f"gitdir: {entry}\n", encoding="utf-8")
         git("worktree", "repair", str(top), folder=snapshot.origin)
         # A killed run may have left its lock.
         lock = git_path("rev-parse", "--git-path", "index.lock", folder=top)
@@ -163,20 +166,6 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     # Files and index become those of the snapshot; HEAD stays the user's commit, to which experiments belong.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
-
-
-def _entry_of(origin: Path, link: Path) -> Path | None:
-    """Return the folder that a worktree has in git's folder of the checkout; None of a worktree that is not there.
-
-    Args:
-        origin: the checkout.
-        link: the file `.git` of the worktree, which names such a folder, if only that of an earlier place.
-    """
-    if not link.is_file():
-        return None
-    # `gitdir: /earlier/.git/worktrees/a1b2` is /present/.git/worktrees/a1b2.
-    name = Path(link.read_text(encoding="utf-8").strip()).name
-    return git_path("rev-parse", "--git-common-dir", folder=origin).resolve() / "worktrees" / name
 
 
 def _share(origin: Path, folder: Path) -> None:
