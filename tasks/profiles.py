@@ -124,8 +124,9 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
                 section[part] = {}
             section = section[part]
         written = _in_one_line(value) if isinstance(value, list | tuple) else value
-        if isinstance(value, str) and ":" in value:
-            # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again.
+        if isinstance(value, str) and (":" in value or not value.isprintable()):
+            # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again, and reads a line's end, of which
+            # Unicode has several, as a space.
             written = DoubleQuotedScalarString(value)
         if last not in section:
             changes.append(f"{key}: {written}, which is new")

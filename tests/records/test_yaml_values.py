@@ -62,6 +62,7 @@ def test_a_value_is_the_one_that_dvc_reads(text):
         st.sampled_from((*LOOKS, "2023-06-01", "2023-06-01T10:00:00", "<<", "=", "null", " x ", "#", "a: b")), st.text()
     )
 )
+@example(text="a\x85b\u2028c")  # Unicode's ends of lines
 def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(tmp_path_factory, text):
     from dvc.utils.serialize import load_yaml
 
