@@ -16,7 +16,11 @@ from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, explain_failure
 from tests.flows.conftest import run_names
 
-on_prefect = pytest.mark.usefixtures("prefect_server")
+
+def on_prefect(test):
+    """Show the flows of a test on a server of Prefect, which takes long to start."""
+    return pytest.mark.slow(pytest.mark.usefixtures("prefect_server")(test))
+
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},

@@ -177,6 +177,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, capsys):
     """The second one was refused each point that the first one worked on, or found its worktree gone."""
 

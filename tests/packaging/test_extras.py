@@ -108,6 +108,7 @@ def environment_of(wheel, *extras):
     return Environment(wheel, [*absent, "flows", "tasks"])
 
 
+@pytest.mark.slow
 def test_the_library_shows_the_names_that_can_be_imported(environment, tmp_path):
     """Without an extra neither `help` nor `import *` nor `hasattr` fails, and a name that needs one says which."""
     script = START.partition("sys.argv = ")[0] + NAMES
@@ -120,6 +121,7 @@ def test_the_library_shows_the_names_that_can_be_imported(environment, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_a_script_of_a_user_is_checked_with_the_types_of_the_library(environment, tmp_path):
     """As in an environment that has the wheel alone, so that mypy does not read the sources of torch and others."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "user"], cwd=tmp_path, check=True)

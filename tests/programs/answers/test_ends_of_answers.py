@@ -101,6 +101,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LONG)
 @pytest.mark.parametrize("entry_point", ["f", None])
 def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case, entry_point):
@@ -110,6 +111,7 @@ def test_the_last_program_of_a_long_answer_is_found_in_bounded_time(case, entry_
     assert time.process_time() - began < 60, "seconds of CPU; on an idle core the longest takes one"
 
 
+@pytest.mark.slow
 def test_a_thousand_end_tokens_in_comments_are_read_in_bounded_time():
     began = time.process_time()
     assert extract_program("x = 1  # a</s>\n" * 1_000 + FIX, "f") == PROGRAM
