@@ -96,7 +96,7 @@ def imports_of(module: str) -> frozenset[str]:
 def named_in_strings(tree: ast.Module) -> set[str]:
     """Return the modules that strings of code name, apart from docstrings.
 
-    `import_module("flows.cli")`, `["-m", "flows.cli"]` and `"python -m flows.stage"` name one each. A name without a
+    `import_module("flows.cli")`, `["-m", "iterpref_cli"]` and `"python -m flows.stage"` name one each. A name without a
     dot is also a word, such as "tasks": it counts behind `-m` and in calls of `import_module`.
     """
     found: set[str] = set()

@@ -88,7 +88,7 @@ def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
 
 def main(values: Sequence[str] = ("training.seed=18",)) -> None:
     """Run the experiment with other values on the pages of `iterpref ui`, and take all pictures."""
-    iterpref = [sys.executable, "-m", "flows.cli"]
+    iterpref = [sys.executable, "-m", "iterpref_cli"]
     reports = (ROOT / "reports").as_uri()
     shots = [
         Shot("report", f"{reports}/index.html", 1200, 1010, ("Target-RPO",)),

@@ -46,6 +46,23 @@ def test_verbs_and_options_are_there():
         assert [problem for problems in found for problem in problems] == [], page.name
 
 
+def test_modules_that_are_started_are_there():
+    """`python -m NAME` in pages, stages and scripts, and `"-m", "NAME"` where Python starts it."""
+    folders = ("benchmarks", "docs", "flows", "tasks", "iterpref_core")
+    paths = [ROOT / "Makefile", *PAGES, *ROOT.glob("*.yaml"), *ROOT.glob("config/*/*"), *ROOT.glob("docker/**/*.y*ml")]
+    for folder in folders:
+        paths += ROOT.glob(f"{folder}/**/*.py")
+    name = rf"(?:{'|'.join(folders)}|iterpref_cli)\b[\w.]*\w"
+    started = {}
+    for path in paths:
+        found = re.findall(rf'-m(?: |", ")({name})', path.read_text(encoding="utf-8"))
+        started |= dict.fromkeys(found, path)
+    assert len(started) > 7
+    for module, path in started.items():
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), (module, path)
+
+
 def test_stages_are_there_and_forced_alone():
     """Without `--single-item` DVC runs everything again that a forced stage depends on, trainings included."""
     graph = read_yaml(ROOT / "dvc.yaml")["stages"]
