@@ -21,6 +21,7 @@ from iterpref_core.records.config import Benchmark, Params, load_params, with_va
 from iterpref_core.records.errors import InputError, IterPrefError
 from iterpref_core.records.results import Measured, Unavailable
 from tasks.comparison import ComparisonRow, compare_rows
+from tasks.digest import digest_of
 from tasks.dvc.graph import frozen_line, load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
@@ -207,6 +208,6 @@ def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params
     number = 1 if row.objective == BASE else seeds
     for seed in range(first_seed, first_seed + number):
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
-        point = row._replace(values=values)
-        points[f"{preset or 'sweep'}-{point.digest()}-{state}"] = point
+        digest = digest_of([row.objective, values], 8)
+        points[f"{preset or 'sweep'}-{digest}-{state}"] = row._replace(values=values)
     return points

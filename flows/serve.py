@@ -9,11 +9,10 @@ from typing import Any
 
 from flows.prefect_session import TAG, create_automations
 from tasks.addresses import without_passwords
-from tasks.local_server import free_port
-from tasks.mlflow.pages import MLFLOW_PORT, mlflow_server
+from tasks.mlflow.pages import mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT
-from tasks.prefect.server import PREFECT_PORT, announced, named_prefect, prefect_server, use_prefect
+from tasks.prefect.server import announced, named_prefect, prefect_server, use_prefect
 
 
 def serve_pages() -> None:
@@ -26,10 +25,10 @@ def serve_pages() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        prefect = named_prefect() or stack.enter_context(prefect_server(free_port(PREFECT_PORT)))
+        prefect = named_prefect() or stack.enter_context(prefect_server())
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
-            mlflow = stack.enter_context(mlflow_server(free_port(MLFLOW_PORT)))
+            mlflow = stack.enter_context(mlflow_server())
         use_prefect(prefect)
         # The runs that the pages start import the flows from here, whatever else the user has them import.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]

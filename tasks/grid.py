@@ -13,7 +13,6 @@ from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_table import settings_of
-from tasks.digest import digest_of
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH, INGESTED
 
@@ -30,10 +29,6 @@ class Row(NamedTuple):
     label: str
     objective: str
     values: dict[str, Any]
-
-    def digest(self) -> str:
-        """Return a digest of objective and values: rows with equal digests are one experiment."""
-        return digest_of([self.objective, self.values], 8)
 
 
 class _Written(BaseModel):

@@ -3,19 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.local_server import LOOPBACK, served
+from tasks.local_server import LOOPBACK, free_port, served
 from tasks.mlflow.server import artifacts_uri, is_in_checkout, tracking_uri
 
-MLFLOW_PORT = 5000
+_PORT = 5000
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 
 
 @contextmanager
-def mlflow_server(port: int) -> Iterator[str]:
+def mlflow_server() -> Iterator[str]:
     """Start a server of MLflow's pages over the data base of runs, and yield its address once it answers.
-
-    Args:
-        port: on loopback.
 
     Raises:
         ServerError: it did not start.
@@ -29,6 +26,7 @@ def mlflow_server(port: int) -> Iterator[str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     root = artifacts_uri()
+    port = free_port(_PORT)
     command = ["mlflow", "server", "--default-artifact-root", root, "--host", LOOPBACK, "--port", str(port)]
     address = f"http://{LOOPBACK}:{port}"
     with served("mlflow", [*command, "--workers", "1"], settings, f"{address}/health"):

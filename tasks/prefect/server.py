@@ -12,10 +12,10 @@ from pathlib import Path
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import LOOPBACK, served
+from tasks.local_server import LOOPBACK, free_port, served
 from tasks.paths import STATE, home
 
-PREFECT_PORT = 4200
+_PORT = 4200
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
@@ -29,13 +29,10 @@ _ADDRESS = STATE / "prefect.url"
 
 
 @contextmanager
-def prefect_server(port: int) -> Iterator[str]:
+def prefect_server() -> Iterator[str]:
     """Start a Prefect server that ends with this process, however that is.
 
     Prefect's own temporary server would outlive a killed run.
-
-    Args:
-        port: on loopback.
 
     Yields:
         The address of the server's interface for programs, once the server answers.
@@ -61,6 +58,7 @@ def prefect_server(port: int) -> Iterator[str]:
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
+    port = free_port(_PORT)
     command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     url = f"http://{LOOPBACK}:{port}/api"
     with served("prefect", command, settings, url + "/health"):

@@ -155,7 +155,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
     monkeypatch.setattr("tasks.prefect.server.served", served)
     for name in ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"):
         monkeypatch.setenv(name, "sqlite+aiosqlite:////elsewhere/mine.db")
-    with prefect_server(1):
+    with prefect_server():
         from prefect.settings.models.server.database import ServerDatabaseSettings
 
         for name, value in seen.items():
