@@ -161,9 +161,8 @@ def run_sweep(
         display.say(frozen)
     source = observe_source()
     snapshot = take_snapshot(display.say)
-    points: dict[str, Row] = {}
-    for row in rows:
-        points |= plan_points(row, preset, benchmark, seeds, params, source.state)
+    trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
+    points = {name: row for group in trainings.values() for name, row in group.items()}
     work = Sweep(snapshot, params, source, Commands(), Lock())
 
     def run(name: str, share: dict[str, str]) -> Measured:
@@ -175,15 +174,16 @@ def run_sweep(
     scores: dict[str, list[Measured]] = {}  # none of a row whose points have all failed
     failed = []
     experiments = []
-    for name, row in points.items():
-        try:
-            score = outcomes[name].result()
-        except IterPrefError as error:
-            failed.append(error)
-            display.say(f"{row.label}: {error}")
-        else:
-            scores.setdefault(row.label, []).append(score)
-            experiments.append(name)
+    for label, group in trainings.items():
+        for name in group:
+            try:
+                score = outcomes[name].result()
+            except IterPrefError as error:
+                failed.append(error)
+                display.say(f"{label}: {error}")
+            else:
+                scores.setdefault(label, []).append(score)
+                experiments.append(name)
     compared = compare_rows(scores)
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     display.table(table, f"pass@1 of {benchmark}, compared to the first row")

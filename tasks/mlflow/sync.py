@@ -34,8 +34,12 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
     try:
         yield entry
     except BaseException as error:
-        entry.status = "FAILED" if isinstance(error, Exception) else "KILLED"
-        reason = str(error) or type(error).__name__
+        if isinstance(error, Exception):
+            entry.status = "FAILED"
+            reason = str(error) or type(error).__name__
+        else:
+            entry.status = "KILLED"
+            reason = "it was told to end"
         entry.error = f"{stage}: {reason}" if stage else reason
         write_entry(entry)
         raise

@@ -14,6 +14,7 @@ from flows.display import Terminal
 from flows.points import plan_points, run_sweep
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records.results import Measured
 from tasks.dvc.reproduction import StageError
 from tasks.git.source import observe_source
 from tasks.grid import plan_rows
@@ -220,6 +221,21 @@ def test_a_grid_of_seeds_trains_each_of_them():
             trained[name] = point.values["training.seed"]
             assert name.endswith("-a1b2c3d"), "at another commit, and after an edit, the same grid has other names"
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
+
+
+@pytest.mark.usefixtures("toy")
+def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
+    score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
+    trained = []
+
+    def run_point(name, *_):
+        trained.append(name)
+        return score
+
+    monkeypatch.setattr("flows.points.run_point", run_point)
+    found = run_sweep(None, ("target-dpo",), {"training.seed": [101, 102]}, "validation", 2, 1, Terminal())
+    assert [row.scores for row in found.rows] == [(0.5, 0.5), (0.5, 0.5)]
+    assert len(trained) == len(set(found.experiments)) == 3
 
 
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch):
