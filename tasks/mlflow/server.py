@@ -223,11 +223,10 @@ def check_server() -> str:
 def safe_name(name: str) -> str:
     """Return a name that MLflow takes, for a metric, a parameter or a tag.
 
-    >>> safe_name("humaneval+/pass@1"), safe_name("my bench#2/x")
-    ('humaneval_plus/pass_at_1', 'my bench_2/x')
+    >>> safe_name("my bench#2/x")
+    'my bench_2/x'
     """
-    spelled = name.replace("+", "_plus").replace("@", "_at_")
-    return re.sub(r"[^\w\-. :/]", "_", spelled, flags=re.ASCII)[:_KEY_CHARS]
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_KEY_CHARS]
 
 
 def _remove_spelled_folder() -> None:
