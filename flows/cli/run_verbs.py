@@ -57,18 +57,15 @@ def _shown_in_prefect() -> Iterator[bool]:
     """Show the flow runs of the block on the Prefect server that is there; yield False where none is."""
     from tasks.prefect.server import running_prefect
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        server = running_prefect()
-        if server is None:
-            yield False
-            return
-        from flows.prefect_session import prefect_session
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = running_prefect()
+    if server is None:
+        yield False
+        return
+    from flows.prefect_session import prefect_session
 
-        with prefect_session(server):
-            yield True
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with prefect_session(server):
+        yield True
 
 
 def _pull(targets: tuple[str, ...]) -> None:
