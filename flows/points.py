@@ -162,7 +162,9 @@ def run_sweep(
     source = observe_source()
     snapshot = take_snapshot(display.say)
     trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
-    points = {name: row for group in trainings.values() for name, row in group.items()}
+    points: dict[str, Row] = {}
+    for group in trainings.values():
+        points |= group
     work = Sweep(snapshot, params, source, Commands(), Lock())
 
     def run(name: str, share: dict[str, str]) -> Measured:
@@ -209,5 +211,6 @@ def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params
     for seed in range(first_seed, first_seed + number):
         values = row.values | {"training.seed": seed, "evaluation.benchmarks": [benchmark]}
         digest = digest_of([row.objective, values], 8)
-        points[f"{preset or 'sweep'}-{digest}-{state}"] = row._replace(values=values)
+        name = f"{preset or 'sweep'}-{digest}-{state}"
+        points[name] = row._replace(values=values)
     return points

@@ -69,7 +69,10 @@ def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) ->
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
     n = left[0].n
-    tasks = sorted({task for score in (*left, *right) for task in score.passed})
+    solved_by_any: set[str] = set()
+    for score in (*left, *right):
+        solved_by_any.update(score.passed)
+    tasks = sorted(solved_by_any)
     random = np.random.default_rng(SEED)
     # [2, 0, 1, …]: how often a resample has each problem. Those that nobody solved are the last, without a name.
     drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)

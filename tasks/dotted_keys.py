@@ -28,6 +28,8 @@ def describe_values(values: Mapping[str, Any]) -> list[str]:
     counts = Counter(last.values())
     words = []
     for key, value in values.items():
-        name = last[key] if counts[last[key]] == 1 else ".".join(key.split(".")[-2:])
+        name = last[key]
+        if counts[name] > 1:
+            name = ".".join(key.split(".")[-2:])
         words.append(f"{name}={value}")
     return words

@@ -79,5 +79,6 @@ def _log_artifacts(server: Server, run_id: str, stage: FinishedStage, tags: Mapp
             server.client.log_outputs(run_id, models=[LoggedModelOutput(written.model_id, step=0)])
         elif model is not None:
             models_read.append(model.model_id)
-    server.client.log_inputs(run_id, datasets=datasets, models=[LoggedModelInput(each) for each in models_read])
+    models = [LoggedModelInput(model_id) for model_id in models_read]
+    server.client.log_inputs(run_id, datasets=datasets, models=models)
     return models_read

@@ -208,7 +208,8 @@ def explain(error: Exception) -> str:
         logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
     # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
     cause = str(error).rpartition("Caused by ")[2]
-    return without_passwords(f"{type(error).__name__}: {cause}".splitlines()[0][:300])
+    told = f"{type(error).__name__}: {cause}"
+    return without_passwords(told.splitlines()[0][:300])
 
 
 def check_server() -> str:
