@@ -102,7 +102,7 @@ check-ranges: ## install the lowest and the highest versions that pyproject.toml
 		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
 		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
 			--editable '.[all,pipeline]' $(RANGE_TOOLS); \
-		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow" $(RANGE_TESTS); \
+		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup $(RANGE_TESTS); \
 	done
 
 # Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
