@@ -66,6 +66,14 @@ def take(browser: Browser, shot: Shot, colors: str) -> None:
         page.screenshot(path=PICTURES / f"{shot.name}-{colors}.png", clip=clip)
 
 
+def shots_of_report(folder: Path) -> list[Shot]:
+    """Return the shots of the report in a folder, and of its explorer."""
+    return [
+        Shot("report", (folder / "index.html").as_uri(), 1200, 1010, ("Target-RPO",)),
+        Shot("explorer", (folder / "explorer.html").as_uri(), 1200, 740, ("became a pair",)),
+    ]
+
+
 def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
     """Return the shots of Prefect's and MLflow's pages: the run of this name, and its training of Target-RPO."""
     from prefect.client.orchestration import get_client
@@ -89,11 +97,7 @@ def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
 def main(values: Sequence[str] = ("training.seed=18",)) -> None:
     """Run the experiment with other values on the pages of `iterpref ui`, and take all pictures."""
     iterpref = [sys.executable, "-m", "iterpref_cli"]
-    reports = (ROOT / "reports").as_uri()
-    shots = [
-        Shot("report", f"{reports}/index.html", 1200, 1010, ("Target-RPO",)),
-        Shot("explorer", f"{reports}/explorer.html", 1200, 740, ("verdict",)),
-    ]
+    shots = shots_of_report(ROOT / "reports")
     with subprocess.Popen([*iterpref, "ui"], stdout=subprocess.PIPE, text=True) as pages:
         try:
             assert pages.stdout is not None, "opened with a pipe"

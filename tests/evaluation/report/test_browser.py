@@ -2,6 +2,7 @@
 
 import pytest
 
+from docs.shots import shots_of_report
 from iterpref_core.evaluation.report.pair_view import write_html
 from iterpref_core.records import FocalSpans, PreferencePair
 
@@ -58,6 +59,12 @@ ROWS = """(selector => {
 def test_a_full_page_fits_and_asks_for_nothing(rich_page, browse, width):
     found = browse(rich_page.read_text(encoding="utf-8"), width)
     assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
+
+
+def test_it_shows_what_its_picture_waits_for(rich_page, browser):
+    picture, _ = shots_of_report(rich_page.parent)
+    browser.open(rich_page, picture.width)
+    assert browser.shows(*picture.texts)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

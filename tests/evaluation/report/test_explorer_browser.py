@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from docs.shots import shots_of_report
 from iterpref_core.evaluation.report.explorer import Explored, write_explorer
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
@@ -78,6 +79,12 @@ def test_it_fits_is_silent_asks_for_nothing_and_stands_out(page, browser, width,
         low = [item for item in browser.evaluate(CONTRAST) if item["ratio"] < 4.5]
         assert [item for item in low if "disabled" not in item["where"]] == []
     assert browser.complaints == []
+
+
+def test_it_shows_what_its_picture_waits_for(page, browser):
+    _, picture = shots_of_report(page.parent)
+    browser.open(page, picture.width)
+    browser.wait(lambda: browser.shows(*picture.texts), picture.texts)
     assert {url for url in browser.requests if not url.startswith("data:")} == {page.as_uri()}
 
 
