@@ -152,7 +152,9 @@ def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_
     monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     noted = []
 
-    def write_entry(*_):
+    def write_entry(entry):
+        if entry is None:  # the second run has nothing to say
+            return
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and "left" not in (toy / "ran").read_text(encoding="utf-8"):
             time.sleep(0.05)
