@@ -149,7 +149,6 @@ def test_without_a_server_the_same_stages_run_with_their_lines_and_the_next_run_
 ):
     from flows.cli import run_verbs
 
-    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     noted = []
 
     def write_entry(entry):

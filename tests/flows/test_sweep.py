@@ -131,7 +131,6 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     from dvc.repo import Repo
 
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     graph = Path("dvc.yaml").read_bytes()
     reproduce("evaluation@sft")
     Path("edited").write_text("at first", encoding="utf-8")
@@ -240,7 +239,6 @@ def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
 
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch):
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     (toy / "0.1.code").write_text("2", encoding="utf-8")
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
     code, out, err = iterpref("sweep", *grid, "--json")
@@ -259,7 +257,6 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
     monkeypatch.chdir(toy / "checkout")
-    monkeypatch.setattr("tasks.prefect.server.running_prefect", lambda: None)
     monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
