@@ -29,6 +29,11 @@ def prefect_server():
             yield
 
 
+def on_prefect(test):
+    """Show the flows of a test on a server of Prefect, which takes long to start."""
+    return pytest.mark.slow(pytest.mark.usefixtures("prefect_server")(test))
+
+
 def run_names():
     """Return the names of all flow runs that the server knows."""
     from prefect.client.orchestration import get_client

@@ -14,13 +14,7 @@ from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
 from iterpref_core.records.errors import InputError
 from tasks.dvc.reproduction import Commands, StageError, explain_failure
-from tests.flows.conftest import run_names
-
-
-def on_prefect(test):
-    """Show the flows of a test on a server of Prefect, which takes long to start."""
-    return pytest.mark.slow(pytest.mark.usefixtures("prefect_server")(test))
-
+from tests.flows.conftest import on_prefect, run_names
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},

@@ -20,7 +20,7 @@ from tasks.git.source import observe_source
 from tasks.grid import plan_rows
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
-from tests.flows.conftest import run_names
+from tests.flows.conftest import on_prefect, run_names
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
@@ -195,8 +195,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     assert len({entry.key for entry in LOGGED}) == 2, "a row each"
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server")
+@on_prefect
 def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy):
     from prefect.client.orchestration import get_client
 
