@@ -54,7 +54,9 @@ def _run(kind, setup, code, sources):
     elif kind == "pytest":
         import pytest
 
-        assert pytest.main(["-q", "-p", "no:cacheprovider", "--noconftest", "--rootdir=.", "test_it.py"]) == 0
+        alone = ["-p", "no:cacheprovider", "--noconftest", "--rootdir=."]
+        alone.append("--basetemp=tmp_path")  # in the common folder, pytest first removes what other runs of it left
+        assert pytest.main(["-q", *alone, "test_it.py"]) == 0
     else:
         names = {"__name__": "__main__", "__file__": str(Path("test_it.py").resolve())}
         exec(compile(source, "test_it.py", "exec"), names)
