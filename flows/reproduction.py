@@ -13,7 +13,7 @@ from typing import Any
 from flows.display import Say, Terminal
 from flows.engine import run_graph
 from iterpref_core.records.config import load_params, with_values
-from tasks.digest import digest_of
+from iterpref_core.records.digest import digest_of
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.source import observe_source

@@ -60,6 +60,7 @@ __all__ = [  # the records, and the modules of this room that others import
     "backend_table",
     "benchmark_table",
     "config",
+    "digest",
     "errors",
     "input_files",
     "prompt_messages",

@@ -6,12 +6,12 @@ A field that changes its meaning gets another name, so that no old file is misre
 """
 
 import hashlib
-import json
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from iterpref_core.records.digest import digest_of
 from iterpref_core.records.prompt_messages import Prompt
 from iterpref_core.records.statement import statement_digest
 
@@ -215,7 +215,7 @@ class Problem(Record, extra="forbid"):
         """Return a digest of setup, visible and hidden tests: equal digests test programs alike."""
         # Without fields that are None: a field that a later version adds changes no digest of a problem without it.
         tested = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
-        return hashlib.sha256(json.dumps(tested, sort_keys=True).encode()).hexdigest()[:16]
+        return digest_of(tested, 16)
 
     @property
     def identity(self) -> str:

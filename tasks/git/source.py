@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from iterpref_core.records.digest import digest_of
 from iterpref_core.records.input_files import parse_yaml
-from tasks.digest import digest_of
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
 from tasks.git.files import new_files, own_index

@@ -14,10 +14,10 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.records.config import Params
+from iterpref_core.records.digest import digest_of
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
-from tasks.digest import digest_of
 from tasks.dotted_keys import flatten
 from tasks.dvc.lock import LockedStage, read_lock
 from tasks.dvc.reproduction import Times

@@ -14,6 +14,7 @@ from typing import Any
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, CanonicalRun, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.records import UNDECIDED, Sample
+from iterpref_core.records.digest import digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
@@ -185,7 +186,7 @@ def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample])
         platform.machine(),
         code_digest(*JUDGED_BY),
     ]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+    return digest_of(decisive)
 
 
 def canonical_samples(benchmark: Benchmark[Any]) -> list[Sample]:

@@ -1,6 +1,5 @@
 """Outcome store: the outcomes of an ingestion's programs, so that after a kill none of them is run again."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from iterpref_core.execution import ENGINE, Engine, Outcome, program_of
 from iterpref_core.records import Problem
+from iterpref_core.records.digest import digest_of
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS outcomes (program TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID",)
@@ -35,7 +35,7 @@ class OutcomeStore:
 
         def judge(code: str) -> Outcome:
             decisive = [ENGINE, *tests, code, repr(self._executor.limits)]
-            key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+            key = digest_of(decisive)
             known = self._data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
             if known is not None:
                 fields = json.loads(known[0])

@@ -4,7 +4,6 @@ A process holds the rows that it looks at. The operating system keeps the pages,
 has room.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.digest import digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
@@ -118,7 +118,7 @@ def open_tokenized_dataset(
     ]
     form = params.model_dump(include={"max_prompt_length", "max_length", "answer"})
     decisive = [reader.digests, fingerprint, form, versions]
-    key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:32]
+    key = digest_of(decisive)
 
     def make(partial: Path) -> None:
         partial.mkdir()

@@ -6,8 +6,6 @@ array that all processes and objectives share. The model before training scores 
 is prepared for training, sharded or not: no process holds a whole copy besides.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -25,6 +23,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import Layout, TrainingParams
+from iterpref_core.records.digest import digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
@@ -81,7 +80,7 @@ def reference_path(
         code,
         training_versions(),
     ]
-    return cache / f"{hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]}.npy"
+    return cache / f"{digest_of(decisive)}.npy"
 
 
 def reference_logps(

@@ -1,7 +1,5 @@
 """Checkpoints that survive `kill -9`: where they are, and which of them are whole."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +10,7 @@ from transformers import TrainerCallback
 
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.digest import digest_of
 from iterpref_core.records.errors import TrainingError
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.training.objectives.objective_table import RESOLVED, settings_of
@@ -54,7 +53,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         settings,
         *versions,
     ]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:_KEY_DIGITS]
+    return digest_of(decisive, _KEY_DIGITS)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
+from iterpref_core.records.digest import digest_of
 from iterpref_core.records.input_files import read_yaml
-from tasks.digest import digest_of
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times

@@ -1,4 +1,4 @@
-"""Digest: a short name of values, such as the parameters of an experiment."""
+"""Digest: a short name of values, such as the parameters of an experiment, or all that decides a stored result."""
 
 import hashlib
 import json
