@@ -95,13 +95,14 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.py \
 	tests/training/training/test_focal_collator.py tests/training/training/test_trl.py tests/models/inference/test_generation.py \
 	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
-RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7'
+RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7' \
+	'moto[s3]>=5.1' 'flask-cors>=6'
 check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	set -e; for end in lowest-direct highest; do \
 		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
 		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
-			--editable '.[all,pipeline]' $(RANGE_TOOLS); \
+			--editable '.[all,pipeline,cluster]' $(RANGE_TOOLS); \
 		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup $(RANGE_TESTS); \
 	done
 
