@@ -121,11 +121,11 @@ def sweep(
 
 def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
-    from flows.serve import serve_pages
-
     check_root()
     load_params()
     load_graph()  # what the pages start needs it
+    from flows.serve import serve_pages  # it imports Prefect, for seconds
+
     serve_pages()
 
 

@@ -13,6 +13,7 @@ import pytest
 from flows.display import Terminal
 from flows.points import plan_points, run_sweep
 from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.records.results import Measured
 from tasks.dvc.reproduction import StageError
@@ -236,22 +237,35 @@ def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
     assert len(trained) == len(set(found.experiments)) == 3
 
 
-def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch):
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize(("failed", "code"), [(None, 0), (InputError("bad"), 2), (StageError("bad"), 1)])
+def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
+    """The points run nothing here: what a command of DVC that fails is, is tried below."""
     monkeypatch.chdir(toy / "checkout")
-    (toy / "0.1.code").write_text("2", encoding="utf-8")
+    score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
+
+    def run_point(_name, row, *_):
+        if failed and row.label == "target-dpo beta=0.1":
+            raise failed
+        return score
+
+    monkeypatch.setattr("flows.points.run_point", run_point)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
-    code, out, err = iterpref("sweep", *grid, "--json")
-    assert (code, "1 of 2 trainings failed, the others are kept; the last: " in err) == (2, True), err
-    assert "beta 0.1 is bad" in err
+    ended, out, err = iterpref("sweep", *grid, "--json")
+    assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (code, bool(failed)), err
     result = json.loads(out[out.index("{\n") :])
-    assert [row["label"] for row in result["rows"]] == ["target-dpo beta=0.2"]
-    Path("edited").write_text("at first", encoding="utf-8")  # as it was: an edit gives experiments other names
-    assert dvc("exp", "list", "--name-only").split() == result["experiments"]
-    (toy / "0.1.code").write_text("1", encoding="utf-8")
-    with pytest.raises(StageError, match="1 of 1 trainings failed"):
+    labels = ["target-dpo beta=0.1", "target-dpo beta=0.2"]
+    assert [row["label"] for row in result["rows"]] == labels[bool(failed) :]
+    assert len(result["experiments"]) == len(result["rows"])
+
+
+def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
+    reproduce("shared")
+    (toy / "0.1.code").write_text("2", encoding="utf-8")
+    with pytest.raises(InputError, match=r"1 of 1 trainings failed.*beta 0\.1 is bad"):
         run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
-    assert [words[1] for words in notes(toy, "training") if words[0] == "begins"] == ["0.1", "0.2", "0.1"]
-    assert len(notes(toy, "shared")) == 2
+    assert [words[0] for words in notes(toy, "training")] == ["begins"]
+    assert len(notes(toy, "shared")) == 2, "it began and ended once, before the sweep"
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):

@@ -10,9 +10,8 @@ from tests.once import made_once
 from tests.settings import ROOT
 
 
-@pytest.fixture(scope="session")
-def distributions(tmp_path_factory):
-    """A folder with the wheel and the sdist of this checkout, built from a copy of the sources, without a network."""
+def built(factory, kind):
+    """Return the wheel or the sdist of this checkout, built from a copy of the sources, without a network."""
 
     def build(folder):
         source = folder / "source"
@@ -20,8 +19,20 @@ def distributions(tmp_path_factory):
         texts = ("README.md", "LICENSE")
         for name in ("iterpref_cli.py", "pyproject.toml", *texts):
             shutil.copy2(ROOT / name, source)
-        for kind in ("sdist", "wheel"):
-            program = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
-            subprocess.run([sys.executable, "-c", program, folder], cwd=source, check=True, capture_output=True)
+        program = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", program, folder], cwd=source, check=True, capture_output=True)
 
-    return made_once(tmp_path_factory, "distributions", build)
+    (path,) = made_once(factory, kind, build).glob("iterpref-*")
+    return path
+
+
+@pytest.fixture(scope="session")
+def built_wheel(tmp_path_factory):
+    """The file of the wheel."""
+    return built(tmp_path_factory, "wheel")
+
+
+@pytest.fixture(scope="session")
+def built_sdist(tmp_path_factory):
+    """The file of the sdist."""
+    return built(tmp_path_factory, "sdist")

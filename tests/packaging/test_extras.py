@@ -82,9 +82,9 @@ def needed(requirements, extras):
 
 
 @pytest.fixture(scope="module")
-def wheel(distributions, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    with zipfile.ZipFile(next(distributions.glob("*.whl"))) as archive:
+def wheel(built_wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(built_wheel) as archive:
         archive.extractall(folder)
     return folder
 

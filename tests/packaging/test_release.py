@@ -22,12 +22,12 @@ def check(folder):
 
 
 @pytest.mark.slow
-def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refused(distributions, tmp_path):
-    done = check(distributions)
-    assert (done.returncode, done.stderr) == (0, "")
-    for path in (*distributions.glob("*.whl"), *distributions.glob("*.tar.gz")):
+def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refused(built_wheel, built_sdist, tmp_path):
+    for path in (built_wheel, built_sdist):
         shutil.copy(path, tmp_path)
-    (wheel,) = tmp_path.glob("*.whl")
+    done = check(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    wheel = tmp_path / built_wheel.name
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     del files[min(name for name in files if name.startswith("iterpref_core/evaluation/report/templates/"))]

@@ -1,15 +1,16 @@
 """Addresses with passwords: none is in a message, a file or a record, whatever goes wrong with the server."""
 
 import ast
-import os
-import subprocess
-import sys
+import shutil
+from pathlib import Path
 from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.addresses import without_passwords
+from tasks.doctor import examine_services
+from tasks.prefect.server import announced
 from tests.settings import ROOT
 
 SECRET = "s3cret"
@@ -30,33 +31,23 @@ def test_an_address_without_a_password_stays_as_it_is():
         assert without_passwords(text) == text
 
 
-def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path):
-    """Of neither server: both are checked by one process, since to import both libraries takes seconds."""
-    addresses = {
-        "MLFLOW_TRACKING_URI": f"http://me:{SECRET}@127.0.0.1:9",
-        "PREFECT_API_URL": f"http://me:{SECRET}@127.0.0.1:9/api",
-    }
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    program = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from tasks.doctor import examine_services\n"
-        "from tasks.prefect.server import announced\n"
-        "mlflow, prefect = sys.argv[1:]\n"
-        "with announced(prefect):\n"
-        "    print(*examine_services(), sep='\\n')\n"
-        "    print(Path('.iterpref/prefect.url').read_text())\n"
-    )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
-    environment = kept | addresses | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "prefect")}
-    command = [sys.executable, "-c", program, *addresses.values()]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    for server, status in {"MLflow": "absent", "Prefect": "missing"}.items():
-        (told,) = [line for line in done.stdout.splitlines() if f"'{server}'" in line and "127.0.0.1:9" in line]
-        assert f"'{status}'" in told, "an MLflow that is away stops nothing"
-    assert SECRET not in done.stdout + done.stderr
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path, monkeypatch, capfd, caplog):
+    """Of neither server."""
+    mlflow, prefect = f"http://me:{SECRET}@127.0.0.1:9", f"http://me:{SECRET}@127.0.0.1:9/api"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow)
+    monkeypatch.setenv("PREFECT_API_URL", prefect)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy2(ROOT / "params.yaml", tmp_path)
+    Path(".iterpref").mkdir()
+    with announced(prefect):
+        found = {finding.name: finding for finding in examine_services()}
+        assert "127.0.0.1:9" in Path(".iterpref/prefect.url").read_text(encoding="utf-8")
+        for path in tmp_path.rglob("*"):
+            assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+    assert (found["MLflow"].status, found["Prefect"].status) == ("absent", "missing"), "the first stops nothing"
+    told = [found["MLflow"].detail, found["Prefect"].detail]
+    assert all("127.0.0.1:9" in detail for detail in told), told
+    assert SECRET not in "".join([*told, *capfd.readouterr(), caplog.text])
 
 
 def test_no_message_shows_an_address_that_may_have_a_password():

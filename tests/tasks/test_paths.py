@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tasks.mlflow.server import Server, tracking_uri
 from tasks.paths import home
+from tests.once import give_mlflow_tables
 
 
 def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(tmp_path, monkeypatch):
@@ -23,10 +24,11 @@ def test_a_stage_of_a_project_around_this_one_does_not_make_that_the_checkout(tm
         assert home().resolve() == (tmp_path / "outer" if is_of_outer else tmp_path / place), place
 
 
-def test_records_stand_in_the_checkout_however_its_path_is_spelled(tmp_path, monkeypatch):
+def test_records_stand_in_the_checkout_however_its_path_is_spelled(tmp_path, tmp_path_factory, monkeypatch):
     name = "feature%2Fx 100%20 & b#1 what? Größe"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / name).mkdir()
+    give_mlflow_tables(tmp_path_factory, tmp_path / name)
     monkeypatch.chdir(tmp_path / name)
     server = Server()
     run_id = server.open_run("key", "run", 0, {}).info.run_id

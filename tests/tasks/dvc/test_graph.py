@@ -18,6 +18,7 @@ from tasks.dvc.lock import read_lock
 from tasks.dvc.reproduction import Commands
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
+from tests.dvc_repository import reproduce
 from tests.settings import ROOT
 
 
@@ -152,15 +153,18 @@ def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
     path = checkout / "dvc.yaml"
     before = path.read_text(encoding="utf-8")
     write_values({"training.beta": 0.3}, checkout / "params.yaml")  # has its own form, which is that of no other file
-    for name in ("problems", "nanolab", "validity", "codeflow", "pairs", "localization"):
+    names = ("problems", "nanolab", "validity", "codeflow", "pairs", "localization")
+    for number, name in enumerate(names, 1):
         with Repo() as repo:
             repo.freeze(name)
         lines = path.read_text(encoding="utf-8").splitlines()
-        lines.remove("    frozen: true")
-        assert lines == before.splitlines(), name
-        with Repo() as repo:
-            repo.unfreeze(name)
-        assert path.read_text(encoding="utf-8") == before, name
+        assert lines.count("    frozen: true") == number, name
+        assert [line for line in lines if line != "    frozen: true"] == before.splitlines(), name
+    with Repo() as repo:
+        repo.unfreeze(name)
+    after = path.read_text(encoding="utf-8")
+    assert after.count("    frozen: true\n") == len(names) - 1
+    assert after.replace("    frozen: true\n", "") == before
 
 
 @pytest.mark.parametrize(
@@ -189,10 +193,11 @@ def test_stages_of_two_graphs_may_have_one_name(toy_checkout, tmp_path):
         "report": (),
         "extra/dvc.yaml:report": ("report",),
     }
-    for name in graph:
-        assert name in survey().stale
-        lines = []
-        assert set(Commands().run(name, ("repro", "--single-item", name), {}, lines.append)) == {name}, lines
+    assert survey().stale == set(graph)
+    reproduce("report")
+    name = "extra/dvc.yaml:report"
+    lines = []
+    assert set(Commands().run(name, ("repro", "--single-item", name), {}, lines.append)) == {name}, lines
     assert set(survey().graph) - survey().stale == set(read_lock()) == set(graph)
     assert load_graph(folder) == graph, "from elsewhere"
 
