@@ -47,7 +47,7 @@ def store(request, tmp_path, monkeypatch):
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
-    assert httpx.put(f"{url}/bucket").status_code == 200
+    assert httpx.put(f"{url}/bucket", timeout=60).status_code == 200  # its first call imports much
     yield f"url = s3://bucket/x\n    endpointurl = {url}"
     server.stop()
 
