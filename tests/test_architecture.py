@@ -201,6 +201,17 @@ def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone():
     assert foreign == set()
 
 
+def test_a_model_without_adapters_is_loaded_without_the_libraries_of_adapters():
+    """PEFT brings bitsandbytes, which warns of kernels that it looks for on a hub. Read, for torch takes seconds."""
+    heads = {
+        other.partition(".")[0]
+        for name in loaded_with(["iterpref_core.models.pretrained.weights"])
+        for other in at_the_head(name)
+    }
+    assert {"torch", "transformers"} <= heads
+    assert heads.isdisjoint({"peft", "bitsandbytes"})
+
+
 def test_the_page_of_docs_shows_the_same_picture():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     drawn = page.partition("\niterpref_core/")[2].partition("```")[0].splitlines()

@@ -9,8 +9,6 @@ IMPORTS = {
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),
     "import iterpref_core.evaluation.inspection.results_table": ("numpy",),
     "import tasks.doctor, iterpref_core.models.inference.backend_factory": ("torch",),
-    # A model without adapters; PEFT brings bitsandbytes, which warns of kernels that it looks for on a hub.
-    "import iterpref_core.models.pretrained.weights": ("peft", "bitsandbytes"),
 }
 """Statements, run one after the other, and what is not loaded by then."""
 
