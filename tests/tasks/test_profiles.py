@@ -16,11 +16,15 @@ from tests.settings import ROOT
 
 PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
-
-
-def _rates(name, params):
-    found = settings_of(name, params)
-    return found.learning_rate, found.alpha
+RATES = {
+    ("nano", "tiny", "smollm2"): (((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4),
+    ("paper", "small", "own"): (((1e-5, 0.0), (1e-5, 1.0)), 5e-6, 3e-4),
+    ("paper-large", "authors-code"): (((5e-6, 0.0), (5e-6, 1.0)), 5e-6, 3e-4),
+    ("own-lora",): (((1e-4, 0.0), (1e-4, 1.0)), 1e-4, 1e-4),
+    ("stand-in",): (((5e-5, 0.0), (5e-4, 1.0)), 5e-6, 3e-4),
+}
+"""Learning rate and alpha of the losses of the paper, without and with NLL; then the rates of other losses, and
+that of ORPO."""
 
 
 @pytest.fixture
@@ -38,22 +42,39 @@ def comments(text):
     return [line.partition("#")[2] for line in text.splitlines() if "#" in line]
 
 
-def test_nano_undoes_every_other_profile_and_comments_stay(params):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
     original = params.read_text(encoding="utf-8")
-    for name in NAMES:
-        write_params(name, {})
-        found = load_params(params)
-        assert found.profile == name
-        if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
-            assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
-        assert comments(params.read_text(encoding="utf-8")) == comments(original)
-        write_params("nano", {})
-        again = read_yaml(params)
-        rows = again["training"]["objectives"]
-        for objective in rows.keys() - trained_objectives():
-            if not rows[objective]:  # a row in which nothing is left
-                del rows[objective]
-        assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
+    write_params(name, {})
+    found = load_params(params)
+    assert found.profile == name
+    if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
+        assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
+    assert comments(params.read_text(encoding="utf-8")) == comments(original)
+    (rates,) = [rates for names, rates in RATES.items() if name in names]
+    check_rates(name, found.training, *rates)
+    write_params("nano", {})
+    again = read_yaml(params)
+    rows = again["training"]["objectives"]
+    for objective in rows.keys() - trained_objectives():
+        if not rows[objective]:  # a row in which nothing is left
+            del rows[objective]
+    assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
+
+
+def check_rates(name, training, of_the_paper, of_other_losses, orpo):
+    """Every objective has the rates that a profile is for."""
+    ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
+    for objective, row in OBJECTIVES.items():
+        expected = (of_other_losses, 0.0)
+        if row.loss in (None, sigmoid_loss):
+            expected = of_the_paper[row.nll_of is not None]
+        elif row.nll_of:
+            expected = (orpo, 1.0)
+        if name == "stand-in" and objective in ablations:
+            expected = (1e-5, float(objective.endswith("-rpo") or objective == "sft-rejected"))
+        settings = settings_of(objective, training)
+        assert (settings.learning_rate, settings.alpha) == expected, objective
 
 
 def test_only_lines_whose_values_change_are_written(params):
@@ -82,33 +103,6 @@ def test_the_recipes_of_the_paper(params, name, epochs, nll):
     assert (found.epochs, found.nll, found.batch_size, found.micro_batch_size) == (epochs, nll, 128, 1)
     lengths = (found.beta, found.warmup_ratio, found.max_prompt_length, found.max_length)
     assert lengths == (0.1, 0.03, 1024, 2048)
-
-
-@pytest.mark.parametrize(
-    ("names", "of_the_paper", "of_other_losses", "orpo"),
-    [
-        (("nano", "tiny", "smollm2"), ((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4),
-        (("paper", "small", "own"), ((1e-5, 0.0), (1e-5, 1.0)), 5e-6, 3e-4),
-        (("paper-large", "authors-code"), ((5e-6, 0.0), (5e-6, 1.0)), 5e-6, 3e-4),
-        (("own-lora",), ((1e-4, 0.0), (1e-4, 1.0)), 1e-4, 1e-4),
-        (("stand-in",), ((5e-5, 0.0), (5e-4, 1.0)), 5e-6, 3e-4),
-    ],
-)
-def test_every_objective_has_the_rates_that_a_profile_is_for(
-    params, names, of_the_paper, of_other_losses, orpo):  # fmt: skip
-    ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
-    for profile in names:
-        write_params(profile, {})
-        found = load_params(params).training
-        for name, row in OBJECTIVES.items():
-            expected = (of_other_losses, 0.0)
-            if row.loss in (None, sigmoid_loss):
-                expected = of_the_paper[row.nll_of is not None]
-            elif row.nll_of:
-                expected = (orpo, 1.0)
-            if profile == "stand-in" and name in ablations:
-                expected = (1e-5, float(name.endswith("-rpo") or name == "sft-rejected"))
-            assert _rates(name, found) == expected, (profile, name)
 
 
 def test_a_value_that_is_optional_can_be_created(params):
