@@ -1,9 +1,13 @@
 """The command line, run in this process, and a Prefect server for flows."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from flows.cli import main
+from tasks.prefect.server import prefect_server
 from tests.command_line import calling
+from tests.once import give_prefect_tables
 
 
 @pytest.fixture
@@ -15,23 +19,33 @@ def iterpref(monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def prefect_server():
+def shown_on_prefect(tmp_path_factory):
     """Show flows on a server without the services that schedules and automations need.
 
     It is a module's: a server that has nothing to do computes all the same.
     """
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS"):
-            patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=300):
-            yield
+    from flows.prefect_session import _drain_prefect
+
+    folder = tmp_path_factory.mktemp("prefect")
+    give_prefect_tables(tmp_path_factory, folder)
+    with ExitStack() as stack:
+        # Not in the environment of the tests: a run without a server is to find none.
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS"):
+                patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
+            patch.setenv("PREFECT_CLIENT_MAX_RETRIES", "3")
+            patch.chdir(folder)
+            url = stack.enter_context(prefect_server())
+        stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+        yield
+        _drain_prefect()
 
 
 def on_prefect(test):
     """Show the flows of a test on a server of Prefect, which takes long to start."""
-    return pytest.mark.slow(pytest.mark.usefixtures("prefect_server")(test))
+    return pytest.mark.slow(pytest.mark.usefixtures("shown_on_prefect")(test))
 
 
 def run_names():
