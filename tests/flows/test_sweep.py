@@ -180,20 +180,21 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
 
 @pytest.mark.slow
 def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, capsys):
-    """The second one was refused each point that the first one worked on, or found its worktree gone."""
+    """The second one was refused each point that the first one worked on, or found its worktree gone: here of one."""
 
     def sweep_betas(_):
-        return run_sweep(None, ("target-dpo",), {"training.beta": [0.1, 0.2]}, "validation", 1, 1, Terminal())
+        return run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
 
     Path("edited").write_text("later", encoding="utf-8")  # so that the stages edit nothing
     with ThreadPoolExecutor() as threads:
         first, second = threads.map(sweep_betas, range(2))
     assert first == second
-    assert [row.pass_at_1 for row in first.rows] == [0.1, 0.2]
-    assert sorted(words[1] for words in notes(toy, "training")) == ["0.1", "0.1", "0.2", "0.2"], "each once"
+    assert [row.pass_at_1 for row in first.rows] == [0.1]
+    assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"], "once"
     assert "waiting for process" in capsys.readouterr().err
-    assert sorted(dvc("exp", "list", "--name-only").split()) == sorted(first.experiments)
-    assert len({entry.key for entry in LOGGED}) == 2, "a row each"
+    assert dvc("exp", "list", "--name-only").split() == first.experiments
+    assert len(LOGGED) == 2
+    assert len({entry.key for entry in LOGGED}) == 1, "a row"
 
 
 @on_prefect
