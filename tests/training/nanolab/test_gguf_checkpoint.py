@@ -1,32 +1,58 @@
 """GGUF files become Hugging Face folders; what cannot be read is one message before anything is spent."""
 
-import json
-import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from flows import stage
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import SMOLLM2, is_gguf, locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.records.errors import ModelError
-from iterpref_core.records.input_files import read_yaml
 from iterpref_core.training.nanolab import gguf_checkpoint
-from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
-from tests.once import read_gguf_once
-from tests.settings import ROOT
+from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
+from iterpref_core.training.nanolab.nanolab import build_models
+from tests.settings import PARAMS
+
+TEMPLATE = "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
+SERVED = "a-model-behind-an-endpoint"
 
 
-@pytest.fixture
-def smollm2_file():
-    """The file of SmolLM2's package; without the package the test is skipped."""
-    try:
-        return find_gguf(SMOLLM2)
-    except ModelError:
-        pytest.skip("SmolLM2 is not installed: make smollm2")
+def write_gguf(path, template):
+    """Write an untrained Llama of eight tokens and one layer as llama.cpp does."""
+    gguf = pytest.importorskip("gguf", reason="GGUF files are not read here: make smollm2")
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(32)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_vocab_size(8)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(["<unk>", "<s>", "</s>", "a", "b", "ab", "c", "x"])
+    writer.add_token_types([gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.NORMAL] * 5)
+    writer.add_token_merges(["a b"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    if template is not None:
+        writer.add_chat_template(template)
+    matrices = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    shapes = {"token_embd": (8, 32), "output_norm": (32,), "blk.0.attn_norm": (32,), "blk.0.ffn_norm": (32,)}
+    shapes |= {f"blk.0.{name}": (32, 32) for name in matrices}
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def installed(monkeypatch, **versions):
@@ -77,6 +103,22 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2):
     assert "Paris" in answers[0].text
 
 
+def test_a_gguf_file_becomes_a_folder_with_its_weights_its_tokens_and_its_template(tmp_path):
+    write_gguf(tmp_path / "tiny.gguf", TEMPLATE)
+    (tmp_path / "out").mkdir()
+    write_checkpoint(str(tmp_path / "tiny.gguf"), tmp_path / "out")
+    check_checkpoint(str(tmp_path / "out"))
+    lineage = read_lineage(tmp_path / "out")
+    assert lineage is not None
+    assert (lineage.base, lineage.license) == ("tiny.gguf", None)
+    tokenizer = load_tokenizer(tmp_path / "out")
+    assert tokenizer.chat_template == TEMPLATE
+    assert tokenizer("abx")["input_ids"] == [5, 7]
+    embeddings = load_file(tmp_path / "out" / "model.safetensors")["model.embed_tokens.weight"]
+    written = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 32)).astype(np.float32))
+    assert torch.equal(embeddings, written.bfloat16())
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -84,23 +126,18 @@ def test_smollm2_becomes_a_folder_that_answers(smollm2):
         ("no template", r"broken\.gguf: has no chat template; name the Hugging Face folder of this model instead"),
     ],
 )
-def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(
-    damage, message, smollm2_file, tmp_path, monkeypatch, capsys
-):
-    data = smollm2_file.read_bytes()
+def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(damage, message, tmp_path):
+    file = tmp_path / "broken.gguf"
+    write_gguf(file, None if damage == "no template" else TEMPLATE)
     if damage == "cut off":
-        data = data[:4096]
-    else:
-        data = data.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX", 1)
-    (tmp_path / "broken.gguf").write_bytes(data)
-    values = read_yaml(ROOT / "params.yaml")
-    values["model"]["student"] = "broken.gguf"
-    (tmp_path / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    read_gguf_once(monkeypatch)
-    for process_wide in ("die_with", "set_up_libraries", "signal.signal"):
-        monkeypatch.setattr(f"flows.stage.{process_wide}", lambda *_: None)
-
-    assert stage.main("nanolab") == 2
-    assert re.search(f"^error: .*{message}$", capsys.readouterr().err, re.MULTILINE)
+        file.write_bytes(file.read_bytes()[:300])
+    with pytest.raises(ModelError, match=f"{message}$"):
+        build_models(
+            problems=tmp_path / "not read",
+            model=PARAMS.model.model_copy(update={"student": str(file), "debugger": SERVED}),
+            nanolab=PARAMS.nanolab,
+            execution=PARAMS.execution,
+            out=tmp_path / "models",
+            backend="openai",
+        )
     assert not (tmp_path / "models/student").exists()
