@@ -33,7 +33,7 @@ def test_a_batch_in_four_parts_trains_as_one(tmp_path, uneven, train, objective,
     """With 11 pairs the second batch has three: its parts count by their pairs and tokens, not as parts."""
     curves, weights = {}, {}
     for micro in (8, 2):
-        train(str(micro), objective, uneven, batch_size=8, nll=nll, epochs=2, micro_batch_size=micro)
+        train(str(micro), objective, uneven, batch_size=8, nll=nll, epochs=1, micro_batch_size=micro)
         curves[micro], weights[micro] = _curve(tmp_path / str(micro)), read_weights(tmp_path / str(micro))
         if objective != "sft":
             # Before the first step chosen and rejected tie: which of them is ahead is a matter of rounding.

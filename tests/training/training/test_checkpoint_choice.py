@@ -93,8 +93,8 @@ def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
     assert [row["loss"] for row in read_curve(tmp_path / "last")] == [row["loss"] for row in read_curve(chosen)]
 
 
-def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, params, caplog):
-    whole = train("whole", "target-rpo", epochs=4)
+def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, trained, caplog):
+    whole, _ = trained("target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
     with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.checkpoint"):
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
@@ -157,7 +157,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer
     assert given["test_loss"] == pytest.approx(trainer.evaluate(scored[2:6])["eval_loss"])
 
 
-def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path, train, trained, params):
+def test_training_ends_where_the_validation_loss_no_longer_falls(train, trained, params):
     """A learning rate that is too high: the loss rises before the end."""
     settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
     whole, folder = trained("dpo", **settings)
@@ -165,8 +165,8 @@ def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path, train
     # The last validation is the first that follows two others, none lower than the lowest before it.
     last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
     assert last + 1 < len(losses), "it has something to save"
-    ended = train("ended", "dpo", **settings, early_stopping_patience=2)
-    assert list(read_validation(tmp_path / "ended").values()) == losses[: last + 1]
+    ended, folder = trained("dpo", **settings, early_stopping_patience=2)
+    assert list(read_validation(folder).values()) == losses[: last + 1]
     assert ended["stopped/patience"] == ended["steps"] < whole["steps"]
     assert ended["validation/loss"] == min(losses[: last + 1])
     assert "stopped/patience" not in train("long", "dpo", **settings, early_stopping_patience=len(losses))
@@ -174,24 +174,27 @@ def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path, train
 
 @pytest.mark.parametrize(
     "settings",
-    [{"arguments": {"max_steps": 4}}, {"epochs": 8, "validation_share": 0.3, "early_stopping_patience": 2}],
+    [
+        {"arguments": {"max_steps": 4}},
+        {"epochs": 8, "validation_share": 0.3, "select": "best", "early_stopping_patience": 2},
+    ],
     ids=["steps that end within an epoch", "an early end"],
 )
 def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
-    settings, tmp_path, train, params, monkeypatch
+    settings, tmp_path, train, trained, params, monkeypatch
 ):
     def killed(*_, **__):
         raise RuntimeError("killed before the model is written")
 
     settings = settings | {"objectives": _rate(params, 0.05)}
-    whole = train("whole", "dpo", **settings)
+    whole, folder = trained("dpo", **settings)
     with monkeypatch.context() as patched:
         patched.setattr("iterpref_core.training.trainer.run.write_model", killed)
         with pytest.raises(RuntimeError, match="killed before the model is written"):
             train("killed", "dpo", **settings)
     assert train("killed", "dpo", **settings) == whole
     weights = read_weights(tmp_path / "killed")
-    assert all(torch.equal(weights[name], weight) for name, weight in read_weights(tmp_path / "whole").items())
+    assert all(torch.equal(weights[name], weight) for name, weight in read_weights(folder).items())
 
 
 def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(tmp_path, monkeypatch):

@@ -15,9 +15,8 @@ GOLDEN = Path(__file__).with_name("golden_curves.json")
 
 
 @pytest.mark.parametrize("objective", ["target-rpo", "dpo", "hybrid-rpo"])
-def test_losses_are_those_of_before(tmp_path, train, objective):
-    train("run", objective, epochs=4)
-    losses = [float(row["loss"]) for row in read_curve(tmp_path / "run")]
+def test_losses_are_those_of_before(trained, objective):
+    losses = [float(row["loss"]) for row in read_curve(trained(objective, epochs=4)[1])]
     assert len(losses) == 12
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     if os.environ.get("GOLDEN") == "write":

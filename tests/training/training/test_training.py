@@ -26,6 +26,7 @@ from iterpref_core.records.config import (
     TemplateUse,
 )
 from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
@@ -220,8 +221,13 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path, inputs, train):
     train("again", "target-rpo", (*inputs[:2], out), epochs=1, lora={"r": 4})
 
 
-def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(tmp_path, train, trained):
-    train("long", "sft", epochs=41, batch_size=12)
+def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
+    tmp_path, train, trained, inputs, pair_records, span_records
+):
+    write_jsonl(tmp_path / "pair.jsonl", pair_records[:1])
+    write_jsonl(tmp_path / "spans.jsonl", span_records[:1])
+    one_pair = tmp_path / "pair.jsonl", tmp_path / "spans.jsonl", inputs[2]
+    train("long", "sft", one_pair, epochs=41, batch_size=1, micro_batch_size=1)
     long, short = (read_curve(folder) for folder in (tmp_path / "long", trained("sft", epochs=1)[1]))
     assert [int(row["step"]) for row in long] == [*range(2, 42, 2), 41]
     assert [int(row["step"]) for row in short] == [1, 2, 3]
@@ -331,8 +337,7 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_written(tmp_path, 
 @pytest.mark.parametrize(
     ("objective", "option", "recorded"),
     [
-        ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
-        ("dpo", {"reference_free": True}, {"referenced": False}),
+        ("target-rpo", {"reference_free": True}, {"referenced": False}),
         ("simpo", {"beta": 2.0, "gamma": 2.0}, {"beta": 2.0, "gamma": 2.0}),
     ],
 )
