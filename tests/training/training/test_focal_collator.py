@@ -90,6 +90,8 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     objective, named, bf16, loss_off, gradient_off, pairs, tmp_path,
     request):  # fmt: skip
     folder = request.getfixturevalue(named)
+    if named == "short_smollm2":
+        pairs = pairs.select([0, 1])  # each of its tokens has 49,152 logits
     tokenizer = load_tokenizer(folder)
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
