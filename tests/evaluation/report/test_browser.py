@@ -1,10 +1,20 @@
-"""The page in a headless browser, with everything on it: it fits, is silent, and can be read and used by keyboard."""
+"""The pages in a headless browser, which takes seconds to start: they fit, are silent, and can be read and used.
+
+First the report with everything on it; then the explorer, whose filters and steps work and in which text stays text.
+"""
+
+import json
 
 import pytest
 
 from docs.shots import shots_of_report
+from iterpref_core.evaluation.report.explorer import Explored, write_explorer
 from iterpref_core.evaluation.report.pair_view import write_html
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.storage.jsonl import write_jsonl
+from tests.evaluation.report.conftest import HOSTILE, MEASURE
+from tests.evaluation.report.test_explorer import attempt, trajectory
+from tests.settings import PARAMS
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 
@@ -96,3 +106,144 @@ def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser, tmp_path
     assert rows[0] == 0
     assert set(rows[1:]) == {8 + 2}
     assert browser.evaluate("document.querySelector('.prompt code').textContent") == "f"
+
+
+UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"
+SHOWN = "user = 'a\\u202e\\u2066b'\\u200b # \\u001b[31m\\u0000\\ufeff \u00e9 \\u{e0041}"
+
+DETAIL = "document.getElementById('problem-detail').innerText"
+DRAFT = "def f(x):\n    y = x\n    return y\n"
+FIXED = "def f(x):\n    y = x + 1\n    return y\n"
+
+
+@pytest.fixture(scope="module")
+def explorer(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("explorer")
+    hostile = f"</script>{HOSTILE}<img src=x onerror=alert(1)>\n{UNSEEN}"
+    write_jsonl(
+        tmp_path / "trajectories",
+        [
+            trajectory("codeflow/1", attempt(code=DRAFT), attempt(code=DRAFT.replace("y", "z"), number=1),
+                       attempt("passed", "passed", 2, code=FIXED, feedback="")),
+            trajectory("codeflow/2", attempt("passed", "timeout", code=FIXED, feedback="")),
+            trajectory("codeflow/10", attempt("timeout", code="x" * 1_000_000)),
+            trajectory(hostile, attempt("crash", code=hostile, feedback=hostile), attempt("crash", number=1, code="")),
+        ],
+    )  # fmt: skip
+    pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
+    write_jsonl(tmp_path / "pairs", [pair])
+    write_jsonl(tmp_path / "spans", [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
+    own = [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())]
+    write_jsonl(tmp_path / "problems", own)
+
+    reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
+    (tmp_path / "dropped").write_text(json.dumps(reasons))
+    names = ("trajectories", "problems", "pairs", "spans", "dropped")
+    files = Explored(*(tmp_path / name for name in names))
+    write_explorer(files, PARAMS.codeflow, tmp_path / "explorer.html")
+    return tmp_path / "explorer.html"
+
+
+def text(browser):
+    return str(browser.evaluate(DETAIL))
+
+
+def listed(browser):
+    return browser.evaluate("[...document.querySelectorAll('#problem-list b')].map(b => b.textContent)")
+
+
+def choose(browser, name, value):
+    change = f"s.value = {value!r}; s.dispatchEvent(new Event('input')); return s.value"
+    assert browser.evaluate(f"(s => {{{change}}})(document.getElementById('{name}'))") == value
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_explorer_fits_is_silent_asks_for_nothing_and_stands_out(explorer, browser, width, dark):
+    browser.open(explorer, width, dark=dark)
+    for step in (0, 1, 2, 3):
+        browser.evaluate(f"location.hash = '#problem=codeflow/1&step={step}'")
+        browser.wait(
+            lambda step=step: browser.evaluate(
+                f"document.querySelectorAll('.steps button')[{step + 1}].ariaCurrent === 'step'"
+            ),
+            f"step {step}",
+        )
+        found = browser.evaluate(MEASURE)
+        assert (found["scroll"], found["wide"]) == (width, [])
+        low = [item for item in browser.evaluate(CONTRAST) if item["ratio"] < 4.5]
+        assert [item for item in low if "disabled" not in item["where"]] == []
+    assert browser.complaints == []
+
+
+def test_the_explorer_shows_what_its_picture_waits_for(explorer, browser):
+    _, picture = shots_of_report(explorer.parent)
+    browser.open(explorer, picture.width)
+    browser.wait(lambda: browser.shows(*picture.texts), picture.texts)
+    assert {url for url in browser.requests if not url.startswith("data:")} == {explorer.as_uri()}
+
+
+def test_filters_leave_what_matches_all_of_them(explorer, browser):
+    browser.open(explorer, 1280)
+    hostile = listed(browser)[0]
+    every = [hostile, "codeflow/1", "codeflow/2", "codeflow/10"]
+    assert listed(browser) == every
+    for filters, expected in (
+        ({"outcome": "unsolved"}, [hostile, "codeflow/10"]),
+        ({"outcome": ""}, every),
+        ({"verdict": "wrong_answer"}, ["codeflow/1"]),
+        ({"iteration": "2"}, []),
+        ({"verdict": "passed"}, ["codeflow/1"]),
+        ({"iteration": "0"}, ["codeflow/2"]),
+        ({"verdict": "hidden timeout"}, ["codeflow/2"]),
+        ({"verdict": "", "iteration": "", "model": "debugger"}, [hostile, "codeflow/1"]),
+        ({"model": "", "search": "ADD one"}, ["codeflow/1"]),
+    ):
+        for name, value in filters.items():
+            choose(browser, name, value)
+        assert listed(browser) == expected, filters
+        assert browser.shows(f"{len(expected)} of 4 match")
+        if expected:
+            assert text(browser).startswith(expected[0].split("\n")[0])
+
+
+def test_attempts_are_stepped_through_with_what_changed(explorer, browser):
+    browser.open(explorer, 1280)
+    browser.click("link", r"codeflow\/1.*")
+    browser.wait(lambda: "Draft by student: wrong answer" in text(browser), "draft")
+    changes = "[...document.querySelectorAll('#problem-detail :is(ins, del)')].map(e => e.tagName + e.textContent)"
+    assert browser.evaluate(changes) == []
+    assert "f() returned" not in text(browser).partition("Feedback")[0]
+    browser.click("button", "Next ›")
+    assert "Attempt 1 by debugger: wrong answer, against draft" in text(browser)
+    assert browser.evaluate(changes) == ["DEL    y = x", "DEL    return y", "INS    z = x", "INS    return z"]
+    browser.click("button", "Attempt 2")
+    assert browser.evaluate(changes) == ["DEL    z = x", "DEL    return z", "INS    y = x + 1", "INS    return y"]
+    browser.click("button", "Show program")
+    assert browser.evaluate(changes) == []
+    assert browser.evaluate("document.activeElement.tagName") in {"BUTTON", "BODY"}
+    browser.click("button", "Pair")
+    assert browser.evaluate("document.querySelectorAll('.del-side .line.marked').length") == 1
+    assert "marked: the error region D−" in text(browser)
+    browser.wait(lambda: browser.evaluate("location.hash") == "#problem=codeflow%2F1&step=3", "address")
+    browser.click("link", r"codeflow\/2.*")
+    browser.wait(lambda: "hidden tests: timeout" in text(browser), "the next problem")
+    browser.evaluate("history.back()")
+    browser.wait(lambda: "error region D−" in text(browser), "the pair again")
+
+
+def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(explorer, browser):
+    browser.open(explorer, 390)
+    assert SHOWN in text(browser)
+    code = browser.evaluate("document.querySelector('#problem-detail .line:nth-of-type(2) .source').textContent")
+    assert code == SHOWN
+    assert "<img src=x onerror=alert(1)>" in text(browser)
+    assert browser.evaluate("document.title") == "IterPref: what happened, attempt by attempt"
+    assert browser.evaluate("document.images.length + document.scripts.length") == 2
+    browser.click("link", r"codeflow\/10.*")
+    browser.wait(lambda: "994,000 characters more" in text(browser), "the end of a long line")
+    assert browser.evaluate("document.documentElement.scrollWidth") == 390
+    assert browser.complaints == []
+    # Whatever finds its way into the page otherwise is refused.
+    refused = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'taken'; } catch (e) { return e.name; } })()"
+    assert browser.evaluate(refused) == "TypeError"
