@@ -76,10 +76,10 @@ class Checkout:
         """Run a verb of the command line."""
         return self.run(*ITERPREF, *arguments, code=code)
 
-    def leave_out(self, model):
-        """Take a model out of the graph: its training, its evaluation, and what the report reads of both."""
+    def leave_out(self, model, row=""):
+        """Take a model out of the graph, with its training, its evaluation, and what the report reads; or one row."""
         graph = self.path / "dvc.yaml"
-        its_lines = (f"{model}:", f"- results/{model}\n")
+        its_lines = (row or f"{model}:", f"- results/{model}\n")
         kept = []
         for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
             if not line.lstrip().startswith(its_lines):
@@ -148,12 +148,12 @@ class Toy(Checkout):
         self.wait_for(lambda: "Ctrl-C stops both" in self.output() or ui.poll() is not None)
         return ui
 
-    def wait_for(self, so):
-        """Wait until something is so."""
+    def wait_for(self, so, pause_s=0.1):
+        """Wait until something is so, and look again after each pause."""
         deadline = time.monotonic() + PATIENCE_S
         while not so():
             assert time.monotonic() < deadline, self.output()
-            time.sleep(0.1)
+            time.sleep(pause_s)
 
 
 def descendant(run, words):
@@ -179,7 +179,8 @@ def toy(tmp_path, tmp_path_factory, toy_checkout):
 def checkout(tmp_path_factory):
     """Tracked and new files, without what git ignores, as a fresh repository with a smaller profile tiny.
 
-    Its graph has one objective. The others differ from it by a name, and have their own tests in training.
+    Its graph trains one objective, and evaluates that model and its base. The others differ by a name, and have their
+    own tests in training.
     """
     target = tmp_path_factory.mktemp("pipeline") / "checkout"
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -194,7 +195,7 @@ def checkout(tmp_path_factory):
     with chdir(target):
         write_params("tiny", SMALLER)
     give_known_problems(target)
-    for objective in ("sft", "dpo", "rpo", "target-dpo"):
+    for objective in ("debugger", "sft", "dpo", "rpo", "target-dpo"):
         checkout.leave_out(objective)
     checkout.run("git", "add", ".")
     checkout.run("git", "commit", "--quiet", "--message", "tiny")

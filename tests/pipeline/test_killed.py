@@ -3,9 +3,12 @@
 import os
 import signal
 import subprocess
+from contextlib import chdir
 
+import psutil
 import pytest
 
+from tasks.prefect.server import announced, prefect_server
 from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -43,14 +46,12 @@ def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy):
 def _a_killed_server_ends_the_run_with_one_message(toy):
     # Not 0: a server whose SQLite file is being written answers 503 at times, and the same request is answered next.
     toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
-    ui = toy.start_ui()
-    run = toy.start_run()
-    descendant(ui, "prefect server").kill()
-    (toy.path / "block").unlink()
-    assert run.wait(PATIENCE_S) == 1
+    with chdir(toy.path), prefect_server() as url, announced(url):
+        run = toy.start_run()
+        descendant(psutil.Process(), "prefect server").kill()
+        (toy.path / "block").unlink()
+        assert run.wait(PATIENCE_S) == 1
     assert "finished stages are kept: run again" in toy.output()
-    ui.terminate()
-    ui.wait(PATIENCE_S)
 
 
 def _nothing_finished_runs_again(toy):

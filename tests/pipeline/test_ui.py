@@ -21,19 +21,21 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     _a_killed_run_takes_its_stage_along(toy)
     ui = toy.start_ui()
     prefect = (toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8")
-    for page in re.findall(r"http://[\w.:]+", toy.output()):
+    pages = re.findall(r"http://[\w.:]+", toy.output())
+    for page in pages:
         assert httpx.get(page).status_code == 200, page
     assert _states(prefect) == [], "a run without a server is on no page"
+    _a_service_manager_ends_pages_as_ctrl_c_does(toy, *pages)
 
     run = toy.start_run()
-    toy.wait_for(lambda: "Running" in _states(prefect))
+    toy.wait_for(lambda: "Running" in _states(prefect), pause_s=1)
     run.kill()
     run.wait()
     killed = time.monotonic()
-    toy.wait_for(lambda: _states(prefect) == ["Crashed"])
+    toy.wait_for(lambda: _states(prefect) == ["Crashed"], pause_s=2)
     assert time.monotonic() - killed < 600, "a minute where nothing else runs; by Prefect's own settings never"
 
-    toy.wait_for(lambda: len(_deployments(prefect)) == 2)
+    toy.wait_for(lambda: len(_deployments(prefect)) == 2, pause_s=1)
     deployments = _deployments(prefect)
     assert set(deployments) == {"experiment", "sweep"}
     create = f"deployments/{deployments['experiment']}/create_flow_run"
@@ -53,9 +55,13 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here, and holds no lock"
 
 
-def test_a_service_manager_ends_the_pages_as_ctrl_c_does(toy):
+def _a_service_manager_ends_pages_as_ctrl_c_does(toy, prefect, mlflow):
+    """These pages are shown by servers that are there."""
+    named = {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
+    toy.environment |= named
     ui = toy.start_ui()
-    toy.wait_for(lambda: "Ctrl-C stops both" in toy.output())  # libraries are imported now
+    for name in named:
+        del toy.environment[name]
     left = psutil.Process(ui.pid).children(recursive=True)
     ui.terminate()
     assert ui.wait(PATIENCE_S) == 0
