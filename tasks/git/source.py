@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from iterpref_core.records.digest import digest_of
+from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import parse_yaml
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
@@ -139,9 +140,18 @@ def _changed_params() -> dict[str, Any]:
     present = PARAMS.read_bytes() if PARAMS.is_file() else committed
     if present == committed:  # most often; to read YAML takes longer than all else here
         return {}
-    before = dict(flatten(parse_yaml(committed.decode("utf-8")) or {}))
+    before = _values_of(committed)
     now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
     changes = {key: value for key, value in now.items() if key not in before or before[key] != value}
     # `sft: {}` that becomes `sft: {alpha: 5.0}` has lost nothing.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}
+
+
+def _values_of(committed: bytes) -> dict[str, Any]:
+    """Return the parameters of the commit's file; none if it is broken, as with the marks of a conflict in it."""
+    try:
+        values = parse_yaml(committed.decode("utf-8"))
+    except (InputError, UnicodeDecodeError):
+        return {}
+    return dict(flatten(values)) if isinstance(values, dict) else {}

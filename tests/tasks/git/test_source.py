@@ -105,6 +105,17 @@ def test_a_parameter_that_is_removed_is_a_change(repository):
     assert observe_source().state != whole
 
 
+@pytest.mark.parametrize("broken", [b"<<<<<<< HEAD\na: 1\n", b"a: \xff\n", b"- a\n"])
+def test_a_broken_commit_does_not_stop_who_has_mended_the_file(repository, broken):
+    params = Path("params.yaml")
+    right = params.read_bytes()
+    params.write_bytes(broken)
+    git("commit", "--quiet", "--all", "--message", "marks of a conflict")
+    params.write_bytes(right)
+    assert observe_source().changes["training.beta"] == 0.1
+    assert observe_source().dirty == "true"
+
+
 def test_the_name_says_what_is_different(repository):
     def name(command, values, given=""):
         return begin_entry(command, load_params(), observe_source().with_values(values), given).name
