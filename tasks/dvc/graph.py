@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from tasks.paths import CHECKOUT, GRAPH
 
@@ -67,7 +67,7 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     for target in targets:
         named = [stage for stage in order if target in (name_of(stage), name_of(stage).partition("@")[0])]
         if not named:
-            raise InputError(f"no stage {target!r} in dvc.yaml; there are {', '.join(map(name_of, order))}")
+            raise InputError(f"{GRAPH}: {unknown_name('stage', target, map(name_of, order))}")
         wanted.update(plan_repro(graph, named))
     found = {}
     for stage in order:
@@ -146,6 +146,8 @@ def opened_repo(root: Path) -> Iterator[Any]:
         raise InputError(
             f"{root.resolve()}: DVC is at work here (process {', '.join(holders)}); wait for it or end it"
         ) from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{error.object}: DVC takes names of files in UTF-8 alone; rename the file") from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
         raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None

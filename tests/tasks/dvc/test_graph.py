@@ -1,6 +1,7 @@
 """DVC's graph, read and not hashed."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -40,6 +41,8 @@ def test_the_graph_is_that_of_dvc(graph):
         name for name in graph if name.startswith("training@")
     ]
     assert {"validity", "training@dpo"} < set(load_graph(ROOT, ("validity", "training@dpo"))) < set(graph)
+    with pytest.raises(InputError, match=r"dvc.yaml: no stage 'Pairs'; did you mean 'pairs'\?"):
+        load_graph(ROOT, ("Pairs",))
     with pytest.raises(InputError, match="no stage 'traning'"):
         load_graph(ROOT, ("traning",))
     with pytest.raises(InputError, match=r"no stage 'elsewhere/dvc\.yaml:report'"):
@@ -180,6 +183,15 @@ def test_a_broken_graph_is_told_by_its_place(checkout, text, told):
         load_graph(checkout)
     assert told in str(refused.value)
     assert "dvc init" not in str(refused.value)
+
+
+def test_a_name_of_a_file_that_dvc_cannot_keep_is_told(toy_checkout):
+    """DVC's data base of digests has texts, and a name from an older system need not be one."""
+    folder = toy_checkout({"only": {"cmd": "ls given > out", "deps": ["given"], "outs": ["out"]}})
+    Path("given").mkdir()
+    Path(os.fsdecode(b"given/caf\xe9.jsonl")).touch()
+    with pytest.raises(InputError, match=f"^{folder}/given/caf\udce9.jsonl: DVC takes .*; rename the file$"):
+        survey()
 
 
 def test_stages_of_two_graphs_may_have_one_name(toy_checkout, tmp_path):
