@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.records.errors import InputError, IterPrefError
+from iterpref_core.records.errors import InputError, IterPrefError, storage_error
 from tasks import child
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
@@ -130,6 +130,8 @@ def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> Iter
         return StageError(killed)
     if not reasons:
         last = "\n".join(lines[-20:])
+        if full := storage_error(StageError(last), f"stage {subject}"):
+            return full
         return StageError(f"stage {subject} failed with exit code {code}; its last lines:\n{last}")
     kind = InputError if code == 2 else StageError
     return kind(f"stage {subject}: {reasons[-1]}")

@@ -215,6 +215,11 @@ def test_the_exit_code_of_a_stage_says_what_kind_of_failure_it_was(exited, kind,
         raise explain_failure("x", lines, 255)
 
 
+def test_a_disk_that_is_full_for_dvc_itself_is_told_as_everywhere():
+    with pytest.raises(InputError, match=r"^stage x: No space left on device; free some space and run again"):
+        raise explain_failure("x", ["ERROR: failed to reproduce 'x': [Errno 28] No space left on device"], 255)
+
+
 def test_no_other_run_and_no_prefect_variable_get_in(toy, monkeypatch):
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
     lines = []
