@@ -165,6 +165,7 @@ def problem_of(url: str) -> str:
         return f"answers {code}: {remedy}"
     except HTTPError as error:
         return f"does not answer ({without_passwords(str(error))}): start it"
-    except (InvalidURL, ValueError):  # no address, or an answer that is no JSON or of another form
-        return "is no Prefect server: correct the address"
+    except (InvalidURL, ValueError) as error:  # an address, an answer, or a setting of Prefect
+        reason = without_passwords(" ".join(str(error).split())[:200])
+        return f"cannot be used ({reason}): correct the address, or Prefect's settings"
     return ""

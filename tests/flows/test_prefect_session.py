@@ -90,8 +90,15 @@ def test_what_another_program_answers_is_no_server(monkeypatch):
         assert running_prefect() is None
         for address in (f"{url}/api", "http://127.0.0.1:abc/api", "http://[::1/api"):
             monkeypatch.setenv("PREFECT_API_URL", address)
-            with pytest.raises(InputError, match="is no Prefect server: correct the address"):
+            with pytest.raises(InputError, match=r"cannot be used \(.+\): correct the address"):
                 running_prefect()
+
+
+def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "LOUD")
+    with pytest.raises(InputError, match=r"level Input should be 'DEBUG', .* Prefect's settings"):
+        running_prefect()
 
 
 @pytest.mark.parametrize(
