@@ -52,13 +52,17 @@ class Server:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         # Two lines with addresses for each run that ends, between the lines of stages.
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        import mlflow
-
         given = os.environ.get(_URI_VARIABLE)
-        for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         try:
+            import mlflow
+
+            for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
+                logging.getLogger(name).setLevel(logging.ERROR)
             mlflow.set_tracking_uri(tracking_uri())
+            if not tracking_uri().startswith("http"):
+                from mlflow.store.db import utils
+
+                utils.MAX_RETRY_COUNT = 3  # of ten tries the last one waits for 51 s
             # MLflow writes the address into the environment, where it would look like the user's own.
             os.environ.pop(_URI_VARIABLE, None)
             if given is not None:

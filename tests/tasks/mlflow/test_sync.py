@@ -4,6 +4,7 @@ import math
 import shlex
 import shutil
 import subprocess
+import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -243,8 +244,21 @@ def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(monke
         patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
         patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
         assert check_server() == "MLflow at here cannot be used: KeyError: 'defect'"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "mlflow", None)  # as where one of its libraries cannot be loaded
+        assert "cannot be used: ModuleNotFoundError" in check_server()
     write(of="next")
     assert "problems" in runs()
+
+
+def test_a_data_base_that_is_away_costs_seconds_and_one_line(monkeypatch, capfd):
+    """MLflow itself tries ten times, for 102 s, with five lines each."""
+    slept = []
+    monkeypatch.setattr("mlflow.store.db.utils.time.sleep", slept.append)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql+psycopg2://me:word@127.0.0.1:9/runs")
+    assert "Connection refused" in check_server()
+    assert sum(slept) < 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_deleted_experiment_is_told_with_its_remedy(capsys):
