@@ -22,6 +22,7 @@ GROUND = tuple(
     for name in (
         "artifacts",
         "config",
+        "digest",
         "errors",
         "input_files",
         "prompt_messages",
