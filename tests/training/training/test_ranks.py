@@ -168,7 +168,7 @@ def sharded(pairs_file, spans_file, model_folder, params, tmp_path_factory):
 
 
 def _micro(params):
-    return params.model_copy(update={"micro_batch_size": 1, "epochs": 3})
+    return params.model_copy(update={"micro_batch_size": 1})
 
 
 @pytest.mark.slow
@@ -212,18 +212,6 @@ if os.environ.get("RANK") == "1":
 """
 
 
-@pytest.mark.slow
-def test_an_error_of_one_process_ends_those_that_wait_for_it_and_is_the_run_s(
-    tmp_path, inputs, params, port, monkeypatch
-):
-    """The other process waits in a collective operation, which by itself would last two hours."""
-    _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
-    two = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
-    with pytest.raises(InputError, match=r"^pairs\.jsonl: this process cannot go on$"):
-        _train(tmp_path, inputs, "dpo", two)
-    assert not (tmp_path / "out").exists()
-
-
 STAGES = {
     "training": {
         "foreach": ["dpo"],
@@ -239,13 +227,13 @@ STAGES = {
 
 
 @pytest.mark.slow
-def test_a_stage_of_several_processes_has_one_record_with_its_curve(
+def test_a_stage_of_several_processes_has_one_record_with_its_curve_or_with_the_error_of_the_one_that_failed(
     tmp_path, tmp_path_factory, inputs, params, port, monkeypatch
 ):
+    """The other process waits in a collective operation, which by itself would last two hours."""
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     give_mlflow_tables(tmp_path_factory, tmp_path)
     init_dvc(no_scm=True)
     Path("data").mkdir()
@@ -253,29 +241,35 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve(
         shutil.copy2(path, place)
     shutil.copytree(inputs[2], "models/student")
     Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
+    several = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
+    every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
+    Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")), encoding="utf-8")
 
-    def run(**changes):
-        own = params.model_copy(update={"micro_batch_size": 1, **changes})
-        several = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
-        every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
-        Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")), encoding="utf-8")
+    def run():
         command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
 
+    def recorded(status):
+        return server.client.search_runs([server.experiment_id], f"attributes.status = '{status}'")
+
+    _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
+    refused = run()
+    assert refused.returncode == 2
+    said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert said == ["error: pairs.jsonl: this process cannot go on"]
+    assert not Path("models/trained/dpo").exists()
+    server = Server()
+    (failed,) = recorded("FAILED")
+    assert said[0].removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
+
+    (tmp_path / "sitecustomize.py").unlink()
     done = run()
     assert done.returncode == 0, done.stderr
     metrics = json.loads(Path("metrics/training/dpo.json").read_text(encoding="utf-8"))
-    server = Server()
-    stages = [row for row in server.client.search_runs([server.experiment_id]) if "iterpref.stage" in row.data.tags]
-    assert [(row.info.status, row.data.metrics["steps"]) for row in stages] == [("FINISHED", metrics["steps"])]
-    points = server.client.get_metric_history(stages[0].info.run_id, "loss")
+    (stage,) = [row for row in recorded("FINISHED") if "iterpref.stage" in row.data.tags]
+    assert stage.data.metrics["steps"] == metrics["steps"]
+    points = server.client.get_metric_history(stage.info.run_id, "loss")
     assert len({point.step for point in points}) == len(points) == metrics["steps"]
-    refused = run(arguments={"no_such_argument": 1})
-    assert refused.returncode == 2
-    (said,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
-    assert "no_such_argument" in said
-    (failed,) = server.client.search_runs([server.experiment_id], "attributes.status = 'FAILED'")
-    assert said.removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
 
 
 def test_an_error_of_the_only_process_is_the_run_s(tmp_path):
