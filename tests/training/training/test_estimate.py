@@ -13,7 +13,7 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 
-def _config(layers=3):
+def _config(layers=2):
     return LlamaConfig(
         vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
