@@ -7,19 +7,19 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from flows.prefect_session import TAG, create_automations
+from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
 from tasks.mlflow.pages import mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT
-from tasks.prefect.server import announced, named_prefect, prefect_server, use_prefect
+from tasks.prefect.server import announced, named_prefect, prefect_server
 
 
 def serve_pages() -> None:
     """Start both servers, print their addresses, serve both flows until Ctrl-C, and end both.
 
     Raises:
-        ServerError: one of them did not start.
+        ServerError: one of them did not start, or Prefect's ended.
     """
     # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,7 +29,7 @@ def serve_pages() -> None:
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server())
-        use_prefect(prefect)
+        stack.enter_context(prefect_session(prefect))
         # The runs that the pages start import the flows from here, whatever else the user has them import.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
