@@ -72,16 +72,25 @@ def typed_name() -> str:
 
 
 def create_automations() -> None:
-    """Give the present Prefect server the automations of this project, in place of older ones."""
+    """Give the present Prefect server the automations of this project, in place of older ones.
+
+    One that is the same stays, paused or not: only it has seen the signs of life of a run that was killed since.
+    """
     from prefect.client.orchestration import get_client
     from prefect.events.schemas.automations import AutomationCore
 
     with get_client(sync_client=True) as client:
         for content in read_yaml(AUTOMATIONS)["automations"]:
             automation = AutomationCore.model_validate(content)
-            for older in client.read_automations_by_name(automation.name):
-                client.delete_automation(older.id)
-            client.create_automation(automation)
+            described = automation.model_dump(exclude={"enabled"})
+            is_there = False
+            for found in client.read_automations_by_name(automation.name):
+                if not is_there and found.model_dump(include={*described}) == described:
+                    is_there = True
+                else:
+                    client.delete_automation(found.id)
+            if not is_there:
+                client.create_automation(automation)
 
 
 def _shorten(record: logging.LogRecord) -> bool:
