@@ -48,7 +48,8 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         if line := frozen_line(found.graph):
             display.say(line)
         if found.stale.isdisjoint(found.graph):
-            display.say(f"{len(found.graph)} stages are up to date")
+            number = len(found.graph)
+            display.say("1 stage is up to date" if number == 1 else f"{number} stages are up to date")
             sync.write_entry(None)
             return folder
         with chdir(origin):  # the row is of the user's commit and changes

@@ -159,7 +159,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     run("git", "add", "README")
     run("git", "commit", "--quiet", "--message", "news")
     run_verbs.run(["pairs"])
-    assert "1 stages are up to date" in capsys.readouterr().err
+    assert "1 stage is up to date" in capsys.readouterr().err
     assert len(rows()) == before, "nothing was executed"
     Path("code.py").write_text("2", encoding="utf-8")
     run("git", "commit", "--quiet", "--all", "--message", "code")
