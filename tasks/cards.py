@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import takewhile
-from pathlib import Path
-from tempfile import gettempdir
 
 from filelock import FileLock, Timeout
+
+from tasks.lock import locks_of_user
 
 _POLL_S = 0.5
 
@@ -51,25 +51,13 @@ def own_cards(*, every: bool = False) -> Iterator[None]:
         yield
 
 
-def _folder() -> Path:
-    """Return the folder of the locks. Another user may have made the one in /tmp, whose name anyone can guess."""
-    user = os.getuid()
-    folder = Path(gettempdir()) / f"iterpref-cards-{user}"
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    if folder.lstat().st_uid != user:
-        folder = Path.home() / ".cache/iterpref-cards"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
 def _take(cards: tuple[str, ...], taken: ExitStack) -> str:
     """Return the first of these cards that is free, which stays taken until the stack is closed."""
-    folder = _folder()
+    folder = locks_of_user()
     said = False
     while True:
         for card in cards:
-            lock = FileLock(folder / card.replace("/", "_"))
+            lock = FileLock(folder / f"card-{card.replace('/', '_')}")
             try:
                 taken.enter_context(lock.acquire(blocking=False))
             except Timeout:

@@ -6,10 +6,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+from filelock import FileLock
 
 from iterpref_core.records.errors import IterPrefError
 from tasks import child
+from tasks.lock import locks_of_user
 from tasks.paths import STATE, home
 
 LOOPBACK = "127.0.0.1"
@@ -42,30 +45,38 @@ def free_port(preferred: int = 0) -> int:
 
 
 @contextmanager
-def served(name: str, command: Sequence[str], settings: Mapping[str, str], health: str) -> Iterator[None]:
+def served(name: str, command: Sequence[str], port: int, settings: Mapping[str, str], health: str) -> Iterator[str]:
     """Run a module of Python as a server until the block ends, with its output in a file.
 
     Args:
         name: for messages, and of the file.
-        command: the module and its arguments.
+        command: the module and its arguments, which host and port follow.
+        port: the preferred one; any free one if that one is taken.
         settings: variables that are added to this process's environment, or replace some.
-        health: the address that answers once the server is ready.
+        health: the path that answers once the server is ready.
+
+    Yields:
+        The server's address, such as `http://127.0.0.1:4200`.
 
     Raises:
         ServerError: the server did not start.
     """
     log = (home() / STATE / "logs" / f"{name}.log").resolve()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        server = child.start([sys.executable, "-m", *command], {**os.environ, **settings}, output)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    try:
-        while not answers(health):
-            if server.poll() is not None:
-                raise ServerError(f"{name} ended while starting; its log is {log}")
-            if time.monotonic() > deadline:
-                raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
-            time.sleep(0.1)
-        yield
-    finally:
-        child.end(server)
+    with ExitStack() as stack:
+        # Two that start at once would find the same port free, and one would take the other's server for its own.
+        with FileLock(locks_of_user() / "server"):
+            found = str(free_port(port))
+            address = f"http://{LOOPBACK}:{found}"
+            with log.open("wb") as output:
+                arguments = [sys.executable, "-m", *command, "--host", LOOPBACK, "--port", found]
+                server = child.start(arguments, {**os.environ, **settings}, output)
+            stack.callback(child.end, server)
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not answers(address + health):
+                if server.poll() is not None:
+                    raise ServerError(f"{name} ended while starting; its log is {log}")
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
+                time.sleep(0.1)
+        yield address

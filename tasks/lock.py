@@ -1,9 +1,10 @@
-"""Lock: one process at a time; a file beside it names the holder. The system lets go when the holder dies."""
+"""Locks: one process at a time. The system lets go when the holder dies."""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import gettempdir
 
 from filelock import FileLock, Timeout
 
@@ -13,7 +14,7 @@ from tasks.paths import STATE
 
 @contextmanager
 def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at `path`.
+    """Hold the lock at `path`; a file beside it names the holder.
 
     Args:
         path: of the lock file; its folder is made.
@@ -48,3 +49,18 @@ def only_run() -> Iterator[None]:
 
     with only_one(STATE / "run.lock", refuse):
         yield
+
+
+def locks_of_user() -> Path:
+    """Return the folder of what this user's processes on this machine share: cards, and the ports of servers.
+
+    Another user may have made the folder in /tmp, whose name anyone can guess.
+    """
+    user = os.getuid()
+    folder = Path(gettempdir()) / f"iterpref-locks-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.lstat().st_uid != user:
+        folder = Path.home() / ".cache/iterpref-locks"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

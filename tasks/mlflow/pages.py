@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.local_server import LOOPBACK, free_port, served
+from tasks.local_server import served
 from tasks.mlflow.server import artifacts_uri, is_in_checkout, tracking_uri
 
 _PORT = 5000
@@ -25,9 +25,6 @@ def mlflow_server() -> Iterator[str]:
         # Jobs are four more processes, and nothing here has any.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    root = artifacts_uri()
-    port = free_port(_PORT)
-    command = ["mlflow", "server", "--default-artifact-root", root, "--host", LOOPBACK, "--port", str(port)]
-    address = f"http://{LOOPBACK}:{port}"
-    with served("mlflow", [*command, "--workers", "1"], settings, f"{address}/health"):
+    command = ["mlflow", "server", "--default-artifact-root", artifacts_uri(), "--workers", "1"]
+    with served("mlflow", command, _PORT, settings, "/health") as address:
         yield address

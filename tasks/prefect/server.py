@@ -12,7 +12,7 @@ from pathlib import Path
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import LOOPBACK, free_port, served
+from tasks.local_server import served
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -58,11 +58,8 @@ def prefect_server() -> Iterator[str]:
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
-    port = free_port(_PORT)
-    command = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
-    url = f"http://{LOOPBACK}:{port}/api"
-    with served("prefect", command, settings, url + "/health"):
-        yield url
+    with served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health") as address:
+        yield f"{address}/api"
 
 
 @contextmanager

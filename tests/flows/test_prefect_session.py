@@ -161,9 +161,9 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
     seen = {}
 
     @contextmanager
-    def served(_name, _command, settings, _healthy):
+    def served(_name, _command, _port, settings, _health):
         seen.update(settings)
-        yield
+        yield "http://127.0.0.1:4200"
 
     monkeypatch.setattr("tasks.prefect.server.served", served)
     for name in ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import psutil
@@ -159,8 +159,9 @@ class Toy(Checkout):
 def descendant(run, words):
     """Return the process below a run whose command line has these words."""
     for process in psutil.Process(run.pid).children(recursive=True):
-        if words in " ".join(process.cmdline()):
-            return process
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if words in " ".join(process.cmdline()):
+                return process
     raise AssertionError(f"no process of {words}")
 
 

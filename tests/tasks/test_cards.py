@@ -63,7 +63,7 @@ def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to somebody else")
 def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    theirs = tmp_path / f"iterpref-cards-{os.getuid()}"
+    theirs = tmp_path / f"iterpref-locks-{os.getuid()}"
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")

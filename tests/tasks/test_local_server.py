@@ -1,10 +1,48 @@
-"""Settings of the environment that reach the programs that are started, and health checks of this machine."""
+"""Settings of the environment that reach the programs that are started; servers of this machine, and their health."""
 
 import os
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from iterpref_core.cli.libraries import set_up_libraries
-from tasks.local_server import answers
+from tasks.local_server import answers, free_port, served
 from tests.http_server import serving
+
+SERVER = """
+import argparse, http.server, os, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["NAME"].encode())
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--host")
+parser.add_argument("--port", type=int)
+options = parser.parse_args()
+time.sleep(1)
+http.server.HTTPServer((options.host, options.port), Handler).serve_forever()
+"""
+
+
+def test_servers_that_start_at_once_have_a_port_each_and_none_is_taken_for_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.py").write_text(SERVER)
+    port = free_port()
+    both_are_there = Barrier(2)
+
+    def start(name):
+        with served(name, ["toy"], port, {"NAME": name, "PYTHONPATH": str(tmp_path)}, "/") as address:
+            both_are_there.wait(60)
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                said = answer.read().decode()
+            both_are_there.wait(60)  # until then neither of them is ended
+            return said
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(start, ["first", "second"])) == ["first", "second"]
 
 
 def test_loopback_is_never_asked_through_a_proxy(monkeypatch):
