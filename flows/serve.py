@@ -37,7 +37,6 @@ def serve_pages() -> None:
         stack.enter_context(announced(prefect))
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {without_passwords(mlflow)}")
-        print("Ctrl-C stops both.", flush=True)
         with suppress(KeyboardInterrupt):
             asyncio.run(_serve())
         print("stopping", flush=True)
@@ -71,6 +70,8 @@ async def _serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     # Prefect's own handler, which takes the place of ours, would leave the runs behind.
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
+    # Only now: an interrupt in the middle of an import above would end Python by that signal, whoever catches it.
+    print("Ctrl-C stops both.", flush=True)
     with suppress(asyncio.CancelledError):
         await serving
 
