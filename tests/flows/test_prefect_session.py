@@ -112,8 +112,7 @@ def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
         ("pyproject.toml", '[tool.prefect.api]\nurl = "{}"\n'),
     ],
 )
-def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text):
-    """It is found, as the answer to a request without its key shows; above it is asked with the key."""
+def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatch):
     from prefect.context import refresh_global_settings_context
 
     Path("prefect").mkdir(exist_ok=True)
@@ -121,6 +120,9 @@ def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text):
     refresh_global_settings_context()
     with pytest.raises(InputError, match="answers 401"):
         running_prefect()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    refresh_global_settings_context()
+    assert running_prefect() == locked
 
 
 def test_broken_settings_of_prefect_are_one_message(monkeypatch):

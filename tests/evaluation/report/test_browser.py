@@ -126,7 +126,7 @@ def explorer(tmp_path_factory):
             trajectory("codeflow/1", attempt(code=DRAFT), attempt(code=DRAFT.replace("y", "z"), number=1),
                        attempt("passed", "passed", 2, code=FIXED, feedback="")),
             trajectory("codeflow/2", attempt("passed", "timeout", code=FIXED, feedback="")),
-            trajectory("codeflow/10", attempt("timeout", code="x" * 1_000_000)),
+            trajectory("codeflow/10", attempt("timeout", code="x" * 10_000_000)),
             trajectory(hostile, attempt("crash", code=hostile, feedback=hostile), attempt("crash", number=1, code="")),
         ],
     )  # fmt: skip
@@ -241,7 +241,7 @@ def test_what_models_wrote_is_text_and_what_cannot_be_seen_is(explorer, browser)
     assert browser.evaluate("document.title") == "IterPref: what happened, attempt by attempt"
     assert browser.evaluate("document.images.length + document.scripts.length") == 2
     browser.click("link", r"codeflow\/10.*")
-    browser.wait(lambda: "994,000 characters more" in text(browser), "the end of a long line")
+    browser.wait(lambda: "9,994,000 characters more" in text(browser), "the end of a long line")
     assert browser.evaluate("document.documentElement.scrollWidth") == 390
     assert browser.complaints == []
     # Whatever finds its way into the page otherwise is refused.

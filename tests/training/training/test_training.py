@@ -337,7 +337,8 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_written(tmp_path, 
 @pytest.mark.parametrize(
     ("objective", "option", "recorded"),
     [
-        ("target-rpo", {"reference_free": True}, {"referenced": False}),
+        ("robust", {"label_smoothing": 0.3}, {"label_smoothing": 0.3}),
+        ("dpo", {"reference_free": True}, {"referenced": False}),
         ("simpo", {"beta": 2.0, "gamma": 2.0}, {"beta": 2.0, "gamma": 2.0}),
     ],
 )
