@@ -81,8 +81,13 @@ def imports_of(module: str) -> frozenset[str]:
     """Return our own modules that a module imports, or names in a string, anywhere in its text."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    for node in ast.walk(parsed(module)):
+    return frozenset(names_in(parsed(module), package) & MODULES.keys())
+
+
+def names_in(tree: ast.Module, package: str) -> set[str]:
+    """Return the dotted names that code of a package imports, or names in a string; not all of them are modules."""
+    found = named_in_strings(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,8 +95,7 @@ def imports_of(module: str) -> frozenset[str]:
             source = ".".join(part for part in (base, node.module or "") if part)
             found.add(source)
             found.update(f"{source}.{alias.name}" for alias in node.names)
-    found |= named_in_strings(parsed(module))
-    return frozenset(name for name in found if name in MODULES)
+    return found
 
 
 def named_in_strings(tree: ast.Module) -> set[str]:
