@@ -2,18 +2,16 @@
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.stage_results import ValidityResult
-from tasks.paths import ANSWERS, PROBLEMS, VALIDITY
+from tasks.paths import PROBLEMS, VALIDITY
 
 
 def run(params: Params) -> ValidityResult:
     """Measure a sample of the tests that CodeFlow works with."""
-    from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.problems.validity.validity import measure_validity
 
     return measure_validity(
         problems=PROBLEMS,
         params=params.validity,
         execution=params.execution,
-        judge=open_judge(model=params.validity.judge, params=params, answers=ANSWERS, run="validity"),
         out=VALIDITY,
     )

@@ -294,7 +294,7 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it():
             stage for stage in stages() if any(path.is_relative_to(dependency) for dependency in dependencies_of(stage))
         ]
     assert stages_of == {
-        "models/inference/openai_model.py": ["validity", "codeflow", "evaluation"],
+        "models/inference/openai_model.py": ["codeflow", "evaluation"],
         "pairs/localization/token_lcs.py": ["localization"],
         "evaluation/sharing/export_model.py": [],
     }

@@ -52,7 +52,6 @@ def localize(
     pairs: PairsOption,
     out: Annotated[Path, output_file(help="JSONL to write spans to.")],
     method: Annotated[LocalizationMethod, typer.Option(help="How error regions are found.")] = "line_lcs",
-    problems: Annotated[Path | None, input_file(help="JSONL of problems, for `causal`, which runs tests.")] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -60,7 +59,7 @@ def localize(
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     settings = read_params(set_, {"localization.method": method})
-    result = localize_pairs(pairs, settings.localization, out, problems, settings.execution)
+    result = localize_pairs(pairs, settings.localization, out)
     show_result(result.metrics(), json_)
 
 

@@ -183,8 +183,6 @@ def _ingest_pairs(
     from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
     from iterpref_core.pairs.localization.localization import localize_pairs
 
-    if spans is not None and settings.localization.method == "causal":
-        raise InputError("--spans: localization.method causal needs problems; leave --spans out, and run `localize`")
     judging = None
     if PRESETS[form].parts == "programs":
         judging = Judging(settings.pairs, settings.execution, _unfinished(out))
@@ -352,29 +350,12 @@ def inject(
 def quality(
     problems: ProblemsOption,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
-    judge: Annotated[bool, typer.Option("--judge", help="Let validity.judge score the tests, too.")] = False,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Measure how good the tests are: coverage of the references, mutation score, scores of a judge."""
+    """Measure how good the tests are: coverage of the references, and mutation score."""
     from iterpref_core.execution.samples import read_problems
-    from iterpref_core.models.inference.backend_factory import open_judge
     from iterpref_core.problems.validity.validity import assess_tests
 
-    settings = read_params(set_)
-    name = settings.validity.judge if judge else None
-    if judge and name is None:
-        raise InputError("--judge needs a model: set validity.judge, in params.yaml or by --set")
-    opened = open_judge(
-        model=name,
-        params=settings,
-        answers=ANSWERS,
-        run=f"judge {problems.resolve()}",
-    )
-    result = assess_tests(
-        list(read_problems(problems).values()),
-        settings.execution,
-        opened,
-        scores,
-    )
+    result = assess_tests(list(read_problems(problems).values()), read_params(set_).execution, scores)
     show_result(result.metrics(), json_)

@@ -43,7 +43,7 @@ Load = Literal["auto", "bf16", "8bit", "4bit"]
 """The form in which training holds a model's weights; `docs/training-settings.md` explains each."""
 SaveDtype = Literal["auto", "float32", "bfloat16"]
 """The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
-LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token", "causal"]
+LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token"]
 
 if TYPE_CHECKING:
     Benchmark = str
@@ -232,10 +232,9 @@ class ProblemsParams(Settings):
 
 
 class ValidityParams(Settings):
-    """The number of problems whose tests are measured, and the model that judges them; None for no judge."""
+    """The number of problems whose tests are measured."""
 
     sample: PositiveInt
-    judge: Annotated[str, Field(min_length=1)] | None
 
 
 class SynthesisParams(Settings):
@@ -290,7 +289,6 @@ class PairsParams(Settings):
     max_error_lines: PositiveInt
     max_tokens: PositiveInt
     benchmarks: tuple[str, ...]
-    near_duplicate: Annotated[float, Field(gt=0, lt=1)] | None
 
 
 class LocalizationParams(Settings):

@@ -79,8 +79,6 @@ class ValidityResult(StageResult):
         line_coverage: the share of lines that the tests execute, the mean over problems.
         branch_coverage: the share of branches.
         coverage: the share of lines and branches together.
-        judge: the numbers of problems that a judge was `asked` about, `asked_again`, and of `unreadable` answers.
-        judge_scores: criterion → the mean of the judge's scores, from 1 to 5.
     """
 
     problems: int
@@ -92,8 +90,6 @@ class ValidityResult(StageResult):
     line_coverage: float | None = None
     branch_coverage: float | None = None
     coverage: float | None = None
-    judge: dict[str, int] | None = None
-    judge_scores: dict[str, float] | None = None
 
 
 class CodeflowResult(StageResult):
@@ -144,7 +140,7 @@ class PairsResult(StageResult):
         pairs: the number of pairs.
         further_pairs: with `rejected: all`, those beside the first of a problem.
         dropped: reason → the number of problems without a pair, with zeros; `pairs` and these are all trajectories.
-            With `rejected: all` overlaps and near-duplicates are counted by pair; the other reasons by problem.
+            With `rejected: all` overlaps are counted by pair; the other reasons by problem.
         contaminated: pairs that overlap with a benchmark, dropped or not.
     """
 
@@ -162,11 +158,8 @@ class LocalizationResult(StageResult):
         empty: pairs of which D- has no text.
         anchored: those of them that got an anchor.
         dropped: reason → pairs without a record. `empty`: left out by policy `drop`. `no_anchor`: policy `anchor` found
-            no line, because the texts differ in blank lines at most, or the failing program has no text. With `causal`
-            also `chosen_fails` and `rejected_passes`: the tests do not tell these pairs apart.
+            no line, because the texts differ in blank lines at most, or the failing program has no text.
         focal_line_share: the share of the written pairs' failing lines with text that lie in a span.
-        executions: with `causal`, the programs that ran.
-        exhausted: with `causal`, the searches that the budget ended.
     """
 
     pairs: int
@@ -174,8 +167,6 @@ class LocalizationResult(StageResult):
     anchored: int
     dropped: dict[str, int]
     focal_line_share: float
-    executions: int | None = None
-    exhausted: int | None = None
 
 
 class TrainingResult(StageResult):

@@ -75,7 +75,6 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
         (["localize", "--pairs", "broken.jsonl", "--out", "o"], "broken.jsonl:1"),
         (["check", "--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"], "--spans and --model belong together"),
         (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
-        (["quality", "--problems", "pairs.jsonl", "--judge"], "--judge needs a model"),
         (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
         (["export", "--out", "o"], "one of --model and --pairs"),
         (["run", "--set", "training.beta"], "not KEY=VALUE"),

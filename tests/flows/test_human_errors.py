@@ -10,7 +10,6 @@ from tests.problems.ingestion.published_rows import ROWS
 SETTINGS = {
     "execution.wall_s": 20,  # the machine may be busy
     "pairs.benchmarks": [],
-    "pairs.near_duplicate": "null",
     "pairs.rejected": "random",
     "localization.empty": "anchor",
     "training.epochs": 2,

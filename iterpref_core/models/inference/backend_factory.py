@@ -13,7 +13,7 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import read_config, served_name
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, Params, PromptFormat
+from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, PromptFormat
 
 logger = logging.getLogger(__name__)
 
@@ -145,41 +145,6 @@ def open_model(
             concurrency=inference.concurrency,
             guarded=guarded,
         )
-
-
-@contextmanager
-def open_judge(
-    model: str | None,
-    params: Params,
-    answers: Path,
-    run: str,
-) -> Iterator[Model | None]:
-    """Open a model that judges and yield it, or None if none is named. No answer is asked or paid for twice.
-
-    Args:
-        model: the name of the model in the parameters.
-        params: a judge is asked as the debugger is: by its backend and form of prompts, as many at once, with the
-            caps of `budget` on this run.
-        answers: the store of answers.
-        run: the name under which the budget is kept over restarts.
-
-    Raises:
-        InputError: the model cannot be had, or a parameter of `inference` cannot be used.
-    """
-    if model is None:
-        yield None
-        return
-    with (
-        AnswerStore(answers, run) as store,
-        open_model(
-            model=model,
-            prompt=params.model.debugger_format,
-            inference=params.inference,
-            budget=params.budget,
-            store=store,
-        ) as judge,
-    ):
-        yield judge
 
 
 def check_model(

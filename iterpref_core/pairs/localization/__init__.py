@@ -1,5 +1,5 @@
 """Error localization: from a pair of programs to character spans in the failing one (arXiv 2503.02783, section 3.2).
 
 Stage `localization`; `localization.localize_pairs` is the entry point, with the policy for fixes that only insert.
-`line_lcs` is the paper's method on two texts; `token_lcs` and `causal` are others.
+`line_lcs` is the paper's method; `token_lcs` is another.
 """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, get_args
+from typing import Any
 
 from iterpref_core.pairs.localization import token_lcs
 from iterpref_core.programs.source_code.line_diff import (
@@ -18,7 +18,7 @@ from iterpref_core.programs.source_code.line_diff import (
     span_lines,
 )
 from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.records.config import ExecutionParams, LocalizationMethod, LocalizationParams
+from iterpref_core.records.config import LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.stage_results import LocalizationResult
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
@@ -34,15 +34,13 @@ ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "prefix_suffix": partial(locate_error, diff=diff_ends),
     "token": token_lcs.locate_error,
 }
-"""The methods that look at the two programs alone. `causal` runs them."""
+"""The methods that look at the two programs alone."""
 
 
 def localize_pairs(
     pairs: Path,
     params: LocalizationParams,
     out: Path,
-    problems: Path | None = None,
-    execution: ExecutionParams | None = None,
 ) -> LocalizationResult:
     """Write the error spans of every pair, in order; streaming.
 
@@ -55,23 +53,13 @@ def localize_pairs(
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
         params: the method and the policy.
         out: the file for the FocalSpans records, written whole or not at all.
-        problems: problems of the same ids, whose visible tests `causal` runs.
-        execution: the parameters of running them.
 
     Raises:
         RecordError: a line of a file is broken.
-        InputError: `causal` lacks problems, or a pair's problem is not there or has no tests.
     """
     counts: Counter[str] = Counter()
-    if params.method == "causal":
-        from iterpref_core.pairs.localization.causal import locate_causes
-
-        if problems is None or execution is None:
-            raise InputError("method causal runs the problems' tests; give --problems")
-        located = locate_causes(pairs, problems, execution, counts)
-    else:
-        locate = ON_TEXT[params.method]
-        located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
+    locate = ON_TEXT[params.method]
+    located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
     written = write_jsonl(out, apply_policy(located, params, counts))
     # `apply_policy` has counted these two for the share.
     lines = counts.pop("lines", 0)
@@ -169,19 +157,15 @@ def localize(
         method: a method that reads the two programs alone.
 
     Raises:
-        ConfigError: there is no such method, or it runs programs, for which it needs tests.
+        ConfigError: there is no such method.
 
     >>> rejected = "def f(x):\n    return -x\n"
     >>> region = localize(rejected, "def f(x):\n    return x\n")
     >>> [rejected[start:end] for start, end in region.rejected]
     ['    return -x']
     """
-    if method not in get_args(LocalizationMethod):
-        raise ConfigError(f"method: {unknown_name('method', str(method), ON_TEXT)}")
     if method not in ON_TEXT:
-        raise ConfigError(
-            f"method: {method!r} runs programs; use `localize_pairs`, or one of {', '.join(ON_TEXT)} here"
-        )
+        raise ConfigError(f"method: {unknown_name('method', str(method), ON_TEXT)}")
     return ON_TEXT[method](rejected, chosen)
 
 
@@ -201,7 +185,7 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
         such a pair teaches a focal objective nothing about its rejected program.
 
     Raises:
-        ConfigError: there is no such method, or it runs programs, for which it needs tests.
+        ConfigError: there is no such method.
         InputError: texts without `prompt`, which TRL splits at their first difference: the regions would not fit.
 
     >>> mark_errors({"prompt": "", "rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})

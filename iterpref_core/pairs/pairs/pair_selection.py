@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, get_args
 
 from iterpref_core.pairs.pairs.filters import DropReason, drop_reason
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.problems.screening.near_duplicates import NearDuplicates
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.prompt_messages import Prompt
 from iterpref_core.records.seeds import derive_seed
 from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
@@ -38,7 +37,6 @@ DROPPED = (
     "no_program",
     *get_args(DropReason),
     "contaminated",
-    "near_duplicate",
 )
 """The reasons to drop a pair, in the order in which they are checked."""
 
@@ -199,7 +197,6 @@ class _Selection:
             pass_over=True,
         )
         self._tasks = read_tasks(problems)
-        self._known = None if params.near_duplicate is None else NearDuplicates(params.near_duplicate)
         self.counts: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
 
@@ -232,12 +229,6 @@ class _Selection:
         self.counts["contaminated"] += len(pairs) - len(clean)
         if not clean:
             return "contaminated"
-        # Pairs of one problem share prompt and chosen program: they are compared with other problems, not with each
-        # other.
-        first = clean[0]
-        if self._known is not None and not self._known.add(f"{prompt_text(first.prompt)}\n{first.chosen}"):
-            self.counts["near_duplicate"] += len(clean)
-            return "near_duplicate" if first == pairs[0] else "contaminated"
         return clean
 
     def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:

@@ -1,1 +1,1 @@
-"""Screening: contamination by benchmarks, near-duplicates, secrets and personal data."""
+"""Screening: contamination by benchmarks, and repeated problems."""

@@ -12,13 +12,13 @@ from iterpref_core.execution import Engine, Outcome, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
-from iterpref_core.problems.screening.near_duplicates import NearDuplicates
 from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
 from iterpref_core.records import Problem, ScriptTest
 from iterpref_core.records.config import SynthesisParams
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.statement import statement_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import show_progress
 
@@ -31,7 +31,7 @@ REASONS = (
     "missing_package",
     "reference_fails",
     "not_judged",
-    "near_duplicate",
+    "repeated",
 )
 """The reasons why a requested problem is dropped."""
 _SEED = 23
@@ -45,8 +45,6 @@ BREADTH = (5, 2, 1, 1)
 """Features drawn on each level of the tree, at most: as in EpiCoder's script."""
 FEATURE_TEMPERATURE = 10.0
 """A feature's probability among its siblings is frequency^(1/this): as in EpiCoder's script."""
-MAX_SIMILARITY = 0.7
-"""Jaccard similarity of word triples; an instruction that is more similar to an earlier one is dropped."""
 
 
 def make_tree(
@@ -190,7 +188,7 @@ def write_problems(
             counts=counts,
             advance=advance,
         )
-        kept = _keep(executor.each(drafted, run), NearDuplicates(MAX_SIMILARITY), counts)
+        kept = _keep(executor.each(drafted, run), counts)
         counts["problems/kept"] = write_jsonl(out, kept)
     return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
 
@@ -263,19 +261,20 @@ def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
 
 def _keep(
     judged: Iterable[tuple[tuple[Problem, str], tuple[Problem, Outcome]]],
-    seen: NearDuplicates,
     counts: Counter[str],
 ) -> Iterator[Problem]:
     """Yield the problems whose reference passes and whose instruction is new."""
+    seen = set[str]()
     for (_, instruction), (problem, outcome) in judged:
         if outcome.verdict == "infra_error":
             counts["problems/dropped/not_judged"] += 1
         elif outcome.verdict != "passed":
             counts["problems/dropped/reference_fails"] += 1
             counts[f"reference_fails/{outcome.verdict}"] += 1
-        elif not seen.add(instruction):
-            counts["problems/dropped/near_duplicate"] += 1
+        elif (digest := statement_digest(instruction)) in seen:
+            counts["problems/dropped/repeated"] += 1
         else:
+            seen.add(digest)
             yield problem
 
 

@@ -1,4 +1,4 @@
-"""Validity of tests: their coverage, the mutants that they tell apart, and a judge's and a human's opinions of them.
+"""Measure the validity of tests: how much of a reference they reach, and how many of its mutants they catch.
 
 Stage `validity`; `validity.measure_validity` is the entry point.
 """

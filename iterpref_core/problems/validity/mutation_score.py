@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from iterpref_core.execution import Engine, Program, ValueTest, program_of, run_right_program, tests_inside, time_limit
-from iterpref_core.problems.validity.llm_judge import Scores
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
 
@@ -69,7 +68,6 @@ class ProblemQuality(Record):
         killed: number of mutants that the tests fail.
         mutation_score: `killed` / `mutants`; None without mutants.
         survivors: the mutants that pass all tests.
-        judge: scores by a judge, if one was asked and gave a readable answer.
         inside: number of tests that run inside, where a program can deceive them; None if none does.
     """
 
@@ -83,7 +81,6 @@ class ProblemQuality(Record):
     killed: int = 0
     mutation_score: float | None = None
     survivors: tuple[Survivor, ...] = ()
-    judge: Scores | None = None
     inside: int | None = None
 
 

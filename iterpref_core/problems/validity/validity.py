@@ -1,16 +1,13 @@
-"""Stage `validity`: the quality of problems' tests, measured by mutants and coverage, and scored by a judge."""
+"""Stage `validity`: the quality of problems' tests, measured by mutants and coverage."""
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 
 from iterpref_core.execution import open_executor
-from iterpref_core.models.inference.backend import Model
-from iterpref_core.problems.validity.llm_judge import CRITERIA, judge_tests
 from iterpref_core.problems.validity.mutation_score import PRELOAD, ProblemQuality, measure_tests
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ExecutionParams, ValidityParams
@@ -27,15 +24,11 @@ _MUTANTS = 6
 _MEANS = ("line_coverage", "branch_coverage", "coverage")
 """Fields of `ProblemQuality` of which the mean is given."""
 
-Judge = AbstractContextManager[Model | None]
-"""A context that opens the model that scores tests, after everything else is measured; None without a judge."""
-
 
 def measure_validity(
     problems: Path,
     params: ValidityParams,
     execution: ExecutionParams,
-    judge: Judge,
     out: Path,
 ) -> ValidityResult:
     """Measure the tests of a sample of CodeFlow's problems.
@@ -44,7 +37,6 @@ def measure_validity(
         problems: JSONL of `Problem`.
         params: the number of problems.
         execution: the limits of the programs.
-        judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order in which the problems were drawn.
 
     Raises:
@@ -53,13 +45,12 @@ def measure_validity(
         ExecutionError: the engine failed.
     """
     drawn = _draw(problems, params.sample)
-    return assess_tests(drawn, execution, judge, out)
+    return assess_tests(drawn, execution, out)
 
 
 def assess_tests(
     problems: Sequence[Problem],
     execution: ExecutionParams,
-    judge: Judge,
     out: Path | None,
 ) -> ValidityResult:
     """Measure the tests of problems, visible and hidden ones together.
@@ -67,7 +58,6 @@ def assess_tests(
     Args:
         problems: the problems to measure.
         execution: the limits of the programs.
-        judge: opens the judge.
         out: the JSONL file of `ProblemQuality`, in the order of the problems; None writes none.
 
     Raises:
@@ -78,17 +68,9 @@ def assess_tests(
         for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, _MUTANTS, _SEED)):
             assessed.append(quality)
             advance()
-    counts: Counter[str] = Counter()
-    with judge as backend:
-        if backend is not None:
-            counts.update(asked=0, asked_again=0, unreadable=0)
-            scores = list(judge_tests(problems, backend, counts))
-            assessed = [
-                quality.model_copy(update={"judge": score}) for quality, score in zip(assessed, scores, strict=True)
-            ]
     if out is not None:
         write_jsonl(out, assessed)
-    return _result(assessed, counts)
+    return _result(assessed)
 
 
 def _draw(path: Path, size: int) -> list[Problem]:
@@ -111,13 +93,11 @@ def _draw(path: Path, size: int) -> list[Problem]:
     return drawn
 
 
-def _result(assessed: Sequence[ProblemQuality], judge: Mapping[str, int]) -> ValidityResult:
-    """Return the numbers of problems, and what a judge was asked."""
+def _result(assessed: Sequence[ProblemQuality]) -> ValidityResult:
+    """Return the numbers of problems."""
     mutants = sum(item.mutants for item in assessed)
     killed = sum(item.killed for item in assessed)
     references = Counter(item.reference or "none" for item in assessed)
-    judged = [item.judge for item in assessed if item.judge is not None]
-    scores = {name: fmean([getattr(of_one, name) for of_one in judged]) for name in CRITERIA} if judged else None
     return ValidityResult(
         problems=len(assessed),
         inside=sum(item.inside is not None for item in assessed) or None,
@@ -125,8 +105,6 @@ def _result(assessed: Sequence[ProblemQuality], judge: Mapping[str, int]) -> Val
         mutants=mutants,
         killed=killed,
         mutation_score=killed / mutants if mutants else None,
-        judge=dict(judge) or None,
-        judge_scores=scores,
         **_means(assessed),
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
 
-from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
@@ -116,23 +115,6 @@ def solution_forms(code: str) -> list[tuple[object, int]]:
         tree = shared_tree(code)
         return list(map(_sized_form, list(_functions(tree.body)) or [tree]))
     return []
-
-
-def entry_form(code: str, entry_point: str) -> tuple[object, int]:
-    """Return the form and size of the function or class that tests call, as `solution_forms` does; else of the script.
-
-    Args:
-        code: the program.
-        entry_point: an expression for the function, such as `Solution().add`; empty for a script.
-
-    Raises:
-        SyntaxError: the program does not parse.
-    """
-    tree = shared_tree(code)
-    name = entry_name(entry_point)
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    named = [node for node in (*_functions(tree.body), *classes) if _name(node) == name]
-    return _sized_form((named or [tree])[-1])
 
 
 def _sized_form(part: ast.AST) -> tuple[object, int]:

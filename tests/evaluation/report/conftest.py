@@ -104,8 +104,6 @@ def _write_metrics(folder):
         coverage=0.8712,
         mutation_score=0.8,
         references={"none": 2, "passed": 58},
-        judge={"asked": 60, "asked_again": 3, "unreadable": 1},
-        judge_scores={"accuracy": 4.25, "effectiveness": 3.25, "reasonableness": 2.25},
     )
     written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
     for name, result in written.items():
@@ -170,7 +168,6 @@ def make_experiment(tmp_path):
         path.write_text("{}" if name == "dropped" else "", encoding="utf-8")
     told = {"contamination": overlap, "names": None, **empty}
     params = load_params(ROOT / "params.yaml")
-    params = params.model_copy(update={"validity": params.validity.model_copy(update={"judge": "some-judge"})})
     return SimpleNamespace(
         root=tmp_path,
         results=paths["results"],

@@ -18,7 +18,7 @@ TRAINED = ModelLineage(
     pairs=72,
     steps=15,
     model_step=10,
-    localization=("causal",),
+    localization=("token",),
     data={"pairs": "0123abc", "spans": "fed"},
     versions={"torch": "2.13.0"},
     before=EMBEDDED,
@@ -60,7 +60,7 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment):
         "72 preference pairs from 100 problems",
         "- synthetic: 100 problems",
         *("| learning_rate | 0.000321 |", "| steps | 15 |", "| step of these weights | 10 |"),
-        "| localization.method | causal |",
+        "| localization.method | token |",
     ):
         assert line in text
     assert "None" not in text

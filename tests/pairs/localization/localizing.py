@@ -7,9 +7,9 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 
 
-def localize(folder, pairs, *programs, method="line_lcs", empty="keep", widen=0):
-    """Return metrics and spans; causal needs the problems and the settings of the engine in `programs`."""
+def localize(folder, pairs, method="line_lcs", empty="keep", widen=0):
+    """Return metrics and spans."""
     write_jsonl(folder / "pairs.jsonl", pairs)
     params = section(LocalizationParams, method=method, empty=empty, widen_lines=widen)
-    metrics = localize_pairs(folder / "pairs.jsonl", params, folder / "focal.jsonl", *programs).metrics()
+    metrics = localize_pairs(folder / "pairs.jsonl", params, folder / "focal.jsonl").metrics()
     return metrics, list(read_jsonl(folder / "focal.jsonl", FocalSpans))

@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.localization.hunks import find_hunks
 from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records import PreferencePair
 from tests.pairs.localization.localizing import localize
@@ -22,10 +21,3 @@ def test_two_tokens_of_the_only_changed_line_of_two_are_half(tmp_path):
     rejected = "def f(a, b, c, d):\n    return a - b - c - d\n"
     pair = PreferencePair(task_id="a", prompt="p", chosen=rejected.replace("-", "+"), rejected=rejected)
     assert localize(tmp_path, [pair], method="token")[0]["focal_line_share"] == 0.5
-
-
-def test_a_stretch_of_many_rewritten_lines_is_one_hunk():
-    old = "".join(f"x{number} = foo({number})\n" for number in range(400))
-    new = "".join(f"y{number} = bar({number * 3})\n" for number in range(400))
-    (hunk,) = find_hunks(old, new)
-    assert (hunk.old, hunk.new) == (range(400), range(400))

@@ -18,7 +18,7 @@ PROGRAM = st.lists(st.sampled_from(["a = 1", "b", "  c(x)", "", "    return a + 
 
 def test_every_method_has_a_row_and_a_word():
     words = set(get_args(LocalizationMethod))
-    assert words == {*ON_TEXT, "causal"}, "a method is a row of ON_TEXT and a word of config.LocalizationMethod"
+    assert words == {*ON_TEXT}, "a method is a row of ON_TEXT and a word of config.LocalizationMethod"
 
 
 def test_everything_between_the_first_and_the_last_difference():

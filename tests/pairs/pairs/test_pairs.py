@@ -23,7 +23,7 @@ def trajectory(name, versions):
 
 
 def params(rejected="random"):
-    return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30, near_duplicate=None)
+    return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30)
 
 
 TASK = Task(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
@@ -100,13 +100,6 @@ def test_every_different_failing_version_makes_a_pair(tmp_path, word_model):
     assert {pair.chosen for pair in pairs} == {"x = 3"}
     assert [pair.problem_id for pair in pairs] == ["t0"] * 3 + ["t1"] * 3
     assert (metrics.pairs, metrics.further_pairs, metrics.dropped["comments_only"]) == (6, 4, 1)
-
-
-def test_pairs_of_one_problem_are_not_each_others_near_duplicates(tmp_path, word_model):
-    settings = params("all").model_copy(update={"near_duplicate": 0.8})
-    metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t1", THREE)], settings)
-    assert len(pairs) == 6 - metrics.dropped["near_duplicate"]
-    assert [pair.task_id for pair in pairs][:3] == ["t0", "t0#2", "t0#3"]
 
 
 def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):

@@ -35,15 +35,12 @@ def checked(*words):
     return done.exit_code, json.loads(done.stdout)
 
 
-def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_path):
-    renamed = PROGRAM.replace("total", "f").replace("value", "v")
-    first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum.", reference=PROGRAM))
+def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
+    first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum."))
     second = written(
         tmp_path / "b.jsonl",
         problem("c", WORDS.upper() + "!"),
-        problem("d", "Another one.", reference=renamed),
         problem("a", "A third."),
-        problem("e", WORDS + " Thanks"),
         problem("f", "Print the digits of n."),
     )
     out = tmp_path / "out.jsonl"
@@ -52,34 +49,17 @@ def test_a_problem_that_repeats_one_of_another_file_is_found_by_its_reason(tmp_p
     assert (code, found) == (
         0,
         {
-            "problems": 7,
+            "problems": 5,
             "contaminated": 0,
             "kept": 4,
             "renamed": 1,
-            "repeated/prompt": 1,
-            "repeated/program": 1,
-            "repeated/near_prompt": 1,
+            "repeated": 1,
             "license/MIT": 1,
-            "license/not stated": 6,
+            "license/not stated": 4,
         },
     )
-    assert "1 problems repeat an earlier one by prompt, such as c (b.jsonl) = a (a.jsonl)" in findings
+    assert "1 problems repeat the statement of another, such as c (b.jsonl) = a (a.jsonl)" in findings
     assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "a#2", "f"]
-
-
-INSTRUCTION = (
-    "You are an experienced engineer who writes clean code. Write a function in Python that solves the task below. "
-    "Handle empty inputs without an error and use no package outside of the standard library. "
-    "Name the function as the task does and return the result instead of printing it. "
-)
-TASKS = ["Add two numbers.", "Sort a list.", "Reverse a text.", "Count the vowels.", "Find the largest.", "Multiply."]
-
-
-def test_an_instruction_that_many_statements_share_is_no_task(tmp_path):
-    rows = [problem(f"p{number}", INSTRUCTION + task) for number, task in enumerate(TASKS)]
-    again = problem("again", INSTRUCTION + TASKS[0].upper())
-    _, found = checked("--problems", written(tmp_path / "a.jsonl", *rows, again))
-    assert {name: count for name, count in found.items() if name.startswith("repeated/")} == {"repeated/prompt": 1}
 
 
 def test_a_problem_of_a_benchmark_is_found(tmp_path):
@@ -127,18 +107,3 @@ def test_no_verb_writes_over_a_file_that_it_reads(tmp_path, monkeypatch, words, 
     assert done.exception is not None
     assert f"{places} are the same path; change one" in str(done.exception)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == before
-
-
-def test_a_helper_that_references_share_makes_them_no_one_problem(tmp_path):
-    uses = [
-        "def f(n):\n    return total(range(n))",
-        "def f(n):\n    return [total([d]) for d in n]",
-        "print(total([1]))",
-    ]
-    rows = [
-        problem(str(number), f"Task {number}.", reference=f"{PROGRAM}\n\n{use}\n", entry_point="f" * ("def" in use))
-        for number, use in enumerate(uses)
-    ]
-    again = problem("again", "The same script.", reference=f"{PROGRAM}\n\n{uses[2]}\n".replace("result", "r"))
-    _, found = checked("--problems", written(tmp_path / "a.jsonl", *rows, again), "--out", tmp_path / "out.jsonl")
-    assert (found["kept"], found["repeated/program"]) == (3, 1)

@@ -3,13 +3,10 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.synthesis.injection import inject_bugs
 from iterpref_core.records import FocalSpans, IoTest, Problem
-from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from tests.settings import EXECUTION, section
 from tests.texts import marked
 
 ADD = Problem(
@@ -97,12 +94,3 @@ def test_the_seed_decides_everything(tmp_path, executor):
 
     assert run(1) == run(1)
     assert any(run(1) != run(seed) for seed in (2, 3))
-
-
-def test_causal_finds_the_problem_of_each_of_its_pairs(tmp_path, executor):
-    inject(tmp_path, [ADD, LOOP], executor)
-    focal = section(LocalizationParams, method="causal", empty="anchor", widen_lines=0)
-    paths = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl", tmp_path / "true.jsonl"
-    localize_pairs(paths[0], focal, paths[1], tmp_path / "problems.jsonl", EXECUTION)
-    found, true = ([item.rejected for item in read_jsonl(path, FocalSpans)] for path in paths[1:])
-    assert sum(region == other for region, other in zip(found, true, strict=True)) > 0.9 * len(true)

@@ -134,11 +134,10 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
         2: write_answer(PROGRAM | {"solution": "def double(x):\n    return x + 2\n"}, "wrong one"),
         3: write_answer(PROGRAM | {"solution": "import not_installed_here\n" + SOLUTION}, "needs something"),
         4: write_answer(PROGRAM, "out of range", used=[77]),
-        6: Author()("first"),  # what number 0 says, with one word more
+        6: Author()("first"),  # what number 0 says
         7: write_answer(PROGRAM | {"solution": "import os\nos._exit(0)\n"}, "one that ends early"),
         8: write_answer(PROGRAM | {"test": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),
     }
-    special[6] = special[6].replace("alpha11", "alpha11 more")
     model = ScriptedModel(Author(special))
     out = tmp_path / "written.jsonl"
     counts = write_problems(_tree(), model, params, executor, 10, out)
@@ -147,7 +146,7 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
     assert counts == {
         "problems/asked": 10, "problems/kept": 4, "asked_again": 1,
         "problems/dropped/unreadable": 1, "problems/dropped/no_feature": 1, "problems/dropped/missing_package": 1,
-        "problems/dropped/reference_fails": 2, "problems/dropped/near_duplicate": 1, "problems/dropped/not_judged": 0,
+        "problems/dropped/reference_fails": 2, "problems/dropped/repeated": 1, "problems/dropped/not_judged": 0,
         "reference_fails/wrong_answer": 1, "reference_fails/exited_early": 1, "missing_package/not_installed_here": 1,
     }  # fmt: skip
     dropped = sum(count for name, count in counts.items() if name.startswith("problems/dropped/"))

@@ -1,39 +1,17 @@
-"""Stage `validity`: what is measured on the sample, with and without a judge."""
-
-import json
-from contextlib import nullcontext
+"""Stage `validity`: what is measured on the sample."""
 
 import pytest
 
-from iterpref_core.models.inference.backend import Completion
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.fake_models import FakeModel
 from tests.settings import PARAMS
 
 STEP = "def f(x):\n    if x > 5:\n        return 0\n    return x + 1\n"
 WEAK = (IoTest(call="f(1)", expected="2"),)
 STRONG = (*WEAK, IoTest(call="f(5)", expected="6"), IoTest(call="f(6)", expected="0"))
-
-
-class Judge(FakeModel):
-    """Scores tests by their number, and mumbles about problems without a reference."""
-
-    def __init__(self):
-        self.asked = 0
-
-    def complete(self, requests, sampling):
-        self.asked += len(requests)
-        return [Completion(self._answer(request.prompt), 1, 1) for request in requests]
-
-    def _answer(self, prompt):
-        if "# none is given" in prompt:
-            return "Hm."
-        score = min(prompt.count("\nassert "), 5)
-        return json.dumps({"reason": ".", "accuracy": 5, "effectiveness": score, "reasonableness": 4})
 
 
 def problem(task_id, *tests, reference=STEP, **fields):
@@ -49,16 +27,16 @@ FOUR = (
 )
 
 
-def measure(tmp_path, judge, **values):
+def measure(tmp_path):
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FOUR, problem("elsewhere", *WEAK, split="heldout")])
-    params = PARAMS.validity.model_copy(update={"sample": 10, **values})
-    metrics = measure_validity(problems, params, PARAMS.execution, judge, out)
+    params = PARAMS.validity.model_copy(update={"sample": 10})
+    metrics = measure_validity(problems, params, PARAMS.execution, out)
     return metrics, {item.task_id: item for item in read_jsonl(out, ProblemQuality)}
 
 
 def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_means(tmp_path):
-    metrics, found = measure(tmp_path, nullcontext(None))
+    metrics, found = measure(tmp_path)
     assert found.keys() == {"weak", "strong", "fails", "none"}
     assert (found["weak"].coverage, found["weak"].mutation_score) == (4 / 6, 3 / 6)
     assert (found["strong"].coverage, found["strong"].mutation_score) == (1.0, 1.0)
@@ -68,29 +46,13 @@ def test_coverage_and_mutation_score_of_every_problem_of_the_split_and_their_mea
     assert metrics.coverage == pytest.approx((4 / 6 + 1) / 2)
     assert (metrics.line_coverage, metrics.branch_coverage) == ((3 / 4 + 1) / 2, (1 / 2 + 1) / 2)
     assert (metrics.mutants, metrics.killed, metrics.mutation_score) == (12, 9, 9 / 12)
-    assert metrics.judge is metrics.judge_scores is None
-
-
-def test_a_judge_scores_the_sample_and_what_it_says_stands_beside_what_was_measured(tmp_path):
-    judge = Judge()
-    metrics, found = measure(tmp_path, nullcontext(judge))
-    assert {name: item.judge and item.judge.effectiveness for name, item in found.items()} == {
-        "weak": 1,
-        "strong": 3,
-        "fails": 1,
-        "none": None,
-    }
-    assert found["strong"].coverage == 1.0
-    assert metrics.judge == {"asked": 4, "asked_again": 1, "unreadable": 1}
-    assert judge.asked == 5
-    assert metrics.metrics()["judge_scores/effectiveness"] == pytest.approx(5 / 3)
 
 
 def test_a_file_without_problems_of_the_split_is_refused(tmp_path):
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
-        measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(None), tmp_path / "out.jsonl")
+        measure_validity(path, PARAMS.validity, PARAMS.execution, tmp_path / "out.jsonl")
 
 
 def test_problems_with_tests_that_run_inside_are_counted(tmp_path):
@@ -98,7 +60,7 @@ def test_problems_with_tests_that_run_inside_are_counted(tmp_path):
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("outside", *WEAK), problem("inside", *WEAK, hidden_tests=(loop, loop))])
     out = tmp_path / "validity.jsonl"
-    metrics = measure_validity(path, PARAMS.validity, PARAMS.execution, nullcontext(), out)
+    metrics = measure_validity(path, PARAMS.validity, PARAMS.execution, out)
     assert metrics.inside == 1
     assert {quality.task_id: quality.inside for quality in read_jsonl(out, ProblemQuality)} == {
         "outside": None,

@@ -53,12 +53,11 @@ def test_an_id_beyond_the_embedding_is_named(plain, model, make_dataset):
         make_dataset(plain)
 
 
-def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows():
+def test_an_insertion_is_marked_where_it_belongs_and_an_unknown_method_is_named():
     row = {"prompt": "", "rejected": "def f(x):\n    return y\n", "chosen": "def f(x):\n    y = x\n    return y\n"}
     assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
-    for method in ("causal", "tokens"):
-        with pytest.raises(ConfigError, match=f"'{method}'"):
-            mark_errors(row, method)
+    with pytest.raises(ConfigError, match="'tokens'"):
+        mark_errors(row, "tokens")
 
 
 def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked():
