@@ -27,7 +27,7 @@ class ReplayModel(Model):
 
 
 class FakeModel(BatchModel):
-    """Base of models that tests make up: `complete` has the answers, all at once."""
+    """Base of models that tests make up: `complete` answers the prompts of one batch."""
 
     concurrency = 4
 
@@ -35,9 +35,11 @@ class FakeModel(BatchModel):
         raise NotImplementedError
 
     def generate(self, requests, sampling, answered=ignore):
-        answers = self.complete(requests, sampling)
-        for place, answer in enumerate(answers):
-            answered(place, answer)
+        answers = []
+        for start in range(0, len(requests), self.concurrency):
+            for answer in self.complete(requests[start : start + self.concurrency], sampling):
+                answered(len(answers), answer)
+                answers.append(answer)
         return answers
 
 

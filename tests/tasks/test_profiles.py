@@ -17,7 +17,7 @@ from tests.settings import ROOT
 PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 RATES = {
-    ("nano", "tiny", "smollm2"): (((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4),
+    ("nano", "nano-large", "tiny", "smollm2"): (((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4),
     ("paper", "small", "own"): (((1e-5, 0.0), (1e-5, 1.0)), 5e-6, 3e-4),
     ("paper-large", "authors-code"): (((5e-6, 0.0), (5e-6, 1.0)), 5e-6, 3e-4),
     ("own-lora",): (((1e-4, 0.0), (1e-4, 1.0)), 1e-4, 1e-4),

@@ -18,7 +18,11 @@ from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams
 
 WINDOW = 8
-"""The number of open conversations for each call that may be under way: programs run while others are asked."""
+"""Open conversations for each prompt that a model answers at once.
+
+A server's slow answer then delays no other conversation. A model in this process fills its batches with prompts of similar
+length: of 8 batches of drafts and repairs, 7 are full, where a window of one batch leaves the last repairs alone.
+"""
 GRACE_S = 30.0
 """Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
 
@@ -106,13 +110,13 @@ def lead_in_rounds(
         conversation, answer = answered_one
         return conversation.after(answer, executor)
 
-    # With a drafter that answers 3 prompts at once, and conversations a, b, c, d, of which b passes with its draft:
+    # With room for 3 conversations, and conversations a, b, c, d, of which b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
-    #   round 2   a, c, d   d takes the free slot: the refiner answers a and c, the drafter d
+    #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
     active: list[Conversation] = []
     while True:
-        active += islice(conversations, drafter.concurrency - len(active))
+        active += islice(conversations, WINDOW * drafter.concurrency - len(active))
         if not active:
             return
         answers: dict[int, Completion] = {}

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import signal
+import time
 from contextlib import contextmanager, nullcontext
 
 import pytest
@@ -35,6 +36,8 @@ NEEDED = re.compile(r"^(\d+) refinements", re.MULTILINE)
 class Patient(FakeModel):
     """A model that needs as many refinements as the task's prompt says; may be told to fail at its nth call."""
 
+    concurrency = 2
+
     def __init__(self, fail_at=None):
         self._fail_at = fail_at
         self.calls = 0
@@ -61,6 +64,8 @@ class Patient(FakeModel):
 
 class Killed(Patient):
     def stop(self):
+        # The event loop stores the answers of the batches before, while a real model computes for seconds.
+        time.sleep(1)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
