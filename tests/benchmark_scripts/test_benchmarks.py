@@ -13,12 +13,13 @@ from iterpref_core.records.config import TrainingParams
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import section
 
+pytestmark = pytest.mark.slow
+
 PARAMS = section(
     TrainingParams, max_prompt_length=64, max_length=192, batch_size=4, micro_batch_size=2, gradient_checkpointing=True
 )
 
 
-@pytest.mark.slow
 def test_execution_prints_what_the_contract_names():
     command = [sys.executable, execution.__file__, "--json", "--rounds", "1", "--programs", "8"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["execution"]
@@ -44,7 +45,6 @@ def test_time_in_which_bodies_ran_is_counted_once():
     assert pipeline.covered_seconds([(0, 4), (2, 5), (7, 8)]) == 6.0
 
 
-@pytest.mark.slow
 def test_memory_is_measured_in_training_and_generation(tmp_path, monkeypatch):
     from benchmarks import memory
 

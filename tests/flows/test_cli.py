@@ -112,18 +112,16 @@ def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch):
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])
-@pytest.mark.parametrize("part", ["task_id", "prompt", "chosen", "rejected", "further"])
-def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb, part):
+def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb):
     """Control characters would clear the screen, or show other words than there are."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # a verb sets up none
-    pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "x = 2\n", "further": ""}
-    pair[part] += "# \x1b[2J\u202e"
-    row = {"further\x1b[2J": 1} if part == "further" else {}
-    code, out, err = iterpref(verb, "--pairs", written(tmp_path / "pairs.jsonl", pair | row))
+    parts = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+    pair = {name: f"{text}# {name} \x1b[2J\u202e" for name, text in parts.items()} | {"further\x1b[2J": 1}
+    code, out, err = iterpref(verb, "--pairs", written(tmp_path / "pairs.jsonl", pair))
     assert (code, {"\x1b", "\u202e"} & {*out, *err}) == (0, set())
-    if verb == "show" and part != "further":
-        assert r"# \x1b[2J\u202e" in out
-    if verb == "check" and part == "further":
+    if verb == "show":
+        assert all(rf"# {name} \x1b[2J\u202e" in out for name in parts)
+    else:
         assert r"further\x1b[2J (1 rows)" in err
 
 

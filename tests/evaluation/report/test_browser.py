@@ -16,6 +16,8 @@ from tests.evaluation.report.conftest import HOSTILE, MEASURE
 from tests.evaluation.report.test_explorer import attempt, trajectory
 from tests.settings import PARAMS
 
+pytestmark = pytest.mark.slow  # chromium takes five CPU seconds to start; texts and markup are tested without it
+
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 
 # Colors as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).

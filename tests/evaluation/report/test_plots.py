@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 
+@pytest.mark.slow
 def test_every_plot_is_rendered(rich, tmp_path):
     path, environment = tmp_path / "workspace", os.environ | {"DVC_NO_ANALYTICS": "1"}
     rich.build(path / "reports")

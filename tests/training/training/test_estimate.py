@@ -20,7 +20,7 @@ def _config(layers=2):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("checkpointing", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, checkpointing):
     settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)

@@ -43,7 +43,7 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(tmp_path, inputs
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize(("load", "layout"), [("8bit", "padded"), ("4bit", "fork")])
+@pytest.mark.parametrize(("load", "layout"), [("8bit", "padded"), pytest.param("4bit", "fork", marks=pytest.mark.slow)])
 def test_a_quantized_base_is_merged_as_it_was_saved(tmp_path, inputs, train, load, layout):
     train("run", "target-rpo", epochs=1, load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
     trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()

@@ -149,6 +149,7 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
         read_lineage(first)
 
 
+@pytest.mark.slow
 def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(tmp_path, inputs, train, params):
     """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
     saved = tmp_path / "bf16"

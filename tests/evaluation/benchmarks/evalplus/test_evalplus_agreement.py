@@ -92,8 +92,9 @@ def passes_when_asked_again(dataset, task_id, code, ours):
     return all(ours) and any(found == ours for found in again)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300 if MUTANTS <= 30 else 7200)
-@pytest.mark.parametrize("dataset", [pytest.param("humaneval", marks=pytest.mark.slow), "mbpp"])
+@pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_ground_truths_and_mutants_get_the_official_verdict(dataset, evalplus_slice, setting):
     chosen = task_ids(dataset)
     evalplus_slice(dataset, *chosen)
