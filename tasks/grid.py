@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iterpref_core.problems.problems.problems import read_ingested
+from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records.config import Params, with_values
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml

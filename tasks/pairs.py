@@ -7,7 +7,7 @@ from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJEC
 
 def run(params: Params) -> PairsResult:
     """Choose and filter the preference pairs."""
-    from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
+    from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
 
     return select_pairs(
         trajectories=TRAJECTORIES,

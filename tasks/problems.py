@@ -12,7 +12,7 @@ def run(params: Params) -> ProblemsResult:
     Raises:
         InputError: a file of `dvc add` among the user's problems has not been fetched.
     """
-    from iterpref_core.problems.problems.problems import build_problems
+    from iterpref_core.problems.composition.problem_splits import build_problems
 
     # In a clone without the data the experiment would go on without the user's problems.
     for path in sorted(INGESTED.glob("*.dvc")):

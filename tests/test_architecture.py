@@ -44,8 +44,8 @@ ROOMS = {
         "samples",
     ),
     "models": ("pretrained", "inference", "prompts"),
-    "problems": ("problems", "screening", "validity", "synthesis", "own_code", "ingestion"),
-    "pairs": ("codeflow", "localization", "pairs", "ingestion"),
+    "problems": ("composition", "screening", "validity", "synthesis", "own_code", "ingestion"),
+    "pairs": ("codeflow", "localization", "selection", "ingestion"),
     "training": (
         "objectives",
         "data",

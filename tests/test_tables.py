@@ -9,7 +9,7 @@ from iterpref_core.evaluation.report import labels
 from iterpref_core.models.inference import backend_factory
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import OPENERS, leaves_this_machine, open_model
-from iterpref_core.pairs.pairs.pair_selection import screened_params
+from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import config
 from iterpref_core.records.backend_table import BACKENDS, BackendRow

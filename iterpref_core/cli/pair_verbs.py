@@ -35,7 +35,7 @@ def pair(
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.pairs.pair_selection import screened_params, select_pairs
+    from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
 
     settings = read_params(set_)
     student = model

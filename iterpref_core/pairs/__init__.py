@@ -9,5 +9,5 @@ __all__ = [
     "codeflow",
     "ingestion",
     "localization",
-    "pairs",
+    "selection",
 ]

@@ -7,6 +7,7 @@ import the names of `__all__` alone.
 __all__ = [
     "code_digest",
     "cores",
+    "data_card",
     "file_digest",
     "items",
     "jsonl",

@@ -1,4 +1,4 @@
-"""Data card: the README of a published set, whose header states the license.
+"""Read the license in the header of a card, which is the README of a published data set or model.
 
 ---
 license: mit
@@ -20,19 +20,19 @@ _SPDX = (
 """Licenses as SPDX writes them; the hub has their names in small letters."""
 
 
-def find_license(source: Path) -> str | None:
+def license_above(source: Path) -> str | None:
     """Return the license on the card of a file or folder, which may stand above, as that of `data/train.jsonl`."""
     folder = source if source.is_dir() else source.parent
-    licenses = (read_license(above / CARD) for above in (folder, *folder.parents[:2]))
+    licenses = (card_license(above / CARD) for above in (folder, *folder.parents[:2]))
     return next(filter(None, licenses), None)
 
 
-def read_license(card: Path) -> str | None:
+def card_license(card: Path) -> str | None:
     """Return the license on a card in SPDX's letters; None if there is no card, or none of this form."""
     try:
         text = card.read_text(encoding="utf-8-sig")
-        _, header, _ = text.split("---\n", 2)
-        return _license(parse_yaml(header))
+        before, header, _ = text.split("---\n", 2)
+        return None if before.strip() else _license(parse_yaml(header))
     except (OSError, ValueError, TypeError, AttributeError, InputError):
         return None
 

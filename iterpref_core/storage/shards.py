@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from iterpref_core.records.errors import InputError, first_line, unknown_name
 from iterpref_core.records.input_files import PACKED
-from iterpref_core.storage.data_card import CARD, find_license, read_license
+from iterpref_core.storage.data_card import CARD, card_license, license_above
 
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""
@@ -75,7 +75,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
     for source in sources:
         if not _has_splits(source):
             files.append(str(source))
-            licenses.add(find_license(source))
+            licenses.add(license_above(source))
             continue
         with _told(source):
             place = _local_copy(source)
@@ -154,9 +154,9 @@ def _license_of(place: str) -> str | None:
     from huggingface_hub.errors import EntryNotFoundError
 
     if Path(place).is_dir():
-        return find_license(Path(place))
+        return license_above(Path(place))
     try:
-        return read_license(Path(hf_hub_download(place, CARD, repo_type="dataset")))
+        return card_license(Path(hf_hub_download(place, CARD, repo_type="dataset")))
     except EntryNotFoundError:
         return None
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from docs.tables import TABLES
-from iterpref_core.pairs.pairs.filters import DropReason
+from iterpref_core.pairs.selection.filters import DropReason
 from tests.settings import ROOT
 
 

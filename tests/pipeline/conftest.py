@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iterpref_core.problems.problems.problems import compose_splits
+from iterpref_core.problems.composition.problem_splits import compose_splits
 from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params

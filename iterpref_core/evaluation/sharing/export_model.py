@@ -9,7 +9,6 @@ import torch
 from iterpref_core.models.pretrained.adapters import attach_adapters
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import (
-    CARD,
     read_lineage,
     write_lineage,
 )
@@ -17,6 +16,7 @@ from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records import Problem
 from iterpref_core.records.errors import ModelError
+from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.model.parity import rounding_scale

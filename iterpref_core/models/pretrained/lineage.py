@@ -1,23 +1,17 @@
-"""Model lineage: the record of a checkpoint's origin, written beside its weights."""
+"""Read and write the record of a checkpoint's origin, which is next to its weights."""
 
 import platform
-import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import parse_yaml, read_text
+from iterpref_core.storage.data_card import CARD, card_license
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
-CARD = "README.md"
-"""A model's own card."""
-_FRONT = re.compile(r"\s*---\r?\n(.*?)\r?\n---\s", re.DOTALL)
-"""The fields of a card: YAML between two lines of dashes, before anything else."""
 LINEAGE = "lineage.json"
 """The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
 
@@ -58,21 +52,18 @@ def training_versions() -> dict[str, str]:
 
 
 def find_license(base: str) -> str | None:
-    """Return the license that a model's own card names, from its folder or the hub's cache; None if none is known."""
+    """Return the license that a model's own card names, from its folder or the hub's cache, in the hub's small letters.
+
+    It is None if none is known.
+    """
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    try:
-        card: Any = Path(base) / CARD
-        if not Path(base).is_dir():
+    card: object = Path(base) / CARD
+    if not Path(base).is_dir():
+        try:
             card = try_to_load_from_cache(base, CARD)
-        if not isinstance(card, str | Path) or not Path(card).is_file():
+        except HFValidationError:
             return None
-        front = _FRONT.match(read_text(Path(card)))
-        fields = parse_yaml(front[1]) if front else None
-    except (HFValidationError, InputError):
-        return None
-    if not isinstance(fields, dict):
-        return None
-    license = fields.get("license_name") or fields.get("license")
-    return license if isinstance(license, str) else None
+    license = card_license(Path(card)) if isinstance(card, str | Path) else None
+    return license and license.lower()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.execution import check_tests
-from iterpref_core.pairs.pairs.filters import drop_reason
+from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
 from iterpref_core.problems.ingestion.presets import PRESETS

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
+from iterpref_core.problems.composition.problem_splits import hold_out
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
-from iterpref_core.problems.problems.problems import hold_out
 from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest

@@ -15,7 +15,6 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import (
-    CARD,
     read_lineage,
     write_lineage,
 )
@@ -23,6 +22,7 @@ from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import SaveDtype
 from iterpref_core.records.errors import InputError
+from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.storage.progress import show_progress

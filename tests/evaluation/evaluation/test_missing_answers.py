@@ -203,7 +203,7 @@ def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gat
 
 def test_debugging_and_pairs_say_what_is_missing(run, monkeypatch, capsys, caplog, word_model):
     from iterpref_core.cli import main
-    from iterpref_core.pairs.pairs.pair_selection import select_pairs
+    from iterpref_core.pairs.selection.pair_selection import select_pairs
     from iterpref_core.records import Trajectory
     from iterpref_core.records.config import PairsParams
     from iterpref_core.storage.jsonl import read_jsonl

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-from iterpref_core.pairs.pairs.pair_selection import make_pairs, read_tasks
+from iterpref_core.pairs.selection.pair_selection import make_pairs, read_paired_problems
+from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.problems.ingestion.intake import Source
-from iterpref_core.problems.problems.problems import read_ingested
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
@@ -57,7 +57,7 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(tmp_path_fac
     for one in read:
         sides = {passed for _, passed in wanted[one.task_id]}
         if sides == {True, False}:
-            (pair,) = make_pairs(one, read_tasks(out)[one.task_id], PARAMS.pairs)
+            (pair,) = make_pairs(one, read_paired_problems(out)[one.task_id], PARAMS.pairs)
             assert (pair.chosen, True) in wanted[one.task_id]
             assert (pair.rejected, False) in wanted[one.task_id]
 

@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
-from iterpref_core.pairs.pairs.pair_selection import screened_params
+from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED

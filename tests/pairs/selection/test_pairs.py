@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.pairs.pair_selection import DROPPED, Task, make_pairs, select_pairs
+from iterpref_core.pairs.selection.pair_selection import DROPPED, PairedProblem, make_pairs, select_pairs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
@@ -26,7 +26,7 @@ def params(rejected="random"):
     return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30)
 
 
-TASK = Task(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
+TASK = PairedProblem(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
 PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
 THREE = [
     ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from iterpref_core.problems.problems.composition import compose_problem, draw_combinations
+from iterpref_core.problems.composition.compose import compose_problem, draw_combinations
 from iterpref_core.records import Problem
 from iterpref_core.records.config import ProblemsParams
 from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.pairs.pairs.filters import ONLY_COMMENTS, drop_reason
+from iterpref_core.pairs.selection.filters import ONLY_COMMENTS, drop_reason
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import PairsParams
 from tests.settings import section

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from iterpref_core.problems.problems.composition import Combination, draw_combinations, write_reference
-from iterpref_core.problems.problems.features import KINDS
+from iterpref_core.problems.composition.compose import Combination, draw_combinations, write_reference
+from iterpref_core.problems.composition.features import KINDS
 
 
 def test_the_tree_has_enough_combinations_over_three_kinds_of_input():

@@ -7,7 +7,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
 from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.pairs.codeflow.codeflow import selected
-from iterpref_core.problems.problems.problems import build_problems, compose_splits
+from iterpref_core.problems.composition.problem_splits import build_problems, compose_splits
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import ProblemsParams
 from iterpref_core.records.errors import ConfigError, RecordError
@@ -94,7 +94,7 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path, prob
 
 
 def test_more_problems_than_the_tree_has_are_refused(monkeypatch):
-    monkeypatch.setattr("iterpref_core.problems.problems.composition.TWO_STEP_SHARE", 0.0)
+    monkeypatch.setattr("iterpref_core.problems.composition.compose.TWO_STEP_SHARE", 0.0)
     params = PARAMS.model_copy(update={"debugger": 17_000})
     with pytest.raises(ConfigError, match=r"the feature tree gives \d+; lower the sizes"):
         next(compose_splits(params))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from iterpref_core.pairs.pairs.filters import DropReason, drop_reason
+from iterpref_core.pairs.selection.filters import DropReason, drop_reason
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
@@ -84,8 +84,8 @@ def _read_engine(path: Path) -> "Tokenizer | None":
 
 
 @dataclass(frozen=True)
-class Task:
-    """The part of a problem that its pairs need: tests are large, and a set has many problems.
+class PairedProblem:
+    """The part of a problem that its pairs need, without its tests, which are large.
 
     Attributes:
         task_id: name of the problem.
@@ -104,15 +104,15 @@ class Task:
     tests_digest: str
 
 
-def read_tasks(problems: Path) -> dict[str, Task]:
+def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
     """Return the problems of a file by their names.
 
     Raises:
         RecordError: a line is broken, or repeats a name.
     """
-    tasks = {}
+    found = {}
     for problem in read_jsonl(problems, Problem, unique=True):
-        tasks[problem.task_id] = Task(
+        found[problem.task_id] = PairedProblem(
             task_id=problem.task_id,
             prompt=problem.prompt,
             entry_point=problem.entry_point,
@@ -120,7 +120,7 @@ def read_tasks(problems: Path) -> dict[str, Task]:
             has_tests=bool(problem.tests),
             tests_digest=problem.tests_digest,
         )
-    return tasks
+    return found
 
 
 def select_pairs(
@@ -196,7 +196,7 @@ class _Selection:
             drop=True,
             pass_over=True,
         )
-        self._tasks = read_tasks(problems)
+        self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
 
@@ -236,47 +236,47 @@ class _Selection:
 
         The first is named as the problem, the others with `#2`, `#3` behind that, without the names of other problems.
         """
-        task = find_task(trajectory, self._tasks)
-        pairs = make_pairs(trajectory, task, self._params)
+        problem = find_problem(trajectory, self._problems)
+        pairs = make_pairs(trajectory, problem, self._params)
         if isinstance(pairs, str):
             return pairs
         kept: list[PreferencePair] = []
         dropped = []
         number = 1
         for pair in pairs:
-            reason = drop_reason(pair, self._params, self._count_tokens, task.entry_point)
+            reason = drop_reason(pair, self._params, self._count_tokens, problem.entry_point)
             if reason is not None:
                 dropped.append(reason)
                 continue
             name = pair.problem
-            while kept and (name == pair.problem or name in self._tasks):
+            while kept and (name == pair.problem or name in self._problems):
                 number += 1
                 name = f"{pair.problem}#{number}"
             kept.append(pair.model_copy(update={"task_id": name}))
         return kept or dropped[0]
 
 
-def find_task(trajectory: Trajectory, tasks: Mapping[str, Task]) -> Task:
+def find_problem(trajectory: Trajectory, problems: Mapping[str, PairedProblem]) -> PairedProblem:
     """Return the problem of a trajectory.
 
     Raises:
         InputError: it is not there, or its tests are no longer those that judged the trajectory.
     """
-    task = tasks.get(trajectory.task_id)
-    if task is None:
+    problem = problems.get(trajectory.task_id)
+    if problem is None:
         raise InputError(
             f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
             "give the file that the trajectories were made from"
         )
-    if trajectory.tests not in {None, task.tests_digest}:
+    if trajectory.tests not in {None, problem.tests_digest}:
         raise InputError(
             f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
             "give the file that the trajectories were made from, or debug again"
         )
-    return task
+    return problem
 
 
-def make_pairs(trajectory: Trajectory, task: Task, params: PairsParams) -> list[PreferencePair] | str:
+def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsParams) -> list[PreferencePair] | str:
     """Return the pairs of a trajectory; or the reason why it has none.
 
     The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
@@ -320,13 +320,13 @@ def make_pairs(trajectory: Trajectory, task: Task, params: PairsParams) -> list[
     for rejected in choices[params.rejected]:
         pair = PreferencePair(
             task_id=trajectory.task_id,
-            prompt=task.prompt,
+            prompt=problem.prompt,
             chosen=chosen,
             rejected=rejected,
             problem_id=trajectory.task_id,
-            license=task.license,
+            license=problem.license,
             # Without tests, the two programs are right and wrong by the word of their set.
-            tested=None if task.has_tests else False,
+            tested=None if problem.has_tests else False,
         )
         pairs.append(pair)
     return pairs

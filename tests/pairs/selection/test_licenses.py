@@ -6,7 +6,7 @@ from iterpref_core.evaluation.sharing.cards import pairs_card
 from iterpref_core.evaluation.sharing.export_data_set import DataSet, Origin, export_pairs
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.pairs.pairs.pair_selection import select_pairs
+from iterpref_core.pairs.selection.pair_selection import select_pairs
 from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.synthesis.injection import inject_bugs
 from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from iterpref_core.problems.problems.features import KINDS, Feature, InputKind
+from iterpref_core.problems.composition.features import KINDS, Feature, InputKind
 from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
@@ -65,7 +65,7 @@ def draw_combinations(random: Random) -> Iterator[Combination]:
 def write_reference(combination: Combination) -> str:
     """Return the reference solution, with one line for each step.
 
-    >>> from iterpref_core.problems.problems.features import NUMBERS as k
+    >>> from iterpref_core.problems.composition.features import NUMBERS as k
     >>> c = Combination(k, k.positions[1], k.predicates[0], (k.maps[0],), k.reduces[0])
     >>> print(write_reference(c), end="")
     def solve(nums):
