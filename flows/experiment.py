@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks, typed_name
+from flows.prefect_session import leave_out_tracebacks
 from flows.reproduction import COMMAND, bring_up_to_date
 from iterpref_core.cli.libraries import set_up_libraries
 from tasks.git.source import name_run, observe_source
@@ -15,7 +15,7 @@ from tasks.git.source import name_run, observe_source
 
 def _name_run() -> str:
     """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
-    return typed_name() or name_run(COMMAND, observe_source().with_values(flow_run.parameters["values"]))
+    return name_run(COMMAND, observe_source().with_values(flow_run.parameters["values"]))
 
 
 @flow(

@@ -5,11 +5,8 @@ heartbeats stop.
 """
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from prefect.runtime import flow_run
 
 from iterpref_core.records.errors import IterPrefError
 from iterpref_core.records.input_files import read_yaml
@@ -20,8 +17,6 @@ from tasks.prefect.server import problem_of, use_prefect
 
 TAG = "iterpref"
 """The tag of all flow runs of this project, by which the automation finds them."""
-_MADE_UP = re.compile(r"[a-z]+-[a-z]+|")
-"""Names that Prefect makes up, such as `cryptic-skunk`."""
 AUTOMATIONS = CHECKOUT / "docker/automations.yaml"
 
 
@@ -63,12 +58,6 @@ def leave_out_tracebacks() -> None:
     """Log a user's mistake without Prefect's traceback: its message names the remedy."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_shorten)
-
-
-def typed_name() -> str:
-    """Return the name that the user has typed for the present flow run; empty if Prefect has made the name up."""
-    name = str(flow_run.name or "")
-    return "" if _MADE_UP.fullmatch(name) else name
 
 
 def create_automations() -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
-from flows.prefect_session import leave_out_tracebacks, typed_name
+from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import Benchmark, ObjectiveName
 from tasks.dotted_keys import describe_values
@@ -20,7 +20,7 @@ def _name_sweep() -> str:
     given = flow_run.parameters
     subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
     listed = {key: ",".join(map(str, values)) for key, values in given["values"].items()}
-    return typed_name() or " ".join([subject, *describe_values(listed)])
+    return " ".join([subject, *describe_values(listed)])
 
 
 @flow(

@@ -4,15 +4,12 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.lock import Artifact
-from tasks.local_server import LOOPBACK
 from tasks.mlflow.entry import Point
 from tasks.paths import home
 
@@ -22,8 +19,6 @@ KEY = "iterpref.key"
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
-_FIRST = 3
-"""The first version of MLflow whose servers have models of their own, which rows need."""
 _KEY_CHARS = 250
 """MLflow's limit for a name."""
 
@@ -40,10 +35,10 @@ class Server:
 
     Attributes:
         experiment_id: empty if the experiment is not there, and was not to be made.
-        no_files: why files cannot be uploaded; empty if nothing is known that stops them.
+        no_files: why an upload failed; empty if none did.
 
     Raises:
-        TrackingError: the server is away, refuses, is too old, or has deleted the experiment.
+        TrackingError: the server is away, refuses, or has deleted the experiment.
     """
 
     def __init__(self, *, create: bool = True) -> None:
@@ -68,15 +63,13 @@ class Server:
             if given is not None:
                 os.environ[_URI_VARIABLE] = given
             self.client = mlflow.MlflowClient()
-            _check_version()
             experiment = self._find_experiment(create)
-            _remove_spelled_folder()
         except TrackingError:
             raise
         except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
             raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {explain(error)}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
-        self.no_files = _why_no_files(experiment.artifact_location) if experiment else ""
+        self.no_files = ""
 
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         """Return the run with this key, deleted or not; if there is none, make it.
@@ -201,19 +194,8 @@ def shown_uri() -> str:
 
 
 def explain(error: Exception) -> str:
-    """Return the kind and the first line of an error. A defect is logged with its traceback, too.
-
-    An entry must not cost the work of hours, so the code that sends entries goes on after any error. Without this
-    log, a mistake of the program would look like a server that is away.
-    """
-    # ImportError: the driver of a data base. ValueError: a torn file, a text that is no number.
-    expected = isinstance(error, (IterPrefError, OSError, ImportError, ValueError))
-    if not expected and type(error).__module__.partition(".")[0] not in ("alembic", "mlflow", "sqlalchemy"):
-        logging.getLogger(__name__).error("a defect, or a library's error", exc_info=error)
-    # The text of an error of the network is long, and its end says why: "… (Caused by NewConnectionError(…))".
-    cause = str(error).rpartition("Caused by ")[2]
-    told = f"{type(error).__name__}: {cause}"
-    return without_passwords(told.splitlines()[0][:300])
+    """Return the kind and the first line of an error."""
+    return without_passwords(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 def check_server() -> str:
@@ -234,12 +216,6 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_KEY_CHARS]
 
 
-def _remove_spelled_folder() -> None:
-    """Remove the empty folder that MLflow makes for the address of a data base as it is spelled, with `%25` for `%`."""
-    with suppress(OSError):
-        os.removedirs(Path(tracking_uri().removeprefix("sqlite:///")).parent)
-
-
 def _checkout_database() -> str:
     return database_url((home() / "mlflow.db").resolve())
 
@@ -247,38 +223,3 @@ def _checkout_database() -> str:
 def is_in_checkout() -> bool:
     """Return whether the runs are in the checkout's own data base."""
     return tracking_uri() == _checkout_database()
-
-
-def _why_no_files(location: str) -> str:
-    """Return why nothing can be uploaded to the place where an experiment keeps files; empty if nothing is known.
-
-    A path is one of the machine that has the data base. MLflow's client would write to that path on this one.
-    """
-    if urlsplit(location).scheme not in ("", "file"):
-        return ""
-    if is_in_checkout() and location != artifacts_uri():
-        return f"{location}, where the experiment keeps files, is not in this checkout; name another experiment"
-    if tracking_uri().startswith("http") and urlsplit(tracking_uri()).hostname not in (LOOPBACK, "localhost", "::1"):
-        return f"the server keeps files in {location}, which clients do not reach; {_SERVE}"
-    return ""
-
-
-def _check_version() -> None:
-    """Refuse a server that is too old. One that does not tell its version is tried.
-
-    Raises:
-        TrackingError: it is too old.
-    """
-    if not tracking_uri().startswith("http"):
-        return
-    from mlflow.tracking._tracking_service.utils import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
-
-    answer = http_request(get_default_host_creds(tracking_uri()), "/version", "GET", raise_on_status=False)
-    version = answer.text.strip() if answer.status_code == 200 else ""
-    found = re.match(r"(\d+)\.\d", version)
-    if found is not None and int(found[1]) < _FIRST:
-        raise TrackingError(
-            f"the server at {shown_uri()} has MLflow {version}, and rows need {_FIRST} or later; upgrade it, or "
-            f"name another one in {_URI_VARIABLE}"
-        )

@@ -4,7 +4,6 @@ Prefect's import takes a second and a half, so it stands in functions.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +19,8 @@ _PORT = 4200
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
-_SETTINGS_FILES = (".env", "prefect.toml", "pyproject.toml")
-"""Files of the present folder that Prefect reads beside its profiles (docs.prefect.io, settings and profiles)."""
-_MAY_NAME_SERVER = re.compile(r"(?i)prefect_api_url|tool\.prefect|^\W*api\b", re.MULTILINE)
-"""Finds an address in all forms of TOML, such as `[api]`, `api.url = …` and `api = {url = …}`."""
+_SETTINGS_FILES = (".env", "prefect.toml")
+"""Files of the present folder that Prefect reads, next to its profiles (docs.prefect.io, settings and profiles)."""
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 
@@ -123,7 +120,7 @@ def named_prefect() -> str | None:
 def _named_in_settings() -> str | None:
     """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
 
-    To ask Prefect takes a second, which is spared where none of the files may name a server.
+    Importing Prefect takes a second, so this happens only where one of the files exists.
 
     Raises:
         InputError: the settings are broken.
@@ -131,7 +128,7 @@ def _named_in_settings() -> str | None:
     folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
     files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]
-    if not any(_MAY_NAME_SERVER.search(path.read_text(encoding="utf-8", errors="replace")) for path in files):
+    if not files:
         return None
     try:
         from prefect.settings import get_current_settings

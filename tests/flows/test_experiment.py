@@ -92,15 +92,6 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy):
     assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
 
 
-def test_a_name_that_the_user_types_on_prefect_s_page_stays(monkeypatch):
-    from flows.prefect_session import typed_name
-
-    names = {"Nightly run 7": "Nightly run 7", "beta=0.3": "beta=0.3", "cryptic-skunk": "", "": ""}
-    for name, typed in names.items():
-        monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__NAME", name)
-        assert typed_name() == typed
-
-
 def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values():
     from prefect.utilities.callables import parameter_schema
 

@@ -106,10 +106,7 @@ def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
     [
         ("prefect/profiles.toml", 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{}"\n'),
         (".env", "PREFECT_API_URL={}\n"),
-        (".env", "prefect_api_url={}\n"),
         ("prefect.toml", '[api]\nurl = "{}"\n'),
-        ("prefect.toml", 'api.url = "{}"\n'),
-        ("pyproject.toml", '[tool.prefect.api]\nurl = "{}"\n'),
     ],
 )
 def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatch):

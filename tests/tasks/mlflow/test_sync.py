@@ -191,9 +191,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monke
 
 
 @pytest.mark.parametrize("answer", [None, 401, 403])
-def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_records(
-    answer, monkeypatch, capsys, caplog
-):
+def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_records(answer, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with serving(lambda *_: answer or 500) as url:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url if answer else "http://me:s3cret@127.0.0.1:9")
@@ -203,7 +201,6 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert told.count("warning: ") == 1
     assert (f"error code {answer}" if answer else "Connection refused") in told
     assert "s3cret" not in told
-    assert "defect" not in caplog.text
     (path,) = kept_entries()
     assert "s3cret" not in path.read_text(encoding="utf-8")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -234,12 +231,11 @@ def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of
     assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
 
 
-def test_a_defect_costs_no_work_and_is_not_taken_for_a_server_that_is_away(monkeypatch, capsys, caplog):
+def test_a_defect_costs_no_work_and_is_named(monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr("tasks.mlflow.sync.send", lambda *_: {}["defect"])
         write(finished("problems"))
     assert "KeyError: 'defect'" in capsys.readouterr().err
-    assert "Traceback" in caplog.text
     with monkeypatch.context() as patch:
         patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
         patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
@@ -320,34 +316,6 @@ def write_report(folder):
     (folder / "reports/index.html").write_text("<p>results</p>", encoding="utf-8")
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
     write(finished("report", locked, metrics={"gain": 0.1}), of=folder.name)
-
-
-def test_a_moved_checkout_goes_on_and_writes_nothing_where_it_was(checkout, tmp_path, capsys):
-    Server()
-    moved = tmp_path / "moved"
-    checkout.rename(moved)
-    with chdir(moved):
-        write_report(moved)
-        assert runs()["moved"].info.status == "FINISHED"
-    assert "is not in this checkout; name another experiment" in capsys.readouterr().err
-    assert not checkout.exists()
-
-
-def test_an_older_server_is_refused_by_one_message_and_gets_nothing(monkeypatch, capsys):
-    asked = set()
-
-    def answer(request, _body):
-        asked.add(request.path)
-        return 200
-
-    with serving(answer, b"2.22.1") as address:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        write(finished("pairs"))
-        write(finished("training@sft", TRAINED))
-        assert "MLflow 2.22.1, and rows need 3 or later" in check_server()
-    assert asked == {"/version"}, "nothing is half written"
-    assert capsys.readouterr().err.count("warning") == 1
-    assert len(kept_entries()) == 1, "the next run writes it, to another server"
 
 
 @pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
