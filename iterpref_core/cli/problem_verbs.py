@@ -18,7 +18,7 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
-from iterpref_core.problems.ingestion.presets import OWN_RECORDS, PRESETS
+from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError, unknown_name
 
@@ -37,9 +37,8 @@ _OPTIONS = {
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped"},
-    OWN_RECORDS: _OF_PROBLEMS - {"columns"},
 }
-"""A format, or the parts of a format's rows -> its options."""
+"""The parts of a format's rows → its options."""
 
 
 SourcesArgument = Annotated[
@@ -111,7 +110,7 @@ def ingest(
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
     parts = PRESETS[form].parts if form in PRESETS else form
-    _refuse(ctx, form, _OPTIONS[form if form in _OPTIONS else parts])
+    _refuse(ctx, form, _OPTIONS[parts])
     if form == "folder":
         counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
         show_result(counts, json_)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from iterpref_core.records.digest import digest_of
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records.prompt_messages import Answer, Prompt
 from iterpref_core.records.statement import statement_digest
 
 UNDECIDED = ("passed", "infra_error")
@@ -346,8 +346,8 @@ class PreferencePair(Record):
 
     task_id: str
     prompt: Prompt
-    chosen: str
-    rejected: str
+    chosen: Answer
+    rejected: Answer
     problem_id: str | None = None
     license: str | None = None
     tested: bool | None = None

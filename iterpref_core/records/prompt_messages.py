@@ -1,12 +1,27 @@
-"""Prompts: a text, or the messages of a conversation whose next answer is asked for."""
+"""Read prompts and answers, which are texts or the messages of a conversation.
+
+Data sets publish the same message in several shapes:
+
+    {"role": "user", "content": "Add."}                                the shape of chat templates
+    {"role": "user", "content": [{"type": "text", "text": "Add."}]}    its content in parts
+    {"from": "human", "value": "Add."}                                 ShareGPT's names
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 Role = Literal["system", "user", "assistant"]
+_ROLES = {
+    "human": "user",
+    **dict.fromkeys(("gpt", "model", "bot"), "assistant"),
+    # OpenAI's later name for the same role.
+    "developer": "system",
+}
+"""Other names for roles → the role."""
 
 
 class Message(BaseModel):
@@ -33,7 +48,7 @@ def read_prompt(value: Any) -> "str | tuple[Message, ...]":
         return value
     if not isinstance(value, list | tuple):
         raise ValueError(f"a text or a list of messages is expected, not {type(value).__name__}")
-    messages = tuple(_read_message(number, item) for number, item in enumerate(value, start=1))
+    messages = tuple(map(read_message, value))
     if not messages or messages[-1].role != "user":
         last = f"the {messages[-1].role}'s" if messages else "missing"
         raise ValueError(f"the last message must be the user's, which is to be answered; it is {last}")
@@ -42,19 +57,30 @@ def read_prompt(value: Any) -> "str | tuple[Message, ...]":
     return messages
 
 
-def _read_message(number: int, value: Any) -> Message:
-    """Return one of the messages, which are numbered from 1.
+def read_message(value: Any) -> Message:
+    """Return a message in any of the shapes above.
 
     Raises:
         ValueError: the value is no message.
     """
     if isinstance(value, Message):
         return value
-    if not isinstance(value, dict) or value.get("role") not in get_args(Role):
-        raise ValueError(f"message {number}: the field `role` must be one of {', '.join(get_args(Role))}")
-    if not isinstance(value.get("content"), str):
-        raise ValueError(f"message {number}: the field `content` must be a text")
-    return Message(role=value["role"], content=value["content"])
+    if isinstance(value, str):
+        raise ValueError("a text or messages are expected, not a list of texts; give a row for each of them")
+    if not isinstance(value, Mapping):
+        raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
+    stated = value.get("role") or value.get("from")
+    content = value["value"] if value.get("content") is None and "value" in value else value.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        # An image has no text, and a prompt without its image asks something else.
+        content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
+    if not isinstance(stated, str) or not isinstance(content, str):
+        raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
+    role = _ROLES.get(stated.lower(), stated.lower())
+    if role not in get_args(Role):
+        raise ValueError(f"the role of a message is one of {', '.join(get_args(Role))}, not {stated!r}")
+    return Message(role=role, content=content)
 
 
 def read_answer(value: Any) -> str:
@@ -67,12 +93,16 @@ def read_answer(value: Any) -> str:
         return value
     if not isinstance(value, list | tuple):
         raise ValueError(f"a text or a list with one message is expected, not {type(value).__name__}")
-    messages = [_read_message(number, item) for number, item in enumerate(value, start=1)]
+    messages = list(map(read_message, value))
     if len(messages) != 1 or messages[0].role != "assistant":
-        raise ValueError("an answer is one message of the assistant; earlier ones belong to the prompt")
+        raise ValueError(
+            "an answer is one message of the assistant; `iterpref ingest --format trl` reads whole conversations"
+        )
     return messages[0].content
 
 
+Answer = Annotated[str, BeforeValidator(read_answer)]
+"""A text; a list with one message of the assistant is read as its text."""
 Prompt = Annotated[str | tuple[Message, ...], BeforeValidator(read_prompt)]
 """A text, or messages: at most one of the system, which is the first, and at last one of the user."""
 

@@ -73,5 +73,5 @@ def test_execution_is_a_reward_of_grpo(run, tmp_path):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
 def test_examples_of_problems_go_in_as_they_stand(path, tmp_path):
     count = len(path.read_text(encoding="utf-8").splitlines())
-    counts = ingest(Source([path]), "jsonl", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
+    counts = ingest(Source([path]), "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.execution import check_tests
+from iterpref_core.pairs.ingestion.winner import first_is_better
 from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
@@ -112,6 +113,9 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     *before, chosen = answer_turns(row, columns, "chosen")
     *before_rejected, rejected = answer_turns(row, columns, "rejected")
+    if not repair and not first_is_better(row, columns):
+        chosen, rejected = rejected, chosen
+        before, before_rejected = before_rejected, before
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
     if before and before_rejected and before != before_rejected:

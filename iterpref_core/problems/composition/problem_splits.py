@@ -117,7 +117,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> Problem
         if not taken:
             raise InputError(
                 f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
-                f"`iterpref ingest FILE --format jsonl --out {ingested}/mine.jsonl`, or raise problems.codeflow"
+                f"`iterpref ingest FILE --format problems --out {ingested}/mine.jsonl`, or raise problems.codeflow"
             )
 
     write_jsonl(out, counted())

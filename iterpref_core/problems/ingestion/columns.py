@@ -3,6 +3,7 @@
 prompt=instruction+input        texts of two columns, one after the other
 prompt=problem|question         the first of these columns that holds something
 tests=reward_model.ground_truth   a field of a column, which may be JSON in a text; of a list, of each of its items
+chosen=answers.0.text           a field of the first item of a list
 language=                       there is no such column
 reference?=solution             some rows have this column
 """
@@ -19,7 +20,7 @@ from iterpref_core.storage.shards import other_split
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {
-    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "system", "problem_id", "tested"),
+    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
     "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point"),
     "problems": (
         *_OF_EVERY_ROW,
@@ -181,6 +182,8 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
     value = read_text_value(value)
     if not path:
         return value
+    if isinstance(value, list) and path[0].isdecimal():
+        value = {str(number): item for number, item in enumerate(value)}
     if isinstance(value, list):
         inner = [_at_path(item, path) for item in value]
         # An item without the field keeps its place: two fields of a list belong together.
@@ -219,6 +222,9 @@ def parse_columns(
     # With `prompt=task`, the column `task` does not say if a program is asked for.
     used = _first_names(stated)
     own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
+    if not {"chosen", "rejected"} & stated.keys():
+        # Columns called `chosen` and `rejected` say by themselves which answer is better.
+        own.pop("winner", None)
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
         own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}

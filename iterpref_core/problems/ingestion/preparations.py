@@ -181,17 +181,3 @@ def prepare_mbpp(row: Row) -> Row:
 def prepare_rstar(row: Row) -> Row:
     """Name the method of a class by the expression that calls it."""
     return {**row, "func_name": f"{row['class_name']}().{row.get('func_name')}"} if row.get("class_name") else row
-
-
-def prepare_helpsteer3(row: Row) -> Row:
-    """Choose the response that people preferred: -3 means that the first is much better, 3 the second, 0 neither."""
-    if row.get("domain") not in {None, "code"}:
-        raise LeftOutError("not_code", f"its domain is {row['domain']}")
-    preference = row.get("overall_preference")
-    if not isinstance(preference, int | float) or isinstance(preference, bool):
-        raise ValueError("column `overall_preference`: a number is expected")
-    if preference == 0:
-        raise LeftOutError("no_preference")
-    sides = (row.get("response1"), row.get("response2"))
-    chosen, rejected = sides if preference < 0 else sides[::-1]
-    return {**row, "chosen": chosen, "rejected": rejected}

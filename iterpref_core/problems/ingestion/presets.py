@@ -47,8 +47,5 @@ class Preset:
         return getattr(preparations, self.prepare) if self.prepare else dict
 
 
-OWN_RECORDS = "jsonl"
-"""The preset of this project's own records."""
-
 _TABLE = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
 PRESETS = {name: Preset(name, **fields) for name, fields in _TABLE.items()}

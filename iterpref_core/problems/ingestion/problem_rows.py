@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from itertools import chain, islice
 from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.composition.problem_splits import hold_out, own_split
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
-from iterpref_core.problems.ingestion.presets import OWN_RECORDS, Preset
+from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_names
@@ -38,6 +39,8 @@ MOST_TRIED = 3
 _MOST_RIGHT = 20
 """The number of right programs that may run: a set can have hundreds for one problem. All wrong ones are kept, since
 the nearest of all is looked for."""
+_MISSPELT = 0.85
+"""The likeness of a name to that of a field, from which on it is taken for a misspelling: `hiden_tests` has 0.96."""
 _UNNAMED = "-"
 """The name of a problem whose row gives none, until its tests are known."""
 
@@ -117,7 +120,8 @@ def read_problem(
         LeftOutError: the row has none.
         ValueError: the row does not fit the format.
     """
-    published = _own_problem(row) if preset.name == OWN_RECORDS else _published(row, preset, columns, wrong=wrong)
+    is_own = preset.columns is None and not columns.stated and _is_own(row)
+    published = _own_problem(row) if is_own else _published(row, preset, columns, wrong=wrong)
     plainest = published.problem
     name = preset.prefix + plainest.task_id
     if plainest.task_id == _UNNAMED:
@@ -230,6 +234,19 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
     if starter_code.strip():
         prompt += f"{ASKED_BEGINNING}{starter_code.rstrip()}\n```"
     return prompt
+
+
+def _is_own(row: Row) -> bool:
+    """Return True for a problem of this project: its tests have kinds, and its fields are those of a problem.
+
+    A field whose name is nearly one of these is misspelt, which the record's own check reports.
+    """
+    tests = row.get("tests")
+    if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
+        return False
+    others = row.keys() - Problem.model_fields.keys()
+    misspelt = any(get_close_matches(name, Problem.model_fields, cutoff=_MISSPELT) for name in others)
+    return all(isinstance(test, Mapping) and "kind" in test for test in tests) and (misspelt or not others)
 
 
 def _own_problem(row: Row) -> PublishedProblem:

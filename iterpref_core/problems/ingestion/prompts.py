@@ -1,28 +1,18 @@
-r"""Prompts and answers of rows: texts, or turns of a conversation.
+"""Read the prompts and answers of rows, which are texts or turns of a conversation.
 
-Sets publish the same content in four shapes:
-
-    "Add."                                            a text
-    {"role": "user", "content": "Add."}               a message, or a list of messages, also as JSON in a text
-    {"from": "human", "value": "Add."}                a message of ShareGPT's
-    "\n\nHuman: Add.\n\nAssistant: Sure."             a conversation in a text, as in hh-rlhf
-
-The content of a message is a text, or a list of parts, {"type": "text", "text": "Add."}.
+A column may hold a text, a message, a list of messages, or a text with these in JSON.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
-from iterpref_core.records.prompt_messages import Prompt, read_prompt
+from iterpref_core.records.prompt_messages import Prompt, read_message, read_prompt
 
-_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
-
-_SPEAKER = re.compile(r"\n\n(Human|Assistant): ?")
 
 
 class Turn(NamedTuple):
@@ -33,7 +23,7 @@ class Turn(NamedTuple):
 
 
 def read_turns(value: Any) -> list[Turn]:
-    """Return the turns of a value in any of the shapes above.
+    """Return the turns of a value in a column.
 
     Raises:
         ValueError: the value has another shape.
@@ -44,34 +34,9 @@ def read_turns(value: Any) -> list[Turn]:
             # As pandas writes the lists of a Parquet file into CSV: without commas.
             raise ValueError("a text begins as messages in JSON, and is none; convert the set by `datasets`")
     if isinstance(value, str):
-        before, *parts = _SPEAKER.split(value)
-        if not parts or before.strip():
-            return [Turn("", value)]
-        # "\n\nHuman: Add.\n\nAssistant: Sure." gives the parts "", "Human", "Add.", "Assistant", "Sure.".
-        return [_turn(speaker, said) for speaker, said in zip(parts[::2], parts[1::2], strict=True)]
-    return [_message(message) for message in (value if isinstance(value, list) else [value])]
-
-
-def _message(message: Any) -> Turn:
-    if isinstance(message, str):
-        raise ValueError("a text or messages are expected, not a list of texts; give a row for each of them")
-    if not isinstance(message, Mapping):
-        raise ValueError(f"a text or messages are expected, not {type(message).__name__}")
-    # OpenAI's {"role": "user", "content": "Hi"}, or ShareGPT's {"from": "human", "value": "Hi"}.
-    role = message.get("role") or message.get("from")
-    content = message["value"] if message.get("content") is None and "value" in message else message.get("content")
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        # An image is no text.
-        content = "".join(map(str, texts)) if len(texts) == len(content) and None not in texts else None
-    if not isinstance(role, str) or not isinstance(content, str):
-        raise ValueError("a message has the texts `role` and `content`, or `from` and `value`")
-    return _turn(role, content)
-
-
-def _turn(speaker: str, text: str) -> Turn:
-    name = speaker.lower()
-    return Turn(_ROLES.get(name, name), text)
+        return [Turn("", value)]
+    messages = map(read_message, value if isinstance(value, list) else [value])
+    return [Turn(message.role, message.content) for message in messages]
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:

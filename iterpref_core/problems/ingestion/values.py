@@ -15,15 +15,8 @@ from typing import Any
 
 from iterpref_core.records.input_files import RepeatedKeyError, parse_json
 
-_SECONDS = {
-    r"ms|msecs?|mil\w*": 0.001,
-    r"s|secs?|seconds?": 1,
-    r"m|mins?|minutes?": 60,
-    r"h|hrs?|hours?": 3600,
-}
-"""The units of time limits → their seconds."""
-_AMOUNT = re.compile(r"(-?\d+(?:[ _,]\d{3}(?!\d))*(?:[.,]\d+)?(?:e\d+)?)[ (-]*([a-z]*)")
-"""A number, which may have separators of thousands, and the word behind it: `2,500 ms`, `50 (ms)`."""
+_TIME = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|s|secs?|seconds?|)")
+"""A number with its unit, or without one: `2`, `2.0 seconds`, `500 ms`."""
 Row = Mapping[str, Any]
 """A row of a set: name of a column -> its value."""
 
@@ -144,33 +137,24 @@ def read_time_limit(value: Any) -> float | None:
 
     No problem has a limit of 100 seconds: such a number without a unit is one of milliseconds.
 
-    >>> [read_time_limit(value) for value in ("2,5 seconds", "1,000 ms", "1 minute", 1500, 2, "", -1)]
-    [2.5, 1.0, 60.0, 1.5, 2.0, None, None]
+    >>> [read_time_limit(value) for value in ("2.5 seconds", "1000 ms", 1500, 2, "", -1)]
+    [2.5, 1.0, 1.5, 2.0, None, None]
     >>> read_time_limit({"seconds": 2, "nanos": 500_000_000})
     2.5
 
     Raises:
-        ValueError: the unit is unknown, or there are several times.
+        ValueError: the value is no number of seconds or milliseconds.
     """
     if isinstance(value, Mapping) and {"seconds", "nanos"} & value.keys():
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
         value = float(value.get("seconds") or 0) + float(value.get("nanos") or 0) / 1e9
-    text = f"{value:f}" if isinstance(value, float) else str(value).lower()
-    amounts = _AMOUNT.findall(text)
-    times = []
-    for number, unit in amounts:
-        factors = [factor for names, factor in _SECONDS.items() if re.fullmatch(names, unit)]
-        # In "2 seconds, 256 megabytes", the second amount is no time.
-        if factors or not unit:
-            times.append((number, factors))
-    if not amounts:
+    if value is None or value == "" or (isinstance(value, int | float) and value <= 0):
         return None
-    if len(times) != 1:
-        raise ValueError(f"time_limit: {value!r} is not one time in a known unit; give seconds, or no such column")
-    [(number, factors)] = times
-    if factors != [1]:
-        # "1,000 ms" has a separator of thousands, and "2,500 s" a decimal comma.
-        number = re.sub(r",(?=\d{3}\b)", "", number)
-    limit = float(re.sub("[ _]", "", number).replace(",", "."))
-    factor = factors[0] if factors else 0.001 if limit >= 100 else 1
-    return limit * factor if limit > 0 else None
+    found = _TIME.fullmatch(f"{value:f}" if isinstance(value, float) else str(value).strip().lower())
+    if found is None:
+        raise ValueError(
+            f"time_limit: {value!r} is no time such as 2, '2 s' or '500 ms'; give one, or add --columns time_limit="
+        )
+    limit = float(found[1])
+    in_milliseconds = found[2].startswith("m") or (not found[2] and limit >= 100)
+    return limit / 1000 if in_milliseconds else limit or None

@@ -166,7 +166,7 @@ def ingest(folder, engine):
     store = folder / f"{engine}.sqlite"
     dropped = folder / f"{engine}-dropped.jsonl"
     ingest_problems(
-        Source([source]), "jsonl", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
+        Source([source]), "problems", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
     )
 
 

@@ -48,17 +48,17 @@ def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out, tmp_path):
     source = _write(tmp_path / "set/rows.jsonl", SOUND)
     before = source.read_text()
     with pytest.raises(InputError, match="is a source, or lies in one; write it elsewhere"):
-        ingest(source if out == "set/rows.jsonl" else source.parent, "jsonl", tmp_path / out)
+        ingest(source if out == "set/rows.jsonl" else source.parent, "problems", tmp_path / out)
     assert source.read_text() == before
 
 
 def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
     broken = [{"task_id": str(number)} for number in range(5)]
     source = _write(tmp_path / "in.jsonl", SOUND, *broken)
-    found = ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    found = ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
     assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 5}
     assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
-    assert found.dropped[0].explanation.startswith("field 'prompt': Field required")
+    assert found.dropped[0].explanation.startswith("no column `prompt`")
     written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
     assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
 
@@ -66,7 +66,7 @@ def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
 def test_reasons_are_written_when_no_row_is_taken(tmp_path):
     source = _write(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
     with pytest.raises(InputError, match=r"no problem to ingest \(\d+ bad_record; "):
-        ingest(source, "jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+        ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
     written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
     assert [row["where"] for row in written] == [f"{source}:1", f"{source}:2"]
     assert not (tmp_path / "out.jsonl").exists()
@@ -76,7 +76,7 @@ def test_broken_files_are_named(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():
         with pytest.raises(InputError, match=message):
-            ingest(tmp_path / name, "jsonl", tmp_path / "out.jsonl")
+            ingest(tmp_path / name, "problems", tmp_path / "out.jsonl")
     with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
@@ -85,7 +85,7 @@ def test_ones_own_broken_problems_are_left_out_and_named(tmp_path):
     broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
     nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
     source = _write(tmp_path / "in.jsonl", *broken, SOUND, nothing_to_run)
-    found = ingest(source, "jsonl", tmp_path / "out.jsonl")
+    found = ingest(source, "problems", tmp_path / "out.jsonl")
     assert found.counts["problems"] == 2
     assert found.counts["dropped/reference_fails"] == 12
     assert found.counts["references/none"] == 1
@@ -95,11 +95,11 @@ def test_ones_own_broken_problems_are_left_out_and_named(tmp_path):
 def test_a_share_is_held_out_by_hash(tmp_path):
     many = [SOUND | {"task_id": f"own/{n}", "prompt": f"Add one, and say {n // 2}."} for n in range(100)]
     source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
-    counts = ingest(source, "jsonl", tmp_path / "out.jsonl", heldout=0.25).counts
+    counts = ingest(source, "problems", tmp_path / "out.jsonl", heldout=0.25).counts
     taken = list(read_jsonl(tmp_path / "out.jsonl", Problem))
     assert [problem.task_id for problem in taken] == ["stated", *(f"own/{n}" for n in range(100))]
     assert 15 <= counts["heldout"] == sum(problem.split == "heldout" for problem in taken) <= 35
-    ingest(_write(tmp_path / "last", *many[90:]), "jsonl", tmp_path / "again", heldout=0.25)
+    ingest(_write(tmp_path / "last", *many[90:]), "problems", tmp_path / "again", heldout=0.25)
     assert list(read_jsonl(tmp_path / "again", Problem)) == taken[-10:]
     # Two rows of one statement are one problem, whatever their names.
     sides = [problem.split for problem in taken[1:]]

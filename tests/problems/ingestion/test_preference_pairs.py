@@ -70,7 +70,6 @@ PUBLIC = """
 acecodepair.jsonl prompt=instruction+input
 codesteer_multiturn.jsonl
 cuf_bin.jsonl prompt=instruction
-hh.jsonl
 intel_orca.jsonl prompt=question
 lf_alpaca.jsonl prompt=instruction+input
 lf_sharegpt.jsonl prompt=conversations

@@ -47,7 +47,7 @@ ROWS_OF_FORMATS = {
         "input_output": {"inputs": ["1"], "outputs": ["1"]},
         "note": [{"b": {"c": 1}}],
     },
-    "jsonl": json.loads(Problem.example) | {"reference": "def f(n):\n    return 2\n"},
+    "problems": json.loads(Problem.example) | {"reference": "def f(n):\n    return 2\n"},
 }
 
 

@@ -12,17 +12,18 @@ UNITS = {"": 1, "s": 1, " sec": 1, " Seconds ": 1, " second": 1, "ms": 1000, " m
 
 @pytest.mark.parametrize(
     ("stated", "seconds"),
-    [("50 ms", 0.05), ("120 Seconds", 120), ("2 minutes", 120), ("2,5 s", 2.5), ("2.0 sec per test", 2), (-1, None),
-     ("1,000 ms", 1), ("1,000", 1), ("2,000 milliseconds", 2), ("2 hours", 7200), ("1-second", 1), ("2 500 ms", 2.5),
-     ("50 (ms)", 0.05), ("1_500 ms", 1.5), ("1e3 ms", 1), ("2 seconds, 256 MB", 2), ({"seconds": "2"}, 2)],
+    [("50 ms", 0.05), ("120 Seconds", 120), ("2 sec", 2), (-1, None), ("1000", 1), ("2000 milliseconds", 2), ("", None),
+     (0, None), ({"seconds": "2"}, 2)],
 )  # fmt: skip
 def test_a_unit_says_more_than_the_size_of_a_number(stated, seconds):
     assert read_time_limit(stated) == seconds
 
 
-@pytest.mark.parametrize("stated", ["2 days", "256 MB", "1.5 s (Python: 5 s)", "1-2 s", "1 s 500 ms", "00:00:02"])
-def test_what_is_not_one_time_in_a_known_unit_is_refused(stated):
-    with pytest.raises(ValueError, match="is not one time in a known unit"):
+@pytest.mark.parametrize(
+    "stated", ["2 days", "2 m", "256 MB", "1.5 s (Python: 5 s)", "1-2 s", "1 s 500 ms", "00:00:02", "1,000 ms", [2]]
+)
+def test_what_is_no_number_of_seconds_or_milliseconds_is_refused(stated):
+    with pytest.raises(ValueError, match="is no time such as"):
         read_time_limit(stated)
 
 

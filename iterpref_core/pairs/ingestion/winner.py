@@ -1,0 +1,94 @@
+"""Find out which of two answers a row calls the better one.
+
+The columns of `chosen` and `rejected` hold the two answers then, in any order, and the part `winner` decides:
+
+    winner=winner                           a word: `model_a`, `b`, `response_2`, `left`, `tie`
+    winner=overall_preference               a sign: below 0 the first is better, above 0 the second (HelpSteer)
+    winner=completions.rank                 a list of two ranks: the lower one is better
+    winner=winner_model_a+winner_model_b    two scores, in columns or a list: the higher one is better
+"""
+
+import re
+from typing import Any
+
+from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
+from iterpref_core.problems.ingestion.values import Row, read_text_value
+
+_TIE = re.compile(r"(?:a )?(?:tie|draw|both|neither|none|equal|same)")
+_SIGNED = re.compile("overall_preference|strength|margin|difference", re.IGNORECASE)
+"""Names of columns with a number whose sign tells the better answer. A 1 in another column may name either answer."""
+_LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
+_NOUN = "(?:model|response|answer|assistant|conversation|completion|candidate|option|output|solution|program|choice)"
+_ENDS = (("a", "b"), ("first", "second"), ("left", "right"))
+
+
+def first_is_better(row: Row, columns: Columns) -> bool:
+    """Return True if the answer of `chosen` is the better one, also if no column decides; False if that of `rejected`.
+
+    Raises:
+        LeftOutError: neither is better, or a column that nothing reads seems to decide.
+        ValueError: the row lacks a column that the user names, or its value names neither answer.
+    """
+    values = columns.values(row, "winner")
+    sides = [columns.names[part][0] for part in ("chosen", "rejected")]
+    if not columns.has(row, "winner"):
+        likely = [name for name in columns.unread(row) if _LIKELY.search(name)]
+        if likely and columns.stated & {"chosen", "rejected"} and "winner" not in columns.stated:
+            raise LeftOutError(
+                "unknown_columns",
+                f"{likely[0]} may say which answer is better; add --columns winner={likely[0]}, or winner= if not",
+            )
+        return True
+    names = columns.names["winner"]
+    if len(values) < len(names):
+        raise LeftOutError("no_preference")
+    value = values if len(names) > 1 else read_text_value(values[0])
+    if isinstance(value, list):
+        scores = list(map(_number, value))
+        if len(scores) != 2 or None in scores:
+            raise ValueError(f"winner: two numbers are expected, not {value!r}")
+        difference = scores[1] - scores[0]
+        # The answer of rank 0 is better than that of rank 1.
+        first_wins = difference > 0 if names[0].endswith("rank") else difference < 0
+    elif _SIGNED.search(names[0]):
+        difference = _number(value)
+        if difference is None:
+            raise ValueError(f"winner: a number is expected, not {value!r}")
+        first_wins = difference < 0
+    else:
+        return _names_first(value, sides)
+    if difference == 0:
+        raise LeftOutError("no_preference")
+    return bool(first_wins)
+
+
+def _names_first(value: Any, sides: list[str]) -> bool:
+    """Return True if a word names the first of two answers, False if it names the second.
+
+    Raises:
+        LeftOutError: the word says that neither is better.
+        ValueError: it says nothing of this kind.
+    """
+    number = _number(value)
+    # In a column with nulls, pandas has 1.0 for 1.
+    word = f"{number:g}" if number is not None else str(value or "").strip().lower()
+    if not word or _TIE.match(word):
+        raise LeftOutError("no_preference")
+    parts = [re.findall(r"[a-z]+|\d+", side.lower()) for side in sides]
+    # `answers.0.text` and `answers.1.text` differ in `0` and `1`, which then name the answers.
+    differing = [pair for pair in zip(*parts, strict=False) if pair[0] != pair[1]]
+    for ends in (sides, *differing[:1], *_ENDS):
+        for is_first, end in zip((True, False), ends, strict=True):
+            if re.fullmatch(f"(?:{_NOUN}[ _-]?)?{re.escape(end.lower())}", word):
+                return is_first
+    raise ValueError(
+        f"winner: {value!r} names neither of `{sides[0]}` and `{sides[1]}`; write `a` or `b`, or add --columns winner= "
+        "if the column says something else"
+    )
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
