@@ -8,7 +8,7 @@ is an object with one key that names its type:
 
 Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
 never encoded as they are: they may lie about themselves. Where the comparison is Python's `==`, some are encoded by the
-plain value that they hold (`Leniency`). Types are told apart by identity: a metaclass may lie about equality and hash.
+plain value that they hold (`Likeness`). Types are told apart by identity: a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
 '{"t":[1,2.0,{"s":["a"]}]}'
@@ -41,7 +41,7 @@ _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another one, as in Python
 _mro_of = type.__dict__["__mro__"].__get__
 
-Leniency = Literal["exact", "alike", "equal"]
+Likeness = Literal["exact", "alike", "equal"]
 """The values that have a text: those of plain types; those that behave as such, too; those that equal such, too."""
 _HELD: dict[int, Callable[[Any], Any]] = {
     id(int): int.__int__,
@@ -86,7 +86,7 @@ def _behaves_as_its_base(kind: type) -> bool:
     return id(kind) in _LIKE_DICT or all(name in _HARMLESS or name[:2] != "__" for name in own)
 
 
-def _held_by(value: Any, leniency: Leniency) -> Any:
+def _held_by(value: Any, leniency: Likeness) -> Any:
     """Return the plain value that an object holds.
 
     Raises:
@@ -124,7 +124,7 @@ def _exactly(value: fractions.Fraction) -> Any:
     return float(value)
 
 
-def _tree(value: Any, leniency: Leniency, level: int = 0) -> Tree:  # noqa: C901 - a type a line
+def _tree(value: Any, leniency: Likeness, level: int = 0) -> Tree:  # noqa: C901 - a type a line
     """Return the tree of a value.
 
     Args:
@@ -161,7 +161,7 @@ def _tree(value: Any, leniency: Leniency, level: int = 0) -> Tree:  # noqa: C901
     return _tree(_held_by(value, leniency), leniency, level)
 
 
-def _trees(values: Collection[Any], leniency: Leniency, level: int) -> list[Tree]:
+def _trees(values: Collection[Any], leniency: Likeness, level: int) -> list[Tree]:
     """Return the trees of the values in one of a level."""
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
@@ -169,7 +169,7 @@ def _trees(values: Collection[Any], leniency: Leniency, level: int) -> list[Tree
     return [_tree(value, leniency, level + 1) for value in values]
 
 
-def _hashed(values: Collection[Any], leniency: Leniency, level: int) -> list[Tree]:
+def _hashed(values: Collection[Any], leniency: Likeness, level: int) -> list[Tree]:
     """Return the trees of the items of a set, or of the keys of a dictionary.
 
     Raises:
@@ -181,7 +181,7 @@ def _hashed(values: Collection[Any], leniency: Leniency, level: int) -> list[Tre
     return trees
 
 
-def encode(value: Any, leniency: Leniency = "exact") -> str:
+def encode(value: Any, leniency: Likeness = "exact") -> str:
     """Return the canonical text of a value, on one line.
 
     Args:
@@ -207,7 +207,7 @@ class Digest(str):
     __slots__ = ()
 
 
-def summarize(value: Any, leniency: Leniency = "exact") -> str:
+def summarize(value: Any, leniency: Likeness = "exact") -> str:
     """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
     Raises:

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..codec.canonical import Leniency  # noqa: TID252 - a zygote has these modules under another name
+from ..codec.canonical import Likeness  # noqa: TID252 - a zygote has these modules under another name
 
 _WAYS_TO_THE_FILE = (
     *("__file__", "__loader__", "__spec__", "co_filename", "importlib", "inspect", "linecache", "pkgutil", "runpy"),
@@ -31,26 +31,20 @@ class ValueStep(NamedTuple):
     Attributes:
         runner: of the test that the expression is from.
         test: index of the test.
-        before: statements that run before; may be empty.
         expression: source.
         arguments: the values with which the expression's value is called, if it is.
         then: an expression for a function of the result; may be empty.
         leniency: objects that count as the plain value that they hold; see `codec.canonical`.
-        catches: an exception leaves the sandbox in the place of the value.
         builtins: names that the program must not have bound, since the value is compared with Python's own.
-        module: name that the test imports the solution by.
     """
 
     runner: Runner
     test: int
     expression: str
-    before: str = ""
     arguments: tuple[Any, ...] | None = None
     then: str = ""
-    leniency: Leniency = "exact"
-    catches: bool = False
+    leniency: Likeness = "exact"
     builtins: tuple[str, ...] = ()
-    module: str = "solution"
 
 
 class RunStep(NamedTuple):
@@ -95,7 +89,7 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
     for step in steps:
         if not isinstance(step, ValueStep):
             return True
-        texts |= {step.before, step.expression}
+        texts.add(step.expression)
     return any(word in text for word in _WAYS_TO_THE_FILE for text in texts)
 
 

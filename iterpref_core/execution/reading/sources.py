@@ -1,17 +1,10 @@
 """Sources of tests: their syntax trees, the packages that they import, and why one cannot be compiled."""
 
 import ast
-import functools
-import importlib
 import sys
 
 from iterpref_core.programs.source_code.syntax_tree import parse
 
-STAR_MODULES = {
-    *("bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools", "json"),
-    *("math", "operator", "queue", "random", "re", "statistics", "string", "typing"),
-}
-"""Modules that sources import all names of, and that this process may import: importing does nothing else."""
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """Errors of a source that is no Python."""
 
@@ -49,13 +42,6 @@ def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
             nodes += ast.iter_child_nodes(node)
     own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
     return tuple(sorted({name.partition(".")[0] for name in names} - own))
-
-
-@functools.cache
-def library_names(module: str) -> tuple[str, ...]:
-    """Return the names that `from module import *` brings, of one of `STAR_MODULES`."""
-    known = vars(importlib.import_module(module))
-    return tuple(known.get("__all__", [name for name in known if not name.startswith("_")]))
 
 
 def compile_problem(error: BaseException) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 from iterpref_core.execution.comparison.expectations import Expected, expect
 from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
-from iterpref_core.execution.reading.checks import Check
-from iterpref_core.execution.reading.readings import Reading, read_asserts, read_expression, read_file
-from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+from iterpref_core.execution.reading.assertions import Assertion, read_assertion, read_expression
+from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
+from iterpref_core.records import AssertTest, IoTest, ScriptTest
 from iterpref_core.records.errors import RecordError
 
 
@@ -22,7 +22,6 @@ class Step:
         source: the test, or a call in it, for people.
         place: where a program ended in the midst of the step, for people.
         expected: of a value that is compared by the supervisor.
-        raises: names of builtin exceptions, one of which the step has to raise.
         is_call: an error of the program is told with the call before it: `f(1) raised TypeError`.
     """
 
@@ -30,7 +29,6 @@ class Step:
     source: str
     place: str
     expected: Expected | None = None
-    raises: tuple[str, ...] = ()
     is_call: bool = False
 
     @property
@@ -64,53 +62,44 @@ def plan_of(program: Program) -> TestPlan:
     Raises:
         RecordError: the expected value of an `io` test is not a literal.
     """
-    readings = _readings(program)
     steps: list[Step] = []
     inside: set[int] = set()
+    read: set[int] = set()
+    packages: set[str] = set()
+    problem = ""
     for index, test in enumerate(program.tests):
         if isinstance(test, IoTest):
             steps.append(_call(index, test))
-            if not read_expression(test.call, program.setup):
+            if not read_expression(test.call):
                 inside.add(index)
-        elif isinstance(test, ValueTest):
+            continue
+        if isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
-        elif readings[index].checks and not program.inside:
-            steps += [_checked(index, test, check) for check in readings[index].checks]
-        else:
+            continue
+        needed, said = _needs(test, program)
+        packages.update(needed)
+        problem = problem or said
+        check = read_assertion(test.code) if isinstance(test, AssertTest) and not program.inside else None
+        if check is None:
             steps.append(_run(index, test))
             inside.add(index)
-    return TestPlan(
-        tuple(steps),
-        frozenset(inside),
-        frozenset(index for index, reading in readings.items() if reading.checks and index not in inside),
-        tuple(sorted({package for reading in readings.values() for package in reading.packages})),
-        next(filter(None, (reading.problem for reading in readings.values())), ""),
-    )
+        else:
+            steps.append(_checked(index, check))
+            read.add(index)
+    return TestPlan(tuple(steps), frozenset(inside), frozenset(read), tuple(sorted(packages)), problem)
 
 
-def _readings(program: Program) -> dict[int, Reading]:
-    """Return the readings of the tests that have a source, by their indices."""
-    asserts = {index: test.code for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
-    found = dict(zip(asserts, read_asserts(tuple(asserts.values()), program.setup), strict=True)) if asserts else {}
-    for index, test in enumerate(program.tests):
-        match test:
-            case UnittestTest() | PytestTest():
-                found[index] = read_file(test.code, program.setup, test.kind, "solution")
-            case ScriptTest():
-                found[index] = _script_reading(test, program)
-    return found
-
-
-def _script_reading(test: ScriptTest, program: Program) -> Reading:
-    reading = read_file(test.files[test.run], program.setup, test.kind, test.module)
-    own = {name.partition("/")[0].removesuffix(".py") for name in test.files}
-    packages = [*test.packages, *(package for package in reading.packages if package not in own)]
-    reading = reading._replace(packages=tuple(packages))
-    if program.environment is not None and reading.problem:
-        return Reading(packages=tuple(test.packages))  # another Python may compile the script
-    if len(test.files) > 1 and reading.checks:
-        return reading._replace(checks=(), why_inside="files beside the script")
-    return reading
+def _needs(test: Any, program: Program) -> tuple[list[str], str]:
+    """Return the packages that a test cannot do without, and why it cannot be compiled; empty if it can."""
+    is_script = isinstance(test, ScriptTest)
+    stated = list(test.packages) if is_script else []
+    own = {name.partition("/")[0].removesuffix(".py") for name in test.files} if is_script else set()
+    try:
+        tree = parsed(test.files[test.run] if is_script else test.code)
+    except UNREADABLE as error:
+        # Another Python may compile the script.
+        return stated, "" if program.environment is not None else compile_problem(error)
+    return [*stated, *packages_of(tree, frozenset({test.module if is_script else "solution", *own}))], ""
 
 
 def _call(index: int, test: IoTest) -> Step:
@@ -129,20 +118,9 @@ def _value(index: int, test: ValueTest, program: Program) -> Step:
     return Step(sent, test.call, test.call, compared, is_call=True)
 
 
-def _checked(index: int, test: Any, check: Check) -> Step:
-    condition = check.condition
-    sent = ValueStep(
-        test.kind,
-        index,
-        check.expression,
-        check.before,
-        leniency="exact" if condition is None or condition.exact else "alike",
-        catches=bool(check.raises),
-        builtins=tuple(sorted(check.builtins)),
-        module=test.module if isinstance(test, ScriptTest) else "solution",
-    )
-    expected = Expected(condition.holds, condition.expected) if condition is not None else None
-    return Step(sent, check.shown, check.shown, expected, check.raises)
+def _checked(index: int, check: Assertion) -> Step:
+    sent = ValueStep("assert", index, check.value, leniency=check.likeness, builtins=tuple(sorted(check.builtins)))
+    return Step(sent, check.value, check.value, Expected(check.holds, check.expected))
 
 
 def _run(index: int, test: Any) -> Step:

@@ -4,17 +4,16 @@ All tests of a program share the process, in their order: a change by the progra
 the next test, as in Python itself. `protocol.steps` describes the steps, and `sandbox.reports` the reports of them.
 """
 
-import json
 import os
 import sys
 from types import ModuleType
 from typing import Any
 
-from ..protocol.steps import Message, SandboxStep, ValueStep, unpacked
+from ..protocol.steps import Message, RunStep, SandboxStep, ValueStep, unpacked
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
 from .names_of_tests import SharedNames, new_module, own_names
-from .reports import Report, compiled, describe, exceptions_of, open_channel, printed, returned
+from .reports import Report, compiled, describe, open_channel, printed, returned
 from .runners.places import Places
 from .runners.table import RUNNERS
 
@@ -72,11 +71,13 @@ class Child:
         """Return the path of a test's own file."""
         if step.runner != "script":
             return f"{self.code_folder}/test_solution.py"
-        return f"{self.folder}/{'test_solution.py' if isinstance(step, ValueStep) else step.path}"
+        assert isinstance(step, RunStep)
+        return f"{self.folder}/{step.path}"
 
     def solution(self, step: SandboxStep) -> str:
         """Return the path of the program's file for a test."""
-        return f"{self.folder if step.runner == 'script' else self.code_folder}/{file_of(step.module)}"
+        module = step.module if isinstance(step, RunStep) else "solution"
+        return f"{self.folder if step.runner == 'script' else self.code_folder}/{file_of(module)}"
 
     def run(self, step: SandboxStep) -> Report:
         """Return the report of a step; an error of the program, or of the test, is raised."""
@@ -84,20 +85,9 @@ class Child:
             RUNNERS[step.runner](step, Places(self.path(step), self.solution(step)), self.names(step))
             return "passed", ""
         names = self.names(step)
-        if step.before:
-            exec(compiled(step.before, self.path(step)), names)
-            names = self.names(step)
         if own := sorted(names.keys() & set(step.builtins)):
             return "type", f"the program's own {own[0]}"
-        try:
-            value = _computed(step, names, self.path(step))
-        except BaseException as error:
-            if not step.catches:
-                raise
-            return "raised", json.dumps(exceptions_of(error))
-        if step.catches:
-            return "returned", ""
-        return returned(value, step.leniency)
+        return returned(_computed(step, names, self.path(step)), step.leniency)
 
 
 def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:

@@ -2,11 +2,10 @@
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
 on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `value` (its canonical text),
-`type` (of a value that has no such text), `raised` and `returned` (where an exception was asked for), `passed`,
+`type` (of a value that has no such text), `passed`,
 `error`, `done`. No report is repeated, and the supervisor accepts them only in order.
 """
 
-import builtins
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from ..codec.canonical import Leniency, UnencodableError, summarize, type_name
+from ..codec.canonical import Likeness, UnencodableError, summarize
 from ..frames import write_all
 from ..solution.loading import facts_of, text_of
 
@@ -64,7 +63,7 @@ def printed() -> int:
         return 0
 
 
-def returned(value: Any, leniency: Leniency) -> Report:
+def returned(value: Any, leniency: Likeness) -> Report:
     """Return the report of a value that a program returned; see `codec.canonical` for the leniency."""
     try:
         return "value", summarize(value, leniency)
@@ -87,14 +86,6 @@ def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
         return compile(source.removeprefix("\ufeff"), filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
-
-
-_EXCEPTIONS = {id(kind): type_name(kind) for kind in vars(builtins).values() if isinstance(kind, type)}
-
-
-def exceptions_of(error: BaseException) -> list[str]:
-    """Return the names of Python's own classes that an exception is of, by identity: a program may have namesakes."""
-    return [_EXCEPTIONS[id(kind)] for kind in type.mro(type(error)) if id(kind) in _EXCEPTIONS]
 
 
 def describe(error: BaseException, solution: str, test: str) -> str:

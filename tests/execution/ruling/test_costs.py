@@ -16,7 +16,7 @@ from iterpref_core.execution.frames import AnswerHead
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.reading.readings import read_asserts
+from iterpref_core.execution.reading.assertions import read_assertion
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.execution.ruling.verdicts import MALFORMED, MAX_REPORT, parse_channel, rule
@@ -89,9 +89,8 @@ TEXTS = {
     "slashes": filled("/"),
 }
 CONDITIONS = [
-    "assert f(1) == [1]", "assert f(1) == {1, 2}", "assert 4 in f(1)", "assert 'aaaaaaaab' in f(1)",
-    "assert f(1) in [1, 2]", "assert f(1) < 5", "assert not f(1)", "assert abs(f(1) - 0.5) < 1e-6",
-    "assert type(f(1)) is int",    "import math\nassert math.isclose(f(1), 0.5)", f"assert f(1) in '{'abc' * 3000}'",
+    "assert f(1) == [1]", "assert f(1) == {1, 2}", "assert f(1) != 'aaaaaaaab'", "assert f(1) < 5", "assert not f(1)",
+    "assert abs(f(1) - 0.5) < 1e-6", "assert math.isclose(f(1), 0.5)",
 ]  # fmt: skip
 EXPECTED = [expect(source, atol) for source in ("[1]", "{1, 2}", "{1: 2}", "0.5") for atol in (None, 1e-6)]
 PATHS = MachinePaths([("/home/me/lib/python3.11", "lib"), ("/tmp/x7/w", "."), ("/usr", "usr")])
@@ -143,9 +142,9 @@ def test_values_are_read_shown_and_compared_in_time(name):
     for expected in EXPECTED:
         assert cost(partial(expected.holds, value)) < BUDGET
     for source in CONDITIONS:
-        (check,) = read_asserts((source,), "")[0].checks
-        assert check.condition is not None
-        assert cost(partial(check.condition.holds, value)) < BUDGET, source
+        check = read_assertion(source)
+        assert check is not None
+        assert cost(partial(check.holds, value)) < BUDGET, source
 
 
 @pytest.mark.parametrize("name", TEXTS)

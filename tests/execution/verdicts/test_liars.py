@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.ruling.steps import plan_of
-from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+from iterpref_core.records import AssertTest, IoTest
 from tests.execution.tiers import BWRAP, tiers
 from tests.execution.verdicts.programs import LIARS
 
@@ -17,36 +17,20 @@ TIERS = tiers("liars")
 BEST_TIER = TIERS[:1] if not BWRAP.problem else TIERS[1:]
 # Whoever waits or computes without end soon ends: a liar need not get the time that it wants.
 LIMITS = Limits(cpu_s=0.5, wall_s=6, memory_mb=256, file_mb=4)
-CASE = "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_it(self):\n        "
-IMPORTS = "import pytest\nfrom solution import f\ndef test_it(): "
-
-
-def script(source):
-    return ScriptTest(module="solution", files={"t.py": source}, run="t.py")
-
-
 KINDS = {
     "call": IoTest(call="f(2)", expected="4"),
     "sorted call": IoTest(call="sorted(f(2))", expected="[4, 9]"),
     "equal": AssertTest(code="assert f(2) == 2 * 2"),
-    "a name": AssertTest(code="want = 4\nx = f(2)\nassert x == want"),
-    "in order": AssertTest(code="assert 3 < f(2) < 5"),
+    "reversed": AssertTest(code="assert [4, 16] == list(f(2))"),
+    "in order": AssertTest(code="assert {5} < f(2)"),
     "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
-    "close": AssertTest(code="import math\nassert math.isclose(f(2), 4)"),
-    "in a list": AssertTest(code="assert f(2) in [4]"),
-    "a type": AssertTest(code="x = f(2)\nassert type(x) is int\nassert x == 4"),
-    "an instance": AssertTest(code="assert isinstance(f(2), int)\nassert f(2) == 4"),
-    "check": AssertTest(code="def check(g):\n    assert g(2) == 4\n    assert g(3) == 9\ncheck(f)"),
-    "length": AssertTest(code="assert len(f(2)) == 2\nassert f(2) == [4, 9]"),
-    "an argument": AssertTest(code="xs = [2]\nf(xs)\nassert xs == [4]"),
-    "case": UnittestTest(code=f"{CASE}self.assertEqual(f(2), 4)\n        self.assertNotEqual(f(2), 5)"),
-    "almost": UnittestTest(code=f"{CASE}self.assertAlmostEqual(f(2), 4)\n        self.assertTrue(f(2) == 4)"),
-    "raises": UnittestTest(code=f"{CASE}with self.assertRaises(ZeroDivisionError): f(2)"),
-    "pytest": PytestTest(code=f"{IMPORTS}assert f(2) == 4"),
-    "approx": PytestTest(code=f"{IMPORTS}assert f(2) == pytest.approx(4)"),
-    "script": script("from solution import f\nif __name__ == '__main__':\n    assert f(2) == 4\n    assert f(3) == 9"),
+    "close": AssertTest(code="assert math.isclose(f(2), 4)"),
+    "rounded": AssertTest(code="assert round(f(2), 1) == 4.5"),
+    "length": AssertTest(code="assert len(f(2)) == 2"),
+    "a set": AssertTest(code="assert set(f(2)) == {4, 9}"),
+    "identical": AssertTest(code="assert f(2) is True"),
 }
-"""Tests that `f(2)` is 4, or something else that no liar returns, in every form that is read as checks."""
+"""Tests of `f(2)`, in every form that is read, that no liar passes."""
 IN_TURN = 3
 """Kinds of tests that a liar meets in the quick tests."""
 

@@ -1,0 +1,91 @@
+"""Assertions are read as a call of the program and a comparison, or run inside."""
+
+import pytest
+
+from iterpref_core.execution.reading.assertions import read_assertion, read_expression
+
+READ = {
+    "assert f([1, -2], k='a') == {1: (2.0, None)}, 'why'": ("f([1, -2], k='a')", "{1: (2.0, None)}"),
+    "'about'\nassert f(1) == 2": None,
+    "assert 2 == f(1)": ("f(1)", "2"),
+    "assert f(1) != 2": ("f(1)", "f(1) != 2"),
+    "assert 3 <= f(1)": ("f(1)", "3 <= f(1)"),
+    "assert sorted(f(1), reverse=True) == []": None,
+    "assert len(set(f(1))) > 2": ("len(set(f(1)))", "len(set(f(1))) > 2"),
+    "assert round(f(1), 2) == 0.5": ("round(f(1), 2)", "0.5"),
+    "assert Solution().f(1) == float('inf')": ("Solution().f(1)", "float('inf')"),
+    "assert f(*[1, 2], **{'k': 3}) == [0] * 3": ("f(*[1, 2], **{'k': 3})", "[0] * 3"),
+    "assert f(1) is None": ("f(1)", "None"),
+    "assert f(1) == True": ("f(1)", "True"),
+    "assert f(1)": ("f(1)", "True"),
+    "assert not f(1)": ("f(1)", "not f(1)"),
+    "assert abs(f(1) - 0.5) < 1e-6": ("f(1)", "abs(f(1) - 0.5) < 1e-06"),
+    "assert abs(0.5 - f(1)) <= 1e-6": ("f(1)", "abs(0.5 - f(1)) <= 1e-06"),
+    "assert math.isclose(f(1), 0.5, abs_tol=0.1)": ("f(1)", "math.isclose(f(1), 0.5, abs_tol=0.1)"),
+    "assert f(1) == [float('inf'), {1}, frozenset([2]), 2 ** 10, 1 + 2j, 'a' + 'b', b'x', ...]": (
+        "f(1)",
+        "[float('inf'), {1}, frozenset([2]), 2 ** 10, 1 + 2j, 'a' + 'b', b'x', ...]",
+    ),
+    "xs = [1]\nassert f(xs) == 1": None,
+    "assert f(1) == 2\nassert f(2) == 3": None,
+    "for n in [1]:\n    assert f(n) == n": None,
+    "def test_f():\n    assert f(1) == 2": None,
+    "assert f(1) == g(1)": None,
+    "assert f(1) == want": None,
+    "assert f(g(1)) == 2": None,
+    "assert f(lambda: 1) == 2": None,
+    "assert f(1)[0] == 2": None,
+    "assert f(1).x == 2": None,
+    "assert f(1) + 1 == 2": None,
+    "assert 1 < f(1) < 3": None,
+    "assert f(1) in (1, 2)": None,
+    "assert f(1) is not None": None,
+    "assert isinstance(f(1), int)": None,
+    "assert all(f(1))": None,
+    "assert eval('f(1) == 2')": None,
+    "assert not len(f(1))": None,
+    "assert len(f(1)) is None": ("len(f(1))", "None"),
+    "assert sum(1, 2) == 3": ("sum(1, 2)", "3"),
+    "assert math.isclose(f(1), g(1))": None,
+    "assert f(1) == 10 ** 10000": None,
+    "assert 1 == 1": None,
+    "assert f(1) =": None,
+    "return": None,
+    f"assert f(1) == '{'a' * 100_000}'": None,
+}  # fmt: skip
+"""Sources with the program's expression and what is expected of it; None for those that run inside."""
+
+
+@pytest.mark.parametrize("source", READ, ids=lambda source: source[:40])
+def test_a_single_assertion_about_a_call_with_literals_is_read(source):
+    found = read_assertion(source)
+    assert (found and (found.value, found.expected)) == READ[source]
+
+
+HOLDS = [
+    ("assert f(1) == [2]", [2], [3]),
+    ("assert 2 < f(1)", 3, 2),
+    ("assert f(1) is True", True, 1),
+    ("assert f(1) == False", 0, 1),
+    ("assert f(1)", [0], []),
+    ("assert not f(1)", "", "a"),
+    ("assert abs(f(1) - 2) < 1", 2.5, 3),
+    ("assert abs(2 - f(1)) <= 1", 3, 0.5),
+    ("assert math.isclose(f(1), 2, rel_tol=0.1)", 2.1, 2.5),
+]
+
+
+@pytest.mark.parametrize(("source", "right", "wrong"), HOLDS)
+def test_a_comparison_holds_for_a_right_value_alone(source, right, wrong):
+    found = read_assertion(source)
+    assert found is not None
+    assert (bool(found.holds(right)), bool(found.holds(wrong))) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_the_solutions"),
+    [("f(2)", True), (" f(2)", True), ("sorted(f(2))", True), ("S().f(2)", True), ("f(2) == 4", False),
+     ("f(g(2))", False), ("[f(2)]", False), ("", False), ("(", False), ("same(f(2), 4)", False)],
+)  # fmt: skip
+def test_an_expression_is_the_solutions_value_or_one_that_the_test_makes(source, is_the_solutions):
+    assert read_expression(source) == is_the_solutions
