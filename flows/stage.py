@@ -9,33 +9,36 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
-from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError, unknown_name
+from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.processes import is_launched, is_main_process
-from tasks import codeflow, evaluation, localization, nanolab, pairs, problems, report, training, validity
 from tasks.cards import own_cards
 from tasks.child import die_with
+from tasks.dvc.lock import observe_stage
 from tasks.lock import only_one
-from tasks.mlflow.logged import Measured, run_logged, write_metrics
-from tasks.paths import STATE
+from tasks.paths import PARAMS, STATE
 
-STAGES: dict[str, Callable[..., Measured]] = {
-    "problems": problems.run,
-    "nanolab": nanolab.run,
-    "validity": validity.run,
-    "codeflow": codeflow.run,
-    "pairs": pairs.run,
-    "localization": localization.run,
-    "training": training.run,
-    "evaluation": evaluation.run,
-    "report": report.run,
+if TYPE_CHECKING:
+    from tasks.mlflow.logged import Measured
+
+STAGES = {
+    "problems": "tasks.problems",
+    "nanolab": "tasks.nanolab",
+    "validity": "tasks.validity",
+    "codeflow": "tasks.codeflow",
+    "pairs": "tasks.pairs",
+    "localization": "tasks.localization",
+    "training": "tasks.training",
+    "evaluation": "tasks.evaluation",
+    "report": "tasks.report",
 }
-"""The function of each stage, by the stage's name in dvc.yaml. Each of them returns its record."""
+"""The module of each stage, by the stage's name in dvc.yaml. Its function `run` returns the stage's record."""
 
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")
@@ -59,13 +62,20 @@ def main(name: str, *arguments: str) -> int:
 
 
 def _run(name: str, *arguments: str) -> None:
+    """Run a stage.
+
+    Nothing that a stage depends on is imported or read before DVC has observed it. An edit while the stage runs is then
+    noticed at its end, however early it was (`tests/flows/test_edits.py`).
+    """
     is_item = bool(arguments) and not arguments[0].startswith("--")
     stage = f"{name}@{arguments[0]}" if is_item else name
     if name not in STAGES:
         raise InputError(unknown_name("stage", name, STAGES))
-    run = STAGES[name]
     if is_launched():  # one of the processes of a stage, which has cards and lock, and shows itself
-        measured = run(load_params(), *arguments)
+        from iterpref_core.records.config import load_params
+        from tasks.mlflow.logged import write_metrics
+
+        measured = _function_of(name)(load_params(), *arguments)
         if is_main_process():
             write_metrics(stage, measured)
         return
@@ -74,11 +84,31 @@ def _run(name: str, *arguments: str) -> None:
         """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
         print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
-    with only_one(STATE / "locks" / f"{stage}.lock", say_waiting):
+    with (
+        only_one(STATE / "locks" / f"{stage}.lock", say_waiting),
+        own_cards(every=_takes_every_card(name)) if name in ACCELERATED else nullcontext(),
+    ):
+        text = PARAMS.read_bytes()
+        begun = observe_stage(stage)
+        from iterpref_core.records.config import load_params
+        from tasks.mlflow.logged import run_logged
+
         params = load_params()
-        every = name == "training" and params.training.accelerate is not None
-        with own_cards(every=every) if name in ACCELERATED else nullcontext():
-            run_logged(stage, params, lambda: run(params, *arguments))
+        if PARAMS.read_bytes() != text:
+            raise InputError(f"{PARAMS}: was edited while {stage} started; run it again")
+        run_logged(begun, params, lambda: _function_of(name)(params, *arguments))
+
+
+def _function_of(name: str) -> "Callable[..., Measured]":
+    """Return the function of a stage."""
+    function: Callable[..., Measured] = import_module(STAGES[name]).run
+    return function
+
+
+def _takes_every_card(name: str) -> bool:
+    """Return whether a stage runs in several processes; a value that is no parameter is refused later."""
+    training = read_yaml(PARAMS).get("training") if name == "training" else None
+    return isinstance(training, dict) and training.get("accelerate") is not None
 
 
 def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:

@@ -3,11 +3,13 @@
 DVC computes all digests and remembers them: a file that has not changed is not read again.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import name_of, opened_repo
 
 
@@ -45,22 +47,82 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     return {name: stage for name, stage in stages.items() if stage.outs}
 
 
-def observe_stage(name: str, *, outs: bool) -> LockedStage:
-    """Return a stage as it is at this moment; DVC then finds the digests already computed.
+class Observation(NamedTuple):
+    """What a stage reads, at one moment.
+
+    Attributes:
+        name: DVC's name of the stage.
+        locked: the stage in the form of dvc.lock.
+        files: path → digest of each file that it depends on, also of those in a folder.
+    """
+
+    name: str
+    locked: LockedStage
+    files: dict[str, str]
+
+
+def observe_stage(name: str, *, outs: bool = False) -> Observation:
+    """Return what a stage reads at this moment. DVC remembers digests, so a file that has not changed is not read.
 
     Args:
         name: DVC's name of the stage.
-        outs: whether its outputs are there, too, as DVC is about to lock them.
+        outs: whether to read its outputs, too, as DVC is about to lock them.
 
     Raises:
-        InputError: dvc.yaml has no such stage, or an input or output is missing.
+        InputError: dvc.yaml has no such stage, or an input, a parameter or an output is missing.
     """
     with opened_repo(Path()) as repo:
         stage = repo.stage.load_one(name=name)
         stage.save_deps()
         if outs:
             stage.save_outs()
-        return _locked(stage)
+        files = {}
+        for dep in stage.deps:
+            if dep.hash_info.name != "md5":  # the values of parameters
+                continue
+            if dep.hash_info.isdir:
+                # Paths inside of a folder are tuples of names.
+                files |= {"/".join((str(dep), *key)): digest.value for key, _, digest in dep.obj}
+            else:
+                files[str(dep)] = dep.hash_info.value
+        return Observation(name, _locked(stage), files)
+
+
+def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
+    """Return a stage as it is at its end, if it still reads what it began with.
+
+    DVC hashes inputs and parameters after the stage. If a file is edited meanwhile, dvc.lock and DVC's cache of runs
+    would name the edited file next to a result that was made without the edit.
+
+    Args:
+        begun: the stage at its beginning.
+        outs: as for `observe_stage`.
+
+    Raises:
+        InputError: a file or a parameter has changed. DVC then records nothing.
+    """
+    try:
+        ended = observe_stage(begun.name, outs=outs)
+    except InputError as error:  # such as a file that is gone
+        changes = [str(error)]
+    else:
+        changes = [
+            *_differences(begun.locked.params, ended.locked.params, "{} ({} → {})"),
+            *_differences(begun.files, ended.files, "{}"),
+        ]
+        if not changes:
+            return ended.locked
+    raise InputError(
+        f"{begun.name}: was edited while it ran: {', '.join(changes)}. Its result stays in place and is not recorded: "
+        f"undo the edit and run `dvc commit --force {begun.name}` to record it, or run the stage again. Runs with "
+        "--set have their own copy of the files, which you can edit meanwhile"
+    )
+
+
+def _differences(begun: Mapping[str, Any], ended: Mapping[str, Any], form: str) -> list[str]:
+    """Return the keys whose values differ, in a form of key, earlier and later value."""
+    keys = dict.fromkeys((*begun, *ended))
+    return [form.format(key, begun.get(key), ended.get(key)) for key in keys if begun.get(key) != ended.get(key)]
 
 
 def _locked(stage: Any) -> LockedStage:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc.lock import LockedStage, observe_stage
+from tasks.dvc.lock import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
@@ -26,36 +26,31 @@ class Measured(Protocol):
         """Return the numbers by the names of metrics."""
 
 
-def run_logged(stage: str, params: Params, work: Callable[[], Measured]) -> None:
-    """Run a stage and write its metrics.
+def run_logged(begun: Observation, params: Params, work: Callable[[], Measured]) -> None:
+    """Run a stage and write its metrics, if no file or parameter that it reads was edited meanwhile.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC
     has not locked the stage yet: its state is observed as DVC does.
 
     Args:
-        stage: DVC's name of the stage.
+        begun: the stage before any of its code and parameters were read.
         params: the parameters that it runs with.
         work: returns its record.
+
+    Raises:
+        InputError: a file or a parameter was edited.
     """
+    stage = begun.name
     if COMMAND_VARIABLE in os.environ:
         write_metrics(stage, work())
+        check_unchanged(begun)
         return
-    # The parameters are those of the beginning, whatever params.yaml says in the end.
-    begun = LockedStage()
     with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
-        with _spared(stage):
-            begun = observe_stage(stage, outs=False)
         write_metrics(stage, work())
+        locked = check_unchanged(begun, outs=True)
         with _spared(stage):
-            ended = observe_stage(stage, outs=True)
-            if ended.params != begun.params:
-                print(
-                    f"warning: params.yaml was edited while {stage} ran: MLflow has the values of its beginning, and "
-                    f"dvc.lock those of its end; `dvc repro --force --single-item {stage}` runs it with these",
-                    file=sys.stderr,
-                )
-            locked = begun.model_copy(update={"outs": ended.outs})
             entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time()))
+    check_unchanged(begun)  # to write to MLflow takes seconds
 
 
 def write_metrics(stage: str, measured: Measured) -> None:

@@ -41,10 +41,10 @@ def repository(tmp_path, monkeypatch):
 def test_what_a_stage_observes_is_what_dvc_then_writes(repository):
     assert read_lock(repository) == {}, "nothing has run"
     reproduce("first")
-    inputs = observe_stage(SECOND, outs=False)
+    inputs = observe_stage(SECOND).locked
     assert inputs.params == {"training.beta": 0.1}
     Path("a.txt").write_text("1\n", encoding="utf-8")
-    ended = observe_stage(SECOND, outs=True)
+    ended = observe_stage(SECOND, outs=True).locked
     reproduce()
     locked = read_lock(repository)["second@a"]
     assert locked == ended == inputs.model_copy(update={"outs": ended.outs})
@@ -63,7 +63,7 @@ def test_digests_and_sizes_are_the_lock_s(repository):
 
 def test_a_missing_input_is_an_error(repository):
     with pytest.raises(InputError, match="folder"):
-        observe_stage(SECOND, outs=False)
+        observe_stage(SECOND)
 
 
 def test_a_lock_that_is_being_written_is_not_read(repository):

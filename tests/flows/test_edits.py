@@ -1,0 +1,257 @@
+"""Edits of files while a stage runs: dvc.lock, DVC's cache of runs and MLflow name what ran, or nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flows import stage
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_yaml
+from tasks.dvc.lock import check_unchanged, observe_stage
+from tasks.mlflow import logged
+from tests.dvc_repository import reproduce
+from tests.settings import ROOT
+from tests.test_architecture import dependencies_of, stages
+
+STAGE = {
+    "cmd": "validity",
+    "deps": ["code", "single.py", "data"],
+    "params": ["validity.sample", "training.beta", {"versions.yaml": ["torch"]}],
+    "outs": ["out/result"],
+    "metrics": ["metrics/validity.json"],
+}
+FILES = {
+    "single.py": "1",
+    "versions.yaml": "torch: '2'\npeft: '1'\n",
+    ".gitignore": ".iterpref\n__pycache__\nout\nmetrics\nmlflow.db*\n",
+}
+
+
+def write(path, text):
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def edit_params(before, after):
+    write("params.yaml", Path("params.yaml").read_text(encoding="utf-8").replace(before, after, 1))
+
+
+def sample(number):
+    lines = Path("params.yaml").read_text(encoding="utf-8").splitlines()
+    edit_params(next(line for line in lines if line.startswith("  sample: ")), f"  sample: {number}")
+
+
+def git(*arguments):
+    subprocess.run(["git", *arguments], check=True, capture_output=True)
+
+
+def remake(path):
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).unlink()
+    write(path, text)
+
+
+def edit_graph(change):
+    graph = json.loads(Path("dvc.yaml").read_text(encoding="utf-8"))
+    change(graph["stages"])
+    write("dvc.yaml", json.dumps(graph))
+
+
+@pytest.fixture
+def toy(toy_checkout, monkeypatch):
+    """A checkout with one stage, which copies a parameter and its code; returns a function that runs it.
+
+    The function takes edits by the moment at which they happen, and returns what DVC raises. DVC runs the stage in this
+    process, as a new one takes seconds.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    edits = {}
+    refused = []
+
+    def work(params):
+        edits.get("first", print)()
+        Path("out").mkdir(exist_ok=True)
+        code = Path("code/a.py").read_text(encoding="utf-8") if Path("code/a.py").exists() else ""
+        write("out/result", f"{params.validity.sample} {code}")
+        edits.get("last", print)()
+        return SimpleNamespace(metrics=lambda: {"sample": params.validity.sample})
+
+    def call(_, command, **_others):
+        edits.get("before", print)()
+        try:
+            stage._run(command)
+        except InputError as error:
+            refused.append(str(error))
+            raise StageCmdFailedError(command, 2) from None
+
+    def run(command="iterpref", **moments):
+        edits.clear()
+        edits.update(moments)
+        refused.clear()
+        monkeypatch.setenv("ITERPREF_COMMAND", command)
+        try:
+            reproduce("validity")
+        except DvcException:
+            if not refused:
+                raise
+            return refused[-1]
+        return ""
+
+    monkeypatch.setattr(stage, "_function_of", lambda _: work)
+    monkeypatch.setattr("dvc.stage.run._run", call)
+    toy_checkout({"validity": STAGE}, FILES)
+    for path in ("code/a.py", "data/a"):
+        Path(path).parent.mkdir()
+        write(path, "1")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "files")
+    sample(33)
+    return run
+
+
+REFUSED = {
+    "a parameter": (lambda: sample(32), "validity.sample (33 → 32)"),
+    "a parameter that its section lost": (lambda: edit_params("  sample: 33", "  other: 33"), "validity.sample"),
+    "params.yaml cut in the middle": (lambda: write("params.yaml", "validity: {sample"), "params.yaml"),
+    "a library's version": (lambda: write("versions.yaml", "torch: '3'\npeft: '1'\n"), "torch (2 → 3)"),
+    "code": (lambda: write("single.py", "1\nraise SystemExit"), "single.py"),
+    "a comment in a folder of code": (lambda: write("code/a.py", "1  # one"), "code/a.py"),
+    "a new file of code": (lambda: write("code/b.py", ""), "code/b.py"),
+    "a file of code that is gone": (lambda: Path("single.py").unlink(), "single.py"),
+    "a file of a folder that is gone": (lambda: Path("code/a.py").rename("a.py"), "code/a.py"),
+    "data": (lambda: write("data/a", "2"), "data/a"),
+    "git stash": (lambda: git("stash"), "validity.sample (33 → 60)"),
+    "git checkout of another commit": (lambda: git("checkout", "--force", "HEAD~1"), "'code' does not exist"),
+    "another dependency": (
+        lambda: edit_graph(lambda stages: stages["validity"]["deps"].append("params.yaml")),
+        "params.yaml",
+    ),
+}
+ACCEPTED = {
+    "a file that is touched": lambda: os.utime("single.py"),
+    "files made anew with the same content": lambda: [remake(path) for path in ("code/a.py", "data/a", "params.yaml")],
+    "a comment in params.yaml": lambda: edit_params("validity:", "validity: # of tests"),
+    "a parameter of another stage": lambda: edit_params("  epochs: ", "  epochs: 1"),
+    "another library's version": lambda: write("versions.yaml", "torch: '2'\npeft: '2'\n"),
+    "code of another stage": lambda: write("other.py", "2"),
+    "another stage": lambda: edit_graph(lambda stages: stages.update(other={"cmd": "x", "outs": ["x"]})),
+    "git stash and its end": lambda: (git("stash"), git("stash", "pop")),
+}
+
+
+def begin_anew():
+    """Undo a case: the files are the commit's, with 33 problems, and DVC has recorded nothing."""
+    git("checkout", "--force", "main")
+    git("clean", "-d", "--force", "--exclude=.iterpref")
+    shutil.rmtree(".dvc/cache", ignore_errors=True)
+    sample(33)
+
+
+@pytest.mark.parametrize("moment", ["first", "last"])
+def test_what_is_edited_while_a_stage_runs_is_named_and_nothing_is_recorded(moment, toy):
+    for name, (edit, told) in REFUSED.items():
+        begin_anew()
+        message = toy(**{moment: edit})
+        assert message.startswith("validity: was edited while it ran: "), (name, message)
+        assert told in message, (name, message)
+        assert not Path("dvc.lock").exists(), name
+        assert not Path(".dvc/cache/runs").exists(), name
+        assert Path("out/result").read_text(encoding="utf-8").startswith("33 "), f"{name}: the result is in place"
+
+
+@pytest.mark.parametrize("moment", ["first", "last"])
+def test_what_changes_nothing_that_a_stage_reads_is_no_edit(moment, toy):
+    for name, edit in ACCEPTED.items():
+        begin_anew()
+        assert toy(**{moment: edit}) == "", name
+        assert locked_sample() == 33, name
+
+
+def test_what_is_edited_before_a_stage_has_read_anything_is_what_runs(toy):
+    """DVC has looked at the files before: it starts a process for the stage, for seconds on a busy machine."""
+    assert toy(before=lambda: (sample(32), write("code/a.py", "2"))) == ""
+    assert (locked_sample(), Path("out/result").read_text(encoding="utf-8")) == (32, "32 2")
+
+
+def test_parameters_that_are_edited_while_a_stage_starts_are_read_anew(toy, monkeypatch):
+    """DVC has read them, and the stage has not: it would have run with the second one, and the first is put back."""
+    observe = stage.observe_stage
+
+    def edit(name):
+        found = observe(name)
+        sample(32)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "observe_stage", edit)
+        assert "params.yaml: was edited while validity started" in toy(last=lambda: sample(33))
+    assert not Path("out/result").exists()
+
+
+def test_no_later_run_gets_the_result_of_other_parameters(toy):
+    assert "validity.sample (33 → 32)" in toy(first=lambda: sample(32))
+    assert toy() == ""
+    assert Path("out/result").read_text(encoding="utf-8").startswith("32 ")
+
+
+def test_an_edit_that_is_undone_costs_no_second_computation(toy):
+    from dvc.repo import Repo
+
+    def never():
+        raise AssertionError("it is computed again")
+
+    assert "single.py" in toy(last=lambda: write("single.py", "1  # one"))
+    write("single.py", "1")
+    with Repo() as repo:
+        repo.commit("validity", force=True)
+        assert not repo.status()
+    assert toy(first=never) == ""
+    assert locked_sample() == 33
+
+
+def test_of_two_stages_at_once_the_edited_one_fails(toy):
+    edit_graph(lambda stages: stages.update(pairs={**STAGE, "deps": [], "outs": ["out2"], "metrics": []}))
+    begun = [observe_stage(name) for name in ("validity", "pairs")]
+    write("code/a.py", "2")
+    with pytest.raises(InputError, match=r"validity: was edited while it ran: code/a\.py\."):
+        check_unchanged(begun[0])
+    assert check_unchanged(begun[1]).params["validity.sample"] == 33
+
+
+def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkeypatch):
+    sent = []
+
+    @contextmanager
+    def logged_command(entry, _stage):
+        entry.started = 0.0
+        yield entry
+        sent.append(entry.stages["validity"].params["validity.sample"])
+        write("code/a.py", "2")
+
+    monkeypatch.setattr(logged, "logged_command", logged_command)
+    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    assert "validity.sample (33 → 32)" in toy(first=lambda: sample(32))
+    begin_anew()
+    assert "code/a.py" in toy()
+    assert sent == [33], "the row is of what ran"
+
+
+def test_no_code_that_a_stage_depends_on_is_imported_before_it_is_observed():
+    code = "import sys, flows.stage; print(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    files = {Path(name).resolve() for name in loaded.stdout.split()}
+    for name in stages():
+        early = [path for path in files if any(path.is_relative_to(place) for place in dependencies_of(name))]
+        assert not early, name
+
+
+def locked_sample():
+    return read_yaml(Path("dvc.lock"))["stages"]["validity"]["params"]["params.yaml"]["validity.sample"]
