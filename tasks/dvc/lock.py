@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from iterpref_core.records.errors import InputError
+from tasks.dotted_keys import flatten
 from tasks.dvc.graph import name_of, opened_repo
 
 
@@ -107,16 +108,21 @@ def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
         changes = [str(error)]
     else:
         changes = [
-            *_differences(begun.locked.params, ended.locked.params, "{} ({} → {})"),
+            *_differences(_values(begun), _values(ended), "{} ({} → {})"),
             *_differences(begun.files, ended.files, "{}"),
         ]
         if not changes:
             return ended.locked
     raise InputError(
-        f"{begun.name}: was edited while it ran: {', '.join(changes)}. Its result stays in place and is not recorded: "
-        f"undo the edit and run `dvc commit --force {begun.name}` to record it, or run the stage again. Runs with "
-        "--set have their own copy of the files, which you can edit meanwhile"
+        f"edited while the stage ran: {', '.join(changes)}. The result stays in place and is not recorded: undo the "
+        f"edit and run `dvc commit --force {begun.name}` to record it, or run the stage again. Runs with --set have "
+        "their own copy of the files"
     )
+
+
+def _values(observed: Observation) -> dict[str, Any]:
+    """Return the parameters by dotted key; dvc.yaml may name whole sections."""
+    return dict(flatten(observed.locked.params))
 
 
 def _differences(begun: Mapping[str, Any], ended: Mapping[str, Any], form: str) -> list[str]:

@@ -23,7 +23,7 @@ from tests.test_architecture import dependencies_of, stages
 STAGE = {
     "cmd": "validity",
     "deps": ["code", "single.py", "data"],
-    "params": ["validity.sample", "training.beta", {"versions.yaml": ["torch"]}],
+    "params": ["validity", "training.beta", {"versions.yaml": ["torch"]}],
     "outs": ["out/result"],
     "metrics": ["metrics/validity.json"],
 }
@@ -160,7 +160,7 @@ def test_what_is_edited_while_a_stage_runs_is_named_and_nothing_is_recorded(mome
     for name, (edit, told) in REFUSED.items():
         begin_anew()
         message = toy(**{moment: edit})
-        assert message.startswith("validity: was edited while it ran: "), (name, message)
+        assert message.startswith("edited while the stage ran: "), (name, message)
         assert told in message, (name, message)
         assert not Path("dvc.lock").exists(), name
         assert not Path(".dvc/cache/runs").exists(), name
@@ -221,9 +221,9 @@ def test_of_two_stages_at_once_the_edited_one_fails(toy):
     edit_graph(lambda stages: stages.update(pairs={**STAGE, "deps": [], "outs": ["out2"], "metrics": []}))
     begun = [observe_stage(name) for name in ("validity", "pairs")]
     write("code/a.py", "2")
-    with pytest.raises(InputError, match=r"validity: was edited while it ran: code/a\.py\."):
+    with pytest.raises(InputError, match=r"edited while the stage ran: code/a\.py\."):
         check_unchanged(begun[0])
-    assert check_unchanged(begun[1]).params["validity.sample"] == 33
+    assert check_unchanged(begun[1]).params["validity"]["sample"] == 33
 
 
 def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkeypatch):
@@ -233,7 +233,7 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
     def logged_command(entry, _stage):
         entry.started = 0.0
         yield entry
-        sent.append(entry.stages["validity"].params["validity.sample"])
+        sent.append(entry.stages["validity"].params["validity"]["sample"])
         write("code/a.py", "2")
 
     monkeypatch.setattr(logged, "logged_command", logged_command)
@@ -254,4 +254,4 @@ def test_no_code_that_a_stage_depends_on_is_imported_before_it_is_observed():
 
 
 def locked_sample():
-    return read_yaml(Path("dvc.lock"))["stages"]["validity"]["params"]["params.yaml"]["validity.sample"]
+    return read_yaml(Path("dvc.lock"))["stages"]["validity"]["params"]["params.yaml"]["validity"]["sample"]
