@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 compose() {
     docker compose --project-name iterpref-try --file docker/compose.yaml "$@"
 }
+sh docker/secrets.sh
+# Any free ports: those of compose.yaml may be taken, by the containers that this user works with.
+export PREFECT_PORT= MLFLOW_PORT=
 trap 'compose down --volumes' EXIT
 
 compose up --wait "$@"

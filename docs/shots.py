@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser
 
+from tasks.prefect.server import PASSWORD
 from tests.browser import PATIENCE_S, open_browser
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +20,7 @@ PICTURES = Path(__file__).with_name("pictures")
 IDLE_S = 10
 """Seconds in which a page draws its curves, once it shows its texts."""
 _SETTINGS = """
+    localStorage.setItem("prefect-password", btoa("PASSWORD"));
     localStorage.setItem("color-scheme", JSON.stringify("COLORS"));
     localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
     localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
@@ -52,7 +54,8 @@ def take(browser: Browser, shot: Shot, colors: str) -> None:
     """Write a picture in `light` or `dark` colors, by a tab that knows nothing of the choices on another one."""
     size = {"width": shot.left + shot.width, "height": shot.height}
     with browser.new_context(viewport=size, color_scheme=colors) as context:
-        context.add_init_script(_SETTINGS.replace("COLORS", colors))
+        password = PASSWORD.read_text(encoding="ascii")
+        context.add_init_script(_SETTINGS.replace("COLORS", colors).replace("PASSWORD", password))
         page = context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.goto(shot.address)
@@ -77,11 +80,12 @@ def shots_of_report(folder: Path) -> list[Shot]:
 def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
     """Return the shots of Prefect's and MLflow's pages: the run of this name, and its training of Target-RPO."""
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     from tasks.mlflow.server import Server
 
-    with temporary_settings({PREFECT_API_URL: f"{prefect}/api"}), get_client(sync_client=True) as client:
+    settings = {PREFECT_API_URL: f"{prefect}/api", PREFECT_API_AUTH_STRING: PASSWORD.read_text(encoding="ascii")}
+    with temporary_settings(settings), get_client(sync_client=True) as client:
         shown = next(run for run in client.read_flow_runs() if run.name == name)
     server = Server(create=False)
     query = "tags.`iterpref.stage` = 'training@target-rpo'"
@@ -101,7 +105,7 @@ def main(values: Sequence[str] = ("training.seed=18",)) -> None:
     with subprocess.Popen([*iterpref, "ui"], stdout=subprocess.PIPE, text=True) as pages:
         try:
             assert pages.stdout is not None, "opened with a pipe"
-            prefect, mlflow, _ = (pages.stdout.readline().split()[1] for _ in range(3))
+            prefect, mlflow, *_ = (pages.stdout.readline().split()[1] for _ in range(4))
             given = [word for value in values for word in ("--set", value)]
             subprocess.run([*iterpref, "run", *given], check=True)
             name = " ".join(value.rpartition(".")[2] for value in values)

@@ -11,8 +11,8 @@ from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
 from tasks.mlflow.pages import mlflow_server
 from tasks.mlflow.server import tracking_uri
-from tasks.paths import CHECKOUT
-from tasks.prefect.server import announced, named_prefect, prefect_server
+from tasks.paths import CHECKOUT, home
+from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
 
 
 def serve_pages() -> None:
@@ -25,7 +25,8 @@ def serve_pages() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        prefect = named_prefect() or stack.enter_context(prefect_server())
+        named = named_prefect()
+        prefect = named or stack.enter_context(prefect_server())
         mlflow = tracking_uri()
         if not mlflow.startswith("http"):  # a tracking server has pages of its own
             mlflow = stack.enter_context(mlflow_server())
@@ -37,6 +38,8 @@ def serve_pages() -> None:
         stack.enter_context(announced(prefect))
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
         print(f"MLflow   {without_passwords(mlflow)}")
+        if named is None:
+            print(f"Prefect's page asks once for a password: it is in {home() / PASSWORD}")
         with suppress(KeyboardInterrupt):
             asyncio.run(_serve())
         print("stopping", flush=True)

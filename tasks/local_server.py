@@ -1,17 +1,20 @@
 """Local server: a child process that serves on loopback until the block ends that needs it."""
 
 import os
+import re
 import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from filelock import FileLock
 
 from iterpref_core.records.errors import IterPrefError
 from tasks import child
+from tasks.addresses import without_passwords
 from tasks.lock import locks_of_user
 from tasks.paths import STATE, home
 
@@ -45,14 +48,16 @@ def free_port(preferred: int = 0) -> int:
 
 
 @contextmanager
-def served(name: str, command: Sequence[str], port: int, settings: Mapping[str, str], health: str) -> Iterator[str]:
+def served(
+    name: str, command: Sequence[str], port: int, settings: Callable[[str], Mapping[str, str]], health: str
+) -> Iterator[str]:
     """Run a module of Python as a server until the block ends, with its output in a file.
 
     Args:
         name: for messages, and of the file.
         command: the module and its arguments, which host and port follow.
         port: the preferred one; any free one if that one is taken.
-        settings: variables that are added to this process's environment, or replace some.
+        settings: the server's address → variables that are added to this process's environment, or replace some.
         health: the path that answers once the server is ready.
 
     Yields:
@@ -70,13 +75,19 @@ def served(name: str, command: Sequence[str], port: int, settings: Mapping[str, 
             address = f"http://{LOOPBACK}:{found}"
             with log.open("wb") as output:
                 arguments = [sys.executable, "-m", *command, "--host", LOOPBACK, "--port", found]
-                server = child.start(arguments, {**os.environ, **settings}, output)
+                server = child.start(arguments, {**os.environ, **settings(address)}, output)
             stack.callback(child.end, server)
             deadline = time.monotonic() + START_TIMEOUT_S
             while not answers(address + health):
                 if server.poll() is not None:
-                    raise ServerError(f"{name} ended while starting; its log is {log}")
+                    raise ServerError(f"{name} ended while starting{_last_error(log)}; its log is {log}")
                 if time.monotonic() > deadline:
                     raise ServerError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s; its log is {log}")
                 time.sleep(0.1)
         yield address
+
+
+def _last_error(log: Path) -> str:
+    """Return the last exception of a server's log, after a colon; nothing if there is none."""
+    errors = re.findall(r"(?m)^[\w.]*(?:Error|Exception): .+", log.read_text(encoding="utf-8", errors="replace"))
+    return f": {without_passwords(errors[-1].strip())}" if errors else ""

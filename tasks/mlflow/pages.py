@@ -26,5 +26,5 @@ def mlflow_server() -> Iterator[str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     command = ["mlflow", "server", "--default-artifact-root", artifacts_uri(), "--workers", "1"]
-    with served("mlflow", command, _PORT, settings, "/health") as address:
+    with served("mlflow", command, _PORT, lambda _: settings, "/health") as address:
         yield address

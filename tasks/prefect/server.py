@@ -4,14 +4,16 @@ Prefect's import takes a second and a half, so it stands in functions.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import served
+from tasks.local_server import ServerError, served
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -23,6 +25,8 @@ _SETTINGS_FILES = (".env", "prefect.toml")
 """Files of the present folder that Prefect reads, next to its profiles (docs.prefect.io, settings and profiles)."""
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
+PASSWORD = STATE / "prefect.password"
+"""The file with the password of that server, which only the user can read."""
 
 
 @contextmanager
@@ -39,24 +43,63 @@ def prefect_server() -> Iterator[str]:
     """
     folder = (home() / STATE / "prefect").resolve()
     database = database_url(folder / "prefect.db", "sqlite+aiosqlite")
-    settings = {
-        "PREFECT_HOME": str(folder),
-        # Both names: a user's own setting may have either, and is meant for another server.
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
-        "PREFECT_API_DATABASE_CONNECTION_URL": database,
-        "PREFECT_SERVER_API_BASE_PATH": "/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # The second version of the pages asks a service of its makers for settings.
-        "PREFECT_SERVER_UI_V2_ENABLED": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "DO_NOT_TRACK": "1",
-    }
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or _make_password()
+    # This process and its children ask no other server.
+    os.environ["PREFECT_API_AUTH_STRING"] = password
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
-    with served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health") as address:
+
+    def settings(address: str) -> dict[str, str]:
+        return {
+            "PREFECT_HOME": str(folder),
+            # Without these two, every user of the machine and every web page that is open could run commands.
+            "PREFECT_SERVER_API_AUTH_STRING": password,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
+            # The page asks the address that it comes from, which with `ssh -L` has another port.
+            "PREFECT_UI_API_URL": "/api",
+            # Both names: a user's own setting may have either, and is meant for another server.
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+            "PREFECT_API_DATABASE_CONNECTION_URL": database,
+            "PREFECT_SERVER_API_BASE_PATH": "/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # The second version of the pages asks a service of its makers for settings.
+            "PREFECT_SERVER_UI_V2_ENABLED": "false",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+    with ExitStack() as stack:
+        try:
+            server = served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health")
+            address = stack.enter_context(server)
+        except ServerError as error:
+            if "Can't locate revision" not in str(error):
+                raise
+            raise ServerError(
+                f"a newer Prefect has written {folder / 'prefect.db'}: install that version again, or move the file "
+                "away; it has schedules and the list of runs, and no results"
+            ) from None
         yield f"{address}/api"
+
+
+def _make_password() -> str:
+    """Return the password of this checkout's server, `user:word`; the first call writes it to a file of the user's."""
+    path = home() / PASSWORD
+    if not path.is_file():
+        # `mkstemp` makes a file that nobody else can read.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unnamed = mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"iterpref:{secrets.token_urlsafe(16)}")
+        Path(unnamed).replace(path)
+    return path.read_text(encoding="ascii")
+
+
+def _use_password(url: str) -> None:
+    """Let this process use the password of this checkout's server, if `url` is its address."""
+    address, password = home() / _ADDRESS, home() / PASSWORD
+    if address.is_file() and password.is_file() and url == address.read_text(encoding="utf-8"):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password.read_text(encoding="ascii"))
 
 
 @contextmanager
@@ -87,6 +130,7 @@ def running_prefect() -> str | None:
         return named
     address = home() / _ADDRESS
     url = address.read_text(encoding="utf-8") if address.is_file() else ""
+    _use_password(url)
     # An `iterpref ui` that was killed leaves its address, where another program may answer by now.
     return url if url and not problem_of(url) else None
 
@@ -107,6 +151,7 @@ def named_prefect() -> str | None:
         InputError: the server does not answer, or refuses the key.
     """
     named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
+    _use_password(named or "")
     if named and (problem := problem_of(named)):
         if not named.rstrip("/").endswith("/api"):
             problem += "; the address of Prefect's interface for programs ends in /api"

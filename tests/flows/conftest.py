@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from flows.cli import main
-from tasks.prefect.server import prefect_server
+from tasks.prefect.server import PASSWORD, prefect_server
 from tests.command_line import calling
 from tests.once import give_prefect_tables
 
@@ -24,7 +24,7 @@ def shown_on_prefect(tmp_path_factory):
 
     It is a module's: a server that has nothing to do computes all the same.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     from flows.prefect_session import _drain_prefect
 
@@ -36,9 +36,11 @@ def shown_on_prefect(tmp_path_factory):
             for name in ("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS"):
                 patch.setenv(f"PREFECT_SERVER_SERVICES_{name}_ENABLED", "false")
             patch.setenv("PREFECT_CLIENT_MAX_RETRIES", "3")
+            patch.setenv("PREFECT_API_AUTH_STRING", "of:another")
             patch.chdir(folder)
             url = stack.enter_context(prefect_server())
-        stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+        password = (folder / PASSWORD).read_text(encoding="ascii")
+        stack.enter_context(temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: password}))
         yield
         _drain_prefect()
 

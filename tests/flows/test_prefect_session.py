@@ -4,6 +4,7 @@ import base64
 import logging
 import os
 import runpy
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from iterpref_core.records.errors import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
-from tasks.prefect.server import announced, prefect_server, running_prefect
+from tasks.prefect.server import PASSWORD, announced, prefect_server, running_prefect
 from tests.http_server import serving
 from tests.settings import ROOT
 
@@ -21,11 +22,16 @@ KEY = "Basic " + base64.b64encode(b"user:secret").decode()
 @pytest.fixture
 def locked():
     """A Prefect server without flows that wants a key for everything but its health."""
+    with serving_with(KEY) as url:
+        yield url
 
+
+@contextmanager
+def serving_with(key):
     def answer(request, _body):
         if "csrf" in request.path:
             return 404
-        return 200 if request.path.endswith("/health") or request.headers["Authorization"] == KEY else 401
+        return 200 if request.path.endswith("/health") or request.headers["Authorization"] == key else 401
 
     with serving(answer, b"[]") as url:
         yield f"{url}/api"
@@ -161,13 +167,15 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
 
     @contextmanager
     def served(_name, _command, _port, settings, _health):
-        seen.update(settings)
+        seen.update(settings("http://127.0.0.1:4200"))
         yield "http://127.0.0.1:4200"
 
     monkeypatch.setattr("tasks.prefect.server.served", served)
     for name in ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL"):
         monkeypatch.setenv(name, "sqlite+aiosqlite:////elsewhere/mine.db")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "of:another")
     with prefect_server():
+        assert os.environ["PREFECT_API_AUTH_STRING"] == seen["PREFECT_SERVER_API_AUTH_STRING"] != "of:another"
         from prefect.settings.models.server.database import ServerDatabaseSettings
 
         for name, value in seen.items():
@@ -182,6 +190,45 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
         assert flow(print).retries == 2
         for name in ("experiment", "sweep"):
             assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
+
+
+def test_the_password_of_ui_is_the_user_s_alone_and_other_commands_read_it_by_themselves(monkeypatch):
+    @contextmanager
+    def served(_name, _command, _port, settings, _health):
+        given.append(settings("")["PREFECT_SERVER_API_AUTH_STRING"].encode())
+        yield ""
+
+    monkeypatch.setattr("tasks.prefect.server.served", served)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "of:another")
+    given = []
+    for _ in range(2):
+        with prefect_server():
+            pass
+    assert given[0] == given[1] == PASSWORD.read_bytes(), "a browser keeps it"
+    assert len(given[0]) > 20
+    assert stat.S_IMODE(PASSWORD.stat().st_mode) == 0o600
+    key = "Basic " + base64.b64encode(given[0]).decode()
+    with serving_with(key) as url:
+        with announced(url):
+            for named in (None, url):
+                monkeypatch.delenv("PREFECT_API_AUTH_STRING")
+                if named:
+                    monkeypatch.setenv("PREFECT_API_URL", named)
+                assert running_prefect() == url
+        monkeypatch.delenv("PREFECT_API_AUTH_STRING")
+        with pytest.raises(InputError, match="answers 401"):
+            running_prefect()  # another server does not get it
+
+
+def test_a_data_base_of_a_newer_prefect_is_named_with_what_to_do(monkeypatch):
+    @contextmanager
+    def served(*_):
+        raise ServerError("prefect ended while starting: CommandError: Can't locate revision identified by 'ff'")
+        yield
+
+    monkeypatch.setattr("tasks.prefect.server.served", served)
+    with pytest.raises(ServerError, match=r"a newer Prefect has written .*prefect\.db: .* move the file away"):
+        prefect_server().__enter__()
 
 
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked, monkeypatch):

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +35,38 @@ def test_services_are_pinned_and_reachable_from_this_machine_only():
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert not [key for key in service.get("environment", {}) if re.search("PASSWORD$|SECRET|KEY$", key)]
     locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
+    assert re.search(r"pip install --no-cache-dir uv==\d", IMAGE)
     for name, image in re.findall(r"image: \S*/(prefect|mlflow):v?([\d.]+\d)", (DOCKER / "compose.yaml").read_text()):
         assert f"\n{name}=={image} " in locked, "the server's version is the client's"
+
+
+def test_prefect_asks_for_a_password_which_its_containers_can_read(tmp_path):
+    script = tmp_path / "docker/secrets.sh"
+    script.parent.mkdir()
+    shutil.copy2(DOCKER / "secrets.sh", script)
+    for _ in range(2):
+        subprocess.run(["sh", script], umask=0o077, check=True)
+        made = {path.name: path.read_text(encoding="ascii") for path in (tmp_path / "docker/secrets").iterdir()}
+    assert set(made) == set(COMPOSE["secrets"])
+    assert re.fullmatch("iterpref:[0-9a-f]{40}\n", made["prefect_auth"])
+    assert re.fullmatch("[0-9a-f]{40}", made["postgres_password"])
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (script.parent / "secrets", *script.parent.glob("secrets/*"))
+    ]
+    assert modes == [0o700, 0o644, 0o644], "PostgreSQL is another user"
+    services = COMPOSE["services"]
+    assert "PREFECT_SERVER_API_AUTH_STRING=$$(cat /run/secrets/prefect_auth)" in services["prefect"]["command"][-1]
+    assert services["prefect"]["environment"]["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"].startswith("http://127.0.0.1:")
+    for name in ("prefect", "project"):
+        assert "prefect_auth" in services[name]["secrets"]
+
+
+def test_the_tunnel_of_a_remote_user_may_have_any_port_and_no_other_host_is_answered():
+    from mlflow.server.security_utils import is_allowed_host_header
+
+    given = COMPOSE["services"]["mlflow"]["command"].split("--allowed-hosts ")[1].split()[0].split(",")
+    hosts = {"127.0.0.1:5001": True, "localhost:77": True, "mlflow:5000": True, "evil.example:5000": False}
+    assert {host: is_allowed_host_header(given, host) for host in hosts} == hosts
 
 
 def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path):

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tasks.lock import only_run
+from tasks.prefect.server import PASSWORD
 from tests.dvc_repository import reproduce
 from tests.pipeline.conftest import PATIENCE_S, descendant
 
@@ -21,6 +22,11 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     _a_killed_run_takes_its_stage_along(toy)
     ui = toy.start_ui()
     prefect = (toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8")
+    password = (toy.path / PASSWORD).read_text(encoding="ascii")
+    _nobody_starts_runs_without_the_password(prefect, password)
+    # From here on, all requests of this test have it.
+    scheme, _, place = prefect.partition("://")
+    prefect = f"{scheme}://{password}@{place}"
     pages = re.findall(r"http://[\w.:]+", toy.output())
     for page in pages:
         assert httpx.get(page).status_code == 200, page
@@ -54,6 +60,18 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     with chdir(toy.path), only_run():
         reproduce()
     assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here, and holds no lock"
+
+
+def _nobody_starts_runs_without_the_password(prefect, password):
+    """Neither another user of this machine nor a page that the user visits, under its own name or a rebound one."""
+    foreign = {"Origin": "https://evil.example"}
+    for headers in ({}, foreign, {"Host": "evil.example:4200"}, {"Authorization": "Basic aXRlcnByZWY6"}):
+        for what in ("deployments/filter", "flow_runs/filter", "work_pools/filter"):
+            assert httpx.post(f"{prefect}/{what}", json={}, headers=headers).status_code == 401, (what, headers)
+    asked = httpx.options(f"{prefect}/deployments/x", headers=foreign | {"Access-Control-Request-Method": "PATCH"})
+    assert asked.status_code == 400
+    read = httpx.post(f"{prefect}/flows/filter", json={}, headers=foreign, auth=tuple(password.split(":")))
+    assert (read.status_code, read.headers.get("Access-Control-Allow-Origin")) == (200, None), "no page can read it"
 
 
 def _a_service_manager_ends_pages_as_ctrl_c_does(toy, prefect, mlflow):

@@ -5,8 +5,10 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
+
 from iterpref_core.cli.libraries import set_up_libraries
-from tasks.local_server import answers, free_port, served
+from tasks.local_server import ServerError, answers, free_port, served
 from tests.http_server import serving
 
 SERVER = """
@@ -34,7 +36,7 @@ def test_servers_that_start_at_once_have_a_port_each_and_none_is_taken_for_anoth
     both_are_there = Barrier(2)
 
     def start(name):
-        with served(name, ["toy"], port, {"NAME": name, "PYTHONPATH": str(tmp_path)}, "/") as address:
+        with served(name, ["toy"], port, lambda _: {"NAME": name, "PYTHONPATH": str(tmp_path)}, "/") as address:
             both_are_there.wait(60)
             with urllib.request.urlopen(address, timeout=60) as answer:
                 said = answer.read().decode()
@@ -43,6 +45,14 @@ def test_servers_that_start_at_once_have_a_port_each_and_none_is_taken_for_anoth
 
     with ThreadPoolExecutor(2) as threads:
         assert list(threads.map(start, ["first", "second"])) == ["first", "second"]
+
+
+def test_a_server_that_ends_says_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.py").write_text("raise OSError('http://me:word@host refuses')")
+    why = r"ended while starting: OSError: http://host refuses; its log is .*broken\.log"
+    with pytest.raises(ServerError, match=why), served("broken", ["broken"], 0, lambda _: {}, "/"):
+        pass
 
 
 def test_loopback_is_never_asked_through_a_proxy(monkeypatch):
