@@ -25,7 +25,7 @@ from tasks.lock import only_one
 from tasks.paths import PARAMS, STATE
 
 if TYPE_CHECKING:
-    from tasks.mlflow.logged import Measured
+    from tasks.mlflow.logged import StageRecord
 
 STAGES = {
     "problems": "tasks.problems",
@@ -99,9 +99,9 @@ def _run(name: str, *arguments: str) -> None:
         run_logged(begun, params, lambda: _function_of(name)(params, *arguments))
 
 
-def _function_of(name: str) -> "Callable[..., Measured]":
+def _function_of(name: str) -> "Callable[..., StageRecord]":
     """Return the function of a stage."""
-    function: Callable[..., Measured] = import_module(STAGES[name]).run
+    function: Callable[..., StageRecord] = import_module(STAGES[name]).run
     return function
 
 

@@ -11,7 +11,7 @@ from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_
 def run(params: Params, model: str) -> ModelResults:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 
     results = evaluate_model(
         name=model,

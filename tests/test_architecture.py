@@ -55,7 +55,7 @@ ROOMS = {
         "estimate",
         "library",
     ),
-    "evaluation": ("statistics", "benchmarks", "evaluation", "report", "inspection", "scoring", "sharing"),
+    "evaluation": ("statistics", "benchmarks", "evaluation", "report", "scoring", "sharing"),
     "cli": (),
 }
 """The core's rooms in the order of the way, each with its packages from the ground up. A room imports itself and those

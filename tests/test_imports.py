@@ -7,7 +7,7 @@ IMPORTS = {
     "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
     # In every verb, and in every `iterpref run` that has nothing to do.
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),
-    "import iterpref_core.evaluation.inspection.results_table": ("numpy",),
+    "import iterpref_core.evaluation.report.standings": ("numpy",),
     "import tasks.doctor, iterpref_core.models.inference.backend_factory": ("torch",),
 }
 """Statements, run one after the other, and what is not loaded by then."""

@@ -147,14 +147,13 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 def _print_results(folder: Path) -> None:
     from rich.console import Console
 
-    from iterpref_core.evaluation.inspection.results_table import pairs_line, results_notes, results_tables
+    from iterpref_core.evaluation.report.standings import summary_standings
     from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
-    for part in (*results_tables(summary), results_notes(summary)):
-        Console().print(part)
-    typer.echo(f"pairs          {pairs_line(summary)}")
+    summary_standings(summary).print(Console())
+    typer.echo(f"pairs          {summary.codeflow.problems_with_pair} of {summary.codeflow.problems} problems")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 

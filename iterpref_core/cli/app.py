@@ -28,7 +28,7 @@ _PANELS: Panels = {
     ),
     "Sharing": (export_verbs.export,),
 }
-_TEXTS = {"model", "models", "trained", "against"}
+_TEXTS = {"model", "trained", "against"}
 """Options that are texts, since they may be names, but are paths in most cases."""
 
 

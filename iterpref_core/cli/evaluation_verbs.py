@@ -22,7 +22,6 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 
@@ -69,7 +68,7 @@ def evaluate(
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.cli.state_folder import ANSWERS, WORK
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+    from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
@@ -108,47 +107,27 @@ def _check_options_of(place: object, given: Sequence[object], said: str) -> None
 
 
 def leaderboard(
-    models: Annotated[
-        list[str],
+    results: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="MODEL...",
-            help="Folders, hub ids, names at the endpoint (--backend openai), samples, or results of evaluate. "
-            "The others are compared with the first.",
+            metavar="RESULTS...", exists=True, help="Results of evaluate; the others are compared with the first."
         ),
     ],
-    benchmark: Annotated[list[str], typer.Option(help="Benchmark to score on, or all; repeatable.")],
-    out: Annotated[Path, output_folder(help="Folder for the table as Markdown and CSV, and all results.")],
-    backend: BackendOption = None,
-    base_url: BaseUrlOption = None,
-    extract: ExtractOption = False,
-    partial: PartialOption = False,
-    fresh: FreshOption = False,
-    problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
-    limit: LimitOption = None,
-    set_: SetOption = None,
+    out: Annotated[Path, output_folder(help="Folder for the table as Markdown and CSV.")],
+    benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Score several models on benchmarks, and compare each with the first on the same tasks."""
-    from iterpref_core.cli.state_folder import ANSWERS, WORK
-    from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.scoring.leaderboard import benchmarks_of, make_leaderboard
+    """Compare results of several models with the first on the same tasks."""
+    from rich.console import Console
 
-    names = benchmarks_of(benchmark, list(BENCHMARKS), problems)
-    settings = read_params(set_, _evaluation_values(names, backend, base_url))
-    _asks_endpoint(settings, backend, base_url)
-    board = make_leaderboard(
-        models,
-        EvaluationSetting(settings, problems, WORK / "evaluation", limit),
-        out,
-        ANSWERS,
-        extract=extract,
-        partial=partial,
-        fresh=fresh,
-    )
-    print_text(json.dumps(board.to_json(), indent=2) if json_ else board.markdown())
-    if board.failure is not None:
-        raise board.failure
-    if board.incomplete:
+    from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
+
+    board, lacking = make_leaderboard(results, benchmark or (), out)
+    if json_:
+        print_text(json.dumps(board.to_json(), indent=2))
+    else:
+        board.print(Console())
+    if lacking:
         raise typer.Exit(1)
 
 

@@ -72,7 +72,7 @@ def show(
     """Show pairs with their error region marked."""
     from rich.console import Console
 
-    from iterpref_core.evaluation.inspection.pair_terminal import render_terminal
+    from iterpref_core.evaluation.report.pair_terminal import render_terminal
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
     from iterpref_core.programs.source_code.line_diff import locate_error
 

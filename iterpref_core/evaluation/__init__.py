@@ -1,6 +1,6 @@
-"""Evaluation: pass@k of models on benchmarks, and everything that compares or shows results.
+"""Measure pass@k of models on benchmarks, and compare, show and share the results.
 
-In: a model or samples, and a benchmark. Out: results.json (stage `evaluation`, `evaluation.evaluate_model`), the
+In: a model or samples, and a benchmark. Out: results.json (stage `evaluation`, `evaluation.model_evaluation`), the
 summary and pages (stage `report`), leaderboards and gates (`scoring`, `sharing`). Other rooms import the names of
 `__all__` alone.
 """
@@ -8,7 +8,6 @@ summary and pages (stage `report`), leaderboards and gates (`scoring`, `sharing`
 __all__ = [
     "benchmarks",
     "evaluation",
-    "inspection",
     "report",
     "scoring",
     "sharing",

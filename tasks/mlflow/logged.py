@@ -19,14 +19,14 @@ from tasks.mlflow.sync import logged_command
 from tasks.paths import metrics_path
 
 
-class Measured(Protocol):
+class StageRecord(Protocol):
     """The record that a stage returns. Its numbers get the names that DVC and MLflow know here."""
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers by the names of metrics."""
 
 
-def run_logged(begun: Observation, params: Params, work: Callable[[], Measured]) -> None:
+def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecord]) -> None:
     """Run a stage and write its metrics, if no file or parameter that it reads was edited meanwhile.
 
     Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC
@@ -53,7 +53,7 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], Measured])
     check_unchanged(begun)  # to write to MLflow takes seconds
 
 
-def write_metrics(stage: str, measured: Measured) -> None:
+def write_metrics(stage: str, measured: StageRecord) -> None:
     """Write the metrics of a stage, or of the main one of the processes in which it trains."""
     with atomic_writer(metrics_path(stage)) as file:
         json.dump(measured.metrics(), file, indent=2)

@@ -11,6 +11,9 @@ from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults
 
+CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
+"""The fields of two results that may differ and decide about a verdict."""
+
 
 def scores_of(result: Measured) -> BenchmarkScores:
     """Return a benchmark's scores for summary.json; `parts` has those of each difficulty."""
@@ -23,6 +26,9 @@ def scores_of(result: Measured) -> BenchmarkScores:
         inside=result.inside,
         samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
         parts=result.by_difficulty,
+        truncated=result.truncated,
+        tokens_per_answer=result.tokens and result.tokens.per_answer,
+        cost_usd=result.cost_usd,
         **result.beyond,
     )
 
@@ -84,16 +90,7 @@ def compare_with_first(
         if base is not None and name != first:
             comparison = compare_results(benchmark, {name: result, first: base})
             tasks = comparison.n if comparison else 0
-        row = ScoreRow.of(
-            name,
-            benchmark,
-            result,
-            comparison=comparison,
-            compared=tasks,
-            tokens=result.tokens and result.tokens.per_answer,
-            dollars=result.cost_usd,
-        )
-        rows.append(row)
+        rows.append(ScoreRow.whole(name, benchmark, scores_of(result), comparison=comparison, compared=tasks))
     return rows
 
 
@@ -117,3 +114,18 @@ def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparis
             f"{theirs.data.sha256[:12]}); evaluate both on the same file"
         )
     return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts))
+
+
+def measured_differently(before: Measured, after: Measured) -> list[str]:
+    """Return the circumstances of two measurements that differ, such as `sampling temperature: 0.0 -> 1.5`."""
+    differences = []
+    for field in CIRCUMSTANCES:
+        old = getattr(before, field)
+        new = getattr(after, field)
+        if isinstance(old, dict) and isinstance(new, dict):
+            for name in sorted(old.keys() | new.keys()):
+                if old.get(name) != new.get(name):
+                    differences.append(f"{field} {name}: {old.get(name)} -> {new.get(name)}")
+        elif old != new:
+            differences.append(f"{field}: {old} -> {new}")
+    return differences

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from iterpref_core.evaluation.report.failures import failure_kinds
 from iterpref_core.evaluation.report.score_rows import score_rows
+from iterpref_core.evaluation.report.standings import write_csv
 from iterpref_core.evaluation.report.summary import problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.storage.jsonl import atomic_writer
 
 Rows = Iterable[tuple[object, ...]]
-
-_DIFFERENCE = ("difference", "difference_lo", "difference_hi", "p_value")
 
 
 def write_tables(summary: Summary, out: Path) -> None:
@@ -21,29 +20,12 @@ def write_tables(summary: Summary, out: Path) -> None:
         path = out / f"{name}.csv"
         with atomic_writer(path) as file:
             csv.writer(file, lineterminator="\n").writerows(make_rows(summary))
+    write_csv(score_rows(summary), out / "results.csv")
 
 
 def _pass_rate(summary: Summary) -> Rows:
     yield "iteration", "pass_rate"
     yield from enumerate(summary.codeflow.pass_rate_by_iteration)
-
-
-def _results(summary: Summary) -> Rows:
-    """Yield a row for each score; a part of a benchmark is a row, too: `livecodebench/easy`.
-
-    Every k that some score has is a column. Differences are from the base model.
-    """
-    rows = score_rows(summary)
-    further = sorted({k for row in rows for k in row.of_other_k})
-    pass_at_k = [f"pass_at_{k}" for k in further]
-    yield "model", "benchmark", "n", "pass_at_1", "lo", "hi", *pass_at_k, *_DIFFERENCE
-    for row in rows:
-        name = f"{row.benchmark}/{row.part}" if row.part else row.benchmark
-        score = (row.n, row.score, *row.interval, *(row.of_other_k.get(k, "") for k in further))
-        difference: tuple[object, ...] = ("", "", "", "")
-        if row.comparison:
-            difference = (row.comparison.difference, *row.comparison.ci95, row.comparison.p_value)
-        yield row.model, name, *score, *difference
 
 
 def _failures(summary: Summary) -> Rows:
@@ -64,7 +46,6 @@ def _outcomes(summary: Summary) -> Rows:
 
 TABLES: dict[str, Callable[[Summary], Rows]] = {
     "pass_rate": _pass_rate,
-    "results": _results,
     "failures": _failures,
     "outcomes": _outcomes,
 }

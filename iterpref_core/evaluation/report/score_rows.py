@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
-from iterpref_core.evaluation.report.summary_record import Summary
+from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Summary
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.results import ScoreRecord
 
@@ -25,8 +25,9 @@ class ScoreRow:
             not measured or shares no task, and for a part.
         compared: the number of tasks of the comparison; None if there is no first model to compare with.
         inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
-        tokens: of an answer, on average; None if not known.
-        dollars: the price of all answers; None if not known.
+        tokens: the mean number of tokens in an answer; None if it is not known.
+        cut: the answers that the limit of tokens cut off; None if it is not known.
+        dollars: the price of all answers; None if it is not known.
     """
 
     model: str
@@ -40,6 +41,7 @@ class ScoreRow:
     compared: int | None = None
     inside: int = 0
     tokens: float | None = None
+    cut: int | None = None
     dollars: float | None = None
 
     @classmethod
@@ -56,6 +58,20 @@ class ScoreRow:
             **further,
         )
 
+    @classmethod
+    def whole(cls, model: str, benchmark: str, scores: BenchmarkScores, **further: Any) -> Self:
+        """Return the row of a model's scores on all tasks of a benchmark."""
+        return cls.of(
+            model,
+            benchmark,
+            scores,
+            inside=scores.inside or 0,
+            tokens=scores.tokens_per_answer,
+            cut=scores.truncated,
+            dollars=scores.cost_usd,
+            **further,
+        )
+
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
     """Return all scores of a summary, in the order of the results table; the parts of a benchmark follow the whole."""
@@ -66,7 +82,7 @@ def score_rows(summary: Summary) -> list[ScoreRow]:
         for benchmark in benchmarks:
             scores = models[model][benchmark]
             against_base = compared(summary, model, "base", benchmark)
-            rows.append(ScoreRow.of(model, benchmark, scores, comparison=against_base, inside=scores.inside or 0))
+            rows.append(ScoreRow.whole(model, benchmark, scores, comparison=against_base))
             parts = scores.parts or {}
             rows += [ScoreRow.of(model, benchmark, parts[part], part) for part in in_order(set(parts), DIFFICULTIES)]
     return rows

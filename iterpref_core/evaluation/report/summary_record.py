@@ -89,6 +89,9 @@ class BenchmarkScores(ScoreRecord):
         exceptions: name of an exception's type → the number of programs that failed with it.
         inside: the tasks whose tests ran in the program's own process.
         parts: difficulty → the score on its tasks.
+        truncated: the answers that the limit of tokens cut off.
+        tokens_per_answer: the mean number of tokens in an answer.
+        cost_usd: the price of all answers.
     """
 
     samples: int
@@ -96,6 +99,9 @@ class BenchmarkScores(ScoreRecord):
     exceptions: dict[str, int] | None = None
     inside: int | None = None
     parts: dict[str, ScoreRecord] | None = None
+    truncated: int | None = None
+    tokens_per_answer: float | None = None
+    cost_usd: float | None = None
 
 
 class Provenance(SummaryRecord):

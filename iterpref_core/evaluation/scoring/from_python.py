@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records.config import load_params, with_values
 

@@ -6,16 +6,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import compare_results
+from iterpref_core.evaluation.report.comparisons import compare_results, measured_differently
 from iterpref_core.evaluation.report.labels import benchmark_name
 from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import holm
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Measured, ModelResults
-
-CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
-"""The fields of two results that may differ and decide about a verdict."""
 
 
 class GatedBenchmark(Comparison, frozen=True):
@@ -116,22 +113,12 @@ def compare_with_baseline(
             **dict(comparison),
             baseline=before.pass_at_1,
             candidate=after.pass_at_1,
-            differs=_differences(before, after),
+            differs=measured_differently(before, after),
             p_worse_holm=p_value,
             worse=p_value <= alpha,
         )
     worse = [name for name, benchmark in gated.items() if benchmark.worse]
     return RegressionGate(alpha=alpha, worse=worse, benchmarks=gated)
-
-
-def _differences(before: Measured, after: Measured) -> list[str]:
-    differences = []
-    for field in CIRCUMSTANCES:
-        old = getattr(before, field)
-        new = getattr(after, field)
-        if old != new:
-            differences.append(f"{field}: {old} -> {new}")
-    return differences
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

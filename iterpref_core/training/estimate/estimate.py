@@ -47,7 +47,7 @@ _SAMPLE = 512
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """Bytes of memory and dense bfloat16 FLOP/s, by the vendor's data sheet."""
 
     name: str
@@ -56,9 +56,9 @@ class Card:
 
 
 CARDS = (
-    Card("H200", 141e9, 989e12),
-    Card("H100", 80e9, 989e12),
-    Card("A100", 80e9, 312e12),
+    Gpu("H200", 141e9, 989e12),
+    Gpu("H100", 80e9, 989e12),
+    Gpu("A100", 80e9, 312e12),
 )
 
 
@@ -91,11 +91,11 @@ class Estimate:
         """Return the bytes of a process that trains on a CPU: with libraries, and the freed memory that it keeps."""
         return self.peak_bytes + _LIBRARIES_BYTES + KEPT_BYTES
 
-    def fits(self, card: Card) -> bool:
+    def fits(self, card: Gpu) -> bool:
         """Return whether the peak leaves `MARGIN` of the card free."""
         return self.peak_bytes <= (1 - MARGIN) * card.memory
 
-    def hours(self, card: Card) -> float:
+    def hours(self, card: Gpu) -> float:
         """Return the hours that all cards work together."""
         return self.flops / (card.flops * MFU * self.gpus) / 3600
 

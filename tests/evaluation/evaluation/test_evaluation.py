@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.evaluation import ask_benchmarks, evaluate_model
+from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.scoring.existing_samples import score_samples

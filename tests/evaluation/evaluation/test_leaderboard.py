@@ -1,176 +1,118 @@
-"""Leaderboards: one table of models, samples and results, compared on the same tasks; a call that fails goes on."""
+"""Leaderboards: one table of results that `evaluate` wrote, compared on the same tasks."""
 
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
-from .test_served_models import Refusing, answer, iterpref  # noqa: F401 - a fixture
+from .test_served_models import answer, iterpref  # noqa: F401 - a fixture
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
-
-
-def one_model_alone():
-    """Knows the model `known`; `unknown` is no model of its."""
-    return Refusing('"unknown"', "no such model", 404)
+SCORE = ["--benchmark", "heldout", "--problems", "problems.jsonl"]
 
 
 @pytest.fixture
-def samples(tmp_path, problems):
-    """A file with the right program of one of two tasks."""
+def evaluated(iterpref, problems):  # noqa: F811
+    """Scores the program that doubles, which solves one of two tasks, into a folder."""
     assert problems.exists()
-    path = tmp_path / "doubles.jsonl"
-    rows = [{"task_id": task_id, "solution": RIGHT["h/double"]} for task_id in RIGHT]
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    return path
+
+    def evaluate(out, *options, copies=1):
+        rows = [{"task_id": task_id, "solution": RIGHT["h/double"]} for task_id in RIGHT]
+        Path("doubles.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows * copies))
+        code, _, err = iterpref("evaluate", "--samples", "doubles.jsonl", *SCORE, "--out", out, *options)
+        assert code == 0, err
+
+    return evaluate
 
 
-def board(*models, out="board", benchmark="heldout"):
-    return ["leaderboard", *models, "--benchmark", benchmark, "--problems", "problems.jsonl", "--out", out]
-
-
-def made(iterpref, *call):  # noqa: F811
-    """Make a table, and return what is printed."""
-    code, out, err = iterpref(*call)
-    assert code == 0, err
-    return out
-
-
-def standings(out="board"):
-    with Path(out, "leaderboard.csv").open(encoding="utf-8") as file:
+def standings():
+    with Path("board/leaderboard.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref, samples):  # noqa: F811
+def words(text):
+    return " ".join(text.split())
+
+
+def test_a_table_has_every_model_and_compares_it_with_the_first(iterpref, evaluated):  # noqa: F811
+    evaluated("doubles")
+    prices = ["--set", "inference.price_completion=1000000"]
     with serve(MockEndpoint(answer, Behavior())) as url:
-        prices = ["--set", "inference.price_completion=1000000"]
-        out = made(iterpref, *board(samples, "big-model"), "--backend", "openai", "--base-url", url, *prices)
+        served = ["--backend", "openai", "--base-url", url, *prices]
+        assert iterpref("evaluate", "--model", "big-model", *SCORE, "--out", "big", *served)[0] == 0
+    code, out, err = iterpref("leaderboard", "doubles", "big/results.json", "--out", "board")
+    assert code == 0, err
     best, other = standings()
-    assert (best["model"], best["n"], best["pass_at_1"], best["compared"]) == ("big-model", "2", "1.0", "2")
-    assert (best["difference"], best["p_value"]) == ("0.5", "1.0")
+    assert (best["model"], best["n"], best["pass_at_1"], best["compared"]) == ("big", "2", "1.0", "2")
+    assert (best["difference"], best["p_value"], best["answers_cut"]) == ("0.5", "1.0", "0")
     assert float(best["cost_usd"]) == 2 * float(best["tokens_per_answer"]) > 0
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("doubles", "0.5", "")
-    assert Path("board/leaderboard.md").read_text() == out.removesuffix("\n")
-    assert "| held-out  | big-model | 2     | 100.0  |" in out
-    # The results that the table was made of are an entrant, too.
-    out = made(iterpref, *board("board/results/big-model", samples, out="again"), "--json")
+    assert "| held-out  | big     | 2     | 100.0  |" in Path("board/leaderboard.md").read_text()
+    assert "held-out" in out
+    assert "against doubles" in words(out)
+    _, out, _ = iterpref("leaderboard", "big", "doubles", "--out", "board", "--json")
     assert [row["difference"] for row in json.loads(out)["standings"]] == [None, -0.5]
 
 
-def test_every_k_that_was_asked_for_is_a_column(iterpref, samples):  # noqa: F811
-    rows = [json.loads(line) for line in samples.read_text().splitlines()]
-    Path("twice.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows * 2))
-    out = made(iterpref, *board(samples, "twice.jsonl"), "--set", "evaluation.k=[1,2]")
+def test_every_k_that_was_asked_for_is_a_column(iterpref, evaluated):  # noqa: F811
+    evaluated("once", "--set", "evaluation.k=[1,2]")
+    evaluated("twice", "--set", "evaluation.k=[1,2]", copies=2)
+    assert iterpref("leaderboard", "once", "twice", "--out", "board")[0] == 0
     assert [row["pass_at_2"] for row in standings()] == ["", "0.5"]
-    cells = [[cell.strip() for cell in line.split("|")] for line in out.splitlines() if line.startswith("|")]
+    table = Path("board/leaderboard.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.split("|")] for line in table if line.startswith("|")]
     place = cells[0].index("pass@2")
     assert [row[place] for row in cells if row[1] == "held-out"] == ["–", "50.0"]
 
 
-def test_a_failing_model_leaves_the_others_in_the_table_and_the_same_call_asks_nothing_twice(
-    iterpref,  # noqa: F811
-    samples,
-):
-    mock = one_model_alone()
-    with serve(mock) as url:
-        call = [*board("known", "unknown", samples), "--backend", "openai", "--base-url", url]
-        for _ in range(2):
-            code, out, err = iterpref(*call)
-            assert (code, "no such model" in err, "Traceback" in err) == (2, True, False)
-            assert Path("board/leaderboard.md").read_text() == out.removesuffix("\n")
-            assert [row["model"] for row in standings()] == ["known", "doubles"]
-    assert len(mock.answered) == 2
+def test_what_was_measured_differently_is_named(iterpref, evaluated):  # noqa: F811
+    """A score at temperature 1.5, with 16 tokens and 0.1 seconds of CPU is not one of greedy decoding."""
+    evaluated("one")
+    found = json.loads(Path("one/results.json").read_text())
+    measured = found["benchmarks"]["heldout"]
+    measured["sampling"] = {"temperature": 0.0, "max_new_tokens": 512, "seed": 7}
+    Path("one/results.json").write_text(json.dumps(found))
+    Path("same").mkdir()
+    Path("same/results.json").write_text(json.dumps(found))
+    measured["sampling"] |= {"temperature": 1.5, "max_new_tokens": 16}
+    measured["limits"]["cpu_s"] = 0.1
+    measured["isolation"] = "none"
+    Path("other").mkdir()
+    Path("other/results.json").write_text(json.dumps(found))
+    code, out, _ = iterpref("leaderboard", "one", "same", "other", "--out", "board")
+    assert code == 0
+    for text in (words(out), Path("board/leaderboard.md").read_text()):
+        assert "other and one were measured differently on held-out: limits cpu_s: " in text
+        assert "isolation: " in text
+        assert "sampling max_new_tokens: 512 -> 16; sampling temperature: 0.0 -> 1.5" in text
+        assert "same and one" not in text
 
 
-def test_without_the_first_model_nothing_is_compared_with_another(iterpref, samples):  # noqa: F811
-    with serve(one_model_alone()) as url:
-        code, _, _ = iterpref(*board("unknown", samples, "known"), "--backend", "openai", "--base-url", url)
-    assert code == 2
-    assert {(row["model"], row["difference"]) for row in standings()} == {("known", ""), ("doubles", "")}
-    assert "points against unknown" in Path("board/leaderboard.md").read_text()
+def test_a_benchmark_that_one_model_lacks_is_named(iterpref, evaluated):  # noqa: F811
+    evaluated("one")
+    evaluated("two")
+    assert iterpref("evaluate", "--ground-truth", "--benchmark", "validation", *SCORE[2:], "--out", "three")[0] == 0
+    code, out, _ = iterpref("leaderboard", "one", "two", "three", "--out", "board")
+    assert (code, [row["benchmark"] for row in standings()]) == (0, ["heldout", "heldout", "validation"])
+    assert "no score of three on held-out: it was not measured" in words(out)
+    assert "no score of one, two on validation split: it was not measured" in words(out)
+    code, _, err = iterpref("leaderboard", "one", "--benchmark", "mbpp", "--out", "board")
+    assert (code, "no score of one on MBPP: it was not measured" in err) == (2, True)
 
 
-def test_a_score_of_an_earlier_call_is_not_shown_as_one_of_this_call(iterpref, samples):  # noqa: F811
-    made(iterpref, *board(samples))
-    samples.write_text(json.dumps({"task_id": "v/double", "solution": RIGHT["h/double"]}))
-    made(iterpref, *board(samples), "--benchmark", "validation")
-    assert [row["benchmark"] for row in standings()] == ["validation"]
-    assert "doubles has no score on held-out: it was not measured." in Path("board/leaderboard.md").read_text()
-
-
-def test_a_file_of_samples_of_other_tasks_alone_is_a_failure(iterpref, samples):  # noqa: F811
-    Path("other.jsonl").write_text(json.dumps({"task_id": "HumanEval/0", "solution": "pass"}))
-    code, _, err = iterpref(*board(samples, "other.jsonl"))
-    assert (code, "other.jsonl: no sample for any of 2 tasks of heldout" in err) == (2, True)
-    assert [row["model"] for row in standings()] == ["doubles"]
-
-
-def test_results_of_other_data_are_refused(iterpref, samples, problems):  # noqa: F811
-    made(iterpref, *board(samples))
+def test_results_that_cannot_be_compared_are_refused(iterpref, evaluated, problems):  # noqa: F811
+    evaluated("one")
     problems.write_text(problems.read_text().replace("Write f that will", "Write an f that will"))
-    code, _, err = iterpref(*board("board/results/doubles", samples, out="other"))
-    assert (code, "were measured on different data" in err) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        ("empty", "a folder without a checkpoint"),
-        ("doubles.jsonl", "doubles: given twice"),
-        ("org/absent", "model 'org/absent': neither a folder here nor a model on the hub"),
-    ],
-)
-def test_a_name_that_stands_for_nothing_is_refused_before_anything_is_measured(
-    iterpref,  # noqa: F811
-    samples,
-    model,
-    message,
-):
-    Path("empty").mkdir()
-    code, _, err = iterpref(*board(samples.name, model))
-    assert (code, message in err) == (2, True), err
+    evaluated("two")
+    for places, message in [
+        (("one", "two"), "were measured on different data"),
+        (("one", "one/results.json"), "one/results.json: given twice"),
+        (("one", "absent"), "absent"),
+        (("one", "doubles.jsonl"), "doubles.jsonl"),
+    ]:
+        code, _, err = iterpref("leaderboard", *places, "--out", "board")
+        assert (code, message in err) == (2, True), err
     assert not Path("board").exists()
-
-
-def test_all_benchmarks_are_those_for_reporting_that_are_here(
-    iterpref,  # noqa: F811
-    samples,
-    monkeypatch,
-):
-    from iterpref_core.records.benchmark_table import PUBLISHED
-
-    for published in PUBLISHED.values():
-        monkeypatch.setenv(published.variable, "absent")
-    out = made(iterpref, *board(samples, benchmark="all"))
-    assert [row["benchmark"] for row in standings()] == ["heldout"]
-    assert "has no score on HumanEval, HumanEval+: " in out
-    assert "validation" not in out
-
-
-@pytest.mark.slow
-def test_a_killed_call_is_continued_by_the_same_call(samples, problems, tmp_path):
-    row = json.loads(problems.read_text().splitlines()[0])
-    rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x ({number})."} for number in range(6)]
-    problems.write_text("".join(f"{json.dumps(each)}\n" for each in rows))
-    mock = MockEndpoint(answer, Behavior(median_s=0.2, sigma=0))
-    with serve(mock) as url:
-        call = [sys.executable, "-m", "iterpref_core.cli", *board("one", "two"), "--backend", "openai"]
-        call += ["--base-url", url, "--set", "inference.concurrency=1"]
-        process = subprocess.Popen(call, cwd=tmp_path)
-        while mock.asked.total() < 8:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert [each["model"] for each in standings(str(tmp_path / "board"))] == ["one"]
-        before = mock.asked.total()
-        subprocess.run(call, cwd=tmp_path, check=True)
-    assert mock.asked.total() - before <= 12 - before + 1  # the call in flight when the process was killed
-    assert {each["model"] for each in standings(str(tmp_path / "board"))} == {"one", "two"}

@@ -191,11 +191,13 @@ def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gat
     Path(".iterpref/answers.sqlite").unlink()
     run(Ending(["finish_reason stop", "403 flagged by moderation", "finish_reason stop"]))
     Path("o").rename("lacking")
-    board = ["leaderboard", "whole", "lacking", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "b"]
+    board = ["leaderboard", "whole", "lacking", "--out", "b"]
     code, out, _ = call(*board)
     assert code == 1
-    assert "lacking has no score on held-out: pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing" in out
-    assert [line.split("|")[2].strip() for line in out.splitlines() if line.startswith("| held-out")] == ["whole"]
+    reason = "no score of lacking on held-out: pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing"
+    assert reason in " ".join(out.split())
+    table = Path("b/leaderboard.md").read_text().splitlines()
+    assert [line.split("|")[2].strip() for line in table if line.startswith("| held-out")] == ["whole"]
     code, _, err = call("gate", "--baseline", "whole", "--candidate", "lacking")
     assert code == 2
     assert "could not be measured: pass@1 is between 66.7% and 100.0%" in err

@@ -74,7 +74,7 @@ def test_every_figure_of_the_page_is_in_a_table(rich, tmp_path):
     at_5 = summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
     assert float(results["target-rpo", "livecodebench"]["pass_at_5"]) == at_5
     assert results["base", "heldout"]["pass_at_5"] == "", "a benchmark of one sample"
-    assert all(float(row["lo"]) <= float(row["pass_at_1"]) <= float(row["hi"]) for row in results.values())
+    assert all(float(row["ci95_low"]) <= float(row["pass_at_1"]) <= float(row["ci95_high"]) for row in results.values())
     assert rows(tmp_path / "pass_rate.csv")[1] == {"iteration": "1", "pass_rate": "0.8"}
     failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
     assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.evaluation.evaluation import evaluate_model
+from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.openai_model import OpenAIModel
 from iterpref_core.models.inference.served_tokens import ServedTokens

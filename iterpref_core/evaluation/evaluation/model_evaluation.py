@@ -1,4 +1,4 @@
-"""Stage `evaluation`: one model on every benchmark."""
+"""Run stage `evaluation`: measure one model on every benchmark."""
 
 from pathlib import Path
 

@@ -1,1 +1,0 @@
-"""Looking at pairs and results in the terminal: error regions, shifts of log-probabilities, the table of scores."""

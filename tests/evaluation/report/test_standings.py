@@ -1,0 +1,49 @@
+"""The table of scores: what it shows in 80 columns, what it cannot show, and that its three forms agree."""
+
+import csv
+import json
+import shutil
+
+from rich.console import Console
+
+from iterpref_core.evaluation.report.standings import summary_standings
+
+
+def printed(standings):
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        standings.print(console)
+    return captured.get().splitlines()
+
+
+def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
+    shutil.rmtree(experiment.results / "sft")
+    lines = printed(summary_standings(experiment.summarize(names=[*experiment.passed])))
+    row = next(line for line in lines if "Target-RPO" in line).split()
+    assert row[:6] == ["Target-RPO", "200", "80.0", "[74.0,", "86.0]", "+45.0"]
+    assert row[-1] == "<0.001"
+    assert max(map(len, lines)) <= 80
+    names = ["base", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger (ceiling)"]
+    heldout = lines[: [line.strip() for line in lines].index("HumanEval")]
+    rows = [line for line in heldout if line.startswith(tuple(names))]
+    assert [next(name for name in names if row.startswith(name)) for row in rows] == names
+    assert "−15.0" in rows[1]
+    text = " ".join(" ".join(lines).split())
+    assert "held-out: 200 of 200 reference solutions pass." in text
+    assert "MBPP, MBPP+ not measured: MBPP+ data: set MBPP_OVERRIDE_PATH" in text
+    assert "not measured: sft" in lines
+
+
+def test_tokens_and_cut_answers_are_columns_where_they_are_known(experiment, tmp_path):
+    path = experiment.results / "dpo/results.json"
+    results = json.loads(path.read_text())
+    results["benchmarks"]["heldout"] |= {"tokens": {"prompt": 9, "completion": 8, "per_answer": 41.6}, "truncated": 3}
+    path.write_text(json.dumps(results))
+    standings = summary_standings(experiment.summarize())
+    assert next(line for line in printed(standings) if line.startswith("DPO")).split()[-2:] == ["42", "3"]
+    standings.write(tmp_path)
+    rows = list(csv.DictReader((tmp_path / "leaderboard.csv").read_text().splitlines()))
+    row = next(row for row in rows if (row["model"], row["benchmark"]) == ("dpo", "heldout"))
+    assert (row["tokens_per_answer"], row["answers_cut"], row["cost_usd"]) == ("41.6", "3", "")
+    headings = [cell.strip() for cell in standings.markdown().splitlines()[0].split("|")]
+    assert headings[-4:] == ["p", "tokens", "cut", ""]
