@@ -14,7 +14,6 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 `mask`       the mask of flex attention, made step by step and by a compiled function.
 `fsdp`       a training by config/accelerate/fsdp2.yaml in one process, and the same without: losses and weights.
 `qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
-`qlora-72b`  the same of a model of 72B, made and quantized layer by layer, since it fits nowhere whole.
 """
 
 import argparse
@@ -31,14 +30,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch.nn.attention.flex_attention import create_block_mask
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-from transformers.integrations.bitsandbytes import replace_with_bnb_linear
-from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
-from transformers.quantizers import AutoHfQuantizer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.training import (
     DEVICE,
-    DTYPE,
     QWEN_0_5B,
     QWEN_7B,
     Sizes,
@@ -49,23 +44,18 @@ from benchmarks.training import (
     made_up_pairs,
     model_of,
     recipe,
-    speed_of,
     tokenized,
 )
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records.config import TrainingParams, load_params
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
-from iterpref_core.training.model.attention import choose_attention, mask_function
+from iterpref_core.training.model.attention import mask_function
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.model.policy import lora_config, quantization_config, use_one_kernel
-from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-from iterpref_core.training.trainer.settings import training_arguments
 
 QWEN_3B: Sizes = {
     "hidden_size": 2048,
@@ -74,14 +64,6 @@ QWEN_3B: Sizes = {
     "num_attention_heads": 16,
     "num_key_value_heads": 2,
     "vocab_size": 151_936,
-}
-QWEN_72B: Sizes = {
-    "hidden_size": 8192,
-    "intermediate_size": 29_568,
-    "num_hidden_layers": 80,
-    "num_attention_heads": 64,
-    "num_key_value_heads": 8,
-    "vocab_size": 152_064,
 }
 TINY: Sizes = {
     "hidden_size": 128,
@@ -100,7 +82,6 @@ SECONDS = {
     "fsdp": 120,
     "mask": 60,
     "qlora-7b": 110,
-    "qlora-72b": 170,
 }
 """Part → the seconds that it may take."""
 ROOT = Path(__file__).parents[1]
@@ -154,7 +135,6 @@ def estimates(bench: Bench) -> dict[str, Any]:
         ("recipe", QWEN_3B, FULL),
         ("recipe-7b", QWEN_7B, HALF_PRECISION),
         ("qlora-7b", QWEN_7B, FOUR_BITS),
-        ("qlora-72b", QWEN_72B, FOUR_BITS | {"micro_batch_size": 1}),
     )
     found: dict[str, Any] = {}
     for name, sizes, settings in trainings:
@@ -340,107 +320,6 @@ def _squared_distance(one: Mapping[str, torch.Tensor], other: Mapping[str, torch
     return total
 
 
-def largest_in_four_bits(bench: Bench) -> dict[str, Any]:
-    """Train adapters on a model of 72B in four bits for three steps of four pairs."""
-    params = bench.params(**FOUR_BITS | {"batch_size": 4, "micro_batch_size": 1})
-    rows, tokenizer = bench.rows(12, params)
-    start = clock()
-    model = quantized_model(bench.sizes(QWEN_72B), params)
-    made_s = clock() - start
-    choose_attention(model, max(row.length for row in rows))
-    parameters = model.num_parameters()
-    objective = OBJECTIVES["target-rpo"]
-    ticks: list[float] = []
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            ticks.append(clock())
-
-    with tempfile.TemporaryDirectory() as folder:
-        settings = params.model_copy(update={"epochs": 1, "arguments": {"logging_steps": 1}})
-        arguments = training_arguments(
-            settings,
-            settings_of("target-rpo", settings),
-            params.batch_size // params.micro_batch_size,
-            12,
-            Path(folder),
-        )
-        trainer = FocalDPOTrainer(
-            model,
-            arguments,
-            rows,
-            tokenizer,
-            objective=objective,
-            beta=0.1,
-            layout="fork",
-            nll="sum",
-            peft_config=lora_config(params),
-            callbacks=[Clock()],
-        )
-        scored = score_pairs(trainer.model, rows, size=1)
-        trainer.train_dataset = scored
-        trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    lengths = []
-    for row in rows:
-        lengths.append([len(row.prompt_ids), len(row.chosen_ids), len(row.rejected_ids)])
-    tokens = np.array(lengths).mean(axis=0) * params.batch_size
-    step_s = (ticks[-1] - ticks[0]) / (len(ticks) - 1)
-    return speed_of(step_s, tokens, parameters) | {
-        "made_s": round(made_s, 1),
-        "losses": losses,
-    }
-
-
-def quantized_model(sizes: Sizes, params: TrainingParams) -> PreTrainedModel:
-    """Make a model of random weights in four bits, of which no more than one matrix is ever there in full."""
-    from bitsandbytes.nn.modules import Linear4bit, Params4bit
-
-    torch.manual_seed(0)
-    config = config_of(sizes, tied=False)
-    quantization = quantization_config(params)
-    assert quantization is not None
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=DTYPE)
-        replace_with_bnb_linear(model, modules_to_not_convert=["lm_head"], quantization_config=quantization)
-    for module in model.modules():
-        for name, weight in list(module.named_parameters(recurse=False)):
-            if isinstance(module, Linear4bit) and name == "weight":
-                numbers = _random((module.out_features, module.in_features))
-                module.weight = Params4bit(
-                    numbers,
-                    requires_grad=False,
-                    quant_type=quantization.bnb_4bit_quant_type,
-                    compress_statistics=quantization.bnb_4bit_use_double_quant,
-                    module=module,
-                ).to(DEVICE)
-            elif weight.dim() == 1:
-                value = 0.0 if name == "bias" else 1.0
-                numbers = torch.full(weight.shape, value, dtype=DTYPE, device=DEVICE)
-                setattr(module, name, _frozen(numbers))
-            else:
-                numbers = _random(tuple(weight.shape))
-                setattr(module, name, _frozen(numbers))
-    with DEVICE:
-        model.model.rotary_emb = Qwen2RotaryEmbedding(config)
-    use_one_kernel(model)
-    # What transformers notes about a model that it has quantized.
-    model.is_quantized = True
-    model.is_loaded_in_4bit = True
-    model.quantization_method = quantization.quant_method
-    model.config.quantization_config = quantization
-    model.hf_quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=False)
-    return model
-
-
-def _frozen(numbers: torch.Tensor) -> torch.nn.Parameter:
-    return torch.nn.Parameter(numbers, requires_grad=False)
-
-
-def _random(shape: tuple[int, ...]) -> torch.Tensor:
-    return torch.randn(shape, dtype=DTYPE, device=DEVICE) * 0.02
-
-
 PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "estimates": estimates,
     "compare": compare_with_trl,
@@ -450,7 +329,6 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "fsdp": fsdp,
     "mask": mask_times,
     "qlora-7b": four_bits,
-    "qlora-72b": largest_in_four_bits,
 }
 
 

@@ -40,15 +40,15 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.estimate.estimate import estimate_training
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.nanolab.pretrain import new_model
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer.train_objective import train_objective
 
 ROOT = Path(__file__).parents[1]

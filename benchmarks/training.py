@@ -43,6 +43,7 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
 from iterpref_core.records.prompt_messages import prompt_text
@@ -52,14 +53,12 @@ from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
+from iterpref_core.training.objectives.objective_settings import settings_of
+from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
-OBJECTIVE = OBJECTIVES["target-dpo"]
 Sizes = dict[str, int]
 """The sizes of a Qwen2 model, by the names of its configuration."""
 QWEN_0_5B: Sizes = {
@@ -223,14 +222,9 @@ def contestants(
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     # Batches are given to each step, so that no trainer reads its data set.
     unread = [TokenizedPair([0] * (longest - 1), [0], [0], [0], [0])]
-    own = common | {"train_dataset": unread}
-    ours = FocalDPOTrainer(
-        objective=OBJECTIVE,
-        beta=arguments.beta,
-        layout="fork",
-        model=models["fork"],
-        **own,
-    )
+    params = load_params(Path(__file__).parents[1] / "params.yaml").training
+    params = params.model_copy(update={"layout": "fork", "beta": arguments.beta})
+    ours = FocalTrainer(models["fork"], arguments, unread, tokenizer, settings_of("target-dpo", params), params)
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")

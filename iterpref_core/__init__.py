@@ -20,23 +20,17 @@ if TYPE_CHECKING:
     from iterpref_core.pairs.localization.localization import localize as localize
     from iterpref_core.pairs.localization.localization import mark_errors as mark_errors
     from iterpref_core.programs.answers.extraction import extract_program as extract_program
+    from iterpref_core.records.objective_table import OBJECTIVES as OBJECTIVES
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
-    from iterpref_core.training.objectives.objective_table import OBJECTIVES as OBJECTIVES
-    from iterpref_core.training.trainer.focal_config import FocalDPOConfig as FocalDPOConfig
-    from iterpref_core.training.trainer.focal_dataset import focal_dataset as focal_dataset
-    from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer as FocalDPOTrainer
 
 _MODULES = {
     "Executor": "execution",
     "FocalCollator": "training.library.focal_collator",
-    "FocalDPOConfig": "training.trainer.focal_config",
-    "FocalDPOTrainer": "training.trainer.focal_trainer",
     "Limits": "execution",
-    "OBJECTIVES": "training.objectives.objective_table",
+    "OBJECTIVES": "records.objective_table",
     "Program": "execution",
     "evaluate": "evaluation.scoring.from_python",
     "extract_program": "programs.answers.extraction",
-    "focal_dataset": "training.trainer.focal_dataset",
     "localize": "pairs.localization.localization",
     "mark_errors": "pairs.localization.localization",
 }
@@ -44,11 +38,7 @@ _MODULES = {
 
 _OF_EXTRAS = {
     "FocalCollator": ("training", "trl"),
-    "FocalDPOConfig": ("training", "trl"),
-    "FocalDPOTrainer": ("training", "trl"),
-    "OBJECTIVES": ("training", "torch"),
     "evaluate": ("training", "transformers"),
-    "focal_dataset": ("training", "trl"),
 }
 """Name → the extra of the installation that it needs, and a package of that extra."""
 

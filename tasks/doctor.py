@@ -102,7 +102,7 @@ def _find_model(name: str, prompt: PromptFormat, inference: InferenceParams) -> 
     """Return where a model is, after a check of its checkpoint if that is on this machine."""
     from iterpref_core.models.inference.backend_factory import check_model
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf
 
     if name == EMBEDDED:
         return "embedded"

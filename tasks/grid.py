@@ -12,7 +12,7 @@ from iterpref_core.records.config import Params, with_values
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.objectives.objective_table import settings_of
+from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH, INGESTED
 

@@ -7,7 +7,7 @@ from tasks.paths import MODELS, PROBLEMS
 
 def run(params: Params) -> NanolabResult:
     """Train the embedded models, or record where the given ones are."""
-    from iterpref_core.training.nanolab.nanolab import build_models
+    from iterpref_core.nanolab.embedded_models import build_models
 
     return build_models(
         problems=PROBLEMS,

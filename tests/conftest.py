@@ -129,8 +129,8 @@ def growing_memory(monkeypatch):
 def smollm2(tmp_path_factory):
     """SmolLM2-135M-Instruct as a folder; without its package the test is skipped."""
     from iterpref_core.models.pretrained.checkpoints import SMOLLM2
+    from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
     from iterpref_core.records.errors import ModelError
-    from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
 
     try:
         find_gguf(SMOLLM2)

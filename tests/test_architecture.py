@@ -44,6 +44,7 @@ ROOMS = {
         "samples",
     ),
     "models": ("pretrained", "inference", "prompts"),
+    "nanolab": (),
     "problems": ("composition", "screening", "validity", "synthesis", "own_code", "ingestion"),
     "pairs": ("codeflow", "localization", "selection", "ingestion"),
     "training": (
@@ -51,7 +52,6 @@ ROOMS = {
         "data",
         "model",
         "trainer",
-        "nanolab",
         "estimate",
         "library",
     ),

@@ -25,7 +25,7 @@ from iterpref_core.cli.state_folder import WORK
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.objective_table import OBJECTIVES
 
 Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
@@ -278,7 +278,7 @@ def _show_estimate(
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
-    from iterpref_core.training.objectives.objective_table import settings_of
+    from iterpref_core.training.objectives.objective_settings import settings_of
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)

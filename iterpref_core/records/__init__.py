@@ -1,8 +1,8 @@
 """Records: the texts, settings and messages that cross between rooms.
 
 In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`, `FocalSpans`),
-every parameter (`config`), the errors that users read (`errors`), and the tables of backends and benchmarks. Other
-rooms import the names of `__all__` alone.
+every parameter (`config`), the errors that users read (`errors`), and the tables of backends, benchmarks and
+objectives. Other rooms import the names of `__all__` alone.
 """
 
 from importlib import import_module
@@ -63,6 +63,7 @@ __all__ = [  # the records, and the modules of this room that others import
     "digest",
     "errors",
     "input_files",
+    "objective_table",
     "prompt_messages",
     "results",
     "seeds",

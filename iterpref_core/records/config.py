@@ -25,7 +25,7 @@ from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.errors import ConfigError, unknown_name
 from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_names import OBJECTIVE_NAMES
+from iterpref_core.records.objective_table import OBJECTIVES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -54,7 +54,7 @@ else:
     # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
     Benchmark = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
-    ObjectiveName = Literal[OBJECTIVE_NAMES]
+    ObjectiveName = Literal[tuple(OBJECTIVES)]
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
 
 
@@ -310,17 +310,11 @@ class ObjectiveParams(Settings):
         learning_rate: its own, before `training.learning_rate` and `training.nll_learning_rate`.
         alpha: its own, before `training.alpha`.
         beta: its own, before `training.beta`.
-        label_smoothing: the share of pairs that `cdpo` and `robust` take for flipped.
-        gamma: the margin of `simpo`.
-        reference_free: true leaves the reference out of K+ and K-, as if it gave every program the same probability.
     """
 
     learning_rate: FinitePositive | None = None
     alpha: Alpha | None = None
     beta: FinitePositive | None = None
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
-    gamma: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    reference_free: bool | None = None
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -488,7 +482,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     if item["type"] == "extra_forbidden":
         return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
     if location[-1:] == ["[key]"]:  # training.objectives.target_dpo.[key]
-        return f"{'.'.join(location[:-2])}: {unknown_name('objective', location[-2], OBJECTIVE_NAMES)}"
+        return f"{'.'.join(location[:-2])}: {unknown_name('objective', location[-2], OBJECTIVES)}"
     message = str(item["msg"])
     reason = message[0].lower() + message[1:]
     if item["type"] == "model_type":

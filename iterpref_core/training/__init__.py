@@ -1,16 +1,15 @@
-"""Focal preference training (arXiv 2503.02783, section 3.3), and all that trains a model.
+"""Train a model with focal preference objectives (arXiv 2503.02783, section 3.3).
 
 In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
 `trainer.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `trainer` (the trainer and its run), `nanolab`, `estimate`, `library` (the collator for TRL). Other rooms
-import the names of `__all__` alone.
+reference), `trainer` (the trainer and its run), `estimate`, `library` (the collator for TRL). Other rooms import the
+names of `__all__` alone.
 """
 
 __all__ = [
     "data",
     "estimate",
     "model",
-    "nanolab",
     "objectives",
     "trainer",
 ]

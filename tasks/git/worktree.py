@@ -18,7 +18,7 @@ from filelock import FileLock
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.training.objectives.objective_table import parameters_of
+from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.given import check_given_files, check_out
 from tasks.git.command import GitError, git, git_path
 from tasks.git.files import left_behind, new_files, own_index

@@ -63,7 +63,7 @@ def test_memory_is_measured_in_training_and_generation(tmp_path, monkeypatch):
 
 def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path):
     from benchmarks import training
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
     problems = [
         Problem(

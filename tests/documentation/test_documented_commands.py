@@ -7,7 +7,7 @@ import typer.main
 
 from flows.cli.app import app
 from iterpref_core.records.input_files import read_yaml
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.objective_table import OBJECTIVES
 from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})

@@ -18,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture
 def model_folder(make_model):
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
     program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
     return make_model(train_tokenizer([f"Sum what is above 3.\n{program}", "Write f(x) that adds 1.\n"], 300))
@@ -29,39 +29,36 @@ def run(model_folder, tmp_path, monkeypatch):
     """Runs a script on an untrained model; returns its variables."""
     import torch
 
-    def start(name):
+    def start(name, *more):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-        monkeypatch.setattr(sys, "argv", [name, str(model_folder), str(tmp_path / "out")])
+        monkeypatch.setattr(sys, "argv", [name, str(model_folder), str(tmp_path / "out"), *more])
         torch.manual_seed(0)
         return runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
 
     return start
 
 
-def test_focal_preference_training_without_the_pipeline(run, tmp_path):
-    trainer = run("focal_dpo.py")["trainer"]
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert losses[0] == pytest.approx(0.6931, abs=1e-4)  # policy and reference are the same model
-    assert losses[-1] < losses[0]
-    first = trainer.train_dataset[0]
-    assert 0 < sum(trainer.data_collator.error_region(first)) < len(first["rejected_ids"])
-    assert (tmp_path / "out/model.safetensors").is_file()
+@pytest.mark.parametrize(("losses", "first"), [([], 0.6931), (["ipo"], 25.0)])  # 1 / (2 beta) squared
+def test_focal_preference_training_without_the_pipeline(losses, first, run, model_folder, tmp_path):
+    """The checkpoint has bfloat16 weights, as published ones do; float32 weights are trained."""
+    import torch
+    from transformers import AutoModelForCausalLM
 
-
-def test_a_name_a_configuration_and_pairs_train_focally(run, tmp_path):
-    trainer = run("focal_trainer.py")["trainer"]
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert losses[0] == pytest.approx(0.6931, abs=1e-4)
-    assert losses[-1] < losses[0]
-    first = trainer.train_dataset[0]
-    assert 0 < sum(first.focal) < len(first.rejected_ids)
+    AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16).save_pretrained(model_folder)
+    trainer = run("focal_dpo.py", *losses)["trainer"]
+    curve = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert curve[0] == pytest.approx(first, abs=1e-4)  # policy and reference are the same model
+    assert curve[-1] < curve[0]
+    row = trainer.train_dataset[0]
+    assert 0 < sum(trainer.data_collator.error_region(row)) < len(row["rejected_ids"])
+    assert trainer.model.dtype == torch.float32
     assert (tmp_path / "out/model.safetensors").is_file()
 
 
 def test_the_script_in_the_readme_is_the_example():
-    script = (ROOT / "examples/focal_trainer.py").read_text(encoding="utf-8").rpartition('"""\n\n')[2]
+    script = (ROOT / "examples/focal_dpo.py").read_text(encoding="utf-8").rpartition('"""\n\n')[2]
     assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len([line for line in script.splitlines() if line]) <= 15
+    assert len([line for line in script.splitlines() if line]) <= 20
 
 
 def test_execution_is_a_reward_of_grpo(run, tmp_path):

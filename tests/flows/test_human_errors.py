@@ -28,7 +28,7 @@ def test_right_and_wrong_programs_of_people_train_a_model(iterpref, make_model):
     import torch
     from safetensors.torch import load_file
 
-    from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.byte_bpe import train_tokenizer
 
     def call(verb, **options):
         words = [word for key, value in options.items() for word in (f"--{key}", value)]

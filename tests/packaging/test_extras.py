@@ -41,13 +41,13 @@ main()
 
 NAMES = """
 import iterpref_core, pydoc
-assert not hasattr(iterpref_core, "FocalDPOTrainer")
+assert not hasattr(iterpref_core, "FocalCollator")
 assert hasattr(iterpref_core, "Executor")
 assert "localize" in pydoc.render_doc(iterpref_core)
 from iterpref_core import *
 print(localize("def f(x):\\n    return -x\\n", "def f(x):\\n    return x\\n").rejected)
 try:
-    iterpref_core.FocalDPOTrainer
+    iterpref_core.FocalCollator
 except AttributeError as error:
     print(error)
 """
@@ -117,7 +117,7 @@ def test_the_library_shows_the_names_that_can_be_imported(environment, tmp_path)
     region, missing = done.stdout.splitlines()
     assert region == "((10, 23),)"
     assert missing.endswith(
-        "FocalDPOTrainer needs trl, which is not installed: python -m pip install 'iterpref[training]'"
+        "FocalCollator needs trl, which is not installed: python -m pip install 'iterpref[training]'"
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError
 from iterpref_core.records.input_files import parse_yaml, read_yaml
-from iterpref_core.training.objectives.losses import sigmoid_loss
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
+from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.grid import trained_objectives
 from tasks.profiles import write_params, write_values
 from tests.settings import ROOT
@@ -17,14 +17,13 @@ from tests.settings import ROOT
 PROFILES = ROOT / "config/profiles"
 NAMES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 RATES = {
-    ("nano", "nano-large", "tiny", "smollm2"): (((5e-6, 0.0), (3e-4, 20.0)), 5e-6, 3e-4),
-    ("paper", "small", "own"): (((1e-5, 0.0), (1e-5, 1.0)), 5e-6, 3e-4),
-    ("paper-large", "authors-code"): (((5e-6, 0.0), (5e-6, 1.0)), 5e-6, 3e-4),
-    ("own-lora",): (((1e-4, 0.0), (1e-4, 1.0)), 1e-4, 1e-4),
-    ("stand-in",): (((5e-5, 0.0), (5e-4, 1.0)), 5e-6, 3e-4),
+    ("nano", "nano-large", "tiny", "smollm2"): ((5e-6, 0.0), (3e-4, 20.0)),
+    ("paper", "small", "own"): ((1e-5, 0.0), (1e-5, 1.0)),
+    ("paper-large", "authors-code"): ((5e-6, 0.0), (5e-6, 1.0)),
+    ("own-lora",): ((1e-4, 0.0), (1e-4, 1.0)),
+    ("stand-in",): ((5e-5, 0.0), (5e-4, 1.0)),
 }
-"""Learning rate and alpha of the losses of the paper, without and with NLL; then the rates of other losses, and
-that of ORPO."""
+"""Learning rate and alpha of objectives, without and with NLL."""
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
         assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
     assert comments(params.read_text(encoding="utf-8")) == comments(original)
     (rates,) = [rates for names, rates in RATES.items() if name in names]
-    check_rates(name, found.training, *rates)
+    check_rates(name, found.training, rates)
     write_params("nano", {})
     again = read_yaml(params)
     rows = again["training"]["objectives"]
@@ -62,15 +61,11 @@ def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
     assert again == parse_yaml(original), f"nano.yaml lacks a value that {name} changes, or has an old one"
 
 
-def check_rates(name, training, of_the_paper, of_other_losses, orpo):
+def check_rates(name, training, rates):
     """Every objective has the rates that a profile is for."""
     ablations = ("sft-rejected", "hybrid-dpo", "hybrid-rpo", "symmetric-dpo", "symmetric-rpo")
     for objective, row in OBJECTIVES.items():
-        expected = (of_other_losses, 0.0)
-        if row.loss in (None, sigmoid_loss):
-            expected = of_the_paper[row.nll_of is not None]
-        elif row.nll_of:
-            expected = (orpo, 1.0)
+        expected = rates[row.nll_of is not None]
         if name == "stand-in" and objective in ablations:
             expected = (1e-5, float(objective.endswith("-rpo") or objective == "sft-rejected"))
         settings = settings_of(objective, training)
@@ -109,14 +104,14 @@ def test_a_value_that_is_optional_can_be_created(params):
     before = params.read_text(encoding="utf-8")
     changes = write_values(
         {
-            "training.objectives.ipo.learning_rate": 2e-5,
+            "training.objectives.hybrid-rpo.learning_rate": 2e-5,
             "execution.environments.mine": {"python": "/usr/bin/python3", "paths": []},
         },
         params,
     )
-    assert changes[0] == "training.objectives.ipo.learning_rate: 2e-05, which is new"
+    assert changes[0] == "training.objectives.hybrid-rpo.learning_rate: 2e-05, which is new"
     found = load_params(params)
-    assert found.training.objectives["ipo"].learning_rate == 2e-5
+    assert found.training.objectives["hybrid-rpo"].learning_rate == 2e-5
     assert found.execution.environments["mine"].python == "/usr/bin/python3"
     assert comments(params.read_text(encoding="utf-8")) == comments(before)
 

@@ -1,7 +1,7 @@
 """Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.objective_table import OBJECTIVES
 
 MODELS = {
     "base": "base",

@@ -20,8 +20,8 @@ import torch
 
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
+from iterpref_core.records.objective_table import Objective
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.objectives.objective_table import Objective
 from iterpref_core.training.objectives.weights import chosen_weights, rejected_weights
 
 Batch = dict[str, torch.Tensor]
@@ -143,7 +143,7 @@ class Collator:
     `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
     of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (B, 4), see `Counts`.
 
-    >>> from iterpref_core.training.objectives.objective_table import OBJECTIVES
+    >>> from iterpref_core.records.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
     ...                      ref_chosen=[-0.5, -1.0], ref_rejected=[-0.5, -2.0, -3.0])
     >>> batch = Collator(OBJECTIVES["target-dpo"], "padded", pad_token_id=0)([pair])
@@ -244,7 +244,7 @@ class Collator:
             if len(row.ref_rejected) != len(row.rejected_ids):
                 raise InputError(
                     f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.title} "
-                    "needs; call `focal_dataset` with this objective"
+                    "needs; score the pairs first"
                 )
             ref_chosen = row.ref_chosen
             ref_rejected = row.ref_rejected

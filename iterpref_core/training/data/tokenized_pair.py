@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,6 @@ class TokenizedPair:
         focal_truncated: from D-.
         shared_prefix: tokens with which both programs begin; counted here unless they are given, as from a file.
         focal_end: the place in y- after the last token of D-; 0 without one, and found here unless it is given.
-        half: of an objective that treats every batch's halves differently, 1 in the half of error regions.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: those of y-.
     """
@@ -41,7 +41,6 @@ class TokenizedPair:
     focal_truncated: int = 0
     shared_prefix: int = -1
     focal_end: int = -1
-    half: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
 
@@ -50,6 +49,11 @@ class TokenizedPair:
             object.__setattr__(self, "shared_prefix", count_shared(self.chosen_ids, self.rejected_ids))
         if self.focal_end < 0:
             object.__setattr__(self, "focal_end", marked_end(self.focal))
+
+    @property
+    def half(self) -> int:
+        """Return the half of all pairs, 0 or 1, that the pair's name puts it into, for objectives that need halves."""
+        return crc32(self.task_id.encode()) % 2
 
     @property
     def length(self) -> int:

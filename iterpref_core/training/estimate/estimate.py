@@ -25,6 +25,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
 from iterpref_core.records.config import Layout, TrainingParams
+from iterpref_core.records.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -32,7 +33,6 @@ from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import longest_pair, narrow_window
 from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.model.reference import EVERY_TOKEN
-from iterpref_core.training.objectives.objective_table import Objective
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""

@@ -22,7 +22,6 @@ from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
 from iterpref_core.training.data.tokenized_pair import count_shared
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig, check_kind, padding_of
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -61,12 +60,9 @@ class FocalCollator(DataCollatorForPreference):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
-        check_kind("FocalCollator: tokenizer", tokenizer, PreTrainedTokenizerBase)
-        if not isinstance(args, DPOConfig) or isinstance(args, FocalDPOConfig):
-            raise InputError(
-                f"FocalCollator: args is a {type(args).__name__}; give the DPOConfig of TRL's trainer, which reads no "
-                "objective (a FocalDPOConfig is FocalDPOTrainer's)"
-            )
+        for name, value, kind in (("tokenizer", tokenizer, PreTrainedTokenizerBase), ("args", args, DPOConfig)):
+            if not isinstance(value, kind):
+                raise InputError(f"FocalCollator: {name} is a {type(value).__name__}; give a {kind.__name__}")
         if args.ld_alpha is not None:
             raise InputError(
                 "FocalCollator: ld_alpha counts the tokens that both programs have, and of the rejected one the error "
@@ -77,11 +73,10 @@ class FocalCollator(DataCollatorForPreference):
         if args.precompute_ref_log_probs:
             raise InputError(
                 "FocalCollator: TRL finds precomputed references by the data set and the model alone, whole programs' "
-                "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig, or take FocalDPOTrainer, "
-                "which always precomputes them"
+                "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig"
             )
         super().__init__(
-            pad_token_id=padding_of(tokenizer, args),
+            pad_token_id=_padding_of(tokenizer, args),
             max_length=args.max_length,
             truncation_mode=args.truncation_mode,
             pad_to_multiple_of=args.pad_to_multiple_of,
@@ -182,6 +177,22 @@ class FocalCollator(DataCollatorForPreference):
             )
         start = len(rendered.prompt)
         return text, start + rendered.begin, start + len(rendered.answer)
+
+
+def _padding_of(tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> int:
+    """Return the token that fills rows: `pad_token` of the configuration, else the tokenizer's, else the end token.
+
+    Raises:
+        InputError: the vocabulary does not have it, or there is none.
+    """
+    if args.pad_token is not None:
+        if args.pad_token not in tokenizer.get_vocab():
+            raise InputError(f"pad_token is {args.pad_token!r}, which the vocabulary does not have; name a token of it")
+        tokenizer.pad_token = args.pad_token
+    padding: int | None = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    if padding is None:
+        raise InputError("the tokenizer has neither a pad_token nor an eos_token to fill rows with; give it one")
+    return padding
 
 
 def _spans(example: Example) -> Sequence[Span]:

@@ -19,8 +19,27 @@ from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError, first_line
-from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
 from iterpref_core.training.model.ranks import is_sharded
+
+LORA_OPTIONS = (
+    "alpha_pattern",
+    "bias",
+    "exclude_modules",
+    "fan_in_fan_out",
+    "init_lora_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "lora_alpha",
+    "lora_dropout",
+    "modules_to_save",
+    "r",
+    "rank_pattern",
+    "target_modules",
+    "target_parameters",
+    "use_dora",
+    "use_rslora",
+)
+"""Options of PEFT's `LoraConfig` (0.21) with which the written model is the trained one, as a test has seen."""
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:

@@ -24,15 +24,15 @@ from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.records.digest import digest_of
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
+from iterpref_core.training.data.batches import Batch, Collator
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import batch_logps
 from iterpref_core.training.model.layout import lengths
 from iterpref_core.training.model.parity import silent
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
 """The objective by whose batches the reference is scored: all tokens of both programs count."""
@@ -192,22 +192,3 @@ def _scores_of(
 def _padded(scores: np.ndarray, tokens: int) -> np.ndarray:
     """Return 0 for the first token of a row without a prompt, which nothing predicts, and the scores behind it."""
     return np.pad(scores, (tokens - len(scores), 0))
-
-
-def score_pairs(
-    model: PreTrainedModel | PeftModel, rows: Sequence[TokenizedPair], *, size: int, layout: Layout = "padded"
-) -> list[TokenizedPair]:
-    """Return pairs with log-probabilities of a model in this process, which has a label head.
-
-    Args:
-        model: the reference.
-        rows: the pairs.
-        size: pairs of a forward pass.
-        layout: how pairs are laid out in rows.
-    """
-    collator = Collator(EVERY_TOKEN, layout, pad_token_id=0, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)
-    scored = list(rows)
-    for batch in score_rows(model, model.config, rows, collator, size):
-        for number, chosen, rejected in batch:
-            scored[number] = replace(rows[number], ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
-    return scored

@@ -1,1 +1,1 @@
-"""Preference objectives: `losses` has their mathematics, `objective_table` a row for each."""
+"""Compute preference objectives: `losses` has their mathematics, `weights` the tokens that count."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from iterpref_core.training.objectives.objective_table import Objective
+from iterpref_core.records.objective_table import Objective
 
 
 class ProgramWeights(NamedTuple):
@@ -36,7 +36,7 @@ def rejected_weights(objective: Objective, marks: Sequence[int], half: int) -> P
     Args:
         objective: a row of the table.
         marks: of each token of y-, 1 in D-, else 0.
-        half: the half of the batch, 0 or 1, of an objective that treats them differently.
+        half: the half of all pairs, 0 or 1, of an objective that treats them differently.
     """
     if not objective.preference:
         return ProgramWeights(0, 1) if objective.nll_of == "rejected" else None

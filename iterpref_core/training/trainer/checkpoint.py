@@ -13,7 +13,7 @@ from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.digest import digest_of
 from iterpref_core.records.errors import TrainingError
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.objectives.objective_table import RESOLVED, settings_of
+from iterpref_core.training.objectives.objective_settings import RESOLVED, settings_of
 
 logger = logging.getLogger(__name__)
 

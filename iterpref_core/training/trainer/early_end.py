@@ -1,9 +1,25 @@
-"""Early end: training stops where the validation loss no longer falls, or where an earlier run has done all steps."""
+"""End a training early: where it diverges, where the validation loss no longer falls, or after all steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback
+
+
+class DivergedError(Exception):
+    """Training must stop: ends the training loop before the step that would follow.
+
+    Attributes:
+        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, beyond its limit.
+        step: the optimizer step whose batch showed it, from 1.
+        value: that number.
+    """
+
+    def __init__(self, reason: str, step: int, value: float) -> None:
+        super().__init__(f"{reason} = {value:g} at step {step}")
+        self.reason = reason
+        self.step = step
+        self.value = value
 
 
 class EndedError(Exception):

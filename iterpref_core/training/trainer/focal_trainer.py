@@ -1,41 +1,38 @@
-"""Focal preference trainer: transformers' `Trainer` with the loss of any row of the table of objectives.
+"""Train with the loss of any row of the table of objectives, on transformers' `Trainer`.
 
-A script and the stage run the same one.
+Checkpoints survive `kill -9`, a loss that is not finite ends training, and freed memory is given back.
 """
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState
-from datasets import Dataset
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
-from torch.utils.data import Sampler, Subset
+from torch.utils.data import DataLoader, Subset
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    Trainer,
     TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 
-from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import ConfigError, InputError, unknown_name
+from iterpref_core.models.pretrained.freed_memory import FreedMemory
+from iterpref_core.records.config import Layout, TrainingParams
+from iterpref_core.records.errors import ConfigError
 from iterpref_core.training.data.batches import (
     PAD_TO_MULTIPLE_OF,
     Batch,
     Collator,
     Counts,
-)
-from iterpref_core.training.data.half_batches import (
-    AlternatingSampler,
-    BothHalves,
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import choose_attention
@@ -51,16 +48,9 @@ from iterpref_core.training.model.parity import (
 from iterpref_core.training.model.policy import check_adapters_of
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
-from iterpref_core.training.objectives.objective_table import HALF, Objective
-from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError, ReleaseMemory
-from iterpref_core.training.trainer.checkpoint import is_whole, last_checkpoint
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig, padding_of
-from iterpref_core.training.trainer.trainer_inputs import (
-    check_arguments,
-    load_policy_of,
-    read_rows,
-    settings_of_trainer,
-)
+from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
+from iterpref_core.training.trainer.checkpoint import mark_whole
+from iterpref_core.training.trainer.early_end import DivergedError
 
 logger = logging.getLogger(__name__)
 
@@ -68,112 +58,65 @@ Pairs = Sequence[TokenizedPair] | Subset[TokenizedPair]
 """Tokenized pairs, or some of them."""
 
 
-class FocalDPOTrainer(BaseTrainer):
-    r"""The trainer of this project, for any objective; it is called as TRL's `DPOTrainer` is.
-
-    Stage `training` runs it, too (`train_objective`).
+class FocalTrainer(Trainer):
+    """The trainer of stage `training`, for any objective.
 
     Args:
-        model: the policy, or its name: a folder or hub id, which is loaded in float32 unless
-            `args.model_init_kwargs` has another `dtype`.
-        args: settings, best a `FocalDPOConfig`; None: those by default.
-        train_dataset: pairs with the columns that `focal_dataset` reads, or that function's result. Where the
-            reference's log-probabilities are missing, the model computes them now.
-        processing_class: the tokenizer, which must have an end token; None: the model's.
-        eval_dataset: as `train_dataset`, or several sets by name.
-        objective: a row of `OBJECTIVES` or of one's own, or a name; None: as `args` says, as for all that follow.
-        beta: strength of the implicit KL penalty; None: as `args` says.
-        alpha: weight of the NLL, of an objective that has one; None: as `args` says, or 1.
-        layout: how pairs are laid out in rows; `fork` becomes `padded` where the model is not known to be exact so;
-            None: as `args` says, or `padded`.
-        nll: reduction of the NLL term, over the batch's tokens or each program's; None: as `args` says, or `mean`.
-        max_margin: a mean reward margin beyond it ends training; None: as `args` says, or 0, which is no limit.
+        policy: the model to train.
+        args: transformers' arguments.
+        rows: tokenized pairs, whose reference is scored before the first step.
+        tokenizer: the model's.
+        objective: the values that hold for the objective.
+        params: layout, reduction of the NLL, and limit of the margin.
+        validation: tokenized pairs that are held out; None: none.
         peft_config: adapters to train instead of the model's own weights.
-        **kwargs: as for `Trainer`.
 
     Raises:
-        ConfigError: there is no such objective, several GPUs are given to one process, or adapters are on an embedding
-            that is also the head.
-        InputError: a setting is missing or has no effect, a data set was made with other settings, no weight is
-            trained, or training would have noise.
-        ModelError: there is no such model, it cannot be read, or training would not compute the log-probabilities of
-            the model's own logits.
+        ConfigError: several GPUs are given to one process, or adapters are on an embedding that is also the head.
+        ModelError: training would not compute the log-probabilities of the model's own logits.
 
     Attributes:
         before_training: work before the first step, which needs the model as it is prepared for training.
-
-    >>> row = {"prompt": "Add one.", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
-    >>> pairs = Dataset.from_list([row]).map(mark_errors)
-    >>> args = FocalDPOConfig(str(folder), max_steps=2, report_to="none", use_cpu=True, bf16=False)
-    >>> trainer = FocalDPOTrainer(model, args, pairs, tokenizer)
-    >>> result = trainer.train()
-    {'train_runtime': ...}
-    >>> result.global_step
-    2
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
 
     def __init__(
         self,
-        model: str | Path | PreTrainedModel | PeftModel,
-        args: TrainingArguments | None = None,
-        train_dataset: Dataset | Pairs | None = None,
-        processing_class: PreTrainedTokenizerBase | None = None,
-        *,
-        eval_dataset: Dataset | Pairs | Mapping[str, Dataset | Pairs] | None = None,
-        objective: Objective | str | None = None,
-        beta: float | None = None,
-        alpha: float | None = None,
-        layout: Layout | None = None,
-        nll: Literal["mean", "sum"] | None = None,
-        max_margin: float | None = None,
+        policy: PreTrainedModel | PeftModel,
+        args: TrainingArguments,
+        rows: Pairs,
+        tokenizer: PreTrainedTokenizerBase,
+        objective: ObjectiveSettings,
+        params: TrainingParams,
+        validation: Pairs | None = None,
         peft_config: PeftConfig | None = None,
-        **kwargs: Any,
     ) -> None:
-        if args is None:
-            name = model if isinstance(model, (str, Path)) else getattr(model.config, "_name_or_path", "")
-            args = FocalDPOConfig(f"{Path(name).name or 'model'}-{type(self).__name__}")
-        check_arguments(model, args, processing_class, peft_config, kwargs)
-        given = {"objective": objective, "beta": beta, "alpha": alpha}
-        given |= {"layout": layout, "nll": nll, "max_margin": max_margin}
-        settings = settings_of_trainer(args, given)
-        row: Objective = settings["objective"]
-        policy, tokenizer = load_policy_of(model, processing_class, args, adds_adapters=peft_config is not None)
-        padding = padding_of(tokenizer, args)
-        trained = read_rows("train_dataset", train_dataset, policy, tokenizer, row, args)
-        sets = eval_dataset if isinstance(eval_dataset, Mapping) else {"": eval_dataset}
-        validation = {}
-        for name, rows in sets.items():
-            if rows is not None:
-                validation[name] = read_rows("eval_dataset", rows, policy, tokenizer, row, args)
-        self._set_loss(row, settings)
-        collator = Collator(row, settings["layout"], padding, PAD_TO_MULTIPLE_OF)
+        self._set_loss(objective, params)
+        collator = Collator(objective.row, params.layout, int(tokenizer.pad_token_id), PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
         add_label_head(policy)
         super().__init__(
             model=add_adapters(policy, peft_config, args),
             args=args,
             data_collator=collator,
-            train_dataset=self._as_drawn(trained),
-            eval_dataset=validation if isinstance(eval_dataset, Mapping) else validation.get(""),
+            train_dataset=rows,
+            eval_dataset=validation,
             processing_class=tokenizer,
-            **kwargs,
         )
         check_adapters_of(self.model)
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
-        self.add_callback(ReleaseMemory())
-        longest = max(longest_pair(rows) for rows in (trained, *validation.values()))
-        self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest))
+        self.add_callback(_ReleaseMemory())
+        self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest_pair(rows)))
 
-    def _set_loss(self, row: Objective, settings: Mapping[str, Any]) -> None:
+    def _set_loss(self, objective: ObjectiveSettings, params: TrainingParams) -> None:
         """Set the loss, and the numbers that are counted beside it."""
-        self._objective = row
-        self._alpha = 0.0 if row.nll_of is None else settings["alpha"]
-        self._nll = settings["nll"]
-        self._beta = settings["beta"]
-        self._max_margin = settings["max_margin"]
+        self._objective = objective.row
+        self._alpha = objective.alpha
+        self._nll = params.nll
+        self._beta = objective.beta
+        self._max_margin = params.max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         self._silenced: Noise = []
@@ -209,29 +152,8 @@ class FocalDPOTrainer(BaseTrainer):
         dtype = torch.bfloat16 if self.args.bf16 else None
         check_parity(self.model, layout, longest, self.model_wrapped, dtype)
 
-    def train(self, resume_from_checkpoint: bool | str | None = None, *args: Any, **kwargs: Any) -> Any:
-        """Train without the model's own noise, which would separate the policy from its reference.
-
-        Args:
-            resume_from_checkpoint: a checkpoint that was written to its end; True: the newest of them.
-            *args: as for `Trainer`.
-            **kwargs: as for `Trainer`.
-
-        Raises:
-            InputError: there is no such checkpoint.
-        """
-        if resume_from_checkpoint is True:
-            last = last_checkpoint(Path(self.args.output_dir))
-            if last is None:
-                raise InputError(
-                    f"{self.args.output_dir}: holds no whole checkpoint; train without resume_from_checkpoint"
-                )
-            resume_from_checkpoint = str(last)
-        if resume_from_checkpoint and not is_whole(Path(resume_from_checkpoint)):
-            raise InputError(
-                f"{resume_from_checkpoint}: is no checkpoint that this trainer wrote to its end; name another, or give "
-                "resume_from_checkpoint=True for the newest that is whole"
-            )
+    def train(self, resume_from_checkpoint: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Train without the model's own noise, which would separate the policy from its reference."""
         with silent(self.model) as self._silenced:
             return super().train(resume_from_checkpoint, *args, **kwargs)
 
@@ -240,15 +162,17 @@ class FocalDPOTrainer(BaseTrainer):
         with saved_as_given(self._silenced):
             super()._save(*args, **kwargs)
 
-    def _as_drawn(self, rows: Any) -> Any:
-        """Return the rows from which batches are drawn: each pair twice where one half of a batch differs."""
-        return BothHalves(rows) if self._objective.rejected == HALF else rows
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save a checkpoint, and mark it as whole after every process has written its part."""
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            mark_whole(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
-        if self._objective.rejected != HALF:
-            return super()._get_train_sampler(train_dataset)  # type: ignore[no-any-return]
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        return AlternatingSampler(len(train_dataset or self.train_dataset) // 2, seed)
+    def load_weights(self, checkpoint: Path) -> None:
+        """Replace the trained weights by a checkpoint's, however they are sharded."""
+        self.state.best_model_checkpoint = str(checkpoint)
+        self._load_best_model()
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
         """Return the sums of `counts` over the whole batch: all its accumulation steps, in all processes."""
@@ -292,9 +216,7 @@ class FocalDPOTrainer(BaseTrainer):
         row = self._objective
         if row.loss is None:
             return self._alpha * nll * share_of_nll
-        chosen, rejected, losses = preference_losses(
-            logps, inputs, row.loss, self._beta, pairs, averaged=row.averaged, options=row.options
-        )
+        chosen, rejected, losses = preference_losses(logps, inputs, row.loss, self._beta, pairs)
         self._count("preference", losses.sum(), count.pairs)
         self._count_rewards(chosen, rejected)
         self._count("focal_fraction", count.rejected_counted, count.rejected_tokens)
@@ -368,83 +290,44 @@ class FocalDPOTrainer(BaseTrainer):
             self._steps.clear()
         super().log(logs, start_time)
 
-    def evaluate(
-        self,
-        eval_dataset: Pairs | Mapping[str, Pairs] | str | None = None,
-        ignore_keys: Sequence[str] | None = None,  # the signature is transformers'
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """Return loss, NLL and rewards of pairs, the same however they are spread over processes.
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Batch]:
+        """Return this process's batches of validation pairs: every process has as many, and no pair is in two."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        return DataLoader(rows, batch_sampler=list(self._shares(len(rows))), collate_fn=self.data_collator)
 
-        Args:
-            eval_dataset: as from `focal_dataset`, or several such sets by name, whose numbers are called
-                `eval_<name>_…`; the name of one of the trainer's own; None: the trainer's own validation pairs.
-            ignore_keys: without effect, since nothing is gathered but numbers.
-            metric_key_prefix: how the names of the numbers begin.
-
-        Raises:
-            InputError: there are no pairs.
-        """
-        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
-        if isinstance(rows, str):
-            sets = self.eval_dataset if isinstance(self.eval_dataset, Mapping) else {}
-            if rows not in sets:
-                raise InputError(f"FocalDPOTrainer.evaluate: {unknown_name('eval_dataset', rows, sets)}")
-            rows = sets[rows]
-        if isinstance(rows, Mapping):
-            numbers: dict[str, float] = {}
-            for name, of_name in rows.items():
-                numbers |= self.evaluate(of_name, ignore_keys, f"{metric_key_prefix}_{name}")
-            return numbers
-        if rows is None or not len(rows) or not isinstance(rows[0], TokenizedPair):
-            raise InputError(
-                "FocalDPOTrainer.evaluate: there are no tokenized pairs; give an eval_dataset that `focal_dataset` "
-                "made before training, when the model was its own reference"
-            )
-        if is_sharded() and self.model_wrapped is self.model:
-            raise InputError(
-                "FocalDPOTrainer.evaluate: the weights are sharded when training begins; call it after that"
-            )
-        rows = self._as_drawn(rows)
-        model = self.model_wrapped
-        model.eval()
-        with torch.no_grad(), self.accelerator.autocast():  # before training the model has none of its own
-            for pairs in self._validation_batches(rows):
-                batch = self._prepare_inputs(self.data_collator(pairs))
-                self.compute_loss(model, batch)
-        means = {f"{metric_key_prefix}_{name}": value for name, value in self._take_means().items()}
-        loss = means[f"{metric_key_prefix}_loss"]
-        if not math.isfinite(loss):
-            raise DivergedError("validation_loss", self.state.global_step, loss)
-        self.log(dict(means))
-        self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
-        return means
-
-    def predict(self, *_: Any, **__: Any) -> Any:
-        """Refuse: no logits are built.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError("FocalDPOTrainer.predict: no logits are built, so there is nothing to return; use evaluate")
-
-    def _validation_batches(self, rows: Any) -> Iterator[list[TokenizedPair]]:
-        """Yield this process's pairs: as many batches in each process, of micro-batch size or up to twice that."""
+    def _shares(self, pairs: int) -> Iterator[range]:
+        """Yield this process's batches of validation pairs, each of micro-batch size or up to twice that."""
         # 11 pairs, two processes, batches of 2: each process has 11 // 4 = 2 batches, so there are 4 in all, which end
         # at the pairs 2, 5, 8 and 11. The first process takes the first and the third of them.
         processes = self.accelerator.num_processes
-        of_each = max(1, len(rows) // (processes * self.args.per_device_eval_batch_size))
-        batches = of_each * processes
+        batches = max(1, pairs // (processes * self.args.per_device_eval_batch_size)) * processes
         for number in range(self.accelerator.process_index, batches, processes):
-            first = len(rows) * number // batches
-            end = len(rows) * (number + 1) // batches
-            yield [rows[index] for index in range(first, end)]
+            yield range(pairs * number // batches, pairs * (number + 1) // batches)
+
+    def prediction_step(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> tuple[None, None, None]:
+        """Add a validation batch to the means; transformers would add up a loss that ignores the number of pairs."""
+        with torch.no_grad(), self.compute_loss_context_manager():
+            self.compute_loss(model, self._prepare_inputs(inputs))
+        return None, None, None
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
+        """Return loss, NLL and rewards of the validation pairs, the same however they are spread over processes.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        means = self._take_means()
+        if not math.isfinite(means["loss"]):
+            raise DivergedError("validation_loss", self.state.global_step, means["loss"])
+        output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in means.items()})
+        return output
 
 
 class _Before(TrainerCallback):
     """Calls a trainer before training."""
 
-    def __init__(self, trainer: FocalDPOTrainer) -> None:
+    def __init__(self, trainer: FocalTrainer) -> None:
         self._trainer = trainer
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -483,3 +366,18 @@ def add_adapters(
             options["use_reentrant"] = True
             args.activation_checkpointing_kwargs = options
     return model
+
+
+class _ReleaseMemory(TrainerCallback):
+    """Gives freed memory back after micro-batches, since those that follow have other shapes."""
+
+    def __init__(self) -> None:
+        self._freed_memory = FreedMemory()
+
+    def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after a micro-batch that does not end a step."""
+        self._freed_memory.after_pass(args.device)
+
+    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after the last micro-batch of a step."""
+        self._freed_memory.after_pass(args.device)

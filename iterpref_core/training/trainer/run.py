@@ -19,8 +19,7 @@ from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, sharding
-from iterpref_core.training.objectives.objective_table import ObjectiveSettings, settings_of
-from iterpref_core.training.trainer.base_trainer import BaseTrainer, DivergedError
+from iterpref_core.training.objectives.objective_settings import ObjectiveSettings, settings_of
 from iterpref_core.training.trainer.checkpoint import (
     SaveSeldom,
     last_before_divergence,
@@ -29,9 +28,10 @@ from iterpref_core.training.trainer.checkpoint import (
     step_of,
     tell_left_behind,
 )
-from iterpref_core.training.trainer.early_end import EndEarly, EndedError
+from iterpref_core.training.trainer.early_end import DivergedError, EndEarly, EndedError
+from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.settings import check_settings
-from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_model
+from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Run:
         key = run_key(self.reader.digests, self.fingerprint, name, self.params)
         return self.paths.scratch / "checkpoints" / f"{name}-{key}{sharding(self.processes)}"
 
-    def train(self, trainer: BaseTrainer, on_log: OnLog | None, *, resumes: bool) -> DivergedError | None:
+    def train(self, trainer: FocalTrainer, on_log: OnLog | None, *, resumes: bool) -> DivergedError | None:
         """Train, and return the error if training diverged.
 
         Args:
@@ -108,7 +108,7 @@ class Run:
                 return error
         return None
 
-    def choose_weights(self, trainer: BaseTrainer, diverged: DivergedError | None) -> int:
+    def choose_weights(self, trainer: FocalTrainer, diverged: DivergedError | None) -> int:
         """Load the checkpoint that becomes the model, unless the trainer holds it, and return its step.
 
         Args:
@@ -130,7 +130,7 @@ class Run:
 
     def finish(
         self,
-        trainer: BaseTrainer,
+        trainer: FocalTrainer,
         lineage: ModelLineage,
         result: TrainingResult,
     ) -> TrainingResult:
@@ -150,7 +150,7 @@ class Run:
             save_dtype=self.params.save_dtype,
         )
         if self.processes.is_main_process:
-            trainer.write_curve(self.paths.curve, result.model_step)
+            write_curve(self.paths.curve, trainer.state.log_history, result.model_step)
             shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
         written = {"bf16": float(self.params.bf16 is True), "surviving_change": share}

@@ -1,22 +1,51 @@
-"""Settings of the trainer, from `TrainingParams`."""
+"""Make the trainer's settings from `TrainingParams`."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-from transformers import TrainingArguments
-from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+from pydantic import TypeAdapter, ValidationError
+from transformers import Trainer, TrainingArguments
 
 from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError, first_line
+from iterpref_core.records.errors import ConfigError, first_line, unknown_name
 from iterpref_core.training.data.steps import training_steps
-from iterpref_core.training.model.passed_arguments import PLATEAU, TRAINING_ARGUMENTS
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.objectives.objective_table import ObjectiveSettings
-from iterpref_core.training.trainer.focal_config import SHARED, FocalDPOConfig, check_number, check_value
-from iterpref_core.training.trainer.optimizers import check_choices
+from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 
+OURS = (
+    "activation_checkpointing",
+    "bf16",
+    "bf16_full_eval",
+    "data_seed",
+    "eval_steps",
+    "eval_strategy",
+    "fp16",
+    "fp16_full_eval",
+    "gradient_accumulation_steps",
+    "gradient_checkpointing",
+    "greater_is_better",
+    "label_smoothing_factor",
+    "learning_rate",
+    "load_best_model_at_end",
+    "metric_for_best_model",
+    "num_train_epochs",
+    "output_dir",
+    "per_device_eval_batch_size",
+    "per_device_train_batch_size",
+    "resume_from_checkpoint",
+    "save_only_model",
+    "save_strategy",
+    "save_total_limit",
+    "seed",
+    "warmup_steps",
+)
+"""Arguments of transformers that other settings of `training`, or the objective, decide."""
+_PLATEAU = "reduce_lr_on_plateau"
+"""The schedule that follows the validation loss."""
 _POINTS = 20
 """Points of a curve, unless `logging_steps` says how many."""
 _SAVES = 8
@@ -37,15 +66,15 @@ def check_settings(params: TrainingParams) -> None:
     """
     lora_config(params)
     check_arguments(params.arguments)
-    if params.arguments.get("lr_scheduler_type") == PLATEAU and not params.validation_share:
+    if params.arguments.get("lr_scheduler_type") == _PLATEAU and not params.validation_share:
         raise ConfigError(
-            f"{_WHERE}.lr_scheduler_type: {PLATEAU} follows the validation loss, and nothing is held out; set "
+            f"{_WHERE}.lr_scheduler_type: {_PLATEAU} follows the validation loss, and nothing is held out; set "
             "training.validation_share, or another schedule"
         )
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
-    """Refuse arguments that are not passed on, values of another type, and numbers below 0 or without end.
+    """Refuse arguments of transformers that it would refuse later, and those that training decides.
 
     Args:
         given: `training.arguments`.
@@ -55,26 +84,62 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     """
     types = get_type_hints(TrainingArguments)
     for name, value in given.items():
-        if name not in TRAINING_ARGUMENTS:
-            raise ConfigError(
-                f"{_WHERE}.{name}: is not passed on to transformers; remove it: another setting of `training` decides "
-                "it (such as epochs, warmup_ratio, or select for the checkpoint to take), or it is not known to leave "
-                f"checkpoints, reference and batches right; there are {', '.join(TRAINING_ARGUMENTS)}"
-            )
-        check_value(f"{_WHERE}.{name}", types[name], value)
-        check_number(f"{_WHERE}.{name}", value)
-    check_choices(given)
-    named = given.get("report_to") or []
-    for name in [named] if isinstance(named, str) else named:
-        if name == "none":
-            continue
+        where = f"{_WHERE}.{name}"
+        if name in OURS:
+            raise ConfigError(f"{where}: another setting of `training`, or the objective, decides it; remove it")
+        if name not in types:
+            raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
         try:
-            INTEGRATION_TO_CALLBACK[name]()
-        except (KeyError, RuntimeError, ImportError) as error:
-            raise ConfigError(
-                f"{_WHERE}.report_to: {name} cannot be used ({first_line(error)}); install it, or name another of "
-                f"{', '.join(INTEGRATION_TO_CALLBACK)}"
-            ) from None
+            TypeAdapter(types[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
+        _check_number(where, value)
+    if (given.get("accelerator_config") or {}).get("dispatch_batches"):
+        raise ConfigError(
+            f"{_WHERE}.accelerator_config: dispatch_batches splits a batch among processes, and rows cannot be split "
+            "without their labels; remove it"
+        )
+    _try_arguments(given)
+
+
+def _try_arguments(given: Mapping[str, Any]) -> None:
+    """Have transformers make its trainer, optimizer and schedule for a model of one weight.
+
+    Raises:
+        ConfigError: a value, a service or a package that is not there.
+    """
+    if is_sharded():  # the optimizer is made of shards, which one weight does not have
+        return
+    arguments: dict[str, Any] = {
+        "output_dir": "unused",
+        "report_to": "none",
+        "use_cpu": not torch.cuda.is_available(),
+        "eval_strategy": "steps",
+    }
+    try:
+        trainer = Trainer(torch.nn.Linear(1, 1), TrainingArguments(**arguments | dict(given)), eval_dataset=[0])
+        trainer.create_optimizer_and_scheduler(max(int(given.get("max_steps", 0)), 2))
+    except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError, OSError) as error:
+        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
+
+
+def _check_number(where: str, value: Any) -> None:
+    """Refuse a number below 0 or without end, and 0 for a size or for a number of steps.
+
+    Args:
+        where: the argument, for the message.
+        value: as given; anything but a number is taken.
+
+    Raises:
+        ConfigError: the value cannot be taken.
+    """
+    if not isinstance(value, int | float):
+        return
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
+    if value == 0 and where.endswith(("_steps", "batch_size")):
+        raise ConfigError(f"{where}: is 0; give a number above 0")
 
 
 def training_arguments(
@@ -83,7 +148,7 @@ def training_arguments(
     accumulation: int,
     rows: int,
     folder: Path,
-) -> FocalDPOConfig:
+) -> TrainingArguments:
     """Return the arguments of a trainer that reads a file of rows, for some epochs, with validation.
 
     Args:
@@ -110,13 +175,9 @@ def training_arguments(
         "per_device_eval_batch_size": params.micro_batch_size,
         "metric_for_best_model": "loss" if best else None,
         "greater_is_better": False if best else None,
-        "objective": objective.name,
     }
-    values |= {name: getattr(params, name) for name in SHARED} | {"alpha": objective.alpha, "beta": objective.beta}
-    for name in objective.row.unread:
-        del values[name]
     try:
-        return FocalDPOConfig(**values)
+        return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
 

@@ -12,6 +12,7 @@ from torch.utils.data import Subset
 from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
+    TrainingArguments,
 )
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
@@ -22,7 +23,7 @@ from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
-from iterpref_core.training.data.steps import accumulation_steps, training_steps
+from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.policy import (
@@ -35,12 +36,9 @@ from iterpref_core.training.model.reference import (
     reference_logps,
     reference_path,
 )
-from iterpref_core.training.objectives.objective_table import RESOLVED
-from iterpref_core.training.trainer.base_trainer import DivergedError
-from iterpref_core.training.trainer.early_end import is_patience_over
-from iterpref_core.training.trainer.focal_config import FocalDPOConfig
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
-from iterpref_core.training.trainer.optimizers import check_schedule
+from iterpref_core.training.objectives.objective_settings import RESOLVED
+from iterpref_core.training.trainer.early_end import DivergedError, is_patience_over
+from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.origin import describe_origin
 from iterpref_core.training.trainer.run import OutputPaths, Run, set_up_run
 from iterpref_core.training.trainer.settings import training_arguments
@@ -85,7 +83,6 @@ def train_objective(
     accumulation = accumulation_steps(params, run.processes.num_processes)
     data = _read_data(run)
     arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
-    check_schedule(arguments, training_steps(params, data.trained))
     trainer = _make_trainer(run, data, arguments)
     reference = _find_reference(run, data, trainer) if run.objective.row.scores_reference else None
     if reference is not None:
@@ -134,7 +131,7 @@ def _read_data(run: Run) -> _Data:
     return _Data(tokenizer, rows, held)
 
 
-def _find_reference(run: Run, data: _Data, trainer: FocalDPOTrainer) -> Path:
+def _find_reference(run: Run, data: _Data, trainer: FocalTrainer) -> Path:
     """Return the file of the reference's log-probabilities."""
     return reference_path(
         cache=run.paths.scratch / "reference",
@@ -147,7 +144,7 @@ def _find_reference(run: Run, data: _Data, trainer: FocalDPOTrainer) -> Path:
     )
 
 
-def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalDPOTrainer) -> None:
+def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalTrainer) -> None:
     """Score the rows with the weights to train."""
     data.rows.reference = reference_logps(
         trainer.model_wrapped,
@@ -160,7 +157,7 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalDPOTrainer
     )
 
 
-def _make_trainer(run: Run, data: _Data, arguments: FocalDPOConfig) -> FocalDPOTrainer:
+def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
@@ -176,20 +173,21 @@ def _make_trainer(run: Run, data: _Data, arguments: FocalDPOConfig) -> FocalDPOT
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
     with naming_adapters(params):
-        trainer = FocalDPOTrainer(
+        trainer = FocalTrainer(
             policy,
             arguments,
             trained,
             data.tokenizer,
-            eval_dataset=validation,
-            objective=run.objective.row,
-            peft_config=None if isinstance(policy, PeftModel) else lora_config(params),
+            run.objective,
+            params,
+            validation,
+            None if isinstance(policy, PeftModel) else lora_config(params),
         )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _lineage(run: Run, data: _Data, trainer: FocalDPOTrainer, result: TrainingResult) -> ModelLineage:
+def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResult) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
     settings["layout"] = trainer.data_collator.layout
     return ModelLineage(
@@ -205,7 +203,7 @@ def _lineage(run: Run, data: _Data, trainer: FocalDPOTrainer, result: TrainingRe
     )
 
 
-def _stopped(trainer: FocalDPOTrainer, diverged: DivergedError | None, params: TrainingParams) -> dict[str, int] | None:
+def _stopped(trainer: FocalTrainer, diverged: DivergedError | None, params: TrainingParams) -> dict[str, int] | None:
     """Return why training ended early, and at which step; None if it did not."""
     stopped = {}
     if diverged:
@@ -215,7 +213,7 @@ def _stopped(trainer: FocalDPOTrainer, diverged: DivergedError | None, params: T
     return stopped or None
 
 
-def _result(data: _Data, trainer: FocalDPOTrainer, step: int, stopped: dict[str, int] | None) -> TrainingResult:
+def _result(data: _Data, trainer: FocalTrainer, step: int, stopped: dict[str, int] | None) -> TrainingResult:
     """Return the numbers of a training, but for those of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})

@@ -62,7 +62,7 @@ def test_pairs_go_to_trl_and_come_back_as_they_were(tmp_path, load):
     from trl.data_utils import maybe_extract_prompt
 
     assert not is_conversational(row)
-    assert mark_errors(row).keys() <= row.keys(), "FocalDPOTrainer reads the regions as they are"
+    assert mark_errors(row).keys() <= row.keys(), "FocalCollator reads the regions as they are"
     assert {name: maybe_extract_prompt(row)[name] for name in ("prompt", "chosen", "rejected")} == {
         name: getattr(PAIRS[0], name) for name in ("prompt", "chosen", "rejected")
     }

@@ -10,10 +10,10 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 @pytest.fixture(scope="module")

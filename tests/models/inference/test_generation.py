@@ -15,8 +15,8 @@ from iterpref_core.models.inference.backend_factory import model_identity
 from iterpref_core.models.inference.transformers_model import TransformersModel, leaving_cache
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records.config import PromptFormat, load_params
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 from tests.settings import ROOT
 
 PROMPTS = (

@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.records.objective_table import OBJECTIVES
 from tasks import report
 from tasks.dvc.graph import frozen_line, load_graph, survey
 from tasks.dvc.lock import read_lock
@@ -108,8 +108,8 @@ def test_no_stage_reads_a_folder_that_several_write_into(repo):
 
 def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout, monkeypatch):
     monkeypatch.chdir(checkout)
-    models = {"--base": "models/student", "--ipo": "models/trained/ipo"}
-    with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/ipo"):
+    models = {"--base": "models/student", "--hybrid-dpo": "models/trained/hybrid-dpo"}
+    with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/hybrid-dpo"):
         report.run(load_params(), *(word for option in models.items() for word in option))
 
 
@@ -121,15 +121,17 @@ def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
     for stage in ("training", "evaluation"):
         del content["stages"][stage]["foreach"]["rpo"]
     content["stages"]["report"]["deps"].remove("results/rpo")
-    content["stages"]["evaluation"]["foreach"]["ipo"] = "models/trained/ipo"
+    content["stages"]["evaluation"]["foreach"]["hybrid-dpo"] = "models/trained/hybrid-dpo"
     content["plots"] = []
     (checkout / "dvc.yaml").write_text(json.dumps(content), encoding="utf-8")
     after = commands(checkout)
-    assert {"training@rpo", "training@ipo"}.isdisjoint(after)
-    assert after["report"] == before.replace(" --rpo models/trained/rpo", "") + " --ipo models/trained/ipo"
+    assert {"training@rpo", "training@hybrid-dpo"}.isdisjoint(after)
+    assert (
+        after["report"] == before.replace(" --rpo models/trained/rpo", "") + " --hybrid-dpo models/trained/hybrid-dpo"
+    )
     with Repo(str(checkout)) as repo:
-        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@ipo")
-        assert "models/trained/ipo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
+        (stage,) = (stage for stage in repo.index.stages if stage.name == "evaluation@hybrid-dpo")
+        assert "models/trained/hybrid-dpo" in {str(Path(dep.fs_path).relative_to(checkout)) for dep in stage.deps}
 
 
 def test_the_metrics_of_dvc_are_those_that_people_compare(repo):

@@ -5,9 +5,9 @@ import doctest
 import pytest
 
 import iterpref_core
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 def test_every_name_is_there_and_an_unknown_one_is_named():
@@ -36,7 +36,7 @@ def globals_of_example(name, model_folder, folder):
         )
         write_jsonl(folder / "problems.jsonl", [problem])
         return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
-    if name in {"FocalCollator", "FocalDPOConfig", "FocalDPOTrainer", "focal_dataset"}:
+    if name == "FocalCollator":
         import datasets
         import transformers
         import trl
@@ -45,10 +45,6 @@ def globals_of_example(name, model_folder, folder):
             "Dataset": datasets.Dataset,
             "DPOConfig": trl.DPOConfig,
             "DPOTrainer": trl.DPOTrainer,
-            "FocalDPOConfig": iterpref_core.FocalDPOConfig,
-            "OBJECTIVES": iterpref_core.OBJECTIVES,
-            "TrainingArguments": transformers.TrainingArguments,
-            "focal_dataset": iterpref_core.focal_dataset,
             "mark_errors": iterpref_core.mark_errors,
         }
         return given | {

@@ -7,7 +7,8 @@ import pytest
 
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.errors import ConfigError
-from iterpref_core.training.objectives.objective_table import OBJECTIVES, settings_of
+from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.training.objectives.objective_settings import settings_of
 from tests.settings import section
 
 
@@ -50,13 +51,6 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is():
         ("xyz", {}, "^no objective 'xyz'; there are sft, dpo, "),
         ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: has no effect on dpo; remove it"),
         ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: has no effect on sft"),
-        ("dpo", {"dpo": {"gamma": 2}}, "^training.objectives.dpo.gamma: has no effect on dpo; remove it"),
-        (
-            "simpo",
-            {"simpo": {"label_smoothing": 0.2}},
-            "simpo.label_smoothing: has no effect on simpo; .* there are learning_rate, beta, gamma$",
-        ),
-        ("orpo", {"orpo": {"reference_free": True}}, "^training.objectives.orpo.reference_free: has no effect on orpo"),
     ],
 )
 def test_what_cannot_be_trained_is_named(name, stated, message):
@@ -68,18 +62,7 @@ def _row(name, **stated):
     return settings_of(name, section(TrainingParams, objectives=stated)).row
 
 
-def test_the_options_that_are_stated_are_those_of_the_loss():
-    assert _row("simpo").options == {"gamma": 0.5}
-    assert _row("simpo", simpo=ObjectiveParams(gamma=1.4)).options == {"gamma": 1.4}
-    assert _row("cdpo", robust=ObjectiveParams(label_smoothing=0.3)).options == {"label_smoothing": 0.1}
-    free = _row("target-dpo", **{"target-dpo": ObjectiveParams(reference_free=True)})
-    assert not free.scores_reference
-    assert free.values() != _row("target-dpo").values()
-    with pytest.raises(ValueError, match="label_smoothing"):
-        ObjectiveParams(label_smoothing=0.5)
-
-
-@pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta", "gamma"])
+@pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta"])
 @pytest.mark.parametrize("value", [math.inf, math.nan, -1.0])
 def test_a_number_of_an_objective_is_finite_and_not_negative(name, value):
     with pytest.raises(ValueError, match=name):

@@ -16,15 +16,20 @@ from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
 from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.attention import dense_mask
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
+from iterpref_core.training.model.label_head import add_label_head
+from iterpref_core.training.model.reference import score_rows
+from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
+from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.once import made_once
 from tests.settings import section
@@ -209,6 +214,26 @@ def trl_s(model, pairs, tokenizer, folder, **settings):
         processing_class=tokenizer,
         data_collator=FocalCollator(tokenizer, args),
     )
+
+
+def scored(model, rows, size=4):
+    """Return the pairs with the log-probabilities that a model gives their tokens."""
+    add_label_head(model)
+    found = list(rows)
+    for batch in score_rows(model, model.config, found, Collator(OBJECTIVES["dpo"], "padded", 0, 16), size):
+        for number, chosen, rejected in batch:
+            found[number] = replace(found[number], ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
+    return found
+
+
+def trainer_of(
+    model, rows, tokenizer, arguments, objective, validation=None, peft_config=None, *, alpha=1.0, beta=0.1, **settings
+):
+    """Return the trainer of some pairs that are scored already."""
+    row = OBJECTIVES[objective]
+    values = ObjectiveSettings(objective, row, arguments.learning_rate, alpha if row.nll_of else 0.0, beta)
+    params = section(TrainingParams, **{"layout": "padded", "nll": "mean"} | settings)
+    return FocalTrainer(model, arguments, rows, tokenizer, values, params, validation, peft_config)
 
 
 def with_zeros(row):

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records.errors import ConfigError, ModelError
-from iterpref_core.training.model.passed_arguments import LORA_OPTIONS
+from iterpref_core.training.model.policy import LORA_OPTIONS
 from iterpref_core.training.trainer import run
 from tests.training.outputs import read_curve
 

@@ -13,15 +13,16 @@ from peft import get_peft_model
 from torch.nn.functional import log_softmax
 
 from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.parity import check_parity, silent
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.model.reference import score_pairs
 from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.architectures import FAMILIES, build_small, other_architectures
+
+from .conftest import scored
 
 _REFUSED = {
     "later": (
@@ -73,7 +74,7 @@ def _loss(model, base, pairs, layout, bf16):
     """K+, K- and loss of a batch as training computes them, with the reference as it is computed before."""
     add_label_head(base)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        rows = score_pairs(base, pairs, size=4)
+        rows = scored(base, pairs, 4)
     batch = Collator(OBJECTIVES["target-rpo"], layout, 0, 16)(rows)
     model.train()
     with silent(model), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):

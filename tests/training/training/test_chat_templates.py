@@ -24,13 +24,12 @@ from iterpref_core.records.config import CodeflowParams, EvaluationParams, Infer
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import score_pairs
 from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import EXECUTION, ROOT, section
 from tests.training.outputs import read_curve
 
-from .conftest import train_in
+from .conftest import scored, train_in
 
 ALLOWED = 0.02
 """Nats a token that training may see above what the template's own text has."""
@@ -90,7 +89,7 @@ def test_training_sees_what_the_template_writes(fitted, params):
     unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
     rows = list(tokenize_pairs([(pair, unmarked) for pair in pairs()], template, form))
     add_label_head(fitted.model)
-    seen = [-logp for row in score_pairs(fitted.model, rows, size=4) for logp in row.ref_chosen]
+    seen = [-logp for row in scored(fitted.model, rows, 4) for logp in row.ref_chosen]
     own = own_losses(fitted)
     assert len(seen) == len(own)
     assert sum(own) / len(own) < 0.1, "fitted"

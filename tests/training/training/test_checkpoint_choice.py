@@ -18,12 +18,10 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from iterpref_core.training.trainer import checkpoint
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.training.outputs import read_curve, read_validation
 
-from .conftest import arguments_in, read_weights, with_zeros
+from .conftest import arguments_in, read_weights, trainer_of, with_zeros
 
 
 def _rate(params, rate):
@@ -146,8 +144,7 @@ def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
 def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer, tmp_path):
     scored = list(map(with_zeros, rows))
     arguments = arguments_in(tmp_path)
-    options = {"objective": OBJECTIVES["target-rpo"], "beta": 0.1, "nll": nll}
-    trainer = FocalDPOTrainer(load_model(inputs[2]), arguments, scored, tokenizer, eval_dataset=scored[:2], **options)
+    trainer = trainer_of(load_model(inputs[2]), scored, tokenizer, arguments, "target-rpo", scored[:2], nll=nll)
     losses = []
     for arguments.per_device_eval_batch_size in (1, 5, 8):
         losses.append(trainer.evaluate(scored)["eval_loss"])

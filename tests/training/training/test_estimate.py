@@ -6,11 +6,11 @@ import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
 from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.estimate import estimate
 from iterpref_core.training.estimate.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 
 
 def _config(layers=2):

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.lineage import find_license
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
 
 
 def logits(folder):

@@ -1,5 +1,6 @@
-"""Plain `trl.DPOTrainer` with `FocalCollator`: the loss, the gradient and the masks of `FocalDPOTrainer`."""
+"""Plain `trl.DPOTrainer` with `FocalCollator`: the loss, the gradient and the masks of the stage's trainer."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import get_args
 
@@ -8,22 +9,19 @@ import torch
 from datasets import Dataset
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, TrainingArguments
 from trl import DPOConfig, DPOTrainer
 from trl.data_utils import common_prefix_length
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from iterpref_core import FocalCollator, FocalDPOConfig
+from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 
-from .conftest import arguments_in, trl_s
+from .conftest import arguments_in, scored, trainer_of, trl_s
 from .test_tokenizers import PROMPT, every_tokenizer, expected_mask, repeatable, spans_of, spelled, tokenizer_named
 from .test_tokenizers import pairs as pairs_of_programs
 
@@ -52,14 +50,11 @@ def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(name, da
     assert collator.error_region(example | programs) == expected[start:]
 
 
-LOSS_TYPES = {
-    "target-dpo": "sigmoid",
-    "target-ipo": "ipo",
-    "target-hinge": "hinge",
-    "target-robust": "robust",
-    "target-apo-zero": "apo_zero",
-}
-"""TRL's name of each objective's loss."""
+OTHER_LOSSES = {
+    "hinge": {}, "ipo": {}, "exo_pair": {"label_smoothing": 1e-3}, "nca_pair": {}, "robust": {"label_smoothing": 0.1},
+    "bco_pair": {}, "sppo_hard": {}, "aot": {}, "apo_zero": {}, "apo_down": {}, "discopop": {},
+}  # fmt: skip
+"""Losses of TRL that no objective has, with their options."""
 
 
 def _distance(gradient, expected):
@@ -81,7 +76,7 @@ def _step(trainer, batch, *, bf16):
 @pytest.mark.parametrize(
     ("objective", "named", "bf16", "loss_off", "gradient_off"),
     [
-        *((name, "model_folder", False, 1e-6, 1e-5) for name in (*LOSS_TYPES, "target-rpo")),
+        *((name, "model_folder", False, 1e-6, 1e-5) for name in ("target-dpo", "target-rpo")),
         pytest.param("target-rpo", "short_smollm2", False, 1e-5, 1e-4, marks=pytest.mark.slow),
         pytest.param("target-rpo", "short_smollm2", True, 0.03, 0.1, marks=pytest.mark.slow),
     ],
@@ -94,10 +89,7 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         pairs = pairs.select([0, 1])  # each of its tokens has 49,152 logits
     tokenizer = load_tokenizer(folder)
     row = OBJECTIVES[objective]
-    kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]}
-    if not row.nll_of:
-        kinds = {"loss_type": LOSS_TYPES[objective], **row.options}
-    alpha = {"alpha": 2.0} if row.nll_of else {}
+    kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {"loss_type": "sigmoid"}
     theirs = trl_s(folder, pairs, tokenizer, tmp_path, **kinds)
     examples = list(theirs.train_dataset)
     collator = theirs.data_collator
@@ -112,32 +104,54 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
         focal = collator.error_region(example)
         chosen = [0] * len(example["chosen_ids"])
         rows.append(TokenizedPair(example["prompt_ids"], example["chosen_ids"], example["rejected_ids"], focal, chosen))
-    add_label_head(reference)
-    scored = score_pairs(reference, rows, size=4)
-    args = arguments_in(tmp_path)
+    pairs_scored = scored(reference, rows)
     trainers = [theirs]
     for layout in get_args(Layout):
         policy = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        trainers.append(
-            FocalDPOTrainer(policy, args, scored, tokenizer, objective=row, beta=0.1, layout=layout, **alpha)
-        )
+        arguments = arguments_in(tmp_path)
+        trainers.append(trainer_of(policy, pairs_scored, tokenizer, arguments, objective, alpha=2.0, layout=layout))
     with torch.no_grad():  # so that policy and reference differ
         for trainer in trainers:
             trainer.model.get_input_embeddings().weight.mul_(1.1)
     loss, gradient = _step(theirs, batch, bf16=bf16)
     for ours in trainers[1:]:
-        own_loss, own_gradient = _step(ours, ours.data_collator(scored), bf16=bf16)
+        own_loss, own_gradient = _step(ours, ours.data_collator(pairs_scored), bf16=bf16)
         assert own_loss == pytest.approx(loss, rel=loss_off)
         assert _distance(own_gradient, gradient) < gradient_off
 
 
-def test_trl_trains_with_its_other_losses(pairs, model_folder, tokenizer, tmp_path):
-    trainer = trl_s(
-        model_folder, pairs, tokenizer, tmp_path,
-        loss_type="ipo", max_steps=2, per_device_train_batch_size=4, save_strategy="no",
-    )  # fmt: skip
-    trainer.train()
-    assert trainer.state.global_step == 2
+def _loss_on(trainer, batch):
+    """The loss of TRL's trainer on a batch, with a policy that differs from its reference."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        trainer.model.get_input_embeddings().weight.mul_(1.1)
+    return trainer.compute_loss(trainer.model, batch).item()
+
+
+@pytest.mark.parametrize("loss_type", OTHER_LOSSES)
+def test_trl_s_other_losses_count_the_error_region_alone(loss_type, pairs, model_folder, tokenizer, tmp_path):
+    """With the collator the loss is that of a batch in which TRL's own mask was limited by hand."""
+    trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, loss_type=loss_type, **OTHER_LOSSES[loss_type])
+    examples = list(trainer.train_dataset)
+    focal = trainer.data_collator(examples)
+    by_hand = DataCollatorForPreference(tokenizer.pad_token_id)(examples)
+    whole = {name: values.clone() for name, values in by_hand.items()}
+    for number, (pair, example) in enumerate(zip(pairs, examples, strict=True)):
+        text = pair["prompt"] + pair["rejected"]
+        (span,) = pair["rejected_spans"]
+        first, last = (len(pair["prompt"]) + place for place in span)
+        offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+        marks = [int(start < last and first < end) for start, end in offsets]
+        row = by_hand["completion_mask"][len(examples) + number]
+        row[:] = 0
+        row[: len(marks)] = torch.tensor(marks)
+        assert len(marks) <= len(example["prompt_ids"]) + len(example["rejected_ids"])
+    losses = []
+    for batch in (focal, by_hand, whole):
+        own = trl_s(model_folder, pairs, tokenizer, tmp_path, loss_type=loss_type, **OTHER_LOSSES[loss_type])
+        losses.append(_loss_on(own, batch))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[0] != pytest.approx(losses[2], rel=1e-6)
 
 
 def test_references_of_whole_programs_are_never_taken_for_those_of_error_regions(
@@ -191,9 +205,9 @@ def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, token
 def test_what_is_missing_is_said(pairs, model_folder, tokenizer, tmp_path):
     with pytest.raises(InputError, match="remove_unused_columns=False"):
         FocalCollator(tokenizer, arguments_in(tmp_path, DPOConfig))
-    for kind, settings in ((FocalDPOConfig, {}), (DPOConfig, {"ld_alpha": 0.5})):
+    for kind, settings in ((TrainingArguments, {}), (DPOConfig, {"ld_alpha": 0.5})):
         args = arguments_in(tmp_path, kind, remove_unused_columns=False, **settings)
-        with pytest.raises(InputError, match=r"ld_alpha|FocalDPOConfig"):
+        with pytest.raises(InputError, match=r"ld_alpha|DPOConfig"):
             FocalCollator(tokenizer, args)
         with pytest.raises(InputError, match="tokenizer is a NoneType; give a PreTrainedTokenizerBase"):
             FocalCollator(None, args)
@@ -234,3 +248,32 @@ def test_regions_of_programs_that_part_at_once_are_taken(model_folder, tokenizer
     trainer = trl_s(model_folder, Dataset.from_list([row]), tokenizer, tmp_path)
     batch = trainer.data_collator(list(trainer.train_dataset))
     assert tokenizer.decode(batch["input_ids"][1][batch["completion_mask"][1] == 1]).strip() == "y"
+
+
+@pytest.mark.filterwarnings("ignore:.*pad_token.*deprecated:FutureWarning")
+def test_a_padding_token_is_one_of_the_vocabulary(tokenizer, tmp_path):
+    args = arguments_in(tmp_path, DPOConfig, pad_token="<nowhere>", remove_unused_columns=False)
+    with pytest.raises(InputError, match="pad_token is '<nowhere>'"):
+        FocalCollator(tokenizer, args)
+    bare = deepcopy(tokenizer)
+    bare.pad_token = bare.eos_token = None
+    with pytest.raises(InputError, match="neither a pad_token nor an eos_token"):
+        FocalCollator(bare, arguments_in(tmp_path, DPOConfig, remove_unused_columns=False))
+
+
+def test_an_insertion_is_marked_where_it_belongs_and_execution_is_no_method_for_rows():
+    row = {"prompt": "", "rejected": "def f(x):\n    return y\n", "chosen": "def f(x):\n    y = x\n    return y\n"}
+    assert mark_errors(row) == {"rejected_spans": [[10, 22]], "chosen_spans": [[10, 19]]}
+    with pytest.raises(ConfigError, match="'tokens'"):
+        mark_errors(row, "tokens")
+
+
+def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked():
+    """TRL makes a prompt of what both programs begin with; regions of the whole text would mark other tokens."""
+    row = {"chosen": "Sum.\ndef f(x):\n    a = 1\n", "rejected": "Sum.\ndef f(x):\n    a = 7\n"}
+    with pytest.raises(InputError, match=r"mark_errors: .* 'prompt'"):
+        mark_errors(row)
+    with pytest.raises(InputError, match="batched=True"):
+        mark_errors({name: [text] for name, text in row.items()})
+    sides = {name: [{"role": "assistant", "content": text}] for name, text in row.items()}
+    assert mark_errors(sides) == mark_errors({"prompt": ""} | row)

@@ -11,11 +11,11 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask, dense_mask
 from iterpref_core.training.model.layout import narrow_window
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.architectures import build_small
 
 TOKENS = st.integers(3, 60)

@@ -19,14 +19,10 @@ from iterpref_core.records.errors import ConfigError, InputError, ModelError
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model import parity
-from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.parity import check_parity, silent
-from iterpref_core.training.model.reference import score_pairs
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
-from iterpref_core.training.trainer.focal_trainer import FocalDPOTrainer
 from tests.architectures import build_small
 
-from .conftest import arguments_in
+from .conftest import arguments_in, scored, trainer_of
 
 _SIZES = {
     "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -184,11 +180,10 @@ def _pairs(count, tokens):
 
 
 def _first_loss(model, tokenizer, folder, tokens):
-    """The loss of a script's first step, with layout fork asked for; log 2 where policy and reference are the same."""
+    """The loss of the first step, with layout fork asked for; log 2 where policy and reference are the same."""
     args = arguments_in(folder, max_steps=1, learning_rate=1e-9, logging_steps=1)
-    add_label_head(model)
-    rows = score_pairs(model, _pairs(4, tokens), size=4)
-    trainer = FocalDPOTrainer(model, args, rows, tokenizer, objective=OBJECTIVES["target-dpo"], beta=1.0, layout="fork")
+    rows = scored(model, _pairs(4, tokens))
+    trainer = trainer_of(model, rows, tokenizer, args, "target-dpo", beta=1.0, layout="fork")
     trainer.train()
     return float(trainer.state.log_history[0]["loss"])
 
@@ -202,7 +197,7 @@ _WINDOWED = (
 @pytest.mark.slow
 @pytest.mark.parametrize("window", [8, 16, 64])
 @pytest.mark.parametrize("name", _WINDOWED)
-def test_a_script_that_asks_for_fork_trains_exactly_whatever_the_window(name, window, tokenizer, tmp_path):
+def test_fork_trains_exactly_whatever_the_window(name, window, tokenizer, tmp_path):
     """Pairs of 40 tokens: two windows are shorter, and one is longer."""
     model = build_small(name, window)
     assert _first_loss(model, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)

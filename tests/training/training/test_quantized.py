@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
-from iterpref_core.training.objectives.objective_table import OBJECTIVES
 from tests.training.outputs import read_curve
 from tests.training.training.conftest import read_weights
 

@@ -13,10 +13,10 @@ from iterpref_core.models.pretrained.checkpoints import SMOLLM2, is_gguf, locate
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import check_checkpoint
+from iterpref_core.nanolab import gguf_checkpoint
+from iterpref_core.nanolab.embedded_models import build_models
+from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
 from iterpref_core.records.errors import ModelError
-from iterpref_core.training.nanolab import gguf_checkpoint
-from iterpref_core.training.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
-from iterpref_core.training.nanolab.nanolab import build_models
 from tests.settings import PARAMS
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"

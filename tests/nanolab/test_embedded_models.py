@@ -11,13 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import ModelParams, NanolabParams
-from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.training.nanolab.nanolab import build_models
-from iterpref_core.training.nanolab.pretrain import (
+from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import build_models
+from iterpref_core.nanolab.pretrain import (
     Example,
     _warm_cosine,
     encode_example,
@@ -28,7 +24,11 @@ from iterpref_core.training.nanolab.pretrain import (
     shuffled_batches,
     single_threads,
 )
-from iterpref_core.training.nanolab.repairs import make_repairs
+from iterpref_core.nanolab.repairs import make_repairs
+from iterpref_core.records import IoTest, Problem
+from iterpref_core.records.config import ModelParams, NanolabParams
+from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
 
 PARAMS = section(

@@ -1,0 +1,8 @@
+"""Train the embedded models: a small code model and its debugger, from scratch, in minutes on a CPU.
+
+Stage `nanolab`; `embedded_models.build_models` is the entry point. `byte_bpe` trains the tokenizer, `pretrain` a model,
+and `repairs` makes the examples from which the debugger learns refinement. Other rooms import the names of `__all__`
+alone.
+"""
+
+__all__ = ["embedded_models", "gguf_checkpoint"]

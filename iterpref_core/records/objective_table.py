@@ -1,0 +1,96 @@
+"""List the objectives: one loss, and a row for each of its variants.
+
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count:
+
+    K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
+    L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
+
+DPO weighs every token of both programs; the focal objectives weigh all of y+ but of y- only the error region D-. The
+paper's ablations weigh D- in one half of all pairs (Hybrid), or of y+ too only the part that the fix changed
+(Symmetric).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Tokens = Literal["all", "focal"]
+"""The tokens of a program that count: all of them, or those of its error region (of y+, those that the fix changed)."""
+
+HALF: Literal["half focal"] = "half focal"
+"""All tokens of the rejected program in one half of all pairs, those of its error region in the other."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A row of the table: a loss, and the tokens that count in it.
+
+    Attributes:
+        title: its name for readers.
+        loss: the preference term (`training/objectives/losses.py`); None for an objective without one.
+        chosen: the tokens of y+ that count in K+.
+        rejected: the tokens of y- that count in K-.
+        nll_of: the program in the NLL; None for an objective without NLL.
+        referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
+        counterpart: the same objective over all of y-, which the report compares it to.
+    """
+
+    title: str
+    loss: Literal["sigmoid"] | None = None
+    chosen: Tokens = "all"
+    rejected: Literal["all", "focal", "half focal"] = "all"
+    nll_of: Literal["chosen", "rejected"] | None = None
+    referenced: bool = True
+    counterpart: str | None = None
+
+    @property
+    def preference(self) -> bool:
+        """Return True if there is a preference term, and so a rejected program."""
+        return self.loss is not None
+
+    @property
+    def scores_reference(self) -> bool:
+        """Return True if the reference has to be scored."""
+        return self.preference and self.referenced
+
+    @property
+    def regional(self) -> bool:
+        """Return True if the objective reads error regions."""
+        return self.preference and {self.chosen, self.rejected} != {"all"}
+
+    @property
+    def focal(self) -> bool:
+        """Return True for the paper's method: all of y+ is pulled up, and of y- the error region alone pushed down."""
+        return self.chosen == "all" and self.rejected == "focal"
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Return the names of the trainer's settings that change nothing about the objective."""
+        of_nll = () if self.nll_of else ("alpha",)
+        return of_nll if self.preference else (*of_nll, "beta", "max_margin")
+
+    def is_regional_for(self, half: int) -> bool:
+        """Return True if of y- the error region alone counts, in this half of all pairs: 0 or 1."""
+        return self.rejected == "focal" or (self.rejected == HALF and half == 1)
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that decide a training, as JSON; the code of a loss counts in `code_digest`."""
+        return {name: getattr(self, name) for name in ("loss", "chosen", "rejected", "nll_of", "referenced")}
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "sft": Objective("SFT on chosen", nll_of="chosen"),
+    "dpo": Objective("DPO", "sigmoid"),
+    "rpo": Objective("RPO", "sigmoid", nll_of="chosen"),
+    "target-dpo": Objective("Target-DPO", "sigmoid", rejected="focal", counterpart="dpo"),
+    "target-rpo": Objective("Target-RPO", "sigmoid", rejected="focal", nll_of="chosen", counterpart="rpo"),
+    "sft-rejected": Objective("SFT-rejected", nll_of="rejected"),
+    "hybrid-dpo": Objective("Hybrid-DPO", "sigmoid", rejected=HALF),
+    "hybrid-rpo": Objective("Hybrid-RPO", "sigmoid", rejected=HALF, nll_of="chosen"),
+    "symmetric-dpo": Objective("Symmetric-DPO", "sigmoid", chosen="focal", rejected="focal"),
+    "symmetric-rpo": Objective("Symmetric-RPO", "sigmoid", chosen="focal", rejected="focal", nll_of="chosen"),
+}
+"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates, alphas and other options stand in params.yaml.
+
+The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
+Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
+"""

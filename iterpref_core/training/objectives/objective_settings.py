@@ -1,0 +1,95 @@
+"""Find the values that hold for one objective: its row of the table, and its hyperparameters in params.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iterpref_core.records.config import ObjectiveParams, TrainingParams
+from iterpref_core.records.errors import ConfigError, unknown_name
+from iterpref_core.records.objective_table import OBJECTIVES, Objective
+
+RESOLVED = ("learning_rate", "nll_learning_rate", "alpha", "beta", "objectives")
+"""The settings of `training` of which `settings_of` says which value holds for an objective."""
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """The values that hold for one objective.
+
+    Attributes:
+        name: its name.
+        row: its row of the table.
+        learning_rate: the largest of the schedule.
+        alpha: the weight of the NLL; 0 without one.
+        beta: the strength of the implicit KL penalty, or the loss's own use of that number.
+    """
+
+    name: str
+    row: Objective
+    learning_rate: float
+    alpha: float
+    beta: float
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that decide a training, as JSON."""
+        return self.row.values() | {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
+
+
+def find_objective(name: str) -> Objective:
+    """Return a row of the table.
+
+    Raises:
+        ConfigError: there is no such objective.
+    """
+    if name not in OBJECTIVES:
+        raise ConfigError(unknown_name("objective", name, OBJECTIVES))
+    return OBJECTIVES[name]
+
+
+def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
+    """Return the values that hold for an objective: its own of `training.objectives`, else those of `training`.
+
+    Args:
+        name: the objective's name.
+        params: `training`.
+
+    Raises:
+        ConfigError: this objective is not in the table, or params.yaml states something that has no effect on one.
+    """
+    row = find_objective(name)
+    _check_stated(params.objectives)
+    own = params.objectives.get(name, ObjectiveParams()).model_dump()
+    of_all = parameters_of(name)
+    alpha = own.get("alpha", params.alpha) if "alpha" in of_all else 0.0
+    return ObjectiveSettings(
+        name=name,
+        row=row,
+        learning_rate=own.get("learning_rate", getattr(params, of_all["learning_rate"])),
+        alpha=alpha,
+        beta=own.get("beta", params.beta),
+    )
+
+
+def parameters_of(name: str) -> dict[str, str]:
+    """Return an objective's settings in `training`, as dvc.yaml lists them, each by the quantity that it decides.
+
+    >>> parameters_of("dpo")
+    {'learning_rate': 'learning_rate', 'beta': 'beta'}
+    >>> parameters_of("rpo")
+    {'learning_rate': 'nll_learning_rate', 'alpha': 'alpha', 'beta': 'beta'}
+    """
+    row = OBJECTIVES[name]
+    read = {"learning_rate": "nll_learning_rate" if row.nll_of else "learning_rate"}
+    return read | {name: name for name in ("alpha", "beta") if name not in row.unread}
+
+
+def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
+    """Refuse a setting that changes nothing about an objective: a mistake that would not show in the loss."""
+    for name, given in stated.items():
+        effective = parameters_of(name)
+        for setting, value in given.model_dump().items():
+            if value and setting not in effective:  # an alpha of 0 says what is true
+                raise ConfigError(
+                    f"training.objectives.{name}.{setting}: has no effect on {name}; remove it; there are "
+                    f"{', '.join(effective)}"
+                )
