@@ -9,7 +9,7 @@ from pathlib import Path
 
 @cache
 def code_digest(*packages: str) -> str:
-    """Return a hash of all files of packages and of Python's version.
+    """Return a hash of all files of packages or modules, and of Python's version.
 
     The files are read once in a process, because the process goes on with the code that it has loaded.
 
@@ -18,8 +18,9 @@ def code_digest(*packages: str) -> str:
     """
     digest = hashlib.sha256(platform.python_version().encode())
     for package in sorted(packages):
-        folder = Path(import_module(package).__path__[0])
-        for path in sorted(folder.rglob("*")):
+        module = import_module(package)
+        folder = Path(getattr(module, "__path__", [module.__file__])[0])
+        for path in sorted(folder.rglob("*")) or [folder]:  # of a module its file
             inside = path.relative_to(folder)
             # Tools leave caches beside the code, such as `.ruff_cache`.
             is_left = any(part.startswith((".", "__pycache__")) for part in inside.parts)

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 TRAINED_BY = (
     "iterpref_core.models.pretrained",
+    "iterpref_core.records.objective_table",
     "iterpref_core.training.data",
     "iterpref_core.training.model",
     "iterpref_core.training.objectives",
