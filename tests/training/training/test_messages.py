@@ -83,8 +83,8 @@ def test_a_model_without_a_template_is_trained_on_the_texts(inputs, train, pair_
         (3, "a text or a list of messages is expected, not int"),
         ([], "the last message must be the user's, which is to be answered; it is missing"),
         ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "it is the assistant's"),
-        ([{"role": "tool", "content": "a"}], "message 1: the field `role` must be one of system, user, assistant"),
-        ([{"role": "user", "content": ["a"]}], "message 1: the field `content` must be a text"),
+        ([{"role": "tool", "content": "a"}], "the role of a message is one of system, user, assistant, not 'tool'"),
+        ([{"role": "user", "content": ["a"]}], "a message has the texts `role` and `content`"),
         (
             [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}, {"role": "user", "content": "c"}],
             "a message of the system must be the first one",
