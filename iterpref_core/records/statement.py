@@ -1,19 +1,21 @@
-r"""Statements: the task that a prompt sets, in two forms.
+r"""Give each task one text by which to recognize it, and count words where tasks are compared loosely.
 
-- The exact form tells statements apart: for identity, for splits, for repetitions. Case, blanks, quotes around words
-  and the marks of a sentence do not count; neither do an ingestion's additions, nor the words of a system.
-- The loose form, the words alone, is for overlap.
+- The exact form decides if two statements are the same: for names, for splits, for repetitions. Case, blanks, layout
+  and the marks of a sentence do not count; neither do the words that an ingestion adds, nor a system message. What
+  stands in quotes counts letter by letter, and so does a single letter.
+- The loose form, the words alone, measures overlap.
 """
 
 import hashlib
+import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
 from iterpref_core.records.prompt_messages import Prompt
 
-_QUOTES = "\"'`*_"
-"""Marks around a word that do not make another statement; `.5`, `>` and `-1` do."""
+_QUOTES = "\"'`"
+"""Marks around a word that do not make another statement; `.5`, `>`, `-1`, `*args` and `__len__` do."""
 _MARKS = ".,;:?"
 """Marks behind a word that do not make another statement."""
 _BEHIND_LETTERS = f"{_MARKS}!"
@@ -28,7 +30,7 @@ ASKED_BEGINNING = " Begin with:\n```python\n"
 """The words with which an ingestion asks for a program, behind the statement that it has read."""
 _NAME = r"`[^`\n]+`"
 _ADDED = re.compile(
-    rf"""\s+(?:
+    rf"""(?<!\s)\s++(?:
         {re.escape(ASKED_TESTS)}.*
         | {re.escape(ASKED_DECLARATIONS)}```.*```
         | (?:
@@ -40,40 +42,115 @@ _ADDED = re.compile(
     )\s*\Z""",
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED = re.compile(
+    r"""
+    (?<!`)(?P<ticks>`{1,2})(?!`)(?P<code>[^`\n]+)(?P=ticks)(?!`)
+    | (?<!\w)"(?P<double>[^"\n]+)"(?!\w)
+    | (?<!\w)'(?P<single>[^'\n]+)'(?!\w)  # the apostrophes of "the list's" and "lists'" open nothing
+    | “(?P<curved>[^”\n]+)”
+    | ‘(?P<bent>[^’\n]+)’(?!\w)
+    """,
+    re.VERBOSE,
+)
+_PLACE = re.compile("\ue000(\\d+)\ue001")
+"""The place of a quoted text, by its number. Both characters are for private use: a text does not have them."""
+_TYPOGRAPHY = str.maketrans(dict.fromkeys("‘’‚", "'") | dict.fromkeys("“”„", '"') | dict.fromkeys("–—−‐‑", "-")) | {
+    ord(sign): plain for sign, plain in {"…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "⋅": "·"}.items()
+}
+_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">", "times": "×", "cdot": "·", "dots": "..."}
+_COMMANDS |= {"leq": "<=", "geq": ">=", "neq": "!=", "ldots": "...", "cdots": "..."}
+_COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-zA-Z])")
+_TAG = re.compile(
+    r"<(?P<name>p|pre|div|ul|ol|li|h[1-6]|b|i|em|strong|code|var|span|sub|sup)(?:\s[^<>]*)?>"
+    r"(?P<inner>[^<>]*(?:<=?\s[^<>]*)*)</(?P=name)>"
+)
+_LAYOUT = (
+    (re.compile(r"<br ?/?>\s*\n"), "\n"),
+    (re.compile(r"(?<!\$)\$++(?!\s)([^$\n]*[^\s$])\$++(?!\d)"), r"\1"),  # $n$ and $$$n$$$, but no prices: $5 or $6
+    (re.compile(r"\\\(([^\\\n]+)\\\)"), r"\1"),
+    (re.compile(r"([\^_])\{(\w+)\}"), r"\1\2"),  # 10^{5}
+    (re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]+)(?<=\S)\1(?![\w*])"), r"\2"),  # **bold**, but no *args
+    (re.compile(r"^[ \t]*(?:\#{1,6}|[-*•])[ \t]+", re.MULTILINE), ""),  # headings and lists of Markdown
+    (re.compile(r"(?<!\S)[-=]{3,}|(?<![-=])[-=]{3,}+(?!\S)"), " "),  # -----Input-----
+    (re.compile(r"(?<![ \t])[ \t]*+(<=|>=|!=|<|>)[ \t]*"), r" \1 "),
+)
+"""The layout of pages, and what stands for it in the exact form."""
 _WORD = re.compile(r"\w+")
 
 
 def exact_form(prompt: Prompt) -> str:
-    """Return the task that a prompt sets, so that equal statements are equal texts.
+    r"""Return the task that a prompt sets, so that equal statements are equal texts.
 
     >>> exact_form("Add a  and b.") == exact_form("add `a` and b")
     True
     >>> exact_form("Split at ','") == exact_form("Split at ';'"), exact_form("Is n > 0?") == exact_form("Is n < 0?")
     (False, False)
-    >>> exact_form("Print n! and 'a?'.")
-    'print n! and a?'
+    >>> exact_form("Print **n!** and 'a?', if $1 \\le n$.")
+    'print n! and "a?" if 1 <= n'
     """
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
-    statement = "\n".join(texts)
+    statement = _without_asks("\n".join(texts))
+    statement = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement))
+    quoted: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        content = next(filter(None, match.group("code", "double", "single", "curved", "bent")))
+        # `n` is n, and "done" is done; 'B', ' ' and "done." are kept as they stand.
+        quoted.append(content if content == _plain(content) else f'"{content}"')
+        return f"\ue000{len(quoted) - 1}\ue001"
+
+    # Quotes come first: what stands in them is no layout, such as '&lt;'. A page can hide quotes, too: &quot;n&quot;.
+    statement = _QUOTED.sub(keep, statement.translate({0xE000: None}))
+    if "&" in statement:
+        statement = _QUOTED.sub(keep, html.unescape(statement))
+    plain = _plain(_without_layout(statement))
+    return _PLACE.sub(lambda match: quoted[int(match[1])], plain)
+
+
+def _without_asks(statement: str) -> str:
+    """Return a statement without the words that ingestions have added, one behind the other."""
     # A prompt of nothing but such words is a statement all the same.
-    statement = _ADDED.sub("", statement) or statement
-    words = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement.casefold())).split()
-    return " ".join(map(_bare, words))
+    while (shorter := _ADDED.sub("", statement)) and shorter != statement:
+        statement = shorter
+    return statement
+
+
+def _without_layout(text: str) -> str:
+    """Return a text without the marks of HTML, TeX and Markdown, and with plain signs for typographic ones."""
+    text = text.translate(_TYPOGRAPHY)
+    text = _COMMAND.sub(lambda match: _COMMANDS[match[1]], text)
+    # Tags inside of others are undone first.
+    while (plain := _TAG.sub(_undone, text)) != text:
+        text = plain
+    for layout, plain in _LAYOUT:
+        text = layout.sub(plain, text)
+    return text
+
+
+def _undone(tag: re.Match[str]) -> str:
+    if tag["name"] == "sup":
+        return f"^{tag['inner']}"
+    is_block = tag["name"][0] in "pduolh"
+    return f"\n{tag['inner']}\n" if is_block else tag["inner"]
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters, with one blank between words, and without the marks of sentences."""
+    return " ".join(map(_bare, text.split()))
 
 
 def _bare(word: str) -> str:
-    """Return a word without quotes and the marks of a sentence; a word of nothing else stays."""
+    """Return a word in small letters without quotes and the marks of a sentence; a word of nothing else stays.
+
+    A single letter keeps its case, since C and c may mean two things; but for the article.
+    """
     unmarked = _without(_MARKS, word) or word
-    if not unmarked.strip(_QUOTES):
-        return unmarked
-    quotes = 0
-    while unmarked[quotes] == unmarked[-1 - quotes] and unmarked[quotes] in _QUOTES:
-        quotes += 1
-    if quotes:
-        inner = _without("", unmarked[quotes:-quotes])  # in `'a?'` the mark is of the word
-    else:
-        inner = _without(_MARKS + _QUOTES, unmarked.lstrip(_QUOTES))  # `"well` and `done."` of `"well done."`
-    return inner or unmarked
+    bare = unmarked
+    if unmarked.strip(_QUOTES):
+        bare = _without(_MARKS + _QUOTES, unmarked.lstrip(_QUOTES)) or unmarked
+    if len(bare) == 1 and bare != "A":
+        return bare
+    return unicodedata.normalize("NFC", bare.casefold())
 
 
 def _without(marks: str, word: str) -> str:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -99,10 +100,61 @@ def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch):
         ("Write a Python function `f`.", "Write a Python function `g`."),
         ("Write a Python function `f` that adds.", "Write a Python function `f` that counts."),
         ("Model a stack.\nWrite a Python class `S` which is fast.", "Model a stack."),
+        ("Replace 'b' with 'B'.", "Replace 'B' with 'b'."),
+        ("Join with ' '.", "Join with '  '."),
+        ("Split at '\t'.", "Split at ' '."),
+        ("Implement __len__.", "Implement len."),
+        ("Accept *args.", "Accept args."),
+        ("Accept **kwargs.", "Accept kwargs."),
+        ("Match a* in s.", "Match a in s."),
+        ("Rename x_ to x.", "Rename x to x_."),
+        ("Convert C to F.", "Convert c to f."),
+        ("Count the letter 'A'.", "Count the letter 'a'."),
+        ('Print "Hello!".', 'Print "Hello".'),
+        ('Return "done.".', 'Return "done".'),
+        ("Replace '&' by '&amp;'.", "Replace '&amp;' by '&'."),
+        ("Replace '–' by '-'.", "Replace '-' by '–'."),
+        ("Replace “A” by “a”.", "Replace “a” by “A”."),
+        ("Print `True`.", "Print `true`."),
+        ("Remove <b> tags.", "Remove <i> tags."),
+        ("It costs $5 or $6.", "It costs 5 or 6."),
+        ("Print a*b*c.", "Print abc."),
+        ("Sort the names' list.", "Sort the name's list."),
     ],
 )
 def test_statements_that_ask_for_something_else_are_two(one, other):
     assert exact_form(one) != exact_form(other)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("Given $n$ and $m$, $1 \\le n \\le 10^{5}$.", "Given n and m, 1 <= n <= 10^5."),
+        ("Given $$$n$$$ and \\(m\\), 1\\leq n\\leq m.", "Given n and m, 1 ≤ n ≤ m."),
+        ("Is n&lt;=5 &amp;&amp; m &gt; 5?", "Is n <= 5 && m > 5?"),
+        ("Don’t sort – just print “x”…", 'Don\'t sort - just print "x"...'),
+        ("Print &quot;Yes.&quot;", 'Print "Yes."'),
+        ("-----Input-----\nOne n.", "Input\nOne n."),
+        ("**Input:**\n\n* n\n* m", "Input\n- n\n- m"),
+        ("# Task\nAdd *only* `n`.", "Task\nAdd only n."),
+        ("<p>Given <code>n</code>, add <b>1</b>.</p>\n<p>Print it.</p>", "Given `n`, add 1.\n\nPrint it."),
+        ("Print 10<sup>5</sup>.<br>\nStop.", "Print 10^5.\nStop."),
+        ("A LIST.", "a list"),
+        ("Add n.\n\nWrite a Python function `f`.\n\nWrite a Python function `g`.", "Add n."),
+        ("Add n.\n\nWrite a Python function `f`.\n\nYour code should pass these tests:\n\nassert f(1)", "Add n."),
+    ],
+)
+def test_the_layout_of_a_page_makes_no_other_statement(page, text):
+    assert exact_form(page) == exact_form(text)
+
+
+@pytest.mark.parametrize(
+    "part", ["-", "$", "\\(", "*a ", "<p>", "<b>x", "'", "`", " ", "&lt;", "\n- ", "a-", "= ", "x' "]
+)
+def test_long_statements_take_linear_time(part):
+    start = process_time()
+    exact_form(f"x{part * 20_000}y")
+    assert process_time() - start < 2
 
 
 def test_a_system_does_not_hide_that_a_prompt_is_a_task_s():

@@ -1,5 +1,6 @@
 """Expectations: the values that returned ones are compared with, out of the program's reach."""
 
+import cmath
 import functools
 import math
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from iterpref_core.execution.reading.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 _RELATIVE = 1e-07
-"""Relative tolerance, as a share of the expected number, besides the absolute one: EvalPlus's."""
+"""The relative tolerance, EvalPlus's. A test's own absolute tolerance comes in addition."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _near(actual: Any, expected: Any, atol: float) -> bool:
+    # A tolerance of 1e-7 * inf would accept every number; these functions let only inf be near inf.
+    isclose = cmath.isclose if complex in {type(actual), type(expected)} else math.isclose
     try:
-        tolerance = atol + _RELATIVE * abs(expected)
-        return bool(actual == expected or abs(actual - expected) <= tolerance)
+        return isclose(actual, expected, rel_tol=_RELATIVE, abs_tol=atol)
     except OverflowError:
-        return False
+        # An integer is too large for a float.
+        return bool(actual == expected)
 
 
 def is_close(actual: Any, expected: Any, atol: float) -> bool:
@@ -104,7 +107,7 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
     Args:
         actual: the value that was returned.
         expected: the right value.
-        atol: how far numbers may be off, absolutely; besides, they may be off by 1e-7 of the expected number.
+        atol: how far numbers may be off, absolutely; they may also be off by 1e-7 of the larger number.
     """
     if _is_number(actual) and _is_number(expected):
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself

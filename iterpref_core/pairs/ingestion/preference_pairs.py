@@ -174,7 +174,7 @@ def judge(
     entry_point = columns.name(row, "entry_point")
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
-    if drop:
+    if drop and drop != "cosmetic":
         raise LeftOutError(drop)
     asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
@@ -185,9 +185,15 @@ def judge(
         try:
             problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
         except LeftOutError as error:
-            raise LeftOutError("fixed_fails", str(error)) from None
-        if find_failures(problem, (pair.rejected,), run, pairs=1) is None:
-            raise LeftOutError("buggy_passes")
+            raise LeftOutError(drop or "fixed_fails", str(error)) from None
+        failed = find_failures(problem, (pair.rejected,), run, pairs=1)
+        if failed is None:
+            raise LeftOutError(drop or "buggy_passes")
+        # The tests know better than a comparison of the two texts.
+        if failed.attempts[0].verdict == "exception":
+            drop = None
+    if drop:
+        raise LeftOutError(drop)
     return pair.model_copy(update={"tested": plainest is not None}), left_out
 
 

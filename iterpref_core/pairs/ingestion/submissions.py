@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from iterpref_core.problems.ingestion.programs import is_no_program, is_program,
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict, take_name
+from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_name
 
 _ON_TEST = r"( on .*| \d+)?"
@@ -95,7 +97,8 @@ def ingest_submissions(
 def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], bytes]:
     """Return the name of the problem in a row and that of its statement, and the submission as JSON.
 
-    Both tell problems apart: two files may count their problems from 1, each its own.
+    Both tell problems apart: two files may count their problems from 1, each its own. Without a name, only texts that
+    are equal letter by letter are one problem: of two tasks, one's right program is another one's wrong one.
 
     Raises:
         LeftOutError: the row has none.
@@ -113,10 +116,12 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, s
         raise LeftOutError("no_code")
     prompt = read_statement(row, columns)
     of_statement = statement_name(prompt)
-    name = columns.name(row, "task_id") or of_statement
+    name = columns.name(row, "task_id")
+    identity = of_statement if name else sha256(prompt_text(prompt).encode("utf-8", "surrogatepass")).hexdigest()
     stated = read_license(columns.one(row, "license"))
+    name = name or of_statement
     problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-    return (name, of_statement), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
+    return (name, identity), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
 
 
 def _verdict(stated: Any) -> Verdict:

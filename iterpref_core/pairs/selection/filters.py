@@ -22,6 +22,8 @@ def drop_reason(
     params: PairsParams,
     count_tokens: Callable[[str], int],
     entry_point: str = "",
+    *,
+    raised: bool = False,
 ) -> DropReason | None:
     """Return the first reason to drop a pair, or None to keep it.
 
@@ -30,13 +32,15 @@ def drop_reason(
     2. `long_error_region`: D- has more than `params.max_error_lines` lines.
     3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
     4. `cosmetic`: the programs differ only in layout, docstrings, annotations, statements without effect or their own
-       names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name.
+       names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name. A program that
+       `raised` is another matter: `List[int]` without an import is only an annotation, and fails.
 
     Args:
         pair: the pair.
         params: bounds of the filters.
         count_tokens: returns the number of tokens of a program.
         entry_point: name that the tests call, which is not one of the program's own; empty if unknown.
+        raised: True if the failing program is known to have raised an exception.
     """
     lines = split_lines(pair.rejected)
     error_lines = diff_lines(pair.rejected, pair.chosen).rejected
@@ -50,7 +54,7 @@ def drop_reason(
         may_be_long = len(code) >= params.max_tokens or not code.isascii()
         if may_be_long and count_tokens(code) > params.max_tokens:
             return "too_long"
-    if same_form(pair.rejected, pair.chosen, entry_point):
+    if not raised and same_form(pair.rejected, pair.chosen, entry_point):
         return "cosmetic"
     return None
 

@@ -240,11 +240,13 @@ class _Selection:
         pairs = make_pairs(trajectory, problem, self._params)
         if isinstance(pairs, str):
             return pairs
+        raising = {attempt.code for attempt in trajectory.attempts if attempt.verdict == "exception"}
         kept: list[PreferencePair] = []
         dropped = []
         number = 1
         for pair in pairs:
-            reason = drop_reason(pair, self._params, self._count_tokens, problem.entry_point)
+            raised = pair.rejected in raising
+            reason = drop_reason(pair, self._params, self._count_tokens, problem.entry_point, raised=raised)
             if reason is not None:
                 dropped.append(reason)
                 continue

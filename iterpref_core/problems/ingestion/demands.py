@@ -15,8 +15,6 @@ from iterpref_core.programs.source_code.names import unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import IoTest, Problem, ScriptTest, StdinTest, Test
 
-DEMANDS_NOTHING = "demands_nothing"
-"""The reason for tests that are left out, and for problems without another one."""
 _FUNCTION = "def {name}(*given, **named): return None\n"
 _CLASS = """\
 class {name}:
@@ -25,8 +23,8 @@ class {name}:
 """
 
 
-def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Problem, int]:
-    """Return a problem without the tests that a stub passes, and the number of these.
+def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Problem, list[Test]]:
+    """Return a problem without the tests that a stub passes, and these tests.
 
     Args:
         problem: the problem.
@@ -34,7 +32,7 @@ def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Pro
         visible: number of tests to show; None: those that were shown, or else the first.
 
     Raises:
-        LeftOutError: the stub passes every test; or no program can run, and there is no reference that shows otherwise.
+        LeftOutError: no program can run, and there is no reference that shows otherwise.
         ExecutionError: the engine failed.
     """
     tests = problem.tests + problem.hidden_tests
@@ -52,16 +50,11 @@ def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Pro
         return not passes(test)
 
     kept = [place for place, test in enumerate(tests) if demands(test)]
-    if not kept:
-        raise LeftOutError(
-            DEMANDS_NOTHING,
-            "a program that does nothing passes its tests; a test needs an output, or `assert` with a result",
-        )
     if visible is None:
         visible = max(1, sum(place < len(problem.tests) for place in kept))
     staying = tuple(tests[place] for place in kept)
     update = {"tests": staying[:visible], "hidden_tests": staying[visible:]}
-    return problem.model_copy(update=update), len(tests) - len(kept)
+    return problem.model_copy(update=update), [test for place, test in enumerate(tests) if place not in set(kept)]
 
 
 def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:

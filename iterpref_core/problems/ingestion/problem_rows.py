@@ -41,6 +41,8 @@ _MOST_RIGHT = 20
 the nearest of all is looked for."""
 _MISSPELT = 0.85
 """The likeness of a name to that of a field, from which on it is taken for a misspelling: `hiden_tests` has 0.96."""
+DEMANDS_NOTHING = "demands_nothing"
+"""The reason for tests that are left out, and for problems without another one."""
 _UNNAMED = "-"
 """The name of a problem whose row gives none, until its tests are known."""
 
@@ -75,24 +77,30 @@ class Selection:
         max_tests: tests of a problem to keep, visible and hidden together; None for all.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
+        without: tests that are not chosen, as JSON.
     """
 
     max_tests: int | None = None
     visible: int | None = None
     heldout: float = 0.0
+    without: frozenset[str] = frozenset()
 
     def apply(self, problem: Problem) -> Problem:
         """Return the problem with the chosen tests and split.
 
         Raises:
-            LeftOutError: the problem is too large.
+            LeftOutError: the problem is too large, or has no other tests than those to leave out.
         """
         every = problem.tests + problem.hidden_tests
         places: Sequence[int] = range(len(every))
-        if self.max_tests is not None and len(every) > self.max_tests:
+        if self.without:
+            places = [place for place in places if every[place].to_json() not in self.without]
+            if not places:
+                raise nothing_demanded()
+        if self.max_tests is not None and len(places) > self.max_tests:
             # The first test is a visible one. The others are drawn, since contests begin with small tests.
             drawn = Random(f"{_SEED}/{problem.task_id}").sample(places[1:], self.max_tests - 1)
-            places = [0, *sorted(drawn)]
+            places = [places[0], *sorted(drawn)]
         tests = tuple(every[place] for place in places)
         visible = sum(place < len(problem.tests) for place in places) if self.visible is None else self.visible
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
@@ -102,6 +110,14 @@ class Selection:
                 "too_large", f"it has {size >> 20} MiB with these tests; {MAX_PROBLEM_BYTES >> 20} are allowed"
             )
         return hold_out(chosen, self.heldout)
+
+
+def nothing_demanded() -> LeftOutError:
+    """Return the error for a problem whose every test is passed by a program that does nothing."""
+    return LeftOutError(
+        DEMANDS_NOTHING,
+        "a program that does nothing passes its tests; a test needs an output, or `assert` with a result",
+    )
 
 
 def read_problem(

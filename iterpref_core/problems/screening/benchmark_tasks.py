@@ -1,9 +1,14 @@
 """Benchmark tasks to screen pairs against: their prompts and their solutions."""
 
+import ast
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import COMPOSED
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import RecordError
@@ -97,3 +102,25 @@ def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[s
         except ValueError as error:
             raise RecordError(f"{where}: field {name!r}: {error}; without it the task cannot be compared") from None
     return tuple(text for text in texts if text.strip())
+
+
+_EXAMPLES = re.compile(r"\s*(?:>>>|assert\b|(?:for )?examples?\b)", re.IGNORECASE)
+"""The beginning of the first line of a task's examples; a call of its function is another one."""
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def task_statement(prompt: str) -> str:
+    r"""Return the statement in a prompt, without a signature and without the examples at its end; it may be empty.
+
+    >>> task_statement("def add(a, b):\n    'Add two numbers. \\n    >>> add(1, 2)'\n")
+    'Add two numbers.'
+    """
+    text = _FENCED.sub("", prompt)
+    call = ""
+    with suppress(SyntaxError):
+        tree = parse_source(prompt)
+        definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        text = ast.get_docstring(definitions[-1] if definitions else tree) or text
+        call = f"{definitions[-1].name}(" if definitions else ""
+    lines = text.strip().splitlines()
+    return "\n".join(takewhile(lambda line: not _EXAMPLES.match(line) and not (call and call in line), lines)).strip()

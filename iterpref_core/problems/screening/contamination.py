@@ -2,11 +2,11 @@
 
 There are four kinds of evidence, for each pair and task:
 
-- `prompt`: the statements are the same, in their exact form (`records.statement`);
+- `prompt`: the prompts, or the statements in them, are the same in their exact form (`records.statement`);
 - `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
-- `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a prompt (with or without its
-  examples) or of a solution of the task. A run that stands in more than ten tasks does not count: the benchmark's
-  authors speak so;
+- `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a solution or of a prompt of the
+  task (whole, without its examples, or its statement alone). A run that stands in more than ten tasks does not count:
+  the benchmark's authors speak so;
 - `ast`: a function of the chosen program is a function of the task's solution, up to all names, layout, comments and
   annotations (`normal_form`), and has at least 20 nodes. Shorter functions are written by anybody.
 
@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
-from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark
+from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
 from iterpref_core.programs.source_code.normal_form import solution_forms
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import DataUnavailableError, InputError
-from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.prompt_messages import Prompt, prompt_text, question
 from iterpref_core.records.statement import exact_form, loose_words, word_runs
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
@@ -160,7 +160,8 @@ class Decontamination:
             owner = (benchmark, task.name)
             # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
-            prompts = [exact_form(prompt) for prompt in task.prompts]
+            statements = map(task_statement, task.prompts)
+            prompts = [exact_form(text) for text in (*task.prompts, *statements) if text]
             forms = [form for program in programs for form in long_forms(program)]
             wholes: list[str | int] = [*prompts, *forms]
             for whole in wholes:
@@ -179,7 +180,8 @@ class Decontamination:
                 if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
-        for text in dict.fromkeys((*task.prompts, *without_examples, *task.solutions)):
+        statements = map(task_statement, task.prompts)
+        for text in dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions)):
             words = loose_words(text)
             for position, run in enumerate(_runs(words)):
                 runs[run].append((len(self._texts), position))
@@ -198,7 +200,7 @@ class Decontamination:
         """
         asked = loose_words(prompt_text(prompt))
         evidence: dict[Evidence, Iterable[Owner]] = {
-            "prompt": self._wholes.get(exact_form(prompt), ()),
+            "prompt": self._same_statement(prompt),
             "example": self._shared_examples(asked),
             "ngram": self._covered([asked, loose_words(program)]),
             "ast": [owner for form in long_forms(program) for owner in self._wholes.get(form, ())],
@@ -217,6 +219,11 @@ class Decontamination:
                 closest = max(tasks, key=lambda name: len(tasks[name]))
                 overlap.examples.append({"pair": name, "task": closest})
         return shared
+
+    def _same_statement(self, prompt: Prompt) -> Iterator[Owner]:
+        """Yield the owners of a prompt, or of the statement in it: a function may have got another name."""
+        for text in dict.fromkeys((exact_form(prompt), exact_form(task_statement(question(prompt))))):
+            yield from self._wholes.get(text, ())
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples that stand in a text."""

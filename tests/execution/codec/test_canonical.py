@@ -246,7 +246,9 @@ def test_identical_values_are_right(value, source):
         ({"b": 1.0}, "{'a': 1.0}", False), (10**400, "1.0", False),
         ((1.0, "a", None), "(1.0000001, 'a', None)", True), ((1.0, "b"), "(1.0, 'a')", False), ([1.0], "(1.0,)", False),
         (2, "2.0000001", True), (float("nan"), "nan", True), (float("inf"), "inf", True),
-        (float("inf"), "1e308", False),
+        (float("inf"), "1e308", False), (5, "1e999", False), (float("-inf"), "1e999", False),
+        ([0, 5.0], "[0, 1e999]", False), ([float("inf")], "[1e999]", True), (5, "-1e999", False),
+        (5 + 0j, "1e999", False),
         (1.0000001 + 1j, "(1+1j)", True), ({1.0000001, 5.0}, "{5.0, 1.0}", True), ("1.0", "1.0", False),
     ],
 )  # fmt: skip

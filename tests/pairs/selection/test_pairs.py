@@ -72,6 +72,15 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
 
 
+def test_a_program_that_raised_is_not_cosmetic(tmp_path, word_model):
+    right = "def total(xs: list[int]) -> int:\n    return sum(xs)\n"
+    wrong = right.replace("list", "List")
+    names = {"t0": "exception", "t1": "wrong_answer"}
+    many = [trajectory(name, [(wrong, verdict), (right, "passed")]) for name, verdict in names.items()]
+    metrics, (pair,) = select(tmp_path, word_model, many)
+    assert (pair.task_id, pair.rejected, metrics.dropped["cosmetic"]) == ("t0", wrong, 1)
+
+
 def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):
     for name, code, says in (("t1", "x = 0", True), ("t1", "I cannot.", True), ("t2", "x = 3", False)):
         with pytest.raises(InputError, match="no problem gave a pair") as refused:

@@ -109,6 +109,16 @@ def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path)
     assert places[0] == 0
 
 
+@pytest.mark.parametrize(("max_tests", "kept"), [(1, 1), (3, 3), (20, 9)])
+def test_tests_are_drawn_from_those_that_demand_something(tmp_path, max_tests, kept):
+    tests = ["assert True", *(f"assert f({number}) == {number + 1}" for number in range(9)), "assert f(1) or True"]
+    row = {"prompt": "Add one.", "tests": tests, "reference": "def f(n): return n + 1"}
+    source = written(tmp_path / "in.jsonl", row, row | {"tests": ["assert f(1) or 1", "assert True"]})
+    found, (problem,) = taken(source, "problems", max_tests=max_tests)
+    assert len(problem.tests + problem.hidden_tests) == kept
+    assert found.counts["dropped/demands_nothing"] == 1
+
+
 def test_hidden_tests_follow_the_visible_ones(tmp_path):
     row = ROWS["livecodebench, a method"].row
     many = json.dumps([{"input": f"[{n}]", "output": f"[{n}, {n}]", "testtype": "functional"} for n in range(50)])

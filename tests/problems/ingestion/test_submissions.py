@@ -102,6 +102,15 @@ def test_without_a_name_a_problem_is_its_statement(tmp_path):
     ]
 
 
+def test_without_a_name_similar_statements_are_never_one_problem(tmp_path):
+    rows = [
+        {"prompt": prompt, "code": code, "status": status}
+        for prompt, code, status in (("Add N.", "x = 1", "OK"), ("add N.", "x = 2", "WA"), ("Add N.", "x = 3", "WA"))
+    ]
+    _, found = read(tmp_path, "program=code,passed=status", *rows)
+    assert [[each.code for each in one.attempts] for one in found] == [["x = 1", "x = 3"], ["x = 2"]]
+
+
 def test_what_is_no_program_is_no_attempt(tmp_path):
     programs = {"int main(){ return 0; }": "OK", "I cannot do that.": "WA", " ": "WA", "x = (": "CE", "x = 1": "OK"}
     programs["print 1"] = "WA"

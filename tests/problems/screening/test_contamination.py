@@ -1,5 +1,6 @@
 """Overlap with benchmarks: found where it was put, and nowhere else."""
 
+import ast
 import gzip
 import json
 import os
@@ -42,6 +43,28 @@ def test_a_run_that_many_tasks_share_and_composed_prompts_say_nothing():
     assert kinds(pair("a", TEN), *tasks) == {}
     assert kinds(pair("a", TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {}
     assert kinds(pair("a", "say, " + TEN), BenchmarkTask("h", (f"Say {TEN}",), (), composed=True)) == {"h": {"prompt"}}
+
+
+ASKED = '''from typing import List
+
+
+def {name}(numbers: List[float], threshold: float) -> bool:
+    """Check if in given list of numbers, are any two numbers closer to each other than given threshold.
+    >>> {name}([1.0, 2.0, 3.0], 0.5)
+    False
+    """
+'''
+SHORT = 'def {name}(x: int, y: int):\n    """Add two numbers x and y.\n    >>> {name}(2, 3)\n    5\n    """\n'
+
+
+@pytest.mark.parametrize("prompt", [ASKED, SHORT])
+def test_a_statement_is_found_without_its_signature_and_examples_and_under_another_name(prompt):
+    task = BenchmarkTask("b/1", (prompt.format(name="solve"),), ())
+    docstring = ast.get_docstring(ast.parse(prompt.format(name="f")).body[-1])
+    alone = docstring.split("\n>>>")[0]
+    for asked in (prompt.format(name="helper"), docstring, alone, f"{alone}\n\nWrite a Python function `f`."):
+        assert kinds(pair("a", asked), task), asked
+    assert not kinds(pair("a", alone.replace("two", "three").replace("closer", "further")), task)
 
 
 def test_an_example_is_found_whole():
