@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from iterpref_core.records.backend_table import BACKENDS
@@ -13,6 +14,7 @@ from iterpref_core.records.config import InferenceParams, Params, PromptFormat
 from iterpref_core.records.errors import IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
+from tasks.dvc import IS_SITE_CACHE_GIVEN, OWN_SITE_CACHE, SITE_CACHE_VARIABLE
 from tasks.dvc.graph import check_root, load_graph
 from tasks.local_server import answers
 from tasks.mlflow.entry import entries_folder, kept_entries
@@ -47,6 +49,7 @@ def examine(params: Params) -> list[Diagnosis]:
     """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
     found.append(_probe("experiment", _find_experiment))
+    found.append(_probe("plain dvc", _find_site_cache, "absent"))
     if GRAPH.is_file():
         found += examine_services()
     found.append(_probe("accelerator", _find_accelerator, "absent"))
@@ -56,6 +59,26 @@ def examine(params: Params) -> list[Diagnosis]:
 def _find_experiment() -> str:
     check_root()
     return f"{len(load_graph())} stages"
+
+
+def _find_site_cache() -> str:
+    """Return where `dvc` keeps digests if the user starts it.
+
+    Raises:
+        IterPrefError: it is a folder in which other users can write.
+    """
+    from dvc.config import Config
+
+    if IS_SITE_CACHE_GIVEN:
+        return os.environ[SITE_CACHE_VARIABLE]
+    settings = Path(".dvc")
+    named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
+    if named is None:
+        raise IterPrefError(
+            "keeps digests where other users can write (/var/tmp/dvc), and one of them could have your `dvc` run code; "
+            f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
+        )
+    return str(named)
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:

@@ -20,6 +20,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
@@ -37,7 +38,16 @@ TemplateUse = Literal["auto", "plain", "completion"]
 AnswerFormat = Literal["bare", "fenced"]
 Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
-Bf16 = bool | Literal["auto"]
+
+
+def _check_switch(value: Any) -> Any:
+    """Refuse a value of `Bf16` in the words of YAML; pydantic would name each type of the union as a key."""
+    if not isinstance(value, bool) and value != "auto":
+        raise PydanticCustomError("switch", "takes true, false or auto")
+    return value
+
+
+Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
 """True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
 """The form in which training holds a model's weights; `docs/training-settings.md` explains each."""

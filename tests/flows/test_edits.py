@@ -233,7 +233,7 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
     def logged_command(entry, _stage):
         entry.started = 0.0
         yield entry
-        sent.append(entry.stages["validity"].params["validity"]["sample"])
+        sent.append(entry.stages["validity"].params["validity.sample"])
         write("code/a.py", "2")
 
     monkeypatch.setattr(logged, "logged_command", logged_command)

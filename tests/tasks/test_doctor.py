@@ -1,13 +1,16 @@
 """What the doctor says of models, endpoints and MLflow; and what `init` writes."""
 
 import errno
+import subprocess
 import sys
 
 import pytest
 
 from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import IterPrefError
 from tasks import doctor
 from tasks.doctor import examine_models
+from tests.dvc_repository import init_dvc
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
 
@@ -50,6 +53,24 @@ def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_wri
     assert f"cd {ROOT}" in found["experiment"].detail
     assert {"isolation", "accelerator"} <= found.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypatch):
+    """DVC's own place is open to every user of the machine, and holds pickles."""
+    code = "from tasks.dvc.graph import opened_repo\nwith opened_repo(Path()) as repo: print(repo.site_cache_dir)"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("DVC_SITE_CACHE_DIR")
+    init_dvc(no_scm=True)
+    command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
+    used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert used.startswith(str(tmp_path / "mine/dvc/site"))
+    monkeypatch.setattr(doctor, "IS_SITE_CACHE_GIVEN", False)
+    with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
+        doctor._find_site_cache()
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n", encoding="utf-8")
+    assert doctor._find_site_cache() == "/mine"
 
 
 def test_an_endpoint_that_is_away_is_told():
