@@ -178,7 +178,8 @@ def judge(
         raise LeftOutError(drop)
     asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
-    readings, left_out = read_tests(asked, columns.values(row, "tests"), rules=Rules(programs=(pair.chosen,)))
+    rules = Rules(programs=(pair.chosen,), modules=columns.modules(row))
+    readings, left_out = read_tests(asked, columns.values(row, "tests"), rules=rules)
     plainest = next(readings, None)
     if plainest is not None:
         check_tests(plainest, asked.task_id, visible=True)

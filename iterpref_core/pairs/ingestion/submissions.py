@@ -21,13 +21,13 @@ from iterpref_core.records.statement import statement_name
 _ON_TEST = r"( on .*| \d+)?"
 """The place of a failure behind a judge's short word: `TLE on test 3`, `WA 3`."""
 _VERDICTS: dict[str, Verdict] = {
-    r"accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved|true|yes|1( 0)?": "passed",
+    r"(accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved)( 100){0,2}|true|yes|1( 0)?": "passed",
     rf"wrong (answer|output).*|wa{_ON_TEST}|fail(ed|ure)?\b.*|incorrect.*|false|no|0( 0)?|(wa )?presentation error|pe"
-    r"|challenged|hacked|rejected|partial(ly accepted)?": "wrong_answer",
+    r"|challenged|hacked|rejected|partial(ly)?( accepted| correct)?( \d+){0,2}": "wrong_answer",
     rf"(time|idleness) limit.*|(tle?|ile?){_ON_TEST}|timeout|timed out": "timeout",
     rf"memory limit.*|mle?{_ON_TEST}": "memory",
     rf"output limit.*|ole?{_ON_TEST}": "output_limit",
-    rf"run ?time error.*|rte( .*)?|re{_ON_TEST}|exception|crash(ed)?": "exception",
+    rf"run ?time error.*|rte( .*)?|re( nzec| sig\w+| other)?{_ON_TEST}|exception|crash(ed)?": "exception",
     r"compil(e|ation) error.*|ce": "syntax_error",
 }
 """The words of judges for their verdicts -> the verdict; none fits a submission that nobody has judged yet. Details may

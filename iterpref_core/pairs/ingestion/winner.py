@@ -44,12 +44,12 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         raise LeftOutError("no_preference")
     value = values if len(names) > 1 else read_text_value(values[0])
     if isinstance(value, list):
-        scores = list(map(_number, value))
-        if len(scores) != 2 or None in scores:
+        scores = [score for score in map(_number, value) if score is not None]
+        if len(scores) != 2 or len(value) != 2:
             raise ValueError(f"winner: two numbers are expected, not {value!r}")
-        difference = scores[1] - scores[0]
+        difference: float | None = scores[1] - scores[0]
         # The answer of rank 0 is better than that of rank 1.
-        first_wins = difference > 0 if names[0].endswith("rank") else difference < 0
+        first_wins = scores[0] < scores[1] if names[0].endswith("rank") else scores[0] > scores[1]
     elif _SIGNED.search(names[0]):
         difference = _number(value)
         if difference is None:

@@ -1,11 +1,12 @@
 r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
 
-JSON has no tuples, so a tuple is right where a list is expected. Three more things can be read in two ways:
+JSON has no tuples, so a tuple is right where a list is expected. Four more things can be read in two ways:
 
 - A mapping's keys are texts in JSON: `{"1": 2}` may mean `{1: 2}`.
 - APPS and its descendants put a function's result into a list in some problems, and not in others: `[[1, 3]]` is
   either the result `[[1, 3]]` or the result `[1, 3]`.
 - A result that is a text stays a text: `"101"` is a text of digits. Some sets put a result's JSON into a text instead.
+- An object `{"a": 1, "b": 2}` as arguments is one argument, or names them: `f(a=1, b=2)`.
 
 Each combination is a reading of the problem. The reading that a right program passes is the one that is meant. Without
 a right program, a problem whose keys or lists can be read in two ways is left out.
@@ -15,10 +16,12 @@ Arguments in a text are JSON, a value a line, and so are their results: LiveCode
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
+from iterpref_core.programs.source_code.names import is_name
 from iterpref_core.records import IoTest
 from iterpref_core.records.input_files import parse_json
 
@@ -36,8 +39,8 @@ from typing import *
 _LONG = 10**4300
 """The first integer that Python refuses to write in decimal."""
 
-Example = tuple[Sequence[Any], Any]
-"""The arguments of a call, and its published result."""
+Example = tuple[Sequence[Any] | Mapping[str, Any], Any]
+"""The arguments of a call, in order or by name, and its published result."""
 
 
 def read_arguments(value: Any) -> list[Any]:
@@ -77,7 +80,7 @@ def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = Fa
     """
     made: list[Sequence[Example]] = []
     for results in _result_readings(examples, in_texts=in_texts):
-        for reading in _json_readings(results):
+        for reading in chain(_json_readings(results), *map(_json_readings, _by_name(results))):
             if reading in made:
                 continue
             made.append(reading)
@@ -94,6 +97,17 @@ def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = Fa
 def is_ambiguous(examples: Sequence[Example]) -> bool:
     """Return True if official graders read the examples in several ways: APPS's takes `[1]` for 1, and "1" as a key."""
     return any(reading != examples for reading in _json_readings(examples))
+
+
+def _by_name(examples: Sequence[Example]) -> list[Sequence[Example]]:
+    """Return the reading by name of examples whose arguments are one object each; none for others."""
+    named: list[Example] = []
+    for arguments, result in examples:
+        only = arguments[0] if isinstance(arguments, Sequence) and len(arguments) == 1 else None
+        if not isinstance(only, dict) or not all(map(is_name, only)):
+            return []
+        named.append((only, result))
+    return [named]
 
 
 def _result_readings(examples: Sequence[Example], *, in_texts: bool) -> Iterator[Sequence[Example]]:
@@ -125,7 +139,10 @@ def _json_readings(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
 def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
     tests = []
     for arguments, result in examples:
-        given = ", ".join(map(as_source, arguments))
+        if isinstance(arguments, Mapping):
+            given = ", ".join(f"{name}={as_source(value)}" for name, value in arguments.items())
+        else:
+            given = ", ".join(map(as_source, arguments))
         # The official graders compare by `==`, for which 2.0 is 2 and True is 1.
         tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), atol=0.0, tuples_as_lists=True))
     return tuple(tests)

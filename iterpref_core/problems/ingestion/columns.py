@@ -21,16 +21,17 @@ from iterpref_core.storage.shards import other_split
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {
     "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
-    "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point"),
+    "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point", "module"),
     "problems": (
         *_OF_EVERY_ROW,
         *("tests", "hidden_tests", "reference", "wrong"),
-        *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source"),
+        *("entry_point", "setup", "starter_code", "time_limit", "task", "checker", "source", "module"),
     ),
     "submissions": (*_OF_EVERY_ROW, "program", "passed"),
 }
 """The kinds of rows: a row of a preference set, a wrong and a right program, a problem, one program with its verdict;
-and the parts of each. `task` says if a program is asked for, and `source` which set the row is from."""
+and the parts of each. `task` says if a program is asked for, `source` which set the row is from, and `module` by which
+name tests import the program."""
 EXAMPLES = {
     "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
     "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
@@ -147,6 +148,14 @@ class Columns:
         for language in self.languages(row):
             if not is_python_3(language):
                 raise LeftOutError("not_python", f"its language is {language!r}; if it is not, add --columns language=")
+
+    def modules(self, row: Row) -> list[str]:
+        """Return the names by which tests may import the program: the column's value, or what the user says instead.
+
+        `module=source` is either: a column `source` of a row may be the name of its set, which no test imports.
+        """
+        named = [*self.names.get("module", ())]
+        return [self.name(row, "module"), *named] if self.has(row, "module") else named
 
     def languages(self, row: Row) -> list[str]:
         """Return the languages that a row's column states, one or a list of them; an empty text states none.

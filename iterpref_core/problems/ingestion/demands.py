@@ -5,13 +5,12 @@ stub shows them: each function that the tests ask for takes anything and returns
 such methods, and a script is empty.
 """
 
-import ast
 import re
 from collections.abc import Callable
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.trials import Run
-from iterpref_core.programs.source_code.names import unbound_names
+from iterpref_core.programs.source_code.names import names_of_module, unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import IoTest, Problem, ScriptTest, StdinTest, Test
 
@@ -93,10 +92,4 @@ def _asked_names(test: Test) -> list[str]:
         return []
     module = test.module if isinstance(test, ScriptTest) else "solution"
     tree = parse_source(test.files[test.run] if isinstance(test, ScriptTest) else test.code)
-    imported = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == module:
-            imported += [alias.name for alias in node.names if alias.name != "*"]
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module:
-            imported.append(node.attr)
-    return imported + unbound_names(tree)
+    return names_of_module(tree, module) + unbound_names(tree)

@@ -15,7 +15,8 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, list
 from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
-from iterpref_core.problems.ingestion.row_tests import Rules, read_tests, tested_names
+from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
+from iterpref_core.problems.ingestion.code_tests import tested_names
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records import Problem, StdinTest
@@ -201,7 +202,8 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     right = tuple(islice(every_right, MOST_TRIED))
     starter_code = as_text(columns.one(row, "starter_code"))
     checker = as_text(columns.one(row, "checker"))
-    rules = Rules(right, starter_code, preset.ignore_case, checker if checker.strip() else None)
+    checks = checker if checker.strip() else None
+    rules = Rules(right, starter_code, preset.ignore_case, checks, columns.modules(row))
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
     plainest = next(readings, None)
     if plainest is None:

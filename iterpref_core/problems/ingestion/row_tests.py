@@ -1,22 +1,25 @@
-r"""Row tests: the tests in a row, in the shapes in which sets publish them.
+r"""Read the tests in a row, in the shapes in which sets publish them.
 
-    "assert f(1) == 2"  ["assert f(1) == 2", ...]                          Python code, for unittest and pytest, too
+    "assert f(1) == 2"  ["assert f(1) == 2", ...]  {"test_1": "assert ..."}    Python code; see code_tests.py
     [{"input": "1\n", "output": "2\n"}]  {"inputs": [...], "outputs": [...]}  inputs and outputs of a script
     {"fn_name": "f", "inputs": [[1]], "outputs": [2]}                      calls, as in APPS
     [{"type": "function_call", "fn_name": "f", "input": [1], "output": 2}]    calls, as in PrimeIntellect's sets
     [{"testtype": "functional", "input": "1\n2", "output": "3"}]           calls, as on LiveCodeBench
+    [{"kind": "io", "call": "f(1)", "expected": "2"}]                      this project's own tests
     {"test_cases": ...}  {"functional": ...}                                one of these in an object
 
-Each may be JSON or a Python literal in a text. Two columns of lists are inputs and outputs.
+Each may be JSON or a Python literal in a text. Two columns of lists are inputs and outputs, and two texts are one input
+and its output.
 """
 
-import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from iterpref_core.problems.ingestion.call_tests import (
     CONTEST_SETUP,
@@ -25,12 +28,12 @@ from iterpref_core.problems.ingestion.call_tests import (
     is_ambiguous,
     read_arguments,
 )
-from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.code_tests import read_code
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
-from iterpref_core.programs.source_code.names import bound_names, is_name, unbound_names
-from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import AssertTest, Problem, PytestTest, StdinTest, Test, UnittestTest
+from iterpref_core.programs.source_code.names import is_name
+from iterpref_core.records import Problem, StdinTest, Test
+from iterpref_core.records.input_files import is_null
 
 TOLERANCE = 1e-5
 """The allowed difference of a decimal number from the expected one, absolute or relative. APPS's grader and the rule of
@@ -40,7 +43,11 @@ _KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", 
 """The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
 _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code", "pytest")
 """The fields of an object in which tests stand, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
-_DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
+_CODE = re.compile(
+    r"^\s*(?:assert\b|(?:def|class|import|async|with)\s|from\s+\S+\s+import\b|>>>|```)|\bcheck\(", re.MULTILINE
+)
+"""What stands in tests that are code. Two texts without it are the input and the output of a script."""
+_OWN_TEST: TypeAdapter[Test] = TypeAdapter(Test)
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,14 @@ class Rules:
         starter_code: code that the answer begins with.
         ignore_case: True if the set's own rule ignores case in a script's output.
         checker: source of a function that judges a script's output.
+        modules: names other than `solution` by which tests may import the program.
     """
 
     programs: Sequence[str] = ()
     starter_code: str = ""
     ignore_case: bool = False
     checker: str | None = None
+    modules: Sequence[str] = ()
 
 
 class _Example(NamedTuple):
@@ -96,15 +105,16 @@ def read_tests(
     """
     shown = _find(visible)
     every = [*shown, *_find(hidden)]
-    codes = [test for test in every if isinstance(test, str)]
+    rules = rules or Rules()
+    codes = [test for test in every if not isinstance(test, _Example)]
     examples = [test for test in every if isinstance(test, _Example)]
     if codes and examples:
         raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
     if examples:
-        return _read_examples(asked, examples, len(shown), rules or Rules())
+        return _read_examples(asked, examples, len(shown), rules)
     if not codes:
         return iter(()), Counter()
-    tests = [_tests_of_code(code, asked.entry_point) for code in codes]
+    tests = [read_code(test, asked.entry_point, rules.modules) if isinstance(test, str) else (test,) for test in codes]
     number = sum(map(len, tests[: len(shown)]))
     return iter([_with_tests(asked, tuple(chain.from_iterable(tests)), number)]), Counter()
 
@@ -156,21 +166,33 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
     return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
 
 
-def _find(values: Sequence[Any]) -> list[str | _Example]:
-    """Return the tests in the columns of a row: code, a column of inputs and one of outputs, or examples of both."""
+def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
+    """Return the tests in the columns of a row: code, own tests, or examples of an input and its output.
+
+    The examples stand in a column of inputs and one of outputs, or in records of both.
+    """
     found = [value for value in map(_unpacked, values) if value]
+    if _is_input_and_output(values, found):
+        return [_Example(*values)]
     if found and all(isinstance(value, str) for value in found):
         return ["\n".join(found)]
     if len(found) == 2 and all(map(_is_list_of_values, found)) and not any(map(_has_assertions, found)):
         found = [{"inputs": found[0], "outputs": found[1]}]
-    tests: list[str | _Example] = []
+    tests: list[str | Test | _Example] = []
     for value in found:
         records = value if isinstance(value, list) else [value]
         if all(isinstance(test, str | None) for test in records):
-            tests += [test for test in records if test and test.strip()]
+            for test in filter(None, records):
+                # Dolci's list has one text, which is the JSON of a list of assertions.
+                inner = read_text_value(test)
+                is_list = isinstance(inner, list) and _has_assertions(inner)
+                tests += inner if is_list else [test] if test.strip() else []
             continue
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("the tests are code, inputs and outputs; name another column")
+        if all("kind" in record or {"call", "expected"} <= record.keys() for record in records):
+            tests += map(_own_test, records)
+            continue
         names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
         # {"input": "[1]", "output": "[2]"} is one test, and {"inputs": "[1]", "outputs": "[2]"} has lists of them.
         is_one = isinstance(records[0].get("input"), str)
@@ -180,6 +202,26 @@ def _find(values: Sequence[Any]) -> list[str | _Example]:
         for (given, output), (kind, function) in zip(read, stated, strict=True):
             tests.append(_Example(given, output, kind, function))
     return tests
+
+
+def _is_input_and_output(values: Sequence[Any], found: Sequence[Any]) -> bool:
+    """Return True for two texts or numbers that are no code, and no lists of inputs and outputs in JSON."""
+    if len(values) != 2 or any(isinstance(value, Mapping) for value in found):
+        return False
+    if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
+        return False
+    in_lists = len(found) == 2 and all(isinstance(value, list) for value in found)
+    # Without an output, the other text is no example.
+    return not in_lists and str(values[1]).strip() != "" and not any(_CODE.search(str(value)) for value in values)
+
+
+def _own_test(record: Mapping[str, Any]) -> Test:
+    """Return a test of this project, whose kind is `io` if a call and its result are all that it says."""
+    # A column of Parquet has null for each field that other kinds have.
+    fields = {"kind": "io"} | {name: value for name, value in record.items() if not is_null(value)}
+    if not isinstance(fields.get("expected", ""), str):
+        fields["expected"] = as_source(fields["expected"])
+    return _OWN_TEST.validate_python(fields)
 
 
 def _has_assertions(values: list[Any]) -> bool:
@@ -195,8 +237,14 @@ def _is_list_of_values(value: Any) -> bool:
 def _unpacked(value: Any) -> Any:
     """Return the tests in a column, also if they stand in a field of an object."""
     read = read_text_value(value)
-    inside = [name for name in _NESTED if isinstance(read, Mapping) and read.get(name)]
-    return _unpacked(read[inside[0]]) if inside else read
+    if not isinstance(read, Mapping):
+        return read
+    inside = [name for name in _NESTED if read.get(name)]
+    if inside:
+        return _unpacked(read[inside[0]])
+    # {"test_1": "assert …", "test_2": "assert …"} has a test in each field.
+    named = list(read.values())
+    return named if named and _has_assertions(named) else read
 
 
 def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
@@ -207,83 +255,6 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     metadata = read_text_value(test.get("metadata"))
     inside = metadata.get("func_name") if isinstance(metadata, Mapping) else None
     return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
-
-
-def _tests_of_code(code: str, entry_point: str) -> tuple[Test, ...]:
-    """Return the tests in Python code; a function `check(candidate)`, as in HumanEval, is called if the code does not.
-
-    Raises:
-        ValueError: the code is no Python, or nothing calls its functions.
-    """
-    try:
-        tree = parse_source(code)
-    except SyntaxError as error:
-        raise ValueError(f"a test is not valid Python ({error.msg})") from None
-    body = tree.body
-    classes = [node for node in body if isinstance(node, ast.ClassDef)]
-    if any(ast.unparse(base).rpartition(".")[2] == "TestCase" for node in classes for base in node.bases):
-        return (UnittestTest(code=code),)
-    functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    names = [*functions, *(node.name for node in classes)]
-    imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
-    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
-    defines_only = all(isinstance(node, _DEFINING) for node in body)
-    if any(name.lower().startswith("test") for name in names):
-        if "solution" in imports:
-            return (PytestTest(code=code),)
-        # What the tests read and do not define must be the program's.
-        asked = unbound_names(tree) if defines_only else []
-        if asked:
-            return (PytestTest(code=f"from solution import {', '.join(asked)}\n\n{code}"),)
-    # HumanEval-X names the function in the call alone.
-    called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
-    if "check" in functions and called:
-        return tests_of_check(code, called)
-    if functions and defines_only:
-        raise ValueError(
-            "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
-            "with `test` and import from `solution`, and `check` needs the column of the function's name, entry_point="
-        )
-    return (AssertTest(code=code),)
-
-
-def tested_names(tests: Sequence[Test], program: str) -> list[str]:
-    """Return the names that the first test with some asks of a program: those it imports, else the one it calls.
-
-    Raises:
-        ValueError: no test calls a function by name, and the first one is assertions.
-
-    >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
-    >>> tested_names([test], "def similar(a, b): ...")
-    ['similar']
-    """
-    first = tests[0]
-    names = next(filter(None, (_names_in(test, program) for test in tests)), [])
-    if not names and isinstance(first, AssertTest):
-        raise ValueError(
-            f"the test {first.code.strip()!r} calls no function by name; name it with --columns entry_point="
-        )
-    return names
-
-
-def _names_in(test: Test, program: str) -> list[str]:
-    """Return the names that a test asks of a program; see `tested_names`."""
-    if not isinstance(test, AssertTest | UnittestTest | PytestTest):
-        return []
-    tree = parse_source(test.code)
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "solution"]
-    imported = [alias.name for node in imports for alias in node.names if alias.name != "*"]
-    if imported:
-        return list(dict.fromkeys(imported))
-    # A set-up may call something else before; the object of a class is made there.
-    parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
-    calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
-    written = [ast.unparse(called).removeprefix("solution.") for called in calls]
-    names = [name for name in written if name.isidentifier()]
-    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
-    # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: Python or the test defines it, not the program.
-    given = bound_names(tree)
-    return [name for name in names if name in defined or name not in given][:1]
 
 
 def _stdin_test(example: _Example, rules: Rules) -> StdinTest:

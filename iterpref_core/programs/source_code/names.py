@@ -57,6 +57,24 @@ def unbound_names(tree: ast.Module) -> list[str]:
     return [] if "*" in defined else [name for name in dict.fromkeys(read) if name not in defined]
 
 
+def names_of_module(tree: ast.Module, module: str) -> list[str]:
+    """Return the names that code takes from a module, which it may import under another name.
+
+    >>> names_of_module(ast.parse("import solution as s\\nfrom solution import g\\ns.f(1)"), "solution")
+    ['g', 'f']
+    """
+    nodes = list(ast.walk(tree))
+    imported = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    called = {alias.asname or alias.name for alias in imported if alias.name == module}
+    names = []
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            names += [alias.name for alias in node.names if alias.name != "*"]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in called:
+            names.append(node.attr)
+    return list(dict.fromkeys(names))
+
+
 def bound_names(tree: ast.Module) -> set[str]:
     """Return the names that code or Python defines; `*` beside an import of everything."""
     defined = set(_GIVEN)

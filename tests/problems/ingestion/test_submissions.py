@@ -25,7 +25,8 @@ STATUS = {
     "Run Time Error": False, "RTE": False, "timed out": False, "failed: name 'x' is not defined": False,
     "failure": False, "success": True, "REJECTED": False, "partially accepted": False, "not accepted yet": None,
     "re-judging": None, "TLE on test 4": False, "WA 7": False, "1.0": True, "0.0": False, "Solved": True,
-    "RTE (NZEC)": False, "Wrong output": False,
+    "RTE (NZEC)": False, "Wrong output": False, "RE (NZEC)": False, "RE (SIGSEGV)": False, "Accepted (100)": True,
+    "Accepted (100/100)": True, "Accepted (40)": None, "Partially correct": False, "Partially Correct (40/100)": False,
 }  # fmt: skip
 """What judges write -> True if the program passes, None if that does not say."""
 
