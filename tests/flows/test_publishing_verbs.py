@@ -36,7 +36,7 @@ def test_a_model_is_exported_with_a_card(iterpref, word_model, experiment):
     write_lineage(Path("alone"), lineage)
     assert iterpref("export", "--model", "alone", "--out", "again")[0] == 0
     card = Path("again/README.md").read_text(encoding="utf-8")
-    assert ("# again\n" in card, "1 preference pair from" in card) == (True, True)
+    assert ("# again\n" in card, '"objective": "dpo"' in card) == (True, True)
     assert read_lineage(Path("again")) == lineage
 
 
@@ -45,11 +45,11 @@ def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref, experim
     arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
     code, out, _ = iterpref(*arguments, "unknown", "--json")
     assert (code, json.loads(out)["pairs"]) == (0, 12)
-    assert "there is no record of these pairs" in Path("unknown/README.md").read_text(encoding="utf-8")
+    assert "There is no record of how the pairs were made" in Path("unknown/README.md").read_text(encoding="utf-8")
     write_summary(experiment, pairs=file_digest(pairs, "md5"), focal=file_digest(spans, "md5"))
     assert iterpref(*arguments, "known")[0] == 0
     card = Path("known/README.md").read_text(encoding="utf-8")
-    for text in ("# known\n", "- dropped, identical_ast: 7\n", "`widen_lines` 0", "Not checked."):
+    for text in ("# known\n", '"identical_ast": 7', '"widen_lines": 0', '"contamination": "not checked"'):
         assert text in card, card
     Path("reports/summary.json").write_text("{}", encoding="utf-8")
     code, _, err = iterpref(*arguments, "broken")

@@ -83,7 +83,16 @@ def summary_standings(summary: Summary) -> Standings:
     if summary.missing:
         notes.append(f"not measured: {', '.join(summary.missing)}")
     rows = [row for row in score_rows(summary) if not row.part]
-    return Standings("base", tuple(rows), tuple(notes))
+    return Standings("base", tuple(rows), (*notes, *inside_notes(rows)))
+
+
+def inside_notes(rows: Sequence[ScoreRow]) -> list[str]:
+    """Return a sentence for each benchmark whose tests ran in the program's own process."""
+    inside = {row.benchmark: f"{row.inside:,} of {row.n:,}" for row in rows if row.inside}
+    return [
+        f"{benchmark_name(name)}: tests of {count} tasks ran in the program's own process, where it can deceive them."
+        for name, count in inside.items()
+    ]
 
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.comparisons import compare_with_first, measured_differently
 from iterpref_core.evaluation.report.labels import benchmark_name
-from iterpref_core.evaluation.report.standings import Standings
+from iterpref_core.evaluation.report.standings import Standings, inside_notes
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Incomplete, ModelResults
 
@@ -72,4 +72,4 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
         for reason, names in lacking.items():
             notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(benchmark_name(benchmark))
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
-    return Standings(first, tuple(rows), tuple(texts))
+    return Standings(first, tuple(rows), (*texts, *inside_notes(rows)))

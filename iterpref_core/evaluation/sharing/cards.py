@@ -1,18 +1,19 @@
-"""Cards of exported models and pairs, in the form that the Hugging Face hub reads.
+"""Write the cards of exported models and pairs, as the Hugging Face hub shows them.
 
-A card states only facts that were recorded of these very weights or files. Everything else is called unknown.
+A card states only what was recorded of these very weights or files. Everything else is unknown.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from huggingface_hub import DatasetCardData, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from huggingface_hub import DatasetCard, DatasetCardData, ModelCard, ModelCardData
 
-from iterpref_core.evaluation.report.labels import benchmark_name, model_name
-from iterpref_core.evaluation.report.number_formats import difference, percent
+from iterpref_core.evaluation.report.labels import model_name
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
+from iterpref_core.evaluation.report.standings import Standings, inside_notes
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.evaluation.sharing.export_data_set import DATA, TRAIN, DataSet, Origin
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
@@ -20,7 +21,9 @@ from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import COMPOSED, ModelLineage
 
 OWN_LICENSE = "apache-2.0"
-"""The license of the problems that this project composes. Those of published sets state theirs."""
+"""The license of the problems that this project composes. Problems of published sets state theirs."""
+UNKNOWN = "unknown: check"
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
 def model_card(
@@ -32,50 +35,40 @@ def model_card(
     license: str | None,
     sources: Mapping[str, int],
 ) -> str:
-    """Write the README.md of a model.
+    """Return the README.md of a model.
 
     Args:
         summary: the object of summary.json, if there is one. The card leaves out other models and pairs.
         title: the title of the card.
-        lineage: the record beside the model's weights; without one, the training is unknown.
+        lineage: the record next to the model's weights; without one, the training is unknown.
         weights: the model's fingerprint, the key of its scores in the summary.
         license: the license of the base model, if known.
         sources: source of problems → number of problems.
     """
     first = first_base(lineage)
-    scores: list[ScoreRow] = []
-    base: dict[str, ScoreRow] = {}
-    measured: dict[str, str] = {}
-    if summary is not None:
-        scores = _scores_of(summary, weights)
-        for row in score_rows(summary):
-            if row.model == "base" and not row.part:
-                base[row.benchmark] = row
-        measured = summary.provenance.weights
-    known = summary is not None and trained_on_the_pairs_of(summary, lineage)
-    started_there = lineage is not None and lineage.base_weights == measured.get("base")
-    steps = []
-    if lineage is not None:
-        # The first training first.
-        for step in reversed(list(ancestors(lineage))):
-            if step.objective:
-                steps.append(f"{model_name(step.objective)} ({step.objective})")
-    return _render(
-        "model_card.md",
-        data=_model_fields(lineage, first, license),
+    tags = ["code"]
+    if lineage and lineage.objective:
+        tags += ["preference-optimization", lineage.objective]
+    experiment = None
+    if summary is not None and trained_on_the_pairs_of(summary, lineage):
+        experiment = _experiment(summary) | {"sources": dict(sources)}
+    card = ModelCard.from_template(
+        ModelCardData(
+            license=license or "unknown",
+            library_name="transformers",
+            pipeline_tag="text-generation",
+            tags=tags,
+            base_model=first.base if first and "/" in first.base else None,
+        ),
+        template_path=str(_TEMPLATES / "model_card.md"),
         title=title,
-        lineage=lineage,
-        lineage_file=LINEAGE,
-        start=_start(first),
-        embedded=first is not None and first.base == EMBEDDED,
-        license=license,
-        steps=steps,
-        summary=summary if known else None,
-        sources=sources,
-        scores=scores,
-        base=base if started_there else {},
-        measured=known and weights in measured.values(),
+        training=_training(lineage, first),
+        license_of_base="" if first and first.base == EMBEDDED else license or UNKNOWN,
+        scores=_scores(summary, lineage, weights) if summary else "",
+        lineage=_json(lineage.model_dump(mode="json", exclude_none=True)) if lineage else "",
+        experiment=_json(experiment) if experiment else "",
     )
+    return str(card)
 
 
 def pairs_card(
@@ -86,7 +79,7 @@ def pairs_card(
     localized: bool,
     regions_known: bool,
 ) -> str:
-    """Write the README.md of pairs.
+    """Return the README.md of pairs.
 
     Args:
         contents: the counts of the data set.
@@ -95,23 +88,31 @@ def pairs_card(
         localized: True if there are columns for spans.
         regions_known: True if the summary is about these very spans, too.
     """
-    models = []
-    if summary is not None:
-        named = summary.provenance.params["model"]
-        models = [named["student"], named["debugger"]]
-    return _render(
-        "pairs_card.md",
-        data=_data_set_fields(contents, title),
+    sections = ["model", "pairs", "localization"] if regions_known else ["model", "pairs"]
+    card = DatasetCard.from_template(
+        DatasetCardData(
+            pretty_name=title,
+            license=_license_of_all(contents),
+            task_categories=["text-generation"],
+            tags=["code", "preference", "dpo", "trl"],
+            configs=[
+                {"config_name": "default", "data_files": [{"split": TRAIN, "path": f"{DATA}/{TRAIN}.parquet"}]},
+            ],
+        ),
+        template_path=str(_TEMPLATES / "pairs_card.md"),
         title=title,
         contents=contents,
-        # The experiment's own tests have judged its pairs; of other pairs each must say it.
-        judged=summary is not None or contents.tested == contents.pairs,
-        summary=summary,
+        # The experiment's own tests have judged its pairs; each other pair must state it.
+        tested=contents.pairs if summary else contents.tested,
+        origins=[
+            f"{origin.source or 'unrecorded source'}: {number:,}, license {_find_license(origin) or UNKNOWN}"
+            for origin, number in contents.origins.most_common()
+        ],
+        methods=", ".join(f"{number:,} by `{method}`" for method, number in contents.methods.most_common()),
         localized=localized,
-        regions_known=regions_known,
-        models=models,
-        embedded=set(models) == {EMBEDDED},
+        experiment=_json(_experiment(summary, *sections)) if summary else "",
     )
+    return str(card)
 
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:
@@ -127,113 +128,62 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     if lineage is None or not lineage.data:
         return False
     inputs = summary.provenance.inputs
-    pairs = inputs.get("data/pairs.jsonl")
-    spans = inputs.get("data/focal.jsonl")
-    same_pairs: bool = lineage.data.get("pairs") == pairs
-    same_spans: bool = lineage.data.get("spans") == spans
-    return same_pairs and same_spans
+    files = {"pairs": "data/pairs.jsonl", "spans": "data/focal.jsonl"}
+    return all(lineage.data.get(name) == inputs.get(file) for name, file in files.items())
 
 
-def _model_fields(
-    lineage: ModelLineage | None,
-    first: ModelLineage | None,
-    license: str | None,
-) -> str:
-    tags = ["code"]
-    if lineage and lineage.objective:
-        tags += ["preference-optimization", lineage.objective]
-    fields: dict[str, Any] = {
-        "license": license or "unknown",
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
-        "tags": tags,
-    }
-    if first and "/" in first.base:
-        fields["base_model"] = first.base
-    return str(ModelCardData(**fields).to_yaml())
+def _training(lineage: ModelLineage | None, first: ModelLineage | None) -> str:
+    """Return how a model was trained, in a sentence."""
+    if lineage is None or first is None:
+        return f"How it was trained is unknown: there is no `{LINEAGE}` next to its weights."
+    start = "a small model that this project trains from scratch" if first.base == EMBEDDED else f"`{first.base}`"
+    # The first training comes first.
+    objectives = [step.objective for step in reversed(list(ancestors(lineage))) if step.objective]
+    if not objectives:
+        return f"This is {start}, without preference training."
+    steps = ", then ".join(f"{model_name(name)} ({name})" for name in objectives)
+    return f"Trained with {steps} from {start}, after IterPref (arXiv 2503.02783)."
 
 
-def _start(first: ModelLineage | None) -> str:
-    if first is None:
-        return ""
-    if first.base == EMBEDDED:
-        return "a small model that this project trains from scratch"
-    return f"`{first.base}`"
-
-
-def _scores_of(summary: Summary, weights: str) -> list[ScoreRow]:
-    """Return the scores of the model with these weights, under any name."""
+def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str:
+    """Return the table of a model's scores, next to the base's if the training started there; "" without scores."""
     measured = summary.provenance.weights
-    # The same weights may have been measured under two names, such as `base` and a training of no steps: one will do.
-    names = [name for name, fingerprint in measured.items() if fingerprint == weights]
-    if not names:
-        return []
-    return [row for row in score_rows(summary) if row.model == names[0] and not row.part]
+    # The same weights may have two names, such as `base` and a training of no steps: the first will do.
+    name = next((name for name, fingerprint in measured.items() if fingerprint == weights), None)
+    rows = [row for row in score_rows(summary) if not row.part]
+    own = [replace(row, model="this model") for row in rows if row.model == name]
+    base: list[ScoreRow] = []
+    if lineage is not None and lineage.base_weights and lineage.base_weights == measured.get("base"):
+        base = [row for row in rows if row.model == "base"]
+    if not base:
+        own = [replace(row, comparison=None) for row in own]
+    if not own:
+        return ""
+    return Standings("base", (*base, *own), tuple(inside_notes(own))).markdown()
 
 
-def _data_set_fields(contents: DataSet, title: str) -> str:
-    # Rows of two licenses have "other" on the hub, and one row without a license makes the whole unknown.
+def _experiment(summary: Summary, *sections: str) -> dict[str, Any]:
+    """Return what the summary records of the pairs, with these sections of the parameters."""
+    overlap = {"pairs": True, "dropped": True, "absent": True, "benchmarks": {"__all__": {"tasks", "pairs"}}}
+    provenance = {"params": {*sections}, "inputs": True, "data": True, "isolation": True, "versions": True}
+    kept = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
+    record = summary.model_dump(mode="json", include=kept, exclude_none=True)
+    return {"contamination": "not checked"} | record
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """Return a record as it stands in a fence of a card, one line for each value."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _license_of_all(contents: DataSet) -> str:
+    # The hub calls rows of two licenses "other"; one row without a license makes the whole unknown.
     licenses = {_find_license(origin) for origin in contents.origins}
     if None in licenses or not licenses:
-        license = "unknown"
-    elif len(licenses) == 1:
-        license = str(licenses.pop()).lower()  # the hub knows "MIT" as "mit"
-    else:
-        license = "other"
-    files = [{"split": TRAIN, "path": f"{DATA}/{TRAIN}.parquet"}]
-    return DatasetCardData(
-        pretty_name=title,
-        license=license,
-        task_categories=["text-generation"],
-        tags=["code", "preference", "dpo", "trl"],
-        configs=[{"config_name": "default", "data_files": files}],
-    ).to_yaml()
+        return "unknown"
+    return str(licenses.pop()).lower() if len(licenses) == 1 else "other"
 
 
 def _find_license(origin: Origin) -> str | None:
     """Return the license that a problem states; None if it states none."""
     return origin.license or (OWN_LICENSE if origin.source == COMPOSED else None)
-
-
-def count(number: int, noun: str = "") -> str:
-    """Return a number with grouped thousands and its noun, in the plural but for one.
-
-    >>> count(1234), count(1234, "pair"), count(1, "pair")
-    ('1,234', '1,234 pairs', '1 pair')
-    """
-    if not noun:
-        return f"{number:,}"
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def setting(value: object) -> str:
-    r"""Return a setting as it can stand in a cell of a table: one line, and no bar of its own.
-
-    >>> setting(0.1), setting("a b")
-    ('0.1', 'a b')
-    >>> print(setting("\n\n"), setting("a|b"))
-    `"\n\n"` a\|b
-    """
-    text = str(value)
-    if text != text.strip() or not text.isprintable():
-        text = f"`{json.dumps(text)}`"
-    return text.replace("|", r"\|")
-
-
-def _render(name: str, **context: Any) -> str:
-    """Fill a template of Markdown, in which no text is escaped."""
-    environment = Environment(
-        loader=PackageLoader("iterpref_core.evaluation.sharing"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "benchmark_name": benchmark_name,
-        "count": count,
-        "difference": difference,
-        "license_of": lambda origin: _find_license(origin) or "unknown: check",
-        "percent": percent,
-        "setting": setting,
-    }
-    return environment.get_template(name).render(**context).rstrip() + "\n"
