@@ -51,6 +51,7 @@ STARTED_BY = {
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
     "iterpref_core.problems.own_code.survey": "iterpref_core.problems.own_code.sandboxed",
     "iterpref_core.evaluation.benchmarks.suites": "iterpref_core.evaluation.benchmarks",
+    "iterpref_core.models.inference.backend_factory": "iterpref_core.models.inference",
 }
 """Module → the package whose files that module starts: as programs in the sandbox, or by the names in a table."""
 

@@ -116,7 +116,7 @@ def examine_models(params: Params) -> Iterator[Diagnosis]:
     here = inference.model_copy(update={"backend": "transformers"})
     yield _probe("model: student", lambda: _find_model(model.student, model.student_format, here))
     yield _probe("model: debugger", lambda: _find_model(model.debugger, model.debugger_format, inference))
-    if not BACKENDS[inference.backend].weights and not answers(url := f"{endpoint_url(inference)}/models"):
+    if not BACKENDS[inference.backend].local and not answers(url := f"{endpoint_url(inference)}/models"):
         remedy = "start the server or correct inference.base_url; if the server needs a key, ignore this"
         yield Diagnosis("endpoint", f"no list of models at {without_passwords(url)}: {remedy}", "absent")
 

@@ -137,7 +137,7 @@ def _asks_endpoint(params: Params, backend: str | None, base_url: str | None) ->
     Raises:
         InputError: there is an address, and the backend asks none.
     """
-    asks_none = BACKENDS[params.inference.backend].weights
+    asks_none = BACKENDS[params.inference.backend].local
     if base_url is not None and asks_none:
         raise InputError(
             f"--base-url {base_url}: inference.backend {params.inference.backend} asks no server; add --backend openai"
@@ -152,7 +152,7 @@ def _evaluation_values(
 ) -> dict[str, object]:
     """Return the parameters that options of a verb that scores models stand for."""
     values = {"evaluation.benchmarks": tuple(benchmarks), **endpoint_values(backend, base_url)}
-    if backend is not None and BACKENDS[backend].weights:
+    if backend is not None and BACKENDS[backend].local:
         # The backend of a model with weights here; that of the debugger's is another parameter.
         values["evaluation.backend"] = backend
     return values

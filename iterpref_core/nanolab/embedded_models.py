@@ -58,7 +58,7 @@ def build_models(
     pointers = {}
     # Every name is looked at before the first folder is removed: a wrong name must not cost a model.
     for role, name in (("debugger", model.debugger), ("student", model.student)):
-        if role == "debugger" and not BACKENDS[backend].weights:
+        if role == "debugger" and not BACKENDS[backend].local:
             pointers[role] = name_served(name)
         elif is_gguf(name):
             unpacked[role] = name

@@ -65,7 +65,7 @@ else:
     Benchmark = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
     ObjectiveName = Literal[tuple(OBJECTIVES)]
-    LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.weights)]
+    LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.local)]
 
 
 _EVERY_CALL = {
@@ -185,7 +185,7 @@ class InferenceParams(Settings):
             ConfigError: such a field is there.
         """
         fields = self.request_fields
-        if fields and BACKENDS[self.backend].weights:
+        if fields and BACKENDS[self.backend].local:
             names = ", ".join(fields)
             raise ConfigError(
                 f"inference: {names}: only an endpoint takes them (inference.backend: openai); unset them"

@@ -243,10 +243,11 @@ def open_sampler(
         asked = inference.model_copy(update={"backend": params.backend, "concurrency": params.batch_size})
         cap = NO_CAP
         model = check_model(model, prompt, asked)
-        template = load_chat_template(model, prompt)
-        mode = PromptMode(not template.plain, template)
+        # Another engine than a checkpoint's renders prompts itself, as an endpoint does.
+        template = load_chat_template(model, prompt) if BACKENDS[asked.backend].checkpoint else None
+        mode = PromptMode(template is None or not template.plain, template)
     precision = None
-    if BACKENDS[asked.backend].in_process:
+    if BACKENDS[asked.backend].in_process and BACKENDS[asked.backend].checkpoint:
         precision, _ = precision_of(model, asked)
     identity = model_identity(model, prompt, asked)
     with ExitStack() as stack:

@@ -4,9 +4,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.inference.event_loop import run_to_end
+from iterpref_core.records.config import InferenceParams, PromptFormat
 from iterpref_core.records.prompt_messages import Prompt
 
 QUIET_SHARE = 0.02
@@ -72,6 +74,24 @@ def before_stop(text: str, stops: Sequence[str]) -> str:
     """
     ends = [text.index(stop) for stop in stops if stop in text]
     return text[: min(ends, default=len(text))]
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """The settings with which a backend opens a model.
+
+    Attributes:
+        model: a checkpoint folder or hub id, the name under which an endpoint has the model, or a stage's folder that
+            points at any of these.
+        prompt: the form in which a model with weights on this machine reads prompts.
+        inference: the parameters of the backend.
+        adapted: the changes to requests that the model's server is known to need.
+    """
+
+    model: Path | str
+    prompt: PromptFormat
+    inference: InferenceParams
+    adapted: frozenset[str]
 
 
 Answered = Callable[[int, Completion], None]

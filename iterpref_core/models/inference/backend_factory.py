@@ -2,92 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Model
+from iterpref_core.models.inference.backend import BackendSettings
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import read_config, served_name
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BackendName, BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BackendSettings:
-    """The settings with which a backend opens a model.
-
-    Attributes:
-        model: a checkpoint folder or hub id, the name under which an endpoint has the model, or a stage's folder that
-            points at any of these.
-        prompt: the form in which a model with weights on this machine reads prompts.
-        inference: the parameters of the backend.
-        adapted: how the model's server is known to have to be asked.
-    """
-
-    model: Path | str
-    prompt: PromptFormat
-    inference: InferenceParams
-    adapted: frozenset[str]
-
-
-@contextmanager
-def _open_transformers(settings: BackendSettings) -> Iterator[Model]:
-    from iterpref_core.models.inference.transformers_model import TransformersModel
-
-    yield TransformersModel(
-        settings.model,
-        settings.inference.concurrency,
-        settings.prompt,
-        settings.inference.bf16,
-    )
-
-
-def _open_vllm(settings: BackendSettings) -> AbstractContextManager[Model]:
-    from iterpref_core.models.inference.vllm_server import find_vllm
-
-    find_vllm()
-    return _serve_by_vllm(settings)
-
-
-@contextmanager
-def _serve_by_vllm(settings: BackendSettings) -> Iterator[Model]:
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-    from iterpref_core.models.inference.served_tokens import ServedTokens
-    from iterpref_core.models.inference.vllm_server import SERVED_NAME, serve
-
-    tokens = ServedTokens(settings.model, settings.prompt)
-    with serve(settings.model) as base_url:
-        # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
-        here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
-        yield OpenAIModel(SERVED_NAME, here, tokens)
-
-
-def _open_openai(settings: BackendSettings) -> AbstractContextManager[Model]:
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-
-    endpoint = OpenAIModel(
-        served_name(settings.model),
-        settings.inference,
-        adapted=settings.adapted,
-    )
-    return nullcontext(endpoint)
-
-
-OPENERS: dict[BackendName, Callable[[BackendSettings], AbstractContextManager[Model]]] = {
-    "transformers": _open_transformers,
-    "vllm": _open_vllm,
-    "openai": _open_openai,
-}
-"""Backend of `backend_table.BACKENDS` → function that opens a model.
-
-The call makes the checks that cost nothing, such as for a missing key. Its `with` block opens the model, once a
-question has no kept answer. Budget, store and guard are added by `open_model`, for every backend."""
 
 
 @contextmanager
@@ -122,8 +50,9 @@ def open_model(
         inference=inference,
         adapted=adapted,
     )
-    opened = OPENERS[inference.backend](settings)
-    if store and inference.base_url and not BACKENDS[inference.backend].weights:
+    # The call makes the checks that cost nothing, such as for a missing key. Its `with` block opens the model.
+    opened = import_module(f"{__package__}.{BACKENDS[inference.backend].module}").open_backend(settings)
+    if store and inference.base_url and not BACKENDS[inference.backend].local:
         others = store.known(identity, "address") - {inference.base_url}
         if others:
             logger.warning(
@@ -161,7 +90,7 @@ def check_model(
         ModelError: the model's checkpoint cannot be used.
     """
     backend = BACKENDS[inference.backend]
-    if not backend.weights:
+    if not backend.checkpoint:
         return model
     from iterpref_core.models.pretrained.weights import check_checkpoint  # imports transformers
 
@@ -173,7 +102,7 @@ def names_served(model: Path | str, backend: str) -> bool:
 
     Servers name models as they like: `smollm2`, `/models/coder-q4.gguf`.
     """
-    return not BACKENDS[backend].weights and not isinstance(model, Path)
+    return not BACKENDS[backend].local and not isinstance(model, Path)
 
 
 def model_at(name: Path | str, *, served: bool) -> Path | str:
@@ -203,7 +132,7 @@ def model_identity(
         InputError: the model cannot be used.
     """
     backend = BACKENDS[inference.backend]
-    if not backend.weights:
+    if not backend.local:
         name = served_name(model)
         if inference.api == "completions":
             name += " (completions)"
@@ -211,7 +140,7 @@ def model_identity(
             name += f" {json.dumps(inference.request_fields, sort_keys=True)}"
         return name
     fingerprint = model_fingerprint(model, prompt)
-    if not backend.in_process:
+    if not (backend.checkpoint and backend.in_process):
         return fingerprint
     computed, saved = precision_of(model, inference)
     if computed == saved:
@@ -236,7 +165,7 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
 
 def leaves_this_machine(inference: InferenceParams) -> bool:
     """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
-    if BACKENDS[inference.backend].weights:
+    if BACKENDS[inference.backend].local:
         return False
     from iterpref_core.models.inference.endpoint import endpoint_url, is_loopback
 

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ import httpx2
 import openai
 
 from iterpref_core.models.inference.adaptations import adapt, notes_of, set_parameter, suggest
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, before_stop
+from iterpref_core.models.inference.backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
 from iterpref_core.models.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
 from iterpref_core.models.inference.ends import FINISHED
 from iterpref_core.models.inference.faults import Fault, fault_of
 from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
 from iterpref_core.models.inference.replies import Reply, ReplyError, read_reply
+from iterpref_core.models.pretrained.checkpoints import served_name
 from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
 from iterpref_core.records.errors import EndpointError, InputError, first_line
 from iterpref_core.records.prompt_messages import chat_messages, prompt_text, whole_characters
@@ -324,3 +326,8 @@ def _redacted(text: str) -> str:
     if len(on_one_line) <= 300:
         return on_one_line
     return on_one_line[:300] + "…"
+
+
+def open_backend(settings: BackendSettings) -> AbstractContextManager[Model]:
+    """Return a block with the model of an endpoint; a missing key or bad address is an error at once."""
+    return nullcontext(OpenAIModel(served_name(settings.model), settings.inference, adapted=settings.adapted))

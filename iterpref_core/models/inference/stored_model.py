@@ -186,7 +186,7 @@ class StoredModel(Model):
 
 def _check_prices(inference: InferenceParams) -> None:
     free = not inference.price_prompt and not inference.price_completion
-    if free and not BACKENDS[inference.backend].weights:
+    if free and not BACKENDS[inference.backend].local:
         raise ConfigError(
             "budget.dollars caps nothing while inference.price_prompt and inference.price_completion are 0; "
             "give the endpoint's prices, in dollars per million tokens, or cap budget.tokens instead"

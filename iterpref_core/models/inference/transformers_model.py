@@ -1,7 +1,8 @@
 """Transformers model: batched generation in this process, on the machine's accelerator."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -21,6 +22,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from iterpref_core.models.inference.backend import (
     Answered,
+    BackendSettings,
     BatchModel,
     Completion,
     Request,
@@ -308,3 +310,10 @@ class TransformersModel(BatchModel):
     def _has_stop(self, tokens: list[int], sampling: Sampling) -> bool:
         text = self._text(tokens)
         return any(stop in text for stop in sampling.stops)
+
+
+@contextmanager
+def open_backend(settings: BackendSettings) -> Iterator[BatchModel]:
+    """Yield a checkpoint, loaded into this process."""
+    inference = settings.inference
+    yield TransformersModel(settings.model, inference.concurrency, settings.prompt, inference.bf16)

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from iterpref_core.models.inference.backend import BackendSettings, Model
 from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
 from iterpref_core.records.config import KEY_VARIABLE
 from iterpref_core.records.errors import EndpointError, ModelError
@@ -183,3 +184,21 @@ def _reason(server: subprocess.Popen[bytes], log: Path) -> str:
     last = lines[-1] if lines else "nothing"
     killed = " (killed, as where memory runs out)" if server.returncode == 137 else ""
     return f"exit status {server.returncode}{killed}; {log} ends with: {last}"
+
+
+def open_backend(settings: BackendSettings) -> AbstractContextManager[Model]:
+    """Return a block with a checkpoint behind a server of its own; without vLLM this is an error at once."""
+    find_vllm()
+    return _serve_backend(settings)
+
+
+@contextmanager
+def _serve_backend(settings: BackendSettings) -> Iterator[Model]:
+    from iterpref_core.models.inference.openai_model import OpenAIModel
+    from iterpref_core.models.inference.served_tokens import ServedTokens
+
+    tokens = ServedTokens(settings.model, settings.prompt)
+    with serve(settings.model) as base_url:
+        # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
+        here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
+        yield OpenAIModel(SERVED_NAME, here, tokens)

@@ -22,6 +22,8 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
     Raises:
         ModelError: there is no model at this path.
     """
+    if Path(path).is_file():
+        return _digest_file(Path(path))
     if is_served(path):
         return served_fingerprint(served_name(path))
     source = locate_model(path)

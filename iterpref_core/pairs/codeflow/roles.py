@@ -102,7 +102,7 @@ def choose_models(
     prompt = prompt or PromptFormat()
     debugger_prompt = debugger_prompt or PromptFormat()
     # One model in both roles, read in one form, is loaded or served once.
-    same_weights = BACKENDS[inference.backend].weights and student == debugger and prompt == debugger_prompt
+    same_weights = BACKENDS[inference.backend].local and student == debugger and prompt == debugger_prompt
     debugger_drafts = params.draft_model == "debugger" or same_weights
     debugger_needed = debugger_drafts or params.source == "debugging"
     student_settings = _student_settings(inference)
@@ -175,6 +175,6 @@ def _open_models(drafter: _Asked | None, refiner: _Asked | None, path: Path, run
 
 def _student_settings(inference: InferenceParams) -> InferenceParams:
     """Return the settings for the student: the debugger's backend if it runs weights here, else this process."""
-    if BACKENDS[inference.backend].weights:
+    if BACKENDS[inference.backend].local:
         return inference
     return inference.model_copy(update={"backend": "transformers"})

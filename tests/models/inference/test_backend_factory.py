@@ -7,7 +7,6 @@ import pytest
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import (
-    OPENERS,
     model_identity,
     open_model,
 )
@@ -74,7 +73,7 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(monkeypatch, tm
             told.append("looked up")
             return super().get(key)
 
-    monkeypatch.setitem(OPENERS, "transformers", open_replay)
+    monkeypatch.setattr("iterpref_core.models.inference.transformers_model.open_backend", open_replay)
     monkeypatch.setattr("iterpref_core.models.inference.backend_factory.check_model", lambda model, *_: model)
     monkeypatch.setattr("iterpref_core.models.inference.backend_factory.model_identity", lambda *_: "m")
 
