@@ -55,7 +55,7 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(name, tmp_path,
     copy = tmp_path / "tasks.jsonl"
     copy.write_text(json.dumps(task), encoding="utf-8")
     monkeypatch.setenv(row.data.variable, str(copy))
-    screen = Decontamination([row.data.key], tmp_path, drop=True)
+    screen = Decontamination([row.data.key], tmp_path)
     assert screen.overlaps[row.data.key].tasks == 1
     prompts = "; ".join(row.data.prompts)
     assert screen._wholes.keys() == {"add up the numbers"}, f"{row.data.key}: the fields {prompts} are not read"

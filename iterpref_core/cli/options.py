@@ -22,6 +22,9 @@ ProblemsOption = Annotated[Path, input_file(help="JSONL of problems.")]
 BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is called.")]
 BaseUrlOption = Annotated[str | None, typer.Option(help="URL for backend openai; its key is OPENAI_API_KEY.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DroppedOption = Annotated[
+    Path | None, output_file(help="JSONL of everything that is left out: row, reason, explanation, what it repeats.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Value of a parameter for this call; repeatable.")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from iterpref_core.cli.options import (
+    DroppedOption,
     JsonOption,
     PairsOption,
     ProblemsOption,
@@ -30,6 +31,7 @@ def pair(
         str | None,
         typer.Option(help="Folder or hub id of the model to train, for its tokenizer; default: model.student."),
     ] = None,
+    dropped: DroppedOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -44,7 +46,7 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    result = select_pairs(trajectories, problems, student, screened_params(settings), out)
+    result = select_pairs(trajectories, problems, student, screened_params(settings), out, dropped=dropped)
     show_result(result.metrics(), json_)
 
 
@@ -52,6 +54,7 @@ def localize(
     pairs: PairsOption,
     out: Annotated[Path, output_file(help="JSONL to write spans to.")],
     method: Annotated[LocalizationMethod, typer.Option(help="How error regions are found.")] = "line_lcs",
+    dropped: DroppedOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -59,7 +62,7 @@ def localize(
     from iterpref_core.pairs.localization.localization import localize_pairs
 
     settings = read_params(set_, {"localization.method": method})
-    result = localize_pairs(pairs, settings.localization, out)
+    result = localize_pairs(pairs, settings.localization, out, dropped)
     show_result(result.metrics(), json_)
 
 

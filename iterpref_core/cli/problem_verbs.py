@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.cli.options import (
+    DroppedOption,
     JsonOption,
     ProblemsOption,
     SetOption,
@@ -57,7 +58,6 @@ VisibleOption = Annotated[
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Rows to read.")]
 HeldoutOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")]
-DroppedOption = Annotated[Path | None, output_file(help="JSONL of all rows that are left out, with the reason.")]
 TrajectoriesOption = Annotated[
     Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
 ]

@@ -3,15 +3,16 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from iterpref_core.cli.options import (
+    DroppedOption,
     JsonOption,
     PairsOption,
     SetOption,
@@ -26,6 +27,10 @@ from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.objective_table import OBJECTIVES
+
+if TYPE_CHECKING:
+    from iterpref_core.problems.screening.contamination import Decontamination
+    from iterpref_core.storage.left_out import LeftOut
 
 Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
@@ -52,6 +57,7 @@ def check(
         Path | None,
         input_file(help="Without --pairs: JSONL of problems to check. With --pairs: problems for --against heldout."),
     ] = None,
+    dropped: DroppedOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -60,14 +66,14 @@ def check(
     if pairs is None:
         if not files or spans or model:
             raise InputError("give --pairs, with or without --spans and --model; or --problems, and no pairs")
-        _check_problems(files, against, out, as_json=json_)
+        _check_problems(files, against, out, dropped, as_json=json_)
         return
     if further:
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
     heldout = problems or Path("data/problems.jsonl")
-    _check_pair_file(pairs, spans, model, against, out, heldout, read_params(set_), as_json=json_)
+    _check_pair_file(pairs, spans, model, against, out, dropped, heldout, read_params(set_), as_json=json_)
 
 
 def _check_pair_file(
@@ -76,33 +82,36 @@ def _check_pair_file(
     model: str | None,
     against: Sequence[str] | None,
     out: Path | None,
+    dropped: Path | None,
     problems: Path,
     settings: Params,
     *,
     as_json: bool,
 ) -> None:
     from iterpref_core.problems.screening.contamination import Decontamination
-    from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+    from iterpref_core.storage.jsonl import write_jsonl
+    from iterpref_core.storage.left_out import open_left_out
 
     template = _load_template(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
-    benchmarks = Decontamination([*(against or []), *_configured()], problems, drop=out is not None)
+    benchmarks = Decontamination([*(against or []), *_configured()], problems)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
-    clean = filter(benchmarks.keeps, _with_licenses(read_pairs(pairs), licenses))
-    if out is not None:
-        kept = write_jsonl(out, clean)
-    else:
-        kept = sum(1 for _ in clean)
+    with open_left_out(dropped) as left_out:
+        clean = _clean_pairs(pairs, benchmarks, licenses, left_out)
+        if out is not None:
+            kept = write_jsonl(out, clean)
+        else:
+            kept = sum(1 for _ in clean)
     findings = list(_overlap_findings(overlaps, out))
-    result: dict[str, Any] = {"pairs": kept + benchmarks.dropped}
+    result: dict[str, Any] = {"pairs": kept + benchmarks.contaminated}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     if template is not None and checks is not None and model is not None:
         findings += _model_findings(model, template, checks, settings)
         trained = template.describe(settings.training.answer)
         result = {"trained": trained, **result, "pairs": len(checks), **checks.numbers()}
     if out is not None:
-        result |= {"kept": kept, "dropped/contaminated": benchmarks.dropped}
+        result |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
     result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
     _show_findings(result, findings, as_json=as_json)
 
@@ -142,11 +151,13 @@ def _configured() -> list[str]:
     return [name for name, data in PUBLISHED.items() if data.variable in os.environ]
 
 
-def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: Path | None, *, as_json: bool) -> None:
+def _check_problems(
+    files: Sequence[Path], against: Sequence[str] | None, out: Path | None, dropped: Path | None, *, as_json: bool
+) -> None:
     """Compare problems with each other and with benchmarks, before anything is computed with them."""
     from iterpref_core.problems.screening.repeated_problems import check_problems
 
-    found = check_problems(files, [*(against or []), *_configured()], out)
+    found = check_problems(files, [*(against or []), *_configured()], out, dropped)
     if as_json:
         typer.echo(json.dumps(found.counts | {"findings": found.findings}, indent=2))
     else:
@@ -157,11 +168,21 @@ def _check_problems(files: Sequence[Path], against: Sequence[str] | None, out: P
         raise typer.Exit(1)
 
 
-def _with_licenses(pairs: Iterable[PreferencePair], licenses: Counter[str]) -> Iterator[PreferencePair]:
-    """Pass pairs on, and count them by the license that they state."""
-    for pair in pairs:
+def _clean_pairs(
+    pairs: Path, benchmarks: "Decontamination", licenses: Counter[str], left_out: "LeftOut"
+) -> Iterator[PreferencePair]:
+    """Yield the pairs that overlap with no benchmark; count all by the license that they state."""
+    from iterpref_core.problems.screening.contamination import CONTAMINATED
+    from iterpref_core.storage.jsonl import read_pairs
+    from iterpref_core.storage.left_out import Dropped
+
+    for number, pair in enumerate(read_pairs(pairs), start=1):
         licenses[pair.license or "not stated"] += 1
-        yield pair
+        task = benchmarks.partner(pair)
+        if task:
+            left_out.add(Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task))
+        else:
+            yield pair
 
 
 def _load_template(model: str, settings: Params) -> Any:

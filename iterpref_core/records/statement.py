@@ -144,6 +144,8 @@ def _bare(word: str) -> str:
 
     A single letter keeps its case, since C and c may mean two things; but for the article.
     """
+    if word.isascii() and word.isalnum() and len(word) > 1:
+        return word.lower()
     unmarked = _without(_MARKS, word) or word
     bare = unmarked
     if unmarked.strip(_QUOTES):

@@ -1,4 +1,4 @@
-"""Left out: rows that an ingestion does not take, each for a reason that is counted."""
+"""Count and record the rows that a verb leaves out, each for a reason."""
 
 import json
 from collections import Counter, defaultdict
@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import atomic_writer
+from pydantic import TypeAdapter, ValidationError
+
+from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.storage.items import read_items
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
 BAD_RECORD = "bad_record"
 """The reason for rows that do not fit their format."""
@@ -26,12 +29,14 @@ class Dropped:
         where: file, and line or row.
         task_id: name of the problem or pair; empty if the row could not be read.
         explanation: the fault in words; may be empty.
+        partner: the row or the benchmark's task that this one repeats; empty if it repeats none.
     """
 
     reason: str
     where: str
     task_id: str = ""
     explanation: str = ""
+    partner: str = ""
 
     @property
     def first_line(self) -> str:
@@ -83,6 +88,20 @@ class LeftOut:
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self.counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
         return InputError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
+
+
+def read_left_out(path: Path) -> Iterator[Dropped]:
+    """Stream the rows of a file that `open_left_out` wrote.
+
+    Raises:
+        RecordError: a line is broken.
+    """
+    adapter = TypeAdapter(Dropped)
+    for item in read_items(path):
+        try:
+            yield adapter.validate_json(item.text)
+        except ValidationError as error:
+            raise RecordError(f"{item.where}: {describe_validation_error(error)}; make the file again") from None
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def test_long_statements_take_linear_time(part):
 
 
 def test_a_system_does_not_hide_that_a_prompt_is_a_task_s():
-    index = Decontamination([], Path(), drop=True)
+    index = Decontamination([], Path())
     index.add("b", [BenchmarkTask("t", ("Sort the list of n.",), (), composed=True)])
     prompt = (Message(role="system", content="Be brief."), Message(role="user", content="sort the list of `n`"))
     assert index.find("p", prompt, "x = 1")["b"] == {"t": {"prompt"}}

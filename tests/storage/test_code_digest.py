@@ -38,5 +38,7 @@ def test_results_outside_of_dvc_depend_on_the_code_that_a_stage_depends_on():
     from iterpref_core.training.trainer.checkpoint import TRAINED_BY
 
     described = read_yaml(ROOT / "dvc.yaml")["stages"]["training"]
-    deps = [dep.removesuffix(".py") for dep in described.get("do", described)["deps"] if dep.startswith("iterpref_core/")]
+    deps = [
+        dep.removesuffix(".py") for dep in described.get("do", described)["deps"] if dep.startswith("iterpref_core/")
+    ]
     assert [name.replace(".", "/") for name in TRAINED_BY] == deps

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from iterpref_core.evaluation.report.labels import in_words
 from iterpref_core.evaluation.report.pair_view import pair_titles, template_text, templates
 from iterpref_core.evaluation.report.program_lines import cut_lines
-from iterpref_core.evaluation.report.stage_outputs import load_json
 from iterpref_core.models.inference.ends import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines, split_lines
 from iterpref_core.records import FocalSpans, PreferencePair, Problem, Span, Trajectory
 from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.prompt_messages import labeled_text
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+from iterpref_core.storage.left_out import read_left_out
 
 R = TypeVar("R", Problem, PreferencePair, FocalSpans, Trajectory)
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ class Explored:
         problems: `problems.jsonl`, for the prompts.
         pairs: `pairs.jsonl`.
         spans: `focal.jsonl`.
-        dropped: `dropped.json`, task_id → the reason why there is no pair.
+        dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
     """
 
     trajectories: Path
@@ -163,7 +163,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     Returns:
         The number of all trajectories by outcome; and task_id → outcome of the chosen ones.
     """
-    known = load_json(files.dropped, dict[str, str], "pairs")
+    known = {row.task_id: row.reason for row in read_left_out(files.dropped)}
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "pair"
     outcomes = {}

@@ -41,7 +41,7 @@ def build_report(
         contamination: `contamination.json`.
         problems: `problems.jsonl`, for the prompts in the explorer.
         trajectories: `trajectories.jsonl`, for the explorer.
-        dropped: `dropped.json`, task_id → the reason why a problem has no pair.
+        dropped: `dropped.jsonl`, the problems without a pair and the reasons.
         names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:

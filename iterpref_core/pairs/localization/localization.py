@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,11 +17,12 @@ from iterpref_core.programs.source_code.line_diff import (
     locate_error,
     span_lines,
 )
-from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records import FocalSpans, Span
 from iterpref_core.records.config import LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.stage_results import LocalizationResult
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 Localizer = Callable[[str, str], ErrorRegion]
 """(failing program, passing program) -> the error region."""
@@ -34,13 +35,19 @@ ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "prefix_suffix": partial(locate_error, diff=diff_ends),
     "token": token_lcs.locate_error,
 }
-"""The methods that look at the two programs alone."""
+"""The methods, by their names."""
+DROPPED = {
+    "empty": "the fix only inserts, and localization.empty is drop",
+    "no_anchor": "the failing program has no line that could be marked",
+}
+"""The reasons why a pair has no spans, and what each means."""
 
 
 def localize_pairs(
     pairs: Path,
     params: LocalizationParams,
     out: Path,
+    dropped: Path | None = None,
 ) -> LocalizationResult:
     """Write the error spans of every pair, in order; streaming.
 
@@ -53,47 +60,53 @@ def localize_pairs(
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
         params: the method and the policy.
         out: the file for the FocalSpans records, written whole or not at all.
+        dropped: JSONL to write the pairs without a record to (`storage.left_out`); not written by default.
 
     Raises:
         RecordError: a line of a file is broken.
     """
     counts: Counter[str] = Counter()
-    locate = ON_TEXT[params.method]
-    located = ((pair, locate(pair.rejected, pair.chosen)) for pair in read_pairs(pairs))
-    written = write_jsonl(out, apply_policy(located, params, counts))
-    # `apply_policy` has counted these two for the share.
-    lines = counts.pop("lines", 0)
-    focal_lines = counts.pop("focal_lines", 0)
-    reported_always = dict.fromkeys(("empty", "anchored", "dropped/empty", "dropped/no_anchor"), 0)
-    share = focal_lines / max(lines, 1)
-    return LocalizationResult.of_metrics({"pairs": written, **reported_always, **counts, "focal_line_share": share})
+    with open_left_out(dropped) as left_out:
+        written = write_jsonl(out, _locate_pairs(pairs, params, counts, left_out))
+    return LocalizationResult(
+        pairs=written,
+        empty=counts["empty"],
+        anchored=counts["anchored"],
+        dropped={reason: left_out.counts[f"dropped/{reason}"] for reason in DROPPED},
+        focal_line_share=counts["focal_lines"] / max(counts["lines"], 1),
+    )
 
 
-def apply_policy(
-    located: Iterable[tuple[PreferencePair, ErrorRegion]],
+def _locate_pairs(
+    pairs: Path,
     params: LocalizationParams,
     counts: Counter[str],
+    left_out: LeftOut,
 ) -> Iterator[FocalSpans]:
-    """Yield the spans of pairs, as `params.empty` and `params.widen_lines` have them; their effects are counted.
+    """Yield the spans of each pair, after `params.empty` and `params.widen_lines` have been applied.
 
     Args:
-        located: pairs with their error regions.
-        params: the policy.
-        counts: numbers of events, by the names of the metrics.
+        pairs: the pairs.
+        params: the method and the policy.
+        counts: grows by `empty` and `anchored` pairs, and by the `lines` and `focal_lines` of failing programs.
+        left_out: takes the pairs without spans.
     """
-    for pair, region in located:
+    locate = ON_TEXT[params.method]
+    for number, pair in enumerate(read_pairs(pairs), start=1):
+        region = locate(pair.rejected, pair.chosen)
         rejected = region.rejected
         if not rejected:
             counts["empty"] += 1
+            reason = ""
             if params.empty == "drop":
-                counts["dropped/empty"] += 1
-                continue
-            if params.empty == "anchor":
-                if not region.anchors:
-                    counts["dropped/no_anchor"] += 1
-                    continue
+                reason = "empty"
+            elif params.empty == "anchor":
                 rejected = region.anchors
-                counts["anchored"] += 1
+                counts["anchored"] += bool(rejected)
+                reason = "" if rejected else "no_anchor"
+            if reason:
+                left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
+                continue
         if params.widen_lines:
             # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
             # objective.

@@ -13,6 +13,13 @@ from iterpref_core.records.config import PairsParams
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]
 
+FILTERS: dict[DropReason, str] = {
+    "comments_only": "the error region has only comments",
+    "long_error_region": "the error region has more lines than pairs.max_error_lines",
+    "too_long": "a program has more tokens than pairs.max_tokens",
+    "cosmetic": "the programs differ only in layout, comments, docstrings, annotations or names of their own",
+}
+"""The reasons, in the order in which they are checked, and what each means."""
 ONLY_COMMENTS = re.compile(r"(?:\s*+#[^\n]*+)++\s*")
 """Lines of which each is a comment or blank, and at least one is a comment."""
 

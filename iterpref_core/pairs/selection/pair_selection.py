@@ -1,16 +1,16 @@
 """Stage `pairs`: trajectories in, preference pairs out: one for a problem, or one for each failing version."""
 
-import json
 import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from iterpref_core.pairs.selection.filters import DropReason, drop_reason
-from iterpref_core.problems.screening.contamination import Decontamination
+from iterpref_core.pairs.selection.filters import FILTERS, drop_reason
+from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
 from iterpref_core.records.benchmark_table import BENCHMARKS
@@ -19,7 +19,8 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.prompt_messages import Prompt
 from iterpref_core.records.seeds import derive_seed
 from iterpref_core.records.stage_results import PairsResult
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -28,17 +29,17 @@ logger = logging.getLogger(__name__)
 
 _SEED = 13
 """The seed of the choice of versions."""
-DROPPED = (
-    "unanswered",
-    "unsolved",
-    "fails_hidden_tests",
-    "solved_by_draft",
-    "truncated",
-    "no_program",
-    *get_args(DropReason),
-    "contaminated",
-)
-"""The reasons to drop a pair, in the order in which they are checked."""
+DROPPED = {
+    "unanswered": "an answer is missing, and no other version passes",
+    "unsolved": "no version passes the tests",
+    "fails_hidden_tests": "every version that passes the visible tests fails the hidden ones",
+    "solved_by_draft": "no version fails",
+    "truncated": "every failing version was cut off at the limit of tokens",
+    "no_program": "every failing version is empty or prose",
+    **FILTERS,
+    "contaminated": CONTAMINATED,
+}
+"""The reasons to drop a pair, in the order in which they are checked, and what each means."""
 
 
 def screened_params(params: Params) -> PairsParams:
@@ -145,7 +146,7 @@ def select_pairs(
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
         report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
-        dropped: JSON to write the reason to for every problem without a pair; not written by default.
+        dropped: JSONL to write every trajectory without a pair to (`storage.left_out`); not written by default.
 
     Returns:
         The pairs written, and the problems without one by each reason in `DROPPED`.
@@ -158,16 +159,19 @@ def select_pairs(
         InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
             where a benchmark's was named; or there is no pair, for reasons that the message names.
     """
-    selection = _Selection(problems, tokenizer, params)
+    # The record of dropped trajectories is whole before it is known if there is any pair.
+    with open_left_out(dropped) as left_out:
+        selection = _Selection(problems, tokenizer, params, left_out)
+        pairs = selection.pairs(trajectories)
+        first = next(pairs, None)
+        written = 0 if first is None else write_jsonl(out, chain([first], pairs))
     counts = selection.counts
     benchmarks = selection.benchmarks
-    written = write_jsonl(out, selection.pairs(trajectories))
+    if not written:
+        raise _no_pair(trajectories, counts)
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
-    if dropped is not None:
-        with atomic_writer(dropped) as file:
-            json.dump(selection.reasons, file, indent=1, sort_keys=True)
     if report is not None:
         benchmarks.write_report(report)
     return PairsResult(
@@ -184,52 +188,47 @@ class _Selection:
     Attributes:
         benchmarks: the benchmarks that pairs are compared with.
         counts: pairs that are left out by reason, and `further` pairs of a problem.
-        reasons: the reason for each problem without a pair, the one of its first pair.
+
+    Args:
+        left_out: takes each trajectory without a pair, for the reason of its first pair.
     """
 
-    def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
+    def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams, left_out: LeftOut) -> None:
+        self._left_out = left_out
         self._count_tokens = token_counter(tokenizer)
         self._params = params
-        self.benchmarks = Decontamination(
-            params.benchmarks,
-            problems,
-            drop=True,
-            pass_over=True,
-        )
+        self.benchmarks = Decontamination(params.benchmarks, problems, pass_over=True)
         self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
-        self.reasons: dict[str, str] = {}
 
     def pairs(self, trajectories: Path) -> Iterator[PreferencePair]:
-        """Yield the pairs; without any, raise an error that names the reasons, so that no file is written.
+        """Yield the pairs.
 
         Raises:
-            InputError: there is no pair, or a trajectory's problem is not there or has other tests now.
+            InputError: a trajectory's problem is not there or has other tests now.
         """
-        written = False
-        for trajectory in read_jsonl(trajectories, Trajectory, unique=True):
-            made = self._screened(trajectory)
-            if isinstance(made, str):
-                self.reasons[trajectory.task_id] = made
-                continue
-            for pair in made:
-                written = True
+        for number, trajectory in enumerate(read_jsonl(trajectories, Trajectory, unique=True), start=1):
+            pairs, reason, partner = self._screened(trajectory)
+            if not pairs:
+                where = f"{trajectories}:{number}"
+                self._left_out.add(Dropped(reason, where, trajectory.task_id, DROPPED[reason], partner))
+            for pair in pairs:
                 self.counts["further"] += pair.task_id != pair.problem
                 yield pair
-        if not written:
-            raise _no_pair(trajectories, self.counts)
 
-    def _screened(self, trajectory: Trajectory) -> list[PreferencePair] | str:
-        """Return the pairs of a problem that overlap with no benchmark; or the reason why there are none."""
+    def _screened(self, trajectory: Trajectory) -> tuple[list[PreferencePair], str, str]:
+        """Return the pairs of a problem that overlap with no benchmark; or the reason why there are none.
+
+        If they are all contaminated, a benchmark's task follows.
+        """
         pairs = self._filtered(trajectory)
         if isinstance(pairs, str):
             self.counts[pairs] += 1
-            return pairs
-        clean = list(filter(self.benchmarks.keeps, pairs))
+            return [], pairs, ""
+        partners = list(map(self.benchmarks.partner, pairs))
+        clean = [pair for pair, partner in zip(pairs, partners, strict=True) if not partner]
         self.counts["contaminated"] += len(pairs) - len(clean)
-        if not clean:
-            return "contaminated"
-        return clean
+        return clean, "contaminated", partners[0]
 
     def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:
         """Return the pairs of a problem that no filter drops; or the reason why the first one is dropped.

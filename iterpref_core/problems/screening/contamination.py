@@ -20,7 +20,7 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -53,6 +53,7 @@ FORM = 20
 share one of 15."""
 SHOWN = 5
 """The number of contaminated pairs that are kept as examples for each benchmark."""
+CONTAMINATED = "it overlaps with a task of a benchmark"
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
 
@@ -80,14 +81,13 @@ Owner = tuple[str, str]
 
 
 class Decontamination:
-    """An index of benchmarks' tasks by everything that a pair may share with them, and a filter of pairs by it.
+    """An index of benchmarks' tasks by everything that a pair may share with them.
 
     The index is in memory; runs of words and programs are kept as hashes.
 
     Args:
         benchmarks: names of benchmarks, or paths of JSONL files.
         problems: JSONL with the held-out problems.
-        drop: leave contaminated pairs out; otherwise only count them.
         pass_over: if a named benchmark is not available here, warn and report instead of raising.
 
     Attributes:
@@ -98,10 +98,9 @@ class Decontamination:
         InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
     """
 
-    def __init__(self, benchmarks: Iterable[str], problems: Path, *, drop: bool, pass_over: bool = False) -> None:
+    def __init__(self, benchmarks: Iterable[str], problems: Path, *, pass_over: bool = False) -> None:
         self._files: dict[str, Path] = {}
         self._absent: dict[str, str] = {}
-        self._drop = drop
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
@@ -198,6 +197,8 @@ class Decontamination:
         Returns:
             benchmark → task → kinds of evidence.
         """
+        if not self.overlaps:
+            return {}
         asked = loose_words(prompt_text(prompt))
         evidence: dict[Evidence, Iterable[Owner]] = {
             "prompt": self._same_statement(prompt),
@@ -222,8 +223,9 @@ class Decontamination:
 
     def _same_statement(self, prompt: Prompt) -> Iterator[Owner]:
         """Yield the owners of a prompt, or of the statement in it: a function may have got another name."""
-        for text in dict.fromkeys((exact_form(prompt), exact_form(task_statement(question(prompt))))):
-            yield from self._wholes.get(text, ())
+        asked = question(prompt)
+        for text in dict.fromkeys((asked, task_statement(asked))):
+            yield from self._wholes.get(exact_form(text if text != asked else prompt), ())
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples that stand in a text."""
@@ -246,16 +248,14 @@ class Decontamination:
             if len(positions) >= COVERED * length:
                 yield owner
 
-    @property
-    def dropped(self) -> int:
-        """Return the number of pairs that were left out."""
-        return self.contaminated if self._drop else 0
+    def partner(self, pair: PreferencePair) -> str:
+        """Return the task that shares most with a pair, such as `humaneval HumanEval/3`; count the pair.
 
-    def keeps(self, pair: PreferencePair) -> bool:
-        """Return False for a pair that shares something with a task, if such pairs are left out; count the pair."""
-        is_contaminated = bool(self.find(pair.task_id, pair.prompt, pair.chosen))
-        self.contaminated += is_contaminated
-        return not (is_contaminated and self._drop)
+        The text is empty for a pair that shares nothing.
+        """
+        shared = self.find(pair.task_id, pair.prompt, pair.chosen)
+        self.contaminated += bool(shared)
+        return closest(shared)
 
     def report(self) -> dict[str, Any]:
         """Return the counts of each benchmark, and the benchmarks that are absent."""
@@ -271,13 +271,21 @@ class Decontamination:
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }
-        counts = {"pairs": self.contaminated, "dropped": self.dropped}
+        counts = {"pairs": self.contaminated, "dropped": self.contaminated}
         return {**counts, "benchmarks": benchmarks, "absent": self._absent}
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
         with atomic_writer(path) as file:
             file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
+
+
+def closest(shared: Mapping[str, Mapping[str, set[Evidence]]]) -> str:
+    """Return the benchmark and the task with the most kinds of evidence, of what `Decontamination.find` returns."""
+    found = [
+        (len(kinds), f"{benchmark} {task}") for benchmark, tasks in shared.items() for task, kinds in tasks.items()
+    ]
+    return max(found, default=(0, ""))[1]
 
 
 def _runs(words: Sequence[str]) -> Iterator[int]:

@@ -164,8 +164,8 @@ def make_experiment(tmp_path):
     overlap = tmp_path / "contamination.json"
     overlap.write_text(json.dumps(OVERLAP), encoding="utf-8")
     empty = {name: tmp_path / name for name in ("problems", "trajectories", "dropped")}
-    for name, path in empty.items():
-        path.write_text("{}" if name == "dropped" else "", encoding="utf-8")
+    for path in empty.values():
+        path.write_text("", encoding="utf-8")
     told = {"contamination": overlap, "names": None, **empty}
     params = load_params(ROOT / "params.yaml")
     return SimpleNamespace(

@@ -3,8 +3,6 @@
 First the report with everything on it; then the explorer, whose filters and steps work and in which text stays text.
 """
 
-import json
-
 import pytest
 
 from docs.shots import shots_of_report
@@ -15,6 +13,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from tests.evaluation.report.conftest import HOSTILE, MEASURE
 from tests.evaluation.report.test_explorer import attempt, trajectory
 from tests.settings import PARAMS
+from tests.texts import written
 
 pytestmark = pytest.mark.slow  # chromium takes five CPU seconds to start; texts and markup are tested without it
 
@@ -139,7 +138,7 @@ def explorer(tmp_path_factory):
     write_jsonl(tmp_path / "problems", own)
 
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
-    (tmp_path / "dropped").write_text(json.dumps(reasons))
+    written(tmp_path / "dropped", *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))
     names = ("trajectories", "problems", "pairs", "spans", "dropped")
     files = Explored(*(tmp_path / name for name in names))
     write_explorer(files, PARAMS.codeflow, tmp_path / "explorer.html")

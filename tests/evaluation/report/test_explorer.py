@@ -14,6 +14,7 @@ from iterpref_core.evaluation.report.explorer import Explored, changed_lines, em
 from iterpref_core.records import Attempt, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.evaluation.report.conftest import HOSTILE
+from tests.texts import written
 
 
 def attempt(verdict="wrong_answer", hidden=None, number=0, **more):
@@ -62,13 +63,14 @@ def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment, tmp_pat
     items = [trajectory(f"codeflow/{n}", attempt(), attempt("passed", number=1)) for n in range(600)]
     write_jsonl(tmp_path / "one", items)
     write_jsonl(tmp_path / "other", [*reversed(items)])
-    (tmp_path / "dropped.json").write_text(json.dumps({f"codeflow/{n}": "too_long" for n in range(12, 600)}))
-    data = explore(experiment, tmp_path / "one", tmp_path / "page.html", dropped=tmp_path / "dropped.json")
+    rows = [{"reason": "too_long", "where": "", "task_id": f"codeflow/{n}"} for n in range(12, 600)]
+    written(tmp_path / "dropped.jsonl", *rows)
+    data = explore(experiment, tmp_path / "one", tmp_path / "page.html", dropped=tmp_path / "dropped.jsonl")
     assert data["totals"] == {"too_long": 588, "pair": 12}
     assert data["outcomes"]["too_long"] == "too long", "a solved problem says why it has no pair"
     assert len({item["id"] for item in data["trajectories"]}) == 500
     assert "500 of 600 trajectories, drawn by a hash of their task_id." in (tmp_path / "page.html").read_text("utf-8")
-    assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.json") == data
+    assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.jsonl") == data
 
 
 def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(experiment, tmp_path):

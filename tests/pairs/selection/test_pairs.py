@@ -1,7 +1,5 @@
 """Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Traj
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import InputError, ModelError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.storage.left_out import read_left_out
 from tests.settings import section
 
 
@@ -39,7 +38,7 @@ def select(folder, model, trajectories, settings=None):
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
     inputs = folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params()
-    metrics = select_pairs(*inputs, out, dropped=folder / "dropped.json")
+    metrics = select_pairs(*inputs, out, dropped=folder / "dropped.jsonl")
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
@@ -65,9 +64,10 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word
         | {f"dropped/{reason}": 0 for reason in DROPPED}
         | {f"dropped/{reason}": 1 for reason in dropped}
     )
-    reasons = json.loads((tmp_path / "dropped.json").read_text())
-    assert list(reasons) == ["t1", "t2", "t3", "t4", "t5", "t6"]
-    assert sorted(reasons.values()) == sorted(dropped), "each problem without a pair says why"
+    rows = list(read_left_out(tmp_path / "dropped.jsonl"))
+    lines = [(f"{tmp_path}/trajectories.jsonl:{number}", f"t{number - 1}") for number in range(2, 8)]
+    assert [(row.where, row.task_id) for row in rows] == lines
+    assert [(row.reason, row.explanation) for row in rows] == [(reason, DROPPED[reason]) for reason in dropped]
     assert [pair.task_id for pair in pairs] == ["t8", "t0"]
     assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
 
@@ -121,8 +121,9 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE), trajectory("t1", THREE)])
     inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params()
-    select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.json")
-    assert json.loads((tmp_path / "dropped.json").read_text()) == {"t0": "contaminated"}
+    select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.jsonl")
+    (row,) = read_left_out(tmp_path / "dropped.jsonl")
+    assert (row.task_id, row.reason, row.partner) == ("t0", "contaminated", "heldout h")
 
 
 def test_chance_depends_on_the_problem_alone(tmp_path, word_model):

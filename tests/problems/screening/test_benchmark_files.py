@@ -38,7 +38,7 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path):
     cached = tmp_path / "caches/iterpref/MbppPlus-v0.2.0.jsonl.gz"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(gzip.compress(json.dumps(TASK).encode()))
-    found = Decontamination(["mbpp"], tmp_path, drop=True).report()
+    found = Decontamination(["mbpp"], tmp_path).report()
     (name, sha256), _ = read_tasks(MBPP, EvalPlusTask)
     assert (found["benchmarks"]["mbpp"]["sha256"], found["absent"]) == (sha256, {})
     assert name == "MbppPlus-v0.2.0"

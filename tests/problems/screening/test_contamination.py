@@ -25,7 +25,7 @@ def pair(name, prompt="p", chosen="c"):
 
 
 def kinds(item, *tasks):
-    index = Decontamination([], Path(), drop=True)
+    index = Decontamination([], Path())
     index.add("b", tasks)
     return {name: set(found) for name, found in index.find(item.task_id, item.prompt, item.chosen).get("b", {}).items()}
 
@@ -123,7 +123,7 @@ def test_files_that_are_no_benchmark_are_refused(tmp_path, line, message):
     with pytest.raises(InputError, match=message):
         list(read_benchmark(tmp_path / "b.jsonl"))
     with pytest.raises(InputError, match="no such file"):
-        Decontamination([str(tmp_path / "absent.jsonl")], tmp_path, drop=True)
+        Decontamination([str(tmp_path / "absent.jsonl")], tmp_path)
 
 
 def test_two_files_of_one_name_are_two_benchmarks(tmp_path):
@@ -131,7 +131,7 @@ def test_two_files_of_one_name_are_two_benchmarks(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         files.append(str(written(tmp_path / folder / "tasks.jsonl", {"prompt": folder})))
-    report = Decontamination(files, tmp_path, drop=True).report()["benchmarks"]
+    report = Decontamination(files, tmp_path).report()["benchmarks"]
     assert {name: counts["tasks"] for name, counts in report.items()} == {"tasks.jsonl": 1, files[1]: 1}
 
 
@@ -141,8 +141,8 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(tmp_path, monk
     asked = ["livecodebench", "heldout", str(tmp_path / "b.jsonl")]
     problems = tmp_path / "problems.jsonl"
     problems.write_text('{"prompt": "p", "split": "codeflow"}\n')
-    screen = Decontamination(asked, problems, drop=True, pass_over=True)
-    assert [item.task_id for item in filter(screen.keeps, [pair("a", "add two numbers!"), pair("b")])] == ["b"]
+    screen = Decontamination(asked, problems, pass_over=True)
+    assert [screen.partner(item) for item in (pair("a", "add two numbers!"), pair("b"))] == ["b.jsonl b.jsonl:1", ""]
     found = screen.report()
     assert found["absent"]["heldout"] == f"{problems}: no problem of split 'heldout'"
     assert "no such file" in found["absent"]["livecodebench"]
@@ -157,7 +157,7 @@ def test_the_overlap_of_mbpp_with_mbpp_plus_is_found():
     source, plus = (os.environ.get(name) for name in ("MBPP_SOURCE_PATH", "MBPP_OVERRIDE_PATH"))
     if not source or not plus:
         pytest.skip("MBPP_SOURCE_PATH or MBPP_OVERRIDE_PATH is not set")
-    index = Decontamination([], Path(), drop=True)
+    index = Decontamination([], Path())
     index.add("mbpp", read_benchmark(Path(plus)))
     found, others = set(), set()
     for number, item in enumerate(read_items(Path(source)), 1):

@@ -9,6 +9,7 @@ from iterpref_core.cli.app import app
 from iterpref_core.records import Problem
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.left_out import read_left_out
 from tests.texts import written
 
 PROGRAM = (
@@ -58,7 +59,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
             "license/not stated": 4,
         },
     )
-    assert "1 problems repeat the statement of another, such as c (b.jsonl) = a (a.jsonl)" in findings
+    assert f"1 problems repeat the statement of another, such as c ({second}:1) = a ({first}:1)" in findings
     assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "a#2", "f"]
 
 
@@ -68,6 +69,32 @@ def test_a_problem_of_a_benchmark_is_found(tmp_path):
     code, found = checked("--problems", problems, "--against", bench)
     assert (code, found["contaminated"]) == (1, 1)
     assert found["findings"] == ["1 problems overlap with bench.jsonl, such as a = B/1"]
+
+
+def test_what_is_left_out_is_written_with_its_partner(tmp_path):
+    bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS})
+    first = written(tmp_path / "a.jsonl", problem("a", "Print n."), problem("b", WORDS))
+    second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print `n`"))
+    dropped = tmp_path / "dropped.jsonl"
+    checked("--problems", first, second, "--against", bench, "--dropped", dropped)
+    rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_left_out(dropped)]
+    assert rows == [
+        ("contaminated", f"{first}:2", "b", "bench.jsonl B/1"),
+        ("repeated", f"{second}:2", "d", f"a ({first}:1)"),
+    ]
+    pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "prompt": WORDS})
+    checked("--pairs", pairs, "--against", bench, "--dropped", dropped, "--out", tmp_path / "out.jsonl")
+    (row,) = read_left_out(dropped)
+    assert (row.where, row.task_id, row.partner) == (f"{pairs}:2", "two", "bench.jsonl B/1")
+
+
+def test_a_pair_without_an_error_region_is_written_with_its_reason(tmp_path):
+    added = PAIR | {"task_id": "two", "rejected": "x = 1\n", "chosen": "x = 1\ny = 2\n"}
+    pairs = written(tmp_path / "pairs.jsonl", PAIR, added)
+    words = ["localize", "--pairs", pairs, "--out", tmp_path / "focal.jsonl", "--set", "localization.empty=drop"]
+    CliRunner().invoke(app, [*map(str, words), "--dropped", str(tmp_path / "dropped.jsonl")], catch_exceptions=False)
+    (row,) = read_left_out(tmp_path / "dropped.jsonl")
+    assert (row.reason, row.where, row.task_id) == ("empty", f"{pairs}:2", "two")
 
 
 PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x = 2\n", "license": "GPL-3.0-only"}
