@@ -7,9 +7,17 @@ A field that changes its meaning gets another name, so that no old file is misre
 
 import hashlib
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from iterpref_core.records.digest import digest_of
 from iterpref_core.records.prompt_messages import Answer, Prompt
@@ -159,6 +167,29 @@ class ScriptTest(Record, extra="forbid"):
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
 
 
+class SourceRow(Record):
+    """A row of a data set, or a function of a project, of which a record is made.
+
+    Attributes:
+        dataset: id of the set on the hub; None for local files.
+        file: the file's name, within its set, folder or project.
+        row: line of a file of lines, or number of the row in another file, from 1.
+        revision: commit of the set or project.
+        digest: SHA-256 of a file without a revision.
+        license: SPDX of the row, or else of its set.
+    """
+
+    dataset: str | None = None
+    file: str
+    row: int
+    revision: str | None = None
+    digest: str | None = None
+    license: str | None = None
+
+
+Provenance = tuple[SourceRow, ...]
+
+
 class Problem(Record, extra="forbid"):
     """A programming task with executable tests.
 
@@ -177,6 +208,7 @@ class Problem(Record, extra="forbid"):
         license: an SPDX expression.
         inside: True: the tests run inside, in the program's own process, since the reference passes there alone. False:
             the reference passes tests that are read as checks. None: nobody has tried; see `execution.ruling.steps`.
+        provenance: the row that the problem is from; of several submissions, the first.
     """
 
     example: ClassVar[str] = (
@@ -197,6 +229,7 @@ class Problem(Record, extra="forbid"):
     time_limit_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     license: str | None = None
     inside: bool | None = None
+    provenance: Provenance | None = None
 
     @field_validator("prompt")
     @classmethod
@@ -268,6 +301,7 @@ class Attempt(Record):
     """A version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
 
     `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones.
+    `provenance` is the row of a submission.
     """
 
     iteration: int
@@ -277,6 +311,7 @@ class Attempt(Record):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     hidden: Verdict | None = None
+    provenance: Provenance | None = None
 
     @property
     def fails_hidden(self) -> bool:
@@ -293,6 +328,7 @@ class Trajectory(Record):
         attempts: see there.
         missing: the reasons why answers are missing; None if none is.
         tests: digest of the problem's tests, which were the same for every attempt.
+        provenance: that of the problem.
     """
 
     task_id: str
@@ -300,6 +336,7 @@ class Trajectory(Record):
     attempts: tuple[Attempt, ...]
     missing: tuple[str, ...] | None = None
     tests: str | None = None
+    provenance: Provenance | None = None
 
 
 def unnumbered(task_id: str) -> str:
@@ -340,6 +377,7 @@ class PreferencePair(Record):
         license: an SPDX expression: the license of the problem or of the row that the pair is from.
         tested: False if no test has judged the two programs, which are a right and a wrong one by the word of their
             set; True if tests of the set have. None: CodeFlow made the pair, or its file does not say.
+        provenance: the row of the pair or of its problem; of submissions, the rows of both programs.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -351,6 +389,16 @@ class PreferencePair(Record):
     problem_id: str | None = None
     license: str | None = None
     tested: bool | None = None
+    provenance: Provenance | None = None
+
+    @field_validator("provenance", mode="wrap")
+    @classmethod
+    def _provenance_of_rows(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Provenance | None:
+        # Files of other origin may use this name for something else.
+        try:
+            return cast("Provenance | None", read(value))
+        except ValidationError:
+            return None
 
     @field_validator("license", mode="before")
     @classmethod

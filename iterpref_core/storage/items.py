@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from iterpref_core.records import SourceRow
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.input_files import LinePlace, decode_text, open_input
 from iterpref_core.storage.shards import layout_of
@@ -32,11 +33,13 @@ class Item(NamedTuple):
         where: file, and line or row, for messages.
         number: from 1: the line number in JSONL, the object's number in other layouts.
         text: the object as JSON.
+        origin: the row in its data set, if the reader states it.
     """
 
     where: LinePlace
     number: int
     text: str
+    origin: SourceRow | None = None
 
 
 def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:

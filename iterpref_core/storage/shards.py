@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iterpref_core.records import SourceRow
 from iterpref_core.records.errors import InputError, first_line, unknown_name
 from iterpref_core.records.input_files import PACKED
 from iterpref_core.storage.data_card import CARD, card_license, license_above
+from iterpref_core.storage.file_digest import file_digest
 
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""
@@ -27,6 +29,8 @@ _DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
 """The files that `datasets` writes beside data."""
 _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """The id of a set on the hub."""
+_CACHED = re.compile(r"/datasets--(?P<id>[^/]+)/snapshots/(?P<revision>[^/]+)/(?P<file>.+)")
+"""A file in the hub's cache, in which `org/set` is `org--set`."""
 _TIMEOUT_S = 8.0
 """The longest wait for the hub's word that it has a set."""
 _CONVERTED = "refs/convert/parquet"
@@ -102,6 +106,26 @@ def fetch(file: str) -> Path:
 
         at: Any = HfFileSystem().resolve_path(file)
         return Path(hf_hub_download(at.repo_id, at.path_in_repo, repo_type=at.repo_type, revision=at.revision))
+
+
+def find_origin(path: Path, sources: Sequence[Path]) -> SourceRow:
+    """Return the origin of a file's rows: its set and revision if it is in the hub's cache, else its name and digest.
+
+    Args:
+        path: the file.
+        sources: files, folders and ids that the user names; a file of a folder is called `FOLDER/…`, so that no path of
+            this machine leaves it.
+    """
+    cached = _CACHED.search(str(path))
+    if cached is not None:
+        dataset = cached["id"].replace("--", "/", 1)
+        return SourceRow(dataset=dataset, file=cached["file"], row=0, revision=cached["revision"])
+    folders = [source.resolve() for source in sources if source.is_dir()]
+    folder = next((each for each in folders if path.resolve().is_relative_to(each)), path.resolve().parent)
+    name = path.resolve().relative_to(folder)
+    # A pipe can be read once.
+    digest = file_digest(path) if path.is_file() else None
+    return SourceRow(file=str(Path(folder.name, name) if folders else name), row=0, digest=digest)
 
 
 def _has_splits(source: Path) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.records import FocalSpans, PreferencePair, Problem, SourceRow
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.prompt_messages import chat_messages
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl, read_pairs
@@ -92,7 +92,9 @@ def export_pairs(
         contents.tested += pair.tested is True
         if region is not None:
             contents.methods[region.method] += 1
-        rows.append(_pair_row(pair, region) if spans is not None else dict(pair))
+        row = _pair_row(pair, region) if spans is not None else dict(pair)
+        row["provenance"] = pair.provenance and [dict(each) for each in pair.provenance]
+        rows.append(row)
     contents.pairs = len(rows)
     _write(out, rows, contents, describe, pairs)
     written: dict[str, float | str] = {
@@ -136,6 +138,9 @@ def _feature(name: str, *, chat: bool) -> Any:
         return List(List(Value("int64")))
     if chat and name in ("prompt", "chosen", "rejected"):
         return List({"role": Value("string"), "content": Value("string")})
+    if name == "provenance":
+        fields = {field: Value("int64" if field == "row" else "string") for field in SourceRow.model_fields}
+        return List(fields)
     field_of_pair = PreferencePair.model_fields.get(name)
     is_flag = field_of_pair is not None and bool in get_args(field_of_pair.annotation)
     return Value("bool" if is_flag else "string")

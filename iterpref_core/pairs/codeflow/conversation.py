@@ -129,4 +129,5 @@ def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:
         attempts=attempts,
         missing=tuple(conversation.missing for conversation in conversations if conversation.missing) or None,
         tests=problem.tests_digest,
+        provenance=problem.provenance,
     )

@@ -28,6 +28,9 @@ from iterpref_core.records.statement import statement_name
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
 """The task of a buggy program without a statement: the program itself."""
 
+_OWN_FIELDS = PreferencePair.model_fields.keys() - {"provenance"}
+"""The columns of pairs that this project has exported, as far as all of them have them."""
+
 
 class Judging(NamedTuple):
     """The settings by which buggy and fixed programs are judged.
@@ -107,7 +110,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         LeftOutError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
-    if not repair and not columns.stated and PreferencePair.model_fields.keys() <= row.keys():
+    if not repair and not columns.stated and row.keys() >= _OWN_FIELDS:
         return _own_pair(row)
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
@@ -155,6 +158,7 @@ def _own_pair(row: Row) -> PreferencePair:
         "prompt": question(prompt) if is_text else prompt,
         "chosen": read_answer(row["chosen"]),
         "rejected": read_answer(row["rejected"]),
+        "provenance": row.get("provenance") or (),
     }
     return PreferencePair.model_validate({**row, **texts})
 

@@ -14,7 +14,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import Attempt, Problem, Record, Trajectory, Verdict, take_name
+from iterpref_core.records import Attempt, Problem, Record, SourceRow, Trajectory, Verdict, take_name
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_name
 
@@ -40,6 +40,7 @@ class _Submission(Record):
     problem: Problem
     code: str
     verdict: Verdict
+    provenance: tuple[SourceRow, ...] | None = None
 
 
 def ingest_submissions(
@@ -69,9 +70,10 @@ def ingest_submissions(
     with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for _, (problem_key, line) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
+        for item, (problem_key, submission) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
+            rows = intake.rows_of(item, submission.problem.license)
             places.setdefault(problem_key, []).append(kept.tell())
-            kept.write(line + b"\n")
+            kept.write(submission.model_copy(update={"provenance": rows}).to_json().encode() + b"\n")
         for (task_id, _), offsets in places.items():
             name = take_name(task_id, names)
             submissions = []
@@ -80,12 +82,15 @@ def ingest_submissions(
                 submissions.append(_Submission.model_validate_json(kept.readline()))
             attempts = []
             for iteration, each in enumerate(submissions):
-                attempts.append(Attempt(iteration=iteration, code=each.code, verdict=each.verdict))
+                attempt = Attempt(iteration=iteration, code=each.code, verdict=each.verdict, provenance=each.provenance)
+                attempts.append(attempt)
             solved = any(attempt.verdict == "passed" for attempt in attempts)
-            trajectory = Trajectory(task_id=name, solved=solved, attempts=tuple(attempts))
+            first = submissions[0]
+            trajectory = Trajectory(task_id=name, solved=solved, attempts=tuple(attempts), provenance=first.provenance)
             # Any two of the programs may become a pair.
             licenses = read_license([each.problem.license for each in submissions])
-            problem = submissions[0].problem.model_copy(update={"task_id": name, "license": licenses})
+            update = {"task_id": name, "license": licenses, "provenance": first.provenance}
+            problem = first.problem.model_copy(update=update)
             problem_file.write(problem.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
             intake.counts["problems"] += 1
@@ -94,8 +99,8 @@ def ingest_submissions(
     return intake.result
 
 
-def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], bytes]:
-    """Return the name of the problem in a row and that of its statement, and the submission as JSON.
+def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], _Submission]:
+    """Return the name of the problem in a row and that of its statement, and the submission.
 
     Both tell problems apart: two files may count their problems from 1, each its own. Without a name, only texts that
     are equal letter by letter are one problem: of two tasks, one's right program is another one's wrong one.
@@ -121,7 +126,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, s
     stated = read_license(columns.one(row, "license"))
     name = name or of_statement
     problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-    return (name, identity), _Submission(problem=problem, code=code, verdict=verdict).to_json().encode()
+    return (name, identity), _Submission(problem=problem, code=code, verdict=verdict)
 
 
 def _verdict(stated: Any) -> Verdict:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from iterpref_core.pairs.selection.filters import FILTERS, drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
-from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
+from iterpref_core.records import UNDECIDED, PreferencePair, Problem, SourceRow, Trajectory
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
@@ -95,6 +95,7 @@ class PairedProblem:
         license: SPDX of the problem.
         has_tests: True if it has visible tests.
         tests_digest: digest of its tests.
+        provenance: the row that it is from.
     """
 
     task_id: str
@@ -103,6 +104,7 @@ class PairedProblem:
     license: str | None
     has_tests: bool
     tests_digest: str
+    provenance: tuple[SourceRow, ...] | None
 
 
 def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
@@ -120,6 +122,7 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
             license=problem.license,
             has_tests=bool(problem.tests),
             tests_digest=problem.tests_digest,
+            provenance=problem.provenance,
         )
     return found
 
@@ -317,6 +320,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
         "random": [drawn],
         "all": list(dict.fromkeys(failing)),
     }
+    rows = {attempt.code: attempt.provenance for attempt in trajectory.attempts if attempt.provenance}
     pairs = []
     for rejected in choices[params.rejected]:
         pair = PreferencePair(
@@ -328,6 +332,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
             license=problem.license,
             # Without tests, the two programs are right and wrong by the word of their set.
             tested=None if problem.has_tests else False,
+            provenance=(rows.get(chosen, ()) + rows.get(rejected, ())) or problem.provenance,
         )
         pairs.append(pair)
     return pairs

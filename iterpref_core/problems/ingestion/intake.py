@@ -14,7 +14,7 @@ from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
 from iterpref_core.problems.ingestion.presets import Preset
-from iterpref_core.records import PreferencePair, Problem, Trajectory, take_name
+from iterpref_core.records import PreferencePair, Problem, SourceRow, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
@@ -22,7 +22,7 @@ from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.storage.shards import ENDINGS, fetch, find_shards, layout_of
+from iterpref_core.storage.shards import ENDINGS, fetch, find_origin, find_shards, layout_of
 
 T = TypeVar("T")
 
@@ -86,15 +86,15 @@ class Intake:
         self._stack = stack
         self._sources = {path.resolve() for path in source.paths}
         self._left_out = left_out
-        self._rows = islice(_each_row(shards.files, stack), source.limit)
+        self._rows = islice(_each_row(shards.files, source.paths, stack), source.limit)
         # The word of the user about these rows counts more than that of a card about the whole set.
         self.license = source.license or shards.license or preset.license or None
         self.counts: Counter[str] = Counter()
         self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
 
-    def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[int, T]]:
-        """Yield the number of each row that is not left out, with the record that is read in it.
+    def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[Item, T]]:
+        """Yield each row that is not left out, with the record that is read in it.
 
         Args:
             read: reads a row; see `read_row`.
@@ -109,7 +109,13 @@ class Intake:
             if isinstance(taken, Dropped):
                 self._left_out.add(taken)
             else:
-                yield item.number, taken
+                yield item, taken
+
+    def rows_of(self, item: Item, license: str | None) -> tuple[SourceRow, ...] | None:
+        """Return the provenance of a record that is read in a row and has this license."""
+        if item.origin is None:
+            return None
+        return (item.origin.model_copy(update={"license": license or self.license}),)
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
@@ -148,25 +154,28 @@ def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Pa
 
 
 def write_records(
-    intake: Intake, taken: Iterable[tuple[int, Taken]], out: Path, trajectories: Path | None = None
+    intake: Intake, taken: Iterable[tuple[Item, Taken]], out: Path, trajectories: Path | None = None
 ) -> None:
     """Write the records that are taken, under names that are not in use; those without a name get their row's number.
 
     Args:
         intake: the ingestion.
-        taken: number of a row, and the record that is read in it.
+        taken: a row, and the record that is read in it.
         out: JSONL of the problems or pairs.
         trajectories: JSONL of the trajectories; None: they are not written.
     """
     names: Counter[str] = Counter()
     file = intake.open_file(out)
     trajectory_file = intake.open_file(trajectories) if trajectories else None
-    for number, (record, trajectory, counts) in taken:
-        name = take_name(record.task_id or f"{intake.product}-{number}", names)
-        own = {"task_id": name, "license": record.license or intake.license}
-        file.write(record.model_copy(update=own).to_json() + "\n")
+    for item, (record, trajectory, counts) in taken:
+        name = take_name(record.task_id or f"{intake.product}-{item.number}", names)
+        # A record that this project has written before keeps its provenance, also if it has none.
+        rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
+        own = {"task_id": name, "provenance": rows or None}
+        line = record.model_copy(update=own | {"license": record.license or intake.license}).to_json()
+        file.write(line + "\n")
         if trajectory is not None and trajectory_file is not None:
-            trajectory_file.write(trajectory.model_copy(update={"task_id": name}).to_json() + "\n")
+            trajectory_file.write(trajectory.model_copy(update=own).to_json() + "\n")
         intake.counts.update(counts)
 
 
@@ -178,7 +187,7 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     store.unlink(missing_ok=True)
 
 
-def _each_row(files: Sequence[str], stack: ExitStack) -> Iterator[Item]:
+def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
     """Stream the rows of all files, numbered across files: after a file of 100 lines comes number 101.
 
     Raises:
@@ -194,9 +203,10 @@ def _each_row(files: Sequence[str], stack: ExitStack) -> Iterator[Item]:
                 "as pandas and datasets write them"
             )
         number = 0
+        origin = find_origin(path, sources)
         for item in read_items(path, nulls=True):
             number = item.number
-            yield item._replace(number=before + number)
+            yield item._replace(number=before + number, origin=origin.model_copy(update={"row": number}))
             advance()
         before += number
 

@@ -14,9 +14,10 @@ from iterpref_core.problems.own_code.functions import Function, find_functions, 
 from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
-from iterpref_core.records import OWN_CODE, Problem, ScriptTest
+from iterpref_core.records import OWN_CODE, Problem, ScriptTest, SourceRow
 from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
 from iterpref_core.records.errors import InputError
+from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
@@ -159,6 +160,13 @@ def _problem(
         "own_code_tests.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, test_ids, project),
     }
+    stated = license_of_source(function.module.source, license)
+    place = SourceRow(
+        file=str(Path(project.name, function.module.path.relative_to(project.folder))),
+        row=function.node.lineno,
+        digest=file_digest(function.module.path),
+        license=stated,
+    )
     return Problem(
         task_id=f"{project.name}/{function.module.name}.{function.qualname}",
         prompt=prompt,
@@ -166,7 +174,8 @@ def _problem(
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),
         reference=function.source,
         source=f"{OWN_CODE}{project.name}",
-        license=license_of_source(function.module.source, license),
+        license=stated,
+        provenance=(place,),
     )
 
 

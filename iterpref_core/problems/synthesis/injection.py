@@ -76,6 +76,7 @@ def inject_bugs(
                     rejected=bug.mutant.code,
                     problem_id=bug.problem.task_id,
                     license=bug.problem.license,
+                    provenance=bug.problem.provenance,
                 )
                 pairs_file.write(pair.to_json() + "\n")
                 spans_file.write(region.to_json() + "\n")

@@ -50,8 +50,9 @@ def test_nested_columns_of_parquet_are_the_same(tmp_path, name):
     expected = ROWS[name]
     source = tmp_path / "in.parquet"
     parquet.write_table(pa.Table.from_pylist([expected.row]), source)
-    as_json = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)[1]
-    assert taken(source, expected.form)[1] == as_json
+    (as_json,) = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)[1]
+    (as_table,) = taken(source, expected.form)[1]
+    assert as_table == as_json.model_copy(update={"provenance": as_table.provenance})
 
 
 def test_every_format_is_tried():
@@ -100,7 +101,7 @@ def test_tests_are_drawn_alike_in_every_run_and_the_first_stay_visible(tmp_path)
     rows = [calls(20, number) for number in range(3)]
     whole = taken(written(tmp_path / "whole.jsonl", *rows), "apps", max_tests=5, visible=2)[1]
     last = taken(written(tmp_path / "last.jsonl", rows[2]), "apps", max_tests=5, visible=2)[1]
-    assert last == whole[2:]
+    assert last[0].tests + last[0].hidden_tests == whole[2].tests + whole[2].hidden_tests
     assert [(len(problem.tests), len(problem.hidden_tests)) for problem in whole] == [(2, 3)] * 3
     assert whole[0].tests != whole[1].tests
     every = taken(written(tmp_path / "all.jsonl", rows[0]), "apps")[1][0].tests
