@@ -5,12 +5,15 @@ The files stand beside the stored answers of models, so that they outlive a work
 
 import csv
 import json
+import os
+import platform
 import time
 from collections.abc import Iterable, Mapping
 from getpass import getuser
 from pathlib import Path
 from typing import Literal, Self
 
+from psutil import Process, pid_exists
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.records.config import Params
@@ -88,6 +91,7 @@ class Entry(BaseModel):
         stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
+        process: the machine, the id and the start of the command's process.
         started: seconds since the epoch.
         ended: seconds since the epoch: of the last look, while it runs.
         folder: the checkout or worktree with its report; None after its end, when the report may be another one.
@@ -102,6 +106,7 @@ class Entry(BaseModel):
     stages: dict[str, FinishedStage] = {}
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
+    process: tuple[str, int, float] | None = None
     started: float = Field(default_factory=time.time)
     ended: float = Field(default_factory=time.time)
     folder: Path | None = Field(default=None, exclude=True)
@@ -110,6 +115,14 @@ class Entry(BaseModel):
     def path(self) -> Path:
         """The file in which it is kept."""
         return entries_folder() / f"{self.key}.json"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process may still be there. Only the process's own machine knows."""
+        if self.status != "RUNNING" or self.process is None:
+            return False
+        machine, number, _ = self.process
+        return machine != platform.node() or (pid_exists(number) and self.process == _process(number))
 
     def add(self, stages: Iterable[str], times: Mapping[str, Times] = {}, folder: Path = Path()) -> None:
         """Add stages that are up to date.
@@ -171,8 +184,13 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "") ->
             "mlflow.source.git.branch": source.branch,
             "mlflow.source.git.dirty": source.dirty,
         },
+        process=_process(os.getpid()),
         folder=Path(),
     )
+
+
+def _process(number: int) -> tuple[str, int, float]:
+    return platform.node(), number, Process(number).create_time()
 
 
 def entries_folder() -> Path:
@@ -180,6 +198,14 @@ def entries_folder() -> Path:
     return home() / STATE / "mlflow"
 
 
+def is_running(path: Path) -> bool:
+    """Return whether the file is one of a command under way."""
+    try:
+        return Entry.read(path).is_running
+    except InputError:
+        return False
+
+
 def kept_entries() -> list[Path]:
-    """Return the files of the entries that MLflow does not have, the oldest first."""
+    """Return the files of the entries that MLflow does not have, and of commands under way, the oldest first."""
     return sorted(entries_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -5,12 +5,15 @@ row that is written again is there once. Weights and data stay in DVC: a model i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from iterpref_core.records.benchmark_table import BENCHMARKS
+from tasks.dvc.lock import Artifact
 from tasks.mlflow.entry import Entry, FinishedStage
-from tasks.mlflow.server import Server
-from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS
+from tasks.mlflow.server import Data, Server
+from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS, model_path
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 """Folders of data. Other inputs are code, which the commit names, and models, which have entries of their own."""
@@ -23,19 +26,27 @@ def send(server: Server, entry: Entry) -> None:
         return
     parent = run.info.run_id
     scores = []
+    data = {}
     for stage in entry.stages.values():
         group, _, model = stage.name.partition("@")
+        known = _data_of(stage)
         for name, _, value in stage.points:
             if group == "evaluation" and name.endswith("/pass_at_1"):
-                scores.append((f"{model}/{name}", 0, value))
-    note = {"mlflow.note.content": entry.error}
-    server.log(parent, entry.ended, params=entry.params, points=scores, tags=note)
+                # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
+                scores.append((f"{name}/{model}", 0, value))
+                if name in known:
+                    data[f"{name}/{model}"] = known[name]
+    tags = {**entry.tags, "mlflow.note.content": entry.error}
+    server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():
         if stage.times is not None:
             _send_stage(server, entry.tags, stage, parent)
     if entry.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return
+    outs = {item for stage in entry.stages.values() for item in stage.outs}
+    deps = {item for stage in entry.stages.values() for item in stage.deps}
+    _log_artifacts(server, parent, deps - outs, outs)
     server.client.set_terminated(parent, entry.status, round(1000 * entry.ended))
     if entry.folder is not None and "report" in entry.stages and (entry.folder / REPORTS).is_dir():
         server.upload(parent, entry.folder / REPORTS)
@@ -51,34 +62,76 @@ def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, p
     if run.info.lifecycle_stage == "deleted" or run.info.status == "FINISHED":
         return
     run_id = run.info.run_id
-    server.log(run_id, ended, params=stage.params, points=stage.points)
-    for model_id in _log_artifacts(server, run_id, stage, tags):
-        if stage.name.startswith("evaluation@"):
-            server.log(run_id, ended, points=stage.points, model_id=model_id)
+    params = _settings(stage)
+    data = _data_of(stage)
+    server.log(run_id, ended, params=params, points=stage.points, data=data)
+    for item in stage.outs:
+        # A model with the same digest may be there already: another run has trained just the same weights.
+        if Path(item.path).is_relative_to(MODELS) and server.find_model(item) is None:
+            server.create_model(item, run_id, params, tags)
+    read = _log_artifacts(server, run_id, stage.deps, stage.outs)
+    for model in read if stage.name.startswith("evaluation@") else ():
+        server.log(run_id, ended, points=stage.points, data=data, model_id=model.model_id)
+        if _is_trained(model):
+            # Whoever compares evaluations sees the settings of training, and whoever compares trainings the scores.
+            others = {name: value for name, value in model.params.items() if name not in params}
+            server.log(run_id, ended, params=others)
+            if server.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
+                server.log(model.source_run_id, ended, points=stage.points, data=data)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * ended))
 
 
-def _log_artifacts(server: Server, run_id: str, stage: FinishedStage, tags: Mapping[str, str]) -> list[str]:
-    """Log the data and the models that a stage read and wrote, and return the models that it read, by their ids."""
+def _is_trained(model: Any) -> bool:
+    return Path(model.tags["dvc.path"]).is_relative_to(model_path(""))
+
+
+def _settings(stage: FinishedStage) -> dict[str, Any]:
+    """Return the parameters of a stage, with the same names for all objectives, so that trainings can be compared.
+
+    The values of `training.objectives.sft` come before those of `training`, as they do when it trains.
+    """
+    own = f"training.objectives.{stage.name.partition('@')[2]}."
+    common = {
+        key.replace("training.nll_learning_rate", "training.learning_rate"): value
+        for key, value in stage.params.items()
+        if not key.startswith(own)
+    }
+    stated = {f"training.{key.removeprefix(own)}": value for key, value in stage.params.items() if key.startswith(own)}
+    return common | stated
+
+
+def _data_of(stage: FinishedStage) -> dict[str, Data]:
+    """Return the data set of each score of an evaluation: the experiment's own problems, or a published version."""
+    own = next((Data(item.path, item.md5) for item in stage.deps if item.path == str(PROBLEMS)), None)
+    found = {}
+    for name, _, _ in stage.points:
+        row = BENCHMARKS.get(name.partition("/")[0])
+        if row is not None and row.data is not None:
+            data, _, version = row.data.name.rpartition("-")
+            found[name] = Data(data or version, version)
+        elif row is not None and own is not None:
+            found[name] = own
+    return found
+
+
+def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[Any]:
+    """Log the data and the models that a run read and wrote, and return the models that it read."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 
     datasets = []
-    models_read = []
-    for item in (*stage.deps, *stage.outs):
-        is_output = item in stage.outs
-        if Path(item.path).parts[0] in _DATA:
-            source = json.dumps({"dvc": item.path, "bytes": item.size})
-            context = InputTag("mlflow.data.context", "output" if is_output else "input")
-            datasets.append(DatasetInput(Dataset(item.path, item.md5, "dvc", source), [context]))
-        if not Path(item.path).is_relative_to(MODELS):
-            continue
-        # A model with the same digest may be there already: another run has trained just the same weights.
-        model = server.find_model(item)
-        if is_output:
-            written = model or server.create_model(item, run_id, stage.params, tags)
-            server.client.log_outputs(run_id, models=[LoggedModelOutput(written.model_id, step=0)])
-        elif model is not None:
-            models_read.append(model.model_id)
-    models = [LoggedModelInput(model_id) for model_id in models_read]
-    server.client.log_inputs(run_id, datasets=datasets, models=models)
-    return models_read
+    models: dict[str, list[Any]] = {"input": [], "output": []}
+    for context, items in (("input", deps), ("output", outs)):
+        for item in items:
+            if Path(item.path).parts[0] in _DATA:
+                source = json.dumps({"dvc": item.path, "bytes": item.size})
+                tag = InputTag("mlflow.data.context", context)
+                datasets.append(DatasetInput(Dataset(item.path, item.md5, "dvc", source), [tag]))
+            elif Path(item.path).is_relative_to(MODELS) and (model := server.find_model(item)) is not None:
+                models[context].append(model)
+    read = [LoggedModelInput(model.model_id) for model in models["input"]]
+    server.client.log_inputs(run_id, datasets=datasets, models=read)
+    # MLflow would list a model again that is logged again.
+    there = {model.model_id for model in server.client.get_run(run_id).outputs.model_outputs}
+    written = [LoggedModelOutput(model.model_id, step=0) for model in models["output"] if model.model_id not in there]
+    server.client.log_outputs(run_id, models=written)
+    return models["input"]

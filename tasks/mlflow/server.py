@@ -3,9 +3,9 @@
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from iterpref_core.records.errors import IterPrefError
 from tasks.addresses import database_url, without_passwords
@@ -21,6 +21,13 @@ _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
 _KEY_CHARS = 250
 """MLflow's limit for a name."""
+
+
+class Data(NamedTuple):
+    """A data set, as a metric names it."""
+
+    name: str
+    digest: str
 
 
 class TrackingError(IterPrefError):
@@ -71,6 +78,13 @@ class Server:
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
         self.no_files = ""
 
+    def find_run(self, key: str) -> Any | None:
+        """Return the run with this key, deleted or not; None if there is none."""
+        from mlflow.entities import ViewType
+
+        found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", ViewType.ALL, max_results=1)
+        return found[0] if found else None
+
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         """Return the run with this key, deleted or not; if there is none, make it.
 
@@ -80,13 +94,7 @@ class Server:
             started: seconds since the epoch.
             tags: of a new run.
         """
-        from mlflow.entities import ViewType
-
-        query = f"tags.`{KEY}` = '{key}'"
-        found = self.client.search_runs([self.experiment_id], query, ViewType.ALL, max_results=1)
-        if found:
-            return found[0]
-        return self.client.create_run(
+        return self.find_run(key) or self.client.create_run(
             self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
         )
 
@@ -96,6 +104,7 @@ class Server:
         at: float,
         *,
         points: Iterable[Point] = (),
+        data: Mapping[str, Data] = {},
         params: Mapping[str, Any] = {},
         tags: Mapping[str, str] = {},
         model_id: str | None = None,
@@ -106,6 +115,7 @@ class Server:
             run_id: the run.
             at: the time of the points, in seconds since the epoch. A point that is sent again with it is there once.
             points: (name, step, value).
+            data: the data set on which a point was measured, by the point's name.
             params: name → value.
             tags: name → value.
             model_id: a model that has these points, too.
@@ -114,10 +124,24 @@ class Server:
 
         self.client.log_batch(
             run_id,
-            metrics=[Metric(safe_name(name), value, round(1000 * at), step, model_id) for name, step, value in points],
+            metrics=[
+                Metric(safe_name(name), value, round(1000 * at), step, model_id, *data.get(name, (None, None)))
+                for name, step, value in points
+            ],
             params=[Param(safe_name(name), str(value)) for name, value in params.items()],
             tags=[RunTag(safe_name(name), value) for name, value in tags.items()],
         )
+
+    def watch_machine(self, key: str) -> Callable[[], object]:
+        """Add processor, memory, GPUs and network to the run with this key, and return the function that ends this."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        run = self.find_run(key)
+        assert run is not None, "its command has begun"
+        monitor = SystemMetricsMonitor(run.info.run_id, resume_logging=True, tracking_uri=tracking_uri())
+        monitor.start()
+        finish: Callable[[], object] = monitor.finish
+        return finish
 
     def find_model(self, item: Artifact) -> Any | None:
         """Return the model with a path and digest of DVC's; None if there is none."""

@@ -1,10 +1,12 @@
 """Sync: entries of commands on their way to MLflow. Each has its file, which goes when MLflow has all of it."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import Thread
 
 from filelock import FileLock, Timeout
 
@@ -25,14 +27,22 @@ _away_until: dict[str, float] = {}
 
 @contextmanager
 def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
-    """Write to MLflow how the block ends, in which the command of this entry runs.
+    """Write to MLflow that the command of this entry runs in the block, and then how it ended.
+
+    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING adds the load of the machine, as it does for MLflow's own runs.
 
     Args:
         entry: the entry.
         stage: the stage that is all of the command, for the message of a failure.
     """
+    ending = ExitStack()
+    beginning = Thread(target=_begin, args=(entry, ending))
+    beginning.start()
+    if stage:
+        beginning.join()  # a stage starts processes by `fork`, which copies no other thread
     try:
         yield entry
+        entry.status = "FINISHED"
     except BaseException as error:
         if isinstance(error, Exception):
             entry.status = "FAILED"
@@ -41,10 +51,21 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
             entry.status = "KILLED"
             reason = "it was told to end"
         entry.error = f"{stage}: {reason}" if stage else reason
-        write_entry(entry)
         raise
-    entry.status = "FINISHED"
+    finally:
+        beginning.join()  # it takes seconds to import MLflow, and this row must not be written after the next one
+        ending.close()
+        write_entry(entry)
+
+
+def _begin(entry: Entry, ending: ExitStack) -> None:
+    """Write a command that begins, and have the machine watched until `ending` is closed, if the user wants that."""
     write_entry(entry)
+    if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in ("1", "true"):
+        try:
+            ending.callback(Server().watch_machine(entry.key))
+        except Exception as error:  # noqa: BLE001 - MLflow's, or its server's
+            _warn(f"MLflow gets no metrics of this machine: {explain(error)}")
 
 
 def write_entry(entry: Entry | None) -> None:
@@ -86,12 +107,18 @@ def _send_all(own: Entry | None) -> None:
         server = Server()
         for path in kept_entries():
             try:
-                send(server, own if own and path == own.path else Entry.read(path))
+                entry = own if own and path == own.path else Entry.read(path)
+                if entry is not own and entry.is_running:
+                    continue  # its process sends it
+                if entry is not own and entry.status == "RUNNING":
+                    entry.status, entry.error = "KILLED", "its process is gone"
+                send(server, entry)
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
                 _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
             else:
-                path.unlink()
+                if entry.status != "RUNNING":  # if it is killed, the file tells the next command so
+                    path.unlink()
     except TrackingError:
         _away_until[uri] = time.monotonic() + _PAUSE_S
         raise

@@ -153,7 +153,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
         executed = {name for name, stage in entry.stages.items() if stage.times is not None}
         assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.name
         assert set(entry.stages) == {"shared", *executed}
-    assert len(LOGGED) == 2
+    assert len(LOGGED) == 4, "when each begins and when it ends"
     assert {entry.key for entry in LOGGED} == keys, "a row of the code as it was when the sweep began"
     low, high = result["rows"][1]["ci95"]
     assert 0.25 < low < 0.33
@@ -193,7 +193,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"], "once"
     assert "waiting for process" in capsys.readouterr().err
     assert dvc("exp", "list", "--name-only").split() == first.experiments
-    assert len(LOGGED) == 2
+    assert len(LOGGED) == 4, "when each begins and when it ends"
     assert len({entry.key for entry in LOGGED}) == 1, "a row"
 
 

@@ -1,10 +1,12 @@
 """MLflow: a run for a command, its stages nested in it, each once, whatever was away or refused."""
 
 import math
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import chdir
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from iterpref_core.records.input_files import read_yaml
 from tasks.doctor import examine_services
 from tasks.dvc.lock import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
+from tasks.git.source import Source
 from tasks.mlflow import sync
-from tasks.mlflow.entry import Entry, FinishedStage, entries_folder, kept_entries, read_stage
+from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
+from tasks.mlflow.rows import _data_of
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, write_entry
 from tests.dvc_repository import init_dvc
@@ -30,6 +34,7 @@ MD5 = "0123456789abcdef0123456789abcdef"
 STARTED = 1_700_000_000.0
 TIMES = Times(started=STARTED, ended=STARTED + 8)
 PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
+PROBLEMS = Artifact(path="data/problems.jsonl", md5=MD5, size=3)
 MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
 TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives.sft.alpha": 20.0})
 
@@ -94,7 +99,7 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
     assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
     assert run.data.metrics == {"loss": 2.0, "pairs": 3.0}, "the curve's last point stands"
-    assert run.data.params["training.objectives.sft.alpha"] == "20.0"
+    assert run.data.params["training.alpha"] == "20.0"
     assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
     (read,) = run.inputs.dataset_inputs
     assert (read.dataset.name, read.dataset.digest) == ("data/pairs.jsonl", MD5)
@@ -117,22 +122,29 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     made = finished("pairs")
     training = finished("training@sft", TRAINED)
     weak = finished("evaluation@dpo", metrics={"heldout/pass_at_1": 0.25})
-    evaluated = finished("evaluation@sft", LockedStage(deps=(MODEL,)), metrics=scores)
-    write(made, training, weak, evaluated)
+    evaluated = finished("evaluation@sft", LockedStage(deps=(MODEL, PROBLEMS)), metrics=scores)
+    for _ in range(2):
+        write(made, training, weak, evaluated)
     server, found = Server(), runs()
     assert scores.items() <= found["evaluation@sft"].data.metrics.items()
     (model,) = server.client.search_logged_models([server.experiment_id])
     assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
-    assert model.params == {"training.objectives.sft.alpha": "20.0"}
+    assert model.params == {"training.alpha": "20.0"}
     assert {(point.key, point.value) for point in model.metrics} == set(scores.items())
+    assert {(point.dataset_name, point.dataset_digest) for point in model.metrics} == {("data/problems.jsonl", MD5)}
+    assert scores.items() <= found["training@sft"].data.metrics.items(), "whoever compares trainings sees them"
+    assert found["evaluation@sft"].data.params["training.alpha"] == "20.0"
     parent = found["beta=0.3"]
-    assert parent.data.metrics == {"sft/heldout/pass_at_1": 0.5, "dpo/heldout/pass_at_1": 0.25}
+    assert parent.data.metrics == {"heldout/pass_at_1/sft": 0.5, "heldout/pass_at_1/dpo": 0.25}, "in one chart"
+    data = {read.dataset.name: read.tags[0].value for read in parent.inputs.dataset_inputs}
+    assert data == {"data/problems.jsonl": "input", "data/pairs.jsonl": "output"}
+    assert [output.model_id for output in parent.outputs.model_outputs] == [model.model_id]
     assert {run.data.tags["mlflow.parentRunId"] for name, run in found.items() if name != "beta=0.3"} == {
         parent.info.run_id
     }
     write(evaluated, finished("nanolab", times=None), of="second")
     found = {run.info.run_name: run for run in server.client.search_runs([server.experiment_id])}
-    assert found["second"].data.metrics == {"sft/heldout/pass_at_1": 0.5}, "it has the scores of what it reused"
+    assert found["second"].data.metrics == {"heldout/pass_at_1/sft": 0.5}, "it has the scores of what it reused"
     assert "nanolab" not in found, "what did not run here has no row"
 
 
@@ -154,6 +166,59 @@ def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last():
     write(finished("pairs"), params={"b": "other"})
     server = Server()
     assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
+
+
+def test_one_name_stands_for_a_value_of_all_objectives():
+    params = {
+        "training@sft": {"training.nll_learning_rate": 3e-4, "training.beta": 0.1},
+        "training@dpo": {"training.learning_rate": 5e-6, "training.beta": 0.1, "training.objectives.dpo.beta": 0.5},
+    }
+    write(*(finished(name, LockedStage(params=values)) for name, values in params.items()))
+    found = runs()
+    assert found["training@sft"].data.params == {"training.learning_rate": "0.0003", "training.beta": "0.1"}
+    assert found["training@dpo"].data.params == {"training.learning_rate": "5e-06", "training.beta": "0.5"}
+
+
+def test_a_published_benchmark_is_named_with_its_version():
+    found = _data_of(finished("evaluation@sft", metrics={"mbpp+/pass_at_1": 0.5, "livecodebench/n": 3.0, "x/y": 1.0}))
+    assert found["mbpp+/pass_at_1"] == ("MbppPlus", "v0.2.0")
+    assert "x/y" not in found
+
+
+COMMAND = """
+import os, signal, sys, time
+from iterpref_core.records.config import load_params
+from tasks.git.source import Source
+from tasks.mlflow.entry import begin_entry
+from tasks.mlflow.sync import logged_command
+
+with logged_command(begin_entry("iterpref run", load_params(), Source(changes={"a": 1})), "stage"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_command_is_there_when_it_begins_and_one_that_was_killed_is_killed(monkeypatch):
+    from iterpref_core.records.config import load_params
+
+    subprocess.run([sys.executable, "-c", COMMAND], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
+    assert runs()["a=1"].info.status == "RUNNING", "nobody knows better yet"
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    with sync.logged_command(begin_entry("iterpref run", load_params(), Source(commit="b", changes={"b": 2}))) as entry:
+        deadline = time.monotonic() + 60
+        while "b=2" not in runs():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        found = runs()
+        assert found["b=2"].info.status == "RUNNING"
+        assert found["a=1"].info.status == "KILLED"
+        assert "gone" in found["a=1"].data.tags["mlflow.note.content"]
+        assert kept_entries() == [entry.path]
+        assert "MLflow: entries" not in [finding.name for finding in examine_services()], "it is under way"
+        time.sleep(1)  # five looks at the machine
+    assert "system/cpu_utilization_percentage" in runs()["b=2"].data.metrics
+    assert runs()["b=2"].info.status == "FINISHED"
+    assert kept_entries() == []
 
 
 def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monkeypatch):
