@@ -19,10 +19,10 @@ class LentPool:
         self._shared = shared
         self._closed = False
 
-    def worker(self, environment):
+    def worker(self, environment, runners=""):
         """See `WorkerPool.worker`."""
         assert not self._closed, "the executor is closed; run programs inside its `with` block"
-        return self._shared.worker(environment)
+        return self._shared.worker(environment, runners)
 
     def __getattr__(self, name):
         return getattr(self._shared, name)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 LENGTH = struct.Struct("=I")
 """The length before a frame."""
-_JOB = struct.Struct("=dddqq?")
+_JOB = struct.Struct("=dddqq")
 _ANSWER = struct.Struct("=bqdq?")
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
@@ -36,6 +36,7 @@ class Settings(NamedTuple):
         executable: the value of `sys.executable` in programs.
         site: folders of installed packages.
         preload: modules to import once.
+        runners: of tests that run inside, to import once: `unittest`, `pytest` (both) or none.
         processes: programs may have processes of their own.
         memory_mb: MiB of address space on top of the interpreter's.
         file_mb: MiB in any one file.
@@ -48,6 +49,7 @@ class Settings(NamedTuple):
     executable: str
     site: list[str]
     preload: list[str]
+    runners: str
     processes: bool
     memory_mb: int
     file_mb: int
@@ -72,7 +74,6 @@ class JobHead(NamedTuple):
         test_cpu_s: CPU seconds for each test.
         keep: for a script, the bytes of standard output to return; else -1.
         stdin_bytes: the size of standard input.
-        pytest: the tests may need pytest.
     """
 
     cpu_s: float
@@ -80,7 +81,6 @@ class JobHead(NamedTuple):
     test_cpu_s: float
     keep: int
     stdin_bytes: int
-    pytest: bool
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""

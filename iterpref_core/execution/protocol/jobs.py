@@ -26,13 +26,13 @@ class Job:
     Attributes:
         program: the message to the program's process; see `protocol.steps.packed`.
         key: begins each report of that process.
-        pytest: the tests need pytest, which the zygote imports once.
+        runners: that its tests need; see `frames.Settings`.
         console: of a script.
     """
 
     program: bytes
     key: str
-    pytest: bool = False
+    runners: str = ""
     console: Console = Console()
 
 

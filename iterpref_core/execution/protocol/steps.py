@@ -4,16 +4,19 @@ These modules are loaded into interpreters that have the standard library alone,
 """
 
 import pickle
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from ..codec.canonical import Likeness  # noqa: TID252 - a zygote has these modules under another name
 
-_WAYS_TO_THE_FILE = (
-    *("__file__", "__loader__", "__spec__", "co_filename", "importlib", "inspect", "linecache", "pkgutil", "runpy"),
-    *("solution.py", "sys.modules", "traceback"),
+_WAYS_TO_THE_FILE = re.compile(
+    r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
+    r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
 )
 """Words by which a program or a test can come to the program's file."""
+LEFT, RIGHT = "_left_value", "_right_value"
+"""Names in a test by which an assertion keeps the values that it compares; see `ruling.operands`."""
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
 """The runner of a test, which decides about the names that the test sees:
 
@@ -87,10 +90,8 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
     """
     texts = {code}
     for step in steps:
-        if not isinstance(step, ValueStep):
-            return True
-        texts.add(step.expression)
-    return any(word in text for word in _WAYS_TO_THE_FILE for text in texts)
+        texts.add(step.expression if isinstance(step, ValueStep) else step.source)
+    return any(map(_WAYS_TO_THE_FILE.search, texts))
 
 
 def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> bytes:

@@ -1,9 +1,11 @@
 """Feedback texts that tell a debugger of the fault: short, stable, one line where possible, always valid UTF-8."""
 
 import ast
+from os.path import commonprefix
 from typing import Any
 
 from iterpref_core.execution.protocol.value_texts import clean, shorten
+from iterpref_core.execution.ruling.operands import operands
 from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.programs.source_code.syntax_tree import parse
 
@@ -12,7 +14,9 @@ _MAX_CALL = 160
 _MAX_VALUE = 120
 _MAX_MESSAGE = 200
 _MAX_LINE = 100
+_MAX_NAMED = 60
 _MAX_PRINTED = 120
+_MAX_COMPARED = 65_536
 
 
 def call_text(source: str) -> str:
@@ -26,8 +30,32 @@ def _expected(source: str | None) -> str:
 
 
 def wrong_value(call: str, actual: str, expected: str | None) -> str:
-    """Return `f([1, 2]) returned 4, expected 3`."""
-    return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}{_expected(expected)}"
+    """Return `f([1, 2]) returned 4, expected 3`; of long texts, the part where they first differ."""
+    if expected is None:
+        return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}"
+    actual, expected, place = _apart(actual, expected)
+    return f"{call_text(call)} returned {actual}, expected {expected}{place}"
+
+
+def _apart(actual: str, expected: str) -> tuple[str, str, str]:
+    """Return two texts, and where they first differ if one of them is cut to the part around that place.
+
+    >>> _apart(repr(100 * "a" + "b" + 100 * "c"), repr(100 * "a" + "x" + 100 * "c"))[2]
+    ', which differ at character 101'
+    """
+    actual, expected = clean(actual, _MAX_COMPARED), clean(expected, _MAX_COMPARED)
+    if max(len(actual), len(expected)) <= _MAX_VALUE:
+        return actual, expected, ""
+    place = len(commonprefix([actual, expected]))  # noqa: RUF071 - of texts, no paths
+    start = place - _MAX_VALUE // 3
+    if start <= 0:  # the beginnings show it
+        return shorten(actual, _MAX_VALUE), shorten(expected, _MAX_VALUE), ""
+
+    def around(text: str) -> str:
+        end = start + _MAX_VALUE - 6
+        return f"...{text[start:end]}{'...' if end < len(text) else ''}"
+
+    return around(actual), around(expected), f", which differ at character {place}"
 
 
 def wrong_output(program: str, printed: str, expected: str) -> str:
@@ -56,34 +84,94 @@ def error_text(facts: dict[str, Any], code: str) -> str:
     return text
 
 
+def in_the_test(source: str, line: int) -> str:
+    """Return `, in the test: assert f(1, 2) == 3`: the statement that raised an error, but for the program's own."""
+    statement, _ = _statement_at(source, line)
+    return "" if statement is None else f", in the test: {clean(_first_line(statement, source), _MAX_LINE)}"
+
+
 def failed_check(source: str, facts: dict[str, Any]) -> str:
-    """Return the feedback on an assertion that failed in the program's process: the statement and its message.
+    """Return `assert f(x) == want failed: f(x) is 0, want is 6, x is 5`.
 
     Args:
         source: of the test.
-        facts: of the error; `test_line` is that of the statement.
+        facts: of the error; `test_line` is that of the statement, `values` are those of its names.
     """
-    statement = _statement_at(source, facts["test_line"])
-    shown = source if statement is None else _source_of(statement, source).partition("\n")[0]
-    text = f"{clean(shown, _MAX_CALL)} failed"
-    message = clean(str(facts["message"]), _MAX_MESSAGE)
-    return f"{text}: {message}" if message else text
+    statement, before = _statement_at(source, facts["test_line"])
+    if statement is None:
+        text, parts = f"{clean(source, _MAX_CALL)} failed", []
+    else:
+        text = f"{clean(_first_line(statement, source), _MAX_CALL)} failed"
+        parts = _values(statement, source, facts["values"])
+        if before is not None and parts:
+            parts.append(f"after {clean(_first_line(before, source), _MAX_LINE)}")
+    message = _explanation(str(facts["message"]))
+    told = [part for part in (message, ", ".join(parts)) if part]
+    return f"{text}: {'; '.join(told)}" if told else text
 
 
-def _statement_at(source: str, line: Any) -> ast.stmt | None:
-    """Return the innermost statement at a line."""
+def _explanation(message: str) -> str:
+    """Return the message of a failed assertion; of pytest's, `0 == 6, where 0 = f(5)`."""
+    told = ""
+    # `unittest` writes what differs, then the first difference, then all lines.
+    parts = message[:_MAX_COMPARED].split("\n\n")[:2]
+    for line in "\n".join(parts).split("\n"):
+        words = line.strip().removeprefix("assert ")
+        if words.startswith("Use -v"):
+            continue
+        if words.startswith("+ "):  # ` +  where 0 = f(5)`
+            told += f", {words[1:].strip()}"
+        elif words:
+            told += f"; {words}" if told else words
+    return clean(told, _MAX_MESSAGE)
+
+
+def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[str]:
+    """Return `f(x) is 0`, `want is 6` and `x is 5`: what a statement compares, then its other names."""
+    kept = operands(statement)
+    texts = {name: _source_of(node, source) for name, node in kept.items() if name in values}
+    shown = {name: clean(values[name], _MAX_VALUE) for name in texts}
+    place = ""
+    if len(texts) == 2:
+        *apart, place = _apart(*(values[name] for name in texts))
+        shown = dict(zip(texts, apart, strict=True))
+    # A literal is its own value
+    told = {texts[name]: shown[name] for name in texts if texts[name] != values[name]}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and node.id in values:
+            told.setdefault(node.id, clean(values[node.id], _MAX_NAMED))
+    parts = [f"{clean(text, _MAX_NAMED)} is {value}" for text, value in told.items()]
+    if place and parts:
+        parts[min(len(texts), len(parts)) - 1] += place
+    return parts
+
+
+def _statement_at(source: str, line: Any) -> tuple[ast.stmt | None, ast.stmt | None]:
+    """Return the innermost statement at a line, and the last one before it in its block that calls something."""
     try:
         tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if not isinstance(line, int):
-        return None
+        return None, None
+    found = before = None
     # Breadth first: of a loop and the assertion in it, the assertion comes later.
-    found = None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
-            found = node
-    return found
+    for parent in ast.walk(tree):
+        called = None
+        for node in ast.iter_child_nodes(parent):
+            if not isinstance(node, ast.stmt) or not isinstance(line, int):
+                continue
+            if node.lineno <= line <= (node.end_lineno or 0):
+                found, before = node, called
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr) and _calls(node):
+                called = node
+    return found, before
+
+
+def _calls(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) for each in ast.walk(node))
+
+
+def _first_line(node: ast.stmt, source: str) -> str:
+    return _source_of(node, source).partition("\n")[0]
 
 
 def _source_of(node: ast.expr | ast.stmt, source: str) -> str:

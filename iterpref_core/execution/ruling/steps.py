@@ -9,6 +9,7 @@ from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
 from iterpref_core.execution.reading.assertions import Assertion, read_assertion, read_expression
 from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
+from iterpref_core.execution.ruling.operands import with_kept_operands
 from iterpref_core.records import AssertTest, IoTest, ScriptTest
 from iterpref_core.records.errors import RecordError
 
@@ -126,7 +127,8 @@ def _checked(index: int, check: Assertion) -> Step:
 def _run(index: int, test: Any) -> Step:
     if isinstance(test, ScriptTest):
         source = test.files[test.run]
-        sent = RunStep("script", index, source, tuple(test.files.items()), test.run, test.module)
+        sent = RunStep("script", index, with_kept_operands(source), tuple(test.files.items()), test.run, test.module)
         return Step(sent, source, test.run)
     place = test.code if test.kind == "assert" else "the unit tests"
-    return Step(RunStep(test.kind, index, test.code), test.code, place)
+    source = test.code if test.kind == "pytest" else with_kept_operands(test.code)  # pytest shows values by itself
+    return Step(RunStep(test.kind, index, source), test.code, place)

@@ -57,6 +57,12 @@ def parse_channel(channel: bytes, key: str) -> Iterator[Report]:
         end = channel.find(b"\n", start)
 
 
+def _is_check(facts: dict[str, Any]) -> bool:
+    """Return whether a check of a test has failed: in the test, or in what it has called that is not the program."""
+    is_check = facts["type"] in ("AssertionError", "Failed") and facts["test_line"]
+    return bool(is_check and (facts["in_test"] or facts["line"] is None))
+
+
 class Trial:
     """One program, its steps and the zygote's answer; each method rules on one kind of evidence."""
 
@@ -126,13 +132,14 @@ class Trial:
         kind = clean(str(facts["type"]), 60)
         bases = facts["bases"]
         where = self.where(index)
-        if facts["suite"] is not None:
-            text = clean(facts["message"], feedback.MAX_FEEDBACK)
-            raised = clean(str(facts["suite"]["raised"]), 60)
-            return self.fail(index, "wrong_answer", text, raised)
-        if step is not None and facts["in_test"] and facts["type"] == "AssertionError":
-            return self.fail(index, "wrong_answer", feedback.failed_check(step.source, facts))
-        text = feedback.error_text(facts, self.program.code)
+        if kind == "TestFailedError":
+            return self.fail(index, "wrong_answer", clean(facts["message"], feedback.MAX_FEEDBACK))
+        test = f"{clean(facts['suite'], 100)}: " if facts["suite"] else ""
+        if step is not None and _is_check(facts):
+            return self.fail(index, "wrong_answer", test + feedback.failed_check(step.source, facts))
+        text = test + feedback.error_text(facts, self.program.code)
+        if step is not None and isinstance(step.sent, RunStep) and facts["line"] is None:
+            text += feedback.in_the_test(step.source, facts["test_line"])
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         if "MemoryError" in bases:

@@ -43,7 +43,7 @@ DISK_FILES = 4
 CLOSED = "the executor is closed; run programs inside its `with` block"
 
 
-def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str) -> Settings:
+def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str, runners: str) -> Settings:
     """Return the settings of a zygote.
 
     Args:
@@ -51,6 +51,7 @@ def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str) -> 
         limits: of each program.
         runtime: its interpreter.
         root: the folder that programs may write in.
+        runners: see `Settings`.
     """
     return Settings(
         root=root,
@@ -59,6 +60,7 @@ def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str) -> 
         executable=runtime.executable,
         site=list(runtime.site),
         preload=list(runtime.preload),
+        runners=runners,
         processes=runtime.processes,
         memory_mb=limits.memory_mb,
         file_mb=limits.file_mb,
@@ -77,6 +79,7 @@ class Worker:
         plan: the isolation to start it in.
         limits: for each program.
         runtime: the interpreter, its packages and the modules to preload.
+        runners: see `Settings`.
 
     Attributes:
         usable: it waits for a job.
@@ -85,7 +88,7 @@ class Worker:
         ExecutionError: it cannot be started.
     """
 
-    def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime) -> None:
+    def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime, runners: str) -> None:
         self._root = "/job"
         self._own_folder: str | None = None
         if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
@@ -123,7 +126,7 @@ class Worker:
         """Process id, of bubblewrap in tier A."""
         try:
             with self._patient(START_S):
-                self._socket.sendall(framed(_settings(plan, limits, runtime, self._root).pack()))
+                self._socket.sendall(framed(_settings(plan, limits, runtime, self._root, runners).pack()))
                 problem = json.loads(self._receive()).get("error")
         except WorkerDiedError as error:
             problem = error
@@ -170,7 +173,6 @@ class Worker:
             test_cpu_s or math.inf,
             job.console.keep,
             len(job.console.stdin),
-            pytest=job.pytest,
         )
         with self._patient(patience_s):
             for frame in (job_head.pack(), job.console.stdin + job.program):
@@ -230,39 +232,40 @@ class WorkerPool:
     environments: Mapping[str, Environment]
 
     def __post_init__(self) -> None:
-        self._idle: defaultdict[str | None, list[Worker]] = defaultdict(list)
+        self._idle: defaultdict[tuple[str | None, str], list[Worker]] = defaultdict(list)
         self.workers: set[Worker] = set()
         self._lock = threading.Lock()
         self._free = threading.Semaphore(self.slots)
         self.closed = False
 
     @contextlib.contextmanager
-    def worker(self, environment: str | None) -> Iterator[Worker]:
+    def worker(self, environment: str | None, runners: str = "") -> Iterator[Worker]:
         """Lend a worker of an environment for one job; another is started if none is idle.
 
         Args:
             environment: its name; None for this interpreter.
+            runners: that it has, see `Settings`.
 
         Raises:
             ConfigError: the environment is not known, or its interpreter cannot be used.
             ExecutionError: none can be started, or the pool is closed.
         """
         with self._free:
-            worker = self._take(environment)
+            worker = self._take(environment, runners)
             try:
                 yield worker
             finally:
-                self._give_back(worker, environment)
+                self._give_back(worker, (environment, runners))
 
-    def _take(self, environment: str | None) -> Worker:
+    def _take(self, environment: str | None, runners: str) -> Worker:
         with self._lock:
             if self.closed:
                 raise ExecutionError(CLOSED)
-            idle = self._idle[environment]
+            idle = self._idle[environment, runners]
             if idle:
                 return idle.pop()
         runtime = self._runtime(environment)
-        worker = Worker(self.plan, self.limits, runtime)
+        worker = Worker(self.plan, self.limits, runtime, runners)
         if self._admit(worker):
             return worker
         worker.close()  # the pool was closed while the worker started
@@ -275,10 +278,10 @@ class WorkerPool:
                 self.workers.add(worker)
             return not self.closed
 
-    def _give_back(self, worker: Worker, environment: str | None) -> None:
+    def _give_back(self, worker: Worker, kind: tuple[str | None, str]) -> None:
         with self._lock:
             if worker.usable and not self.closed:
-                self._idle[environment].append(worker)
+                self._idle[kind].append(worker)
                 return
             self.workers.discard(worker)
         worker.close()

@@ -10,12 +10,12 @@ import json
 import os
 import sys
 import traceback
-import types
 from collections.abc import Callable
 from typing import Any
 
-from ..codec.canonical import Likeness, UnencodableError, summarize
+from ..codec.canonical import Likeness, UnencodableError, summarize, type_name
 from ..frames import write_all
+from ..protocol.steps import LEFT, RIGHT
 from ..solution.loading import facts_of, text_of
 
 Report = tuple[str, str]
@@ -25,16 +25,18 @@ Tell = Callable[[int, str, int, str], None]
 
 
 class TestFailedError(Exception):
-    """A test that ran and did not pass; the message says which and why.
+    """A test that ran and did not pass.
 
     Args:
-        message: for people.
-        raised: name of the type that it raised, if it was no assertion that failed.
+        message: why, for people.
+        name: of the test in its file.
+        error: that it raised, in place of a message.
     """
 
-    def __init__(self, message: str, raised: str = "") -> None:
+    def __init__(self, message: str = "", name: str = "", error: BaseException | None = None) -> None:
         super().__init__(message)
-        self.raised = raised
+        self.name = name
+        self.error = error
 
 
 def open_channel(descriptor: int, key: str) -> Tell:
@@ -71,21 +73,39 @@ def returned(value: Any, leniency: Likeness) -> Report:
         return "type", str(error)
 
 
-def compiled(source: str, filename: str, mode: str = "exec") -> types.CodeType:
+def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:
     """Return the code of a test.
 
     Args:
         source: of the test, which the supervisor could parse.
         filename: that its errors name.
         mode: `exec` or `eval`.
+        flags: of `compile`.
 
     Raises:
         TestFailedError: it is no Python, such as a `return` outside of a function.
     """
     try:
-        return compile(source.removeprefix("\ufeff"), filename, mode, dont_inherit=True)
+        return compile(source.removeprefix("\ufeff"), filename, mode, flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
+
+
+_PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset, type(None))
+_MAX_VALUE = 4000
+_MOST_NAMES = 50
+
+
+def _values_in(names: dict[str, Any]) -> dict[str, str]:
+    """Return texts of the values in a frame of a test: those that an assertion has kept, and plain ones."""
+    texts = {}
+    for name, value in list(names.items())[-_MOST_NAMES:]:
+        if name in (LEFT, RIGHT) or isinstance(value, _PLAIN):
+            try:
+                texts[name] = repr(value)[:_MAX_VALUE]
+            except BaseException as error:  # noqa: BLE001 - an object of the program's may raise anything
+                texts[name] = f"<{type_name(type(error))} while {type_name(type(value))} was shown>"
+    return texts
 
 
 def describe(error: BaseException, solution: str, test: str) -> str:
@@ -96,15 +116,18 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         solution: path of the solution.
         test: path of the test.
     """
+    suite = None
+    if type(error) is TestFailedError:
+        suite = error.name
+        error = error.error or error
     innermost = ""
-    test_line = None
+    facts = facts_of(error, solution)
     for frame, line in traceback.walk_tb(error.__traceback__):
         innermost = frame.f_code.co_filename
         if innermost == test:
-            test_line = line
-    facts = facts_of(error, solution)
-    facts["test_line"] = test_line
+            facts["test_line"] = line
+            facts["values"] = frame.f_locals
     facts["in_test"] = innermost == test
-    if type(error) is TestFailedError:
-        facts["suite"] = {"raised": error.raised}
+    facts["suite"] = suite
+    facts["values"] = _values_in(facts["values"])
     return json.dumps(facts)

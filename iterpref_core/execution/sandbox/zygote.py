@@ -34,7 +34,6 @@ from ..isolation.process_limits import MAX_THREADS
 from ..protocol.steps import ValueStep, packed
 from ..solution.loading import seed
 from . import child
-from .runners.pytest_runner import prepare_pytest
 
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on, where no more are wanted."""
@@ -181,7 +180,6 @@ class Zygote:
         self.channel = min(most_descriptors, 1024) - 1
         self._memory_bytes = settings.memory_mb * 2**20
         self.memory_bytes = 0
-        self._has_pytest = False
         self.file_bytes = settings.file_mb * 2**20
 
     def start(self, run: Callable[[bytes], int]) -> int:
@@ -276,14 +274,6 @@ class Zygote:
         gc.collect()
         gc.freeze()
 
-    def need_pytest(self) -> None:
-        """Prepare pytest, once."""
-        if self._has_pytest:
-            return
-        self._has_pytest = True
-        prepare_pytest()
-        self.settle()
-
     def run_job(self, head: bytes) -> None:
         """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
 
@@ -291,8 +281,6 @@ class Zygote:
             head: of the job, see `JobHead`.
         """
         job = JobHead.unpack(head)
-        if job.pytest:
-            self.need_pytest()
         os.mkdir(self.folder)
         if self.temporary:
             os.mkdir(self.temporary)
@@ -435,6 +423,28 @@ def main() -> None:
     os._exit(0)  # taking the interpreter down takes longer, and does nothing more
 
 
+def prepare_runners(folder: str, *, pytest: bool) -> None:
+    """Import what runs tests inside, and perhaps open a session of pytest.
+
+    Args:
+        folder: of the programs; it is not there yet.
+        pytest: open the session.
+    """
+    from .runners.table import RUNNERS, prepare_pytest
+
+    child.runners.update(RUNNERS)
+    if not pytest:
+        return
+    # As a child has them: see `child.Child`
+    code_folder = os.path.join(os.path.dirname(folder), "code")
+    os.mkdir(code_folder)
+    os.mkdir(folder)
+    os.chdir(folder)
+    prepare_pytest(f"{code_folder}/test_solution.py")
+    os.chdir("/")
+    empty_folder(os.path.dirname(folder))
+
+
 def rehearse(folder: str) -> None:
     """Run a program of this module's own in this process, as children run theirs.
 
@@ -482,6 +492,8 @@ def serve(settings: Settings) -> None:
         zygote = Zygote(settings)
         if "bwrap" not in settings.layers:
             ask_before_times()
+        if settings.runners:
+            prepare_runners(zygote.folder, pytest=settings.runners == "pytest")
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         say({"error": f"{type(error).__name__}: {error}"})
         return

@@ -131,6 +131,7 @@ def facts_of(error: BaseException, solution: str) -> dict[str, Any]:
         "in_test": False,
         "syntax": syntax,
         "suite": None,
+        "values": {},
     }
 
 

@@ -192,7 +192,7 @@ SCRIPTS = [
     ("import sys, solution\nsys.exit(3)", "wrong_answer"),
     ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no')", "wrong_answer"),
     ("import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False)", "wrong_answer"),
-    (f"import unittest\nclass T(unittest.TestCase):\n{SET_UP}    def test_it(self): pass", "wrong_answer"),
+    (f"import unittest\nclass T(unittest.TestCase):\n{SET_UP}    def test_it(self): pass", "exception"),
     ("import no_such_module", "infra_error"),
 ]
 

@@ -1,5 +1,5 @@
-"""Runners: run a test inside, in the process of the program, as Python, `unittest` or pytest runs it.
+"""Run tests inside, in the process of the program.
 
 A program can lie to such a test, as it can lie to any test in Python itself; results say that the test ran inside. A
-runner sees some lies, and they are no pass: a test that the program skips, leaves out or ends early.
+test that the program skips, leaves out, replaces or ends early is no pass.
 """

@@ -1,19 +1,18 @@
-"""The runners, by name."""
+"""The functions that run tests inside, by runner."""
 
 from collections.abc import Callable
 from typing import Any
 
 from ...protocol.steps import RunStep
-from .asserts import run_asserts
-from .places import Places
-from .pytest_runner import run_pytest_file
-from .script_runner import run_script_test
-from .unittest_runner import run_unittest
+from .modules import run_script, run_unittest
+from .pytest_runner import prepare_pytest, run_pytest_file
 
-RUNNERS: dict[str, Callable[[RunStep, Places, dict[str, Any]], None]] = {
-    "assert": run_asserts,
+__all__ = ["RUNNERS", "prepare_pytest"]
+
+RUNNERS: dict[str, Callable[[RunStep, str, str, dict[str, Any]], None]] = {
     "unittest": run_unittest,
     "pytest": run_pytest_file,
-    "script": run_script_test,
+    "script": run_script,
 }
-"""Functions of a step, the places of its files and the names that the test sees; each raises where a test fails."""
+"""Functions of a step, the paths of its file and of the solution, and the names that the test sees; each raises where a
+test fails."""

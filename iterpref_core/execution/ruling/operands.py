@@ -1,0 +1,56 @@
+"""Keep the values that an assertion compares, so that feedback can show them when it fails.
+
+>>> with_kept_operands("assert f(x) == want, 'no'")
+"assert (_left_value:=f(x)) == (_right_value:=want), 'no'"
+
+The names are those of the frame in which the assertion fails. Nothing is evaluated twice, and no line moves.
+"""
+
+import ast
+
+from iterpref_core.execution.protocol.steps import LEFT, RIGHT
+from iterpref_core.programs.source_code.syntax_tree import parse
+
+_UNFIT = (ast.NamedExpr, ast.Yield, ast.YieldFrom)
+
+
+def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
+    """Return the expressions that an assertion compares, by the names that keep their values.
+
+    They are always evaluated: of `a < b < c` and `a < b and c`, `a` and `b`. Of `isinstance(f(x), int)` it is `f(x)`.
+    """
+    if not isinstance(statement, ast.Assert):
+        return {}
+    test = statement.test
+    while isinstance(test, ast.BoolOp):
+        test = test.values[0]
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test = test.operand
+    if isinstance(test, ast.Compare):
+        found = {LEFT: test.left, RIGHT: test.comparators[0]}
+    elif isinstance(test, ast.Call) and test.args and isinstance(test.args[0], ast.Call):
+        found = {LEFT: test.args[0]}
+    else:
+        found = {LEFT: test}
+    return {name: node for name, node in found.items() if not isinstance(node, _UNFIT)}
+
+
+def with_kept_operands(source: str) -> str:
+    """Return the source of a test whose assertions keep the values that they compare; no Python stays as it is."""
+    try:
+        tree = parse(source.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+    if "\r" in source:
+        return source
+    lines = source.removeprefix("\ufeff").encode("utf-8", "surrogatepass").split(b"\n")
+    insertions = []
+    for statement in ast.walk(tree):
+        for name, node in operands(statement).items() if isinstance(statement, ast.Assert) else ():
+            insertions.append((node.lineno, node.col_offset, f"({name}:="))
+            insertions.append((node.end_lineno or 0, node.end_col_offset or 0, ")"))
+    # From the end, so that the offsets of what comes before stay right
+    for line, column, text in sorted(insertions, reverse=True):
+        whole = lines[line - 1]
+        lines[line - 1] = whole[:column] + text.encode() + whole[column:]
+    return b"\n".join(lines).decode("utf-8", "surrogatepass")

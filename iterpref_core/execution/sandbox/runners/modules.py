@@ -1,0 +1,94 @@
+"""Run tests that are modules: `unittest` classes, and scripts that import the solution by a name."""
+
+import sys
+import unittest
+from collections.abc import Iterable
+from typing import Any
+
+from ...protocol.steps import RunStep
+from ...solution.loading import line_in, write_files
+from ..reports import TestFailedError, compiled
+from .cases import run_cases
+
+_exec = exec  # a program may put a function of its own in its place
+
+
+def run_unittest(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
+    """Run a module and the classes that it defines.
+
+    Raises:
+        TestFailedError: a case failed, or none ran.
+    """
+    names.setdefault("unittest", unittest)
+    if not _run_module(step.source, path, solution, names):
+        raise TestFailedError("no test ran")
+
+
+def run_script(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
+    """Run a script as `__main__`, next to its other files and the solution, which it imports or reads.
+
+    The script itself is not among the files: the program could read the expected values there.
+
+    Raises:
+        TestFailedError: a case failed, or the script exits with a status that is not 0.
+    """
+    files = dict(step.files)
+    write_files({name: text for name, text in files.items() if name != step.path})
+    forget(modules_of(files))
+    sys.argv = [path]
+    _run_module(step.source, path, solution, names)
+
+
+def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) -> int:
+    """Run a module and the classes of `unittest` that it defines; return how many cases they have.
+
+    Names that are there before are the solution's: its own classes of tests are not these tests.
+
+    Raises:
+        TestFailedError: a case failed, or the module exits with a status that is not 0.
+    """
+    known = {name: id(value) for name, value in names.items()}
+    code = compiled(source, path)
+    main: Any = unittest.main
+    ran: list[int] = []
+
+    def run_all() -> int:
+        return run_cases([value for name, value in names.items() if known.get(name) != id(value)], solution)
+
+    def run_and_exit(*_: Any, exit: bool = True, **__: Any) -> None:  # noqa: A002 - as `unittest.main` has it
+        ran.append(run_all())
+        if exit:
+            raise SystemExit(0)
+
+    # `unittest.main` in a test runs the cases as they are run here, where a case that is skipped is seen.
+    vars(unittest)["main"] = run_and_exit
+    try:
+        _exec(code, names)
+    except SystemExit as error:
+        if line_in(error, solution) is not None:
+            raise  # the program has left, in the midst of the test
+        if error.code not in (None, 0, False):
+            raise TestFailedError(f"the test exited with status {error.code!r}") from None
+        return sum(ran)
+    finally:
+        vars(unittest)["main"] = main
+    return sum(ran) or run_all()
+
+
+def modules_of(files: Iterable[str]) -> set[str]:
+    """Return the names that files are imported by.
+
+    >>> sorted(modules_of(["t.py", "lib/__init__.py", "lib/sums.py", "data.txt"]))
+    ['lib', 'lib.sums', 't']
+    """
+    modules = set()
+    for name in files:
+        if name.endswith(".py"):
+            modules.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    return modules
+
+
+def forget(modules: Iterable[str]) -> None:
+    """Have modules imported anew: an earlier test of the program may have brought its own of the same names."""
+    for name in modules:
+        sys.modules.pop(name, None)

@@ -1,0 +1,84 @@
+# ruff: noqa: E501 - tables of programs
+"""Feedback shows a debugger the values, the statement and the program's line, the same each time."""
+
+import pytest
+
+from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution.protocol.value_texts import clean
+from iterpref_core.execution.ruling.operands import with_kept_operands
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+
+
+def of_case(body):
+    return UnittestTest(code=f"import unittest\nclass T(unittest.TestCase):\n{body}")
+
+
+def of_pytest(body):
+    return PytestTest(code=f"import pytest\nfrom solution import f\n{body}")
+
+
+ZERO = "def f(x): return 0"
+RAISES = "def f(x):\n    y = x + 'a'\n    return y"
+OBJECT = "class A: pass\ndef f(x): return [A(), A()]"
+TYPE_ERROR = "TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: y = x + 'a'"
+TEXTS = [
+    (ZERO, "for x, want in [(1, 0), (5, 6)]:\n    assert f(x) == want", "assert f(x) == want failed: f(x) is 0, want is 6, x is 5"),
+    (ZERO, "def check(g):\n    for x in (0, 3):\n        assert g(x) == x * x\ncheck(f)", "assert g(x) == x * x failed: g(x) is 0, x * x is 9, x is 3"),
+    (ZERO, "r = f(3)\nassert r == 4", "assert r == 4 failed: r is 0, after r = f(3)"),
+    ("def f(xs): xs.reverse()", "xs = [1, 2]\nf(xs)\nassert xs == [1, 2]", "assert xs == [1, 2] failed: xs is [2, 1], after f(xs)"),
+    (ZERO, "x = 2\nassert f(x) == 4, f'square of {x}'", "assert f(x) == 4, f'square of {x}' failed: square of 2; f(x) is 0, x is 2"),
+    ("def f(x): return [1]", "x = 2\nassert not f(x)", "assert not f(x) failed: f(x) is [1], x is 2"),
+    (ZERO, "x = 2\nassert isinstance(f(x), str)", "assert isinstance(f(x), str) failed: f(x) is 0, x is 2"),
+    (ZERO, "x = 2\nassert 1 < f(x) < 3", "assert 1 < f(x) < 3 failed: f(x) is 0, x is 2"),
+    (ZERO, "x = 2\nassert (y := f(x)) and (f(x)\n  == '\u00e9')", "assert (y := f(x)) and f(x) == '\u00e9' failed: y is 0, x is 2"),
+    (OBJECT, "x = 3\nassert f(x) == [1]", "assert f(x) == [1] failed: f(x) is [<solution.A object at 0x...>, <solution.A object at 0x...>], x is 3"),
+    (RAISES, "x = 1\nassert f(x) == 1", TYPE_ERROR),
+    (ZERO, "x = 1\nassert f(x, 2) == 1", "TypeError: f() takes 1 positional argument but 2 were given, in the test: assert f(x, 2) == 1"),
+    (ZERO, of_case("    def setUp(self): self.n = 2\n    def test_it(self):\n        self.assertEqual(f(self.n), 4)"), "test_it: self.assertEqual(f(self.n), 4) failed: 0 != 4"),
+    (ZERO, of_case("    def test_it(self):\n        for k in (0, 3):\n            with self.subTest(k=k):\n                self.assertEqual(f(k), k)"), "test_it (k=3): self.assertEqual(f(k), k) failed: 0 != 3; k is 3"),
+    (RAISES, of_case("    def test_it(self):\n        self.assertEqual(f(1), 4)"), f"test_it: {TYPE_ERROR}"),
+    (ZERO, of_pytest("def test_a():\n    for x in (0, 5):\n        assert f(x) == x"), "test_a: assert f(x) == x failed: 0 == 5, where 0 = f(5); x is 5"),
+    (RAISES, of_pytest("def test_a():\n    assert f(1) == 2"), f"test_a: {TYPE_ERROR}"),
+    (ZERO, of_pytest("@pytest.mark.xfail(strict=True)\ndef test_a():\n    assert f(1) == 0"), "test_a: [XPASS(strict)]"),
+    ("def f(x): yield x", of_pytest("def test_a():\n    assert f(1) == [1]"), "test_a: assert f(1) == [1] failed: <generator ob...0x...> == [1]"),
+    (ZERO, ScriptTest(module="solution", files={"t.py": "from solution import f\nfor x in (0, 5):\n    assert f(x) == x"}, run="t.py"), "assert f(x) == x failed: f(x) is 0, x is 5"),
+    ("class A:\n    def __repr__(self): raise SystemExit\ndef f(x): return A()", "x = 1\nassert f(x) == 1", "assert f(x) == 1 failed: f(x) is <SystemExit while A was shown>, x is 1"),
+    ("def f(): return 300 * 'a' + 'b' + 300 * 'c'", IoTest(call="f()", expected=repr(300 * "a" + "x" + 300 * "c")), f"f() returned ...{40 * 'a'}b{73 * 'c'}..., expected ...{40 * 'a'}x{73 * 'c'}..., which differ at character 301"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize(("code", "test", "text"), TEXTS)
+def test_feedback_has_values_statements_and_lines(executor, code, test, text):
+    test = AssertTest(code=test) if isinstance(test, str) else test
+    outcome = executor.run_one(Program(code, (test,), inside=True))
+    assert outcome.feedback == text
+    assert outcome.verdict == ("exception" if "TypeError" in text else "wrong_answer")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<A object at 0x7f00fe300880>", "<A object at 0x...>"),
+        ("<generator ob...x7f00fe300880>", "<generator ob...0x...>"),
+        ("<generator ob...00880>", "<generator ob...0x...>"),
+        ("<A object at 0x7f0...", "<A object at 0x......"),
+        ("cut off at 0x7f0", "cut off at 0x..."),
+        ("0x1f is 31, ...", "0x1f is 31, ..."),
+    ],
+)
+def test_no_address_is_shown_not_even_a_cut_one(text, shown):
+    assert clean(text, 100) == shown
+
+
+@pytest.mark.parametrize("source", ["assert 1, x", "assert (\n  f(1)\n  ==\n  '\u00e9\u00e9' 'a')", "assert [x for x in y] != (z, )", "x = 1", "assert (", "assert lambda: 0", "assert f(*a)"])  # fmt: skip
+def test_kept_operands_move_no_line_and_stay_python(source):
+    kept = with_kept_operands(source)
+    assert kept.count("\n") == source.count("\n")
+    if source != "assert (":
+        compile(kept, "", "exec")
