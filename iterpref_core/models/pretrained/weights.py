@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
 from transformers.models.auto import modeling_auto
 
@@ -146,7 +147,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     logging.set_verbosity_error()
     try:
         with reading(source, "weights"):
-            loaded, report = AutoModelForCausalLM.from_pretrained(
+            loaded, report = model_class(read_config(str(source))).from_pretrained(
                 source.name_or_path,
                 revision=source.revision,
                 trust_remote_code=False,
@@ -168,6 +169,17 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
         )
     return loaded
+
+
+def model_class(config: PreTrainedConfig) -> Any:
+    """Return the class that holds all weights of a checkpoint: with a vision part the one that the checkpoint names.
+
+    transformers' causal language model of such a configuration, where there is one, leaves the vision part out.
+    """
+    named = (config.architectures or [""])[0]
+    if config.get_text_config() is not config and named.endswith("ForConditionalGeneration"):
+        return getattr(transformers, named, AutoModelForCausalLM)
+    return AutoModelForCausalLM
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:

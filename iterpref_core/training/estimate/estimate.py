@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
+from iterpref_core.models.pretrained.weights import model_class
 from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.records.objective_table import Objective
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
@@ -31,7 +32,7 @@ from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.layout import longest_pair, narrow_window
-from iterpref_core.training.model.policy import lora_config
+from iterpref_core.training.model.policy import freeze_other_parts, lora_config
 from iterpref_core.training.model.reference import EVERY_TOKEN
 
 MARGIN = 0.1
@@ -130,7 +131,9 @@ def estimate_training(
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config, dtype=_held_dtype(config, params))
+        kind = model_class(config)
+        make = kind.from_config if kind is AutoModelForCausalLM else kind._from_config  # noqa: SLF001 - the same of one class
+        plain = make(config, dtype=_held_dtype(config, params))
         parameters = plain.num_parameters()
         saved_bytes, matrix_bytes = _quantization(plain, params.load)
         gathered_bytes = _largest_gathered_bytes(plain)
@@ -196,6 +199,7 @@ def _largest_gathered_bytes(plain: PreTrainedModel) -> int:
 def _prepare(plain: PreTrainedModel, params: TrainingParams, adapters: LoraConfig | None) -> Any:
     """Give a model the label head, the checkpointing and the adapters that it is trained with."""
     add_label_head(plain)
+    freeze_other_parts(plain)
     if params.gradient_checkpointing:
         plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if params.lora is None:

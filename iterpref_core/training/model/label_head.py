@@ -48,7 +48,10 @@ def logit_transform(config: PreTrainedConfig) -> tuple[float, float | None]:
 def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
     """Return the model without its head, whose output is the last hidden states."""
     base: torch.nn.Module = model.base_model
-    return model.get_submodule("model") if base is model else base  # Llama4ForCausalLM misnames its own part
+    if base is not model:
+        return base
+    language = model.get_decoder()  # Llama 4's classes misname their own part
+    return getattr(language, "model", language)
 
 
 def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Tensor:

@@ -209,7 +209,8 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
             "an adapter is on the output head; leave lm_head out of target_modules, or train a copy of it "
             "(modules_to_save)"
         )
-    if not base.config.get_text_config().tie_word_embeddings:
+    configs = (base.config, base.config.get_text_config())
+    if not any(getattr(config, "tie_word_embeddings", False) for config in configs):
         return
     for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
         if any(weight.requires_grad for weight in layer.parameters()):
@@ -217,6 +218,18 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
                 "the embedding is also the head (tie_word_embeddings), and an adapter on one of them would part them; "
                 "leave embed_tokens and lm_head out of target_modules and modules_to_save"
             )
+
+
+def freeze_other_parts(model: PreTrainedModel) -> None:
+    """Freeze the weights that texts do not reach, such as those of a vision part, and adapters on them."""
+    if model.config.get_text_config() is model.config:
+        return
+    reached = set()
+    for part in (model.get_decoder(), model.get_output_embeddings()):
+        reached.update(map(id, part.parameters()))
+    for weight in model.parameters():
+        if id(weight) not in reached:
+            weight.requires_grad_(False)
 
 
 def is_quantized(model: object) -> bool:

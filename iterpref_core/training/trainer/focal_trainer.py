@@ -45,7 +45,7 @@ from iterpref_core.training.model.parity import (
     saved_as_given,
     silent,
 )
-from iterpref_core.training.model.policy import check_adapters_of
+from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
@@ -96,8 +96,10 @@ class FocalTrainer(Trainer):
         collator = Collator(objective.row, params.layout, int(tokenizer.pad_token_id), PAD_TO_MULTIPLE_OF)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
         add_label_head(policy)
+        policy = add_adapters(policy, peft_config, args)
+        freeze_other_parts(base_of(policy))
         super().__init__(
-            model=add_adapters(policy, peft_config, args),
+            model=policy,
             args=args,
             data_collator=collator,
             train_dataset=rows,

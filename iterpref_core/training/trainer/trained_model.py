@@ -1,6 +1,7 @@
 """Trained model and its curve: a plain checkpoint or adapters, and the numbers that training tells as it goes."""
 
 import csv
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,8 +13,9 @@ import torch
 from peft import PeftModel, get_peft_model
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+from transformers.utils import cached_file
 
-from iterpref_core.models.pretrained.checkpoints import locate_model
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model
 from iterpref_core.models.pretrained.lineage import (
     read_lineage,
     write_lineage,
@@ -107,6 +109,7 @@ def write_model(
         with new_folder(out, replace=True) as partial:
             _save(model, weights, partial)
             trainer.processing_class.save_pretrained(partial)
+            _copy_processor(locate_model(base), partial)
             write_lineage(
                 partial,
                 lineage.model_copy(update={"surviving_change": round(share, 4)}),
@@ -169,6 +172,16 @@ def _name_base(trained: PeftModel, base: Path | str) -> None:
     options = trained.peft_config["default"]
     options.base_model_name_or_path = source.name_or_path
     options.revision = source.revision
+
+
+def _copy_processor(base: ModelSource, folder: Path) -> None:
+    """Copy the files with which a checkpoint reads images, which training does not read."""
+    for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
+        found = cached_file(
+            base.name_or_path, name, revision=base.revision, _raise_exceptions_for_missing_entries=False
+        )
+        if found is not None:
+            shutil.copyfile(found, folder / name)
 
 
 def _save(

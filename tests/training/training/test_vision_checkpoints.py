@@ -1,0 +1,101 @@
+"""Checkpoints with a vision part: the language part is trained, and all weights are saved."""
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file
+
+from iterpref_core.models.pretrained.checkpoints import read_config
+from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.training.estimate.estimate import estimate_training
+
+from .conftest import read_weights
+
+_TEXT = {
+    "vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 512, "bos_token_id": 0, "eos_token_id": 1,
+    "pad_token_id": 0,
+}  # fmt: skip
+_VISION = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 28,
+    "patch_size": 14,
+}  # fmt: skip
+_QWEN_VISION = {
+    "depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "out_hidden_size": 32, "patch_size": 14,
+}  # fmt: skip
+_QWEN_IDS = {"image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 7, "vision_end_token_id": 8}
+_MROPE = _TEXT | {"rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}}
+_LINEAR = {
+    "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+    "layer_types": ["linear_attention", "full_attention"],
+}  # fmt: skip
+CONFIGS = {
+    "Mistral3": {
+        "text_config": _TEXT | {"model_type": "mistral"},
+        "vision_config": _VISION | {"model_type": "pixtral", "head_dim": 8},
+        "image_token_index": 5,
+    },
+    "Qwen2_5_VL": {"text_config": _MROPE, "vision_config": _QWEN_VISION, **_QWEN_IDS},
+    "Qwen3VL": {
+        "text_config": _MROPE,
+        "vision_config": _QWEN_VISION | {"deepstack_visual_indexes": [0], "num_position_embeddings": 16},
+        **_QWEN_IDS,
+    },
+    "Glm4v": {
+        "text_config": _MROPE,
+        "vision_config": _QWEN_VISION | {"image_size": 28},
+        "image_token_id": 5, "video_token_id": 6, "image_start_token_id": 7, "image_end_token_id": 8,
+        "video_start_token_id": 9, "video_end_token_id": 10,
+    },
+    "Qwen3_5": {
+        "text_config": _TEXT | _LINEAR,
+        "vision_config": _QWEN_VISION | {"num_position_embeddings": 16},
+        **_QWEN_IDS,
+    },
+    "Llama4": {
+        "text_config": _TEXT | {"intermediate_size_mlp": 64, "num_local_experts": 2, "attention_chunk_size": 512},
+        "vision_config": _VISION
+        | {"vision_output_dim": 32, "projector_input_dim": 32, "projector_output_dim": 32, "intermediate_size": 128},
+        "image_token_index": 5,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def checkpoint(request, tokenizer, tmp_path):
+    """A folder of a tiny model, with the processor's file beside it."""
+    config = getattr(transformers, f"{request.param}Config")(**CONFIGS[request.param])
+    torch.manual_seed(0)
+    folder = tmp_path / "base"
+    getattr(transformers, f"{request.param}ForConditionalGeneration")(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text("{}\n")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
+@pytest.mark.parametrize("checkpoint", CONFIGS, indirect=True)
+@pytest.mark.parametrize("lora", [None, {"r": 2, "exclude_modules": ["router"]}], ids=["all weights", "adapters"])
+def test_the_language_part_is_trained_and_all_weights_are_saved(lora, checkpoint, inputs, train, tmp_path):
+    before = load_file(checkpoint / "model.safetensors")
+    metrics = train("run", "target-rpo", (*inputs[:2], checkpoint), epochs=1, lora=lora)
+    after = read_weights(tmp_path / "run")
+    assert after.keys() == before.keys()
+    changed = {name for name, weight in before.items() if not torch.equal(after[name], weight)}
+    assert changed
+    assert not [name for name in changed if "vision" in name or "visual" in name or "projector" in name]
+    assert metrics["loss"] > 0
+    out = tmp_path / "run" / "out"
+    assert read_config(out).architectures == read_config(checkpoint).architectures
+    assert (out / "preprocessor_config.json").is_file()
+    assert type(load_base(out)).__name__ == read_config(checkpoint).architectures[0]
+
+
+@pytest.mark.parametrize("checkpoint", ["Qwen2_5_VL"], indirect=True)
+def test_the_vision_part_is_counted_in_an_estimate(checkpoint, rows, params):
+    found = estimate_training(read_config(checkpoint), rows, OBJECTIVES["target-rpo"], params)
+    weights = load_file(checkpoint / "model.safetensors")
+    assert found.parameters == sum(weight.numel() for weight in weights.values())
+    vision = sum(weight.numel() for name, weight in weights.items() if "visual" in name)
+    assert found.trained == found.parameters - vision
