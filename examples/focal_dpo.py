@@ -20,7 +20,7 @@ tokenizer = AutoTokenizer.from_pretrained(model_id)
 model = AutoModelForCausalLM.from_pretrained(model_id, dtype=torch.float32)  # bfloat16 rounds small steps away
 steps = {"learning_rate": 1e-5, "max_steps": 4, "logging_steps": 1, "bf16": torch.cuda.is_available()}
 args = DPOConfig(out, loss_type=losses or ["sigmoid"], beta=0.1, remove_unused_columns=False, **steps)
-collator = FocalCollator(tokenizer, args)
+collator = FocalCollator(tokenizer, args, model)
 trainer = DPOTrainer(model, args=args, train_dataset=pairs, processing_class=tokenizer, data_collator=collator)
 trainer.train()
 trainer.save_model(out)

@@ -161,6 +161,27 @@ class ChatTemplate:
             )
 
     @cached_property
+    def opening(self) -> str:
+        """Return the text that opens a user's message, such as `<|im_start|>user`; empty without a template."""
+        if self.plain:
+            return ""
+        before = self.render_prompt(_PROMPT).partition(_PROMPT)[0]
+        start = max((before.rfind(token) for token in self._added), default=0)
+        return before[max(start, 0) :].removeprefix(self.tokenizer.bos_token or "").strip()
+
+    def holds(self, text: str) -> bool:
+        """Return True if a text is in the template already: it holds the opening, or begins with one of plain words."""
+        if any(token in self.opening for token in self._added):
+            return self.opening in text
+        begun = text.removeprefix(self.tokenizer.bos_token or "").lstrip()
+        return bool(self.opening) and begun.startswith(self.opening)
+
+    @cached_property
+    def _added(self) -> list[str]:
+        """Return the texts of tokens that were added to the vocabulary."""
+        return [token.content for token in self.tokenizer.added_tokens_decoder.values()]
+
+    @cached_property
     def end(self) -> End:
         """Return the end of every answer."""
         if self.plain:

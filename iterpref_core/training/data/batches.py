@@ -31,8 +31,8 @@ Placement = tuple[int, int]
 PAD_TO_MULTIPLE_OF = 16
 """Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
-"""At about this width attention, its hidden part included, costs a CPU as much as all else in a position of a
-small model. For larger models it costs less, but rows are full enough at any width."""
+"""Width at which attention, its hidden part included, costs a CPU about as much as all else in a position of a small
+model. For larger models it costs less, but rows are full enough at any width."""
 
 
 class Counts(NamedTuple):
@@ -165,12 +165,20 @@ class Collator:
              [0, 1, 2]]])
     >>> batch["counts"]
     tensor([[1., 2., 1., 3.]])
+
+    Attributes:
+        objective: a row of the table.
+        layout: of the rows.
+        pad_token_id: fills rows.
+        pad_to_multiple_of: the width of rows is a multiple of it.
+        hidden_is_free: as for `pack`.
     """
 
     objective: Objective
     layout: Layout
     pad_token_id: int
     pad_to_multiple_of: int = 1
+    hidden_is_free: bool = False
 
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
@@ -178,7 +186,8 @@ class Collator:
         labels = [self._pair_labels(row) for row in rows]
         sequences = self._sequences(rows, labels)
         if shares_prefix:
-            width, placements = pack([len(sequence) for sequence in sequences], self.pad_to_multiple_of)
+            lengths = [len(sequence) for sequence in sequences]
+            width, placements = pack(lengths, self.pad_to_multiple_of, hidden_is_free=self.hidden_is_free)
         else:
             width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
             placements = [(number, 0) for number in range(len(sequences))]
@@ -264,7 +273,7 @@ def _program(number: int, row: TokenizedPair, labels: Labels) -> TokenSequence:
     return sequence
 
 
-def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Placement]]:
+def pack(lengths: Sequence[int], multiple: int, *, hidden_is_free: bool = False) -> tuple[int, list[Placement]]:
     """Return rows for sequences of these lengths: first-fit-decreasing, at the width that costs least.
 
     Widths are multiples of `multiple`, from the longest sequence up to three times that. A wider row saves padding, but
@@ -273,6 +282,7 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Placement]]:
     Args:
         lengths: tokens of each sequence.
         multiple: of the width.
+        hidden_is_free: attention skips what its mask hides, as on a GPU: only the number of positions costs.
 
     Returns:
         The width, and the placement of each sequence.
@@ -288,18 +298,18 @@ def pack(lengths: Sequence[int], multiple: int) -> tuple[int, list[Placement]]:
     best: tuple[int, list[Placement]] = (narrowest, [])
     for width in range(narrowest, 3 * narrowest + 1, multiple):
         # No packing has fewer rows than the tokens fill, so most widths need not be tried.
-        if _cost(ceil(total / width), width) >= best_cost:
+        if _cost(ceil(total / width), width, hidden_is_free=hidden_is_free) >= best_cost:
             continue
         placements = _first_fit(lengths, width)
-        cost = _cost(1 + max(row for row, _ in placements), width)
+        cost = _cost(1 + max(row for row, _ in placements), width, hidden_is_free=hidden_is_free)
         if cost < best_cost:
             best_cost = cost
             best = (width, placements)
     return best
 
 
-def _cost(rows: int, width: int) -> float:
-    return rows * width * (1 + width / _WIDTH_THAT_DOUBLES)
+def _cost(rows: int, width: int, *, hidden_is_free: bool) -> float:
+    return rows * width * (1 if hidden_is_free else 1 + width / _WIDTH_THAT_DOUBLES)
 
 
 def _first_fit(lengths: Sequence[int], width: int) -> list[Placement]:

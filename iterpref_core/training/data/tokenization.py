@@ -25,7 +25,7 @@ from iterpref_core.models.pretrained.tokenizers import text_engine
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records.prompt_messages import Prompt, prompt_text
 from iterpref_core.records.statement import statement_digest
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
@@ -77,6 +77,12 @@ def tokenize_pairs(
         exchanges = []
         for pair, marked in batch:
             name = f"pair {pair.task_id!r}"
+            if template.holds(prompt_text(pair.prompt)):
+                raise InputError(
+                    f"{name}: its prompt is in the chat template already ({template.opening!r}), which would be put "
+                    "around it once more; give the bare text or messages, or set model.prompt: completion, which takes "
+                    "prompts as they are"
+                )
             exchanges.append(Exchange(name, pair.prompt, pair.chosen, marked.chosen))
             exchanges.append(Exchange(name, pair.prompt, pair.rejected, marked.rejected))
         tokens = iter(encode_exchanges(template, exchanges, form.answer))

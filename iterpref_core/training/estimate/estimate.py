@@ -127,7 +127,7 @@ def estimate_training(
     pairs = len(rows)
     size = params.micro_batch_size
     layout: Layout = "padded" if narrow_window(config, longest_pair(rows)) else params.layout
-    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF)
+    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True)  # on a card
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     with torch.device("meta"):

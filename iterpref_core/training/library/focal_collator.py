@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from torch import Tensor, tensor
 from transformers import PreTrainedTokenizerBase
@@ -22,6 +23,7 @@ from iterpref_core.records.prompt_messages import Message
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
 from iterpref_core.training.data.tokenized_pair import count_shared
+from iterpref_core.training.model.policy import report_half_precision
 
 Example = dict[str, Any]
 _SHOWN = 60
@@ -38,6 +40,7 @@ class FocalCollator(DataCollatorForPreference):
         tokenizer: the trainer's; it must give offsets.
         args: the trainer's. Rows are cut and padded as it says, with `max_length`, `truncation_mode`,
             `pad_to_multiple_of` and `pad_token`.
+        model: to be trained; a warning says if small steps would be rounded away.
 
     Raises:
         InputError: `args` does not keep the column, or has precomputed references, which TRL finds
@@ -59,7 +62,11 @@ class FocalCollator(DataCollatorForPreference):
     'y = x - 1'
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig, model: torch.nn.Module | None = None
+    ) -> None:
+        if model is not None:
+            report_half_precision(model)
         for name, value, kind in (("tokenizer", tokenizer, PreTrainedTokenizerBase), ("args", args, DPOConfig)):
             if not isinstance(value, kind):
                 raise InputError(f"FocalCollator: {name} is a {type(value).__name__}; give a {kind.__name__}")

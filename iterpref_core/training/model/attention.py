@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch.nn.attention.flex_attention import (
@@ -11,9 +11,13 @@ from torch.nn.attention.flex_attention import (
     _mask_mod_signature,
     create_block_mask,
 )
-from transformers import PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.flex_attention import flex_attention_forward
 
+FLEX_IN_AUTOCAST = "flex_attention_in_autocast"
+"""The name of `flex_in_autocast` among transformers' attention implementations."""
 _COMPILED_FORMS = 64
+"""Kinds of masks for which PyTorch compiles a kernel, before it goes on without one."""
 
 _SHORT = 512
 """Tokens of a pair up to which a CPU computes plain matrix products faster than its fused kernel, which recomputes the
@@ -67,9 +71,9 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
 
     Args:
         visible: as for `mask_function`.
-        implementation: `sdpa`, `eager` or `flex_attention`.
+        implementation: `sdpa`, `eager`, `flex_attention` or `FLEX_IN_AUTOCAST`.
     """
-    if implementation == "flex_attention":
+    if implementation in ("flex_attention", FLEX_IN_AUTOCAST):
         rows, width, _ = visible.shape
         return _block_mask_maker()(
             mask_function(visible),
@@ -96,6 +100,18 @@ def _block_mask_maker() -> Callable[..., BlockMask]:
     return create_block_mask
 
 
+def flex_in_autocast(
+    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any
+) -> Any:
+    """Compute transformers' flex attention in the precision of autocast, which does not reach its kernel."""
+    device = query.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else query.dtype
+    return flex_attention_forward(module, query.to(dtype), key.to(dtype), value.to(dtype), *args, **kwargs)
+
+
+AttentionInterface.register(FLEX_IN_AUTOCAST, flex_in_autocast)
+
+
 def choose_attention(model: PreTrainedModel, longest: int) -> None:
     """Set the attention that trains fastest on this device, of those that take a given mask.
 
@@ -103,9 +119,8 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
     gradients and without, for one row and for several. Beyond `_COMPILED_FORMS` kinds PyTorch would go on without the
     kernel, and make all scores of a layer at once.
 
-    Weights in float32 get `sdpa` on a GPU. Autocast does not reach `flex_attention`, so its queries stay in float32,
-    and the kernel of heads of 128 numbers does not fit into shared memory then. On a CPU `flex_attention` has no
-    backward pass.
+    Weights in float32 get `sdpa` on a GPU: the kernel of heads of 128 float32 numbers does not fit into shared memory.
+    Under autocast the trainer then tries `flex_in_autocast`. On a CPU `flex_attention` has no backward pass.
 
     Args:
         model: the model to change.
@@ -113,11 +128,9 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
     """
     if not torch.cuda.is_available():
         implementation = "eager" if longest <= _SHORT else None
-    elif model.dtype in (torch.bfloat16, torch.float16):
-        torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
-        implementation = "flex_attention"
     else:
-        implementation = "sdpa"
+        torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
+        implementation = "flex_attention" if model.dtype in (torch.bfloat16, torch.float16) else "sdpa"
     if implementation is not None:
         with suppress(ValueError):  # a model without this kernel keeps its own, and `parity` says if that is exact
             model.set_attn_implementation(implementation)

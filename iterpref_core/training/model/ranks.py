@@ -33,6 +33,24 @@ def join_processes(configuration: str | None) -> PartialState:
     return PartialState()
 
 
+def launched_precision(*, bf16: bool) -> bool:
+    """Return whether matrix products are computed in bfloat16, for policy and reference alike.
+
+    Args:
+        bf16: as `training.bf16` says, which decides unless accelerate's launcher does.
+
+    Raises:
+        ConfigError: the launcher says fp16 or fp8.
+    """
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if launched not in ("no", "bf16"):
+        raise ConfigError(
+            f"accelerate: mixed_precision is {launched}, in which losses overflow or lose small steps; set it to 'no' "
+            "(training.bf16 decides) or to bf16, in the configuration or with --mixed_precision"
+        )
+    return bf16 or launched == "bf16"
+
+
 def is_sharded() -> bool:
     """Return whether each process holds a part of the weights alone."""
     return bool(_sharded_by())

@@ -27,7 +27,7 @@ from transformers import (
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.records.config import Layout, TrainingParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.training.data.batches import (
     PAD_TO_MULTIPLE_OF,
     Batch,
@@ -35,7 +35,7 @@ from iterpref_core.training.data.batches import (
     Counts,
 )
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.attention import choose_attention
+from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import (
@@ -45,7 +45,7 @@ from iterpref_core.training.model.parity import (
     saved_as_given,
     silent,
 )
-from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts
+from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts, report_half_precision
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
@@ -93,7 +93,9 @@ class FocalTrainer(Trainer):
         peft_config: PeftConfig | None = None,
     ) -> None:
         self._set_loss(objective, params)
-        collator = Collator(objective.row, params.layout, int(tokenizer.pad_token_id), PAD_TO_MULTIPLE_OF)
+        padding = int(tokenizer.pad_token_id)
+        on_gpu = args.device.type == "cuda"
+        collator = Collator(objective.row, params.layout, padding, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
         # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
         add_label_head(policy)
         policy = add_adapters(policy, peft_config, args)
@@ -107,6 +109,8 @@ class FocalTrainer(Trainer):
             processing_class=tokenizer,
         )
         check_adapters_of(self.model)
+        if self.is_world_process_zero():
+            report_half_precision(self.model)
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Before(self))
         self.add_callback(_ReleaseMemory())
@@ -142,12 +146,29 @@ class FocalTrainer(Trainer):
         if layout == "fork":
             try:
                 check_parity(self.model, layout, longest, dtype=dtype)
+                self._skip_hidden(base, longest)
                 return layout
             except ConfigError as error:
                 logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
                 base.set_attn_implementation(own)
         check_parity(self.model, "padded", longest, dtype=dtype)
         return "padded"
+
+    def _skip_hidden(self, base: PreTrainedModel, longest: int) -> None:
+        """Let float32 weights under autocast attend by flex attention, which skips the hidden part of a mask.
+
+        Their queries stay in float32, in which its kernel does not fit a card, so they are cast.
+        """
+        own = base.config._attn_implementation  # noqa: SLF001
+        if own != "sdpa" or not (self.args.bf16 and self.args.device.type == "cuda" and base._supports_flex_attn):  # noqa: SLF001
+            return
+        base.set_attn_implementation(FLEX_IN_AUTOCAST)
+        try:
+            with self.accelerator.autocast():
+                check_parity(self.model, "fork", longest, dtype=torch.bfloat16)
+        except (ConfigError, ModelError) as error:
+            logger.warning("attention: sdpa instead of flex_attention, which is faster: %s", error)
+            base.set_attn_implementation(own)
 
     def _check_sharded(self, layout: Layout, longest: int) -> None:
         """Check weights that several processes share, which are whole in none, as they are prepared for training."""
@@ -295,7 +316,7 @@ class FocalTrainer(Trainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Batch]:
         """Return this process's batches of validation pairs: every process has as many, and no pair is in two."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        return DataLoader(rows, batch_sampler=list(self._shares(len(rows))), collate_fn=self.data_collator)
+        return DataLoader(rows, batch_sampler=list(map(list, self._shares(len(rows)))), collate_fn=self.data_collator)
 
     def _shares(self, pairs: int) -> Iterator[range]:
         """Yield this process's batches of validation pairs, each of micro-batch size or up to twice that."""

@@ -18,7 +18,7 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.model.policy import adapter_options, check_load
-from iterpref_core.training.model.ranks import join_processes, sharding
+from iterpref_core.training.model.ranks import join_processes, launched_precision, sharding
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings, settings_of
 from iterpref_core.training.trainer.checkpoint import (
     SaveSeldom,
@@ -191,7 +191,8 @@ def set_up_run(
     _check_places(paths, files)
     check_out(paths.out, objective)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    params = params.model_copy(update={"bf16": uses_bf16(params.bf16, device)})
+    bf16 = launched_precision(bf16=uses_bf16(params.bf16, device))
+    params = params.model_copy(update={"bf16": bf16})
     found = check_checkpoint(model, prompt)
     processes = join_processes(params.accelerate)
     check_load(params)

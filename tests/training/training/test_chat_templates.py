@@ -20,7 +20,8 @@ from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
-from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, load_params
+from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, PromptFormat, load_params
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head
@@ -166,3 +167,19 @@ def test_a_server_of_our_own_reads_the_same_and_stops_at_the_same_token(fitted):
         inference = section(InferenceParams, backend="vllm", base_url=url, api="completions", timeout_s=60)
         served = OpenAIModel("iterpref", inference, tokens=ServedTokens(fitted.folder, reads))
         assert [asyncio.run(served.answer(request, sampling)) for request in requests] == here
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prompts_that_are_in_the_template_already_are_refused(family, params):
+    """As alignment-handbook has them: they would be put into the template once more."""
+    template = ChatTemplate(make_tokenizer(FAMILIES[family]))
+    nothing = FocalSpans(task_id="", method="", rejected=(), chosen=())
+    form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
+    bare = PreferencePair(task_id="p", prompt="User: add one.", chosen="x = 1", rejected="x = 2")
+    written = bare.model_copy(update={"prompt": template.render_prompt(bare.prompt)})
+    assert list(tokenize_pairs([(bare, nothing)], template, form))
+    if template.opening:
+        with pytest.raises(InputError, match="pair 'p': its prompt is in the chat template already"):
+            list(tokenize_pairs([(written, nothing)], template, form))
+    as_it_is = ChatTemplate(template.tokenizer, PromptFormat(template="completion"))
+    assert list(tokenize_pairs([(written, nothing)], as_it_is, form))

@@ -277,3 +277,11 @@ def test_texts_without_a_prompt_are_refused_where_their_regions_are_marked():
         mark_errors({name: [text] for name, text in row.items()})
     sides = {name: [{"role": "assistant", "content": text}] for name, text in row.items()}
     assert mark_errors(sides) == mark_errors({"prompt": ""} | row)
+
+
+def test_a_model_in_half_precision_is_warned_of(tokenizer, model, tmp_path, caplog):
+    args = arguments_in(tmp_path, DPOConfig, remove_unused_columns=False)
+    FocalCollator(tokenizer, args, model.float())
+    assert not caplog.text
+    FocalCollator(tokenizer, args, model.bfloat16())
+    assert caplog.text.count("weights are trained in half precision") == 1

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.attention import attention_mask, dense_mask
+from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, attention_mask, dense_mask, flex_in_autocast
 from iterpref_core.training.model.layout import narrow_window
 from tests.architectures import build_small
 
@@ -82,9 +82,13 @@ def test_the_fork_leaves_out_what_is_shared_and_what_does_not_count():
     assert _padded([pair])["input_ids"].numel() == 34
 
 
-@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30), multiple=st.sampled_from([1, 8, 32]))
-def test_packing_puts_every_piece_somewhere_of_its_own(lengths, multiple):
-    width, placements = pack(lengths, multiple)
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=30),
+    multiple=st.sampled_from([1, 8, 32]),
+    on_gpu=st.booleans(),
+)
+def test_packing_puts_every_piece_somewhere_of_its_own(lengths, multiple, on_gpu):
+    width, placements = pack(lengths, multiple, hidden_is_free=on_gpu)
     assert width % multiple == 0
     taken = [
         (row, slot) for (row, start), n in zip(placements, lengths, strict=True) for slot in range(start, start + n)
@@ -92,6 +96,27 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths, multiple):
     assert len(set(taken)) == sum(lengths)
     assert max(slot for _, slot in taken) < width
     assert {row for row, _ in taken} == set(range(1 + max(row for row, _ in taken))), "no row is empty"
+
+
+def test_where_hidden_positions_are_free_rows_are_as_full_as_they_can_be():
+    """Two pairs of 900 and 700 tokens: a CPU computes two rows of 912, a GPU one of 1600."""
+    assert pack([900, 700], 16) == (912, [(0, 0), (1, 0)])
+    assert pack([900, 700], 16, hidden_is_free=True) == (1600, [(0, 0), (0, 900)])
+
+
+def test_float32_queries_are_cast_where_autocast_is_on(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "iterpref_core.training.model.attention.flex_attention_forward",
+        lambda _module, *given, **_: seen.append([each.dtype for each in given[:3]]),
+    )
+    vectors = [torch.zeros(1, 2, 16, 8) for _ in range(3)]
+    with torch.autocast("cpu", torch.bfloat16):
+        flex_in_autocast(torch.nn.Module(), *vectors, None)
+    flex_in_autocast(torch.nn.Module(), *vectors, None)
+    assert seen == [[torch.bfloat16] * 3, [torch.float32] * 3]
+    visible = _fork([_pair([7] * 4, [5, 6], [5, 8], [0, 1])], 16)["visible"]
+    assert isinstance(attention_mask(visible, FLEX_IN_AUTOCAST), BlockMask)
 
 
 @pytest.mark.filterwarnings("ignore:(?s).*flex_attention called without torch.compile:UserWarning")

@@ -22,7 +22,7 @@ from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.processes import start_processes
-from iterpref_core.training.model.ranks import sharding
+from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
@@ -351,3 +351,13 @@ def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):
     assert sharding(eight) == "-8"
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     assert sharding(eight) == "-fsdp-8"
+
+
+def test_the_launcher_decides_the_precision_of_policy_and_reference(inputs, params, monkeypatch, tmp_path):
+    for launched, bf16, expected in (("no", False, False), ("no", True, True), ("bf16", False, True)):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
+        assert launched_precision(bf16=bf16) == expected
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    with pytest.raises(ConfigError, match=r"^accelerate: mixed_precision is fp16, .*training\.bf16 decides"):
+        train_in(tmp_path, inputs, "dpo", params)
+    assert not (tmp_path / "work").exists(), "nothing was computed"

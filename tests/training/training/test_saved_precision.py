@@ -99,3 +99,11 @@ def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train, tmp_path):
     metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
     assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
     assert 0 < metrics["surviving_change"] < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"), [({"load": "bf16"}, 1), ({"load": "bf16", "lora": {"r": 2}}, 0), ({}, 0)]
+)
+def test_half_precision_that_is_trained_is_said_once(settings, warned, train, caplog):
+    train("run", "sft", epochs=1, **settings)
+    assert caplog.text.count("weights are trained in half precision") == warned
