@@ -7,11 +7,9 @@ from contextvars import copy_context
 from graphlib import TopologicalSorter
 from typing import TypeVar
 
-from iterpref_core.storage.cores import usable_cores
+from iterpref_core.storage.cores import THREADS_VARIABLE, usable_cores
 
 R = TypeVar("R")
-_THREADS = "OMP_NUM_THREADS"
-"""Names the number of threads to PyTorch and other libraries."""
 
 
 def run_graph(
@@ -36,7 +34,7 @@ def run_graph(
     """
     graph = TopologicalSorter(upstream)
     graph.prepare()
-    chosen = _THREADS in os.environ
+    chosen = THREADS_VARIABLE in os.environ
     depth = _depths(upstream)
     futures: dict[str, Future[R]] = {}
     running: dict[Future[R], str] = {}
@@ -49,7 +47,7 @@ def run_graph(
                 company = min(jobs, len(running) + len(ready))
                 while ready and len(running) < jobs:
                     name = ready.pop(0)
-                    share = {} if chosen else {_THREADS: str(max(1, usable_cores() // company))}
+                    share = {} if chosen else {THREADS_VARIABLE: str(max(1, usable_cores() // company))}
                     futures[name] = pool.submit(copy_context().run, work, name, share)
                     running[futures[name]] = name
                 if not running:

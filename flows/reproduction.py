@@ -43,7 +43,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
     """
     params = with_values(load_params(), values)
     origin = Path.cwd()
-    with entered(values, display) as folder, only_run():
+    with entered(stages, values, display) as folder, only_run():
         found = survey(stages)
         if line := frozen_line(found.graph):
             display.say(line)
@@ -60,13 +60,13 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
 
 
 @contextmanager
-def entered(values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
-    """Make the folder in which these values hold the present one: this one, or a worktree of it."""
+def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
+    """Make the folder in which these values hold the present one: this one, or a worktree of it for these stages."""
     if not values:
         yield Path.cwd()
         return
     snapshot = take_snapshot(display.say)
-    with worktree_of(snapshot, digest_of(dict(values), 12), display.say) as folder, chdir(folder):
+    with worktree_of(snapshot, digest_of(dict(values), 12), display.say, stages) as folder, chdir(folder):
         write_values(values)
         yield folder
 

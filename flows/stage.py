@@ -22,7 +22,7 @@ from tasks.cards import own_cards
 from tasks.child import die_with
 from tasks.dvc.lock import observe_stage
 from tasks.lock import only_one
-from tasks.paths import PARAMS, STATE
+from tasks.paths import COMMIT_VARIABLE, PARAMS, STATE
 
 if TYPE_CHECKING:
     from tasks.mlflow.logged import StageRecord
@@ -96,6 +96,10 @@ def _run(name: str, *arguments: str) -> None:
         params = load_params()
         if PARAMS.read_bytes() != text:
             raise InputError(f"{PARAMS}: was edited while {stage} started; run it again")
+        if name == "training":
+            from tasks.git.source import observe_source
+
+            os.environ[COMMIT_VARIABLE] = observe_source().described_commit or ""
         run_logged(begun, params, lambda: _function_of(name)(params, *arguments))
 
 

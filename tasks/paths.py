@@ -31,6 +31,9 @@ SUMMARY = REPORTS / "summary.json"
 HOME_VARIABLE = "DVC_ROOT"
 """Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
 
+COMMIT_VARIABLE = "ITERPREF_COMMIT"
+"""Names the commit of the code to a training, which writes it into the model's record."""
+
 STATE = state_folder.STATE
 WORK = state_folder.WORK
 ANSWERS = state_folder.ANSWERS

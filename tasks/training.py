@@ -1,11 +1,12 @@
 """Stage `training`, once per objective."""
 
 import json
+import os
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.storage.processes import is_launched, start_processes
-from tasks.paths import FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
+from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 
 
 def run(params: Params, objective: str) -> TrainingResult:
@@ -29,4 +30,5 @@ def run(params: Params, objective: str) -> TrainingResult:
         curve=METRICS / "training" / f"{objective}.curve.csv",
         scratch=WORK / "training",
         prompt=params.model.student_format,
+        commit=os.environ.get(COMMIT_VARIABLE) or None,
     )

@@ -439,6 +439,7 @@ class ModelLineage(Record):
         localization: methods named in the spans.
         data: MD5 of the files of pairs and spans, by which DVC knows them.
         versions: versions of Python and packages.
+        commit: git's commit of the code that trained it, with `, edited` after it if files differed; None if unknown.
         surviving_change: share of the weights' change that is left after rounding to the written precision.
         before: the base's own lineage, if the base has one.
     """
@@ -455,6 +456,7 @@ class ModelLineage(Record):
     localization: tuple[str, ...] = ()
     data: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
+    commit: str | None = None
     surviving_change: float | None = None
     before: "ModelLineage | None" = None
 

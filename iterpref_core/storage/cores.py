@@ -2,11 +2,16 @@
 
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """A container's share of the processors in control groups of version 2 (docs.kernel.org/admin-guide/cgroup-v2.html)."""
+
+
+THREADS_VARIABLE = "OMP_NUM_THREADS"
+"""Names the number of threads to PyTorch and other libraries."""
 
 
 def usable_cores() -> int:
@@ -20,3 +25,9 @@ def usable_cores() -> int:
         time, period = map(int, _QUOTA.read_text(encoding="ascii").split())
         cores = min(cores, max(1, math.ceil(time / period)))
     return cores
+
+
+def threads_in(environment: Mapping[str, str]) -> int:
+    """Return the number of threads with which libraries compute in a process of this environment."""
+    stated = environment.get(THREADS_VARIABLE, "")
+    return int(stated) if stated.isdecimal() else usable_cores()

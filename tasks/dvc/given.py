@@ -4,12 +4,12 @@ Git does not have them, so that a second working tree has them from DVC's cache 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.records.errors import InputError
-from tasks.dvc.graph import opened_repo
+from tasks.dvc.graph import describe_graph, name_of, opened_repo
 
 
 def check_given_files(root: Path) -> None:
@@ -29,19 +29,27 @@ def check_given_files(root: Path) -> None:
                     )
 
 
-def check_out(root: Path, *, results: bool) -> None:
-    """Bring files from DVC's cache into a working tree: the given ones, which the cache was seen to have.
+def check_out(root: Path, targets: Sequence[str] | None) -> None:
+    """Bring files from DVC's cache into a working tree: the given ones, which the cache was seen to have, and results.
 
     Args:
         root: the working tree.
-        results: also bring the files that dvc.lock names, as far as the cache has it.
+        targets: the stages that are wanted, as for `describe_graph`. Their results, and those of all stages before
+            them, come along as far as dvc.lock and the cache have them; None: no results.
+
+    Raises:
+        InputError: there is no such stage.
     """
     # DVC warns of each output of a stage that has not run. In a worktree most may be such.
     logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
     with opened_repo(root) as repo:
-        targets = None if results else [stage.addressing for stage in _stages_with_given_files(repo)]
-        if targets != []:
-            repo.checkout(targets=targets, force=True, allow_missing=results)
+        wanted = [stage.addressing for stage in _stages_with_given_files(repo)]
+        if targets is not None:
+            needed = describe_graph(repo, targets)
+            # DVC's address has the path of dvc.yaml, which is not the present folder's.
+            wanted += [stage.addressing for stage in repo.index.stages if name_of(stage) in needed]
+        if wanted:
+            repo.checkout(targets=wanted, force=True, allow_missing=targets is not None)
 
 
 def _stages_with_given_files(repo: Any) -> Iterator[Any]:

@@ -22,17 +22,13 @@ def pull_outputs(stages: Sequence[str]) -> None:
         InputError: there is no remote.
         StageError: the remote could not be read.
     """
-    from dvc.exceptions import DvcException
-
     with opened_repo(Path()) as repo:
         # DVC itself would go on without a word.
         if not repo.config["core"].get("remote"):
             raise InputError("--pull: DVC has no remote; name one with `dvc remote add --default NAME URL`")
         try:
             found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
-        except (DvcException, OSError) as error:
-            raise StageError(
-                f"--pull: {error}; try `dvc pull`, whose options DVC means, or run without --pull"
-            ) from None
+        except Exception as error:  # noqa: BLE001 - DVC's, or one of the storage's driver, such as botocore's
+            raise StageError(f"--pull: {error}; mend that and try `dvc pull`, or run without --pull") from None
     fetched = found["stats"]["fetched"]
     print(f"--pull: {fetched} files fetched; what the remote does not have is computed", file=sys.stderr)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iterpref_core.records.errors import InputError, IterPrefError, storage_error
+from iterpref_core.storage.cores import threads_in
 from tasks import child
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
@@ -36,10 +37,11 @@ class CancelledError(IterPrefError):
 
 
 class Times(NamedTuple):
-    """Start and end of a stage, in seconds since the epoch."""
+    """Start and end of a stage, in seconds since the epoch, and the number of threads that it computed with."""
 
     started: float
     ended: float
+    threads: int | None = None
 
 
 class Commands:
@@ -101,7 +103,8 @@ class Commands:
             raise explain_failure(subject, lines, process.returncode)
         # A stage ends when the next one begins, or the command ends.
         ends = [*list(begun.values())[1:], time.time()]
-        return {name: Times(start, end) for (name, start), end in zip(begun.items(), ends, strict=False)}
+        threads = threads_in(os.environ | environment)
+        return {name: Times(start, end, threads) for (name, start), end in zip(begun.items(), ends, strict=False)}
 
     def end(self) -> None:
         """End all commands that still run, and let none start."""

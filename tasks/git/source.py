@@ -53,6 +53,13 @@ class Source(BaseModel, frozen=True):
             return self.commit[:7]
         return f"{self.commit[:7]}-{digest_of([self.edits, self.changes], 6)}"
 
+    @property
+    def described_commit(self) -> str | None:
+        """The commit for a record of results, with `, edited` if code differs from it; None if it is unknown."""
+        if self.commit == UNKNOWN:
+            return None
+        return f"{self.commit}, edited" if self.edits else self.commit
+
     def with_values(self, values: Mapping[str, Any]) -> Self:
         """Return the source of a run that sets parameters itself. They come first, as the run's name may be cut.
 
@@ -72,7 +79,9 @@ def observe_source() -> Source:
     except GitError:
         return Source()
     try:
-        commit = git("rev-parse", "HEAD").decode().strip()
+        # The commit of a container's image names the one that its files are of (docker/Dockerfile).
+        shown = git("log", "-1", "--format=%H%n%(trailers:key=Source-Commit,valueonly)").decode().split()
+        commit = shown[-1]
     except GitError:  # there is none yet
         commit = UNKNOWN
     changes = _changed_params()

@@ -7,7 +7,7 @@ computes, nor pays for, a result of the other. The worktree of a killed run stay
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +84,9 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
 
 
 @contextmanager
-def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, remove: bool = False) -> Iterator[Path]:
+def worktree_of(
+    snapshot: Snapshot, name: str, say: Callable[[str], object], targets: Sequence[str] = (), *, remove: bool = False
+) -> Iterator[Path]:
     """Make a worktree with a snapshot's files; no other process can enter it until the `with` block ends.
 
     The commit checked out there is the user's own, so that experiments belong to it. The snapshot is git's index.
@@ -93,6 +95,7 @@ def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, 
         snapshot: the files that the worktree gets; results of DVC that are there stay.
         name: of the worktree, which stays for the next run that asks for it.
         say: shows a line, such as one about another process that this one waits for.
+        targets: the stages that are wanted; the worktree gets no results that they do not need.
         remove: remove the worktree after a block that ends well, whose results are kept elsewhere. It begins without
             earlier results then.
 
@@ -108,7 +111,7 @@ def worktree_of(snapshot: Snapshot, name: str, say: Callable[[str], object], *, 
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
-        check_out(folder, results=not remove)
+        check_out(folder, None if remove else targets)
         os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
         yield folder
         if remove:

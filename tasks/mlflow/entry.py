@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterable, Mapping
 from getpass import getuser
@@ -183,6 +184,7 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "") ->
             "mlflow.source.git.commit": source.commit,
             "mlflow.source.git.branch": source.branch,
             "mlflow.source.git.dirty": source.dirty,
+            "iterpref.processor": _processor(),
         },
         process=_process(os.getpid()),
         folder=Path(),
@@ -191,6 +193,13 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "") ->
 
 def _process(number: int) -> tuple[str, int, float]:
     return platform.node(), number, Process(number).create_time()
+
+
+def _processor() -> str:
+    """Return the processor's name, on which scores depend a little."""
+    described = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", described.read_text("utf-8")) if described.is_file() else None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def entries_folder() -> Path:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from iterpref_core.records.config import Params
+from iterpref_core.storage.cores import threads_in
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.lock import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
@@ -49,7 +50,7 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
         write_metrics(stage, work())
         locked = check_unchanged(begun, outs=True)
         with _spared(stage):
-            entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time()))
+            entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
     check_unchanged(begun)  # to write to MLflow takes seconds
 
 

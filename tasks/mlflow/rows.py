@@ -55,8 +55,8 @@ def send(server: Server, entry: Entry) -> None:
 def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, parent: str) -> None:
     """Write the run of a stage that was executed, in the run of its command."""
     assert stage.times is not None, "it was executed"
-    started, ended = stage.times
-    nested = {**tags, "iterpref.stage": stage.name, "mlflow.parentRunId": parent}
+    started, ended, threads = stage.times
+    nested = {**tags, "iterpref.stage": stage.name, "iterpref.threads": str(threads), "mlflow.parentRunId": parent}
     run = server.open_run(stage.key, stage.name, started, nested)
     # The status is written last: a run that is finished has all.
     if run.info.lifecycle_stage == "deleted" or run.info.status == "FINISHED":

@@ -55,6 +55,7 @@ def train_objective(
     scratch: Path,
     on_log: OnLog | None = None,
     prompt: PromptFormat | None = None,
+    commit: str | None = None,
 ) -> TrainingResult:
     """Train a model with one objective; a killed run resumes from its last checkpoint.
 
@@ -70,6 +71,7 @@ def train_objective(
         scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
         prompt: the form in which the model reads prompts; the trained model keeps to it.
+        commit: of the code, for the model's record.
 
     Raises:
         ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
@@ -91,7 +93,7 @@ def train_objective(
     diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
     step = run.choose_weights(trainer, diverged)
     result = _result(data, trainer, step, _stopped(trainer, diverged, params))
-    return run.finish(trainer, _lineage(run, data, trainer, result), result)
+    return run.finish(trainer, _lineage(run, data, trainer, result, commit), result)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
     return trainer
 
 
-def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResult) -> ModelLineage:
+def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResult, commit: str | None) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
     settings["layout"] = trainer.data_collator.layout
     return ModelLineage(
@@ -200,6 +202,7 @@ def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResul
         localization=data.rows.methods,
         data=run.reader.digests,
         versions=training_versions(),
+        commit=commit,
     )
 
 

@@ -20,6 +20,7 @@ TRAINED = ModelLineage(
     localization=("token",),
     data={"pairs": "0123abc", "spans": "fed"},
     versions={"torch": "2.13.0"},
+    commit="0123abc",
     before=EMBEDDED,
 )
 QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
@@ -52,6 +53,7 @@ def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
     assert "| held-out   | base       | 200   | 35.0   | [29.0, 41.0] | –" in text
     assert "MBPP+" not in text
     assert '"contamination": "not checked"' in text
+    assert '"commit": "0123abc"' in text
 
 
 def test_training_is_told_from_the_record_beside_the_weights(experiment):

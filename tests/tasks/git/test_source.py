@@ -10,6 +10,7 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records.config import load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
+from tests.settings import ROOT
 
 
 @pytest.fixture
@@ -140,6 +141,19 @@ def test_a_user_without_a_name_is_a_number(repository, monkeypatch):
 def test_many_changes_are_cut_and_equal_names_told_apart():
     assert name_run("dvc repro", Source(changes={"a.seed": 1, "b.seed": 1, "c": 1})) == "a.seed=1 b.seed=1 c=1"
     assert len(name_run("dvc repro", Source(changes={"model.student": "/a" * 99}))) == 81
+
+
+def test_a_record_names_the_commit_also_that_of_an_image_s_sources(repository):
+    assert observe_source().described_commit == git("rev-parse", "HEAD")
+    replace("code.py", "1", "2")
+    assert observe_source().described_commit == git("rev-parse", "HEAD") + ", edited"
+    dockerfile = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
+    written = dockerfile[dockerfile.index("git commit ") :].partition("\n")[0]
+    command = ["sh", "-c", f"git add --all && {written}"]
+    for commit, named in (("", None), ("0123abc", "0123abc")):
+        replace("code.py", "2" if not commit else "3", "3" if not commit else "4")
+        subprocess.run(command, check=True, env={**os.environ, "COMMIT": commit})
+        assert observe_source().commit == (named or git("rev-parse", "HEAD"))
 
 
 def test_without_git_nothing_is_known(tmp_path, monkeypatch):

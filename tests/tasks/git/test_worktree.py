@@ -141,6 +141,20 @@ def test_nobodys_taste_reaches_a_worktree(checkout, hostile):
         mine = files(checkout)
 
 
+def test_a_worktree_gets_the_results_that_its_stages_need(toy_checkout):
+    """A run of one early stage copied five trained models."""
+    stages = {
+        "pairs": {"cmd": "echo 1 > pairs", "outs": ["pairs"]},
+        "spans": {"cmd": "cp pairs spans", "deps": ["pairs"], "outs": ["spans"]},
+        "model": {"cmd": "cp spans model", "deps": ["spans"], "outs": ["model"]},
+    }
+    toy_checkout(stages, {".gitignore": ".iterpref/\npairs\nspans\nmodel\n"})
+    reproduce()
+    for name, targets, found in (("some", ("spans",), {"pairs", "spans"}), ("all", (), {"pairs", "spans", "model"})):
+        with worktree_of(take_snapshot(print), name, print, targets) as folder:
+            assert {stage for stage in ("pairs", "spans", "model") if (folder / stage).exists()} == found
+
+
 def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
     snapshot = take_snapshot(print)
     Path("new.txt").write_text("later\n", encoding="utf-8")

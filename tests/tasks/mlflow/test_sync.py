@@ -32,7 +32,7 @@ from tests.settings import ROOT
 
 MD5 = "0123456789abcdef0123456789abcdef"
 STARTED = 1_700_000_000.0
-TIMES = Times(started=STARTED, ended=STARTED + 8)
+TIMES = Times(started=STARTED, ended=STARTED + 8, threads=3)
 PAIRS = Artifact(path="data/pairs.jsonl", md5=MD5, size=3)
 PROBLEMS = Artifact(path="data/problems.jsonl", md5=MD5, size=3)
 MODEL = Artifact(path="models/trained/sft", md5=f"{MD5}.dir", size=2)
@@ -96,6 +96,7 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     found = runs()
     run, parent = found["training@sft"], found["beta=0.3"]
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.tags["iterpref.threads"] == "3"
     assert (run.info.start_time, run.info.end_time) == (1000 * STARTED, 1000 * (STARTED + 8))
     assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
     assert run.data.metrics == {"loss": 2.0, "pairs": 3.0}, "the curve's last point stands"
@@ -211,6 +212,7 @@ def test_a_command_is_there_when_it_begins_and_one_that_was_killed_is_killed(mon
             time.sleep(0.1)
         found = runs()
         assert found["b=2"].info.status == "RUNNING"
+        assert found["b=2"].data.tags["iterpref.processor"]
         assert found["a=1"].info.status == "KILLED"
         assert "gone" in found["a=1"].data.tags["mlflow.note.content"]
         assert kept_entries() == [entry.path]

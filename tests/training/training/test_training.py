@@ -107,6 +107,7 @@ def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
     lineage = read_lineage(out)
     assert lineage
+    assert lineage.commit == "0123abc"
     assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 3, 3)
     assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 3, 1)
     assert metrics["surviving_change"] == 1.0, "written in float32, as it was trained"
