@@ -16,7 +16,13 @@ from iterpref_core.records.errors import InputError
 Panels = Mapping[str, Sequence[Callable[..., None]]]
 """Title of a panel of `iterpref --help` → the verbs in it."""
 _PANELS: Panels = {
-    "Problems": (problem_verbs.ingest, problem_verbs.synthesize, problem_verbs.inject, problem_verbs.quality),
+    "Problems": (
+        problem_verbs.ingest,
+        problem_verbs.synthesize,
+        problem_verbs.inject,
+        problem_verbs.quality,
+        problem_verbs.schema,
+    ),
     "CodeFlow": (codeflow_verbs.debug,),
     "Pairs and error regions": (pair_verbs.pair, pair_verbs.localize, pair_verbs.show),
     "Training": (training_verbs.check, training_verbs.train),

@@ -1,8 +1,10 @@
 """The verbs that make problems."""
 
 import hashlib
+import json
 from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +22,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.problems.ingestion.presets import PRESETS
+from iterpref_core.records import PreferencePair, Problem, Record, Trajectory
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError, unknown_name
 
@@ -358,3 +361,13 @@ def quality(
 
     result = assess_tests(list(read_problems(problems).values()), read_params(set_).execution, scores)
     show_result(result.metrics(), json_)
+
+
+RECORDS: dict[str, type[Record]] = {"problem": Problem, "trajectory": Trajectory, "pair": PreferencePair}
+Kind = Enum("Kind", {name: name for name in RECORDS})  # type: ignore[misc]
+
+
+def schema(kind: Annotated[Kind, typer.Argument(help="Kind of record.")]) -> None:
+    """Print the JSON Schema of a record, which is a line of a file."""
+    record = RECORDS[kind.value]
+    print_text(json.dumps(record.model_json_schema() | {"examples": [json.loads(record.example)]}, indent=2))

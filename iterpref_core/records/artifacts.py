@@ -331,6 +331,12 @@ class Trajectory(Record):
         provenance: that of the problem.
     """
 
+    example: ClassVar[str] = (
+        '{"task_id": "one", "solved": true, "attempts": ['
+        '{"iteration": 0, "code": "def f(n): ...", "verdict": "wrong_answer"}, '
+        '{"iteration": 1, "code": "def f(n): return n", "verdict": "passed"}]}'
+    )
+
     task_id: str
     solved: bool
     attempts: tuple[Attempt, ...]

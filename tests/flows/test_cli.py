@@ -9,11 +9,13 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from flows.cli.app import app
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
+from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.records.errors import ConfigError
 from tests.settings import ROOT
 from tests.texts import written
@@ -36,16 +38,38 @@ def test_the_verbs_are_those_of_the_contract_have_help_and_take_values_for_one_c
     contract = {
         "run", "sweep", "ui", "doctor", "init", "ingest", "synthesize", "inject", "quality", "execute", "debug", "pair",
         "localize", "check", "show", "train", "evaluate", "leaderboard", "gate", "export",
+        "schema",
     }  # fmt: skip
     assert contract <= VERBS, f"{sorted(contract - VERBS)} are gone: is a verb missing in an app.py?"
     assert contract >= VERBS, f"{sorted(VERBS - contract)} are new: add them to this list"
     for verb in ("", *sorted(VERBS)):
         code, out, _ = iterpref(*filter(None, [verb]), "--help")
         assert (code, "Usage: " in out) == (0, True), verb
-        if verb and verb not in ("ui", "export", "gate", "leaderboard", "show"):  # these read no parameters
+        if verb and verb not in ("ui", "export", "gate", "leaderboard", "show", "schema"):  # these read no parameters
             assert "--set" in out, (
                 f"{verb} has no option --set: add SetOption, or leave out a verb without parameters here"
             )
+
+
+@pytest.mark.parametrize(
+    ("kind", "record"), [("problem", Problem), ("trajectory", Trajectory), ("pair", PreferencePair)]
+)
+def test_the_schema_of_a_record_holds_for_its_example_and_for_a_written_line(iterpref, kind, record):
+    code, out, _ = iterpref("schema", kind)
+    schema = json.loads(out)
+    Draft202012Validator.check_schema(schema)
+    (example,) = schema["examples"]
+    for line in (example, json.loads(record.model_validate(example).to_json())):
+        Draft202012Validator(schema).validate(line)
+    assert code == 0
+    assert not Draft202012Validator(schema).is_valid({})
+
+
+def test_a_wrong_trajectory_is_answered_with_an_example(iterpref, word_model):
+    words = ["pair", "--trajectories", "pairs.jsonl", "--problems", "p.jsonl", "--out", "o", "--model", str(word_model)]
+    Path("p.jsonl").write_text("")
+    code, _, err = iterpref(*words)
+    assert (code, Trajectory.example in err) == (2, True), err
 
 
 def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeypatch):

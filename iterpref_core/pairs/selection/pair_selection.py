@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 _SEED = 13
 """The seed of the choice of versions."""
-DROPPED = {
+DROPPED: dict[str, str] = {
     "unanswered": "an answer is missing, and no other version passes",
     "unsolved": "no version passes the tests",
     "fails_hidden_tests": "every version that passes the visible tests fails the hidden ones",
     "solved_by_draft": "no version fails",
     "truncated": "every failing version was cut off at the limit of tokens",
     "no_program": "every failing version is empty or prose",
-    **FILTERS,
+    **{str(reason): meaning for reason, meaning in FILTERS.items()},
     "contaminated": CONTAMINATED,
 }
 """The reasons to drop a pair, in the order in which they are checked, and what each means."""

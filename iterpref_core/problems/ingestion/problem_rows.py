@@ -11,12 +11,12 @@ from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.composition.problem_splits import hold_out, own_split
+from iterpref_core.problems.ingestion.code_tests import tested_names
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
-from iterpref_core.problems.ingestion.code_tests import tested_names
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records import Problem, StdinTest

@@ -28,8 +28,8 @@ from iterpref_core.problems.ingestion.call_tests import (
     is_ambiguous,
     read_arguments,
 )
-from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.code_tests import read_code
+from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
 from iterpref_core.programs.source_code.names import is_name
 from iterpref_core.records import Problem, StdinTest, Test
