@@ -42,8 +42,9 @@ def execute(
     """Run samples against their problems' tests, isolated."""
     from iterpref_core.execution import execute_samples, open_executor
 
-    with open_executor(read_params(set_).execution) as executor:
-        total = execute_samples(problems, samples, out, executor)
+    execution = read_params(set_).execution
+    with open_executor(execution) as executor:
+        total = execute_samples(problems, samples, out, executor, execution.inside)
     show_result({"samples": total, "out": str(out)}, json_)
 
 

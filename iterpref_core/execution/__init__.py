@@ -9,16 +9,14 @@ In: programs as text, the tests of problems, limits. Out: verdicts with feedback
 from iterpref_core.execution.isolation.tiers import probe_isolation
 from iterpref_core.execution.problem_programs import (
     Admission,
-    decide,
     decided,
     make_program,
-    moved_inside,
+    needs_decision,
     program_of,
     reference_outcomes,
     run_right_program,
     tests_inside,
     whole_program,
-    with_inside,
 )
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
@@ -48,12 +46,11 @@ __all__ = [
     "Program",
     "ValueTest",
     "check_tests",
-    "decide",
     "decided",
     "execute_samples",
     "limits_of",
     "make_program",
-    "moved_inside",
+    "needs_decision",
     "open_executor",
     "probe_isolation",
     "program_of",
@@ -64,5 +61,4 @@ __all__ = [
     "tests_inside",
     "time_limit",
     "whole_program",
-    "with_inside",
 ]

@@ -49,7 +49,7 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
         problem.setup or "",
         cpu_s=limit_of_all,
         test_cpu_s=limit,
-        inside=problem.inside,
+        inside=bool(problem.inside),
     )
 
 
@@ -60,60 +60,41 @@ def program_of(problem: Problem, code: str) -> Program:
 
 def tests_inside(problem: Problem) -> int:
     """Return how many tests of a problem run inside, in the process of the program, which can lie to them."""
-    return len(plan_of(program_of(problem, "")).inside) if _has_sources(problem) else 0
-
-
-def _has_sources(problem: Problem) -> bool:
-    return not any(isinstance(test, StdinTest) for test in problem.tests + problem.hidden_tests)
+    return len(plan_of(program_of(problem, "")).inside)
 
 
 def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:
-    """Run a right program, and return its problem, which says from then on where its tests run.
+    """Run a right program; return its problem, which says from then on where its tests run, and the outcome.
 
-    Tests that are read as checks run inside if the right program passes them there alone. If it passes them as they
-    were read, no other program may return a value that they cannot compare.
+    The tests run inside if the program returns a value there that no plain value stands for, and passes.
     """
-    outcomes = []
-    for placed in with_inside([problem]):
-        outcome = executor.run_one(program_of(placed, code))
-        if outcome.verdict == "passed":
-            undecided = moved_inside(placed) is not None
-            inside = outcome.inside > tests_inside(placed) if undecided else placed.inside
-            return placed.model_copy(update={"inside": inside}), outcome
-        outcomes.append(outcome)
-    return problem, outcomes[0]
+    outcome = executor.run_one(program_of(problem, code))
+    if outcome.verdict == "bad_return_type" and not problem.inside:
+        moved = problem.model_copy(update={"inside": True})
+        outcome_inside = executor.run_one(program_of(moved, code))
+        if outcome_inside.verdict == "passed":
+            return moved, outcome_inside
+    return problem, outcome
 
 
-def with_inside(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield problems, such as the readings of one, and then each moved inside: for programs that pass none of them."""
-    kept = []
-    for problem in problems:
-        kept.append(problem)
-        yield problem
-    yield from filter(None, map(moved_inside, kept))
+def needs_decision(problem: Problem) -> bool:
+    """Return whether the reference of a problem has to show where its tests run: some are read from their sources."""
+    return problem.reference is not None and not problem.inside and bool(plan_of(program_of(problem, "")).read)
 
 
-def moved_inside(problem: Problem) -> Problem | None:
-    """Return a problem whose tests run inside that are read as checks; None if that is decided, or none is read."""
-    if problem.inside is not None or not _has_sources(problem) or not plan_of(program_of(problem, "")).read:
-        return None
-    return problem.model_copy(update={"inside": True})
-
-
-def decide(problem: Problem, executor: Engine) -> Problem:
-    """Return a problem that says where its tests run, if its reference has to decide that: see `run_right_program`.
+def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
+    """Yield problems in their order, which say where their tests run, by their references: see `run_right_program`.
 
     Raises:
         ExecutionError: the engine failed.
     """
-    if problem.reference is None or moved_inside(problem) is None:
-        return problem
-    return run_right_program(problem, problem.reference, executor)[0]
 
+    def decide(problem: Problem) -> Problem:
+        if not needs_decision(problem):
+            return problem
+        return run_right_program(problem, problem.reference or "", executor)[0]
 
-def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
-    """Yield problems in their order, each as `decide` returns it."""
-    for _, problem in executor.each(problems, lambda problem: decide(problem, executor)):
+    for _, problem in executor.each(problems, decide):
         yield problem
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.problem_programs import decided, program_of, whole_program
+from iterpref_core.execution.problem_programs import Admission, decided, program_of, whole_program
 from iterpref_core.execution.protocol.programs import Outcome, Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
+from iterpref_core.records.config import Inside
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.prompt_messages import question
 from iterpref_core.storage.items import read_items
@@ -73,7 +74,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) -> int:
+def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside = "mark") -> int:
     """Run samples against their problems' tests, and write results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.
@@ -83,11 +84,13 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
         samples: JSONL of `Sample`.
         out: where to write JSONL of `Result`.
         executor: runs the programs.
+        inside: what becomes of problems with tests that run inside, `execution.inside`.
 
     Returns:
-        The number of samples.
+        The number of samples that ran.
 
     Raises:
+        InputError: no problem is left to run.
         RecordError: a broken line, or a sample whose problem is not there.
         ExecutionError: the engine failed.
     """
@@ -95,8 +98,10 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine) 
     # All are read before anything runs: a broken line costs nothing.
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
-    sampled = {problem.task_id: problem for problem in decided(sampled.values(), executor)}
-    pairs = [(sampled[problem.task_id], sample) for problem, sample in pairs]
+    admission = Admission(inside)
+    admitted = {problem.task_id: problem for problem in admission.admit(decided(sampled.values(), executor))}
+    admission.tell(problems)
+    pairs = [(admitted[problem.task_id], sample) for problem, sample in pairs if problem.task_id in admitted]
     counts: Counter[str] = Counter()
     outcomes = executor.run_each(pairs, lambda pair: _sampled_program(*pair))
     with atomic_writer(out) as file:

@@ -69,13 +69,12 @@ class Record(BaseModel):
 
 
 class IoTest(Record, extra="forbid"):
-    """A test that evaluates an expression: the value must equal a Python literal, in its type too, at every depth.
+    """A test that evaluates an expression: the value must equal a Python literal.
 
     Attributes:
         call: an expression, such as `f([1, 2])`.
         expected: a Python literal.
-        atol: numbers at any depth may differ from the expected one by 1e-7 of it plus `atol`; `1` and `1.0` are equal
-            then. None: numbers must be equal.
+        atol: numbers at any depth may differ from the expected one by 1e-7 of it plus `atol`. None: they must be equal.
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
@@ -206,8 +205,7 @@ class Problem(Record, extra="forbid"):
         split: the problem's part of the experiment, such as `codeflow` or `heldout`.
         time_limit_s: CPU seconds for each test, if the source limits them.
         license: an SPDX expression.
-        inside: True: the tests run inside, in the program's own process, since the reference passes there alone. False:
-            the reference passes tests that are read as checks. None: nobody has tried; see `execution.ruling.steps`.
+        inside: all tests run inside, in the program's own process, since the reference passes there alone.
         provenance: the row that the problem is from; of several submissions, the first.
     """
 
@@ -300,14 +298,16 @@ class Result(Record):
 class Attempt(Record):
     """A version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
 
-    `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones.
-    `provenance` is the row of a submission.
+    `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones. `inside` is
+    the number of tests that ran inside, in the process of the program, which can lie to them. `provenance` is the row
+    of a submission.
     """
 
     iteration: int
     code: str
     verdict: Verdict
     feedback: str = ""
+    inside: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     hidden: Verdict | None = None

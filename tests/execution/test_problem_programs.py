@@ -7,8 +7,8 @@ from iterpref_core.execution import (
     Executor,
     Limits,
     Outcome,
-    decide,
-    moved_inside,
+    decided,
+    needs_decision,
     program_of,
     reference_outcomes,
     run_right_program,
@@ -31,32 +31,30 @@ def executor():
         yield executor
 
 
-def passing(*where):
-    """Return an engine that runs nothing, by which programs pass where `where` says, and the list of its runs."""
+def passing(where, otherwise):
+    """Return an engine that runs nothing, by which programs pass `where` (inside or not), and the list of its runs."""
     runs = []
 
     def run(program):
         runs.append(program.inside)
-        verdict = "passed" if program.inside in where else "wrong_answer"
-        return Outcome(verdict, "", tests_passed=0, tests_total=1, inside=bool(program.inside))
+        verdict = "passed" if program.inside is where else otherwise
+        return Outcome(verdict, "", tests_passed=0, tests_total=1, inside=program.inside)
 
     return StandInEngine(run), runs
 
 
 @pytest.mark.parametrize(
-    ("problem", "passes", "inside", "verdict", "runs"),
+    ("problem", "passes", "otherwise", "inside", "verdict", "runs"),
     [
-        (READ, [None, True], False, "passed", [None]),
-        (READ, [True], True, "passed", [None, True]),
-        (READ, [], None, "wrong_answer", [None, True]),
-        (CALLS, [True], None, "wrong_answer", [None]),
-        (PATCHES, [True], None, "wrong_answer", [None]),
-        (READ.model_copy(update={"inside": False}), [True], False, "wrong_answer", [False]),
-        (READ.model_copy(update={"inside": True}), [None], True, "wrong_answer", [True]),
+        (READ, False, "", None, "passed", [False]),
+        (READ, True, "bad_return_type", True, "passed", [False, True]),
+        (READ, None, "bad_return_type", None, "bad_return_type", [False, True]),
+        (READ, True, "wrong_answer", None, "wrong_answer", [False]),
+        (READ.model_copy(update={"inside": True}), False, "bad_return_type", True, "bad_return_type", [True]),
     ],
 )
-def test_a_reference_decides_where_its_tests_run(problem, passes, inside, verdict, runs):
-    engine, seen = passing(*passes)
+def test_a_reference_decides_where_its_tests_run(problem, passes, otherwise, inside, verdict, runs):
+    engine, seen = passing(passes, otherwise)
     found, outcome = run_right_program(problem, "def f(x): ...", engine)
     assert (found.inside, outcome.verdict, seen) == (inside, verdict, runs)
     assert found == problem.model_copy(update={"inside": inside})
@@ -68,23 +66,20 @@ def test_only_a_decision_is_written():
 
 
 def test_calls_need_no_decision_and_tests_that_run_inside_say_it_themselves():
-    assert moved_inside(CALLS) is None
-    assert moved_inside(PATCHES) is None
+    assert [needs_decision(problem) for problem in (CALLS, READ, PATCHES)] == [False, True, False]
+    assert not needs_decision(READ.model_copy(update={"reference": None}))
     assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
     assert count_inside(READ.model_copy(update={"inside": True})) == 1
-    several = READ.model_copy(update={"hidden_tests": PATCHES.tests, "inside": False})
-    assert count_inside(several) == 1
+    assert count_inside(READ.model_copy(update={"hidden_tests": PATCHES.tests})) == 1
     script = CALLS.model_copy(update={"tests": (StdinTest(input="", output=""),)})
-    assert (moved_inside(script), count_inside(script)) == (None, 0)
+    assert (needs_decision(script), count_inside(script)) == (False, 0)
 
 
-def test_a_reference_that_passes_outside_keeps_other_programs_from_going_inside(executor):
-    decided = decide(READ.model_copy(update={"reference": "def f(x): return x + 1"}), executor)
-    assert decided.inside is False
-    outcome = executor.run_one(program_of(decided, POINT.replace("f = Point", "def f(x): return Point(2)")))
+@pytest.mark.parametrize("reference", [None, "def f(x): return x + 1"])
+def test_no_program_decides_where_it_is_judged(executor, reference):
+    (found,) = decided([READ.model_copy(update={"reference": reference})], executor)
+    outcome = executor.run_one(program_of(found, "class A: __eq__ = lambda s, o: True\ndef f(x): return A()"))
     assert (outcome.verdict, outcome.inside) == ("bad_return_type", 0)
-    outcome = executor.run_one(program_of(READ, POINT.replace("f = Point", "def f(x): return Point(2)")))
-    assert outcome.inside == 1
 
 
 RETURNS_OBJECT = "assert f(1, 2) == (1, 2)"
@@ -98,7 +93,7 @@ f = Point
 
 def test_a_real_reference_decides_and_candidates_follow(executor):
     needs = READ.model_copy(update={"tests": (AssertTest(code=RETURNS_OBJECT),), "reference": POINT})
-    found = decide(needs, executor)
+    (found,) = decided([needs], executor)
     assert found.inside is True
     ((again, outcome),) = reference_outcomes([needs], executor)
     assert (again.inside, outcome.verdict) == (True, "passed")

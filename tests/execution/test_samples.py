@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, execute_samples, reference_outcomes
-from iterpref_core.records import IoTest, Problem, Result, Sample
+from iterpref_core.records import AssertTest, IoTest, Problem, Result, Sample
 from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
@@ -106,3 +106,17 @@ def test_outcomes_of_references_keep_the_order_and_pass_over_problems_that_have_
     assert [problem for problem, _ in found] == problems
     assert [outcome and outcome.verdict for _, outcome in found] == [None, "passed", None, "wrong_answer", None]
     assert found[3][1].feedback == "f(3) returned 6, expected 9"
+
+
+def test_problems_whose_tests_run_inside_are_marked_or_left_out_by_name(executor, files, caplog):
+    problems, samples, out = files
+    loop = AssertTest(code="for n in [3]:\n    assert f(n) == n * n")
+    write_jsonl(problems, [DOUBLE, SQUARE.model_copy(update={"tests": (loop,), "hidden_tests": ()})])
+    assert execute_samples(problems, samples, out, executor) == 3
+    assert [(result.task_id, result.inside) for result in read_jsonl(out, Result)] == [
+        ("double", 0), ("square", 1), ("double", 0),
+    ]  # fmt: skip
+    assert "tests run inside: 1 of 2 problems, such as square, take part" in caplog.text
+    assert execute_samples(problems, samples, out, executor, "refuse") == 2
+    assert [result.task_id for result in read_jsonl(out, Result)] == ["double", "double"]
+    assert "such as square, are left out" in caplog.text

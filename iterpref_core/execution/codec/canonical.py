@@ -7,17 +7,18 @@ is an object with one key that names its type:
     i  an integer with more digits than JSON can hold
 
 Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
-never encoded as they are: they may lie about themselves. Where the comparison is Python's `==`, some are encoded by the
-plain value that they hold (`Likeness`). Types are told apart by identity: a metaclass may lie about equality and hash.
+never encoded as they are: they may lie about themselves. Some are encoded by the plain value that they hold
+(`Likeness`). Types are told apart by identity: a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
-'{"t":[1,2.0,{"s":["a"]}]}'
->>> decode(encode({1: frozenset([b"x"])}))
+('{"t":[1,2.0,{"s":["a"]}]}', 'exact')
+>>> decode(encode({1: frozenset([b"x"])})[0])
 {1: frozenset({b'x'})}
 """
 
 import collections
 import decimal
+import enum
 import fractions
 import json
 import sys
@@ -42,7 +43,16 @@ _parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another on
 _mro_of = type.__dict__["__mro__"].__get__
 
 Likeness = Literal["exact", "alike", "equal"]
-"""The values that have a text: those of plain types; those that behave as such, too; those that equal such, too."""
+"""The likeness of a value to the plain one that its text has, the least of all its parts:
+
+    exact    it has the plain type
+    alike    it behaves as the plain value: named tuples, `Counter`, `OrderedDict`, `defaultdict`, `IntEnum`, `StrEnum`,
+             numpy's `float64`, `int64` and `bool_`
+    equal    it equals the plain value and may behave in another way: other numbers of numpy, `Decimal`, `Fraction`,
+             `bytearray`, views of dictionaries
+"""
+OTHER = "other"
+"""The likeness of a value that has no text."""
 _HELD: dict[int, Callable[[Any], Any]] = {
     id(int): int.__int__,
     id(float): float.__float__,
@@ -55,17 +65,19 @@ _HELD: dict[int, Callable[[Any], Any]] = {
     id(frozenset): lambda value: frozenset(frozenset.__iter__(value)),
 }
 """Readers of the plain value in an object of a subclass. They ask the plain type, never the object."""
-_EQUAL: dict[int, Callable[[Any], Any]] = {
-    id(bytearray): bytes,
-    id(type({}.keys())): set,
-    id(type({}.items())): set,
-}
-"""Readers of the plain value that an object of another type equals."""
-_LIKE_DICT = frozenset(map(id, (collections.Counter, collections.OrderedDict, collections.defaultdict)))
-"""Classes that equal a dictionary as a dictionary does."""
+_LIKE_PLAIN = frozenset(
+    map(
+        id,
+        (
+            *(collections.Counter, collections.OrderedDict, collections.defaultdict),
+            *(vars(enum).get(name) for name in ("Enum", "IntEnum", "StrEnum", "ReprEnum")),
+        ),
+    )
+)
+"""Python's classes that equal the plain value in their objects as that value does."""
 _SPECIAL_NAMES = """
-    __annotations__ __dict__ __doc__ __firstlineno__ __getnewargs__ __init__ __match_args__ __module__ __new__
-    __orig_bases__ __replace__ __repr__ __slots__ __static_attributes__ __str__ __weakref__
+    __annotations__ __dict__ __doc__ __firstlineno__ __format__ __getnewargs__ __init__ __match_args__ __module__
+    __new__ __orig_bases__ __reduce_ex__ __replace__ __repr__ __slots__ __static_attributes__ __str__ __weakref__
 """
 _HARMLESS = frozenset(_SPECIAL_NAMES.split())
 """Special names that a subclass may define without another meaning of `==`, `len`, `in` and their like."""
@@ -78,37 +90,6 @@ class UnencodableError(Exception):
 def type_name(kind: type) -> str:
     """Return a class's name as the interpreter knows it; its metaclass may say something else."""
     return str(type.__dict__["__name__"].__get__(kind))
-
-
-def _behaves_as_its_base(kind: type) -> bool:
-    """Tell whether a class defines no special method of its own."""
-    own = type.__dict__["__dict__"].__get__(kind)
-    return id(kind) in _LIKE_DICT or all(name in _HARMLESS or name[:2] != "__" for name in own)
-
-
-def _held_by(value: Any, leniency: Likeness) -> Any:
-    """Return the plain value that an object holds.
-
-    Raises:
-        UnencodableError: it holds none that the leniency allows.
-    """
-    kind = type(value)
-    plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
-    # `class L(list, Never)`: a class behind the plain one may have a method, too
-    if plain and all(_behaves_as_its_base(base) for base in _mro_of(kind) if id(base) not in (*plain, id(object))):
-        return _HELD[plain[0]](value)
-    numpy = sys.modules.get("numpy")
-    number = None
-    if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
-        if leniency == "equal" or kind in (numpy.float64, numpy.int64, numpy.bool_):
-            number = numpy.generic.item(value)
-    elif leniency == "equal" and kind in (decimal.Decimal, fractions.Fraction):
-        return _exactly(fractions.Fraction(value))
-    elif leniency == "equal" and id(kind) in _EQUAL:
-        return _EQUAL[id(kind)](value)
-    if type(number) not in _NUMBERS:
-        raise UnencodableError(type_name(kind))
-    return number
 
 
 def _exactly(value: fractions.Fraction) -> Any:
@@ -124,12 +105,53 @@ def _exactly(value: fractions.Fraction) -> Any:
     return float(value)
 
 
-def _tree(value: Any, leniency: Likeness, level: int = 0) -> Tree:  # noqa: C901 - a type a line
+_EQUAL: dict[int, Callable[[Any], Any]] = {
+    id(bytearray): bytes,
+    id(decimal.Decimal): lambda value: _exactly(fractions.Fraction(value)),
+    id(fractions.Fraction): _exactly,
+    id(type({}.keys())): set,
+    id(type({}.items())): set,
+}
+"""Readers of the plain value that an object of another type equals."""
+
+
+def _behaves_as_its_base(kind: type) -> bool:
+    """Tell whether a class defines no special method of its own."""
+    own = type.__dict__["__dict__"].__get__(kind)
+    return id(kind) in _LIKE_PLAIN or all(name in _HARMLESS or name[:2] != "__" for name in own)
+
+
+def _held_by(value: Any, used: set[Likeness]) -> Any:
+    """Return the plain value that an object holds, and add to `used` how it is like that.
+
+    Raises:
+        UnencodableError: it holds none.
+    """
+    kind = type(value)
+    used.add("alike")
+    plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
+    # `class L(list, Never)`: a class behind the plain one may have a method, too
+    if plain and all(_behaves_as_its_base(base) for base in _mro_of(kind) if id(base) not in (*plain, id(object))):
+        return _HELD[plain[0]](value)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
+        if kind not in (numpy.float64, numpy.int64, numpy.bool_):
+            used.add("equal")
+        number = numpy.generic.item(value)
+        if type(number) in _NUMBERS:
+            return number
+    used.add("equal")
+    if id(kind) in _EQUAL:
+        return _EQUAL[id(kind)](value)
+    raise UnencodableError(type_name(kind))
+
+
+def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
     """Return the tree of a value.
 
     Args:
         value: anything.
-        leniency: see `encode`.
+        used: takes the likenesses of its parts that have no plain type.
         level: the number of values that this one is nested in.
 
     Raises:
@@ -143,62 +165,56 @@ def _tree(value: Any, leniency: Likeness, level: int = 0) -> Tree:  # noqa: C901
     if kind is int:
         return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is list:
-        return _trees(value, leniency, level)
+        return _trees(value, used, level)
     if kind is tuple:
-        return {"t": _trees(value, leniency, level)}
+        return {"t": _trees(value, used, level)}
     if kind is dict:
-        keys = _hashed(value, leniency, level)
-        pairs = [list(pair) for pair in zip(keys, _trees(value.values(), leniency, level), strict=True)]
+        keys = _hashed(value, used, level)
+        pairs = [list(pair) for pair in zip(keys, _trees(value.values(), used, level), strict=True)]
         return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted(_hashed(value, leniency, level), key=_to_json)}
+        return {"s" if kind is set else "f": sorted(_hashed(value, used, level), key=_to_json)}
     if kind is bytes:
         return {"b": value.hex()}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    if leniency == "exact":
-        raise UnencodableError(type_name(kind))
-    return _tree(_held_by(value, leniency), leniency, level)
+    return _tree(_held_by(value, used), used, level)
 
 
-def _trees(values: Collection[Any], leniency: Likeness, level: int) -> list[Tree]:
+def _trees(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
     """Return the trees of the values in one of a level."""
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
-    return [_tree(value, leniency, level + 1) for value in values]
+    return [_tree(value, used, level + 1) for value in values]
 
 
-def _hashed(values: Collection[Any], leniency: Likeness, level: int) -> list[Tree]:
+def _hashed(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
     """Return the trees of the items of a set, or of the keys of a dictionary.
 
     Raises:
         ValueError: as `_hashable`.
     """
-    trees = _trees(values, leniency, level)
+    trees = _trees(values, used, level)
     if len(trees) > _MOST_OF_A_HASH:
         _hashable(_value(trees))
     return trees
 
 
-def encode(value: Any, leniency: Likeness = "exact") -> str:
-    """Return the canonical text of a value, on one line.
-
-    Args:
-        value: anything.
-        leniency: `alike` takes an object that behaves as a plain value for that value: named tuples, `Counter`,
-            `OrderedDict`, `defaultdict`, numpy's `float64`, `int64` and `bool_`; `equal` also one that equals a plain
-            value and behaves otherwise: views of dictionaries, other numbers of numpy, `Fraction`, `Decimal`.
+def encode(value: Any) -> tuple[str, Likeness]:
+    """Return the canonical text of a value, on one line, and the value's likeness to what the text says.
 
     Raises:
         UnencodableError: the value, or a part of it, has no plain type, or is nested too deeply.
     """
+    used: set[Likeness] = set()
     try:
-        return _to_json(_tree(value, leniency))
+        text = _to_json(_tree(value, used))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
     except (TypeError, ValueError, OverflowError):  # a view of lists, an infinite decimal
         raise UnencodableError(type_name(type(value))) from None
+    return text, "equal" if "equal" in used else "alike" if used else "exact"
 
 
 class Digest(str):
@@ -207,16 +223,16 @@ class Digest(str):
     __slots__ = ()
 
 
-def summarize(value: Any, leniency: Likeness = "exact") -> str:
-    """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
+def summarize(value: Any) -> tuple[str, Likeness]:
+    """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`, and its likeness.
 
     Raises:
         UnencodableError: as `encode`.
     """
-    text = encode(value, leniency)
-    if len(text) <= MAX_TEXT:
-        return text
-    return Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
+    text, likeness = encode(value)
+    if len(text) > MAX_TEXT:
+        text = Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
+    return text, likeness
 
 
 def _hashable(items: list[Any]) -> list[Any]:

@@ -5,12 +5,13 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from iterpref_core.execution.codec.canonical import UnencodableError, summarize
+from iterpref_core.execution.codec.canonical import Likeness, UnencodableError, summarize
 from iterpref_core.execution.reading.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
+_LIKENESSES: tuple[str, ...] = get_args(Likeness)
 _RELATIVE = 1e-07
 """The relative tolerance, EvalPlus's. A test's own absolute tolerance comes in addition."""
 
@@ -23,55 +24,19 @@ class Expected:
         holds: whether a value is right; raises for one that cannot be compared.
         source: the right value, for people; None if nobody can say.
         text: canonical text of the one value that is certainly right; empty if there is no such.
+        likeness: the least likeness of a result that is compared as the plain value.
+        builtins: names that mean Python's own functions here; a program that binds one of them is not compared.
     """
 
     holds: Callable[[Any], Any]
     source: str | None = None
     text: str = ""
+    likeness: Likeness = "equal"
+    builtins: frozenset[str] = frozenset()
 
-
-def _exact(value: Any) -> Any:
-    """Return a key that only values of the same types all the way down have in common.
-
-    >>> _exact((1,)) == _exact((True,)), _exact((1,)) == _exact((1,))
-    (False, True)
-    """
-    kind = type(value)
-    if kind is tuple:
-        return kind, tuple(map(_exact, value))
-    if kind is frozenset:
-        return kind, frozenset(map(_exact, value))
-    if kind is float and math.isnan(value):
-        return kind, "nan"
-    return kind, value
-
-
-def identical(left: Any, right: Any) -> bool:
-    """Tell whether two values are equal with the same types all the way down; nan equals nan, 0.0 equals -0.0."""
-    kind = type(left)
-    if kind is not type(right):
-        return False
-    if kind is list or kind is tuple:
-        return len(left) == len(right) and all(map(identical, left, right))
-    if kind is dict:
-        return _same_items(left, right, identical)
-    if kind is set or kind is frozenset:
-        return len(left) == len(right) and set(map(_exact, left)) == set(map(_exact, right))
-    if kind is float and math.isnan(left):
-        return math.isnan(right)
-    return bool(left == right)
-
-
-def _same_items(left: dict[Any, Any], right: dict[Any, Any], same: Callable[[Any, Any], bool]) -> bool:
-    """Tell whether two dictionaries have keys of the same types, and the same values under each."""
-    if len(left) != len(right):
-        return False
-    # {1: "a"} and {True: "a"} are equal to Python: the keys (int, 1) and (bool, True) are not.
-    of_left = {_exact(key): value for key, value in left.items()}
-    of_right = {_exact(key): value for key, value in right.items()}
-    if of_left.keys() != of_right.keys():
-        return False
-    return all(same(of_left[key], of_right[key]) for key in of_left)
+    def takes(self, likeness: str) -> bool:
+        """Return whether a result of this likeness is compared as the plain value."""
+        return _LIKENESSES.index(likeness) <= _LIKENESSES.index(self.likeness)
 
 
 def as_lists(value: Any) -> Any:
@@ -99,7 +64,7 @@ def _near(actual: Any, expected: Any, atol: float) -> bool:
 
 
 def is_close(actual: Any, expected: Any, atol: float) -> bool:
-    """Tell whether two values are of the same shape, and each number of one near its counterpart.
+    """Return whether two values are of the same shape, and each number of one near its counterpart.
 
     >>> is_close({"a": (1, [2.0])}, {"a": (1, [2.0000001])}, 1e-6), is_close([], [3.14], 1e-6)
     (True, False)
@@ -113,37 +78,21 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself
         return _near(actual, expected, atol) or both_nan
     kind = type(expected)
-    if type(actual) is not kind:
-        return False
     close = functools.partial(is_close, atol=atol)
-    if kind is list or kind is tuple:
+    if type(actual) is kind and kind in (list, tuple):
         return len(actual) == len(expected) and all(map(close, actual, expected))
-    if kind is dict:
-        return _same_items(actual, expected, close)
-    if kind is set or kind is frozenset:
-        return identical(actual, expected) or _pair_up(list(actual), list(expected), close)
-    return identical(actual, expected)
-
-
-def _pair_up(actual: list[Any], expected: list[Any], close: Callable[[Any, Any], bool]) -> bool:
-    """Tell whether the members of two sets can be paired in the order of their numbers."""
-    if len(actual) != len(expected):
-        return False
-    if not all(map(_is_number, [*actual, *expected])):
-        return False
-    try:
-        return all(map(close, sorted(actual), sorted(expected)))
-    except TypeError:
-        return False
+    if type(actual) is kind and kind is dict:
+        return actual.keys() == expected.keys() and all(close(actual[key], expected[key]) for key in expected)
+    return bool(actual == expected)
 
 
 @functools.lru_cache(maxsize=4096)
 def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = False) -> Expected:
-    """Return the expectation of an `io` test: a value of exactly these types, or, with a tolerance, one that is close.
+    """Return the expectation of an `io` test: a value that equals a literal, or, with a tolerance, one that is close.
 
     Args:
         source: a Python literal.
-        atol: how far numbers at any depth may be off; with one, `1` and `1.0` are equal.
+        atol: how far numbers at any depth may be off.
         tuples_as_lists: a tuple is as right as a list of the same items.
 
     Raises:
@@ -151,17 +100,15 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     """
     try:
         value = literal(parse(source.strip(), "eval").body, NUMBERS)
-        text = summarize(value, "exact" if atol is None else "equal")
+        text, _ = summarize(value)
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
     shape = as_lists if tuples_as_lists else _as_it_is
     wanted = shape(value)
-    if atol is None:
-        return Expected(lambda actual: identical(shape(actual), wanted), source.strip(), text)
 
     def holds(actual: Any) -> bool:
         found = shape(actual)
-        return bool(found == wanted) or is_close(found, wanted, atol)
+        return bool(found == wanted) or (atol is not None and is_close(found, wanted, atol))
 
     return Expected(holds, source.strip(), text)
 

@@ -108,8 +108,7 @@ class Program:
         test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the first that a test names; None for this one.
-        inside: True: all tests but calls run inside, see `sandbox.runners`. False: those that are read as checks never
-            do. None: they do if the program returns a value that no check can compare.
+        inside: all tests but calls run inside, see `sandbox.runners`, those too that could be read.
 
     >>> from iterpref_core.records import IoTest
     >>> tests = (IoTest(call="f(1)", expected="2"), IoTest(call="f(2)", expected="3"))
@@ -126,7 +125,7 @@ class Program:
     cpu_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
-    inside: bool | None = None
+    inside: bool = False
 
     def __post_init__(self) -> None:
         if not self.tests:

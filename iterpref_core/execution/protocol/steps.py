@@ -8,8 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..codec.canonical import Likeness  # noqa: TID252 - a zygote has these modules under another name
-
 _WAYS_TO_THE_FILE = re.compile(
     r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
     r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
@@ -37,8 +35,6 @@ class ValueStep(NamedTuple):
         expression: source.
         arguments: the values with which the expression's value is called, if it is.
         then: an expression for a function of the result; may be empty.
-        leniency: objects that count as the plain value that they hold; see `codec.canonical`.
-        builtins: names that the program must not have bound, since the value is compared with Python's own.
     """
 
     runner: Runner
@@ -46,8 +42,6 @@ class ValueStep(NamedTuple):
     expression: str
     arguments: tuple[Any, ...] | None = None
     then: str = ""
-    leniency: Likeness = "exact"
-    builtins: tuple[str, ...] = ()
 
 
 class RunStep(NamedTuple):

@@ -10,7 +10,7 @@ from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueSt
 from iterpref_core.execution.reading.assertions import Assertion, read_assertion, read_expression
 from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
 from iterpref_core.execution.ruling.operands import with_kept_operands
-from iterpref_core.records import AssertTest, IoTest, ScriptTest
+from iterpref_core.records import AssertTest, IoTest, ScriptTest, StdinTest
 from iterpref_core.records.errors import RecordError
 
 
@@ -45,7 +45,7 @@ class TestPlan:
     Attributes:
         steps: in the order of the tests.
         inside: indices of the tests that run inside.
-        read: indices of the tests that are read as checks.
+        read: indices of the `assert` tests that are read.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
     """
@@ -76,6 +76,8 @@ def plan_of(program: Program) -> TestPlan:
             continue
         if isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
+            continue
+        if isinstance(test, StdinTest):
             continue
         needed, said = _needs(test, program)
         packages.update(needed)
@@ -108,20 +110,19 @@ def _call(index: int, test: IoTest) -> Step:
         expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
     except ValueError as error:
         raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
-    sent = ValueStep("io", index, test.call.strip(), leniency="exact" if test.atol is None else "equal")
-    return Step(sent, test.call, test.call, expected, is_call=True)
+    return Step(ValueStep("io", index, test.call.strip()), test.call, test.call, expected, is_call=True)
 
 
 def _value(index: int, test: ValueTest, program: Program) -> Step:
     compared = Expected(partial(program.comparator, index)) if program.comparator else None
     arguments = tuple(test.arguments)
-    sent = ValueStep("io", index, test.function, arguments=arguments, then=test.then, leniency="equal")
+    sent = ValueStep("io", index, test.function, arguments=arguments, then=test.then)
     return Step(sent, test.call, test.call, compared, is_call=True)
 
 
 def _checked(index: int, check: Assertion) -> Step:
-    sent = ValueStep("assert", index, check.value, leniency=check.likeness, builtins=tuple(sorted(check.builtins)))
-    return Step(sent, check.value, check.value, Expected(check.holds, check.expected))
+    expected = Expected(check.holds, check.expected, likeness=check.likeness, builtins=check.builtins)
+    return Step(ValueStep("assert", index, check.value), check.value, check.value, expected)
 
 
 def _run(index: int, test: Any) -> Step:

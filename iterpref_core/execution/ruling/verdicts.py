@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import MAX_TEXT, Digest, decode
+from iterpref_core.execution.codec.canonical import MAX_TEXT, OTHER, Digest, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
@@ -101,11 +101,24 @@ class Trial:
             return " while the program was loaded" if index < 0 else " after the last test"
         return f" in {feedback.call_text(self.steps[index].place)}"
 
-    def value(self, index: int, payload: str) -> Outcome | None:
-        """Rule on a returned value; return None if it is right."""
+    def value(self, index: int, facts: str, payload: str) -> Outcome | None:
+        """Rule on a returned value; return None if it is right.
+
+        Args:
+            index: of the step.
+            facts: `likeness:type:names`, see `sandbox.reports.returned`.
+            payload: the value's text.
+        """
         step = self.steps[index]
-        expected = self.steps[index].expected
+        expected = step.expected
         assert expected is not None
+        likeness, kind, bound = facts.split(":")
+        if names := sorted(expected.builtins.intersection(bound.split(","))):
+            text = feedback.rebound(step.source, names[0])
+            return self.fail(index, "bad_return_type", text)
+        if likeness == OTHER or not expected.takes(likeness):
+            name = self.answer.paths.hide(payload if likeness == OTHER else kind)
+            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected.source))
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
@@ -199,12 +212,8 @@ class Trial:
         if not 0 <= index < len(self.steps):
             raise ValueError("a report about no test")
         step = self.steps[index]
-        if kind == "value" and step.expected:
-            return self.value(index, payload)
-        if kind == "type" and step.expected:
-            name = self.answer.paths.hide(payload)
-            expected = step.expected.source
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected))
+        if step.expected:
+            return self.value(index, kind, payload)
         if kind == "passed" and isinstance(step.sent, RunStep):
             return None
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 
-ENGINE = "iterpref-execution-17"
+ENGINE = "iterpref-execution-18"
 """This project's engine, as results name it. The number rises with every change that may change a verdict."""
 LOOK_AHEAD = 8
 """Items per slot that may be taken from an input beyond the one whose result is due."""

@@ -12,7 +12,7 @@ from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 from iterpref_core.execution.protocol.steps import RunStep, packed
 from iterpref_core.execution.ruling.stdin import run_each_test
-from iterpref_core.execution.ruling.steps import TestPlan, plan_of
+from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
@@ -89,16 +89,6 @@ class Executor(Engine):
             return self._failure(program, plan.problem)
         if missing := self.pool.missing(plan.packages, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
-        outcome = self._ruled(program, plan)
-        # Python's own `==` may know what to make of an object that the supervisor cannot compare.
-        is_open = program.inside is None and outcome.tests_passed in plan.read
-        if outcome.verdict == "bad_return_type" and is_open:
-            inside = replace(program, inside=True)
-            return self._ruled(inside, plan_of(inside))
-        return outcome
-
-    def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
-        """Run the steps of a program, and return the verdict."""
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
         runners = _runners([step for step in sent if isinstance(step, RunStep)])

@@ -1,19 +1,19 @@
 """Reports: the lines in which the process of a program reports on its tests, one each.
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
-on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `value` (its canonical text),
-`type` (of a value that has no such text), `passed`,
-`error`, `done`. No report is repeated, and the supervisor accepts them only in order.
+on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `passed`, `error`, `done`, and
+that of a value, see `returned`. No report is repeated, and the supervisor accepts them only in order.
 """
 
+import builtins
 import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from ..codec.canonical import Likeness, UnencodableError, summarize, type_name
+from ..codec.canonical import OTHER, UnencodableError, summarize, type_name
 from ..frames import write_all
 from ..protocol.steps import LEFT, RIGHT
 from ..solution.loading import facts_of, text_of
@@ -65,12 +65,27 @@ def printed() -> int:
         return 0
 
 
-def returned(value: Any, leniency: Likeness) -> Report:
-    """Return the report of a value that a program returned; see `codec.canonical` for the leniency."""
+_BUILTINS = frozenset(vars(builtins))
+
+
+def returned(value: Any, names: Collection[str]) -> Report:
+    """Return the report of a value: always the same facts, so that a program cannot learn what is wanted.
+
+    The kind is `likeness:type:names`, such as `alike:Counter:` or `exact:list:sum,len`; see `canonical.Likeness`. The
+    payload is the value's canonical text. A value that has none is `other`, with the name of the type that is to blame.
+
+    Args:
+        value: that the program returned.
+        names: that the test sees; builtins among them are told.
+    """
+    kind = type_name(type(value))
+    likeness: str
     try:
-        return "value", summarize(value, leniency)
+        text, likeness = summarize(value)
     except UnencodableError as error:
-        return "type", str(error)
+        text, likeness = str(error), OTHER
+    bound = ",".join(sorted(_BUILTINS.intersection(names)))
+    return f"{likeness}:{kind if kind.isidentifier() else 'object'}:{bound}", text
 
 
 def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:

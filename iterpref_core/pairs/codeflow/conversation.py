@@ -91,17 +91,20 @@ class Conversation:
         code = extract_program(answer.text, problem.entry_point) or ""
         hidden = None
         outcome = executor.run_one(make_program(problem, code, problem.tests))
+        inside = outcome.inside
         verdict = outcome.verdict
         if answer.truncated and verdict not in UNDECIDED:
             verdict = "truncated"
         if outcome.verdict == "passed" and problem.hidden_tests:
             hidden_outcome = executor.run_one(make_program(problem, code, problem.hidden_tests))
             hidden = hidden_outcome.verdict
+            inside += hidden_outcome.inside
         attempt = Attempt(
             iteration=self.iteration,
             code=code,
             verdict=verdict,
             feedback=outcome.feedback,
+            inside=inside,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             hidden=hidden,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 
-from iterpref_core.execution import REFERENCE_FACTOR, Outcome, time_limit, with_inside
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
@@ -61,12 +61,17 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str
     The closest one passes the most tests. Each reading runs the first programs, the closest one all.
     """
     failed: list[tuple[int, Problem, list[tuple[str, Outcome]]]] = []
-    for reading in with_inside(chain([row.problem], row.others)):
-        judge = run(_patient(reading))
-        tried = [(code, judge(code)) for code in row.right]
-        if any(outcome.verdict == "passed" for _, outcome in tried):
-            return reading, tried
-        failed.append((sum(outcome.tests_passed for _, outcome in tried), reading, tried))
+    for reading in chain([row.problem], row.others):
+        for placed in (reading, reading.model_copy(update={"inside": True})):
+            judge = run(_patient(placed))
+            tried = [(code, judge(code)) for code in row.right]
+            verdicts = [outcome.verdict for _, outcome in tried]
+            if "passed" in verdicts:
+                return placed, tried
+            failed.append((sum(outcome.tests_passed for _, outcome in tried), placed, tried))
+            # Inside, Python's own `==` may know what to make of a value that no plain value stands for.
+            if "bad_return_type" not in verdicts:
+                break
     _, reading, tried = max(failed, key=itemgetter(0))
     judge = run(_patient(reading))
     # Sets call some programs right that are not: the others are tried until one passes.
@@ -110,12 +115,16 @@ def find_failures(problem: Problem, wrong: Sequence[str], run: Run, pairs: int) 
         if outcome.verdict not in UNDECIDED:
             # Feedback from hidden tests stays out: a model may read the trajectory.
             feedback = outcome.feedback if outcome.tests_passed < len(problem.tests) else ""
-            failed = Attempt(iteration=len(attempts), code=code, verdict=outcome.verdict, feedback=feedback)
+            failed = Attempt(
+                iteration=len(attempts), code=code, verdict=outcome.verdict, feedback=feedback, inside=outcome.inside
+            )
             attempts.append(failed)
     if not attempts:
         return None
     hidden: Verdict | None = "passed" if problem.hidden_tests else None
-    repaired = Attempt(iteration=len(attempts), code=right, verdict="passed", hidden=hidden)
+    repaired = Attempt(
+        iteration=len(attempts), code=right, verdict="passed", hidden=hidden, inside=tests_inside(problem)
+    )
     return Trajectory(
         task_id=problem.task_id,
         solved=True,

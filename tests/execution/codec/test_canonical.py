@@ -22,7 +22,7 @@ from iterpref_core.execution.codec.canonical import (
     encode,
     summarize,
 )
-from iterpref_core.execution.comparison.expectations import expect, identical, is_close
+from iterpref_core.execution.comparison.expectations import expect, is_close
 from iterpref_core.execution.protocol.value_texts import clean, show
 from iterpref_core.execution.ruling.feedback import MAX_FEEDBACK, with_printed
 from iterpref_core.execution.ruling.verdicts import MALFORMED
@@ -64,10 +64,10 @@ def exact(value):
 
 
 def check_round_trip(value):
-    text = encode(value)
+    text, _ = encode(value)
     assert "\n" not in text
     assert exact(decode(text)) == exact(value)
-    assert encode(decode(text)) == text
+    assert encode(decode(text)) == (text, "exact")
 
 
 @given(ANY_VALUE)
@@ -81,26 +81,26 @@ def test_values_at_the_edges_come_back_with_their_types():
 
 
 @given(ANY_VALUE, ANY_VALUE)
-def test_an_expected_value_holds_for_that_value_alone(value, other):
+def test_an_expected_value_holds_for_equal_values_alone(value, other):
     wanted = expect(repr(value))
     assert wanted.holds(value)
-    assert wanted.holds(other) == (exact(value) == exact(other))
+    assert wanted.holds(other) == (value == other)
 
 
 def test_the_program_s_own_digit_limit_changes_nothing():
     value = [10**6000]
-    text = encode(value)
+    text, _ = encode(value)
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
-        assert encode(value) == text
+        assert encode(value) == (text, "exact")
         assert sys.get_int_max_str_digits() == 0
     finally:
         sys.set_int_max_str_digits(before)
 
 
 def test_nan_comes_back():
-    assert math.isnan(decode(encode(float("nan"))))
+    assert math.isnan(decode(encode(float("nan"))[0]))
 
 
 def test_equal_values_have_equal_texts_and_types_differ():
@@ -130,53 +130,47 @@ class Lying(list):
     __hash__ = None
 
 
-ALIKE = [
-    (Point(1, 2.5), (1, 2.5)), (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}),
-    (np.bool_(True), True), (np.int64(-4), -4), ([np.float64(0.5)], [0.5]),
-]  # fmt: skip
-EQUAL = [
-    (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (np.int8(-4), -4),
-    (bytearray(b"x"), b"x"), (np.float16("inf"), math.inf), (np.complex64(1 + 2j), 1 + 2j), ([np.float32(0.5)], [0.5]),
-]  # fmt: skip
-OF_THEIR_OWN = [Color.RED, Name.A, Lying([1]), np.str_("a"), np.zeros(2), Fraction(1, 3), Decimal("inf"), print]
-
-
-@pytest.mark.parametrize(("value", "held"), ALIKE + EQUAL)
-def test_things_that_equal_a_plain_value_are_that_value(value, held):
-    found = decode(encode(value, "equal"))
-    assert found == held
-    assert "numpy" not in type(found).__module__
-    assert decode(encode(np.float16(3.14), "equal")) != 3.14159
-
-
-@pytest.mark.parametrize(("value", "held"), ALIKE)
-def test_things_that_behave_as_a_plain_value_are_that_value(value, held):
-    assert decode(encode(value, "alike")) == held
-    with pytest.raises(UnencodableError):
-        encode(value)
-
-
-@pytest.mark.parametrize(
-    ("value", "leniency"),
-    [
-        *((value, "equal") for value in OF_THEIR_OWN),
-        *((value, "alike") for value, _ in EQUAL),
-        ({1: []}.items(), "equal"),
-    ],
-)
-def test_what_may_behave_in_another_way_is_no_plain_value(value, leniency):
-    with pytest.raises(UnencodableError):
-        encode(value, leniency)
-
-
 class Sub(int):
     pass
 
 
+ALIKE = [
+    (Point(1, 2.5), (1, 2.5)), (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}),
+    (np.bool_(True), True), (np.int64(-4), -4), ([np.float64(0.5)], [0.5]), (Color.RED, 3), (Name.A, "a"),
+    (Sub(1), 1), ({1: (Sub(2),)}, {1: (2,)}),
+]  # fmt: skip
+EQUAL = [
+    (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (np.int8(-4), -4),
+    (bytearray(b"x"), b"x"), (np.float16("inf"), math.inf), (np.complex64(1 + 2j), 1 + 2j), ([np.float32(0.5)], [0.5]),
+    ([np.int64(1), Decimal(2)], [1, 2]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "held", "likeness"), [(*row, "alike") for row in ALIKE] + [(*row, "equal") for row in EQUAL]
+)
+def test_objects_of_known_classes_have_the_text_of_the_plain_value_that_they_hold(value, held, likeness):
+    text, found = encode(value)
+    assert (decode(text), found) == (held, likeness)
+    assert "numpy" not in type(decode(text)).__module__
+
+
+def test_a_small_float_keeps_its_own_digits():
+    assert decode(encode(np.float16(3.14))[0]) != 3.14159
+
+
+class Loud(enum.IntEnum):
+    RED = 3
+
+    def __int__(self):
+        return 7
+
+
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(Sub(1), "Sub"), ([1, Sub(1)], "Sub"), (object(), "object"), ({1: (Sub(2),)}, "Sub"), (range(3), "range"),
-     (collections.Counter(), "Counter"), (bytearray(), "bytearray"), (print, "builtin_function_or_method")],
+    [(object(), "object"), ([1, Lying([1])], "Lying"), (range(3), "range"), (Loud.RED, "Loud"), (np.str_("a"), "str_"),
+     (np.zeros(2), "ndarray"), (Fraction(1, 3), "Fraction"), (Decimal("inf"), "Decimal"),
+     ({1: []}.items(), "dict_items"), (print, "builtin_function_or_method")],
 )  # fmt: skip
 def test_other_types_are_refused_by_name(value, name):
     with pytest.raises(UnencodableError, match=f"^{name}$"):
@@ -186,10 +180,10 @@ def test_other_types_are_refused_by_name(value, name):
 def test_large_values_become_digests():
     texts = ["x" * 1000] * 5000
     alike = [texts, [*texts[:-1], ""], "x" * (5 << 20)]
-    digests = [summarize(value) for value in alike]
+    digests = [summarize(value)[0] for value in alike]
     assert {type(decode(digest)) for digest in digests} == {Digest}
     assert len(set(digests)) == len(alike)
-    assert summarize(copy.copy(texts)) == digests[0]
+    assert summarize(copy.copy(texts))[0] == digests[0]
     assert re.fullmatch(r"a value of \d{7} bytes", show(decode(digests[0])))
     assert summarize(["a" * 5000]) == encode(["a" * 5000])
 
@@ -220,21 +214,19 @@ def test_no_literals(source):
 
 
 @pytest.mark.parametrize(
-    ("value", "source"),
-    [({(True,)}, "{(1,)}"), ({True: 1}, "{1: 1}"), ({1.0}, "{1}"), ([frozenset({True})], "[frozenset({1})]"),
-     ({(1, (True,)): 2}, "{(1, (1,)): 2}"), (True, "1"), ((1,), "[1]"), ([1], "[1.0]"), (..., "None"),
-     (1.0, "nan"), (float("nan"), "1.0")],
+    ("value", "source", "right"),
+    [({(True,)}, "{(1,)}", True), ([1], "[1.0]", True), (True, "1", True), (-0.0, "0.0", True),
+     ({1: {(2,): 3}}, "{1: {(2,): 3}}", True), ((1,), "[1]", False), (..., "None", False), (1.0, "nan", False),
+     ({1}, "frozenset({1})", True), (float("nan"), "1.0", False), ("1", "1", False)],
 )  # fmt: skip
-def test_types_are_exact_at_every_depth(value, source):
-    assert not expect(source).holds(value)
+def test_values_are_compared_as_python_compares_them(value, source, right):
+    assert bool(expect(source).holds(value)) == right
 
 
-@pytest.mark.parametrize(
-    ("value", "source"),
-    [({1: {(2,): 3}}, "{1: {(2,): 3}}"), ({float("nan")}, "{nan}"), (-0.0, "0.0")],
-)
-def test_identical_values_are_right(value, source):
-    assert expect(source).holds(value)
+@pytest.mark.parametrize("source", ["nan", "[nan]", "{nan}", "{1: (nan, 2)}"])
+def test_a_number_that_is_none_is_right_where_it_is_expected(source):
+    value = eval(source, {"nan": math.nan})
+    assert encode(value)[0] == expect(source).text
 
 
 @pytest.mark.parametrize(
@@ -249,7 +241,8 @@ def test_identical_values_are_right(value, source):
         (float("inf"), "1e308", False), (5, "1e999", False), (float("-inf"), "1e999", False),
         ([0, 5.0], "[0, 1e999]", False), ([float("inf")], "[1e999]", True), (5, "-1e999", False),
         (5 + 0j, "1e999", False),
-        (1.0000001 + 1j, "(1+1j)", True), ({1.0000001, 5.0}, "{5.0, 1.0}", True), ("1.0", "1.0", False),
+        (1.0000001 + 1j, "(1+1j)", True), ({1.0000001, 5.0}, "{5.0, 1.0}", False), ("1.0", "1.0", False),
+        ({True: 1.0000001}, "{1: 1.0}", True),
     ],
 )  # fmt: skip
 def test_a_tolerance_holds_for_numbers_at_any_depth(value, source, close):
@@ -260,7 +253,7 @@ def test_tuples_may_be_as_right_as_lists():
     wanted = expect("[[1, 2], {'a': [3]}]", tuples_as_lists=True)
     assert wanted.holds([(1, 2), {"a": (3,)}])
     assert wanted.holds(([1, 2], {"a": [3]}))
-    assert not wanted.holds([(1, 2.0), {"a": (3,)}])
+    assert not wanted.holds([(1, 3), {"a": (3,)}])
     assert not expect("[[1, 2]]").holds([(1, 2)])
     assert expect("(1.0,)", 1e-6, tuples_as_lists=True).holds([1.0000001])
 
@@ -270,7 +263,6 @@ def test_a_thousand_expected_numbers_cost_no_memory():
     numbers = [float(number) for number in range(1000)]
     tracemalloc.start()
     assert not is_close([[number] for number in numbers], numbers, 1e-6)
-    assert not identical([[]], numbers)
     assert tracemalloc.get_traced_memory()[1] < 10**6
     tracemalloc.stop()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, ScriptTest
 from iterpref_core.records.errors import InputError
 from tests.engines import outcomes_of
 
@@ -166,18 +166,8 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
         check("assert f(2) == 4"),
         check("assert f(2) > 3"),
         check("for n in range(1, 9):\n    assert f(n) == n + n, 'doubles'"),
-        UnittestTest(code="class T(unittest.TestCase):\n    def test_two(self): self.assertEqual(f(2), 4)"),
-        ScriptTest(
-            module="solution",
-            files={
-                "test.py": "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n"
-                "    def test_two(self): self.assertEqual(f(2), 4)\n"
-                "if __name__ == '__main__': unittest.main(exit=False)"
-            },
-            run="test.py",
-        ),
     ],
-    ids=["rewritten", "assert", "loop", "unittest", "script"],
+    ids=["equal", "in order", "loop"],
 )
 def test_an_error_is_told_from_a_wrong_answer_in_every_kind_of_test(executor, test):
     """The right and the wrong answers of each are in `sandbox/test_runners.py` and `verdicts/programs.txt`."""

@@ -130,10 +130,10 @@ DEEP = "def f(n): return 0 if n == 0 else 1 + f(n - 1)"
 
 
 def test_a_program_may_call_itself_as_deeply_as_in_python(executor):
-    assert run(executor, DEEP, IoTest(call="f(990)", expected="990"), inside=None).verdict == "passed"
+    assert run(executor, DEEP, IoTest(call="f(990)", expected="990"), inside=False).verdict == "passed"
     assert run(executor, DEEP, AssertTest(code="for n in [990]:\n    assert f(n) == n")).verdict == "passed"
-    assert run(executor, f"{DEEP}\nprint(f(990))", StdinTest(input="", output="990"), inside=None).verdict == "passed"
-    assert run(executor, DEEP, IoTest(call="f(1000)", expected="1000"), inside=None).verdict == "exception"
+    assert run(executor, f"{DEEP}\nprint(f(990))", StdinTest(input="", output="990"), inside=False).verdict == "passed"
+    assert run(executor, DEEP, IoTest(call="f(1000)", expected="1000"), inside=False).verdict == "exception"
 
 
 SOURCE = {
@@ -150,7 +150,7 @@ SOURCE = {
 def test_a_program_has_its_own_source(executor, name):
     code, test = SOURCE[name]
     setup = "import math\n\n" if "setup" in name else ""
-    for inside in (None, True):
+    for inside in (False, True):
         outcome = executor.run_one(Program(code + "\n", (AssertTest(code=test),), setup, inside=inside))
         assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
@@ -171,10 +171,10 @@ def f():
 @pytest.mark.named_tier
 def test_modes_and_times_of_files_are_real_in_tier_a():
     with Executor(Limits(), workers=1, namespaces=True) as executor:
-        outcome = run(executor, FILES, IoTest(call="f()", expected="('0o640', 2000.0, 1)"), inside=None)
+        outcome = run(executor, FILES, IoTest(call="f()", expected="('0o640', 2000.0, 1)"), inside=False)
         assert (outcome.verdict, outcome.feedback) == ("passed", "")
         again = IoTest(call="os.path.exists('/tmp/c')", expected="False")
-        assert run(executor, "import os", again, inside=None).verdict == "passed", "the next program finds nothing"
+        assert run(executor, "import os", again, inside=False).verdict == "passed", "the next program finds nothing"
 
 
 def test_a_name_of_a_test_does_not_replace_the_programs_own(executor):
@@ -214,7 +214,7 @@ AGAIN = {
 """Tests that `f(1)` is a number, by form."""
 
 
-@pytest.mark.parametrize("inside", [None, True], ids=["as read", "inside"])
+@pytest.mark.parametrize("inside", [False, True], ids=["as read", "inside"])
 @pytest.mark.parametrize("last", AGAIN)
 @given(before=st.permutations(sorted(AGAIN)))
 @settings(max_examples=2)
@@ -252,7 +252,7 @@ def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(e
     ],
 )
 def test_a_test_without_its_package_is_not_run(executor, imports, missing):
-    outcome = run(executor, "def f(x): return x", AssertTest(code=f"{imports}\nassert f(1) == 1"), inside=None)
+    outcome = run(executor, "def f(x): return x", AssertTest(code=f"{imports}\nassert f(1) == 1"), inside=False)
     if missing:
         assert outcome.feedback == "the test needs package no_such_one, which is not installed"
     assert (outcome.verdict == "infra_error") is missing

@@ -13,7 +13,8 @@ class Case(NamedTuple):
         kind: of the tests.
         tests: their sources.
         parts: `setup`, source that runs before the program; `right`, a program that passes; `wrong`, one that fails;
-            `lie`, one that is wrong and passes in plain Python.
+            `lie`, one that is wrong and passes in plain Python; `refused`, one that passes there and whose value the
+            supervisor cannot compare.
     """
 
     kind: str

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=512, file_mb=4)
 KINDS = {"assert": AssertTest, "unittest": UnittestTest, "pytest": PytestTest}
-ASKED = [(name, part) for name, case in CASES.items() for part in ("right", "wrong", "lie") if part in case.parts]
+ASKED = [
+    (name, part) for name, case in CASES.items() for part in ("right", "wrong", "lie", "refused") if part in case.parts
+]
 RIGHT = [name for name, part in ASKED if part == "right"]
 OTHERS = [(name, part) for name, part in ASKED if part != "right"]
 
@@ -48,10 +50,11 @@ def test_a_wrong_program_does_not_pass_but_for_a_lie_inside(outcomes, name, part
     assert outcome.verdict != "infra_error", outcome.feedback
     believed = part == "lie" and outcome.inside > 0
     assert outcome.verdict != "passed" or believed, outcome
+    assert (outcome.verdict == "bad_return_type") or part != "refused", outcome
 
 
 @pytest.mark.slow
-def test_plain_python_passes_right_programs_and_lies_and_no_wrong_one():
+def test_plain_python_passes_all_but_wrong_programs():
     cases = [(CASES[name], part) for name, part in ASKED]
     said = passes([(case.kind, case.parts.get("setup", ""), case.parts[part], case.tests) for case, part in cases])
     assert [asked for asked, passed in zip(ASKED, said, strict=True) if passed != (asked[1] != "wrong")] == []

@@ -189,4 +189,4 @@ def _as_text(value: Any) -> str:
     """Return a value that a solution returned as canonical text; a digest, of a large value, is text already."""
     if isinstance(value, Digest):
         return value
-    return encode(value, "equal")
+    return encode(value)[0]

@@ -12,7 +12,7 @@ from iterpref_core.execution import (
     Program,
     check_tests,
     decided,
-    moved_inside,
+    needs_decision,
     open_executor,
     program_of,
     time_limit,
@@ -123,7 +123,7 @@ def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams)
 
 def _decided(problems: Collection[Problem], execution: ExecutionParams) -> Collection[Problem]:
     """Return the problems as `decided`. An engine, which may be far away, is opened only if a reference has to run."""
-    if all(problem.reference is None or moved_inside(problem) is None for problem in problems):
+    if not any(map(needs_decision, problems)):
         return problems
     with open_executor(execution) as executor:
         return list(decided(problems, executor))

@@ -80,11 +80,11 @@ def test_a_result_is_right_where_evalplus_takes_it(pair, atol):
 
 def test_a_large_value_is_compared_by_its_digest():
     large = list(range(700_000))
-    digest = summarize(large, "equal")
+    digest, _ = summarize(large)
     assert isinstance(digest, Digest)
     judge = comparator_of("humaneval", "f", inputs=[[[1]]], expected=[digest], atol=0)
     assert judge(0, digest)
-    assert not judge(0, summarize([*large, 1], "equal"))
+    assert not judge(0, summarize([*large, 1])[0])
     assert not judge(0, [1])
 
 
