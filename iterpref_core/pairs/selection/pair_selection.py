@@ -171,7 +171,7 @@ def select_pairs(
     counts = selection.counts
     benchmarks = selection.benchmarks
     if not written:
-        raise _no_pair(trajectories, counts)
+        raise _no_pair(trajectories, counts, benchmarks)
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
@@ -338,7 +338,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     return pairs
 
 
-def _no_pair(trajectories: Path, counts: Counter[str]) -> InputError:
+def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontamination) -> InputError:
     """Return the error for trajectories that give no pair, which names the reasons."""
     dropped = Counter({reason: counts[reason] for reason in DROPPED})
     reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
@@ -349,4 +349,7 @@ def _no_pair(trajectories: Path, counts: Counter[str]) -> InputError:
             "; read some answers there: if the models do not understand the prompts, change codeflow.wording and "
             "training.answer (models of this project: terse and bare; models for instructions: instruct and fenced)"
         )
+    shared = [name for name, overlap in benchmarks.overlaps.items() if overlap.pairs]
+    if shared:
+        remedy += f"; contaminated pairs overlap with {', '.join(shared)} (pairs.benchmarks, evaluation.benchmarks)"
     return InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")

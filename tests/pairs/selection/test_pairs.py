@@ -25,7 +25,7 @@ def params(rejected="random"):
     return section(PairsParams, rejected=rejected, max_error_lines=20, max_tokens=30)
 
 
-TASK = PairedProblem(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="")
+TASK = PairedProblem(task_id="t", prompt="p", entry_point="", license=None, has_tests=True, tests_digest="", provenance=None)
 PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
 THREE = [
     ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),
@@ -123,6 +123,9 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params()
     select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.jsonl")
     (row,) = read_left_out(tmp_path / "dropped.jsonl")
+    write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE)])
+    with pytest.raises(InputError, match=r"contaminated 1\); .*; contaminated pairs overlap with heldout"):
+        select_pairs(*inputs, tmp_path / "none.jsonl")
     assert (row.task_id, row.reason, row.partner) == ("t0", "contaminated", "heldout h")
 
 
