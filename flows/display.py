@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -26,6 +27,18 @@ class Terminal:
             work: the task; a result that is False says that it had nothing to do.
         """
         return work(lambda line: self.say(f"{name}: {line}"))
+
+    def page(self) -> str:
+        """Return the address of the run's page; empty if it has none."""
+        return ""
+
+    def end(self, folder: Path, key: str) -> None:
+        """Show the results on the run's page; here the command prints them.
+
+        Args:
+            folder: the checkout or worktree with the results.
+            key: identifies the run in MLflow; empty if nothing was to be done.
+        """
 
     def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:
         """Show a table on the run's page; here the command prints its own."""

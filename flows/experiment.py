@@ -3,7 +3,9 @@
 from typing import Annotated, Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Completed
 from pydantic import Field
 
 from flows.prefect_display import PrefectPages
@@ -28,7 +30,7 @@ def experiment(
     stages: tuple[str, ...] = (),
     values: dict[str, Any] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
     jobs: Annotated[int, Field(ge=1, le=64)] = 2,
-) -> str:
+) -> State[str]:
     """Bring stages, and all that they need, up to date.
 
     With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
@@ -43,4 +45,6 @@ def experiment(
     """
     set_up_libraries()
     leave_out_tracebacks()
-    return str(bring_up_to_date(stages, values, jobs, PrefectPages()))
+    pages = PrefectPages()
+    folder = bring_up_to_date(stages, values, jobs, pages)
+    return Completed(message=pages.outcome, data=str(folder))  # the last line of the log

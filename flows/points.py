@@ -68,6 +68,7 @@ class Sweep(NamedTuple):
         commands: the commands under way.
         preparing: held by the point that brings the stages before its training up to date. A stage that several
             points need is thereby computed once: the other points find its outputs in DVC's cache.
+        page: the address of the sweep's page; empty if it has none.
     """
 
     snapshot: Snapshot
@@ -75,6 +76,7 @@ class Sweep(NamedTuple):
     source: Source
     commands: Commands
     preparing: Lock
+    page: str
 
 
 def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say) -> Measured:
@@ -95,7 +97,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     target = f"evaluation@{objective}"
     source = work.source.with_values(row.values)
     with (
-        logged_command(begin_entry("iterpref sweep", params, source, row.label)) as entry,
+        logged_command(begin_entry("iterpref sweep", params, source, row.label, work.page)) as entry,
         worktree_of(work.snapshot, name, say, remove=True) as folder,
     ):
         if objective != BASE:
@@ -165,7 +167,7 @@ def run_sweep(
     points: dict[str, Row] = {}
     for group in trainings.values():
         points |= group
-    work = Sweep(snapshot, params, source, Commands(), Lock())
+    work = Sweep(snapshot, params, source, Commands(), Lock(), display.page())
 
     def run(name: str, share: dict[str, str]) -> Measured:
         row = points[name]

@@ -1,24 +1,36 @@
 """Prefect display: the tasks of the present flow run, on the pages of Prefect."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed
+from prefect.utilities.urls import url_for
 
 from flows.display import R, Say, Terminal
+from iterpref_core.evaluation.report.standings import summary_standings
+from iterpref_core.evaluation.report.summary_record import read_summary
+from tasks.mlflow.pages import page_of_run
+from tasks.paths import REPORTS, SUMMARY
 
 CACHED = "Cached"
 """The name of the state of a task that had nothing to do."""
 
 
 class PrefectPages(Terminal):
-    """A run whose tasks are Prefect's. DVC is the only cache, and says itself which stages are tried again."""
+    """A run whose tasks are Prefect's. DVC is the only cache, and says itself which stages are tried again.
+
+    Attributes:
+        outcome: where the results are; empty before the end.
+    """
 
     def __init__(self) -> None:
+        self.outcome = ""
         self._states: dict[str, State[Any]] = {}
 
     def say(self, line: str) -> None:
@@ -43,6 +55,21 @@ class PrefectPages(Terminal):
         self._states[name] = state
         state.result()
         return results[0]
+
+    def page(self) -> str:
+        """Return the address of the flow run's page."""
+        return url_for("flow-run", flow_run.id) or ""
+
+    def end(self, folder: Path, key: str) -> None:
+        """Add the results to the flow run: the table of scores, the folder, and the run in MLflow."""
+        self.outcome = f"results in {folder}"
+        text = ""
+        if (folder / SUMMARY).is_file():
+            text = summary_standings(read_summary(folder / SUMMARY)).markdown()
+            text += f"\nReport: {folder / REPORTS / 'index.html'}\n"
+        if place := key and page_of_run(key):
+            self.outcome += f"; MLflow: {place}"
+        create_markdown_artifact(f"{text}\n{self.outcome}", key="experiment", description="Results")
 
     def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:
         """Add a sweep's table to the flow run."""

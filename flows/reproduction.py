@@ -51,11 +51,13 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             number = len(found.graph)
             display.say("1 stage is up to date" if number == 1 else f"{number} stages are up to date")
             sync.write_entry(None)
+            display.end(folder, "")
             return folder
         with chdir(origin):  # the row is of the user's commit and changes
-            entry = begin_entry(COMMAND, params, observe_source().with_values(values))
+            entry = begin_entry(COMMAND, params, observe_source().with_values(values), page=display.page())
         with sync.logged_command(entry):
             run_stages(found, entry, jobs, display)
+        display.end(folder, entry.key)
         return folder
 
 

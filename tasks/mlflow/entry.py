@@ -162,7 +162,7 @@ class Entry(BaseModel):
             raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
 
 
-def begin_entry(command: str, params: Params, source: Source, name: str = "") -> Entry:
+def begin_entry(command: str, params: Params, source: Source, name: str = "", page: str = "") -> Entry:
     """Return the entry of a command of this process, which begins.
 
     Args:
@@ -170,6 +170,7 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "") ->
         params: all parameters.
         source: the code and parameters that the command starts from.
         name: name of its run; by default the parameters that differ.
+        page: address of its run in Prefect, if it has one.
     """
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
     return Entry(
@@ -185,6 +186,7 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "") ->
             "mlflow.source.git.branch": source.branch,
             "mlflow.source.git.dirty": source.dirty,
             "iterpref.processor": _processor(),
+            **({"prefect.flow_run": page} if page else {}),
         },
         process=_process(os.getpid()),
         folder=Path(),

@@ -103,9 +103,14 @@ def _use_password(url: str) -> None:
 
 
 @contextmanager
-def announced(url: str) -> Iterator[None]:
-    """Let runs of this checkout show on the pages of `iterpref ui`; of two of them on those of the later one."""
-    path = _ADDRESS.resolve()
+def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
+    """Let runs of this checkout find the pages of `iterpref ui`; of two of them those of the later one.
+
+    Args:
+        url: the address.
+        path: the file that has it meanwhile.
+    """
+    path = path.resolve()
     shown = without_passwords(url)
     earlier = path.read_text(encoding="utf-8") if path.is_file() else ""
     with atomic_writer(path) as file:

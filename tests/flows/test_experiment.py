@@ -77,6 +77,7 @@ def states_of_tasks():
 @on_prefect
 def test_only_what_changed_runs_on_a_card_of_its_own(toy):
     assert run_flow() == str(toy / "toy")
+    _the_pages_show_where_the_results_are(f"results in {toy / 'toy'}")
     lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
     assert set(lines) == {f"{stage} 7 iterpref" for stage in STAGES}, "stages know that a command logs them"
     assert ran(toy)[0] == "first"
@@ -90,6 +91,17 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy):
     assert states_of_tasks() == {(name, "Completed") for name in STAGES} | cached
     assert "beta=0.3" in run_names()
     assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
+
+
+def _the_pages_show_where_the_results_are(outcome):
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        (artifact,) = client.read_artifacts()
+        (run,) = client.read_flow_runs()
+    assert (artifact.type, artifact.flow_run_id) == ("markdown", run.id)
+    assert outcome in artifact.data
+    assert run.state.message.startswith(outcome), "the last line of its log"
 
 
 def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values():

@@ -124,6 +124,8 @@ def test_few_aliases_that_stand_for_billions_of_values_are_refused(first, next_,
 def test_a_value_of_a_choice_is_refused_in_the_words_of_the_file():
     with pytest.raises(ConfigError, match=r"^training\.bf16: takes true, false or auto \(got 'yes'\)$"):
         with_values(PARAMS, {"training.bf16": "yes"})
+    with pytest.raises(ConfigError, match=r"^localization: .* use dotted keys: localization.widen_lines$"):
+        with_values(PARAMS, {"localization": {"widen_lines": 3}})
     assert with_values(PARAMS, {"training.bf16": False}).training.bf16 is False
     with pytest.raises(ConfigError, match=r"takes true, false or auto \(got 1\)"):
         with_values(PARAMS, {"training.bf16": 1})

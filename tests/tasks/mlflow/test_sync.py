@@ -22,9 +22,11 @@ from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
+from tasks.mlflow.pages import ADDRESS, page_of_run
 from tasks.mlflow.rows import _data_of
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, write_entry
+from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -221,6 +223,20 @@ def test_a_command_is_there_when_it_begins_and_one_that_was_killed_is_killed(mon
     assert "system/cpu_utilization_percentage" in runs()["b=2"].data.metrics
     assert runs()["b=2"].info.status == "FINISHED"
     assert kept_entries() == []
+
+
+def test_each_page_has_the_run_on_the_other():
+    from iterpref_core.records.config import load_params
+
+    prefect = "http://127.0.0.1:4200/runs/flow-run/1"
+    entry = begin_entry("iterpref run", load_params(), Source(changes={"a": 1}), page=prefect)
+    assert page_of_run(entry.key) == "", "it is not there"
+    write_entry(entry)
+    assert runs()["a=1"].data.tags["prefect.flow_run"] == prefect
+    assert page_of_run(entry.key) == "a=1", "nobody shows the pages"
+    run_id = runs()["a=1"].info.run_id
+    with announced("http://127.0.0.1:5000", ADDRESS):
+        assert page_of_run(entry.key) == f"http://127.0.0.1:5000/#/experiments/{Server().experiment_id}/runs/{run_id}"
 
 
 def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monkeypatch):
