@@ -16,6 +16,7 @@ from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.digest import digest_of
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
+from tasks.early_checks import check_early
 from tasks.git.source import observe_source
 from tasks.git.worktree import take_snapshot, worktree_of
 from tasks.lock import only_run
@@ -53,6 +54,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             sync.write_entry(None)
             display.end(folder, "")
             return folder
+        check_early(found.may_run, params)
         with chdir(origin):  # the row is of the user's commit and changes
             entry = begin_entry(COMMAND, params, observe_source().with_values(values), page=display.page())
         with sync.logged_command(entry):

@@ -1,8 +1,31 @@
 """Stage `codeflow`."""
 
+from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import Params
 from iterpref_core.records.stage_results import CodeflowResult
 from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
+
+
+def check(params: Params) -> None:
+    """Refuse settings with which this stage would fail, before any stage has run.
+
+    Raises:
+        InputError: the endpoint has no address or key, its answers no price under `budget.dollars`, or vLLM is not
+            installed.
+    """
+    inference = params.inference
+    if inference.backend == "vllm":
+        from iterpref_core.models.inference.vllm_server import find_vllm
+
+        find_vllm()
+    elif not BACKENDS[inference.backend].local:
+        from iterpref_core.models.inference.endpoint import endpoint_url, read_key
+
+        read_key(endpoint_url(inference))
+    if params.budget.dollars is not None:
+        from iterpref_core.models.inference.stored_model import check_prices
+
+        check_prices(inference)
 
 
 def run(params: Params) -> CodeflowResult:

@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS, Published
 from iterpref_core.records.config import InferenceParams, Params, PromptFormat
-from iterpref_core.records.errors import IterPrefError
+from iterpref_core.records.errors import InputError, IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc import IS_SITE_CACHE_GIVEN, OWN_SITE_CACHE, SITE_CACHE_VARIABLE
 from tasks.dvc.graph import check_root, load_graph
+from tasks.early_checks import refusals
 from tasks.local_server import answers
 from tasks.mlflow.entry import entries_folder, is_running, kept_entries
 from tasks.mlflow.server import check_server
@@ -51,6 +52,7 @@ def examine(params: Params) -> list[Diagnosis]:
     found.append(_probe("experiment", _find_experiment))
     found.append(_probe("plain dvc", _find_site_cache, "absent"))
     if GRAPH.is_file():
+        found += examine_settings(params)
         found += examine_services()
     found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
@@ -79,6 +81,16 @@ def _find_site_cache() -> str:
             f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
         )
     return str(named)
+
+
+def examine_settings(params: Params) -> list[Diagnosis]:
+    """Return what stages refuse of the settings."""
+    try:
+        graph = load_graph()
+    except InputError:  # `_find_experiment` reports it
+        return []
+    refused = [Diagnosis(f"settings: {stage}", message, "missing") for stage, message in refusals(graph, params)]
+    return refused or [Diagnosis("settings", "can be taken by every stage")]
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:

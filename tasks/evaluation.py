@@ -8,6 +8,18 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
 
 
+def check(params: Params, _model: str) -> None:
+    """Refuse settings with which this stage would fail, before any stage has run.
+
+    Raises:
+        InputError: vLLM is not installed, and `evaluation.backend` names it.
+    """
+    if params.evaluation.backend == "vllm":
+        from iterpref_core.models.inference.vllm_server import find_vllm
+
+        find_vllm()
+
+
 def run(params: Params, model: str) -> ModelResults:
     """Measure one model on every benchmark."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting

@@ -13,6 +13,7 @@ from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_settings import settings_of
+from tasks import training
 from tasks.dotted_keys import describe_values
 from tasks.paths import GRAPH, INGESTED
 
@@ -105,7 +106,7 @@ def plan_rows(
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)
         if row.objective != BASE:
-            settings_of(row.objective, changed.training)
+            training.check(changed, row.objective)
     return combined
 
 

@@ -5,6 +5,17 @@ from iterpref_core.records.stage_results import PairsResult
 from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 
 
+def check(params: Params) -> None:
+    """Refuse settings with which this stage would fail, before any stage has run.
+
+    Raises:
+        ConfigError: a name of `pairs.benchmarks` is no benchmark and no file.
+    """
+    from iterpref_core.problems.screening.contamination import check_benchmarks
+
+    check_benchmarks(params.pairs.benchmarks)
+
+
 def run(params: Params) -> PairsResult:
     """Choose and filter the preference pairs."""
     from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs

@@ -5,8 +5,37 @@ import os
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.stage_results import TrainingResult
-from iterpref_core.storage.processes import is_launched, start_processes
+from iterpref_core.storage.processes import check_configuration, is_launched, start_processes
 from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
+
+
+def check(params: Params, objective: str) -> None:
+    """Refuse settings with which this stage would fail, before any stage has run.
+
+    Raises:
+        InputError: a setting cannot be taken, or a file is not there.
+    """
+    from iterpref_core.training.data.held_out import check_choice
+    from iterpref_core.training.data.steps import accumulation_steps
+    from iterpref_core.training.objectives.objective_settings import settings_of
+
+    training = params.training
+    settings_of(objective, training)
+    check_choice(training)
+    accumulation_steps(training, 1)
+    if training.accelerate:
+        check_configuration(training.accelerate)
+    # To import PyTorch takes seconds, so only what is set is checked by it.
+    if training.arguments or training.lora is not None or training.load not in ("auto", "bf16"):
+        from iterpref_core.training.model.policy import check_load
+        from iterpref_core.training.trainer.settings import check_settings
+
+        check_load(training)
+        check_settings(training)
+    if training.start:
+        from iterpref_core.models.pretrained.weights import check_checkpoint
+
+        check_checkpoint(training.start, params.model.student_format, loaded=False)
 
 
 def run(params: Params, objective: str) -> TrainingResult:

@@ -24,6 +24,19 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def check_configuration(configuration: str) -> None:
+    """Refuse a configuration that is not there.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not Path(configuration).is_file():
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {configuration} is not there; name one of config/accelerate/*.yaml, "
+            "or null for one process"
+        )
+
+
 def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     """Run this process's own command in each of the processes that a configuration describes, and wait for their end.
 
@@ -39,11 +52,7 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
         TrainingError: a process failed otherwise.
         SystemExit: this process was told to end.
     """
-    if not Path(configuration).is_file():
-        raise ConfigError(
-            f"params.yaml: training.accelerate: {configuration} is not there; name one of config/accelerate/*.yaml, "
-            "or null for one process"
-        )
+    check_configuration(configuration)
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

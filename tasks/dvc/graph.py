@@ -90,6 +90,15 @@ class Survey(NamedTuple):
     graph: dict[str, Stage]
     stale: set[str]
 
+    @property
+    def may_run(self) -> list[str]:
+        """The stages of the graph that are stale, and those after them."""
+        found: list[str] = []
+        for name, stage in self.graph.items():
+            if name in self.stale or not set(found).isdisjoint(stage.upstream):
+                found.append(name)
+        return found
+
 
 def survey(targets: Sequence[str] = ()) -> Survey:
     """Look once at the stages of the present folder.

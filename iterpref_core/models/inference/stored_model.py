@@ -57,7 +57,7 @@ class StoredModel(Model):
         guarded: bool = False,
     ) -> None:
         if caps and caps.dollars and prices:
-            _check_prices(prices)
+            check_prices(prices)
         self._open_inner = open_inner
         self._inner: Model | None = None
         self._failure: Exception | None = None
@@ -184,7 +184,12 @@ class StoredModel(Model):
             self._store.put(key, answer, self._identity, request)
 
 
-def _check_prices(inference: InferenceParams) -> None:
+def check_prices(inference: InferenceParams) -> None:
+    """Refuse a cap on dollars where no answer has a price.
+
+    Raises:
+        ConfigError: the backend is an endpoint without prices.
+    """
     free = not inference.price_prompt and not inference.price_completion
     if free and not BACKENDS[inference.backend].local:
         raise ConfigError(

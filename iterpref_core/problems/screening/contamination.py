@@ -30,7 +30,7 @@ from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkT
 from iterpref_core.programs.source_code.normal_form import solution_forms
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.benchmark_table import PUBLISHED
-from iterpref_core.records.errors import DataUnavailableError, InputError
+from iterpref_core.records.errors import ConfigError, DataUnavailableError, InputError, unknown_name
 from iterpref_core.records.prompt_messages import Prompt, prompt_text, question
 from iterpref_core.records.statement import exact_form, loose_words, word_runs
 from iterpref_core.storage.file_digest import file_digest
@@ -55,6 +55,20 @@ SHOWN = 5
 """The number of contaminated pairs that are kept as examples for each benchmark."""
 CONTAMINATED = "it overlaps with a task of a benchmark"
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
+
+
+def check_benchmarks(names: Iterable[str]) -> None:
+    """Refuse a name of `pairs.benchmarks` that is neither a benchmark nor a file.
+
+    Raises:
+        ConfigError: the first one.
+    """
+    for name in names:
+        if name not in (HELDOUT, *PUBLISHED) and not Path(name).is_file():
+            raise ConfigError(
+                f"params.yaml: pairs.benchmarks: {unknown_name('benchmark', name, (HELDOUT, *PUBLISHED))}; there is "
+                "no such file either"
+            )
 
 
 @dataclass

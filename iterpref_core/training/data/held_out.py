@@ -37,6 +37,25 @@ def _is_statement(name: str) -> tuple[bool, str]:
     return name.startswith("?"), name
 
 
+def check_choice(params: TrainingParams) -> None:
+    """Refuse to choose a checkpoint by pairs that nobody holds out.
+
+    Raises:
+        ConfigError: `select` or `early_stopping_patience` needs such pairs.
+    """
+    if params.validation_share:
+        return
+    if params.select == "best":
+        raise ConfigError(
+            "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, such as 0.05"
+        )
+    if params.early_stopping_patience:
+        raise ConfigError(
+            "params.yaml: training.early_stopping_patience: needs pairs whose loss it waits for; set "
+            "training.validation_share, such as 0.05"
+        )
+
+
 def held_out(problems: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:
     """Return for every pair whether it is kept from training.
 
@@ -51,18 +70,9 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
     Raises:
         ConfigError: there is nothing to choose by, or nothing left to train on.
     """
+    check_choice(params)
     share = params.validation_share
     if not share:
-        if params.select == "best":
-            raise ConfigError(
-                "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, "
-                "such as 0.05"
-            )
-        if params.early_stopping_patience:
-            raise ConfigError(
-                "params.yaml: training.early_stopping_patience: needs pairs whose loss it waits for; set "
-                "training.validation_share, such as 0.05"
-            )
         return [False] * len(problems)
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):

@@ -1,0 +1,44 @@
+"""Check the settings of all stages that will run before the first one starts, which may take hours before the last."""
+
+from collections.abc import Iterable, Iterator
+
+from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError, IterPrefError
+from tasks import codeflow, evaluation, pairs, training
+
+CHECKS = {
+    "codeflow": codeflow.check,
+    "pairs": pairs.check,
+    "training": training.check,
+    "evaluation": evaluation.check,
+}
+"""The check of each stage that can refuse a setting which `Params` accepts."""
+
+
+def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]:
+    """Yield what stages refuse of the settings, as (stage, message); a message of several stages once.
+
+    Args:
+        stages: DVC's names, such as `training@dpo`.
+        params: the settings that they will run with.
+    """
+    seen = set()
+    for stage in stages:
+        name, _, item = stage.partition("@")
+        try:
+            if name in CHECKS:
+                CHECKS[name](params, *filter(None, [item]))  # type: ignore[operator]
+        except IterPrefError as error:
+            if str(error) not in seen:
+                yield stage, str(error)
+            seen.add(str(error))
+
+
+def check_early(stages: Iterable[str], params: Params) -> None:
+    """Refuse settings with which one of these stages would fail.
+
+    Raises:
+        InputError: all that they refuse, one a line.
+    """
+    if found := [f"stage {stage}: {message}" for stage, message in refusals(stages, params)]:
+        raise InputError("\n".join(found))

@@ -1,0 +1,58 @@
+"""Settings that a late stage would refuse are refused by `doctor`, and by `run` before the first stage starts."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.display import Terminal
+from flows.reproduction import bring_up_to_date
+from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import InputError
+from tasks.doctor import examine_settings
+from tasks.early_checks import refusals
+from tests.settings import ROOT
+
+PARAMS = load_params(ROOT / "params.yaml")
+STAGES = ["problems", "codeflow", "pairs", "training@sft", "training@dpo", "evaluation@dpo", "report"]
+STEP = {"cmd": "touch ran", "outs": ["ran"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stage", "told"),
+    [
+        ("training.arguments", {"no_such_argument": 4}, "training@sft", "no_such_argument"),
+        ("training.lora", {"target": "all"}, "training@sft", "training.lora.target"),
+        ("training.select", "best", "training@sft", "set training.validation_share"),
+        ("training.early_stopping_patience", 3, "training@sft", "set training.validation_share"),
+        ("training.accelerate", "none.yaml", "training@sft", "none.yaml is not there"),
+        ("training.micro_batch_size", 5, "training@sft", "no multiple of training.micro_batch_size"),
+        ("training.load", "4bit", "training@sft", "set training.lora"),
+        ("training.start", "/no/such", "training@sft", "/no/such"),
+        ("training.objectives.sft.beta", 0.3, "training@sft", "has no effect on sft"),
+        ("training.objectives.dpo.alpha", 2.0, "training@sft", "has no effect on dpo"),
+        ("pairs.benchmarks", ["no-such"], "pairs", "no benchmark 'no-such'"),
+        ("inference.backend", "openai", "codeflow", "needs the URL of an endpoint"),
+    ],
+)
+def test_a_setting_that_a_late_stage_would_refuse_is_refused_at_once(key, value, stage, told):
+    [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {key: value}))
+    assert refusing == stage
+    assert told in message
+
+
+def test_the_parameters_that_come_with_the_project_are_taken():
+    assert list(refusals(STAGES, PARAMS)) == []
+
+
+def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout):
+    pairs = {"cmd": "cp ran pairs", "deps": ["ran"], "outs": ["pairs"]}
+    toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
+    text = Path("params.yaml").read_text(encoding="utf-8").replace("benchmarks: [heldout] ", "benchmarks: [no-such] ")
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"stage pairs: .*no benchmark 'no-such'"):
+        bring_up_to_date((), {}, 1, Terminal())
+    assert not Path("ran").exists()
+    (found,) = [item for item in examine_settings(load_params()) if item.status == "missing"]
+    assert found.name == "settings: pairs"
+    bring_up_to_date(("problems",), {}, 1, Terminal())
+    assert Path("ran").exists(), "it does not need the setting"
