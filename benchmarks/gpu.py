@@ -10,7 +10,8 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 `compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.
 `attention`  log-probabilities, loss and gradient with flex attention against those with sdpa and eager attention.
 `recipe`     steps of Target-RPO on all weights of a model of 3B, held in float32.
-`recipe-7b`  the same of a model of 7B, held in bfloat16.
+`mfu-…`      steps of a model of 7B, held in float32 with an 8-bit optimizer, and the scoring of its reference; each
+             part with one change more: packed rows, no activation checkpointing, compiled blocks, micro-batches of 4.
 `mask`       the mask of flex attention, made step by step and by a compiled function.
 `fsdp`       a training by config/accelerate/fsdp2.yaml in one process, and the same without: losses and weights.
 `qlora-7b`   `training.load: 4bit` of a model of 7B, by `iterpref train`'s entry.
@@ -18,11 +19,13 @@ are made up. Nothing is asked of a hub. `--tiny` tries the parts with small mode
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +76,28 @@ TINY: Sizes = {
     "num_key_value_heads": 2,
     "vocab_size": 640,
 }
+FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
+_RECIPE = FULL | {"gradient_checkpointing": True, "arguments": {"optim": "adamw_8bit"}}
+_KEPT = _RECIPE | {"gradient_checkpointing": False}
+_COMPILED = _KEPT | {"arguments": {"optim": "adamw_8bit", "torch_compile": True}}
+MFU_STEPS: dict[str, dict[str, Any]] = {
+    "mfu-packed": _RECIPE,
+    "mfu-kept": _KEPT,
+    "mfu-compiled": _COMPILED,
+    "mfu-micro-4": _COMPILED | {"micro_batch_size": 4},
+}
+"""Part → settings of a training of 7B, each with one change more than the one before."""
 SECONDS = {
     "estimates": 600,
     "compare": 110,
     "attention": 60,
     "recipe": 110,
-    "recipe-7b": 230,
     "fsdp": 120,
     "mask": 60,
     "qlora-7b": 110,
-}
+} | dict.fromkeys(MFU_STEPS, 230)
 """Part → the seconds that it may take."""
 ROOT = Path(__file__).parents[1]
-FULL = {"load": "auto", "batch_size": 32, "micro_batch_size": 2}
-HALF_PRECISION = FULL | {"load": "bf16"}
 FOUR_BITS = {
     "load": "4bit",
     "lora": {"r": 16, "lora_alpha": 32},
@@ -133,7 +144,7 @@ def estimates(bench: Bench) -> dict[str, Any]:
     """Estimate every model of the parts `recipe` and `qlora-...`, in the settings that they train in."""
     trainings = (
         ("recipe", QWEN_3B, FULL),
-        ("recipe-7b", QWEN_7B, HALF_PRECISION),
+        *((step, QWEN_7B, settings) for step, settings in MFU_STEPS.items()),
         ("qlora-7b", QWEN_7B, FOUR_BITS),
     )
     found: dict[str, Any] = {}
@@ -237,9 +248,16 @@ def full_training(bench: Bench) -> dict[str, Any]:
     return recipe(bench.params(**FULL), 5, bench.sizes(QWEN_3B))
 
 
-def full_training_in_bfloat16(bench: Bench) -> dict[str, Any]:
-    """Train all weights of a model of 7B for some steps."""
-    return recipe(bench.params(**HALF_PRECISION), 5, bench.sizes(QWEN_7B))
+def mfu(step: str, bench: Bench) -> dict[str, Any]:
+    """Train all weights of a model of 7B for some steps, with the settings of a row of `MFU_STEPS`."""
+    os.environ["ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION"] = "true"  # each decoder block
+    os.environ["ACCELERATE_DYNAMO_USE_DYNAMIC"] = "true"  # of rows of any width
+    params = bench.params(**MFU_STEPS[step])
+    if bench.tiny:
+        # Without a compiler the blocks are traced alone.
+        backend = {"torch_compile_backend": "eager"} if "torch_compile" in params.arguments else {}
+        params = params.model_copy(update={"arguments": params.arguments | backend})
+    return recipe(params, 5, bench.sizes(QWEN_7B))
 
 
 def four_bits(bench: Bench) -> dict[str, Any]:
@@ -325,11 +343,10 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "compare": compare_with_trl,
     "attention": compare_attention,
     "recipe": full_training,
-    "recipe-7b": full_training_in_bfloat16,
     "fsdp": fsdp,
     "mask": mask_times,
     "qlora-7b": four_bits,
-}
+} | {step: partial(mfu, step) for step in MFU_STEPS}
 
 
 def main() -> None:

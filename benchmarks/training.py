@@ -29,6 +29,7 @@ from pathlib import Path
 from random import Random
 from types import MethodType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -46,16 +47,19 @@ from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask
+from iterpref_core.training.model.reference import reference_logps
 from iterpref_core.training.objectives.objective_settings import settings_of
+from iterpref_core.training.trainer import train_objective as stage
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
-from iterpref_core.training.trainer.train_objective import train_objective
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
@@ -77,6 +81,7 @@ QWEN_7B: Sizes = {
     "num_key_value_heads": 4,
     "vocab_size": 152_064,
 }
+PAIRS_OF_THE_PAPER = 59_000
 FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12}
 """Card → FLOPs a second of dense bfloat16, by the data sheets."""
 
@@ -436,7 +441,8 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
 
     Returns:
         `tokens_per_s` of both programs with their prompts; `mfu`, 6 FLOPs a weight and a token that the fork computes
-        over the data sheet's; `peak_gb`; `hours` of the steps of the paper's 59,000 pairs and three epochs.
+        over the data sheet's; `peak_gb`; `hours` of the steps of the paper's 59,000 pairs and three epochs, and
+        `reference_hours` of scoring these pairs once; `positions` of a pair.
     """
     pairs = made_up_pairs(params.batch_size * steps)
     tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=512)
@@ -448,9 +454,18 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         "merge": False,
         # Random weights learn fast, which has no part in the speed of a step.
         "max_margin": 0.0,
-        "arguments": {"logging_steps": 1},
+        "arguments": {"logging_steps": 1} | params.arguments,
     }
     params = params.model_copy(update=steps_alone)
+
+    scoring_s = 0.0
+
+    def timed(*given: Any, **options: Any) -> np.ndarray:
+        nonlocal scoring_s
+        start = clock()
+        logps = reference_logps(*given, **options)
+        scoring_s = clock() - start
+        return logps
 
     def note(_: object, step: int) -> None:
         ticks.append((step, clock()))
@@ -469,8 +484,9 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
             torch.cuda.reset_peak_memory_stats()
         texts, spans = located(pairs, folder)
         # A checkpoint of 7B weights with their optimizer takes 45 GB and a minute, and nobody reads it.
-        with suppress(_MeasuredError):
-            train_objective(
+        rows = tokenized(texts, spans, tokenizer, params)
+        with suppress(_MeasuredError), patch.object(stage, "reference_logps", timed):
+            stage.train_objective(
                 files={"pairs": texts, "spans": spans},
                 model=folder / "model",
                 objective="target-rpo",
@@ -486,11 +502,22 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
     first, start = ticks[0]
     last, end = ticks[-1]
     step_s = (end - start) / (last - first)
-    steps_of_the_paper = 3 * 59_000 / params.batch_size
+    steps_of_the_paper = 3 * PAIRS_OF_THE_PAPER / params.batch_size
     return speed_of(step_s, tokens, parameters) | {
         "hours": round(steps_of_the_paper * step_s / 3600, 2),
+        "reference_hours": round(PAIRS_OF_THE_PAPER * scoring_s / len(pairs) / 3600, 2),
+        "positions": round(positions(rows, params.micro_batch_size, on_gpu=DEVICE.type == "cuda")),
         "batch_size": params.batch_size,
     }
+
+
+def positions(rows: Sequence[TokenizedPair], size: int, *, on_gpu: bool) -> float:
+    """Return the positions of a pair in micro-batches of so many pairs with the layout fork, padding included."""
+    collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
+    counted = 0
+    for start in range(0, len(rows), size):
+        counted += collate(rows[start : start + size])["input_ids"].numel()
+    return counted / len(rows)
 
 
 def mean_lengths(pairs: Sequence[PreferencePair], tokenizer: PreTrainedTokenizerBase) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import execution, ingestion, pipeline
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import TrainingParams
+from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import section
 
@@ -87,16 +88,52 @@ def test_a_step_of_ours_has_the_loss_of_trl_s(tmp_path):
 
 
 def test_the_recipe_trains():
-    from benchmarks import training
+    from benchmarks import gpu, training
 
-    sizes = {
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 1,
-        "vocab_size": 512,
-    }
-    found = training.recipe(section(TrainingParams, batch_size=2, micro_batch_size=2), 3, sizes)
+    found = training.recipe(section(TrainingParams, batch_size=2, micro_batch_size=2), 3, gpu.TINY)
     assert found["tokens_per_s"] > 0
     assert found["mfu"] is found["peak_gb"] is None
+    assert found["positions"] > 0
+    assert found["reference_hours"] > 0
+
+
+@pytest.mark.slow
+def test_each_step_towards_a_card_s_peak_runs_on_a_cpu(tmp_path):
+    from benchmarks import gpu
+
+    for part in gpu.MFU_STEPS:
+        gpu.run_in_a_process(part, tmp_path, tiny=True)
+        assert json.loads((tmp_path / f"{part}.json").read_text())["tokens_per_s"] > 0
+
+
+@pytest.fixture(scope="module")
+def pairs_of_the_benchmark():
+    from benchmarks import gpu
+
+    return gpu.Bench(tiny=False).rows(96, gpu.Bench(tiny=False).params())[0]
+
+
+@pytest.mark.parametrize(("size", "saved"), [(1, 0.0), (2, 0.06), (4, 0.1), (16, 0.15)])
+def test_a_gpu_computes_fewer_positions_by_packing_rows_full(size, saved, pairs_of_the_benchmark):
+    from benchmarks import training
+
+    full, by_width = (training.positions(pairs_of_the_benchmark, size, on_gpu=on_gpu) for on_gpu in (True, False))
+    assert full <= (1 - saved) * by_width
+    assert full < 1.05 * sum(
+        len(row.prompt_ids) + len(row.chosen_ids) + max(row.focal_end - row.shared_prefix + 1, 0)
+        for row in pairs_of_the_benchmark
+    ) / len(pairs_of_the_benchmark)
+
+
+def test_kept_activations_save_a_forward_pass(pairs_of_the_benchmark):
+    """Of three passes' worth of FLOPs, forward and backward, checkpointing makes four, but for the head."""
+    from benchmarks import gpu, training
+    from iterpref_core.training.estimate.estimate import estimate_training
+
+    params = gpu.Bench(tiny=True).params()
+    flops = []
+    for checkpointing in (True, False):
+        settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
+        config = training.config_of(gpu.TINY | {"vocab_size": 600}, tied=False)
+        flops.append(estimate_training(config, pairs_of_the_benchmark[:8], OBJECTIVES["target-rpo"], settings).flops)
+    assert 1.1 < flops[0] / flops[1] < 4 / 3
