@@ -2,13 +2,13 @@
 
     supervisor -> zygote     the settings (JSON), then for each job:
                                its head (`JobHead`), all that the zygote reads of a job
-                               standard input and a pickle, read by the program's process alone
+                               standard input and the message of `protocol.steps`, read by the program's process alone
     zygote -> supervisor     that it is ready (JSON), then for each job:
                                the head of the answer (`AnswerHead`)
                                the beginning of the output
                                the reports
 
-Only the supervisor's pickles are unpickled, in a process that is restricted by then.
+Only the supervisor's messages are unpacked, in a process that is restricted by then.
 """
 
 import json

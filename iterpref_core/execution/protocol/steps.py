@@ -3,7 +3,7 @@
 These modules are loaded into interpreters that have the standard library alone, on both sides.
 """
 
-import pickle
+import marshal
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -65,6 +65,8 @@ class RunStep(NamedTuple):
 
 
 SandboxStep = ValueStep | RunStep
+_MARSHAL = 4
+"""The version of the format that all supported versions of Python read."""
 
 
 class Message(NamedTuple):
@@ -99,12 +101,12 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> byt
     """
     # Tuples: no class of this project's has to be imported, from its files, where the message is read.
     fields = [(type(step).__name__, tuple(step)) for step in steps]
-    return pickle.dumps((setup, code, fields, key, _opens_file(code, steps)))
+    return marshal.dumps((setup, code, fields, key, _opens_file(code, steps)), _MARSHAL)
 
 
 def unpacked(raw: bytes | memoryview) -> Message:
     """Return the message that `packed` has made."""
-    setup, code, packed_steps, key, opens_file = pickle.loads(raw)
+    setup, code, packed_steps, key, opens_file = marshal.loads(raw)
     kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
     steps = [kinds[name]._make(fields) for name, fields in packed_steps]
     return Message(setup, code, steps, key, opens_file)
