@@ -10,6 +10,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.programs.answers.extraction import extract_program
+from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import AssertTest
 
 PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
@@ -20,10 +21,11 @@ PROBLEMS = [  # yours: a prompt, and the tests that a program must pass
 
 def reward(completions, tests, **_):
     """1 for a program that passes its row's tests, else 0; None, which TRL leaves out, where the engine failed."""
-    programs = [
-        Program(extract_program(completion) or "", tuple(AssertTest(code=test) for test in row))
-        for completion, row in zip(completions, tests, strict=True)
-    ]
+    programs = []
+    for completion, row in zip(completions, tests, strict=True):
+        asserts = tuple(AssertTest(code=test) for test in row)
+        # The program is the block that defines what the tests call, whatever else the answer shows.
+        programs.append(Program(extract_program(completion, read=tested_names(asserts)) or "", asserts))
     verdicts = [outcome.verdict for _, outcome in executor.run_each(programs, lambda program: program)]
     return [None if verdict == "infra_error" else float(verdict == "passed") for verdict in verdicts]
 

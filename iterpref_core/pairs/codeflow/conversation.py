@@ -7,6 +7,7 @@ from iterpref_core.execution import Engine, make_program
 from iterpref_core.models.inference.backend import Completion, Request
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.programs.answers.extraction import extract_program
+from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, Wording
 from iterpref_core.records.seeds import derive_seed
@@ -88,7 +89,7 @@ class Conversation:
         if answer.missing:
             return replace(self, missing=answer.missing)
         problem = self.problem
-        code = extract_program(answer.text, problem.entry_point) or ""
+        code = extract_program(answer.text, problem.entry_point, tested_names(problem.tests)) or ""
         hidden = None
         outcome = executor.run_one(make_program(problem, code, problem.tests))
         inside = outcome.inside

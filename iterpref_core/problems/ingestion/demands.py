@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.trials import Run
-from iterpref_core.programs.source_code.names import names_of_module, unbound_names
-from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import IoTest, Problem, ScriptTest, StdinTest, Test
+from iterpref_core.programs.source_code.tested_names import tested_names
+from iterpref_core.records import IoTest, Problem, StdinTest, Test
 
 _FUNCTION = "def {name}(*given, **named): return None\n"
 _CLASS = """\
@@ -62,7 +61,8 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
     called = re.findall(r"^\w+", problem.entry_point)
     names = dict.fromkeys(called)
     for test in problem.tests + problem.hidden_tests:
-        names |= dict.fromkeys(_asked_names(test))
+        # Calls ask for the problem's entry point.
+        names |= dict.fromkeys([] if isinstance(test, IoTest) else tested_names([test]))
     # The setup may have `math`, which the tests use as well.
     given = {*re.findall(r"\w+", problem.setup or "")} - {*called}
     classes = re.findall(r"^class (\w+)", problem.reference or "", re.MULTILINE)
@@ -81,15 +81,3 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
         return outcome.verdict == "passed"
 
     return passes
-
-
-def _asked_names(test: Test) -> list[str]:
-    """Return the names that a test imports from the program, and those that it reads and does not define.
-
-    Calls ask for the problem's entry point.
-    """
-    if isinstance(test, IoTest | StdinTest):
-        return []
-    module = test.module if isinstance(test, ScriptTest) else "solution"
-    tree = parse_source(test.files[test.run] if isinstance(test, ScriptTest) else test.code)
-    return names_of_module(tree, module) + unbound_names(tree)

@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 from iterpref_core.programs.source_code.lines import whole_lines
@@ -11,13 +12,13 @@ from iterpref_core.programs.source_code.lines import whole_lines
 _BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """A line with which code may begin: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
-    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|(?:<pre>)?<(?:python|code|answer|solution)\b[^<>\n]*>)"
-    r"[ \t]*",
+    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<\|START_RESPONSE\|>"
+    r"|(?:<pre>)?<(?:python|code|answer|solution|response)\b[^<>\n]*>)[ \t]*",
     re.IGNORECASE,
 )
 """A mark before code, which begins behind it or in the next line."""
-_CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[DONE\]|<(?:fim_|file_sep>|repo_name>)")
-"""A mark behind code, mostly in a line of its own; but also `return x</code>`."""
+_CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[(?:DONE|EOS|EOT)\]|<(?:fim_|\w+\|?>)")
+"""A mark after code, mostly in a line of its own; but also `return x</code>` and `return x<end_of_turn>`."""
 _FENCE_LINE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)*(?P<fence>```|~~~)[`~]*+(?P<info>[^`^\n]*+)$")
 _PYTHON_TAG = re.compile(r"\{?\.?(?:i?python|py|cpython|pycon)[\d.]*+(?![\w+#])|\S+\.py\b", re.IGNORECASE)
 _MAX_FENCES = 8
@@ -41,15 +42,16 @@ _NO_LANGUAGE = {
 def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     r"""Return the runs of lines that are Python, each as long as it can be, and the text without them.
 
-    A run begins behind a mark, or with a line that is Python and no prose. It ends before the line that the parser
-    names as the first wrong one, and before words that do nothing. No run begins in a block of another language.
+    A run begins after a mark, or with a line that is Python and no prose. It ends before the line that the parser
+    names as the first wrong one, and before words that do nothing. No run begins in a block of another language. A run
+    in a block whose tag names no language is `doubtful`.
 
     Args:
         text: the answer.
         parser: parses.
 
     Returns:
-        the runs, in order, and a text of the same length with blanks in their place and in that of other languages.
+        the runs, in order, and a text of the same length in which they and all blocks with a tag are blank.
 
     Examples:
         >>> read_code("Here it is.\n\ndef f(x):\n    return x + 1\n\nDone\n", Parser())[0][0].code
@@ -59,7 +61,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
-    foreign = _foreign_lines(lines)
+    foreign, doubtful = _tagged_lines(lines)
     read: set[int] = set(foreign)
     runs: list[Excerpt] = []
     for number, beginning in _beginnings(lines):
@@ -75,9 +77,9 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         last = kept[-1].strip()
         run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
         code = "".join(kept).rstrip() + "\n"
-        runs.append(Excerpt(starts[number], run_end, code, tree))
+        runs.append(Excerpt(starts[number], run_end, code, tree, number in doubtful))
     runs.sort(key=lambda excerpt: excerpt.start)
-    spans = [(starts[number], starts[number + 1]) for number in foreign]
+    spans = [(starts[number], starts[number + 1]) for number in foreign | doubtful]
     return runs, _blanked(text, [*spans, *((run.start, run.end) for run in runs)])
 
 
@@ -103,29 +105,47 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _foreign_lines(lines: Sequence[str]) -> set[int]:
-    """Return the numbers of the lines of blocks in other languages, which end at their next fence."""
-    foreign = set()
+def _tagged_lines(lines: Sequence[str]) -> tuple[set[int], set[int]]:
+    """Return the numbers of the lines of blocks in other languages, and of blocks whose tag names no language.
+
+    A block ends at its next fence.
+    """
+    foreign: set[int] = set()
+    doubtful: set[int] = set()
+    inside: set[int] | None = None
     opened = ""
     for number, line in enumerate(lines):
         fence = _FENCE_LINE.match(line)
         if fence and opened in ("", fence["fence"]):
-            if opened and not fence["info"].strip():
-                foreign.add(number)
-            opened = fence["fence"] if _is_foreign(fence["info"]) else ""
-        if opened:
-            foreign.add(number)
-    return foreign
+            if inside is not None and not fence["info"].strip():
+                inside.add(number)
+            is_python = _is_python(fence["info"])
+            inside = None if is_python else doubtful if is_python is None else foreign
+            opened = "" if is_python else fence["fence"]
+        if inside is not None:
+            inside.add(number)
+    return foreign, doubtful
 
 
-def _is_foreign(info: str) -> bool:
-    """Return True if the words behind a fence name another language than Python."""
+def _is_python(info: str) -> bool | None:
+    """Return whether a block is Python by the words after its fence; None if they name no language: `tool_code`."""
     info = info.strip()
     words = info.split()
     if not words or STATEMENT.match(info) or _PYTHON_TAG.match(info):
-        return False
+        return True
     is_tag = len(words) == 1 or "=" in info or "{" in info
-    return is_tag and words[0].lower() not in _NO_LANGUAGE
+    if not is_tag or words[0].lower() in _NO_LANGUAGE:
+        return True
+    language = _languages().get(words[0].lower())
+    return None if language is None else language in ("Python", "Cython")
+
+
+@cache
+def _languages() -> dict[str, str]:
+    """Return the languages that Pygments knows, by the tags of their blocks."""
+    from pygments.lexers import get_all_lexers
+
+    return {tag.lower(): name for name, tags, *_ in get_all_lexers(plugins=False) for tag in tags}
 
 
 def _longest_run(

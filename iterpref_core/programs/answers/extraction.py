@@ -1,22 +1,14 @@
-r"""The program in a model's answer, which may reason, explain, quote, and show several blocks.
+r"""Find the program in a model's answer, which may reason, explain, quote, and show several blocks.
 
 One rule reads the answers of every model: in evaluation, in CodeFlow, in preference pairs, and where tests are a
-reward. docs/models.md says it in words:
-
-1. Reasoning goes.
-2. An answer that is Python as a whole is the program.
-3. Of the runs of lines that are Python, within fences or not, the last one that defines the entry point is the program;
-   if none does, the last one that gives its name to another function, or to a method; then the last one with a
-   definition; if none has one, the last script. Other languages are never it, nor is a stub. Earlier runs with nothing
-   but definitions stand before it, if they have a name that it reads and lacks.
-4. An end token behind a program ends the answer, wherever it stands, also in the comment of its last line.
-5. If no run is wanted, a block that was meant as Python is the program as it came. It may have been cut.
+reward. docs/models.md has it in words, in the order of this module: reasoning goes, an end token ends the answer, the
+runs of lines that are Python are ranked, and other runs complete the best one.
 """
 
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from iterpref_core.programs.answers.code_runs import read_code
 from iterpref_core.programs.answers.python_text import (
@@ -24,20 +16,22 @@ from iterpref_core.programs.answers.python_text import (
     Excerpt,
     Parser,
     Rank,
+    acts,
     is_prose,
     rank,
+    reads_input,
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
 from iterpref_core.programs.source_code.names import bound_names, entry_name, unbound_names
 
-_WITHOUT_WIDTH = "\ufeff\u200b\u2060"
-"""A byte order mark and the like, which some servers put before a text."""
+_WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
+"""A byte order mark or a character without width, of which Python allows none outside of a string."""
 _END_TOKEN = re.compile(
-    r"""(?:^[ \t]+|(?<![ \t('"`]))(?:
+    r"""(?:^[ \t]+|(?<![ \t('"`])|(?<=```))(?:
       <\|[\w ]{1,40}\|>
     | <｜[^｜<>\n]{1,40}｜>
     | </s> | <(?:end_of_turn|start_of_turn|turn\||eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
-    | \[EOS\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]
+    | \[(?:EOS|EOT)\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]
     )""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
@@ -57,12 +51,14 @@ _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re
 _DEFINITION_LINE = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
-def extract_program(answer: str, entry_point: str | None = None) -> str | None:
+def extract_program(answer: str, entry_point: str | None = None, read: Iterable[str] = ()) -> str | None:
     r"""Return the program in an answer; None where it holds none.
 
     Args:
         answer: a model's text.
         entry_point: the name of the function or class that the task asks for; None or "" where it has none.
+        read: the names that the tests take from the program. They belong to it, also from other blocks; the
+            first of them that a block defines is the entry point where there is none.
 
     Examples:
         >>> extract_program("Sure:\n```python\nx = f(1)\n```\nDone."), extract_program("I cannot do that.")
@@ -70,33 +66,78 @@ def extract_program(answer: str, entry_point: str | None = None) -> str | None:
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(answer.lstrip(_WITHOUT_WIDTH))))
+    text = _WITHOUT_WIDTH.sub(lambda match: match[1] or "", answer)
+    text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(text)))
     parser = Parser()
     text = before_end_token(text, entry_point)
     if _is_program(text, entry_point, parser):
         return text
     runs, outside = read_code(text, parser)
-    best = _best(runs, entry_point)
-    if best is not None and _is_wanted(best, entry_point) and not _is_cut(best, outside, entry_point):
-        return _with_earlier(best, runs)
+    if not entry_point:
+        defined = (name for name in read if any(rank(run.tree, name) >= Rank.ALIAS for run in runs))
+        entry_point = next(defined, None)
+    ranked = _ranked(runs, entry_point)
+    least = Rank.ALIAS if entry_point else Rank.DEFINITION
+    best, best_rank = _best((run, of_run) for run, of_run in ranked if not run.doubtful)
+    if best_rank < least:
+        # A tag that names no language is no reason to have no program.
+        other, other_rank = _best(ranked)
+        if other_rank >= least:
+            best, best_rank = other, other_rank
+    if best is not None and best_rank >= least and not _is_cut(best, outside, entry_point):
+        return _completed(best, runs, read)
     cut = _cut_program(text, outside, entry_point)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
         return cut
     return best.code
 
 
-def _with_earlier(best: Excerpt, runs: Iterable[Excerpt]) -> str:
-    """Return a program behind the earlier runs with the imports, helpers and constants that it reads and lacks."""
+def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Excerpt, Rank]]:
+    """Return each run with its rank. Where no name is asked for, what reads input and acts is the program."""
+    ranked = [(run, rank(run.tree, entry_point)) for run in runs]
+    if entry_point:
+        return ranked
+    readers = [reads_input(run.tree) for run in runs]
+    # `def main(): n = int(input())` may be in one block, and `main()` in the next.
+    names = {name for run, reads in zip(runs, readers, strict=True) if reads for name in bound_names(run.tree)}
+    for place, (run, reads) in enumerate(zip(runs, readers, strict=True)):
+        if acts(run.tree) and (reads or names & {*unbound_names(run.tree)}):
+            ranked[place] = run, Rank.ENTRY_POINT
+    return ranked
+
+
+def _completed(best: Excerpt, runs: Sequence[Excerpt], read: Iterable[str]) -> str:
+    """Return a program after the imports, helpers and constants of other runs that it, or a test, reads and it lacks.
+
+    The nearest earlier run comes first, then later runs.
+    """
     code = best.code
-    lacking = set(unbound_names(best.tree))
-    earlier = [run for run in runs if run.end <= best.start]
-    for run in reversed(earlier):
-        defines_alone = all(isinstance(statement, _DEFINING) for statement in run.tree.body)
-        defined = bound_names(run.tree)
-        if defines_alone and lacking & defined:
-            code = f"{run.code}\n\n{code}"
-            lacking = lacking - defined | set(unbound_names(run.tree))
+    lacking = {*unbound_names(best.tree), *read} - bound_names(best.tree)
+    others = [run for run in reversed(runs) if run.end <= best.start] + [run for run in runs if run.start >= best.end]
+    waiting = [(run, _definitions(run.tree)) for run in others] if lacking else []
+    place = 0
+    while place < len(waiting):
+        run, kept = waiting[place]
+        if not lacking & bound_names(kept):
+            place += 1
+            continue
+        added = run.code if len(kept.body) == len(run.tree.body) else f"{ast.unparse(kept)}\n"
+        code = f"{added}\n\n{code}"
+        lacking = lacking - bound_names(kept) | {*unbound_names(kept)}
+        # What was added may lack something of a run that was passed over.
+        del waiting[place]
+        place = 0
     return code
+
+
+def _definitions(tree: ast.Module) -> ast.Module:
+    """Return the statements of a text that only define, without assignments where the text does more.
+
+    Of "import math", "x = 1", "print(f(x))" it is the import: the others are an example of use.
+    """
+    alone = all(isinstance(statement, _DEFINING) for statement in tree.body)
+    kinds = _DEFINING if alone else _DEFINING[:5]
+    return ast.Module([statement for statement in tree.body if isinstance(statement, kinds)], [])
 
 
 def without_first_token(answer: str) -> str:
@@ -142,7 +183,7 @@ def _least_rank(entry_point: str | None) -> Rank:
 
 
 def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Parser) -> int | None:
-    r"""Return where an end token in a comment ends the program of a run; None where none does.
+    r"""Return where an end token in a comment, or one that is Python, ends the program of a run; None where none does.
 
     Up to a token in a string the text is no Python. Behind "# such as a</s>\n    return y" the program goes on.
     """
@@ -152,18 +193,16 @@ def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Pa
         next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
         goes_on = next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest)
         line_start = text.rfind("\n", 0, token.start()) + 1
-        if goes_on or not re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]):
+        # `return x + 1[EOS]` is Python, too; but not the end if the program defines EOS.
+        is_last = token[0].startswith("[E") and not text[token.end() : run.end].strip()
+        ends = is_last and token[0][1:-1] not in bound_names(run.tree)
+        if goes_on or not (ends or re.search(r"#.*[\w.!?)]$", text[line_start : token.start()])):
             continue
         code = textwrap.dedent(text[run.start : token.start()])
         tree = parser.tree(code)
         if tree is not None and rank(tree, entry_point) >= _least_rank(entry_point):
             return token.start()
     return None
-
-
-def _is_wanted(excerpt: Excerpt, entry_point: str | None) -> bool:
-    """Return True if a text has the name that is asked for, or without one any definition."""
-    return rank(excerpt.tree, entry_point) >= (Rank.ALIAS if entry_point else Rank.DEFINITION)
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
@@ -195,16 +234,14 @@ def lacks_program(code: str) -> bool:
     return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
 
-def _best(runs: Iterable[Excerpt], entry_point: str | None) -> Excerpt | None:
+def _best(ranked: Iterable[tuple[Excerpt, Rank]]) -> tuple[Excerpt | None, Rank]:
     """Return the last run with the highest rank; None if all rank as nothing."""
-    best = None
-    best_rank = Rank.SCRIPT
-    for run in runs:
-        run_rank = rank(run.tree, entry_point)
-        if run_rank >= best_rank:
-            best = run
-            best_rank = run_rank
-    return best
+    best: Excerpt | None = None
+    best_rank = Rank.NOTHING
+    for run, of_run in ranked:
+        if of_run >= max(best_rank, Rank.SCRIPT):
+            best, best_rank = run, of_run
+    return best, best_rank
 
 
 def _is_cut(best: Excerpt, outside: str, entry_point: str | None) -> bool:

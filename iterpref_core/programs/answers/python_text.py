@@ -59,13 +59,15 @@ class Parser:
 class Excerpt:
     """A Python text that stands at [start, end) of an answer.
 
-    `code` is without the margin of a list item, so it may differ from the answer's text.
+    `code` is without the margin of a list item, so it may differ from the answer's text. `doubtful`: it stands in a
+    block whose tag names no language.
     """
 
     start: int
     end: int
     code: str
     tree: ast.Module
+    doubtful: bool = False
 
 
 class Rank(IntEnum):
@@ -103,12 +105,29 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
 
 
 def is_prose(statement: ast.stmt) -> bool:
-    """Return True if a statement is words that happen to be Python, such as `Done` or `Note: this`."""
+    """Return True if a statement is words that happen to be Python, such as `Done`, `Note: this` or `O(1)`."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
     if not isinstance(statement, ast.Expr) or isinstance(statement.value, ast.Constant):
         return False
-    return _is_idle(statement)
+    return _is_idle(statement) or ast.unparse(statement).startswith("O(")
+
+
+def reads_input(tree: ast.Module) -> bool:
+    """Return True if a text reads its standard input: `input()`, `sys.stdin`, `open(0)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in ("input", "stdin"):
+            return True
+        if isinstance(node, ast.Attribute) and node.attr == "stdin":
+            return True
+        if isinstance(node, ast.Call) and ast.unparse(node).startswith("open(0"):
+            return True
+    return False
+
+
+def acts(tree: ast.Module) -> bool:
+    """Return True if a text does more than define and import."""
+    return any(not isinstance(node, (*_Definition.__args__, ast.Import, ast.ImportFrom)) for node in tree.body)
 
 
 def _is_idle(statement: ast.stmt) -> bool:

@@ -20,6 +20,8 @@ _TAG = re.compile(
     | <\|channel>thought
     | (?:<\|start\|>assistant)?<\|channel\|>\s*(?:analysis|commentary)\b
     | \Aanalysis(?-i:(?=[A-Z]))
+    | (?:<\|im_start\|>)?assistant/think\b
+    | <\|inner_prefix\|>
     ) |
       </[ ]?{_NAMES}[ ]?>
     | <\|(?:/|end_of_|end_){_NAMES}\|>
@@ -27,13 +29,17 @@ _TAG = re.compile(
     | <\|(?:end_of_thought|END_THINKING|END_REASONING)\|>
     | ◁/think▷
     | <channel\|>
+    | <\|end\|><\|begin\|>assistant<\|content\|>
+    | <\|im_end\|>\s*<\|im_start\|>assistant\b(?!/)
+    | <\|inner_suffix\|>
     | <\|channel\|>\s*final\b[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>
     | (?-i:assistantfinal)(?:json)?
     | \[BEGIN[ ]FINAL[ ](?:RESPONSE|ANSWER)\][ \t]*""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""The tags of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat, Gemma 4 and
-Apriel, and the channels of gpt-oss, also without their special tokens (`analysisWe need…assistantfinal`)."""
+"""The tags of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat, Gemma 4,
+Apriel, HyperCLOVA, Apertus and Solar, and the channels of gpt-oss, also without their special tokens (`analysisWe need
+…assistantfinal`)."""
 _QUOTES = ("'", '"', "`")
 
 

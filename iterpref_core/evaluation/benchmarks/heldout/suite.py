@@ -19,6 +19,7 @@ from iterpref_core.execution import (
 )
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
+from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import AssertTest, IoTest, Problem
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
@@ -69,7 +70,7 @@ class Heldout(Benchmark[Problem]):
     def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
         """Return the program that the answer shows; nothing where it shows none."""
         del mode
-        return extract_program(answer, task.entry_point) or ""
+        return extract_program(answer, task.entry_point, tested_names(task.tests)) or ""
 
     def candidate(
         self,
