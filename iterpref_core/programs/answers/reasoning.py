@@ -20,7 +20,6 @@ _TAG = re.compile(
     | <\|channel>thought
     | (?:<\|start\|>assistant)?<\|channel\|>\s*(?:analysis|commentary)\b
     | \Aanalysis(?-i:(?=[A-Z]))
-    | (?:<\|im_start\|>)?assistant/think\b
     | <\|inner_prefix\|>
     ) |
       </[ ]?{_NAMES}[ ]?>
@@ -30,7 +29,6 @@ _TAG = re.compile(
     | ◁/think▷
     | <channel\|>
     | <\|end\|><\|begin\|>assistant<\|content\|>
-    | <\|im_end\|>\s*<\|im_start\|>assistant\b(?!/)
     | <\|inner_suffix\|>
     | <\|channel\|>\s*final\b[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>
     | (?-i:assistantfinal)(?:json)?
@@ -38,8 +36,12 @@ _TAG = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """The tags of DeepSeek-R1, Qwen, QwQ, EXAONE, Magistral, Sky-T1, Command A, Kimi-VL, Seed-OSS, LongCat, Gemma 4,
-Apriel, HyperCLOVA, Apertus and Solar, and the channels of gpt-oss, also without their special tokens (`analysisWe need
+Apriel, Apertus and Solar, and the channels of gpt-oss, also without their special tokens (`analysisWe need
 …assistantfinal`)."""
+_THINKING_TURN = re.compile(
+    r"\A\s*(?:<\|im_start\|>)?assistant/think\b.*?(?:<\|im_end\|>\s*<\|im_start\|>assistant\b(?!/)|\Z)", re.DOTALL
+)
+"""HyperCLOVA's turn of reasoning, whose end is that of any turn."""
 _QUOTES = ("'", '"', "`")
 
 
@@ -54,6 +56,7 @@ def without_reasoning(answer: str) -> str:
     >>> without_reasoning("return s.split('</think>')")
     "return s.split('</think>')"
     """
+    answer = _THINKING_TURN.sub("", answer)
     tags = _tags(answer)
     if not tags:
         return answer
