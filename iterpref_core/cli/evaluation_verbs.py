@@ -11,7 +11,6 @@ from iterpref_core.cli.options import (
     BackendOption,
     BaseUrlOption,
     JsonOption,
-    ProblemsOption,
     SetOption,
     endpoint_values,
     input_file,
@@ -33,19 +32,37 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the fir
 
 
 def execute(
-    problems: ProblemsOption,
-    samples: Annotated[Path, input_file(help="JSONL of samples.")],
-    out: Annotated[Path, output_file(help="JSONL to write results to, in the order of the samples.")],
+    problems: Annotated[
+        Path, input_file(help="JSONL of problems: task_id, prompt, tests; also entry_point, hidden_tests, setup.")
+    ],
+    samples: Annotated[
+        Path, input_file(help="JSONL of samples: task_id and solution, or completion, which goes on with the prompt.")
+    ],
+    out: Annotated[
+        Path,
+        output_file(
+            help="JSONL to write results to, in the order of the samples: task_id, sample, verdict, feedback, "
+            "tests_passed, tests_total, isolation, inside."
+        ),
+    ],
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run samples against their problems' tests, isolated."""
+    """Run samples against their problems' tests, isolated, and count the verdicts.
+
+    Exit status 1: no sample could be judged (infra_error).
+    """
     from iterpref_core.execution import execute_samples, open_executor
 
     execution = read_params(set_).execution
     with open_executor(execution) as executor:
-        total = execute_samples(problems, samples, out, executor, execution.inside)
-    show_result({"samples": total, "out": str(out)}, json_)
+        counts = execute_samples(problems, samples, out, executor, execution.inside)
+    result = {"samples": counts.samples, "verdict": dict(counts.verdicts.most_common()), "inside": counts.inside}
+    if counts.infra_error:
+        result["infra_error"] = counts.infra_error
+    show_result({**result, "out": str(out)}, json_)
+    if counts.failed:
+        raise typer.Exit(1)
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
@@ -74,7 +75,39 @@ def read_problems(path: Path) -> dict[str, Problem]:
     return problems
 
 
-def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside = "mark") -> int:
+@dataclass
+class SampleCounts:
+    """What became of the samples of a file.
+
+    Attributes:
+        samples: that ran.
+        verdicts: how many have each verdict, the most frequent first.
+        inside: how many were judged by tests that run inside, which a program can deceive.
+        infra_error: the first sample without a verdict of its own, and why; empty if there is none.
+    """
+
+    samples: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    inside: int = 0
+    infra_error: str = ""
+
+    def add(self, result: Result) -> None:
+        """Count a result."""
+        self.samples += 1
+        self.verdicts[result.verdict] += 1
+        self.inside += bool(result.inside)
+        if result.verdict == "infra_error" and not self.infra_error:
+            self.infra_error = f"{result.task_id}: {result.feedback}"
+
+    @property
+    def failed(self) -> bool:
+        """Return whether there are samples and none has a verdict of its own."""
+        return bool(self.samples) and self.verdicts["infra_error"] == self.samples
+
+
+def execute_samples(
+    problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside = "mark"
+) -> SampleCounts:
     """Run samples against their problems' tests, and write results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.
@@ -87,14 +120,16 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, 
         inside: what becomes of problems with tests that run inside, `execution.inside`.
 
     Returns:
-        The number of samples that ran.
+        The counts of the samples that ran.
 
     Raises:
         InputError: no problem is left to run.
-        RecordError: a broken line, or a sample whose problem is not there.
+        RecordError: no problems, a broken line, or a sample whose problem is not there.
         ExecutionError: the engine failed.
     """
     known = read_problems(problems)
+    if not known:
+        raise RecordError(f"{problems}: no problem is in the file; a line is {Problem.example}")
     # All are read before anything runs: a broken line costs nothing.
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
@@ -102,15 +137,17 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, 
     admitted = {problem.task_id: problem for problem in admission.admit(decided(sampled.values(), executor))}
     admission.tell(problems)
     pairs = [(admitted[problem.task_id], sample) for problem, sample in pairs if problem.task_id in admitted]
-    counts: Counter[str] = Counter()
+    number: Counter[str] = Counter()
+    counts = SampleCounts()
     outcomes = executor.run_each(pairs, lambda pair: _sampled_program(*pair))
     with atomic_writer(out) as file:
         for (problem, _), outcome in outcomes:
             task = problem.task_id
-            result = _result(task, counts[task], outcome)
+            result = _result(task, number[task], outcome)
             file.write(result.to_json() + "\n")
-            counts[task] += 1
-    return counts.total()
+            number[task] += 1
+            counts.add(result)
+    return counts
 
 
 def _sampled_program(problem: Problem, sample: Sample) -> Program:

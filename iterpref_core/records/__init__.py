@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from iterpref_core.records.artifacts import (
         COMPOSED,
         OWN_CODE,
+        TEST_EXAMPLES,
         UNDECIDED,
         AssertTest,
         Attempt,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [  # the records, and the modules of this room that others import
     "COMPOSED",
     "OWN_CODE",
+    "TEST_EXAMPLES",
     "UNDECIDED",
     "AssertTest",
     "Attempt",

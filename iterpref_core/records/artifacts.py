@@ -57,11 +57,13 @@ class Record(BaseModel):
 
     Attributes:
         example: a valid line, shown in messages about invalid ones; empty for records that nobody writes by hand.
+        hint: what else helps where a field is missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     example: ClassVar[str] = ""
+    hint: ClassVar[str] = ""
 
     def to_json(self) -> str:
         """Return the record as a line of JSON without its newline; non-ASCII text is kept readable."""
@@ -90,12 +92,19 @@ class IoTest(Record, extra="forbid"):
 class AssertTest(Record, extra="forbid"):
     """A test of statements that raise AssertionError when the program is wrong."""
 
+    example: ClassVar[str] = '{"kind": "assert", "code": "assert f(1) == 2"}'
+
     kind: Literal["assert"] = "assert"
     code: str
 
 
 class UnittestTest(Record, extra="forbid"):
     """A test with the source of one or more `unittest.TestCase` classes."""
+
+    example: ClassVar[str] = (
+        '{"kind": "unittest", "code": "import unittest\\nclass T(unittest.TestCase):\\n'
+        '    def test_f(self): self.assertEqual(f(1), 2)\\n"}'
+    )
 
     kind: Literal["unittest"] = "unittest"
     code: str
@@ -149,6 +158,11 @@ class ScriptTest(Record, extra="forbid"):
         environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
 
+    example: ClassVar[str] = (
+        '{"kind": "script", "module": "solution", "run": "test.py", '
+        '"files": {"test.py": "from solution import f\\nassert f(1) == 2\\n"}}'
+    )
+
     kind: Literal["script"] = "script"
     module: str
     files: dict[str, str]
@@ -164,6 +178,11 @@ class ScriptTest(Record, extra="forbid"):
 
 
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
+TEST_EXAMPLES = {
+    test.model_fields["kind"].default: test.example
+    for test in (IoTest, AssertTest, UnittestTest, PytestTest, StdinTest, ScriptTest)
+}
+"""Kind of a test → a test of that kind, for messages."""
 
 
 class SourceRow(Record):
@@ -212,6 +231,9 @@ class Problem(Record, extra="forbid"):
     example: ClassVar[str] = (
         '{"task_id": "one", "prompt": "Add 1 to n.", "entry_point": "f", '
         '"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]}'
+    )
+    hint: ClassVar[str] = (
+        "rows of published sets become problems first: iterpref ingest FILE --format humaneval --out problems.jsonl"
     )
 
     task_id: str = Field(min_length=1)

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.records import FocalSpans, PreferencePair, Record
+from iterpref_core.records import TEST_EXAMPLES, FocalSpans, PreferencePair, Record
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.input_files import RepeatedKeyError, unique_keys
 from iterpref_core.storage.items import read_items
@@ -28,6 +28,10 @@ def describe_validation_error(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     problem = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        given = first.get("ctx", {}).get("tag")
+        problem = f"the kind {given!r} is unknown" if given else "'kind' is missing"
+        problem += f"; kinds of tests: {', '.join(TEST_EXAMPLES)}"
     return f"field '{field}': {problem}" if field else problem
 
 
@@ -79,11 +83,23 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         if record.example and parsed.to_json() != text:
             json.loads(text, object_pairs_hook=unique_keys, parse_int=str, parse_float=str)
     except ValidationError as error:
-        remedy = f"; such a record is {record.example}" if record.example else "; correct it"
-        raise RecordError(f"{where}: {describe_validation_error(error)}{remedy}") from None
+        raise RecordError(f"{where}: {describe_validation_error(error)}; {_remedy(error, record)}") from None
     except RepeatedKeyError as error:
         raise RecordError(f"{where}: {error}") from None
     return parsed
+
+
+def _remedy(error: ValidationError, record: type[Record]) -> str:
+    """Return an example of the record, or of the test in it, that an error is about."""
+    first = error.errors()[0]
+    # ("tests", 0, "assert", "code")
+    kinds = [part for part in first["loc"] if part in TEST_EXAMPLES]
+    if kinds:
+        return f"such a test is {TEST_EXAMPLES[str(kinds[0])]}"
+    if not record.example:
+        return "correct it"
+    hint = f"; {record.hint}" if record.hint and first["type"] == "missing" else ""
+    return f"such a record is {record.example}{hint}"
 
 
 # Data of other projects have no ids, so a missing one is no error here, and is made from the line's number.

@@ -1,7 +1,12 @@
 """Files of samples in, files of results out."""
 
-import pytest
+import json
+import re
 
+import pytest
+import typer
+
+from iterpref_core.cli import evaluation_verbs
 from iterpref_core.execution import Executor, Limits, execute_samples, reference_outcomes
 from iterpref_core.records import AssertTest, IoTest, Problem, Result, Sample
 from iterpref_core.records.errors import RecordError
@@ -42,7 +47,7 @@ def files(tmp_path):
 
 def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
     problems, samples, out = files
-    assert execute_samples(problems, samples, out, executor) == 3
+    assert execute_samples(problems, samples, out, executor).samples == 3
     results = list(read_jsonl(out, Result))
     assert [(r.task_id, r.sample, r.verdict, r.tests_passed, r.tests_total) for r in results] == [
         ("double", 0, "passed", 2, 2),
@@ -99,6 +104,47 @@ def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
         execute_samples(problems, samples, out, executor)
 
 
+LACKING = AssertTest(code="import no_such_one\nassert f(1) == 2")
+LOOP = AssertTest(code="for x in (1, 2):\n    assert f(x) == 2 * x")
+
+
+def test_execute_prints_what_became_of_the_samples(files, capsys):
+    problems, samples, out = files
+    lacking = DOUBLE.model_copy(update={"task_id": "lacking", "tests": (LACKING,)})
+    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (LOOP,)}), lacking])
+    write_jsonl(samples, [Sample(task_id=name, solution="def f(x): return 2") for name in ("double", "lacking")])
+    evaluation_verbs.execute(problems, samples, out, json_=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "samples": 2,
+        "verdict": {"wrong_answer": 1, "infra_error": 1},
+        "inside": 1,
+        "infra_error": "lacking: the test needs package no_such_one, which is not installed",
+        "out": str(out),
+    }
+    write_jsonl(samples, [Sample(task_id="lacking", solution="def f(x): return 2")])
+    with pytest.raises(typer.Exit) as ended:
+        evaluation_verbs.execute(problems, samples, out)
+    assert ended.value.exit_code == 1
+    assert "verdict infra_error  1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"tests": [{"kind": "foo", "code": ""}]', "the kind 'foo' is unknown; kinds of tests: io, assert, unittest"),
+        ('"tests": [{"call": "f(1)", "expected": "2"}]', "'kind' is missing; kinds of tests: io, assert, unittest"),
+        ('"tests": [{"kind": "assert"}]', 'such a test is {"kind": "assert", "code": "assert f(1) == 2"}'),
+        ('"test": "", "canonical_solution": ""', "iterpref ingest FILE --format humaneval --out problems.jsonl"),
+        ("", "no problem is in the file"),
+    ],
+)
+def test_a_file_that_has_no_problem_is_answered_with_what_to_write(executor, files, line, said):
+    problems, samples, out = files
+    problems.write_text(f'{{"task_id": "a", "prompt": "p", {line}}}\n' if line else "")
+    with pytest.raises(RecordError, match=re.escape(said)):
+        execute_samples(problems, samples, out, executor)
+
+
 def test_outcomes_of_references_keep_the_order_and_pass_over_problems_that_have_none(executor):
     without = DOUBLE.model_copy(update={"task_id": "none", "reference": None})
     problems = [without, DOUBLE, without, SQUARE, without]
@@ -112,11 +158,11 @@ def test_problems_whose_tests_run_inside_are_marked_or_left_out_by_name(executor
     problems, samples, out = files
     loop = AssertTest(code="for n in [3]:\n    assert f(n) == n * n")
     write_jsonl(problems, [DOUBLE, SQUARE.model_copy(update={"tests": (loop,), "hidden_tests": ()})])
-    assert execute_samples(problems, samples, out, executor) == 3
+    assert execute_samples(problems, samples, out, executor).samples == 3
     assert [(result.task_id, result.inside) for result in read_jsonl(out, Result)] == [
         ("double", 0), ("square", 1), ("double", 0),
     ]  # fmt: skip
     assert "tests run inside: 1 of 2 problems, such as square, take part" in caplog.text
-    assert execute_samples(problems, samples, out, executor, "refuse") == 2
+    assert execute_samples(problems, samples, out, executor, "refuse").samples == 2
     assert [result.task_id for result in read_jsonl(out, Result)] == ["double", "double"]
     assert "such as square, are left out" in caplog.text
