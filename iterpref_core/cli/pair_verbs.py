@@ -22,6 +22,9 @@ from iterpref_core.records.config import LocalizationMethod
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
+_PAIRS, _SPANS = Path("data/pairs.jsonl"), Path("data/focal.jsonl")
+"""The files of a finished experiment, in its checkout."""
+
 
 def pair(
     trajectories: Annotated[Path, input_file(help="JSONL of trajectories.")],
@@ -67,7 +70,9 @@ def localize(
 
 
 def show(
-    pairs: PairsOption,
+    pairs: Annotated[
+        Path | None, input_file(help="JSONL of pairs; default: those of the finished experiment, with its spans.")
+    ] = None,
     spans: Annotated[Path | None, input_file(help="JSONL of spans; default: the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
@@ -79,6 +84,12 @@ def show(
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
     from iterpref_core.programs.source_code.line_diff import locate_error
 
+    if pairs is None:
+        pairs = _PAIRS
+        if spans is None and _SPANS.is_file():
+            spans = _SPANS
+        if not pairs.is_file():
+            raise InputError(f"{pairs} is not here: run the experiment (iterpref run), or name pairs with --pairs")
     number = 1 if html is None else 10
     if spans is None:
         shown = _find_pairs(pairs, task_id, number)

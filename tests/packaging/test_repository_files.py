@@ -1,5 +1,6 @@
 """Files that a host of repositories reads: they are valid, and run what the Makefile does."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -39,6 +40,31 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed_and_the_slo
     allowed = SpecifierSet(project["requires-python"])
     assert pythons == [f"3.{minor}" for minor in range(40) if f"3.{minor}" in allowed]
     assert workflow["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (["3.9", "3.11", "3.12", "3.13", "3.14"], "3.13"),
+        (["3.11", "3.12"], "3.12"),
+        (["3.12", "shim 3.13"], "3.12"),
+        (["3.9", "3.14"], None),
+    ],
+)
+def test_the_newest_python_that_is_allowed_and_works_is_taken(tmp_path, there, found):
+    for name in there:
+        broken, version = name.startswith("shim "), name.removeprefix("shim ")
+        program = tmp_path / f"python{version}"
+        program.write_text(f"#!/bin/sh\nexit {127 if broken else 0}\n", encoding="utf-8")
+        program.chmod(0o755)
+    (tmp_path / "sed").symlink_to(shutil.which("sed"))
+    script = ["/bin/sh", "config/environments/find_python.sh"]
+    done = subprocess.run(script, cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    if found:
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"python{found}\n", "")
+    else:
+        assert (done.returncode, done.stdout) == (2, "false\n")
+        assert done.stderr.startswith("error: no Python from 3.11 to 3.13")
 
 
 def test_make_bench_installs_what_the_benchmarks_import():

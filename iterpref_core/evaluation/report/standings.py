@@ -10,9 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from iterpref_core.evaluation.report.labels import FOCAL, benchmark_name, model_name
+from iterpref_core.evaluation.report.labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, unavailable_by_reason
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records.errors import printable_text
 from iterpref_core.storage.jsonl import atomic_writer
@@ -78,8 +78,8 @@ def summary_standings(summary: Summary) -> Standings:
         notes.append("The debugger wrote the repairs in the pairs: it does not compete.")
     for benchmark, truth in summary.ground_truth.items():
         notes.append(f"{benchmark_name(benchmark)}: {truth.passed:,} of {truth.n:,} reference solutions pass.")
-    for reason, benchmarks in unavailable_by_reason(summary).items():
-        notes.append(f"{', '.join(map(benchmark_name, benchmarks))} not measured: {reason}")
+    if unavailable := in_order({name for missing in summary.unavailable.values() for name in missing}, BENCHMARKS):
+        notes.append(f"Not measured: {', '.join(map(benchmark_name, unavailable))}; the report says why.")
     if summary.missing:
         notes.append(f"not measured: {', '.join(summary.missing)}")
     rows = [row for row in score_rows(summary) if not row.part]

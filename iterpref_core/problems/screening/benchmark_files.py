@@ -57,13 +57,11 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
 
 
 def _remedy(data: Published, files: Sequence[str]) -> str:
-    where = data.location
-    if not _is_address(data):
-        where = f"https://huggingface.co/datasets/{data.location}"
-    needed = "a copy"
+    where = data.location if _is_address(data) else f"https://huggingface.co/datasets/{data.location}"
     if len(data.files) > 1:
-        needed = f"a folder with {', '.join(files or data.files)}"
-    return f"set {data.variable} to {needed} from {where}"
+        return f"set {data.variable} to a folder with {', '.join(files or data.files)} from {where}"
+    address = f"{where}/{data.files[0]}" if _is_address(data) else f"{where}/resolve/main/{data.files[0]}"
+    return f"set {data.variable} to a copy of {address}"
 
 
 def _find_copy(

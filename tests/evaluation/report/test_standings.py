@@ -30,7 +30,7 @@ def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
     assert "−15.0" in rows[1]
     text = " ".join(" ".join(lines).split())
     assert "held-out: 200 of 200 reference solutions pass." in text
-    assert "MBPP, MBPP+ not measured: MBPP+ data: set MBPP_OVERRIDE_PATH" in text
+    assert "Not measured: MBPP, MBPP+; the report says why." in text
     assert "not measured: sft" in lines
 
 
