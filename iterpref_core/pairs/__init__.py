@@ -1,8 +1,8 @@
-"""Pairs: from a problem to the error region of a failing program.
+"""Make preference pairs of problems, and mark the error region of each failing program.
 
 In: problems and a model. Out: trajectories (stage `codeflow`), pairs of a passing and a failing program (stage
-`pairs`, `pair_selection.select_pairs`), and the spans that the repair changed (stage `localization`). Other rooms
-import the names of `__all__` alone.
+`pairs`, `selection.pair_selection.select_pairs`), and the spans that the repair changed (stage `localization`). Other
+rooms import the names of `__all__` alone.
 """
 
 __all__ = [

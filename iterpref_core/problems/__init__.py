@@ -1,4 +1,4 @@
-"""Problems: programming tasks with tests, made, read and screened.
+"""Make, read and screen problems, which are programming tasks with tests.
 
 In: the feature tree (stage `problems`), published sets (`ingestion`), a project's own code, or a model (`synthesis`).
 Out: problems whose tests pass right programs, and the demands of their tests (stage `validity`).

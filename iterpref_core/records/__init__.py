@@ -1,4 +1,4 @@
-"""Records: the texts, settings and messages that cross between rooms.
+"""Define the texts, settings and messages that rooms exchange.
 
 In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`, `FocalSpans`),
 every parameter (`config`), the errors that users read (`errors`), and the tables of backends, benchmarks and

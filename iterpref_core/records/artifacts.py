@@ -1,8 +1,8 @@
-"""Records that cross stages: frozen, with the fields of the JSONL files.
+"""Define the records that stages exchange, with the fields of the JSONL files.
 
-Optional fields that are None are left out of the files. Unknown fields of foreign data are ignored. A problem and its
-tests refuse unknown fields, since the content of a misspelt one would be lost.
-A field that changes its meaning gets another name, so that no old file is misread.
+The files omit fields that are None. Unknown fields of foreign data are ignored; a problem and its tests
+refuse them, since the content of a misspelt field would be lost. A field whose meaning changes gets another name, so
+that old files are not misread.
 """
 
 import hashlib
@@ -56,8 +56,8 @@ class Record(BaseModel):
     """The base of all records: immutable, compared by value, one JSON object a line.
 
     Attributes:
-        example: a valid line, shown in messages about invalid ones; empty for records that nobody writes by hand.
-        hint: what else helps where a field is missing.
+        example: a valid line, shown in messages about invalid lines; empty for records that are never written by hand.
+        hint: a further remedy for a missing field.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -76,7 +76,7 @@ class IoTest(Record, extra="forbid"):
     Attributes:
         call: an expression, such as `f([1, 2])`.
         expected: a Python literal.
-        atol: numbers at any depth may differ from the expected one by 1e-7 of it plus `atol`. None: they must be equal.
+        atol: numbers at any depth may differ by 1e-7 of the larger number, or by `atol`. None: they must be equal.
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
@@ -130,7 +130,7 @@ class StdinTest(Record, extra="forbid"):
     Attributes:
         input: the whole of standard input.
         output: the whole of standard output.
-        tolerance: largest difference to the expected number, absolute or relative, at which a number still matches;
+        tolerance: largest difference, absolute or relative, to an expected number; a number within it matches;
             integers that are expected must be met exactly.
         ignore_case: `Yes` matches `YES`.
         checker: source of a function `check(input, expected, printed) -> bool`, which replaces the comparison; the
@@ -151,7 +151,7 @@ class ScriptTest(Record, extra="forbid"):
     """A test script that imports the solution by module name.
 
     Attributes:
-        module: name under which the script imports the solution.
+        module: name of the solution in the script's imports.
         files: the script and the files that it needs, by path; the program works in the same folder.
         run: path of the script among `files`.
         packages: packages that have to be installed.
@@ -186,7 +186,7 @@ TEST_EXAMPLES = {
 
 
 class SourceRow(Record):
-    """A row of a data set, or a function of a project, of which a record is made.
+    """The row of a data set, or the function of a project, that a record is made of.
 
     Attributes:
         dataset: id of the set on the hub; None for local files.
@@ -266,7 +266,7 @@ class Problem(Record, extra="forbid"):
     @property
     def tests_digest(self) -> str:
         """Return a digest of setup, visible and hidden tests: equal digests test programs alike."""
-        # Without fields that are None: a field that a later version adds changes no digest of a problem without it.
+        # Omit fields that are None, so that a new field does not change the digests of old problems.
         tested = self.model_dump(include={"tests", "hidden_tests", "setup"}, exclude_none=True)
         return digest_of(tested, 16)
 
@@ -297,7 +297,7 @@ class Sample(Record):
         if fields.get("solution") is not None:
             return {**fields, "completion": None}
         if fields.get("completion") is None:
-            raise ValueError("one of 'solution' and 'completion' must be given")
+            raise ValueError("give 'solution' or 'completion'")
         return fields
 
 
@@ -347,10 +347,10 @@ class Trajectory(Record):
     Attributes:
         task_id: name of the problem.
         solved: an attempt passes the visible tests.
-        attempts: see there.
-        missing: the reasons why answers are missing; None if none is.
+        attempts: the versions of the program.
+        missing: the reasons why answers are missing, if any are.
         tests: digest of the problem's tests, which were the same for every attempt.
-        provenance: that of the problem.
+        provenance: the problem's provenance.
     """
 
     example: ClassVar[str] = (
@@ -382,11 +382,11 @@ def take_name(name: str, names: Counter[str]) -> str:
 
     Args:
         name: the name that is wanted.
-        names: the names in use → the last number behind each; the new one is added.
+        names: the names in use → the last number after each; the new name is added.
     """
     number = names[name] + 1
     taken = name if number == 1 else f"{name}#{number}"
-    # Another row may have such a name of its own.
+    # Another row may already be called `a#2`.
     while taken in names:
         number += 1
         taken = f"{name}#{number}"
@@ -403,8 +403,8 @@ class PreferencePair(Record):
         prompt: the task, as the model reads it: a text, or messages.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
         license: an SPDX expression: the license of the problem or of the row that the pair is from.
-        tested: False if no test has judged the two programs, which are a right and a wrong one by the word of their
-            set; True if tests of the set have. None: CodeFlow made the pair, or its file does not say.
+        tested: True if tests of the pair's set have judged the two programs; False if only the set calls one right
+            and one wrong. None: CodeFlow made the pair, or it is unknown.
         provenance: the row of the pair or of its problem; of submissions, the rows of both programs.
     """
 
@@ -451,7 +451,7 @@ class PreferencePair(Record):
 
 
 class ModelLineage(Record):
-    """The origin of a checkpoint: the record that is written beside its weights.
+    """The origin of a checkpoint, in a file next to its weights.
 
     Attributes:
         base: hub id or folder's name of the model that training started from; `nanolab` for an embedded model, which
@@ -465,7 +465,7 @@ class ModelLineage(Record):
         steps: number of optimizer steps that training took.
         model_step: the step whose weights were kept.
         localization: methods named in the spans.
-        data: MD5 of the files of pairs and spans, by which DVC knows them.
+        data: MD5 of the files of pairs and spans, as in dvc.lock.
         versions: versions of Python and packages.
         commit: git's commit of the code that trained it, with `, edited` after it if files differed; None if unknown.
         surviving_change: share of the weights' change that is left after rounding to the written precision.

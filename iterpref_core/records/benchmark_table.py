@@ -1,4 +1,4 @@
-"""Benchmark table: one row for each benchmark, read by parameters, evaluation, screening, `doctor` and the report."""
+"""List the benchmarks, one row each, for parameters, evaluation, screening, `doctor` and the report."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,7 @@ class Published(NamedTuple):
     """The data that a benchmark publishes.
 
     Attributes:
-        key: the name under which pairs are screened against these tasks.
+        key: the name of these tasks in `pairs.benchmarks`.
         variable: the environment variable that names a copy on this machine.
         name: the name of the data with its version.
         location: an address, or the id of a data set on the hub.
@@ -85,7 +85,7 @@ class BenchmarkRow:
         label: the benchmark's name for readers.
         suite: the folder of `iterpref_core/evaluation/benchmarks/` whose module `suite` opens the benchmark.
         data: the published tasks that the benchmark asks. Pairs are screened against them. None for this project's own
-            problems, which are screened as `pairs.benchmarks` says.
+            problems, whose screening `pairs.benchmarks` decides.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""`params.yaml` as typed, checked settings. No defaults live here: every knob stands once, in the file."""
+"""Define the settings in `params.yaml`, typed and checked. Every value is in the file, without defaults here."""
 
 import json
 import re
@@ -50,9 +50,9 @@ def _check_switch(value: Any) -> Any:
 Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
 """True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
 Load = Literal["auto", "bf16", "8bit", "4bit"]
-"""The form in which training holds a model's weights; `docs/training-settings.md` explains each."""
+"""The form of a model's weights during training; `docs/training-settings.md` explains each."""
 SaveDtype = Literal["auto", "float32", "bfloat16"]
-"""The precision in which trained weights are written; `auto`: that of the checkpoint that training started from."""
+"""The precision of saved weights; `auto`: the precision of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token"]
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ _EVERY_CALL = {
     "stream",
     "n",
 }
-"""Fields of a call that this project sets, or on which its reading of replies depends."""
+"""Fields of a call that this project sets, or needs for reading replies."""
 KEY_VARIABLE = "OPENAI_API_KEY"
-"""The environment variable from which the key of an endpoint comes, and from nowhere else."""
+"""The environment variable that holds the key of an endpoint; it is read from nowhere else."""
 
 
 def refuse_secrets(urls: Any) -> Any:
@@ -110,7 +110,7 @@ class Settings(BaseModel):
 
 
 class PromptFormat(Settings):
-    """The form in which a model reads prompts.
+    """The form of a model's prompts.
 
     Attributes:
         template: `auto`: in the model's chat template, if it has one; `plain`: as text, and a line break;
@@ -131,7 +131,7 @@ class PromptFormat(Settings):
 
 
 class ModelParams(Settings):
-    """The models: each is `nanolab`, a folder, or a hub id; and the form in which they read prompts."""
+    """The models, each `nanolab`, a folder or a hub id, and the form of their prompts."""
 
     student: Annotated[str, Field(min_length=1)]
     debugger: Annotated[str, Field(min_length=1)]
@@ -140,7 +140,7 @@ class ModelParams(Settings):
 
     @property
     def student_format(self) -> PromptFormat:
-        """Return the form in which the student, and every model trained from it, reads prompts."""
+        """Return the form of prompts for the student and every model trained from it."""
         return PromptFormat(
             template=self.prompt,
             chat_template_kwargs=self.chat_template_kwargs,
@@ -148,7 +148,7 @@ class ModelParams(Settings):
 
     @property
     def debugger_format(self) -> PromptFormat:
-        """Return the form in which debuggers and judges read prompts: their chat template, if they have one."""
+        """Return the form of prompts for the debugger, which is its chat template if it has one."""
         return PromptFormat(chat_template_kwargs=self.chat_template_kwargs)
 
 
@@ -179,10 +179,10 @@ class InferenceParams(Settings):
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
-        """Refuse fields that would be ignored, or that replace those of every call.
+        """Refuse fields that would be ignored, or would replace fields of every call.
 
         Raises:
-            ConfigError: such a field is there.
+            ConfigError: the call has a field of this kind.
         """
         fields = self.request_fields
         if fields and BACKENDS[self.backend].local:
@@ -212,7 +212,7 @@ class EnvironmentParams(Settings):
 
 
 Inside = Literal["mark", "refuse"]
-"""The fate of problems whose tests run in the program's own process: their results say so, or they are left out."""
+"""What to do with problems whose tests run inside the candidate's process: mark them, or leave them out."""
 
 
 class ExecutionParams(Settings):
@@ -431,7 +431,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     """Read and check the parameters; without a params.yaml, the delivered ones.
 
     Raises:
-        InputError: the file is absent or not YAML, or a key stands twice in it.
+        InputError: the file is absent or not YAML, or a key occurs twice in it.
         ConfigError: a key is unknown, missing or out of range.
     """
     path = Path(path)
@@ -475,9 +475,9 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
 
 
 def _validate(values: Any) -> Params:
-    """Return checked parameters. Nothing is converted: pydantic would take true for 1, and the text "7" for a number.
+    """Return checked parameters without conversions: pydantic would take true for 1, and the text "7" for a number.
 
-    Of Python's values it would also refuse a list for a tuple; of those of JSON it does not.
+    Values go through JSON, since pydantic's strict mode takes a list for a tuple only there.
     """
     return Params.model_validate_json(json.dumps(values), strict=True)
 
@@ -505,7 +505,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
 
 
 def _known_keys(location: list[str]) -> list[str]:
-    """Return the keys of the section at a place; none for a place that is no section, such as a list."""
+    """Return the keys of the section at a place; none if a list or value is there."""
     section: Any = Params
     for part in location:
         if hasattr(section, "model_fields"):

@@ -1,11 +1,11 @@
-"""Digest: a short name of values, such as the parameters of an experiment, or all that decides a stored result."""
+"""Name values by a digest, such as the parameters of an experiment or the inputs of a stored result."""
 
 import hashlib
 import json
 
 
 def digest_of(content: object, digits: int = 32) -> str:
-    """Return a digest that is equal for equal contents, whatever the order of their keys.
+    """Return a digest of a content, which does not depend on the order of its keys.
 
     Args:
         content: mappings, lists, texts and numbers.

@@ -1,4 +1,4 @@
-"""Errors that this project raises on purpose; every message names the mistake, its place, and the remedy.
+"""Define the errors that this project raises on purpose, with messages that name mistake, place and remedy.
 
 Library code raises these for users' mistakes and uses `assert` for its own invariants.
 """
@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tabs and line feeds; and those that turn the direction of a text."""
+"""Control characters except tabs and line feeds, and characters that change a text's direction."""
 
 
 class IterPrefError(Exception):
@@ -45,7 +45,7 @@ class DataUnavailableError(InputError):
 
 
 class UnansweredError(InputError):
-    """A benchmark of which no task has an answer: a server refused all prompts, or a file has other tasks' samples."""
+    """A benchmark without any answer: a server refused all prompts, or a file has samples of other tasks."""
 
 
 class EndpointError(IterPrefError):
@@ -57,7 +57,7 @@ class BudgetError(IterPrefError):
 
 
 class TrainingError(IterPrefError):
-    """A training that diverged before its first checkpoint, so that there is no model to write."""
+    """A training that diverged before its first checkpoint, and so has no model to write."""
 
 
 class ExecutionError(IterPrefError):
@@ -72,7 +72,7 @@ _STORAGE = {
     errno.ENOSPC: "free some space and run again; what was finished is kept",
     errno.EDQUOT: "free some space and run again; what was finished is kept",
     errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), or write to a disk without one",
-    errno.EROFS: "a run writes into its workspace; use one that can be written",
+    errno.EROFS: "a run writes into its workspace; use a writable one",
     errno.EACCES: "change the permissions, or run as the user who has them",
 }
 """Error number of the operating system → the advice for the user."""
@@ -89,19 +89,19 @@ _IN_WORDS = {
     "PytorchStreamWriter failed writing file": errno.ENOSPC,
     "inline_container.cc": errno.ENOSPC,
 }
-"""Words of libraries about storage → error number. `Permission denied` is not among them: servers say it, too."""
+"""Words of libraries about storage → error number. `Permission denied` is missing, since servers use it as well."""
 
 
 def storage_error(error: BaseException, place: str = "") -> StorageError | None:
     """Return a `StorageError` for the user if a full disk or a read-only folder caused an error, else None.
 
-    Libraries wrap such errors in their own, so the causes of an error count too.
+    Libraries wrap these errors in their own, so the causes of an error count as well.
 
     Args:
         error: the error.
         place: the path that is written, for an error that names none.
     """
-    # "I/O error: No space left on device (os error 28)" of a library in Rust has no number: then its words tell.
+    # "I/O error: No space left on device (os error 28)" of a library in Rust has no number, only these words.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, StorageError):
@@ -156,7 +156,7 @@ def printable_text(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or the class's name if there is no message.
+    """Return the first line of an error's message, or the name of its class if the message is empty.
 
     A first line that ends with a colon brings the second line along.
     """

@@ -1,4 +1,4 @@
-"""Input files: files that users give are read by one set of functions, with one message for each kind of fault."""
+"""Read the files that users give, with one message for each kind of fault."""
 
 import gzip
 import io
@@ -23,9 +23,9 @@ from iterpref_core.records.errors import InputError, RecordError
 ABSENT = "check the path or run the stage that writes it"
 PACKED = (".gz", ".zst")
 """File name endings of packed files, which are unpacked while they are read."""
-_ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zst, that of Parquet in .parquet"
+_ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zst, and a Parquet file's in .parquet"
 _POINTER = b"version https://git-lfs.github.com/"
-"""The first bytes of a file that stands for one in Git LFS, under any name."""
+"""The first bytes of a pointer to a file in Git LFS."""
 _MOST_DIGITS = 4300
 _MOST_VALUES = 1_000_000
 """Values of one YAML file, with aliases written out."""
@@ -46,7 +46,7 @@ class LinePlace(NamedTuple):
         return f"{self.path}:{self.line}"
 
     def after(self, text: str) -> "LinePlace":
-        """Return the position behind a text that begins here."""
+        """Return the position after a text that begins here."""
         lines = text.count("\n")
         column = len(text) - text.rfind("\n") if lines else self.column + len(text)
         return LinePlace(self.path, self.line + lines, column)
@@ -54,7 +54,7 @@ class LinePlace(NamedTuple):
 
 @contextmanager
 def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
-    """Open a file for reading; a file whose name has one of the endings `PACKED` is unpacked.
+    """Open a file for reading, and unpack it if its name ends in `PACKED`.
 
     Args:
         path: the file.
@@ -112,12 +112,12 @@ def decode_text(raw: bytes, path: Path, line: int = 1) -> str:
     """Return UTF-8 as text; at line 1 without a byte order mark (BOM), which some editors write.
 
     Args:
-        raw: a file's content, or one of its lines.
+        raw: the content of a file or of a line.
         path: the file, for the message.
         line: the number of the first line.
 
     Raises:
-        InputError: it is not UTF-8; the message says line and column.
+        InputError: it is not UTF-8; the message has line and column.
     """
     encoding = "utf-8-sig" if line == 1 else "utf-8"
     try:
@@ -139,19 +139,19 @@ def read_text(path: Path, absent: str = ABSENT) -> str:
 
 
 class RepeatedKeyError(ValueError):
-    """A key that stands twice in one JSON object, of which a parser would silently keep the last value."""
+    """A key that occurs twice in one JSON object; a parser would silently keep the last value."""
 
 
 def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return the keys and values of a JSON object as a dictionary; for `object_pairs_hook` of `json.loads`.
 
     Raises:
-        RepeatedKeyError: a key stands twice.
+        RepeatedKeyError: a key occurs twice.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
         [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise RepeatedKeyError(f"the key {key!r} stands twice in one object; leave one of them")
+        raise RepeatedKeyError(f"the key {key!r} occurs twice in one object; leave one of them")
     return found
 
 
@@ -164,7 +164,7 @@ def parse_json(text: str) -> Any:
     """Return the value of a JSON text, with integers of any length.
 
     Raises:
-        RepeatedKeyError: a key stands twice in one object.
+        RepeatedKeyError: a key occurs twice in one object.
         ValueError: the text is not JSON, or is nested too deeply.
     """
     try:
@@ -174,7 +174,7 @@ def parse_json(text: str) -> Any:
 
 
 def _integer(digits: str) -> int:
-    # Python reads no more digits from a text, as that takes quadratic time; a decimal number has no limit.
+    # Python refuses more digits, since reading them takes quadratic time; a decimal number has no limit.
     return int(Decimal(digits)) if len(digits) > _MOST_DIGITS else int(digits)
 
 
@@ -182,7 +182,7 @@ def parse_json_at(text: str, where: LinePlace) -> Any:
     """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
-        RecordError: the text is not valid JSON, or a key stands twice in one object; the message says line and column
+        RecordError: the text is not valid JSON, or a key occurs twice in one object; the message has line and column
             of the file.
     """
     try:
@@ -196,7 +196,7 @@ def parse_json_at(text: str, where: LinePlace) -> Any:
 
 
 def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
-    """Return the value of a YAML 1.2 text as DVC reads it, but with keys and days as texts, as JSON has them.
+    """Return the value of a YAML 1.2 text as DVC reads it, but with keys and days as texts.
 
     YAML 1.1 differs: there `010` is 8, `yes` is true and `1e-5` a text.
 
@@ -205,8 +205,8 @@ def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
         path: the file of the text, for messages.
 
     Raises:
-        InputError: the text is not YAML, a key stands twice in one mapping, a value is nothing that JSON has, a number
-            has too many digits, or the text is nested too deeply; the message says line and column.
+        InputError: the text is not YAML, a key occurs twice in one mapping, a value has no form in JSON, a number has
+            too many digits, or the text is nested too deeply; the message has line and column.
 
     >>> parse_yaml("{since: 2024-08-01, rate: 1e-5, seed: 010, bias: {50256: -100}}")
     {'since': '2024-08-01', 'rate': 1e-05, 'seed': 10, 'bias': {'50256': -100}}
@@ -221,7 +221,7 @@ def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
         where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
         raise InputError(f"{where}: not valid YAML: {error.problem or error.context}") from None
     except (YAMLError, ValueError, RecursionError) as error:
-        # A ValueError comes from a number of more digits than Python reads.
+        # A number with more digits than Python reads raises ValueError.
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise InputError(f"{path}: not valid YAML: {reason}") from None
 
@@ -236,7 +236,7 @@ class _Constructor(SafeConstructor):
 
 
 def _as_json(value: Any, number: Iterator[int]) -> Any:
-    """Return a value of YAML as one of JSON.
+    """Return a value of YAML in the form of JSON.
 
     Args:
         value: may contain one list several times, by aliases. Ten lists of ten aliases each, one in the other, are ten
@@ -244,7 +244,7 @@ def _as_json(value: Any, number: Iterator[int]) -> Any:
         number: counts the values.
 
     Raises:
-        ValueError: there are too many values, or one that JSON does not have.
+        ValueError: there are too many values, or a value has no form in JSON.
     """
     if next(number) > _MOST_VALUES:
         raise ValueError(f"has more than {_MOST_VALUES:,} values; write values out instead of using aliases (*name)")
@@ -255,7 +255,7 @@ def _as_json(value: Any, number: Iterator[int]) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if value is not None and not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is nothing that JSON has")
+        raise ValueError(f"{value!r} has no form in JSON")
     return value
 
 
@@ -263,6 +263,6 @@ def read_yaml(path: Path, absent: str = ABSENT) -> Any:
     """Return the content of a YAML file, as `parse_yaml` does.
 
     Raises:
-        InputError: the file cannot be read; the message says line and column.
+        InputError: the file cannot be read; the message has line and column.
     """
     return parse_yaml(read_text(path, absent), path)

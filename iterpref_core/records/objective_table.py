@@ -1,6 +1,6 @@
-"""List the objectives: one loss, and a row for each of its variants.
+"""List the objectives, which are variants of one loss.
 
-IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in which tokens count:
+IterPref's loss (arXiv 2503.02783, section 3.3) and its baselines differ in the tokens that count:
 
     K+ = sum_t w+_t (log pi - log pi_ref)(y+_t)        K- = sum_t w-_t (log pi - log pi_ref)(y-_t)
     L  = -log sigmoid(beta (K+ - K-)) + alpha * NLL(y+)
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Tokens = Literal["all", "focal"]
-"""The tokens of a program that count: all of them, or those of its error region (of y+, those that the fix changed)."""
+"""The tokens of a program that count: all, or only its error region (in y+, what the fix changed)."""
 
 HALF: Literal["half focal"] = "half focal"
-"""All tokens of the rejected program in one half of all pairs, those of its error region in the other."""
+"""All tokens of the rejected program in one half of all pairs, only its error region in the other."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Objective:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Return the names of the trainer's settings that change nothing about the objective."""
+        """Return the names of the trainer's settings that do not affect the objective."""
         of_nll = () if self.nll_of else ("alpha",)
         return of_nll if self.preference else (*of_nll, "beta", "max_margin")
 
@@ -89,7 +89,7 @@ OBJECTIVES: dict[str, Objective] = {
     "symmetric-dpo": Objective("Symmetric-DPO", "sigmoid", chosen="focal", rejected="focal"),
     "symmetric-rpo": Objective("Symmetric-RPO", "sigmoid", chosen="focal", rejected="focal", nll_of="chosen"),
 }
-"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates, alphas and other options stand in params.yaml.
+"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates, alphas and other options are in params.yaml.
 
 The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.

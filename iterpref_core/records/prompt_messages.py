@@ -61,7 +61,7 @@ def read_message(value: Any) -> Message:
     """Return a message in any of the shapes above.
 
     Raises:
-        ValueError: the value is no message.
+        ValueError: the value is not a message.
     """
     if isinstance(value, Message):
         return value
@@ -104,11 +104,11 @@ def read_answer(value: Any) -> str:
 Answer = Annotated[str, BeforeValidator(read_answer)]
 """A text; a list with one message of the assistant is read as its text."""
 Prompt = Annotated[str | tuple[Message, ...], BeforeValidator(read_prompt)]
-"""A text, or messages: at most one of the system, which is the first, and at last one of the user."""
+"""A text, or messages: the system's may come first, and the last one is the user's."""
 
 
 def question(prompt: Prompt) -> str:
-    """Return the text that is to be answered: of messages the content of the last one.
+    """Return the text that is to be answered, which is the content of the last message.
 
     >>> question((Message(role="system", content="Be brief."), Message(role="user", content="Add.")))
     'Add.'
@@ -117,7 +117,7 @@ def question(prompt: Prompt) -> str:
 
 
 def with_question(prompt: Prompt, text: str) -> Prompt:
-    """Return a prompt with another text in the place of the one that is to be answered; earlier messages stay."""
+    """Return a prompt with another question; earlier messages stay."""
     if isinstance(prompt, str):
         return text
     return (*prompt[:-1], Message(role="user", content=text))
@@ -133,7 +133,7 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def labeled_text(prompt: Prompt) -> str:
-    r"""Return all of a prompt as one text for readers, in which every message begins with its role.
+    r"""Return all of a prompt as one text for readers, with the role before each message.
 
     >>> labeled_text((Message(role="system", content="Be brief."), Message(role="user", content="Add.")))
     'system: Be brief.\n\nuser: Add.'

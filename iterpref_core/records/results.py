@@ -1,4 +1,4 @@
-"""Results: the record of results.json, one model's scores on benchmarks.
+"""Define the record of results.json, which holds one model's scores on benchmarks.
 
 Evaluation writes the file; the report, the cards, the gate and MLflow read it.
 """
@@ -19,12 +19,12 @@ def metric_name(benchmark: str) -> str:
 
 
 class ResultRecord(BaseModel):
-    """The base of the records of results.json: immutable; a field that is None is not in the file."""
+    """The base of the records of results.json, which are immutable and omit fields that are None."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as it stands in the file."""
+        """Return the record in the form of the file."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
@@ -80,7 +80,7 @@ class DataFile(ResultRecord):
 
 
 class TokenCounts(ResultRecord):
-    """The tokens of all answers to a benchmark: those that the model read, those that it wrote, and these per answer.
+    """The tokens of all answers to a benchmark: read, written, and written per answer.
 
     Reasoning counts as written.
     """
@@ -91,18 +91,18 @@ class TokenCounts(ResultRecord):
 
 
 class Measurement(ResultRecord):
-    """The part of a result that names the program that ran, and says how it ended.
+    """The part of a result about the programs that ran and how they ended.
 
     Attributes:
         errors: verdict → the number of samples that have it; without `passed`.
         exceptions: name of an exception's type → the number of samples that failed with it.
-        passed: the tasks of which a sample passed.
+        passed: the tasks with a sample that passed.
         verdicts: task_id → the verdict on each of its samples.
-        feedback: task_id → the feedback on each of its samples, for tasks with one that failed.
+        feedback: task_id → the feedback on each of its samples, for tasks with a failing sample.
         data: the benchmark's data.
         harness: the name of the engine that ran the programs.
         limits: the limits of each program.
-        isolation: the isolation under which programs ran.
+        isolation: the layers of isolation around the programs.
         inside: the number of tasks with tests that ran inside, in the program's own process, if there are any.
         ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
         without_failed_truth: the score without the tasks whose canonical solution fails here.
@@ -143,7 +143,7 @@ class Measurement(ResultRecord):
 
 
 class Measured(Measurement, ScoreRecord):
-    """The result of a benchmark in which all prompts were answered."""
+    """The result of a benchmark with an answer to every prompt."""
 
     available: Literal[True]
 
@@ -156,11 +156,11 @@ class Unavailable(ResultRecord):
 
 
 class Incomplete(Unavailable, Measurement):
-    """The result of a benchmark in which some answers are missing: its score is known to lie between two numbers.
+    """The result of a benchmark with missing answers; its score lies between two bounds.
 
     Attributes:
         n: the number of tasks.
-        missing: why answers are missing → how many; the feedback on a task says why its own are.
+        missing: reason → the number of missing answers; a task's feedback has its own reason.
         pass_at_1_bounds: pass@1 if no missing answer passed, and if all did.
         ci95: the lower end of the interval of the first, and the upper end of the second.
     """
@@ -190,11 +190,11 @@ class ModelResults(ResultRecord):
 
     @property
     def incomplete(self) -> dict[str, Incomplete]:
-        """The benchmarks in which answers are missing."""
+        """The benchmarks with missing answers."""
         return {name: result for name, result in self.benchmarks.items() if isinstance(result, Incomplete)}
 
     def metrics(self) -> dict[str, float]:
-        """Return a model's scores under names that DVC, MLflow and scripts know, which have `_plus` for `+`.
+        """Return a model's scores by the names of metrics in DVC and MLflow, with `_plus` for `+`.
 
         Of a benchmark with missing answers: their number, and the bounds of the score.
 

@@ -1,4 +1,4 @@
-"""Seeds of random choices that depend on names alone, and not on the order in which things happen."""
+"""Derive seeds of random choices from names alone, so that the order of events does not matter."""
 
 import hashlib
 

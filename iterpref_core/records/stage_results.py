@@ -1,4 +1,4 @@
-"""Stage results: the records that stages return, and the names of their numbers as metrics.
+"""Define the records that stages return, and name their numbers as metrics.
 
 Stage `evaluation` returns `results.ModelResults`, and stage `report` the record of summary.json.
 """
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StageResult(BaseModel):
-    """The base of the records: immutable; a field that is None is no metric."""
+    """The base of the records, which are immutable; None is omitted from the metrics."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,7 +57,7 @@ class NanolabResult(StageResult):
 
     Attributes:
         student: the training of the student; None where another model is named.
-        debugger: that of the debugger.
+        debugger: the training of the debugger.
         bf16: 1 for training in bfloat16; None if no model was trained.
     """
 
@@ -67,7 +67,7 @@ class NanolabResult(StageResult):
 
 
 class ValidityResult(StageResult):
-    """The quality of the tests of problems. A quantity that was not measured is None.
+    """The quality of problems' tests, with None for unmeasured quantities.
 
     Attributes:
         problems: the number of problems.
@@ -98,7 +98,7 @@ class CodeflowResult(StageResult):
     Attributes:
         problems: the number of problems.
         solved: problems with a version that passes the visible tests.
-        solved_but_fails_hidden: problems of these of which such a version fails the hidden tests.
+        solved_but_fails_hidden: solved problems with a passing version that fails the hidden tests.
         missing: answers that are missing (`iterpref_core.models.inference.ends`).
         no_program: answers of prose alone, and empty ones.
         pass_rate: iteration → the share of *all* problems solved by then (with sampling: by that sample); the paper's
@@ -107,9 +107,9 @@ class CodeflowResult(StageResult):
         prompt_tokens: the tokens that models read.
         completion_tokens: the tokens that models wrote.
         verdicts: verdict → the number of attempts, with zeros.
-        verdicts_by_iteration: iteration → the same, of those that occurred.
+        verdicts_by_iteration: iteration → verdict → the number of attempts, without zeros.
         cost_usd: the price of the answers; 0 for a model that runs on this machine.
-        mixed: with sampling, problems with a sample that passes and one that fails.
+        mixed: with sampling, problems with both a passing and a failing sample.
         inside: problems that take part with tests that run in the program's own process, if there are any.
         left_out: the reason, `inside`, → problems that take no part, if there are any.
         bf16: 1 if the student computed in bfloat16; None if that is not known.
@@ -138,7 +138,7 @@ class PairsResult(StageResult):
 
     Attributes:
         pairs: the number of pairs.
-        further_pairs: with `rejected: all`, those beside the first of a problem.
+        further_pairs: with `rejected: all`, pairs after the first of a problem.
         dropped: reason → the number of problems without a pair, with zeros; `pairs` and these are all trajectories.
             With `rejected: all` overlaps are counted by pair; the other reasons by problem.
         contaminated: pairs that overlap with a benchmark, dropped or not.
@@ -155,8 +155,8 @@ class LocalizationResult(StageResult):
 
     Attributes:
         pairs: the pairs with a record.
-        empty: pairs of which D- has no text.
-        anchored: those of them that got an anchor.
+        empty: pairs whose D- has no text.
+        anchored: empty pairs that got an anchor.
         dropped: reason → pairs without a record. `empty`: left out by policy `drop`. `no_anchor`: policy `anchor` found
             no line, because the texts differ in blank lines at most, or the failing program has no text.
         focal_line_share: the share of the written pairs' failing lines with text that lie in a span.
@@ -179,7 +179,7 @@ class TrainingResult(StageResult):
         loss: the mean over the run.
         rewards: the last values, by name.
         focal_token_share: the share of the failing programs' tokens that count.
-        pairs_without_focal_tokens: pairs of which no token of D- is left.
+        pairs_without_focal_tokens: pairs that have lost all tokens of D-.
         focal_tokens_cut: tokens of D- that `max_length` has cut.
         data: the numbers of `checks.PairChecks`.
         validation_pairs: the pairs that were held out, if the written weights were measured on them.

@@ -1,9 +1,9 @@
-r"""Give each task one text by which to recognize it, and count words where tasks are compared loosely.
+r"""Recognize a task by its statement, however that was published.
 
-- The exact form decides if two statements are the same: for names, for splits, for repetitions. Case, blanks, layout
-  and the marks of a sentence do not count; neither do the words that an ingestion adds, nor a system message. What
-  stands in quotes counts letter by letter, and so does a single letter.
-- The loose form, the words alone, measures overlap.
+- The exact form decides if two statements are the same, for names, splits and repetitions. Case, blanks, layout and
+  punctuation do not count; neither do system messages and the words that an ingestion adds. Text in quotes counts
+  letter by letter, and so does a single letter.
+- The loose form has only the words, and measures overlap.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from collections.abc import Iterator, Sequence
 from iterpref_core.records.prompt_messages import Prompt
 
 _QUOTES = "\"'`"
-"""Marks around a word that do not make another statement; `.5`, `>`, `-1`, `*args` and `__len__` do."""
+"""Marks around a word that are removed. `.5`, `>`, `-1`, `*args` and `__len__` keep theirs."""
 _MARKS = ".,;:?"
-"""Marks behind a word that do not make another statement."""
+"""Marks after a word that are removed."""
 _BEHIND_LETTERS = f"{_MARKS}!"
-"""Such marks behind two letters or more: in `n!` and `10!` the mark does make another one."""
+"""Marks that are removed after two letters or more: in `n!` and `10!` the mark has a meaning."""
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
-"""Characters without a width, which web pages have in their texts."""
+"""Characters without a width, from web pages."""
 ASKED_TESTS = "Your code should pass these tests:\n\n"
 ASKED_DECLARATIONS = "Write Python code that defines:\n"
 ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
 ASKED_DEFINITION = "Write a Python "
 ASKED_BEGINNING = " Begin with:\n```python\n"
-"""The words with which an ingestion asks for a program, behind the statement that it has read."""
+"""Requests for a program that an ingestion adds after a statement."""
 _NAME = r"`[^`\n]+`"
 _ADDED = re.compile(
     rf"""(?<!\s)\s++(?:
@@ -53,7 +53,7 @@ _QUOTED = re.compile(
     re.VERBOSE,
 )
 _PLACE = re.compile("\ue000(\\d+)\ue001")
-"""The place of a quoted text, by its number. Both characters are for private use: a text does not have them."""
+"""The place of a quoted text, by its number, between two characters for private use."""
 _TYPOGRAPHY = str.maketrans(dict.fromkeys("‘’‚", "'") | dict.fromkeys("“”„", '"') | dict.fromkeys("–—−‐‑", "-")) | {
     ord(sign): plain for sign, plain in {"…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "⋅": "·"}.items()
 }
@@ -68,13 +68,13 @@ _LAYOUT = (
     (re.compile(r"<br ?/?>\s*\n"), "\n"),
     (re.compile(r"(?<!\$)\$++(?!\s)([^$\n]*[^\s$])\$++(?!\d)"), r"\1"),  # $n$ and $$$n$$$, but no prices: $5 or $6
     (re.compile(r"\\\(([^\\\n]+)\\\)"), r"\1"),
-    (re.compile(r"([\^_])\{(\w+)\}"), r"\1\2"),  # 10^{5}
+    (re.compile(r"([\^_])\{(\w+)\}"), r"\1\2"),  # 10^{5} is 10^5
     (re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]+)(?<=\S)\1(?![\w*])"), r"\2"),  # **bold**, but no *args
     (re.compile(r"^[ \t]*(?:\#{1,6}|[-*•])[ \t]+", re.MULTILINE), ""),  # headings and lists of Markdown
     (re.compile(r"(?<!\S)[-=]{3,}|(?<![-=])[-=]{3,}+(?!\S)"), " "),  # -----Input-----
     (re.compile(r"(?<![ \t])[ \t]*+(<=|>=|!=|<|>)[ \t]*"), r" \1 "),
 )
-"""The layout of pages, and what stands for it in the exact form."""
+"""Layout of pages, and its replacement in the exact form."""
 _WORD = re.compile(r"\w+")
 
 
@@ -95,11 +95,11 @@ def exact_form(prompt: Prompt) -> str:
 
     def keep(match: re.Match[str]) -> str:
         content = next(filter(None, match.group("code", "double", "single", "curved", "bent")))
-        # `n` is n, and "done" is done; 'B', ' ' and "done." are kept as they stand.
+        # `n` is n, and "done" is done; 'B', ' ' and "done." are kept unchanged.
         quoted.append(content if content == _plain(content) else f'"{content}"')
         return f"\ue000{len(quoted) - 1}\ue001"
 
-    # Quotes come first: what stands in them is no layout, such as '&lt;'. A page can hide quotes, too: &quot;n&quot;.
+    # Take quotes out first, since '&lt;' in quotes is not layout. A page may also encode quotes: &quot;n&quot;.
     statement = _QUOTED.sub(keep, statement.translate({0xE000: None}))
     if "&" in statement:
         statement = _QUOTED.sub(keep, html.unescape(statement))
@@ -108,8 +108,8 @@ def exact_form(prompt: Prompt) -> str:
 
 
 def _without_asks(statement: str) -> str:
-    """Return a statement without the words that ingestions have added, one behind the other."""
-    # A prompt of nothing but such words is a statement all the same.
+    """Return a statement without the requests that ingestions have added."""
+    # A prompt that is only a request is a statement.
     while (shorter := _ADDED.sub("", statement)) and shorter != statement:
         statement = shorter
     return statement
@@ -140,9 +140,9 @@ def _plain(text: str) -> str:
 
 
 def _bare(word: str) -> str:
-    """Return a word in small letters without quotes and the marks of a sentence; a word of nothing else stays.
+    """Return a word in small letters without quotes and punctuation, unless it has only these.
 
-    A single letter keeps its case, since C and c may mean two things; but for the article.
+    A single letter keeps its case, since C and c may mean two things. The article A is an exception.
     """
     if word.isascii() and word.isalnum() and len(word) > 1:
         return word.lower()
@@ -156,7 +156,7 @@ def _bare(word: str) -> str:
 
 
 def _without(marks: str, word: str) -> str:
-    """Return a word without marks behind it: the given ones, and behind two letters all those of a sentence."""
+    """Return a word without the given marks after it; after two letters, all punctuation is removed."""
     bare = word.rstrip(_BEHIND_LETTERS + marks)
     if len(bare) > 1 and bare[-2:].isalpha():
         return bare
@@ -183,7 +183,7 @@ def loose_words(text: str) -> list[str]:
 
 
 def word_runs(words: Sequence[str], number: int) -> Iterator[tuple[str, ...]]:
-    """Yield each run of so many words in a row.
+    """Yield each run of `number` words in a row.
 
     >>> list(word_runs(["split", "at", "then", "add"], 3))
     [('split', 'at', 'then'), ('at', 'then', 'add')]

@@ -73,7 +73,7 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         record: the record's class.
 
     Raises:
-        RecordError: the text is no such record, or a key stands twice in an object of it; the message names place,
+        RecordError: the text is no such record, or a key occurs twice in an object of it; the message names place,
             fault and an example.
     """
     try:

@@ -79,7 +79,7 @@ def test_an_unknown_task_is_named_with_its_line(executor, files):
 def test_a_broken_line_is_named(executor, files):
     problems, samples, out = files
     samples.write_text('{"task_id": "double"}\n')
-    with pytest.raises(RecordError, match=r"samples\.jsonl:1: one of 'solution' and 'completion' must be given"):
+    with pytest.raises(RecordError, match=r"samples\.jsonl:1: give 'solution' or 'completion'"):
         execute_samples(problems, samples, out, executor)
 
 

@@ -85,7 +85,7 @@ def test_a_repeated_key_is_refused_however_the_line_is_written(tmp_path, spaced)
     path = tmp_path / "pairs.jsonl"
     path.write_text(line.replace(",", ", ") if spaced else line)
     for read in (lambda: read_jsonl(path, PreferencePair), lambda: read_pairs(path)):
-        with pytest.raises(RecordError, match=r"pairs\.jsonl:1: the key 'chosen' stands twice"):
+        with pytest.raises(RecordError, match=r"pairs\.jsonl:1: the key 'chosen' occurs twice"):
             list(read())
 
 

@@ -1,7 +1,7 @@
-"""Stage `codeflow`: problems in, one trajectory per problem out.
+"""Debug or sample programs for each problem, and write one trajectory per problem (stage `codeflow`).
 
-Each answer is stored when it arrives. A run that was killed and is started again takes these answers from the store;
-only their programs are run again.
+Each answer is stored when it arrives. A run that is started again after a kill takes these answers from the store, and
+runs only their programs again.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class CodeflowRun:
     """The inputs that decide a run's trajectories, and the store of its answers.
 
     Attributes:
-        problems: Problem records; those of split `codeflow`, and those that name no split, take part.
+        problems: Problem records; the split `codeflow` and problems without a split take part.
         models: the models that draft and refine.
         params: the loop's settings.
         execution: limits of each program run.
@@ -141,7 +141,7 @@ def _survey(path: Path) -> tuple[list[str], str]:
     """Return the task_ids of the problems that take part, and a digest of these problems.
 
     Raises:
-        InputError: no problem takes part, one has no tests, or a task_id stands there twice.
+        InputError: no problem takes part, one has no tests, or two have the same task_id.
     """
     names = []
     digest = hashlib.sha256()
@@ -155,7 +155,7 @@ def _survey(path: Path) -> tuple[list[str], str]:
 
 
 def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
-    """Stream the problems of split `codeflow`, and those that name no split."""
+    """Stream the problems of split `codeflow`, and the problems without a split."""
     for problem in read_jsonl(path, Problem, unique=unique):
         if problem.split in (None, SPLIT):
             yield problem

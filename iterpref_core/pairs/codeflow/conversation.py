@@ -1,4 +1,4 @@
-"""Conversation about one problem: a draft, its verdict, a refinement from the feedback, its verdict, and so on."""
+"""Hold one conversation about a problem, with a draft, its verdict, a refinement from the feedback, and so on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,15 +24,14 @@ class Conversation:
             conversation = conversation.after(answer, executor)
 
     A conversation is finished after a version that passes, after the last refinement, when an answer is missing, or
-    after a version that the engine could not judge (`infra_error`): its feedback is no start for a
-    refinement.
+    after a version without a verdict (`infra_error`), which has no feedback to refine from.
 
     Attributes:
         problem: the problem.
         wording: of the prompts.
         seed: of the run.
         refinements: largest number of refinements after the draft.
-        number: 0 for debugging; tells the samples of one problem apart.
+        number: index of the sample; 0 for debugging.
         attempts: the versions so far.
         missing: the reason why the last answer is missing; "" if it is not.
     """

@@ -1,4 +1,4 @@
-"""Outcome counts of a CodeFlow run: pass rate by iteration, verdicts, tokens."""
+"""Count the verdicts and tokens of a CodeFlow run, and the problems solved by each iteration."""
 
 from collections import Counter
 from typing import get_args

@@ -1,4 +1,4 @@
-"""Model roles: the model that drafts and the one that refines in a run, and the prices of their answers."""
+"""Choose the models that draft and refine in a run, and price their answers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -36,7 +36,7 @@ class Prices:
     Attributes:
         prompt: price of prompt tokens.
         completion: price of completion tokens.
-        drafts: False if drafts cost nothing, because a local model writes them.
+        drafts: False if a local model writes the drafts for free.
     """
 
     prompt: float = 0.0
@@ -83,18 +83,18 @@ def choose_models(
     prompt: PromptFormat | None = None,
     debugger_prompt: PromptFormat | None = None,
 ) -> Models:
-    """Return the models that the parameters describe; one that would draft and refine is opened once.
+    """Return the models that the parameters describe; a model with both roles is opened once.
 
     Args:
         student: drafts, if `params.draft_model` is `student`. The student runs in this process, or in a vLLM server
-            that the run starts; its answers cost nothing and are under no budget.
+            that the run starts; its answers are free, and no budget limits them.
         debugger: refines, through the backend of `inference`; also drafts, if `params.draft_model` is `debugger`. Not
             opened for sampling from the student.
         params: the loop's settings.
         inference: backend and prices of the debugger.
         budget: caps on the calls, tokens and dollars of the debugger.
-        prompt: form in which the student reads prompts.
-        debugger_prompt: form in which the debugger reads prompts.
+        prompt: format of the student's prompts.
+        debugger_prompt: format of the debugger's prompts.
 
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.

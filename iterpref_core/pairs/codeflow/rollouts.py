@@ -1,7 +1,7 @@
-"""Rollouts: conversations about many problems, in rounds of batches or without barriers.
+"""Lead the conversations about many problems, in rounds of batches or without barriers.
 
-A model in this process is asked in rounds. So each run has the same batches, on which the rounding of numbers depends.
-A server is asked without barriers: each conversation continues as soon as its own answer has arrived, so that a slow
+A model in this process answers in rounds, so that each run has the same batches: the rounding of numbers depends on
+them. A server answers without barriers: each conversation continues when its own answer has arrived, so that a slow
 answer or program delays no other conversation.
 """
 
@@ -20,8 +20,8 @@ from iterpref_core.records.config import CodeflowParams
 WINDOW = 8
 """Open conversations for each prompt that a model answers at once.
 
-A server's slow answer then delays no other conversation. A model in this process fills its batches with prompts of similar
-length: of 8 batches of drafts and repairs, 7 are full, where a window of one batch leaves the last repairs alone.
+A server's slow answer then delays no other conversation. A model in this process fills its batches with prompts of
+similar length: of 8 batches of drafts and repairs, 7 are full; with a window of one batch, the last repairs run alone.
 """
 GRACE_S = 30.0
 """Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
@@ -40,8 +40,8 @@ def roll_out(
 ) -> None:
     """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
 
-    As many conversations are in flight as the drafter answers at once, or calls of each model. Each request carries its
-    own seed, so a trajectory does not depend on which others were in flight.
+    The number of open conversations, or of calls to each model, is what the drafter answers at once. Each request has
+    its own seed, so that a trajectory does not depend on the other open conversations.
 
     Args:
         problems: any number; they are streamed.
@@ -110,7 +110,7 @@ def lead_in_rounds(
         conversation, answer = answered_one
         return conversation.after(answer, executor)
 
-    # With room for 3 conversations, and conversations a, b, c, d, of which b passes with its draft:
+    # Take room for 3 conversations, and conversations a, b, c, d, where b passes with its draft:
     #
     #   round 1   a, b, c   the drafter answers all three; b ends
     #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
@@ -169,8 +169,7 @@ class _Stream:
     async def lead(self, conversations: Iterator[Conversation]) -> None:
         """Lead all conversations to their ends.
 
-        After an error nothing new is asked, and answers to calls under way are waited for (not after Ctrl-C), so that
-        they are stored.
+        After an error, no new call is made. The open calls may end, so that their answers are stored; Ctrl-C ends them.
         """
         try:
             async with asyncio.TaskGroup() as group:

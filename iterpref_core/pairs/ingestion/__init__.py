@@ -1,1 +1,1 @@
-"""Pairs from rows: preference sets, and buggy programs with fixed ones, under any names of columns."""
+"""Read pairs and submissions from rows of published sets, under any names of columns."""

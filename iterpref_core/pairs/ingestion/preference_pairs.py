@@ -1,6 +1,6 @@
-"""Preference pairs: rows of a preference set, or of buggy and fixed programs, as pairs of programs.
+"""Turn rows of a preference set, or of buggy and fixed programs, into pairs of programs.
 
-A row with tests is judged by them; pairs of other rows are the word of their set, and enter at localization.
+The tests of a row judge its programs. Without tests, the set's own word is taken.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ _OWN_FIELDS = PreferencePair.model_fields.keys() - {"provenance"}
 
 
 class Judging(NamedTuple):
-    """The settings by which buggy and fixed programs are judged.
+    """The settings for judging buggy and fixed programs.
 
     Attributes:
         params: bounds of the filters of pairs.
@@ -66,11 +66,11 @@ def ingest_pairs(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `pairs`; of those that are judged `tested` and `untested`; `tests_left_out/<reason>`, and `dropped/<reason>`.
+        `pairs`; with judging `tested` and `untested` pairs; `tests_left_out/<reason>`, and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
-        InputError: a file is absent, or there is no pair.
+        InputError: a file is absent, or no row gives a pair.
         ExecutionError: the engine failed.
     """
     preset = PRESETS[form]
@@ -90,7 +90,7 @@ def ingest_pairs(
             counts["pairs"] += 1
             if judging is not None:
                 counts["tested" if pair.tested else "untested"] += 1
-            # UTF-8 has no half of a surrogate pair, for which JSON has an escape: the row is at fault, not the file.
+            # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             return pair, None, counts
 
@@ -103,7 +103,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
 
     Args:
         row: the row.
-        columns: where each part stands.
+        columns: where each part is.
         repair: True for a buggy and a fixed program, whose prompt may be the buggy one.
 
     Raises:
@@ -120,7 +120,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         chosen, rejected = rejected, chosen
         before, before_rejected = before_rejected, before
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
-        raise LeftOutError("several_turns", "an answer of a conversation stands before the last one")
+        raise LeftOutError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
         raise LeftOutError("different_turns")
     right, wrong = find_programs(chosen.text, rejected.text)
@@ -145,12 +145,12 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
 
 
 def _own_pair(row: Row) -> PreferencePair:
-    """Return a pair that this project has exported, as it was: its texts are no rows of somebody else's shapes.
+    """Return a pair that this project has exported, as it was.
 
     Where a pair of the set has messages, an exported text is one message.
 
     Raises:
-        ValueError: the row is no pair.
+        ValueError: the row is not a pair.
     """
     prompt = read_prompt(row["prompt"])
     is_text = len(prompt) == 1 and not isinstance(prompt, str)
@@ -166,10 +166,10 @@ def _own_pair(row: Row) -> PreferencePair:
 def judge(
     pair: PreferencePair, row: Row, columns: Columns, params: PairsParams, run: Run
 ) -> tuple[PreferencePair, Counter[str]]:
-    """Return a pair that says if tests have judged it, and the number of tests that are not used, by reason.
+    """Run a row's tests on its pair. Return the pair, marked as tested or not, and the unused tests by reason.
 
     Raises:
-        LeftOutError: a filter drops the pair, or the tests do not tell the programs apart.
+        LeftOutError: a filter drops the pair, or both programs pass or fail the tests.
         ValueError: a column holds something else.
     """
     # A buggy program may have a syntax error, but not the syntax of another language.
@@ -215,14 +215,14 @@ def answer_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
 
 
 def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> Prompt:
-    """Return the prompt: the question before the chosen answer, or that of the row's columns, or another.
+    """Return the prompt: the question before the chosen answer, or the row's columns, or `otherwise`.
 
     The columns count before the question if the user names them.
-    A column `system` is put in front, as in the templates of sets with such a column.
+    A column `system` becomes the first message.
 
     Raises:
-        LeftOutError: the prompt says nothing.
-        ValueError: the row has none of them.
+        LeftOutError: the prompt is blank.
+        ValueError: the row has no prompt.
     """
     asked = before
     if not before or "prompt" in columns.stated:

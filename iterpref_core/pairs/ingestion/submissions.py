@@ -1,4 +1,4 @@
-"""Submissions: rows of single programs with verdicts, as attempts at problems, from which `pair` chooses."""
+"""Turn rows of single programs with verdicts into trajectories, so that `pair` can choose from them."""
 
 import re
 import tempfile
@@ -19,7 +19,7 @@ from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_name
 
 _ON_TEST = r"( on .*| \d+)?"
-"""The place of a failure behind a judge's short word: `TLE on test 3`, `WA 3`."""
+"""The place of a failure after a judge's short word: `TLE on test 3`, `WA 3`."""
 _VERDICTS: dict[str, Verdict] = {
     r"(accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved)( 100){0,2}|true|yes|1( 0)?": "passed",
     rf"wrong (answer|output).*|wa{_ON_TEST}|fail(ed|ure)?\b.*|incorrect.*|false|no|0( 0)?|(wa )?presentation error|pe"
@@ -30,8 +30,8 @@ _VERDICTS: dict[str, Verdict] = {
     rf"run ?time error.*|rte( .*)?|re( nzec| sig\w+| other)?{_ON_TEST}|exception|crash(ed)?": "exception",
     r"compil(e|ation) error.*|ce": "syntax_error",
 }
-"""The words of judges for their verdicts -> the verdict; none fits a submission that nobody has judged yet. Details may
-stand behind that of a failure: `Wrong answer on test 3`."""
+"""Judges' words for a verdict -> the verdict. Details may follow a failure: `Wrong answer on test 3`. Submissions that
+still wait for their verdict match no word."""
 
 
 class _Submission(Record):
@@ -58,11 +58,11 @@ def ingest_submissions(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `problems`, `solved` ones of these, `attempts`, and `dropped/<reason>`.
+        `problems`, `solved` problems, `attempts`, and `dropped/<reason>`.
 
     Raises:
         ConfigError: the columns cannot be understood.
-        InputError: a file is absent, or there is no program.
+        InputError: a file is absent, or no row has a program.
     """
     # Programs are kept in a temporary file until all have come; only their places are in memory.
     places: dict[tuple[str, str], list[int]] = {}
@@ -100,13 +100,13 @@ def ingest_submissions(
 
 
 def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], _Submission]:
-    """Return the name of the problem in a row and that of its statement, and the submission.
+    """Return the name of a row's problem, the name of its statement, and the submission.
 
-    Both tell problems apart: two files may count their problems from 1, each its own. Without a name, only texts that
-    are equal letter by letter are one problem: of two tasks, one's right program is another one's wrong one.
+    A problem is identified by both names, since two files may each count their problems from 1. Without a name, texts
+    must be equal letter by letter: if two tasks were joined, one's right program would count as the other's.
 
     Raises:
-        LeftOutError: the row has none.
+        LeftOutError: the row has no Python program.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
@@ -141,4 +141,4 @@ def _verdict(stated: Any) -> Verdict:
     for words, verdict in _VERDICTS.items():
         if re.fullmatch(words, word):
             return verdict
-    raise ValueError(f"the verdict {stated!r} says neither that the program passes nor that it fails")
+    raise ValueError(f"the verdict {stated!r} means neither that the program passes nor that it fails")

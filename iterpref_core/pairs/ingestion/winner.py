@@ -16,17 +16,17 @@ from iterpref_core.problems.ingestion.values import Row, read_text_value
 
 _TIE = re.compile(r"(?:a )?(?:tie|draw|both|neither|none|equal|same)")
 _SIGNED = re.compile("overall_preference|strength|margin|difference", re.IGNORECASE)
-"""Names of columns with a number whose sign tells the better answer. A 1 in another column may name either answer."""
+"""Names of columns where the sign of a number decides. A 1 in another column may name either answer."""
 _LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
 _NOUN = "(?:model|response|answer|assistant|conversation|completion|candidate|option|output|solution|program|choice)"
 _ENDS = (("a", "b"), ("first", "second"), ("left", "right"))
 
 
 def first_is_better(row: Row, columns: Columns) -> bool:
-    """Return True if the answer of `chosen` is the better one, also if no column decides; False if that of `rejected`.
+    """Return True if the answer of `chosen` is better or no column decides; False if the answer of `rejected` is.
 
     Raises:
-        LeftOutError: neither is better, or a column that nothing reads seems to decide.
+        LeftOutError: neither is better, or an unread column seems to decide.
         ValueError: the row lacks a column that the user names, or its value names neither answer.
     """
     values = columns.values(row, "winner")
@@ -36,7 +36,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         if likely and columns.stated & {"chosen", "rejected"} and "winner" not in columns.stated:
             raise LeftOutError(
                 "unknown_columns",
-                f"{likely[0]} may say which answer is better; add --columns winner={likely[0]}, or winner= if not",
+                f"{likely[0]} may name the better answer; add --columns winner={likely[0]}, or winner= if not",
             )
         return True
     names = columns.names["winner"]
@@ -48,7 +48,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         if len(scores) != 2 or len(value) != 2:
             raise ValueError(f"winner: two numbers are expected, not {value!r}")
         difference: float | None = scores[1] - scores[0]
-        # The answer of rank 0 is better than that of rank 1.
+        # Rank 0 is better than rank 1.
         first_wins = scores[0] < scores[1] if names[0].endswith("rank") else scores[0] > scores[1]
     elif _SIGNED.search(names[0]):
         difference = _number(value)
@@ -66,8 +66,8 @@ def _names_first(value: Any, sides: list[str]) -> bool:
     """Return True if a word names the first of two answers, False if it names the second.
 
     Raises:
-        LeftOutError: the word says that neither is better.
-        ValueError: it says nothing of this kind.
+        LeftOutError: the word calls it a tie.
+        ValueError: the word names neither answer.
     """
     number = _number(value)
     # In a column with nulls, pandas has 1.0 for 1.
@@ -83,7 +83,7 @@ def _names_first(value: Any, sides: list[str]) -> bool:
                 return is_first
     raise ValueError(
         f"winner: {value!r} names neither of `{sides[0]}` and `{sides[1]}`; write `a` or `b`, or add --columns winner= "
-        "if the column says something else"
+        "if the column means something else"
     )
 
 

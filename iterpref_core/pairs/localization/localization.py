@@ -1,4 +1,4 @@
-"""Stage `localization`: pairs in, error spans out; and one pair at a time, for pairs that are not in our files."""
+"""Mark the error regions of a file of pairs (stage `localization`), or of one pair at a time."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -51,10 +51,9 @@ def localize_pairs(
 ) -> LocalizationResult:
     """Write the error spans of every pair, in order; streaming.
 
-    A fix that only inserts leaves D- without text. `params.empty` decides about such a pair: `anchor` marks the place
-    of the insertion (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop` leaves the pair out.
-    Pairs left out have no record in `out` and take no part in training. With `params.widen_lines` each region takes in
-    lines around it (`widen_spans`).
+    If a fix only inserts lines, D- has no text, and `params.empty` decides: `anchor` marks the place of the insertion
+    (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop` leaves the pair out. Training skips
+    pairs that are left out. With `params.widen_lines`, each region includes lines around it (`widen_spans`).
 
     Args:
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
@@ -170,7 +169,7 @@ def localize(
         method: a method that reads the two programs alone.
 
     Raises:
-        ConfigError: there is no such method.
+        ConfigError: the method is unknown.
 
     >>> rejected = "def f(x):\n    return -x\n"
     >>> region = localize(rejected, "def f(x):\n    return x\n")
@@ -185,8 +184,7 @@ def localize(
 def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs") -> dict[str, list[list[int]]]:
     r"""Return D- and D+ of a row with the columns `rejected` and `chosen`; for `datasets.Dataset.map`.
 
-    If a fix only inserts, D- has no text. The line in the place of the insertion then stands for D-, as in the stage
-    `localization`.
+    If a fix only inserts lines, D- is the line at the insertion, as in the stage `localization`.
 
     Args:
         row: a pair of texts with their `prompt`, or of messages whose last one is the program; other columns are
@@ -194,11 +192,11 @@ def mark_errors(row: Mapping[str, Any], method: LocalizationMethod = "line_lcs")
         method: a method that reads the two programs alone.
 
     Returns:
-        `rejected_spans` and `chosen_spans`: [start, end) of each region, in characters. Equal programs have no region;
-        such a pair teaches a focal objective nothing about its rejected program.
+        `rejected_spans` and `chosen_spans`: [start, end) of each region, in characters. Equal programs have no region,
+        and a focal objective learns only the chosen one.
 
     Raises:
-        ConfigError: there is no such method.
+        ConfigError: the method is unknown.
         InputError: texts without `prompt`, which TRL splits at their first difference: the regions would not fit.
 
     >>> mark_errors({"prompt": "", "rejected": "def f(x):\n    return -x\n", "chosen": "def f(x):\n    return x\n"})
@@ -226,6 +224,6 @@ def _program(side: Any) -> str:
     if isinstance(side, str):
         return side
     if not isinstance(side[-1], Mapping):
-        raise InputError("mark_errors: a row has lists in place of programs; call `map` without batched=True")
+        raise InputError("mark_errors: a row has lists instead of programs; call `map` without batched=True")
     answer: str = side[-1]["content"]
     return answer

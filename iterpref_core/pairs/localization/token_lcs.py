@@ -1,8 +1,8 @@
-"""Token-LCS localization: D- is the failing program's tokens outside the LCS of the two token sequences.
+"""Mark the tokens of a failing program outside the longest common subsequence of the two token sequences.
 
-Tokens are those of the programming language, roughly (names and numbers, single other characters, and the indentation
-of each line with text), so the spans suit any model's tokenizer. An ablation of the paper: the region is smaller than
-whole lines, and says less about why the line is wrong.
+Tokens are roughly Python's: names, numbers, other single characters, and the indentation of each line with text.
+So the spans suit any model's tokenizer. This is an ablation: the region is smaller than whole lines, and shows less of
+the reason for the failure.
 """
 
 import re

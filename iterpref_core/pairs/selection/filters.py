@@ -1,4 +1,4 @@
-"""Pair filters: reasons to drop pairs that are not worth learning from; first the paper's, in its order, then ours."""
+"""Find the reason to drop a pair that is not worth learning from: the paper's reasons in its order, then ours."""
 
 import ast
 import re
@@ -19,9 +19,9 @@ FILTERS: dict[DropReason, str] = {
     "too_long": "a program has more tokens than pairs.max_tokens",
     "cosmetic": "the programs differ only in layout, comments, docstrings, annotations or names of their own",
 }
-"""The reasons, in the order in which they are checked, and what each means."""
+"""The reasons and their meanings, in the order of the checks."""
 ONLY_COMMENTS = re.compile(r"(?:\s*+#[^\n]*+)++\s*")
-"""Lines of which each is a comment or blank, and at least one is a comment."""
+"""Comments and blank lines, with at least one comment."""
 
 
 def drop_reason(
@@ -34,20 +34,16 @@ def drop_reason(
 ) -> DropReason | None:
     """Return the first reason to drop a pair, or None to keep it.
 
-    1. `comments_only`: D- consists of comments. (An empty D- is no reason: localization has a policy for fixes that
-       only insert lines.)
-    2. `long_error_region`: D- has more than `params.max_error_lines` lines.
-    3. `too_long`: the passing or the failing program has more than `params.max_tokens` tokens.
-    4. `cosmetic`: the programs differ only in layout, docstrings, annotations, statements without effect or their own
-       names (`normal_form`). Such a pair passed and failed by chance, or its tests ask for a name. A program that
-       `raised` is another matter: `List[int]` without an import is only an annotation, and fails.
+    An empty D- is kept, since localization has a policy for fixes that only insert lines. A cosmetic difference
+    (`normal_form`) cannot have made a program fail: its verdict came by chance, or its tests ask for a name.
 
     Args:
         pair: the pair.
         params: bounds of the filters.
         count_tokens: returns the number of tokens of a program.
-        entry_point: name that the tests call, which is not one of the program's own; empty if unknown.
-        raised: True if the failing program is known to have raised an exception.
+        entry_point: name that the tests call, and that no program may change; empty if unknown.
+        raised: True if the failing program raised an exception. Then no difference is cosmetic: an annotation
+            `List[int]` without its import fails.
     """
     lines = split_lines(pair.rejected)
     error_lines = diff_lines(pair.rejected, pair.chosen).rejected
@@ -57,7 +53,7 @@ def drop_reason(
     if len(error_lines) > params.max_error_lines:
         return "long_error_region"
     for code in (pair.chosen, pair.rejected):
-        # No token has less than a character of ASCII, but for one that a tokenizer may put before a text.
+        # Counting is slow. A token has at least one ASCII character, except one that a tokenizer puts before a text.
         may_be_long = len(code) >= params.max_tokens or not code.isascii()
         if may_be_long and count_tokens(code) > params.max_tokens:
             return "too_long"
@@ -67,7 +63,7 @@ def drop_reason(
 
 
 def _in_text(code: str, lines: Sequence[int]) -> bool:
-    """Return True if one of a program's lines, numbered from 0, begins inside of a text, where `#` is no comment."""
+    """Return True if one of the lines, numbered from 0, begins inside a string, where `#` starts no comment."""
     try:
         nodes = ast.walk(shared_tree(code))
     except SyntaxError:

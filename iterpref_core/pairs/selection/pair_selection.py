@@ -1,4 +1,4 @@
-"""Stage `pairs`: trajectories in, preference pairs out: one for a problem, or one for each failing version."""
+"""Select one preference pair of each trajectory, or one of each failing version (stage `pairs`)."""
 
 import logging
 import random
@@ -39,11 +39,11 @@ DROPPED: dict[str, str] = {
     **{str(reason): meaning for reason, meaning in FILTERS.items()},
     "contaminated": CONTAMINATED,
 }
-"""The reasons to drop a pair, in the order in which they are checked, and what each means."""
+"""The reasons to drop a pair and their meanings, in the order of the checks."""
 
 
 def screened_params(params: Params) -> PairsParams:
-    """Return section `pairs` with the benchmarks of `evaluation` added: nothing is scored unscreened."""
+    """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened."""
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
     measured = [row.data.key for row in rows if row.data is not None]
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
@@ -56,7 +56,7 @@ def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
         tokenizer: model folder or hub id whose tokenizer counts.
 
     Raises:
-        ModelError: there is no tokenizer.
+        ModelError: the tokenizer cannot be read.
     """
     # transformers takes 350 MB, and reads the same file.
     engine = _read_engine(Path(tokenizer) / "tokenizer.json")
@@ -69,14 +69,14 @@ def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
 
 
 def _read_engine(path: Path) -> "Tokenizer | None":
-    """Return the tokenizer in a file; None if there is none that can be read, which transformers explains."""
+    """Return the tokenizer in a file; None if it cannot be read, which transformers explains."""
     from tokenizers import Tokenizer
 
     if not path.is_file():
         return None
     try:
         engine = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises nothing more specific
+    except Exception as error:  # noqa: BLE001 - the library raises only Exception
         logger.debug("%s: %s", path, error)
         return None
     engine.no_truncation()
@@ -138,13 +138,12 @@ def select_pairs(
 ) -> PairsResult:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
-    A problem's first pair has the problem's `task_id`. With `rejected: all`, further pairs have `#2`, `#3` behind that;
-    a number that gives the name of another problem is passed over.
+    A problem's first pair has the problem's `task_id`. With `rejected: all`, `#2`, `#3` follow it in further pairs;
+    a number that would give the name of another problem is skipped.
 
     Args:
         trajectories: Trajectory records.
-        problems: Problem records, for the prompts; at least those of the trajectories. The held-out ones among them
-            are a benchmark.
+        problems: Problem records of at least all trajectories. Held-out problems are screened against as a benchmark.
         tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
@@ -152,17 +151,13 @@ def select_pairs(
         dropped: JSONL to write every trajectory without a pair to (`storage.left_out`); not written by default.
 
     Returns:
-        The pairs written, and the problems without one by each reason in `DROPPED`.
-        `unanswered` means that an answer is missing, and no other one passes. `solved_by_draft` means that no version
-        failed: with sampling, none of the samples. `fails_hidden_tests`: with
-        `params.pass_hidden`, every version that passes the visible tests fails the hidden ones. `truncated` and
-        `no_program`: every version that failed was cut off at the length limit, or is prose.
+        The number of pairs, and of problems without one by reason.
 
     Raises:
-        InputError: a trajectory's problem is not there or has other tests now, or there is no tokenizer, or no file
-            where a benchmark's was named; or there is no pair, for reasons that the message names.
+        InputError: a trajectory's problem is missing or has other tests now, the tokenizer or a benchmark's file cannot
+            be read, or every pair is dropped; the message has the reasons.
     """
-    # The record of dropped trajectories is whole before it is known if there is any pair.
+    # The file of dropped trajectories is written even if every pair is dropped.
     with open_left_out(dropped) as left_out:
         selection = _Selection(problems, tokenizer, params, left_out)
         pairs = selection.pairs(trajectories)
@@ -220,7 +215,7 @@ class _Selection:
                 yield pair
 
     def _screened(self, trajectory: Trajectory) -> tuple[list[PreferencePair], str, str]:
-        """Return the pairs of a problem that overlap with no benchmark; or the reason why there are none.
+        """Return the pairs of a problem without overlap with a benchmark; or the reason why all are dropped.
 
         If they are all contaminated, a benchmark's task follows.
         """
@@ -236,7 +231,7 @@ class _Selection:
     def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:
         """Return the pairs of a problem that no filter drops; or the reason why the first one is dropped.
 
-        The first is named as the problem, the others with `#2`, `#3` behind that, without the names of other problems.
+        The first has the problem's name; `#2`, `#3` follow it in the others, unless another problem has that name.
         """
         problem = find_problem(trajectory, self._problems)
         pairs = make_pairs(trajectory, problem, self._params)
@@ -264,7 +259,7 @@ def find_problem(trajectory: Trajectory, problems: Mapping[str, PairedProblem]) 
     """Return the problem of a trajectory.
 
     Raises:
-        InputError: it is not there, or its tests are no longer those that judged the trajectory.
+        InputError: it is missing, or its tests have changed since the trajectory was made.
     """
     problem = problems.get(trajectory.task_id)
     if problem is None:
@@ -274,7 +269,7 @@ def find_problem(trajectory: Trajectory, problems: Mapping[str, PairedProblem]) 
         )
     if trajectory.tests not in {None, problem.tests_digest}:
         raise InputError(
-            f"trajectory {trajectory.task_id!r}: its problem's tests are no longer those that judged it; "
+            f"trajectory {trajectory.task_id!r}: its problem's tests have changed since; "
             "give the file that the trajectories were made from, or debug again"
         )
     return problem
@@ -283,8 +278,8 @@ def find_problem(trajectory: Trajectory, problems: Mapping[str, PairedProblem]) 
 def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsParams) -> list[PreferencePair] | str:
     """Return the pairs of a trajectory; or the reason why it has none.
 
-    The chosen version passes: in debugging the final one, in sampling a random one. The rejected version is the first,
-    the last or a random one of those that fail; with `all`, every different failing version makes a pair of its own.
+    The chosen version passes: in debugging the final version, in sampling a random one. The rejected version is the
+    first, the last or a random failing version; with `all`, every different failing version makes a pair of its own.
     Random choices depend on the problem alone, not on other trajectories.
     """
     passed = [attempt for attempt in trajectory.attempts if attempt.verdict == "passed"]
@@ -296,8 +291,8 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     failing = []
     reasons = set()
     for attempt in trajectory.attempts:
-        # A version that passes, or has no verdict (`infra_error`), is not known to fail. One that was cut off at the
-        # length limit would teach a model to write less.
+        # A version without a verdict (`infra_error`) may be right. A version that was cut off at the length limit would
+        # teach a model to write less.
         if attempt.verdict in UNDECIDED:
             continue
         if attempt.verdict == "truncated":
@@ -342,7 +337,7 @@ def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontaminati
     """Return the error for trajectories that give no pair, which names the reasons."""
     dropped = Counter({reason: counts[reason] for reason in DROPPED})
     reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
-    explanation = reasons or "there is no trajectory; debug some problems first"
+    explanation = reasons or "the file is empty; debug some problems first"
     remedy = "see the reasons in docs/pairs.md"
     if dropped["unsolved"] + dropped["no_program"] > dropped.total() / 2:
         remedy += (

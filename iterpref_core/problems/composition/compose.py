@@ -1,4 +1,4 @@
-"""Problem composition: from a combination of features to instruction, reference solution and tests."""
+"""Write the instruction, the reference solution and the tests of a combination of features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def draw_combinations(random: Random) -> Iterator[Combination]:
     """Yield distinct combinations in random order, kinds in turn, until nearly all of the tree is used up."""
     seen: set[tuple[str, ...]] = set()
     misses = 0
-    # So many draws in a row that were all seen before mean that few or no combinations are left.
+    # After this many repeated draws in a row, the tree is nearly used up.
     while misses < 10_000:
         kind = KINDS[len(seen) % len(KINDS)]
         steps = 2 if random.random() < TWO_STEP_SHARE else 1
@@ -104,7 +104,7 @@ def _item(loop: str) -> str:
 
 
 def write_instruction(combination: Combination, random: Random) -> str:
-    """Return an instruction for the combination, in one of several wordings."""
+    """Return an instruction for the combination, in a random wording."""
     return random.choice(_WORDINGS).format(
         signature=f"{ENTRY_POINT}({combination.kind.parameter})",
         position=random.choice(combination.position.phrases),
@@ -160,7 +160,7 @@ def _write_tests(
         argument = kind.draw(random)
         if repr(argument) not in edge_cases:
             drawn.setdefault(repr(argument), argument)
-    # Three ordinary arguments come first: a failure on one of them tells a debugger more than one on an edge case.
+    # Three ordinary arguments come first, since their failures help a debugger more than edge cases do.
     arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
     tests = []
     for text, argument in arguments.items():

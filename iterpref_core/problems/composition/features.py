@@ -1,4 +1,4 @@
-"""Feature tree of the synthetic problems: kind of input x position x predicate x map x reduce.
+"""Read the feature tree of the synthetic problems, which is kind of input x position x predicate x map x reduce.
 
 A leaf has phrases for the instruction and a fragment of code for the reference. A problem takes one leaf of each
 branch, or two map leaves, which are applied one after the other. To add a feature, add a leaf; to add a kind

@@ -1,4 +1,4 @@
-"""Stage `problems`: draw the splits from the feature tree, and add the problems that users ingested."""
+"""Draw the splits from the feature tree, and add the problems that users ingested (stage `problems`)."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -41,14 +41,14 @@ def compose_splits(params: ProblemsParams) -> Iterator[Problem]:
 
 
 def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
-    """Stream users' own problems (`iterpref ingest --out problems/NAME.jsonl`), each in one of `OWN_SPLITS`.
+    """Stream users' own problems (`iterpref ingest --out problems/NAME.jsonl`), each in a split of `OWN_SPLITS`.
 
     Args:
         folder: folder with the JSONL files.
         taken: task_ids in use; grows by the ones read.
 
     Raises:
-        RecordError: a line is broken, names another split, or a task_id stands in two files.
+        RecordError: a line is broken, names another split, or a task_id occurs in two files.
     """
     for path in sorted(folder.glob("*.jsonl")):
         for problem in read_jsonl(path, Problem, unique=True):
@@ -68,7 +68,7 @@ def own_split(problem: Problem, where: str) -> str:
         where: file, and line if known, for the message.
 
     Raises:
-        RecordError: the problem names a split that is none of `OWN_SPLITS`.
+        RecordError: the problem's split is not in `OWN_SPLITS`.
     """
     split = OWN_SPLITS[0] if problem.split is None else problem.split
     if split not in OWN_SPLITS:
@@ -100,7 +100,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> Problem
         out: the file to write.
 
     Raises:
-        InputError: a file of users is broken, or there is no problem at all.
+        InputError: a user's file is broken, or all files and splits are empty.
     """
     counts = dict.fromkeys((*SPLITS, "ingested"), 0)
     taken: set[str] = set()

@@ -30,7 +30,7 @@ def read_text_value(value: Any) -> Any:
     ({'input': None}, {'input': None}, '[1, 2')
 
     Raises:
-        RepeatedKeyError: a key stands twice in one object.
+        RepeatedKeyError: a key occurs twice in one object.
     """
     if not isinstance(value, str):
         return value

@@ -1,1 +1,1 @@
-"""Screening: contamination by benchmarks, and repeated problems."""
+"""Screen pairs and problems for overlap with benchmarks, and problems for repetitions."""

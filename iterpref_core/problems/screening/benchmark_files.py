@@ -1,4 +1,4 @@
-"""Benchmark files: the published tasks of each benchmark, for scoring models and for screening pairs."""
+"""Find or download the published tasks of each benchmark, for scoring models and screening pairs."""
 
 import gzip
 import os
@@ -105,7 +105,7 @@ def _download(data: Published, file: str) -> Path:
     def fetch(partial: Path) -> None:
         with urllib.request.urlopen(f"{data.location}/{file}", timeout=TIMEOUT_S) as answer:
             partial.write_bytes(answer.read())
-        # A proxy's page in the file's place must not get its name, under which nothing would be fetched again.
+        # Check the content: a proxy's error page must not stay in the cache under the file's name.
         with partial.open("rb") as packed:
             for line in gzip.GzipFile(fileobj=packed) if suffix.endswith(".gz") else packed:
                 parse_json(line.decode())

@@ -1,4 +1,4 @@
-"""Benchmark tasks to screen pairs against: their prompts and their solutions."""
+"""Read the prompts and solutions of benchmark tasks, to screen pairs against them."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ from iterpref_core.storage.shards import other_split
 
 HELDOUT = "heldout"
 _TRAINED_ON = ("student", "debugger", "codeflow")
-"""Splits of this project's problems that models are trained on, beside those that every set has."""
+"""Splits of this project's problems for training, in addition to the usual `train`."""
 
 
 _ALL = PUBLISHED.values()
@@ -36,7 +36,7 @@ class BenchmarkTask:
 
     Attributes:
         name: the task's id.
-        prompts: the prompt in each form in which the benchmark asks the task.
+        prompts: the task's prompt, in each of the benchmark's forms.
         solutions: the benchmark's canonical solutions.
         composed: True for problems of this project's feature tree, whose prompts are all made of the same phrases.
     """
@@ -48,7 +48,7 @@ class BenchmarkTask:
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:
-    """Stream the tasks of a benchmark's JSONL file, without those of a split for training or validation.
+    """Stream the tasks of a benchmark's JSONL file, without the splits for training and validation.
 
     Args:
         path: the file.
@@ -57,8 +57,8 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
 
     Raises:
         InputError: the file is absent.
-        RecordError: a line is no JSON object, or has neither a prompt nor a solution, or has one that is no text: a
-            task that is not read is not compared, and would pass for new.
+        RecordError: a line is not a JSON object, or has neither a prompt nor a solution, or has one that is not text.
+            A task that is skipped would let its copies pass.
     """
     for item in read_items(path):
         if only_heldout and f'"{HELDOUT}"' not in item.text:
@@ -105,7 +105,7 @@ def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[s
 
 
 _EXAMPLES = re.compile(r"\s*(?:>>>|assert\b|(?:for )?examples?\b)", re.IGNORECASE)
-"""The beginning of the first line of a task's examples; a call of its function is another one."""
+"""The beginning of a task's examples. A call of its function also begins them."""
 _CODE = re.compile("^(?:def|class) |\"\"\"|'''", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

@@ -1,16 +1,16 @@
-"""Contamination: pairs that contain a benchmark's tasks.
+"""Find pairs that contain a benchmark's tasks.
 
 There are four kinds of evidence, for each pair and task:
 
 - `prompt`: the prompts, or the statements in them, are the same in their exact form (`records.statement`);
-- `example`: an assertion or doctest of the task's prompt stands in the pair's prompt;
+- `example`: the pair's prompt has an assertion or doctest of the task's prompt;
 - `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a solution or of a prompt of the
-  task (whole, without its examples, or its statement alone). A run that stands in more than ten tasks does not count:
-  the benchmark's authors speak so;
+  task (whole, without its examples, or its statement alone). A run in more than ten tasks does not count, since it is
+  the style of the benchmark's authors;
 - `ast`: a function of the chosen program is a function of the task's solution, up to all names, layout, comments and
   annotations (`normal_form`), and has at least 20 nodes. Shorter functions are written by anybody.
 
-Runs of words say nothing if all prompts are composed of the same phrases, as this project's own held-out problems are.
+Runs of words mean little in prompts that are composed of the same phrases, as this project's held-out problems are.
 These problems are compared by `prompt` and `ast` alone.
 
 Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
@@ -43,14 +43,14 @@ Evidence = Literal["prompt", "example", "ngram", "ast"]
 RUN = 8
 """The number of words in a run."""
 COVERED = 0.8
-"""The share of a text's words in shared runs from which on the texts overlap."""
+"""The least share of a text's words in shared runs that makes an overlap."""
 COMMON = 10
-"""The largest number of tasks that a run may stand in. A more frequent run is the benchmark's way of speaking."""
+"""The largest number of tasks that a run may occur in. More frequent runs are the benchmark's style."""
 EXAMPLE = 4
-"""The least number of words of an example; a shorter one, such as `assert f(1)`, stands in many tasks."""
+"""The least number of words of an example. Shorter examples, such as `assert f(1)`, occur in many tasks."""
 FORM = 20
-"""The least number of nodes of a function. None of MBPP's other 596 tasks shares a function of 20 with MBPP+, but two
-share one of 15."""
+"""The least number of nodes of a function. MBPP's other 596 tasks share no function of 20 nodes with MBPP+; two of
+them share a function of 15."""
 SHOWN = 5
 """The number of contaminated pairs that are kept as examples for each benchmark."""
 CONTAMINATED = "it overlaps with a task of a benchmark"
@@ -91,7 +91,7 @@ class Overlap:
 
 
 Owner = tuple[str, str]
-"""(benchmark, name of one of its tasks)"""
+"""(benchmark, name of a task)"""
 
 
 class Decontamination:
@@ -109,7 +109,7 @@ class Decontamination:
         contaminated: the number of pairs that share something with a benchmark.
 
     Raises:
-        InputError: a path is no file, no benchmark's file, or has no task; or a named benchmark is not available here.
+        InputError: a file is absent, is not a benchmark's, or has no task; or a named benchmark is not available here.
     """
 
     def __init__(self, benchmarks: Iterable[str], problems: Path, *, pass_over: bool = False) -> None:
@@ -135,7 +135,7 @@ class Decontamination:
                 file = Path(name)
                 self._read(name if file.name in self.overlaps else file.name, file)
         if self._absent and not pass_over:
-            raise InputError(f"cannot check contamination against: {self._reasons()}; say where these tasks are")
+            raise InputError(f"cannot check contamination against: {self._reasons()}; set the variables that they name")
         if self._absent:
             logger.warning("contamination is not checked against: %s", self._reasons())
 
@@ -171,7 +171,7 @@ class Decontamination:
         for task in tasks:
             overlap.tasks += 1
             owner = (benchmark, task.name)
-            # A benchmark that completes code publishes the body alone, which is a program behind the prompt.
+            # A benchmark of code completion publishes only the body, which needs the prompt before it.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = map(task_statement, task.prompts)
             prompts = [exact_form(text) for text in (*task.prompts, *statements) if text]
@@ -242,7 +242,7 @@ class Decontamination:
             yield from self._wholes.get(exact_form(text if text != asked else prompt), ())
 
     def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
-        """Yield the owners of the examples that stand in a text."""
+        """Yield the owners of the examples in a text."""
         text = f" {' '.join(words)} "
         # An example is found by its first words, and then compared to its end.
         for start in word_runs(words, EXAMPLE):
@@ -265,7 +265,7 @@ class Decontamination:
     def partner(self, pair: PreferencePair) -> str:
         """Return the task that shares most with a pair, such as `humaneval HumanEval/3`; count the pair.
 
-        The text is empty for a pair that shares nothing.
+        The text is empty for a clean pair.
         """
         shared = self.find(pair.task_id, pair.prompt, pair.chosen)
         self.contaminated += bool(shared)

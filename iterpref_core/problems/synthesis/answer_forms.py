@@ -1,4 +1,4 @@
-"""Answer forms of synthesis, as pydantic models: prompts ask for them, and answers are read by them."""
+"""Define the forms of the answers in synthesis, as pydantic models for prompts and for reading."""
 
 import ast
 import sys
@@ -35,17 +35,17 @@ class Features(RootModel[dict[FeatureName, "Features"]]):
         """Return the features below the categories.
 
         Raises:
-            ValueError: the tree has no feature, an unknown category, or a feature that stands too deep.
+            ValueError: the tree has no feature, an unknown category, or a feature on too deep a level.
         """
         for name in self.root:
             if name not in CATEGORIES:
-                raise ValueError(f"{name!r} is none of the categories")
+                raise ValueError(f"{name!r} is not a category")
         nested = tuple(path for path in self.leaves() if len(path) > 1)
         if not nested:
-            raise ValueError("there is no feature in it")
+            raise ValueError("it has no feature")
         for path in nested:
             if len(path) > MAX_DEPTH:
-                raise ValueError(f"{' > '.join(path)!r} stands too deep; go no deeper than {MAX_DEPTH} levels")
+                raise ValueError(f"{' > '.join(path)!r} is too deep; use at most {MAX_DEPTH} levels")
         return nested
 
     def leaves(self, above: FeaturePath = ()) -> Iterator[FeaturePath]:
@@ -57,7 +57,7 @@ class Features(RootModel[dict[FeatureName, "Features"]]):
 
 
 class Draft(BaseModel):
-    """A problem in the form in which a model writes one."""
+    """A problem as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

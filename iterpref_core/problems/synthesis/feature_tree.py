@@ -1,4 +1,4 @@
-"""Feature tree: the features of code with their frequencies, to draw from (EpiCoder, arXiv 2501.04694)."""
+"""Keep the features of code with their frequencies in a tree, to draw from (EpiCoder, arXiv 2501.04694)."""
 
 import heapq
 import json
@@ -99,7 +99,7 @@ class FeatureTree:
         """Return a feature.
 
         Raises:
-            KeyError: the tree has no such feature.
+            KeyError: the tree lacks the feature.
         """
         return self._level(path[:-1])[path[-1]]
 
@@ -170,8 +170,8 @@ def _draw(
         return
 
     def moment(name: str) -> float:
-        # Of events with rates, those that come first are drawn one by one, each in proportion to its rate (Efraimidis
-        # and Spirakis 2006). In logarithms: at a low temperature the powers themselves would overflow.
+        # To draw without replacement, give each feature a random moment with a rate of its frequency, and take the
+        # earliest ones (Efraimidis and Spirakis 2006). In logarithms, since powers overflow at a low temperature.
         return math.log(random.expovariate(1.0)) - math.log(level[name].frequency) / temperature
 
     for name in heapq.nsmallest(breadth[0], level, key=moment):
@@ -198,8 +198,8 @@ def show(paths: Iterable[FeaturePath]) -> str:
 
 
 def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
-    # Beside siblings with frequencies 4 and 2 a new feature gets their mean, 3; as one of two first children of a
-    # feature with frequency 4 it gets half of that, 2.
+    # With siblings of frequencies 4 and 2, a new feature gets their mean, 3. Two first children of a feature with
+    # frequency 4 get half of it each, 2.
     new = [name for name in added if name not in level]
     siblings = [node.frequency for node in level.values()]
     for name in new:

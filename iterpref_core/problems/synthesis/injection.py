@@ -1,4 +1,4 @@
-"""Bug injection: pairs whose true error region is known, because a known change to a reference made the bug.
+"""Inject known bugs into references, to make pairs with a known error region.
 
 The failing program is a mutant of a problem's reference that fails the tests; the passing one is the reference. Both
 are written by `ast.unparse`, so that they do not differ in layout.
@@ -21,8 +21,8 @@ from iterpref_core.storage.progress import show_progress
 
 METHOD = "injected"
 MUTANT_FLOOR_S = 0.25
-"""The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that mutants that
-hang, as many do, cost little."""
+"""The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that the
+many mutants that hang cost little."""
 
 
 def inject_bugs(
@@ -46,7 +46,7 @@ def inject_bugs(
 
     Returns:
         `problems` read, `pairs` written, `mutants` tried; `killed/<verdict>`; `dropped/<reason>` for problems without
-        mutants; and `mutants/<fate>`, of which the fates are `killed` (a pair is written), `equivalent` (the mutant
+        mutants; and `mutants/<fate>`, where a fate is `killed` (a pair is written), `equivalent` (the mutant
         passes all tests), `not_run` (no verdict) and `no_region` (no line differs).
 
     Raises:

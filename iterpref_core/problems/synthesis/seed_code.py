@@ -1,4 +1,4 @@
-"""Seed code: the Python files of a folder, or the programs of a JSONL file."""
+"""Read seed code from the Python files of a folder, or from the programs of a JSONL file."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -43,7 +43,7 @@ def filter_for_others(
     license: str | None,
     allowed: Collection[str],
 ) -> Callable[[str], str | None]:
-    """Return a function that says why a program must not go to a model that somebody else runs.
+    """Return a function that gives the reason to withhold a program from models on other machines.
 
     Args:
         source: the seed code.
@@ -75,12 +75,12 @@ def fit_seeds(
         seeds: programs.
         max_chars: the limit of a seed; a longer one is cut after the last line that fits.
         reason_against: returns why a program must not reach the model; None for a model that may read all.
-        counts: grows by `seeds`, `seeds/cut` and `seeds/dropped/<reason>`; the reason is `empty` or that of
-            `reason_against`.
+        counts: grows by `seeds`, `seeds/cut` and `seeds/dropped/<reason>`; the reason is `empty`, or what
+            `reason_against` returns.
     """
     for seed in seeds:
         counts["seeds"] += 1
-        # The whole file decides, not the part that would be sent: a license may stand at its end.
+        # Check the whole file, not only the part to send: a license may be at its end.
         withheld = reason_against(seed) if reason_against else None
         reason = "empty" if not seed.strip() else withheld
         if reason is not None:

@@ -1,4 +1,4 @@
-"""`iterpref synthesize`: a tree from seed code, its evolution, and problems whose solutions pass their own tests."""
+"""Let a model write problems by way of a feature tree that it finds in seed code and grows (`iterpref synthesize`)."""
 
 import importlib.util
 import json
@@ -70,7 +70,7 @@ def make_tree(
         `features/evolved`, `evolution/asked`, `evolution/unreadable` and `asked_again`.
 
     Raises:
-        InputError: there is no seed code, or no feature was found in it.
+        InputError: the seed code is missing, or has no features.
     """
     seeds = Counter[str]()
     asked = Counter[str]()

@@ -1,7 +1,7 @@
-"""Mutation score: the share of a reference's mutants that its tests fail. Coverage: the share of it that they reach.
+"""Measure which share of a reference its tests reach (coverage), and which share of its mutants they fail.
 
 Both are measured in the sandbox, like all untrusted code. A mutant that behaves like the reference survives any test.
-Such equivalent mutants are not recognized, so a mutation score of 1 is not always possible.
+These equivalent mutants are not recognized, so a mutation score of 1 is not always possible.
 """
 
 from contextlib import suppress
@@ -17,7 +17,7 @@ from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdic
 PRELOAD = ("coverage",)
 """Modules for an executor to import once: then measuring is quick."""
 TRACING = 5.0
-"""The factor by which a program's limit of CPU seconds grows while coverage is measured."""
+"""The factor on a program's limit of CPU seconds while coverage is measured."""
 MUTANT_FLOOR_S = 0.25
 """CPU seconds that every mutant may take."""
 MUTANT_FACTOR = 2.0
@@ -119,7 +119,7 @@ def measure_tests(
         return ProblemQuality(task_id=problem.task_id, reference=reference.verdict)
     program = program_of(problem, code)
     values: list[Any] = []
-    # Stdin tests run the program as another process each, and scripts import it from a file: nothing is measured there.
+    # Stdin tests run the program in other processes, and scripts import it from a file, where coverage is not measured.
     if not any(isinstance(test, StdinTest | ScriptTest) for test in tests):
         values, watched = executor.call(replace(_watched(program), cpu_s=TRACING * executor.limits.cpu_s))
         if watched.verdict == "passed":
@@ -143,7 +143,7 @@ def measure_tests(
         survivors=tuple(survivors),
         inside=tests_inside(problem) or None,
     )
-    # The last value is missing if nothing was measured, and anything at all if the program has interfered.
+    # The last value is missing if coverage was not measured, and arbitrary if the program has interfered.
     with suppress(LookupError, TypeError, ValueError):
         return ProblemQuality(**dict(quality) | dict(zip(_REACHED, values[-1], strict=True)))
     return quality

@@ -1,4 +1,4 @@
-"""Stage `validity`: the quality of problems' tests, measured by mutants and coverage."""
+"""Measure the quality of problems' tests by mutants and coverage (stage `validity`)."""
 
 import heapq
 from collections import Counter
@@ -22,7 +22,7 @@ _SEED = 29
 _MUTANTS = 6
 """The largest number of mutants of a reference."""
 _MEANS = ("line_coverage", "branch_coverage", "coverage")
-"""Fields of `ProblemQuality` of which the mean is given."""
+"""Fields of `ProblemQuality` that are averaged."""
 
 
 def measure_validity(
@@ -37,11 +37,11 @@ def measure_validity(
         problems: JSONL of `Problem`.
         params: the number of problems.
         execution: the limits of the programs.
-        out: the JSONL file of `ProblemQuality`, in the order in which the problems were drawn.
+        out: the JSONL file of `ProblemQuality`, in the order of the drawing.
 
     Raises:
         RecordError: a broken line.
-        InputError: there is no problem to measure.
+        InputError: the file has no problem to measure.
         ExecutionError: the engine failed.
     """
     drawn = _draw(problems, params.sample)
@@ -74,14 +74,14 @@ def assess_tests(
 
 
 def _draw(path: Path, size: int) -> list[Problem]:
-    """Draw so many problems of CodeFlow's from a file, in random order; a smaller file gives all.
+    """Draw `size` of CodeFlow's problems from a file, or all of them, in random order.
 
-    The order is that of a hash of `_SEED` and `task_id`, so that a problem stays in the sample when others come or go,
-    and the first problems of a sample are a sample, too. The file is streamed.
+    A hash of `_SEED` and `task_id` decides the order. So a problem stays in the sample when others come or go, and the
+    first problems of a sample are also a sample. The file is streamed.
 
     Raises:
         RecordError: a line is broken, or repeats a task_id.
-        InputError: there is no problem to draw.
+        InputError: the file has no problem to draw.
     """
 
     def order(problem: Problem) -> str:
@@ -110,7 +110,7 @@ def _result(assessed: Sequence[ProblemQuality]) -> ValidityResult:
 
 
 def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
-    """Return the means over the problems of which a coverage was measured, by name."""
+    """Return the means over the problems with a measured coverage, by name."""
     means = {}
     for name in _MEANS:
         values = [getattr(item, name) for item in assessed if getattr(item, name) is not None]

@@ -89,7 +89,7 @@ def test_a_row_with_a_key_that_stands_twice_is_refused_wherever_it_stands(tmp_pa
     lines = (json.dumps(row), json.dumps(repeating(row, chosen)))
     explanations = [row.explanation for row in left_out_of(form, tmp_path_factory.mktemp("rows"), *lines)]
     (key, *_) = chosen
-    assert explanations == [f"the key {key!r} stands twice in one object; leave one of them"]
+    assert explanations == [f"the key {key!r} occurs twice in one object; leave one of them"]
 
 
 SPLITS_OF_ROWS = {

@@ -74,7 +74,7 @@ def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status, verdict, tmp
 
 def test_a_number_below_0_is_no_verdict(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": -1}
-    with pytest.raises(InputError, match="the verdict -1 says neither that the program passes nor that it fails"):
+    with pytest.raises(InputError, match="the verdict -1 means neither that the program passes nor that it fails"):
         ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "o", tmp_path / "t", COLUMNS)
 
 

@@ -55,9 +55,9 @@ def test_features_may_be_objects_or_lists():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"logging": {}}', "no feature in it"),
-        ('{"magic": {"spells": {}}}', "'magic' is none of the categories"),
-        ('{"logging": {"a": {"b": {"c": {"d": {}}}}}}', "go no deeper than 4 levels"),
+        ('{"logging": {}}', "it has no feature"),
+        ('{"magic": {"spells": {}}}', "'magic' is not a category"),
+        ('{"logging": {"a": {"b": {"c": {"d": {}}}}}}', "use at most 4 levels"),
         ('{"logging": {"levels": 3}}', "'logging.levels'"),
         ('{"logging": {"a > b": {}}}', "'logging"),
     ],

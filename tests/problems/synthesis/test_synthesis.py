@@ -164,7 +164,8 @@ def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(tmp_path, 
     assert set(problem.features) <= {" > ".join(path) for path in _tree().features()}
     assert problem.tests == (ScriptTest(module="solution", files={"test.py": TEST}, run="test.py"),)
     outcome = executor.run_one(program_of(problem, "def double(x):\n    return x ** 2\n"))
-    assert (outcome.verdict, outcome.feedback) == ("wrong_answer", "double(3) returned 9, expected 6")
+    feedback = "test_numbers: self.assertEqual(double(3), 6) failed: 9 != 6"
+    assert (outcome.verdict, outcome.feedback) == ("wrong_answer", feedback)
 
 
 def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(tmp_path, params, executor):
