@@ -77,7 +77,7 @@ def observe_stage(name: str, *, outs: bool = False) -> Observation:
         stage.save_deps()
         if outs:
             stage.save_outs()
-        files = {}
+        files: dict[str, str] = {}
         for dep in stage.deps:
             if dep.hash_info.name != "md5":  # the values of parameters
                 continue
