@@ -3,6 +3,7 @@
     supervisor -> zygote     the settings (JSON), then for each job:
                                its head (`JobHead`), all that the zygote reads of a job
                                standard input and the message of `protocol.steps`, read by the program's process alone
+                               the steps of its tests, which that process passes on unread
     zygote -> supervisor     that it is ready (JSON), then for each job:
                                the head of the answer (`AnswerHead`)
                                the beginning of the output
@@ -11,6 +12,7 @@
 Only the supervisor's messages are unpacked, in a process that is restricted by then.
 """
 
+import functools
 import json
 import os
 import struct
@@ -127,7 +129,7 @@ def framed(data: bytes) -> bytes:
     return LENGTH.pack(len(data)) + data
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write bytes, however many calls that takes."""
     left = memoryview(data)
     while left:
@@ -152,6 +154,24 @@ def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def pour_frame(source: int, target: int) -> None:
+    """Copy the next frame's bytes from one file to another, and leave none of them in this process's memory.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    (left,) = LENGTH.unpack(read_exactly(functools.partial(os.read, source), LENGTH.size))
+    buffer = bytearray(min(left, _CHUNK))
+    view = memoryview(buffer)
+    while left:
+        size = os.readv(source, [view[: min(left, _CHUNK)]])
+        if not size:
+            raise EOFError
+        write_all(target, view[:size])
+        left -= size
+    buffer[:] = bytes(len(buffer))
 
 
 def read_frame(read: Callable[[int], bytes]) -> bytes:

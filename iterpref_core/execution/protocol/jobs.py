@@ -25,12 +25,14 @@ class Job:
 
     Attributes:
         program: the message to the program's process; see `protocol.steps.packed`.
+        turns: the steps of its tests.
         key: begins each report of that process.
         runners: that its tests need; see `frames.Settings`.
         console: of a script.
     """
 
     program: bytes
+    turns: bytes
     key: str
     runners: str = ""
     console: Console = Console()

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from ..frames import framed  # noqa: TID252 - a zygote has these modules under another name
+
 _WAYS_TO_THE_FILE = re.compile(
     r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
     r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
@@ -70,11 +72,19 @@ _MARSHAL = 4
 
 
 class Message(NamedTuple):
-    """The message to the process of a program; see `packed`."""
+    """The message to the process of a program; see `packed`.
+
+    Attributes:
+        setup: source to run before the program; may be empty.
+        code: the program.
+        modules: names that tests import the program by, and whether scripts do; none for a script on a console.
+        key: begins each report.
+        opens_file: the program's file may be opened.
+    """
 
     setup: str
     code: str
-    steps: list[SandboxStep]
+    modules: tuple[tuple[str, bool], ...]
     key: str
     opens_file: bool
 
@@ -90,23 +100,40 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
     return any(map(_WAYS_TO_THE_FILE.search, texts))
 
 
-def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> bytes:
-    """Return the message to the process of a program.
+def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tuple[bytes, bytes]:
+    """Return the message to the process of a program, and its steps: a frame for each turn.
 
     Args:
         setup: source to run before the program; may be empty.
         code: the program.
-        steps: in order; none for a script on a console.
+        steps: in order; none for a script on a console. Calls with values, of one function, have one turn.
         key: begins each report of the process. A program that writes reports does not know the key.
     """
+    modules = dict.fromkeys(
+        (step.module if isinstance(step, RunStep) else "solution", step.runner == "script") for step in steps
+    )
+    message = Message(setup, code, tuple(modules), key, _opens_file(code, steps))
+    turns: list[list[SandboxStep]] = []
+    for step in steps:
+        if turns and _has_values(step) and _has_values(turns[-1][-1]):
+            turns[-1].append(step)
+        else:
+            turns.append([step])
     # Tuples: no class of this project's has to be imported, from its files, where the message is read.
-    fields = [(type(step).__name__, tuple(step)) for step in steps]
-    return marshal.dumps((setup, code, fields, key, _opens_file(code, steps)), _MARSHAL)
+    frames = [framed(marshal.dumps([(type(step).__name__, tuple(step)) for step in turn], _MARSHAL)) for turn in turns]
+    return marshal.dumps(tuple(message), _MARSHAL), b"".join(frames)
+
+
+def _has_values(step: SandboxStep) -> bool:
+    return isinstance(step, ValueStep) and step.arguments is not None
 
 
 def unpacked(raw: bytes | memoryview) -> Message:
     """Return the message that `packed` has made."""
-    setup, code, packed_steps, key, opens_file = marshal.loads(raw)
+    return Message._make(marshal.loads(raw))
+
+
+def unpacked_turn(raw: bytes) -> list[SandboxStep]:
+    """Return the steps of a turn."""
     kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
-    steps = [kinds[name]._make(fields) for name, fields in packed_steps]
-    return Message(setup, code, steps, key, opens_file)
+    return [kinds[name]._make(fields) for name, fields in marshal.loads(raw)]

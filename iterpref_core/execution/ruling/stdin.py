@@ -66,7 +66,7 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
     console = Console(test.input.encode("utf-8", "replace"), keep=most + 1)
-    answer = observe(program, Job(packed(program.setup, program.code, (), key), key, console=console))
+    answer = observe(program, Job(*packed(program.setup, program.code, (), key), key, console=console))
     trial = Trial(program, (step,), limits, answer, key)
     trial.printed = len(answer.printed)
     if len(answer.printed) > most:

@@ -92,7 +92,7 @@ class Executor(Engine):
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
         runners = _runners([step for step in sent if isinstance(step, RunStep)])
-        answer = self._observe(program, Job(packed(program.setup, program.code, sent, key), key, runners))
+        answer = self._observe(program, Job(*packed(program.setup, program.code, sent, key), key, runners))
         outcome = rule(program, plan.steps, program.limits(self.limits), answer, key)
         return replace(outcome, isolation=self.isolation, inside=len(plan.inside))
 

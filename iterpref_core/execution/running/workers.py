@@ -175,7 +175,7 @@ class Worker:
             len(job.console.stdin),
         )
         with self._patient(patience_s):
-            for frame in (job_head.pack(), job.console.stdin + job.program):
+            for frame in (job_head.pack(), job.console.stdin + job.program, job.turns):
                 self._socket.sendall(framed(frame))
             seen = AnswerHead.unpack(self._receive())
             printed, channel = self._receive(), self._receive()

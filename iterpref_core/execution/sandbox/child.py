@@ -6,11 +6,12 @@ the next test, as in Python itself. `protocol.steps` describes the steps, and `s
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
-from ..protocol.steps import Message, RunStep, SandboxStep, ValueStep, unpacked
+from ..protocol.steps import Message, RunStep, SandboxStep, ValueStep, unpacked, unpacked_turn
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
 from .names_of_tests import SharedNames, new_module, own_names
@@ -47,9 +48,10 @@ class Child:
         Its source is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path[:0] = [self.folder, self.code_folder]
-        setup, code, steps, _, opens_file = self._message
-        for path, step in {self.solution(step): step for step in steps}.items():
-            if step.runner == "script":
+        setup, code, modules, _, opens_file = self._message
+        for module, for_script in modules:
+            path = self.file(module, for_script)
+            if for_script:
                 write_files({path: f"{setup}\n{code}" if setup else code})
             else:
                 if opens_file:
@@ -80,8 +82,11 @@ class Child:
 
     def solution(self, step: SandboxStep) -> str:
         """Return the path of the program's file for a test."""
-        module = step.module if isinstance(step, RunStep) else "solution"
-        return f"{self.folder if step.runner == 'script' else self.code_folder}/{file_of(module)}"
+        return self.file(step.module if isinstance(step, RunStep) else "solution", step.runner == "script")
+
+    def file(self, module: str, for_script: bool) -> str:
+        """Return the path of the program's file, by the name that it is imported by."""
+        return f"{self.folder if for_script else self.code_folder}/{file_of(module)}"
 
     def run(self, step: SandboxStep) -> Report:
         """Return the report of a step; an error of the program, or of the test, is raised."""
@@ -104,15 +109,19 @@ def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
     return value
 
 
-def run_job(raw: memoryview, descriptor: int) -> int:
+def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes]) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns in any case, unless the program ends the process.
+
+    Args:
+        raw: the message.
+        descriptor: of the channel.
+        turns: the steps, each turn when it has come.
     """
     message = unpacked(raw)
-    steps = message.steps
     report = open_channel(descriptor, message.key)
-    if not steps:
+    if not message.modules:
 
         def tell(error: BaseException, path: str) -> None:
             report(0, "error", 0, describe(error, path, ""))
@@ -120,14 +129,15 @@ def run_job(raw: memoryview, descriptor: int) -> int:
         return run_script(message.setup, message.code, tell)
     child = Child(message)
     index = -1
-    step = steps[0]
+    solution, test = child.file(*message.modules[0]), ""
     try:
         child.load()
         report(-1, "loaded", printed(), "")
-        for index, step in enumerate(steps):
+        for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns))):
+            solution, test = child.solution(step), child.path(step)
             kind, said = child.run(step)
             report(index, kind, printed(), said)
-        report(len(steps), "done", printed(), "")
+        report(index + 1, "done", printed(), "")
     except BaseException as error:  # noqa: BLE001 - as above
-        report(index, "error", printed(), describe(error, child.solution(step), child.path(step)))
+        report(index, "error", printed(), describe(error, solution, test))
     return 0

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..frames import LENGTH, AnswerHead, JobHead, Settings, framed, read_frame, write_all
+from ..frames import LENGTH, AnswerHead, JobHead, Settings, framed, pour_frame, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
@@ -34,6 +34,7 @@ from ..isolation.process_limits import MAX_THREADS
 from ..protocol.steps import ValueStep, packed
 from ..solution.loading import seed
 from . import child
+from .turns import Turns, asked
 
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's printed output that are passed on, where no more are wanted."""
@@ -98,6 +99,7 @@ class Files:
         self.output = os.memfd_create("output")
         self.stdout = os.memfd_create("stdout") if console else self.output
         self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
+        self.turns = Turns(self.channel)
 
     def fill_stdin(self, text: memoryview) -> None:
         """Write the standard input of this process's program, and open the file anew, as `< file` opens it."""
@@ -111,10 +113,12 @@ class Files:
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
         """Return the supervisor's parts: the beginning of the output, at least so many bytes, and the channel."""
-        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.channel, MAX_CHANNEL)]
+        self.turns.keep()
+        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.turns.reports, MAX_CHANNEL)]
 
     def close(self) -> None:
         """Close all; the child has its own."""
+        self.turns.close()
         for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
             os.close(descriptor)
 
@@ -178,20 +182,23 @@ class Zygote:
         # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
+        self.shown = self.channel - 1
+        self.asking = self.channel - 2
         self._memory_bytes = settings.memory_mb * 2**20
         self.memory_bytes = 0
         self.file_bytes = settings.file_mb * 2**20
 
-    def start(self, run: Callable[[bytes], int]) -> int:
-        """Fork a child, which reads its own frame from the supervisor; return its process id when it has.
+    def start(self, run: Callable[[bytes], int], steps: int) -> int:
+        """Fork a child, which reads its own frames from the supervisor; return its process id when it has.
 
         The programs and tests are never in this process, of which the next program gets a copy.
 
         Args:
-            run: is called in the child with its frame; returns its exit status.
+            run: is called in the child with its first frame; returns its exit status.
+            steps: the file for the second one.
 
         Raises:
-            EOFError: the child has not read its frame, so that nobody knows where the next one begins.
+            EOFError: the child has not read its frames, so that nobody knows where the next one begins.
         """
         done, theirs = os.pipe()
         pid = os.fork()
@@ -203,6 +210,7 @@ class Zygote:
                 if self.processes:
                     seed()  # which the hook of `random` has undone
                 frame = read_frame(from_supervisor)
+                pour_frame(0, steps)
                 os.write(theirs, b"!")
                 os.close(theirs)
                 status = run(frame)
@@ -231,20 +239,23 @@ class Zygote:
         wanted = [files.stdin, files.stdout, files.output]
         if connection is not None:
             wanted.append(connection)
-        listener = self.restrict(wanted, files.channel, self.ruleset, head.cpu_s, self.memory_bytes)
+        hidden = {self.channel: files.channel, self.shown: files.turns.shown, self.asking: files.turns.theirs}
+        listener = self.restrict(wanted, hidden, self.ruleset, head.cpu_s, self.memory_bytes)
         if listener:
             send_listener(3, listener)
-        status = child.run_job(job, self.channel)
+        status = child.run_job(job, self.channel, asked(self.asking, self.shown))
         _flush(sys.stdout)
         _flush(sys.stderr)
         return status
 
-    def restrict(self, wanted: list[int], channel: int, ruleset: int | None, cpu_s: float, memory_bytes: int) -> int:
+    def restrict(
+        self, wanted: list[int], hidden: dict[int, int], ruleset: int | None, cpu_s: float, memory_bytes: int
+    ) -> int:
         """Restrict this process for good.
 
         Args:
             wanted: descriptors that it keeps, as 0, 1, 2 and so on.
-            channel: its file of reports, which it keeps as `self.channel`.
+            hidden: descriptors that it keeps, by their high numbers.
             ruleset: of Landlock, if there is one.
             cpu_s: limit of its CPU time.
             memory_bytes: limit of its address space.
@@ -255,7 +266,8 @@ class Zygote:
         os.chdir(self.folder)
         # First all copies above 64, then all to 0, 1, ...: a copy to 3 could else end one that is still needed.
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
-        os.dup2(channel, self.channel, False)
+        for number, descriptor in hidden.items():
+            os.dup2(descriptor, number, False)
         if ruleset is not None:
             landlock.enforce(ruleset)
         for number, descriptor in enumerate(kept):
@@ -287,7 +299,7 @@ class Zygote:
         files = Files(console=job.keep >= 0)
         pid, program = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
-        killed = self.watch(pid, left, program)
+        killed = self.watch(pid, left, program, files.turns)
         status, cpu = program.end()
         seen = AnswerHead(
             killed,
@@ -312,21 +324,24 @@ class Zygote:
             The process id of the program, and all its processes.
         """
         if not self.processes:
-            pid = self.start(functools.partial(self.child, job, files, None))
+            pid = self.start(functools.partial(self.child, job, files, None), files.turns.steps)
             return pid, OneProcess(pid)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote.
         ours, theirs = connect()
-        pid = self.start(functools.partial(self.child, job, files, theirs))
+        pid = self.start(functools.partial(self.child, job, files, theirs), files.turns.steps)
         os.close(theirs)
         return pid, Processes(pid, receive_listener(ours))
 
-    def watch(self, pid: int, left: Deadlines, program: OneProcess | Processes) -> str:
+    def watch(  # noqa: C901 - an event after the other
+        self, pid: int, left: Deadlines, program: OneProcess | Processes, turns: Turns
+    ) -> str:
         """Wait until a child ends, or it and its processes reach a limit.
 
         Args:
             pid: of the child.
             left: its limits.
             program: all its processes.
+            turns: of its tests.
 
         Returns:
             The limit that was hit, or "".
@@ -336,7 +351,7 @@ class Zygote:
         """
         process = os.pidfd_open(pid)
         poll = select.poll()
-        for descriptor in (process, 0, program.listener):
+        for descriptor in (process, 0, program.listener, turns.ours):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         looked = time.monotonic()
@@ -352,6 +367,8 @@ class Zygote:
                 events = dict(poll.poll(wait * 1000 + 1))
                 if process in events:
                     return ""
+                if turns.ours in events and not turns.give():
+                    poll.unregister(turns.ours)
                 if 0 in events:
                     program.end()
                     raise EOFError
@@ -455,13 +472,14 @@ def rehearse(folder: str) -> None:
         folder: of the programs; it is not there yet.
     """
     steps = [ValueStep("io", 0, "f([1, 2])"), ValueStep("io", 1, "f(1)")]
-    raw = memoryview(packed("", REHEARSED, steps, ""))
+    raw = memoryview(packed("", REHEARSED, steps, "")[0])
+    turns = [packed("", "", [step], "")[1][LENGTH.size :] for step in steps]
     channel = os.memfd_create("channel")
     path = list(sys.path)
     os.mkdir(folder)
     os.chdir(folder)
     for _ in range(REHEARSALS):
-        child.run_job(raw, channel)
+        child.run_job(raw, channel, turns)
         _flush(sys.stdout)
         _flush(sys.stderr)
     os.chdir("/")
