@@ -22,7 +22,6 @@ from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.objective_table import Objective
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.objectives.weights import chosen_weights, rejected_weights
 
 Batch = dict[str, torch.Tensor]
 Placement = tuple[int, int]
@@ -79,8 +78,6 @@ def labels_of(tokens: Sequence[int], **numbers: Sequence[float] | float) -> Labe
     labels = np.zeros(len(tokens), _LABEL)
     labels["token"] = tokens
     for name, values in numbers.items():
-        if not isinstance(values, int | float) and len(values) != len(tokens):
-            raise ValueError(f"{len(values)} numbers for {len(tokens)} tokens")
         labels[name] = values
     return labels
 
@@ -245,8 +242,6 @@ class Collator:
 
     def _pair_labels(self, row: TokenizedPair) -> PairLabels:
         """Return the labels of y+ and of y-, of those that the objective reads."""
-        plus = chosen_weights(self.objective, row.focal_chosen)
-        minus = rejected_weights(self.objective, row.focal, row.half)
         ref_chosen: Sequence[float] | float = 0
         ref_rejected: Sequence[float] | float = 0
         if self.objective.scores_reference:
@@ -257,11 +252,16 @@ class Collator:
                 )
             ref_chosen = row.ref_chosen
             ref_rejected = row.ref_rejected
+        objective = self.objective
         chosen = rejected = None
-        if plus is not None:
-            chosen = labels_of(row.chosen_ids, w_chosen=plus.preference, w_nll=plus.nll, ref=ref_chosen)
-        if minus is not None:
-            rejected = labels_of(row.rejected_ids, w_rejected=minus.preference, w_nll=minus.nll, ref=ref_rejected)
+        if objective.preference or objective.nll_of == "chosen":
+            marks = row.focal_chosen if objective.chosen == "focal" else 1
+            weights = {"w_chosen": marks if objective.preference else 0, "w_nll": 1}
+            chosen = labels_of(row.chosen_ids, **weights, ref=ref_chosen)
+        if objective.preference or objective.nll_of == "rejected":
+            marks = row.focal if objective.is_regional_for(row.half) else 1
+            weights = {"w_rejected": marks, "w_nll": 0} if objective.preference else {"w_rejected": 0, "w_nll": 1}
+            rejected = labels_of(row.rejected_ids, **weights, ref=ref_rejected)
         return PairLabels(chosen, rejected)
 
 

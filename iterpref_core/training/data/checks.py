@@ -6,16 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-
-if TYPE_CHECKING:
-    from iterpref_core.training.data.tokenization import PairForm
 
 logger = logging.getLogger(__name__)
 
@@ -192,9 +189,7 @@ class PairChecks:
                 numbers[f"{name}_tokens_p{percent}"] = float(length)
         return numbers
 
-    def findings(
-        self, form: "TrainingParams | PairForm", *, regional: bool = True, marked: bool = True
-    ) -> Iterator[Finding]:
+    def findings(self, form: TrainingParams, *, regional: bool = True, marked: bool = True) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
         Args:
@@ -217,9 +212,7 @@ class PairChecks:
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
-    def _faults(
-        self, form: "TrainingParams | PairForm", *, regional: bool, marked: bool
-    ) -> Iterator[tuple[int, str, str, float]]:
+    def _faults(self, form: TrainingParams, *, regional: bool, marked: bool) -> Iterator[tuple[int, str, str, float]]:
         """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
         longest = int(self.lengths()["pair"].max())

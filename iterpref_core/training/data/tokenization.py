@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import eq
-from typing import ClassVar
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -33,26 +32,10 @@ _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""
 
 
-@dataclass(frozen=True)
-class PairForm:
-    """Length limits in tokens, `max_length` that of prompt and program together, and the form of the answers.
-
-    Attributes:
-        batch_size: of checks that look at batches, which a data set alone does not know: any is large enough.
-        epochs: the same.
-    """
-
-    batch_size: ClassVar[int] = 1
-    epochs: ClassVar[int] = 1
-    max_prompt_length: int
-    max_length: int
-    answer: AnswerFormat
-
-
 def tokenize_pairs(
     pairs: Iterable[tuple[PreferencePair, FocalSpans]],
     template: ChatTemplate,
-    form: PairForm | TrainingParams,
+    form: TrainingParams,
 ) -> Iterator[TokenizedPair]:
     """Tokenize pairs, some dozens at a time and on all cores; a long prompt loses its start, a program its end.
 
@@ -61,7 +44,7 @@ def tokenize_pairs(
     Args:
         pairs: the programs, and D- and D+ as characters of them.
         template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
-        form: length limits, and the form of the answers.
+        form: settings, of which length limits and the form of the answers count.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.

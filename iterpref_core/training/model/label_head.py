@@ -94,22 +94,7 @@ class LabelLinear(torch.nn.Linear):
 
 
 class LabelHead:
-    """A part of a model's class, which teaches the model to return log-probabilities of labels.
-
-    Attributes:
-        plain: the model's own class.
-    """
-
-    plain: type[PreTrainedModel]
-
-    def __reduce_ex__(self, _: Any) -> Any:
-        """Return how a copy is made: the class of such a model has no name that pickle could look up."""
-        return _new_model, (self.plain,), self.__dict__
-
-
-def _new_model(plain: Any) -> Any:
-    kind = _with_label_head(plain)
-    return kind.__new__(kind)
+    """A part of a model's class, which teaches the model to return log-probabilities of labels."""
 
 
 @functools.cache
@@ -129,7 +114,7 @@ def _with_label_head(plain: Any) -> Any:
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
         return self.get_output_embeddings()(hidden, label_targets, *logit_transform(self.config))
 
-    members = {"forward": forward, "plain": plain, "__module__": plain.__module__}
+    members = {"forward": forward, "__module__": plain.__module__}
     return type(plain.__name__, (LabelHead, plain), members)
 
 
@@ -145,7 +130,7 @@ def add_label_head(model: PreTrainedModel | PeftModel) -> None:
     Afterwards `model(..., label_positions=positions, label_targets=targets)` gives the (M,) log-probabilities, in
     float32 nats, of `targets` (M,) at `positions` (M,), which count through all rows of the batch. Any other
     call is as before, and a model that has the head already stays as it is. Weights, their names and saved files
-    stay as they are. Model and head get other classes, so that copies of them, pickled ones too, are their own.
+    stay as they are. Model and head get other classes, so that copies of them are their own.
 
     Args:
         model: a causal language model, or one with adapters, below which the head is.

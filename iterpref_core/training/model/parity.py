@@ -45,45 +45,22 @@ _SHARED, _DIFFERENT, _REST = 4, 3, 5
 """Tokens of the probe's programs: the beginning of both, their difference, the end of both."""
 
 
-Noise = list[tuple[Any, str, float]]
-"""The numbers that make a forward pass random: holder, name and value of each."""
-
-
 @contextmanager
-def silent(model: torch.nn.Module) -> Iterator[Noise]:
+def silent(model: torch.nn.Module) -> Iterator[None]:
     """Switch off a model's own noise in training for a while: modules, numbers in modules, and configuration.
 
     StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration. The dropout
     of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
-
-    Yields:
-        The sources of noise that are switched off; none any more, once they are on again.
     """
-    noise: Noise = []
+    noise = []
     for holder, name in _noise(model):
         noise.append((holder, name, getattr(holder, name)))
         setattr(holder, name, 0.0)
     try:
-        yield noise
-    finally:
-        _switch_on(noise)
-        noise.clear()
-
-
-@contextmanager
-def saved_as_given(noise: Noise) -> Iterator[None]:
-    """Switch noise on that `silent` has switched off, while a model is saved: its configuration is the user's."""
-    _switch_on(noise)
-    try:
         yield
     finally:
-        for holder, name, _ in noise:
-            setattr(holder, name, 0.0)
-
-
-def _switch_on(noise: Noise) -> None:
-    for holder, name, value in reversed(noise):  # one that was met twice was 0 the second time
-        setattr(holder, name, value)
+        for holder, name, value in reversed(noise):  # one that was met twice was 0 the second time
+            setattr(holder, name, value)
 
 
 def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:

@@ -1,8 +1,6 @@
 """Policy: the model that is trained, in the form that `training.load` names, with adapters that it may have."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from iterpref_core.models.pretrained.adapters import (
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError, ModelError, first_line
+from iterpref_core.records.errors import ConfigError, first_line
 from iterpref_core.training.model.ranks import is_sharded
 
 logger = logging.getLogger(__name__)
@@ -172,24 +170,6 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
             "number above 0"
         )
     return config
-
-
-@contextmanager
-def naming_adapters(params: TrainingParams) -> Iterator[None]:
-    """Say of an error in a `with` block, if there are adapters, that the model cannot be trained with them.
-
-    Raises:
-        ConfigError: the block failed, and `training.lora` is set.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, ConfigError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise ConfigError(
-            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-            "options, or set training.lora: null to train all weights"
-        ) from None
 
 
 def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:

@@ -1,1 +1,1 @@
-"""Compute preference objectives: `losses` has their mathematics, `weights` the tokens that count."""
+"""Compute preference objectives: `losses` has their mathematics, `objective_settings` the values of each."""

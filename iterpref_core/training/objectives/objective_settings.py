@@ -35,17 +35,6 @@ class ObjectiveSettings:
         return self.row.values() | {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
 
 
-def find_objective(name: str) -> Objective:
-    """Return a row of the table.
-
-    Raises:
-        ConfigError: there is no such objective.
-    """
-    if name not in OBJECTIVES:
-        raise ConfigError(unknown_name("objective", name, OBJECTIVES))
-    return OBJECTIVES[name]
-
-
 def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
     """Return the values that hold for an objective: its own of `training.objectives`, else those of `training`.
 
@@ -56,14 +45,15 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
     Raises:
         ConfigError: this objective is not in the table, or params.yaml states something that has no effect on one.
     """
-    row = find_objective(name)
+    if name not in OBJECTIVES:
+        raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(params.objectives)
     own = params.objectives.get(name, ObjectiveParams()).model_dump()
     of_all = parameters_of(name)
     alpha = own.get("alpha", params.alpha) if "alpha" in of_all else 0.0
     return ObjectiveSettings(
         name=name,
-        row=row,
+        row=OBJECTIVES[name],
         learning_rate=own.get("learning_rate", getattr(params, of_all["learning_rate"])),
         alpha=alpha,
         beta=own.get("beta", params.beta),

@@ -38,13 +38,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.layout import longest_pair
-from iterpref_core.training.model.parity import (
-    Noise,
-    check_parity,
-    rounding_dtype,
-    saved_as_given,
-    silent,
-)
+from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
 from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts, report_half_precision
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
@@ -125,7 +119,6 @@ class FocalTrainer(Trainer):
         self._max_margin = params.max_margin
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
-        self._silenced: Noise = []
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
         """Give the model the attention of its layout, try it, and return the layout in which its pairs are exact."""
@@ -177,13 +170,8 @@ class FocalTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
-        with silent(self.model) as self._silenced:
+        with silent(self.model):
             return super().train(resume_from_checkpoint, *args, **kwargs)
-
-    def _save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a checkpoint as the user's model, whose noise is off in training alone."""
-        with saved_as_given(self._silenced):
-            super()._save(*args, **kwargs)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save a checkpoint, and mark it as whole after every process has written its part."""
@@ -397,10 +385,8 @@ class _ReleaseMemory(TrainerCallback):
     def __init__(self) -> None:
         self._freed_memory = FreedMemory()
 
-    def on_substep_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Look after a micro-batch that does not end a step."""
+    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after a micro-batch, whether it ends a step or not."""
         self._freed_memory.after_pass(args.device)
 
-    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Look after the last micro-batch of a step."""
-        self._freed_memory.after_pass(args.device)
+    on_substep_end = on_step_end

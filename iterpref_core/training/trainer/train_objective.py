@@ -20,17 +20,14 @@ from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
+from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.policy import (
-    load_policy,
-    lora_config,
-    naming_adapters,
-)
+from iterpref_core.training.model.policy import load_policy, lora_config
 from iterpref_core.training.model.ranks import sharding
 from iterpref_core.training.model.reference import (
     reference_logps,
@@ -174,17 +171,16 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
     if data.held.any():
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
-    with naming_adapters(params):
-        trainer = FocalTrainer(
-            policy,
-            arguments,
-            trained,
-            data.tokenizer,
-            run.objective,
-            params,
-            validation,
-            None if isinstance(policy, PeftModel) else lora_config(params),
-        )
+    adapters = None if isinstance(policy, PeftModel) else lora_config(params)
+    try:
+        trainer = FocalTrainer(policy, arguments, trained, data.tokenizer, run.objective, params, validation, adapters)
+    except (ValueError, TypeError, ConfigError, ModelError) as error:
+        if params.lora is None:
+            raise
+        raise ConfigError(
+            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
+            "options, or set training.lora: null to train all weights"
+        ) from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 

@@ -17,7 +17,7 @@ from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import RecordError
 from iterpref_core.records.prompt_messages import Message, chat_messages, prompt_text
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.training.data.tokenization import PairForm, tokenize_pairs
+from iterpref_core.training.data.tokenization import tokenize_pairs
 from tests.chat_templates import FAMILIES, make_tokenizer
 
 from .conftest import BAD, GOOD, read_weights, trl_s
@@ -47,12 +47,16 @@ def trl_s_row(tokenizer, pair, model, folder):
     [("ChatML", (SYSTEM, *TURNS)), ("ChatML", TURNS), ("Gemma", TURNS)],
     ids=["system and turns", "turns", "another template"],
 )
-def test_tokens_and_masks_are_trl_s(family, prompt, make_model, tmp_path):
+def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path):
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
     marked = mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected})
     spans = FocalSpans(task_id="p", method="m", rejected=marked["rejected_spans"], chosen=marked["chosen_spans"])
-    (ours,) = tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), PairForm(512, 1024, "bare"))
+    (ours,) = tokenize_pairs(
+        [(pair, spans)],
+        ChatTemplate(tokenizer),
+        params.model_copy(update={"max_prompt_length": 512, "max_length": 1024}),
+    )
     theirs, collator = trl_s_row(tokenizer, pair, make_model(tokenizer), tmp_path)
     assert ours.prompt_ids == theirs["prompt_ids"]
     # TRL trains the line break behind a turn's end, too.
