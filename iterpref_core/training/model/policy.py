@@ -59,45 +59,26 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
     """
     base = _load_base(model, params, device)
     source = locate_model(model)
-    if source.adapters is None:
-        return base
-    return attach_adapters(base, source, trainable=True)
+    return base if source.adapters is None else attach_adapters(base, source, trainable=True)
 
 
 def _load_base(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
-    """Return the model without adapters of its own.
-
-    Raises:
-        ConfigError: as for `load_policy`.
-    """
+    """Return the model without adapters of its own."""
     quantization = quantization_config(params)
     if quantization is not None:
         placement = {"device_map": {"": device}} if device.type == "cuda" else {}
         # Embeddings, norms and the head, which bitsandbytes leaves, have the precision of the matrix products.
-        policy = load_base(
-            model,
-            quantization_config=quantization,
-            dtype=_compute_dtype(params),
-            **placement,
-        )
+        policy = load_base(model, quantization_config=quantization, dtype=_compute_dtype(params), **placement)
         use_one_kernel(policy)
         return policy
-    if params.load == "bf16":
-        policy = load_base(model, dtype=torch.bfloat16)
-    else:
-        policy = load_base(model)
-    if is_quantized(policy):
-        if params.lora is None:
-            raise ConfigError(
-                f"{model}: its weights are quantized, so that no gradient reaches them; set training.lora "
-                "(params.yaml), or name the model that it was made of"
-            )
-        return policy
-    trains_all = params.lora is None
-    if params.load == "auto" and trains_all:
-        # In bfloat16 small updates would be lost.
-        return policy.float()
-    return policy
+    policy = load_base(model, dtype=torch.bfloat16 if params.load == "bf16" else "auto")
+    if is_quantized(policy) and params.lora is None:
+        raise ConfigError(
+            f"{model}: its weights are quantized, so that no gradient reaches them; set training.lora (params.yaml), "
+            "or name the model that it was made of"
+        )
+    # In bfloat16 small updates would be lost.
+    return policy.float() if params.load == "auto" and params.lora is None else policy
 
 
 def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | None:

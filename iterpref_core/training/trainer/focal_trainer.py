@@ -86,7 +86,13 @@ class FocalTrainer(Trainer):
         validation: Pairs | None = None,
         peft_config: PeftConfig | None = None,
     ) -> None:
-        self._set_loss(objective, params)
+        self._objective = objective.row
+        self._alpha = objective.alpha
+        self._nll = params.nll
+        self._beta = objective.beta
+        self._max_margin = params.max_margin
+        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
+        self._steps: list[dict[str, float]] = []
         padding = int(tokenizer.pad_token_id)
         on_gpu = args.device.type == "cuda"
         collator = Collator(objective.row, params.layout, padding, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
@@ -109,16 +115,6 @@ class FocalTrainer(Trainer):
         self.add_callback(_Before(self))
         self.add_callback(_ReleaseMemory())
         self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest_pair(rows)))
-
-    def _set_loss(self, objective: ObjectiveSettings, params: TrainingParams) -> None:
-        """Set the loss, and the numbers that are counted beside it."""
-        self._objective = objective.row
-        self._alpha = objective.alpha
-        self._nll = params.nll
-        self._beta = objective.beta
-        self._max_margin = params.max_margin
-        self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
-        self._steps: list[dict[str, float]] = []
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
         """Give the model the attention of its layout, try it, and return the layout in which its pairs are exact."""

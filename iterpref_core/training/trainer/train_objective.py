@@ -83,8 +83,17 @@ def train_objective(
     data = _read_data(run)
     arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
     trainer = _make_trainer(run, data, arguments)
-    reference = _find_reference(run, data, trainer) if run.objective.row.scores_reference else None
-    if reference is not None:
+    reference = None
+    if run.objective.row.scores_reference:
+        reference = reference_path(
+            cache=run.paths.scratch / "reference",
+            tokens=data.rows.checks.tokens,
+            fingerprint=run.fingerprint,
+            params=params,
+            model=trainer.model,
+            processes=sharding(run.processes),
+            layout=trainer.data_collator.layout,
+        )
         trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
     # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
     diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
@@ -128,19 +137,6 @@ def _read_data(run: Run) -> _Data:
     report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
     report_findings(rows.checks.findings(run.params, regional=run.objective.row.regional))
     return _Data(tokenizer, rows, held)
-
-
-def _find_reference(run: Run, data: _Data, trainer: FocalTrainer) -> Path:
-    """Return the file of the reference's log-probabilities."""
-    return reference_path(
-        cache=run.paths.scratch / "reference",
-        tokens=data.rows.checks.tokens,
-        fingerprint=run.fingerprint,
-        params=run.params,
-        model=trainer.model,
-        processes=sharding(run.processes),
-        layout=trainer.data_collator.layout,
-    )
 
 
 def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalTrainer) -> None:
