@@ -175,11 +175,11 @@ def _name_base(trained: PeftModel, base: Path | str) -> None:
 
 
 def _copy_processor(base: ModelSource, folder: Path) -> None:
-    """Copy the files with which a checkpoint reads images, which training does not read."""
+    """Copy the files with which a checkpoint reads images, if they can be had: a trained model is not lost for them."""
+    errors = ("missing_entries", "connection_errors", "gated_repo")
+    options = {f"_raise_exceptions_for_{kind}": False for kind in errors}
     for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
-        found = cached_file(
-            base.name_or_path, name, revision=base.revision, _raise_exceptions_for_missing_entries=False
-        )
+        found = cached_file(base.name_or_path, name, revision=base.revision, **options)
         if found is not None:
             shutil.copyfile(found, folder / name)
 

@@ -6,7 +6,7 @@ import transformers
 from safetensors.torch import load_file
 
 from iterpref_core.models.pretrained.checkpoints import read_config
-from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.pretrained.weights import load_base, load_model
 from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.estimate.estimate import estimate_training
 
@@ -99,3 +99,11 @@ def test_the_vision_part_is_counted_in_an_estimate(checkpoint, rows, params):
     assert found.parameters == sum(weight.numel() for weight in weights.values())
     vision = sum(weight.numel() for name, weight in weights.items() if "visual" in name)
     assert found.trained == found.parameters - vision
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("checkpoint", ["Mistral3", "Qwen3_5"], indirect=True)
+def test_texts_are_answered_by_the_language_part(checkpoint):
+    tokens = torch.tensor([[11, 12, 13]])
+    answered = load_model(checkpoint).generate(tokens, max_new_tokens=3, do_sample=False)
+    assert answered.shape[1] > 3
