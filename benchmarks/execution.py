@@ -2,7 +2,7 @@
 
 `cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
 isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` has the CPU seconds of other tests as
-multiples of a call's: an assertion that is read outside, and an assertion, a unit test and a pytest file inside. Each way of
+multiples of a call's: an assertion outside, and an assertion, a unit test and a pytest file inside. Each way of
 running programs has a process of its own that holds nothing else: the larger a process, the slower it forks.
 """
 

@@ -39,6 +39,9 @@ class TestFailedError(Exception):
         self.error = error
 
 
+_compile = compile  # a program may put a function of its own in its place
+
+
 def open_channel(descriptor: int, key: str) -> Tell:
     """Return a function that writes reports to a file descriptor.
 
@@ -101,7 +104,7 @@ def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> 
         TestFailedError: it is no Python, such as a `return` outside of a function.
     """
     try:
-        return compile(source.removeprefix("\ufeff"), filename, mode, flags, dont_inherit=True)
+        return _compile(source.removeprefix("\ufeff"), filename, mode, flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
 

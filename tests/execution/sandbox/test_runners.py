@@ -67,6 +67,10 @@ def test_what_a_harness_sees_is_no_pass(executor, name, kind):
 
 
 REPLACED = {
+    "assert": [
+        "import builtins\nbuiltins.compile = lambda *a, **k: (lambda: 0).__code__",
+        "import builtins\nbuiltins.exec = lambda *a, **k: None",
+    ],
     "unittest": [
         "import unittest\nclass A(unittest.TestCase):\n    def test_a(self): pass\nunittest.TestLoader.loadTestsFromTestCase = lambda self, case: unittest.TestSuite([A('test_a')])",
         "import unittest\n@classmethod\ndef hook(cls, **k):\n    for n in list(vars(cls)):\n        if n.startswith('test'): delattr(cls, n)\nunittest.TestCase.__init_subclass__ = hook",
