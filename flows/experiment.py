@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
@@ -30,7 +29,7 @@ def experiment(
     stages: tuple[str, ...] = (),
     values: dict[str, Any] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
     jobs: Annotated[int, Field(ge=1, le=64)] = 2,
-) -> State[str]:
+) -> Any:
     """Bring stages, and all that they need, up to date.
 
     With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
