@@ -12,6 +12,7 @@ from iterpref_core.cli.options import (
     ProblemsOption,
     SetOption,
     endpoint_values,
+    names_endpoint,
     output_file,
     read_params,
 )
@@ -25,7 +26,8 @@ def debug(
         str | None, typer.Option(help="The debugger: folder, hub id, or name at the endpoint; default: model.debugger.")
     ] = None,
     draft_model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the model that drafts; default: the debugger.")
+        str | None,
+        typer.Option(help="The model that drafts: folder, hub id, or name at the endpoint; default: the debugger."),
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
@@ -62,6 +64,7 @@ def debug(
         settings.budget,
         prompt=settings.model.student_format if draft_model else debugger_format,
         debugger_prompt=debugger_format,
+        student_served=names_endpoint(draft_model or "", settings, backend, base_url),
     )
     run = CodeflowRun(
         problems,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import BackendName, Params, load_params, with_values
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.input_files import parse_yaml
@@ -48,6 +49,12 @@ def read_params(assignments: Sequence[str] | None, options: Mapping[str, object]
 def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, object]:
     """Return the values of `--backend` and `--base-url`, the same for all verbs that ask a model."""
     return {"inference.backend": backend, "inference.base_url": base_url}
+
+
+def names_endpoint(name: str, params: Params, backend: str | None, base_url: str | None) -> bool:
+    """Return True if a model's name is one at the endpoint that the options of a verb name, and no folder here."""
+    given = backend is not None or base_url is not None
+    return given and not BACKENDS[params.inference.backend].local and bool(name) and not Path(name).is_dir()
 
 
 def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:

@@ -10,13 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-Then = Literal["repeat", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"]
+Then = Literal["repeat", "repeat once", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"]
 """The consequence of a fault.
 
 `repeat`: the call is repeated, and if that never helps, this prompt has no answer. `reconnect`: as `repeat`, but then
 the run ends, since no prompt would have an answer. `wait`: the server is busy: fewer calls are in flight, and if that
 never helps, this prompt has no answer. `pause`: the server limits its rate: as `wait`, but then the run ends. `give up
-the prompt`: the server will not answer it. `end the run`, `no credit`: the server will answer none.
+the prompt`: the server will not answer it. `repeat once`: the refusal may pass; if it does not, the prompt is given up.
+`end the run`, `no credit`: the server will answer none.
 """
 
 _CREDIT = r"insufficient.?(?:quota|credit|balance|funds)|exceeded_current_quota|billing_(?:hard_limit|not_active)"
@@ -43,7 +44,8 @@ RULES = (
     # The key, the address or the model's name, or another place: about no prompt.
     Rule("end the run", (401, 404, 405, 407, *range(300, 400))),
     # One prompt is too large, also where the words are about a limit of tokens in a minute.
-    Rule("give up the prompt", (413,)),
+    Rule("give up the prompt", (413, 414, 431, 451)),
+    Rule("give up the prompt", (429,), words=r"(?:request|prompt|input) (?:is )?too large|must be reduced"),
     Rule("no credit", (429,), code=_CREDIT),
     Rule("pause", (429,)),
     Rule("wait", (503, 529)),
@@ -55,7 +57,7 @@ RULES = (
     Rule(
         "give up the prompt",
         words=(
-            r"context.?(?:length|window|size)|maximum (?:model|input|sequence) length"
+            r"context.?(?:length|window|size|limit)|maximum (?:model|input|sequence) length"
             r"|(?:prompt|input|request) (?:is )?too (?:long|large)"
         ),
     ),
@@ -66,7 +68,16 @@ RULES = (
     Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)"),
     Rule("repeat", (408, 409, 425, *range(500, 600))),
     Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy"),
-    Rule("give up the prompt"),
+    Rule(
+        "give up the prompt",
+        words=(
+            r"flagged|moderation|content.?(?:policy|filter|management)|safety|violat|prohibited|inappropriate"
+            r"|must be|invalid|not support|unsupported|unrecognized"
+        ),
+    ),
+    Rule("give up the prompt", (422,)),
+    # Gateways pass on what their providers say with any status: 499, 424, "Provider returned error".
+    Rule("repeat once"),
 )
 """The table of faults: the first row that fits decides."""
 
@@ -80,12 +91,14 @@ class Fault:
         said: the reason, on one line.
         text: the body of a refusal as it came; "" where there is none.
         retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
+        tokens: the tokens of prompt and answer that the call has cost all the same.
     """
 
     then: Then
     said: str
     text: str = ""
     retry_after_s: float = 0.0
+    tokens: tuple[int, int] = (0, 0)
 
 
 def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> Fault:

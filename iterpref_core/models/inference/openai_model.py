@@ -103,19 +103,28 @@ class OpenAIModel(Model):
             outcome = await self._try(path, body, request, sampling, tries)
             if isinstance(outcome, Reply):
                 self._learn(adapted)
-                return self._read(outcome, body, request, sampling)
-            if outcome.then in ("end the run", "no credit"):
-                raise self._ending(outcome)
-            if outcome.then == "give up the prompt":
-                name = self._suggested(outcome, body)
-                if name is None:
-                    return Completion("", 0, 0, f"refused: {outcome.said}")
+                return tries.priced(self._read(outcome, body, request, sampling))
+            is_refused = outcome.then in ("give up the prompt", "repeat once")
+            # An address that has answered may do so again.
+            may_pass = outcome.then == "repeat once" or (outcome.then == "end the run" and self._answered)
+            # A refusal that repeats the request names all its parts, and tells nothing about any.
+            is_echo = outcome.then == "repeat once" and prompt_text(request.prompt).split("\n")[0][:50] in outcome.text
+            is_trusted = is_refused and (tries.repeated or not is_echo)
+            if is_trusted and (name := self._suggested(outcome, body)) is not None:
                 adapted |= {name}
+            elif may_pass and not tries.repeated:
+                tries.repeated = True
+                await self._pacing.after_failure(1, outcome.retry_after_s)
+            elif is_refused:
+                return tries.priced(Completion("", 0, 0, f"refused: {outcome.said}"))
+            elif outcome.then in ("end the run", "no credit"):
+                raise self._ending(outcome)
             elif tries.left:
                 failures = 1 if outcome.then in ("wait", "pause") else tries.failures
                 await self._pacing.after_failure(failures, outcome.retry_after_s)
             elif outcome.then in ("repeat", "wait"):
-                return Completion("", 0, 0, f"failed: {tries.failures + tries.refusals} times, at last: {outcome.said}")
+                times = tries.failures + tries.refusals
+                return tries.priced(Completion("", 0, 0, f"failed: {times} times, at last: {outcome.said}"))
             else:
                 raise self._ending(outcome)
 
@@ -135,7 +144,10 @@ class OpenAIModel(Model):
             self._pacing.end()
         if isinstance(outcome, Reply):
             self._pacing.succeeded()
-        elif outcome.then in ("wait", "pause"):
+            return outcome
+        tries.prompt_tokens += outcome.tokens[0]
+        tries.completion_tokens += outcome.tokens[1]
+        if outcome.then in ("wait", "pause"):
             is_busy = outcome.then == "wait"
             tries.refusals += 1
             tries.in_a_row = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
@@ -166,7 +178,8 @@ class OpenAIModel(Model):
         except httpx2.TransportError as error:  # the answer ends in its middle
             return Fault("repeat", first_line(error))
         except ReplyError as error:
-            return fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
+            fault = fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
+            return replace(fault, tokens=error.tokens)
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a call."""
@@ -199,7 +212,9 @@ class OpenAIModel(Model):
             remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
             self._say_once("empty", f"an answer is empty, and {reply.instead} has its text: {remedy}")
         if not _is_name_of(self.name, reply.model):
-            self._say_once("model", f"the server answers by the name {reply.model!r}: check that it has this model")
+            self._say_once(
+                "model", f"the server answers by the name {_redacted(reply.model)!r}: check that it has this model"
+            )
         if reply.cut_prompt is not None:
             words = len(prompt_text(request.prompt).split())
             self._say_once(
@@ -214,7 +229,7 @@ class OpenAIModel(Model):
         elif "prompt" in body:
             text = text.removeprefix(body["prompt"])  # some servers repeat the prompt
         kept = before_stop(text, sampling.stops)
-        end = FINISHED if answer.truncated and kept != text else answer.end
+        end = FINISHED if answer.truncated and kept != text else _redacted(answer.end)
         return replace(answer, text=kept, end=end)
 
     def _say_once(self, what: str, said: str) -> None:
@@ -295,11 +310,23 @@ class _Tries:
         failures: those that failed.
         refusals: those that a busy server has refused.
         in_a_row: refusals of any calls of the server, without a success, up to the last one of this call.
+        repeated: a refusal that may pass has been repeated.
+        prompt_tokens: the tokens of the prompt that failed tries have cost.
+        completion_tokens: the tokens of the answer that they have cost.
     """
 
     failures: int = 0
     refusals: int = 0
     in_a_row: int = 0
+    repeated: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def priced(self, answer: Completion) -> Completion:
+        """Return an answer with the tokens of the failed tries before it."""
+        prompt_tokens = answer.prompt_tokens + self.prompt_tokens
+        completion_tokens = answer.completion_tokens + self.completion_tokens
+        return replace(answer, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
 
     @property
     def left(self) -> bool:

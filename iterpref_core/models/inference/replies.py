@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from openai._streaming import SSEDecoder
+
 from iterpref_core.models.inference.backend import Completion, Request
 from iterpref_core.models.inference.ends import CUT, FINISHED, end_of
 from iterpref_core.records.prompt_messages import prompt_text, whole_characters
@@ -27,18 +29,24 @@ _REASONING_PARTS = {
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 _AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
 """Lines of a stream that may stand around a reply that is none: comments, which keep a connection open, and the end."""
-_DATA = re.compile(r"^data:[ \t]?(.*)$", re.MULTILINE)
+_DATA = re.compile(r"^data:", re.MULTILINE)
 
 _ESCAPED = re.compile("[\udc80-\udcff]+")
 """Bytes that Python has read as half characters, since alone they are no character."""
 
 
 class ReplyError(ValueError):
-    """A reply without an answer. `status` is the one that stands in its error, or 500."""
+    """A reply without an answer.
 
-    def __init__(self, said: str, status: int = 500) -> None:
+    Attributes:
+        status: the status in its error, or 500.
+        tokens: the tokens of prompt and answer that the reply counts.
+    """
+
+    def __init__(self, said: str, status: int = 500, tokens: tuple[int, int] = (0, 0)) -> None:
         super().__init__(said)
         self.status = status
+        self.tokens = tokens
 
 
 @dataclass(frozen=True)
@@ -71,24 +79,31 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
         ReplyError: there is no answer; the message repeats the reason, or names the field.
     """
     reply = _read_json(content)
+    counted = reply.get("usage")
+    spent = (0, 0)
+    if isinstance(counted, dict):
+        usage = _usage(counted, request, "")
+        spent = (usage.prompt, usage.completion)
     choices = reply.get("choices")
     choice = _first(choices) if isinstance(choices, list) else None
     error = (choice or {}).get("error") or reply.get("error")
     if error:
         code = error.get("code") if isinstance(error, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else 500
-        raise ReplyError(f"field 'error': {_shown(error)}", status)
+        raise ReplyError(f"field 'error': {_shown(error)}", status, spent)
     if choice is None:
         raise ReplyError(f"field 'choices': a list with an answer is expected, not {_shown(choices)}")
     end = end_of(choice.get("finish_reason"))
     if end.startswith("failed"):
-        raise ReplyError(f"the answer ends with finish_reason {end.removeprefix('failed: ')}")
+        raise ReplyError(f"the answer ends with finish_reason {end.removeprefix('failed: ')}", tokens=spent)
     message = choice.get("message") or choice.get("delta")
     if end == FINISHED and message is None and choice.get("text") is None:
         raise ReplyError("fields 'message' and 'text': one with an answer is expected, not null")
     text = whole_characters(_paired(_text(message) or _text(choice.get("text"))))
-    usage = _usage(reply.get("usage"), request, text + _reasoning(message))
-    if end == FINISHED and limit is not None and usage.visible >= limit:
+    usage = _usage(counted, request, text + _reasoning(message))
+    # A count above the limit includes reasoning, which does not count towards it.
+    visible = usage.visible - (usage.reasoning if limit is not None and usage.visible > limit else 0)
+    if end == FINISHED and limit is not None and visible >= limit:
         end = CUT
     answer = Completion(text, usage.prompt, usage.completion, end)
     instead = "" if text.strip() else _instead(message)
@@ -120,6 +135,7 @@ def _read_json(content: bytes | str) -> dict[str, Any]:
     """
     # A byte that is no character is kept, since a character's bytes may stand in two events of a stream.
     text = content if isinstance(content, str) else content.decode("utf-8-sig", "surrogateescape")
+    text = re.sub(r"\r\n?", "\n", text)
     bare = _AROUND.sub("", text)
     if _DATA.search(bare) and not bare.lstrip().startswith(("{", "[")):
         return _joined(text)
@@ -134,7 +150,7 @@ def _object(text: str, what: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReplyError(f"{what} is no JSON ({error})") from None
     if not isinstance(found, dict):
         raise ReplyError(f"{what} is no JSON object but {_shown(found)}")
@@ -147,30 +163,40 @@ def _joined(stream: str) -> dict[str, Any]:
     Raises:
         ReplyError: the stream ends before the answer does, or a piece is no JSON object.
     """
-    texts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
+    text, reasoning = "", ""
+    has_deltas = False
     choice: dict[str, Any] = {}
     reply: dict[str, Any] = {"choices": [choice]}
-    events = _DATA.findall(stream)
+    decoder = SSEDecoder()
+    decoded = [decoder.decode(line) for line in [*stream.split("\n"), ""]]
+    events = [event.data for event in decoded if event is not None and event.data.strip()]
     pieces = [event for event in events if event.strip() != "[DONE]"]
     for event in pieces:
         piece = _object(event, "a piece of the stream")
         for field in ("usage", "error", "model"):
             reply[field] = piece.get(field) or reply.get(field)
-        parts = piece.get("choices") or ()
+        parts = piece.get("choices")
+        part = _first(parts) if isinstance(parts, list) else None
         # Of several answers it is the first one; a call asks for one.
-        for part in (part for part in parts if _index(part) == 0):
-            delta = part.get("delta") or part.get("message") or {}
-            texts["content"].append(_text(delta.get("content")) or _text(part.get("text")))
-            texts["reasoning_content"].append(_reasoning(delta))
-            for field in ("finish_reason", "error"):
-                choice[field] = part.get(field) or choice.get(field)
-            if delta.get("tool_calls"):
-                choice["tool_calls"] = delta["tool_calls"]
+        if part is None or _index(part) != 0:
+            continue
+        delta = part.get("delta") or part.get("message") or part.get("text")
+        if part.get("delta"):
+            has_deltas = True
+        elif part.get("message") and has_deltas:
+            # The last event of some servers has the whole message once more.
+            text = reasoning = ""
+        text += _text(delta)
+        reasoning += _reasoning(delta)
+        for field in ("finish_reason", "error"):
+            choice[field] = part.get(field) or choice.get(field)
+        if isinstance(delta, dict) and delta.get("tool_calls"):
+            choice["tool_calls"] = delta["tool_calls"]
     is_done = len(pieces) < len(events)
     if not is_done and not choice.get("finish_reason") and not reply.get("error"):
         raise ReplyError("the stream ends before the answer does")
-    choice["message"] = {field: "".join(parts) for field, parts in texts.items()}
-    choice["message"]["tool_calls"] = choice.pop("tool_calls", None)
+    tools = choice.pop("tool_calls", None)
+    choice["message"] = {"content": text, "reasoning_content": reasoning, "tool_calls": tools}
     return reply
 
 
@@ -182,12 +208,14 @@ class _Usage:
         prompt: those of the prompt.
         completion: those of the answer, reasoning included.
         visible: those of the answer that count towards its limit.
+        reasoning: those of its reasoning, where the server names them.
         cut_prompt: those of the prompt, if they are fewer than its words.
     """
 
     prompt: int
     completion: int
     visible: int
+    reasoning: int
     cut_prompt: int | None
 
 
@@ -209,8 +237,10 @@ def _usage(usage: Any, request: Request, generated: str) -> _Usage:
     if prompt is None:
         prompt = _estimate(request.system + text)
     if completion is None:
-        return _Usage(prompt, _estimate(generated), 0, cut_prompt)
-    return _Usage(prompt, completion, visible or 0, cut_prompt)
+        return _Usage(prompt, _estimate(generated), 0, 0, cut_prompt)
+    details = usage.get("completion_tokens_details")
+    reasoning = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    return _Usage(prompt, completion, visible or 0, reasoning or 0, cut_prompt)
 
 
 def _paired(text: str) -> str:

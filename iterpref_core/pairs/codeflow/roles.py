@@ -82,6 +82,8 @@ def choose_models(
     budget: BudgetParams,
     prompt: PromptFormat | None = None,
     debugger_prompt: PromptFormat | None = None,
+    *,
+    student_served: bool = False,
 ) -> Models:
     """Return the models that the parameters describe; a model with both roles is opened once.
 
@@ -95,6 +97,7 @@ def choose_models(
         budget: caps on the calls, tokens and dollars of the debugger.
         prompt: format of the student's prompts.
         debugger_prompt: format of the debugger's prompts.
+        student_served: the student is a name at the debugger's endpoint, and has the same caps of its own.
 
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.
@@ -105,7 +108,7 @@ def choose_models(
     same_weights = BACKENDS[inference.backend].local and student == debugger and prompt == debugger_prompt
     debugger_drafts = params.draft_model == "debugger" or same_weights
     debugger_needed = debugger_drafts or params.source == "debugging"
-    student_settings = _student_settings(inference)
+    student_settings = inference if student_served else _student_settings(inference)
     if debugger_needed:
         debugger = check_model(debugger, debugger_prompt, inference)
     if not debugger_drafts:
@@ -114,13 +117,13 @@ def choose_models(
     drafter: _Asked | None = None
     drafter_identity = refiner_identity
     if not debugger_drafts:
-        drafter = _Asked(student, prompt, student_settings, NO_CAPS)
+        drafter = _Asked(student, prompt, student_settings, budget if student_served else NO_CAPS)
         drafter_identity = model_identity(student, prompt, student_settings)
     refiner: _Asked | None = None
     prices = Prices()
     if debugger_needed:
         refiner = _Asked(debugger, debugger_prompt, inference, budget)
-        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts)
+        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
     opener = partial(_open_models, drafter, refiner)
     return Models((drafter_identity, refiner_identity), opener, prices)
 

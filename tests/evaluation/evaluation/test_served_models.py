@@ -167,7 +167,8 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
         options = ["--benchmark", "validation", *SERVED, url, "--set", "inference.concurrency=1"]
         code, _, err = iterpref(*EVALUATE, *options)
     assert (code, "the account is on hold" in err, "Traceback" in err) == (2, True, False)
-    assert mock.calls == 20 + 1  # of 32 held-out prompts, and of those of the validation split
+    # Of 32 held-out prompts 20 are asked, of the validation split one, and each of them once more.
+    assert mock.calls == 2 * (20 + 1)
     assert results() == {}
 
 
@@ -176,6 +177,28 @@ def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref, problem
         code, _, err = debug_at(iterpref, problems, url)
     assert (code, "none of 2 prompts was answered" in err, "the account is on hold" in err) == (2, True, True)
     assert not Path("t.jsonl").exists()
+
+
+def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
+    Path("problems.jsonl").write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
+    asked = []
+
+    class Named(MockEndpoint):
+        def _completion(self, body):
+            asked.append(body["model"])
+            # The small model drafts a wrong program, which the large one repairs.
+            text = "```python\ndef f(x):\n    return 0\n```" if body["model"] == "small" else None
+            made = json.loads(super()._completion(body))
+            if text:
+                made["choices"][0]["message"]["content"] = text
+            return json.dumps(made).encode()
+
+    with serve(Named(answer, Behavior())) as url:
+        options = ["--problems", "problems.jsonl", "--out", "t.jsonl", *SERVED, url]
+        code, out, err = iterpref("debug", "--model", "large", "--draft-model", "small", *options, "--json")
+    assert code == 0, err
+    assert json.loads(out)["solved"] == 2
+    assert (asked.count("small"), asked.count("large")) == (2, 2)
 
 
 def test_options_of_a_model_without_a_model_are_refused(iterpref):

@@ -178,10 +178,11 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask
         model = stored(ask(mock), "m", store, concurrency=1)
         with pytest.raises(error, match=f"none of 20 prompts was answered: .*: {'' if code == 400 else '.*'}{code} no"):
             ask_all(model, many(40), SAMPLING)
-        assert len(mock.bodies) == 20
+        # A refusal without words may pass, and is repeated once.
+        assert len(mock.bodies) == (40 if code == 400 else 20)
         mock.script.clear()
         assert one(model, "another").text == "another with 3"
-        mock.script += [status(code)] * 40
+        mock.script += [status(code)] * 80
         if code == 400:
             # One of this model's prompts has an answer: now it is the prompts.
             assert all(answer.missing for answer in ask_all(model, many(40), SAMPLING))

@@ -1,0 +1,215 @@
+"""Odd ends and replies: one of them costs its own prompt at most."""
+
+import asyncio
+import json
+
+import pytest
+
+from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.faults import fault_of
+from iterpref_core.models.inference.replies import ReplyError, read_reply
+from iterpref_core.records.errors import InputError
+from tests.models.inference.endpoints import Scripted, one, refusal, reply, status
+
+ASKED = Request("abcdefg", 3)
+TOO_LARGE = (
+    "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 45000. The "
+    "input or output tokens must be reduced in order to run successfully."
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+
+
+PASSING = {
+    "client closed request": status(499),
+    "failed dependency": status(424),
+    "a load balancer's": status(460),
+    "a provider's": status(400, "Provider returned error"),
+    "timed out": status(400, "Request timed out."),
+    "internal": status(400, "internal error"),
+    "engine": status(400, "EngineDeadError"),
+    "upstream": status(403, "upstream connect error"),
+}
+
+
+@pytest.mark.parametrize("case", PASSING)
+def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
+    mock = Scripted(PASSING[case])
+    assert one(ask(mock)).text == "a prompt with 3"
+    assert len(mock.bodies) == 2
+    mock = Scripted(*[PASSING[case]] * 3)
+    assert one(ask(mock)).missing.startswith("refused: 4")
+    assert len(mock.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (429, TOO_LARGE),
+        (400, "input length and max_tokens exceed context limit: 199 + 8 > 200, decrease input length and try again"),
+        (400, "This model's maximum context length is 4096 tokens"),
+        (403, "flagged by moderation"),
+        (400, "The response was filtered due to the prompt triggering content management policy"),
+        (413, "too large"),
+    ],
+)
+def test_a_refusal_whose_words_are_about_the_prompt_is_not_repeated(ask, code, text):
+    mock = Scripted(status(code, text))
+    backend = ask(mock)
+    assert one(backend).missing == f"refused: {code} {text}"[:320]
+    assert one(backend, "another").text == "another with 3"
+    assert len(mock.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["Rate limit reached: Limit 30000, Used 29000, Requested 2000. Please try again", "no"]
+)
+def test_other_limits_of_a_rate_are_a_pause(text):
+    assert fault_of(429, "", text).then == "pause"
+
+
+def test_a_place_that_is_not_found_in_the_middle_of_a_run_is_asked_once_more(ask):
+    backend = ask(Scripted(reply("x"), status(404, "no healthy upstream"), reply("y"), *[status(404, "no model")] * 2))
+    assert [one(backend, prompt).text for prompt in "ab"] == ["x", "y"]
+    with pytest.raises(InputError, match="no model"):
+        one(backend, "c")
+    with pytest.raises(InputError, match="no model"):
+        one(ask(Scripted(status(404, "no model"))))
+
+
+ECHOES = {
+    "the whole body": lambda body: {"detail": "upstream hiccup", "body": body},
+    "in a text": lambda body: {"error": {"message": f"could not parse {json.dumps(body)}"}},
+    "as Python has it": lambda body: {"error": {"message": f"bad gateway for {body}"}},
+}
+
+
+@pytest.mark.parametrize("case", ECHOES)
+def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
+    sampling = Sampling(0.0, 20, stops=("\ndef ", "\nclass "))
+    asked = Request("a prompt", 3, system="Be brief.")
+    body = {
+        "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": ["\ndef ", "\nclass "],
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a prompt"}],
+    }  # fmt: skip
+    mock = Scripted(refusal(400, ECHOES[case](body)))
+    backend = ask(mock)
+    assert asyncio.run(backend.answer(asked, sampling)).text
+    assert (backend.adapted, mock.bodies[0] == mock.bodies[1]) == (frozenset(), True)
+
+
+def event(*lines, end="\n"):
+    return end.join([*lines, "", ""])
+
+
+def piece(text, reason=None):
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]})
+
+
+WHOLE = {"choices": [{"message": {"role": "assistant", "content": "x = 1"}, "finish_reason": "stop"}]}
+TWO_LINES = piece("x = 1", "stop").replace('"delta"', '\ndata: "delta"')
+STREAMS = {
+    "a final message": [f"data: {piece('x =')}", f"data: {piece(' 1')}", f"data: {json.dumps(WHOLE)}"],
+    "choices of null": ['data: {"choices": [null]}', f"data: {piece('x = 1', 'stop')}"],
+    "no list of choices": ['data: {"choices": 3}', f"data: {piece('x = 1', 'stop')}"],
+    "a delta that is a text": [
+        'data: {"choices": [{"delta": "x ="}]}', 'data: {"choices": [{"delta": " 1", "finish_reason": "stop"}]}',
+    ],
+    "an event over two lines": [f"data: {TWO_LINES}"],
+    "an empty event": ["data:", f"data: {piece('x = 1', 'stop')}", "data: "],
+    "named events": [f"event: message\nid: 7\ndata: {piece('x = 1', 'stop')}", "retry: 3"],
+    "no blank after the colon": [f"data:{piece('x = 1', 'stop')}"],
+    "pieces by message": [
+        json.dumps({"choices": [{"message": {"content": "x ="}}]}).join(["data: ", ""]),
+        json.dumps({"choices": [{"message": {"content": " 1"}, "finish_reason": "stop"}]}).join(["data: ", ""]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_is_read_as_its_standard_says(case, end):
+    text = "".join(event(line, end="\n") for line in [*STREAMS[case], "data: [DONE]"]).replace("\n", end)
+    assert read_reply(text.encode(), ASKED).answer.text == "x = 1"
+
+
+ODD = (None, True, 3, -1.5, "x", "", [], ["x"], [None], {}, {"content": 3}, {"x": {"y": []}}, [[{}]], 10**400)
+FULL = {
+    "model": "m",
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "x", "tool_calls": None}, "finish_reason": "stop"}
+    ],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 2}},
+    "error": None,
+}
+
+
+def with_odd_values(value):
+    """Yield copies of a value in which one field, or the value itself, is something else."""
+    yield from ODD
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from ({**value, key: odd} for odd in with_odd_values(part))
+    elif isinstance(value, list):
+        yield from ([odd] for part in value for odd in with_odd_values(part))
+
+
+def test_a_reply_with_a_field_of_another_type_is_an_answer_or_a_failed_call():
+    tried = 0
+    delta = json.loads(json.dumps(FULL).replace('"message"', '"delta"'))
+    for body in [*with_odd_values(FULL), *with_odd_values(delta)]:
+        stream = f"data: {piece('a')}\n\ndata: {json.dumps(body)}\n\ndata: [DONE]\n\n"
+        for content in (json.dumps(body).encode(), stream.encode()):
+            tried += 1
+            try:
+                assert isinstance(read_reply(content, ASKED, 20).answer.text, str)
+            except ReplyError:
+                continue
+    assert tried > 700
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"choices": ' + b"[" * 100_000], ids=["list", "choices"])
+def test_a_reply_that_is_nested_without_end_is_a_failed_call(body):
+    with pytest.raises(ReplyError):
+        read_reply(body, ASKED)
+
+
+@pytest.mark.parametrize(
+    ("completion", "reasoning", "cut"),
+    [(100, 80, False), (100, None, True), (64, 10, True), (64, None, True), (150, 80, True), (30, 20, False)],
+)
+def test_reasoning_counts_towards_the_limit_only_where_the_count_is_within_it(completion, reasoning, cut):
+    usage = {"prompt_tokens": 5, "completion_tokens": completion}
+    if reasoning is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    answer = read_reply(json.dumps(reply("x", usage=None) | {"usage": usage}).encode(), ASKED, 64).answer
+    assert (answer.truncated, answer.completion_tokens) == (cut, completion)
+
+
+def test_a_key_that_a_server_repeats_is_shown_nowhere(ask, monkeypatch, caplog):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key")
+    backend = ask(
+        Scripted(reply("x", finish_reason="odd sk-very-secret-key"), reply("x") | {"model": "sk-very-secret-key"})
+    )
+    assert one(backend).missing == 'unknown: "odd [key]"'
+    assert one(backend, "b").text == "x"
+    assert "sk-very" not in caplog.text
+    assert "by the name '[key]'" in caplog.text
+
+
+def test_tokens_of_a_try_that_failed_are_spent(ask):
+    usage = {"usage": {"prompt_tokens": 5, "completion_tokens": 7}}
+    backend = ask(
+        Scripted(
+            reply("half", finish_reason="error") | usage, {"error": {"message": "busy"}} | usage, reply("x") | usage
+        )
+    )
+    answer = one(backend)
+    assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("x", 15, 21)
+    mock = Scripted(*[reply("half", finish_reason="error") | usage] * 20)
+    answer = one(ask(mock))
+    tries = len(mock.bodies)
+    assert (answer.missing[:6], answer.prompt_tokens, answer.completion_tokens) == ("failed", 5 * tries, 7 * tries)
