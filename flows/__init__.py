@@ -1,1 +1,1 @@
-"""Prefect flows: one for each DVC stage, and those that chain them."""
+"""Run the experiment and sweeps, in the terminal or as flows of Prefect."""

@@ -1,4 +1,4 @@
-"""Display: where a run is shown. Without a Prefect server that is the terminal alone."""
+"""Show a run in the terminal. `flows.prefect_display` shows it on Prefect's pages as well."""
 
 import sys
 import time
@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 R = TypeVar("R")
 Say = Callable[[str], object]
-"""A function that shows a line of a task."""
+"""Shows a line of a task."""
 
 
 class Terminal:
-    """A run whose lines stand on stderr, each with the time and its task."""
+    """Print the lines of a run to stderr, each with the time and its task."""
 
     def say(self, line: str) -> None:
         """Show a line of the run."""
@@ -22,14 +22,14 @@ class Terminal:
         """Run a task, in the thread that calls, and return its result.
 
         Args:
-            name: of the task.
-            before: the tasks that it has waited for.
-            work: the task; a result that is False says that it had nothing to do.
+            name: the task's name.
+            before: the tasks it waited for.
+            work: the task. It returns False if its outputs were up to date.
         """
         return work(lambda line: self.say(f"{name}: {line}"))
 
     def page(self) -> str:
-        """Return the address of the run's page; empty if it has none."""
+        """Return the address of the run's page; empty without a page."""
         return ""
 
     def end(self, folder: Path, key: str) -> None:
@@ -37,7 +37,7 @@ class Terminal:
 
         Args:
             folder: the checkout or worktree with the results.
-            key: identifies the run in MLflow; empty if nothing was to be done.
+            key: identifies the run in MLflow; empty if all stages were up to date.
         """
 
     def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:

@@ -1,4 +1,4 @@
-"""Experiment: the run of DVC's stages as a flow of Prefect. DVC is the only cache: a cached stage shows as `Cached`."""
+"""Run DVC's stages as a flow of Prefect. DVC is the only cache: a cached stage is shown as `Cached`."""
 
 from typing import Annotated, Any
 
@@ -15,24 +15,24 @@ from tasks.git.source import name_run, observe_source
 
 
 def _name_run() -> str:
-    """Return the name of the present flow run, such as `beta=0.3`: MLflow's run of the same command has it, too."""
+    """Return the name of the current flow run, such as `beta=0.3`. MLflow's run of the command has the same name."""
     return name_run(COMMAND, observe_source().with_values(flow_run.parameters["values"]))
 
 
 @flow(
     name="experiment",
     flow_run_name=_name_run,
-    retries=0,  # whatever the user's settings say: a mistake stays one
+    retries=0,  # overrides the user's settings: a mistake fails again
     persist_result=False,
 )
 def experiment(
     stages: tuple[str, ...] = (),
-    values: dict[str, Any] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
+    values: dict[str, Any] = {},  # noqa: B006 - the default in Prefect's form; never changed here
     jobs: Annotated[int, Field(ge=1, le=64)] = 2,
 ) -> Any:
-    """Bring stages, and all that they need, up to date.
+    """Bring stages and everything they need up to date.
 
-    With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
+    With `values` this happens in a git worktree. The checkout's params.yaml and results do not change.
 
     Args:
         stages: names from dvc.yaml; `training` means all of `training@…`. Without names the whole experiment runs.

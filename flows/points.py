@@ -1,8 +1,8 @@
-"""Points of a sweep: a grid of trainings, several at the same time, each a DVC experiment; and their scores compared.
+"""Train the points of a grid as DVC experiments, and compare their scores.
 
-A point of the grid has a git worktree of its own with the checkout's files as they were when the sweep began, so the
-user's files never change, and later edits are in no point. `dvc exp show` lists the points, `dvc exp apply NAME` brings
-one here.
+Each point runs in its own git worktree, with the checkout's files as they were when the sweep began. The user's files
+never change, and later edits do not reach a point. `dvc exp show` lists the points; `dvc exp apply NAME` applies one to
+the checkout.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,10 @@ class SweepResult(Record):
 
 
 class FailedPointsError(StageError):
-    """The end of a sweep of which points failed.
+    """Some points of a sweep failed.
 
     Attributes:
-        result: the scores of the others.
+        result: the scores of the other points.
     """
 
     def __init__(self, message: str, result: SweepResult) -> None:
@@ -55,20 +55,20 @@ class FailedPointsError(StageError):
 
 
 class RefusedPointsError(FailedPointsError, InputError):
-    """The end of a sweep of which points failed, each because of its input or parameters. Exit code 2."""
+    """Points of a sweep failed, all because of their input or parameters. Exit code 2."""
 
 
 class Sweep(NamedTuple):
-    """The common ground of a sweep's points.
+    """What all points of a sweep share.
 
     Attributes:
         snapshot: the user's files.
         params: the user's parameters.
         source: the code and parameters that the sweep starts from.
         commands: the commands under way.
-        preparing: held by the point that brings the stages before its training up to date. A stage that several
-            points need is thereby computed once: the other points find its outputs in DVC's cache.
-        page: the address of the sweep's page; empty if it has none.
+        preparing: held by the point that brings the stages before its training up to date. So a stage that several
+            points need is computed once, and the other points find its outputs in DVC's cache.
+        page: the address of the sweep's page; empty without a page.
     """
 
     snapshot: Snapshot
@@ -83,11 +83,11 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
     """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
 
     Args:
-        name: of its DVC experiment and its worktree.
+        name: name of its DVC experiment and its worktree.
         row: objective and values, among them seed and benchmark.
         share: environment variables for its share of the cores.
         work: the sweep.
-        say: shows a line.
+        say: prints one line.
 
     Raises:
         IterPrefError: a stage failed.
@@ -106,13 +106,14 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
                 write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
         graph = load_graph(folder, (target,))
+        # Stages that other points need as well, such as `pairs`.
         before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
         times: dict[str, Times] = {}
         if before:
             with work.preparing:
                 times |= work.commands.run(name, ("repro", *before), share, say, folder)
         times |= work.commands.run(name, ("repro", target), share, say, folder)
-        # DVC makes an experiment by way of references that all worktrees share.
+        # DVC stores an experiment as a git reference, and all worktrees share the references.
         with FileLock(home() / STATE / "experiments.lock"):
             saving = ("exp", "save", "--force", "--name", name, target)
             work.commands.run(name, saving, share, lambda _: None, folder)
@@ -121,6 +122,7 @@ def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say)
 
 
 def _read_score(results: Path) -> Measured:
+    # A point is scored on one benchmark only.
     [(benchmark, result)] = load_model_results(results).benchmarks.items()
     if isinstance(result, Unavailable):
         raise InputError(f"{benchmark} is not measured: {result.reason}; choose another --benchmark")
@@ -142,7 +144,7 @@ def run_sweep(
 
     Args:
         preset: a grid of config/ablations.yaml.
-        objectives: objectives to train; none: the preset's, or those that the experiment trains.
+        objectives: objectives to train; by default the preset's or the experiment's.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on.
         seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
@@ -150,8 +152,8 @@ def run_sweep(
         display: where the run is shown.
 
     Raises:
-        RefusedPointsError: points failed, each because of its input or parameters.
-        FailedPointsError: a point failed otherwise.
+        RefusedPointsError: points failed, all because of their input or parameters.
+        FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
     check_identity()
@@ -175,7 +177,7 @@ def run_sweep(
 
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
     outcomes = run_graph(graph, jobs, run, work.commands.end)
-    scores: dict[str, list[Measured]] = {}  # none of a row whose points have all failed
+    scores: dict[str, list[Measured]] = {}  # a row is missing if all its points failed
     failed = []
     experiments = []
     for label, group in trainings.items():
@@ -194,8 +196,8 @@ def run_sweep(
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
         kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
-        told = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
-        raise kind(told, result)
+        message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
+        raise kind(message, result)
     return result
 
 

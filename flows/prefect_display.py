@@ -1,4 +1,4 @@
-"""Prefect display: the tasks of the present flow run, on the pages of Prefect."""
+"""Show the stages of the current flow run as tasks on Prefect's pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ from tasks.mlflow.pages import page_of_run
 from tasks.paths import REPORTS, SUMMARY
 
 CACHED = "Cached"
-"""The name of the state of a task that had nothing to do."""
+"""The name of a task's state if its outputs were up to date."""
 
 
 class PrefectPages(Terminal):
-    """A run whose tasks are Prefect's. DVC is the only cache, and says itself which stages are tried again.
+    """Show a run on Prefect's pages. DVC is the only cache, so Prefect never caches or retries a task.
 
     Attributes:
         outcome: where the results are; empty before the end.
@@ -38,18 +38,19 @@ class PrefectPages(Terminal):
         get_run_logger().info(line)
 
     def show(self, name: str, before: Sequence[str], work: Callable[[Say], R]) -> R:
-        """Run a task of the present flow run; `before` are the arrows on its page."""
+        """Run a task of the current flow run. On the page, arrows lead to it from the tasks `before`."""
         results: list[R] = []
 
         def body() -> State[Any]:
             results.append(work(get_run_logger().info))
             cached = results[0] is False
-            return Completed(name=CACHED, message="DVC had nothing to run") if cached else Completed()
+            return Completed(name=CACHED, message="up to date in DVC") if cached else Completed()
 
         shown = task(name="stage", task_run_name=lambda: name, cache_policy=NO_CACHE, persist_result=False, retries=0)(
             body
         )
-        shown.task_key = name  # Prefect counts the runs of a key, and threads would miscount those of one key
+        # Prefect counts the runs of each key, and the counter is not safe for threads: each task gets its own key.
+        shown.task_key = name
         known = [self._states[upstream] for upstream in before if upstream in self._states]
         state = shown(return_state=True, wait_for=known)
         self._states[name] = state

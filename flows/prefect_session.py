@@ -1,7 +1,7 @@
-"""Prefect session: a command's flow runs on a Prefect server.
+"""Show the flow runs of a command on a Prefect server.
 
-`kill -9` leaves nobody to tell Prefect that a run has ended. docker/automations.yaml ends such a run when its
-heartbeats stop.
+After `kill -9` no process is left to report the end of a run. The automation in docker/automations.yaml marks the run
+as crashed when its heartbeats stop.
 """
 
 import logging
@@ -16,7 +16,7 @@ from tasks.paths import CHECKOUT
 from tasks.prefect.server import problem_of, use_prefect
 
 TAG = "iterpref"
-"""The tag of all flow runs of this project, by which the automation finds them."""
+"""The tag of all flow runs of this project. The automation selects them by it."""
 AUTOMATIONS = CHECKOUT / "docker/automations.yaml"
 
 
@@ -43,7 +43,7 @@ def prefect_session(server: str) -> Iterator[None]:
     except IterPrefError:
         raise
     except Exception as error:
-        # In some places Prefect meets the end of its server with another library's error.
+        # When its server ends, Prefect may raise an error of another library, such as `RuntimeError: no event loop`.
         if not isinstance(error, HTTPError) and not problem_of(server):
             raise
         raise ServerError(
@@ -55,15 +55,16 @@ def prefect_session(server: str) -> Iterator[None]:
 
 
 def leave_out_tracebacks() -> None:
-    """Log a user's mistake without Prefect's traceback: its message names the remedy."""
+    """Log a user's mistake without a traceback. Its message names the remedy."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_shorten)
 
 
 def create_automations() -> None:
-    """Give the present Prefect server the automations of this project, in place of older ones.
+    """Create the automations of this project on the current Prefect server, and remove older versions of them.
 
-    One that is the same stays, paused or not: only it has seen the signs of life of a run that was killed since.
+    An identical automation stays, even if it is paused. It has counted the heartbeats of the runs so far, and a new one
+    would never notice that one of them was killed.
     """
     from prefect.client.orchestration import get_client
     from prefect.events.schemas.automations import AutomationCore
@@ -83,14 +84,14 @@ def create_automations() -> None:
 
 
 def _shorten(record: logging.LogRecord) -> bool:
-    """Take the traceback from a log record of a user's mistake, and let every record pass."""
+    """Remove the traceback from the log record of a user's mistake. Return True, so that every record is logged."""
     if record.exc_info and isinstance(record.exc_info[1], IterPrefError):
         record.exc_info = None
     return True
 
 
 def _drain_prefect() -> None:
-    """Send Prefect's queued logs and events: without its server it would wait for ever when the process ends."""
+    """Send Prefect's queued logs and events, with a time limit. Without a server Prefect would wait forever at exit."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

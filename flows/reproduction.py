@@ -1,7 +1,7 @@
-"""Reproduction: DVC's stages in the order of DVC's graph, independent ones at the same time.
+"""Run DVC's stages in the order of DVC's graph, independent stages at the same time.
 
-A stage runs as `dvc repro --single-item STAGE` in a process of its own, as under a bare `dvc repro`. DVC is the only
-cache.
+Each stage runs as `dvc repro --single-item STAGE` in its own process, as it does under a plain `dvc repro`. DVC is the
+only cache.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,19 +28,19 @@ COMMAND = "iterpref run"
 
 
 def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int, display: Terminal) -> Path:
-    """Bring stages, and all that they need, up to date, and return the folder that holds the results.
+    """Bring stages and everything they need up to date, and return the folder with the results.
 
-    With `values` this happens in a git worktree; params.yaml and results of the checkout do not change.
+    With `values` this happens in a git worktree. The checkout's params.yaml and results do not change.
 
     Args:
-        stages: names from dvc.yaml; none: the whole experiment.
+        stages: names from dvc.yaml; by default all stages.
         values: parameters to change, by dotted key.
         jobs: number of stages that run at the same time.
         display: where the run is shown.
 
     Raises:
-        InputError: a stage refused its input or its parameters, or another run is here.
-        StageError: a stage failed otherwise.
+        InputError: a stage refused its input or its parameters, or another run uses this folder.
+        StageError: a stage failed for another reason.
     """
     params = with_values(load_params(), values)
     origin = Path.cwd()
@@ -48,6 +48,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         found = survey(stages)
         if line := frozen_line(found.graph):
             display.say(line)
+        # Nothing to run: skip DVC and MLflow, except for entries that earlier commands could not send.
         if found.stale.isdisjoint(found.graph):
             number = len(found.graph)
             display.say("1 stage is up to date" if number == 1 else f"{number} stages are up to date")
@@ -55,7 +56,8 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             display.end(folder, "")
             return folder
         check_early(found.may_run, params)
-        with chdir(origin):  # the row is of the user's commit and changes
+        # MLflow's row names the commit and changes of the checkout, not of the worktree.
+        with chdir(origin):
             entry = begin_entry(COMMAND, params, observe_source().with_values(values), page=display.page())
         with sync.logged_command(entry):
             run_stages(found, entry, jobs, display)
@@ -65,7 +67,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
 
 @contextmanager
 def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
-    """Make the folder in which these values hold the present one: this one, or a worktree of it for these stages."""
+    """Change to the folder that has these values: the current one, or a worktree of it for these stages."""
     if not values:
         yield Path.cwd()
         return
@@ -76,18 +78,18 @@ def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal)
 
 
 def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> None:
-    """Run the present folder's stages, each in a process of its own, and add their results to the entry."""
+    """Run the stages of the current folder, each in its own process, and add their results to the entry."""
     graph = found.graph
     stale = set(found.stale)
     commands = Commands()
 
     def work(name: str, share: dict[str, str]) -> bool:
         def reproduce(say: Say) -> bool:
-            # A stage after one that was stale may be stale by now. Any other spares the start of DVC, most of a second.
+            # A stage after a stale one may be stale by now. All others skip DVC, whose start takes most of a second.
             if name not in stale and stale.isdisjoint(graph[name].upstream):
                 return False
             stale.add(name)
-            # The global flag stands before the command: DVC knows it nowhere else.
+            # DVC accepts this global flag only before the command.
             command = ["--wait-for-lock", "repro", "--single-item", name]
             times = commands.run(name, command, share, say)
             if times:
@@ -97,9 +99,11 @@ def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> Non
 
         return display.show(name, graph[name].upstream, reproduce)
 
-    # To import MLflow and to make its tables takes seconds: the stages that come next do not wait for that.
+    # Importing MLflow and creating its tables takes seconds. A thread does it, so that the next stages can start.
     with ThreadPoolExecutor(1) as sender:
         futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
+    # Stages that were up to date are part of the row as well: it has the scores of all models.
     entry.add((name for name, future in futures.items() if future.exception() is None))
+    # Raise the error of the first stage that failed, after all running stages have ended.
     for future in futures.values():
         future.result()

@@ -1,4 +1,4 @@
-"""Pages on loopback: Prefect's, with experiment and sweep ready to be started there, and MLflow's."""
+"""Serve the pages of Prefect and MLflow on loopback. Prefect's page can start experiments and sweeps."""
 
 import asyncio
 import os
@@ -16,23 +16,24 @@ from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_ser
 
 
 def serve_pages() -> None:
-    """Start both servers, print their addresses, serve both flows until Ctrl-C, and end both.
+    """Start both servers, print their addresses, serve both flows until Ctrl-C, and stop the servers.
 
     Raises:
-        ServerError: one of them did not start, or Prefect's ended.
+        ServerError: a server did not start, or Prefect's ended.
     """
-    # A script's shell lets what it starts in the background ignore the interrupt, which is how this ends.
+    # A shell script starts background commands with the interrupt ignored, but the interrupt has to end this one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         named = named_prefect()
         prefect = named or stack.enter_context(prefect_server())
         mlflow = tracking_uri()
-        if not mlflow.startswith("http"):  # a tracking server has pages of its own
+        # A tracking server has its own pages; a database file needs a server that shows it.
+        if not mlflow.startswith("http"):
             mlflow = stack.enter_context(mlflow_server())
             stack.enter_context(announced(mlflow, ADDRESS))
         stack.enter_context(prefect_session(prefect))
-        # The runs that the pages start import the flows from here, whatever else the user has them import.
+        # Runs that the pages start import the flows from this checkout, before anything on the user's PYTHONPATH.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         create_automations()
@@ -47,16 +48,16 @@ def serve_pages() -> None:
 
 
 async def _serve() -> None:
-    """Serve both flows until the interrupt; one run at a time, because a checkout holds one.
+    """Serve both flows until the interrupt, one run at a time, because a checkout holds one run.
 
-    An exception in the middle of Prefect's tasks would show its traceback.
+    The interrupt cancels a task instead of raising an exception: raised inside Prefect, it would print a traceback.
     """
     import psutil
     from prefect import aserve
     from prefect.runner import Runner
 
     async def serve_both() -> None:
-        # In a thread: an interrupt while a library is imported may be raised where Python ignores it, in a `__del__`.
+        # In a thread: an interrupt during an import may be raised in a `__del__`, where Python ignores it.
         deployments = await asyncio.to_thread(_deployments)
         await aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
 
@@ -64,7 +65,7 @@ async def _serve() -> None:
     serving = asyncio.ensure_future(serve_both())
 
     def stop() -> None:
-        """End the runs too: each has a session of its own, which no Ctrl-C reaches, and Prefect waits for them."""
+        """End the runs as well: each has its own session, which Ctrl-C does not reach, and Prefect waits for them."""
         for process in psutil.Process().children():
             if process not in servers:
                 process.terminate()
@@ -72,9 +73,9 @@ async def _serve() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    # Prefect's own handler, which takes the place of ours, would leave the runs behind.
+    # Prefect would install its own handler instead of ours, and leave the runs running.
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
-    # Only now: an interrupt in the middle of an import above would end Python by that signal, whoever catches it.
+    # Printed only now, because an interrupt during the imports above ends Python by that signal.
     print("Ctrl-C stops both.", flush=True)
     with suppress(asyncio.CancelledError):
         await serving
@@ -90,8 +91,8 @@ def _deployments() -> list[Any]:
 def deployment_of(flow: Any) -> Any:
     """Return a deployment of a flow in this checkout, for Prefect's `serve`.
 
-    On the server, the user's settings stay: schedules, a pause, default parameters, limits, tags. A deployment of a
-    work pool stays as a whole, and this checkout's has another name then.
+    The user's settings on the server stay: schedules, a pause, default parameters, limits, tags. If a work pool has a
+    deployment with this name, it stays unchanged, and this checkout's deployment gets another name.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
@@ -101,6 +102,6 @@ def deployment_of(flow: Any) -> Any:
         if client.read_deployment_by_name(f"{flow.name}/{name}").work_pool_name:
             name = f"{flow.name}-{socket.gethostname()}"
     deployment = flow.to_deployment(name=name, tags=[TAG])
-    # Prefect sends an existing deployment what was set here, and leaves the rest as it is.
+    # Prefect updates the fields that were set here, and leaves the others of an existing deployment unchanged.
     deployment.model_fields_set.intersection_update({"name", "flow_name", "entrypoint", "description"})
     return deployment

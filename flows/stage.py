@@ -1,6 +1,6 @@
-"""Stage: the command `python -m flows.stage NAME [ITEM]`, by which DVC runs a stage.
+"""Run one stage: DVC calls `python -m flows.stage NAME [ITEM]`.
 
-Exit codes are those of `iterpref`. The reason is the last line on stderr, after `error: `.
+The exit codes are as for `iterpref`. The last line on stderr, after `error: `, gives the reason.
 """
 
 import logging
@@ -42,7 +42,7 @@ STAGES = {
 
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")
-"""The stages that use an accelerator where there is one."""
+"""The stages that use a GPU if the machine has one."""
 
 
 def main(name: str, *arguments: str) -> int:
@@ -64,14 +64,16 @@ def main(name: str, *arguments: str) -> int:
 def _run(name: str, *arguments: str) -> None:
     """Run a stage.
 
-    Nothing that a stage depends on is imported or read before DVC has observed it. An edit while the stage runs is then
-    noticed at its end, however early it was (`tests/flows/test_edits.py`).
+    DVC observes the stage before its code is imported and its inputs are read. So any edit after the stage has started
+    is noticed at its end (`tests/flows/test_edits.py`).
     """
+    # `evaluation sft` is DVC's stage `evaluation@sft`; the arguments of `report` are options.
     is_item = bool(arguments) and not arguments[0].startswith("--")
     stage = f"{name}@{arguments[0]}" if is_item else name
     if name not in STAGES:
         raise InputError(unknown_name("stage", name, STAGES))
-    if is_launched():  # one of the processes of a stage, which has cards and lock, and shows itself
+    # `accelerate launch` starts a process for each GPU, whose parent has the lock and the GPUs.
+    if is_launched():
         from iterpref_core.records.config import load_params
         from tasks.mlflow.logged import write_metrics
 
@@ -81,13 +83,14 @@ def _run(name: str, *arguments: str) -> None:
         return
 
     def say_waiting(holder: str) -> None:
-        """Tell the user for whom this stage waits: a process that a killed run may have left, whose output is good."""
+        """Report the process that this stage waits for. A killed run may have left it; its output is still valid."""
         print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
 
     with (
         only_one(STATE / "locks" / f"{stage}.lock", say_waiting),
         own_cards(every=_takes_every_card(name)) if name in ACCELERATED else nullcontext(),
     ):
+        # The bytes before and after the reading are equal, so the parameters are the ones that DVC observed.
         text = PARAMS.read_bytes()
         begun = observe_stage(stage)
         from iterpref_core.records.config import load_params
@@ -110,7 +113,7 @@ def _function_of(name: str) -> "Callable[..., StageRecord]":
 
 
 def _takes_every_card(name: str) -> bool:
-    """Return whether a stage runs in several processes; a value that is no parameter is refused later."""
+    """Return whether a stage runs in several processes. Invalid parameters are refused later."""
     training = read_yaml(PARAMS).get("training") if name == "training" else None
     return isinstance(training, dict) and training.get("accelerate") is not None
 

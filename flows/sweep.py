@@ -1,4 +1,4 @@
-"""Sweep: a grid of trainings as a flow of Prefect (`flows.points`)."""
+"""Run a grid of trainings (`flows.points`) as a flow of Prefect."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from tasks.grid import trained_objectives
 
 
 def _name_sweep() -> str:
-    """Return the name of the present flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
+    """Return the name of the current flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
     given = flow_run.parameters
     subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
     listed = {key: ",".join(map(str, values)) for key, values in given["values"].items()}
@@ -26,13 +26,13 @@ def _name_sweep() -> str:
 @flow(
     name="sweep",
     flow_run_name=_name_sweep,
-    retries=0,  # whatever the user's settings say: a mistake stays one
+    retries=0,  # overrides the user's settings: a mistake fails again
     persist_result=False,
 )
 def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
-    values: dict[str, list[Any]] = {},  # noqa: B006 - Prefect's form begins with it, and nothing changes it
+    values: dict[str, list[Any]] = {},  # noqa: B006 - the default in Prefect's form; never changed here
     benchmark: Benchmark = "validation",
     seeds: int = 1,
     jobs: Annotated[int, Field(ge=1, le=64)] = 1,
@@ -42,16 +42,16 @@ def sweep(
     Finished points come from DVC's cache. If a point fails, the others still run.
 
     Args:
-        preset: a grid of config/ablations.yaml: `rates`, `tune`, or one of the paper's ablations.
-        objectives: objectives to train; none: the preset's, or those that the experiment trains.
+        preset: a grid of config/ablations.yaml: `rates`, `tune` or an ablation of the paper.
+        objectives: objectives to train; by default the preset's or the experiment's.
         values: parameters by dotted key, each with the list of its values.
         benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
         seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
-        jobs: number of points at the same time; with GPUs each has one of its own.
+        jobs: number of points at the same time; each takes its own GPU.
 
     Raises:
-        RefusedPointsError: points failed, each because of its input or parameters.
-        FailedPointsError: a point failed otherwise.
+        RefusedPointsError: points failed, all because of their input or parameters.
+        FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
     set_up_libraries()

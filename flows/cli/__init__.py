@@ -1,4 +1,4 @@
-"""The command line of a checkout: the verbs of the whole experiment beside those of the library."""
+"""Provide the command line of a checkout: the library's verbs, and verbs for the whole experiment."""
 
 from typing import Any
 

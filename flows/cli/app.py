@@ -1,4 +1,4 @@
-"""The application of a checkout."""
+"""Define the command line of a checkout."""
 
 from flows.cli.machine_verbs import doctor, init
 from flows.cli.run_verbs import run, sweep, ui

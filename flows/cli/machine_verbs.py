@@ -1,4 +1,4 @@
-"""`iterpref init` and `iterpref doctor`: params.yaml for one's own models, and whether machine and parameters fit."""
+"""`iterpref init` writes params.yaml for your own models; `iterpref doctor` checks the machine against it."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,8 @@ def init(
 
     values = parse_assignments(set_)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
-        if name is not None:  # the path of a folder or a file must hold in a worktree, too
+        # A relative path would be wrong in a worktree. A hub id stays unchanged.
+        if name is not None:
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     params = load_params()
     name = profile or ("own" if model and params.model.student == "nanolab" else params.profile)

@@ -1,4 +1,4 @@
-"""`iterpref run`, `sweep` and `ui`: runs of the experiment and of grids, and their results."""
+"""`iterpref run`, `sweep` and `ui`: run the experiment and grids, and print their results."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def run(
     stages: Annotated[
-        list[str] | None, typer.Argument(help="Stages of dvc.yaml to run, with all that they need; default: all.")
+        list[str] | None, typer.Argument(help="Stages of dvc.yaml to run, with everything they need; default: all.")
     ] = None,
     set_: SetOption = None,
     jobs: Annotated[
@@ -47,6 +47,7 @@ def run(
             from flows.reproduction import bring_up_to_date
 
             folder = bring_up_to_date(targets, values, jobs, Terminal())
+    # Other targets leave the report stale, so its numbers would not be those of this run.
     if (not targets or "report" in targets) and (folder / SUMMARY).is_file():
         _print_results(folder)
     typer.echo(f"time           {time.monotonic() - started:.0f} s")
@@ -54,9 +55,10 @@ def run(
 
 @contextmanager
 def _shown_in_prefect() -> Iterator[bool]:
-    """Show the flow runs of the block on the Prefect server that is there; yield False where none is."""
+    """Show the flow runs of the block on a running Prefect server. Yield False without a server."""
     from tasks.prefect.server import running_prefect
 
+    # SIGTERM ends a run as Ctrl-C does: its stages end first, and MLflow shows it as killed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = running_prefect()
     if server is None:
@@ -69,7 +71,7 @@ def _shown_in_prefect() -> Iterator[bool]:
 
 
 def _pull(targets: tuple[str, ...]) -> None:
-    """Fetch the files of the stages from DVC's remote, and all that the stages need."""
+    """Fetch the files of the stages, and everything they need, from DVC's remote."""
     from tasks.dvc.remote import pull_outputs
     from tasks.lock import only_run
 
@@ -114,6 +116,7 @@ def sweep(
 
                 result = run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
     except FailedPointsError as failure:
+        # Points that succeeded are printed before the error.
         _print_sweep(failure.result, json_)
         raise
     _print_sweep(result, json_)
@@ -123,7 +126,7 @@ def ui() -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     check_root()
     load_params()
-    load_graph()  # what the pages start needs it
+    load_graph()  # report a broken dvc.yaml now, not in the first run from the page
     from flows.serve import serve_pages  # it imports Prefect, for seconds
 
     serve_pages()
@@ -173,7 +176,7 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
     for row in result.rows:
         spread = "" if row.spread is None else f"{100 * row.spread:.1f}"
         cells = [row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread]
-        # The first row is compared to none.
+        # The first row is the one that the others are compared with.
         if row.difference is not None and row.ci95 is not None and row.p_value is not None:
             cells += [points(row.difference), interval(row.ci95), p_value(row.p_value)]
         table.add_row(*cells)
