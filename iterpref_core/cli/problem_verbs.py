@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from iterpref_core.problems.synthesis.feature_tree import FeatureTree
 
 FORMATS = sorted([*PRESETS, "folder"])
-_OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config"}
+_OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
@@ -40,7 +40,7 @@ _OPTIONS = {
     "programs": _OF_EVERY_SET | {"spans"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
-    "folder": {"python", "license", "heldout", "dropped"},
+    "folder": {"python", "license", "heldout", "dropped", "keep"},
 }
 """The parts of a format's rows → its options."""
 
@@ -69,6 +69,9 @@ PairsPerProblemOption = Annotated[
     typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
 ]
 LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Take rows that seem to hold keys, passwords or e-mail addresses, too.")
+]
 SplitOption = Annotated[
     str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
 ]
@@ -102,6 +105,7 @@ def ingest(
     columns: ColumnsOption = None,
     spans: SpansOption = None,
     python: PythonOption = None,
+    keep: KeepOption = False,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -115,12 +119,14 @@ def ingest(
     parts = PRESETS[form].parts if form in PRESETS else form
     _refuse(ctx, form, _OPTIONS[parts])
     if form == "folder":
-        counts = _ingest_folder(source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped)
+        counts = _ingest_folder(
+            source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped, keep=keep
+        )
         show_result(counts, json_)
         return
     from iterpref_core.problems.ingestion.intake import Source
 
-    rows = Source(source, split, config, limit, license)
+    rows = Source(source, split, config, limit, license, keep)
     if parts in {"answers", "programs"}:
         taken = _ingest_pairs(rows, out, settings, form=form, columns=columns, spans=spans, dropped=dropped)
     elif parts == "submissions":
@@ -153,6 +159,7 @@ def _ingest_folder(
     license: str | None,
     heldout: float,
     dropped: Path | None,
+    keep: bool,
 ) -> dict[str, float | str]:
     """Turn the user's own code into problems; return their counts."""
     from iterpref_core.problems.own_code.own_code import ingest_own_code
@@ -168,6 +175,7 @@ def _ingest_folder(
         license=license,
         heldout=heldout,
         dropped=dropped,
+        keep=keep,
     )
 
 

@@ -30,6 +30,7 @@ from iterpref_core.records.objective_table import OBJECTIVES
 
 if TYPE_CHECKING:
     from iterpref_core.problems.screening.contamination import Decontamination
+    from iterpref_core.problems.screening.private_records import PrivateDataCount
     from iterpref_core.storage.left_out import LeftOut
 
 Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
@@ -89,22 +90,26 @@ def _check_pair_file(
     as_json: bool,
 ) -> None:
     from iterpref_core.problems.screening.contamination import Decontamination
+    from iterpref_core.problems.screening.private_records import PrivateDataCount
     from iterpref_core.storage.jsonl import write_jsonl
     from iterpref_core.storage.left_out import open_left_out
+    from iterpref_core.training.data.checks import Finding
 
     template = _load_template(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
     benchmarks = Decontamination([*(against or []), *_configured()], problems)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
+    private = PrivateDataCount("pairs")
     with open_left_out(dropped) as left_out:
-        clean = _clean_pairs(pairs, benchmarks, licenses, left_out)
+        clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
         if out is not None:
             kept = write_jsonl(out, clean)
         else:
             kept = sum(1 for _ in clean)
     findings = list(_overlap_findings(overlaps, out))
-    result: dict[str, Any] = {"pairs": kept + benchmarks.contaminated}
+    findings += [Finding(stops=False, text=text) for text in private.findings()]
+    result: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
     if template is not None and checks is not None and model is not None:
         findings += _model_findings(model, template, checks, settings)
@@ -169,15 +174,20 @@ def _check_problems(
 
 
 def _clean_pairs(
-    pairs: Path, benchmarks: "Decontamination", licenses: Counter[str], left_out: "LeftOut"
+    pairs: Path,
+    benchmarks: "Decontamination",
+    licenses: Counter[str],
+    private: "PrivateDataCount",
+    left_out: "LeftOut",
 ) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count all by the license that they state."""
+    """Yield the pairs that overlap with no benchmark; count all by license, and those that hold private data."""
     from iterpref_core.problems.screening.contamination import CONTAMINATED
     from iterpref_core.storage.jsonl import read_pairs
     from iterpref_core.storage.left_out import Dropped
 
     for number, pair in enumerate(read_pairs(pairs), start=1):
         licenses[pair.license or "not stated"] += 1
+        private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
         if task:
             left_out.add(Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task))

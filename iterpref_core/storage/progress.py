@@ -49,7 +49,8 @@ def show_progress(
         def advance(count: int = 1, note: str = "") -> None:
             nonlocal done, last_line
             done += count
-            progress.update(bar, completed=done, note=note)
+            if has_bar:
+                progress.update(bar, completed=done, note=note)
             # A log that nobody watches gets a line every ten seconds, and one for the end.
             due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
             if due and first_process and not in_terminal:

@@ -92,6 +92,7 @@ def ingest_pairs(
                 counts["tested" if pair.tested else "untested"] += 1
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
+            counts += intake.screen(pair)
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)

@@ -70,7 +70,13 @@ def ingest_submissions(
     with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
-        for item, (problem_key, submission) in intake.take(lambda row: _read(row, intake.columns, intake.license)):
+
+        def take(row: dict[str, Any]) -> tuple[tuple[str, str], _Submission, Counter[str]]:
+            problem_key, submission = _read(row, intake.columns, intake.license)
+            return problem_key, submission, intake.screen(submission)
+
+        for item, (problem_key, submission, found) in intake.take(take):
+            intake.counts.update(found)
             rows = intake.rows_of(item, submission.problem.license)
             places.setdefault(problem_key, []).append(kept.tell())
             kept.write(submission.model_copy(update={"provenance": rows}).to_json().encode() + b"\n")

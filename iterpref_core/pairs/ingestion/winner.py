@@ -30,10 +30,10 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         ValueError: the row lacks a column that the user names, or its value names neither answer.
     """
     values = columns.values(row, "winner")
-    sides = [columns.names[part][0] for part in ("chosen", "rejected")]
     if not columns.has(row, "winner"):
-        likely = [name for name in columns.unread(row) if _LIKELY.search(name)]
-        if likely and columns.stated & {"chosen", "rejected"} and "winner" not in columns.stated:
+        is_open = columns.stated & {"chosen", "rejected"} and "winner" not in columns.stated
+        likely = [name for name in columns.unread(row) if _LIKELY.search(name)] if is_open else []
+        if likely:
             raise LeftOutError(
                 "unknown_columns",
                 f"{likely[0]} may name the better answer; add --columns winner={likely[0]}, or winner= if not",
@@ -56,7 +56,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
             raise ValueError(f"winner: a number is expected, not {value!r}")
         first_wins = difference < 0
     else:
-        return _names_first(value, sides)
+        return _names_first(value, [columns.names[part][0] for part in ("chosen", "rejected")])
     if difference == 0:
         raise LeftOutError("no_preference")
     return bool(first_wins)

@@ -84,13 +84,17 @@ class Columns:
         Raises:
             ValueError: the row lacks one of the columns, and the user names it, or no row can do without this part.
         """
-        found = {column: _look_up(row, column) for column in self.names.get(part, ())}
-        absent = [column for column, value in found.items() if value is _ABSENT]
-        if absent and (part in self.stated or part in _NEEDED):
-            raise ValueError(
-                f"no column `{absent[0]}`; there are {listed(row)}: name it with --columns, such as {self.example}"
-            )
-        return [value for value in found.values() if not (value is _ABSENT or is_null(value) or value in _NULLS)]
+        found = []
+        for column in self.names.get(part, ()):
+            value = _look_up(row, column)
+            if value is _ABSENT:
+                if part in self.stated or part in _NEEDED:
+                    raise ValueError(
+                        f"no column `{column}`; there are {listed(row)}: name it with --columns, such as {self.example}"
+                    )
+            elif not (is_null(value) or value in _NULLS):
+                found.append(value)
+        return found
 
     def one(self, row: Row, part: str) -> Any:
         """Return the value of a part; None if the row has none. Several columns are one text.
@@ -177,6 +181,10 @@ def _first_names(columns: Mapping[str, Sequence[str]]) -> set[str]:
 
 def _look_up(row: Row, column: str) -> Any:
     """Return the value of a column, or of the first of several that holds something; `_ABSENT` if all are absent."""
+    found = row.get(column, _ABSENT)
+    # Most columns have plain names, and hold something.
+    if isinstance(found, str) and found[:1].isalnum() and found not in _NULLS:
+        return found
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))

@@ -1,6 +1,5 @@
 """Ingest: sources in, `problems.jsonl` out, and trajectories of human errors; everything left out has a reason."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def ingest(
             trajectory = None
             if trajectories and problem.reference is not None:
                 trajectory = find_failures(problem, read.wrong, outcomes.run, pairs_per_problem)
-            counts = Counter(read.left_out)
+            counts = read.left_out + intake.screen(problem, trajectory)
             counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(without)
             counts["problems"] += 1
             counts["heldout"] += problem.split == "heldout"

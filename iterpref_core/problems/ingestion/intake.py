@@ -14,7 +14,8 @@ from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
 from iterpref_core.problems.ingestion.presets import Preset
-from iterpref_core.records import PreferencePair, Problem, SourceRow, Trajectory, take_name
+from iterpref_core.programs.source_code.private_data import find_private_in
+from iterpref_core.records import PreferencePair, Problem, Record, SourceRow, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
 from iterpref_core.records.input_files import parse_json
@@ -43,6 +44,7 @@ class Source:
         config: the configuration to read where a folder has several.
         limit: rows to read, the first ones; None for all.
         license: SPDX of rows that state none, in place of the one on their card.
+        keep: take rows that hold keys or e-mail addresses, too.
     """
 
     paths: Sequence[Path]
@@ -50,6 +52,7 @@ class Source:
     config: str | None = None
     limit: int | None = None
     license: str | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Intake:
         self.product = "pair" if preset.parts in {"answers", "programs"} else "problem"
         shards = find_shards(source.paths, source.split, source.config)
         self._stack = stack
+        self._keep = source.keep
         self._sources = {path.resolve() for path in source.paths}
         self._left_out = left_out
         self._rows = islice(_each_row(shards.files, source.paths, stack), source.limit)
@@ -111,11 +115,24 @@ class Intake:
             else:
                 yield item, taken
 
+    def screen(self, *records: Record | None) -> Counter[str]:
+        """Look for keys and e-mail addresses in the records of a row; return `kept/<reason>` if there is one.
+
+        Raises:
+            LeftOutError: there is one, and the user does not keep such rows.
+        """
+        found = find_private_in(*records)
+        if found is None:
+            return Counter()
+        if not self._keep:
+            raise LeftOutError(found.reason, f"it seems to hold {found}; --keep takes such rows")
+        return Counter({f"kept/{found.reason}": 1})
+
     def rows_of(self, item: Item, license: str | None) -> tuple[SourceRow, ...] | None:
         """Return the provenance of a record that is read in a row and has this license."""
         if item.origin is None:
             return None
-        return (item.origin.model_copy(update={"license": license or self.license}),)
+        return (item.origin.model_copy(update={"row": item.number, "license": license or self.license}),)
 
     def open_file(self, path: Path) -> IO[str]:
         """Open a file for writing, which appears under its name when the ingestion has ended well.
@@ -168,7 +185,7 @@ def write_records(
     file = intake.open_file(out)
     trajectory_file = intake.open_file(trajectories) if trajectories else None
     for item, (record, trajectory, counts) in taken:
-        name = take_name(record.task_id or f"{intake.product}-{item.number}", names)
+        name = take_name(record.task_id or f"{intake.product}-{item.index}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
         own = {"task_id": name, "provenance": rows or None}
@@ -206,7 +223,7 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
         origin = find_origin(path, sources)
         for item in read_items(path, nulls=True):
             number = item.number
-            yield item._replace(number=before + number, origin=origin.model_copy(update={"row": number}))
+            yield item._replace(index=before + number, origin=origin)
             advance()
         before += number
 

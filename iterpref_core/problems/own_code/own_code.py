@@ -39,6 +39,7 @@ def ingest_own_code(
     license: str | None = None,
     heldout: float = 0.0,
     dropped: Path | None = None,
+    keep: bool = False,
 ) -> dict[str, float | str]:
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
@@ -52,6 +53,7 @@ def ingest_own_code(
         heldout: the share of the problems to hold out.
         dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
             default.
+        keep: take functions that hold keys or e-mail addresses, too.
 
     Returns:
         The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
@@ -75,7 +77,7 @@ def ingest_own_code(
     ):
         wanted = list(_functions_to_write(project.root, counts, left_out))
         tests = survey(project, wanted, execution, counts, left_out)
-        drafted = _drafted(project, wanted, tests, stated, params, left_out)
+        drafted = _drafted(project, wanted, tests, stated, params, left_out, keep=keep)
         kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
     counts["problems"] = len(kept)
     if heldout:
@@ -101,13 +103,15 @@ def _drafted(
     license: str,
     params: OwnCodeParams,
     left_out: LeftOut,
+    *,
+    keep: bool,
 ) -> Iterator[Problem]:
     """Yield the problems of the functions that have tests, and that a model may see."""
     for function in functions:
         prompt = prompt_of(function)
         if function.id not in tests:
             left_out.add(function.dropped("no_test"))
-        elif reason := _reason_against(function, prompt, license, params):
+        elif reason := _reason_against(function, prompt, license, params, keep=keep):
             left_out.add(function.dropped(reason))
         else:
             yield _problem(function, prompt, tests[function.id], project, license)
@@ -139,13 +143,15 @@ def _reason_against(
     prompt: str,
     license: str,
     params: OwnCodeParams,
+    *,
+    keep: bool,
 ) -> str | None:
     """Return the reason why a function must not become a problem, or None."""
     if not is_allowed(license_of_source(function.module.source, license), params.licenses):
         return "license"
     if len(prompt) > MAX_PROMPT_CHARS:
         return "long_prompt"
-    return reason_to_withhold(f"{prompt}\n{function.source}")
+    return None if keep else reason_to_withhold(f"{prompt}\n{function.source}")
 
 
 def _problem(

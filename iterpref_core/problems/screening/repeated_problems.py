@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, closest
+from iterpref_core.problems.screening.private_records import PrivateDataCount
 from iterpref_core.records import Problem, take_name
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.statement import statement_digest
@@ -23,8 +24,8 @@ class CheckedProblems:
     """The outcome of a comparison.
 
     Attributes:
-        counts: `problems`, `repeated`, `contaminated` and `license/<name>`; with a file to write, `kept`, and of these
-            `renamed`.
+        counts: `problems`, `repeated`, `contaminated`, `private/<reason>` and `license/<name>`; with a file to write,
+            `kept`, and of these `renamed`.
         findings: sentences about repetitions and overlaps, each with examples.
     """
 
@@ -52,12 +53,14 @@ def check_problems(
     counts: Counter[str] = Counter(problems=0, repeated=0, contaminated=0)
     licenses: Counter[str] = Counter()
     names: Counter[str] = Counter()
+    private = PrivateDataCount("problems")
     with ExitStack() as stack:
         written = stack.enter_context(atomic_writer(out)) if out is not None else None
         left_out = stack.enter_context(open_left_out(dropped))
         for problem, row in _compare(files, benchmarks):
             counts["problems"] += 1
             licenses[f"license/{problem.license or 'not stated'}"] += 1
+            private.add(problem.task_id, problem)
             if row is not None:
                 counts[row.reason] += 1
                 left_out.add(row)
@@ -74,7 +77,8 @@ def check_problems(
         if overlap.pairs:
             some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
-    every = {**counts, **dict(sorted(licenses.items()))}
+    findings += private.findings()
+    every = {**counts, **private.counts, **dict(sorted(licenses.items()))}
     return CheckedProblems({name: float(count) for name, count in every.items()}, findings)
 
 

@@ -58,9 +58,9 @@ def unbound_names(tree: ast.Module) -> list[str]:
 
 
 def names_of_module(tree: ast.Module, module: str) -> list[str]:
-    """Return the names that code takes from a module, which it may import under another name.
+    r"""Return the names that code takes from a module, which it may import under another name.
 
-    >>> names_of_module(ast.parse("import solution as s\\nfrom solution import g\\ns.f(1)"), "solution")
+    >>> names_of_module(ast.parse("import solution as s\nfrom solution import g\ns.f(1)"), "solution")
     ['g', 'f']
     """
     nodes = list(ast.walk(tree))

@@ -4,21 +4,15 @@
 A text without a finding is not proven harmless.
 """
 
-import re
 import tempfile
 from typing import Literal
 
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import default_settings
 
-Reason = Literal["secret", "email"]
+from iterpref_core.programs.source_code.private_data import find_email
 
-# Behind an address there is no call, subscript or assignment: `x@app.get("/")` is a product of matrices.
-_EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9_.+-]+@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
-_EXAMPLE_DOMAIN = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$",
-    re.IGNORECASE,
-)
+Reason = Literal["secret", "email"]
 
 
 def reason_to_withhold(text: str) -> Reason | None:
@@ -30,10 +24,8 @@ def reason_to_withhold(text: str) -> Reason | None:
     >>> reason_to_withhold("def f(x): return x"), reason_to_withhold("# ask jane.doe@acme.io")
     (None, 'email')
     """
-    for address in _EMAIL.finditer(text):
-        domain = address[1]
-        if not _EXAMPLE_DOMAIN.search(domain):
-            return "email"
+    if find_email(text):
+        return "email"
     # detect-secrets reads files; its functions for single lines leave its filters against false alarms out.
     with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8", errors="replace") as file:
         file.write(text)

@@ -1,0 +1,112 @@
+"""Keys and addresses in data are found by their shapes, counted, and named; ordinary programs are taken."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from iterpref_core.cli.app import app
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.ingestion.submissions import ingest_submissions
+from iterpref_core.problems.ingestion.ingest import ingest
+from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.problem_rows import Selection
+from iterpref_core.problems.screening.repeated_problems import check_problems
+from iterpref_core.programs.source_code.private_data import find_private
+from iterpref_core.records.errors import InputError
+from tests.settings import EXECUTION
+from tests.texts import written
+
+KEY = "AKIAJ2ZJQ5X3TFZ7Q6ZA"
+PRIVATE = {
+    f"aws_key = '{KEY}'": "secret",
+    f"git clone https://ghp_{'a1B2' * 9}@github.com/a/b": "secret",
+    "slack = 'xoxb-123456789012-abcdefGHIJ'": "secret",
+    f"stripe.api_key = 'sk_live_{'4eC39HqLyjWD' * 2}'": "secret",
+    f"client = OpenAI(api_key='sk-proj-{'Ab1_' * 12}')": "secret",
+    f"login(token='hf_{'aBcDe' * 6}fGhI')": "secret",
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn": "secret",
+    f"jwt = 'eyJ{'hbGci' * 4}.eyJ{'zdWIi' * 4}.{'dBjft' * 4}'": "secret",
+    "smtp.login(user, password='rNrKYTX9g7z3RgJRmxWu')": "secret",
+    '{"client_secret": "Zx81-Kq0vLm2Np3Rt5Yw"}': "secret",
+    "# Ask jane.doe@acme-shop.com.": "email",
+    'AUTHOR = "Jane <jane@acme.io>"': "email",
+}
+ORDINARY = [
+    "def f(x):\n    return x + 1",
+    "mail = 'someone@example.com'",
+    "product = weights@inputs.mean()",
+    "@pytest.mark.slow\ndef test(): pass",
+    "token = 'abc'; password = 'hunter2'; key = 'data.deep.deeper.values'",
+    "alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'",
+    "digest = 'd41d8cd98f00b204e9800998ecf8427e'",
+    "key = lambda word: (len(word), word)  # the secret of the order",
+    "ip = '8.8.8.8'; day = '2024-01-31'",
+    "class Mask: pass\nsk = 'task-list-of-many-words-in-a-row-that-go-on'",
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), PRIVATE.items())
+def test_keys_and_addresses_are_found_and_never_shown_whole(text, reason):
+    found = find_private(f"import os\n{text}\n")
+    assert found.reason == reason
+    assert len(found.beginning) <= 4
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_programs_hold_none(text):
+    assert find_private(text) is None
+
+
+PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+PROBLEM = {"prompt": "Add one.", "reference": "def f(n):\n    return n + 1\n", "tests": ["assert f(1) == 2"]}
+
+
+@pytest.mark.parametrize("field", PAIR)
+def test_a_pair_with_a_key_is_left_out_by_name_wherever_it_stands_and_kept_if_the_user_says_so(tmp_path, field):
+    private = PAIR | {field: f"{PAIR[field]}# {KEY}"}
+    source = written(tmp_path / "in.jsonl", PAIR, private)
+    out, dropped = tmp_path / "out.jsonl", tmp_path / "dropped.jsonl"
+    assert ingest_pairs(Source([source]), out, dropped=dropped).counts == {"pairs": 1, "dropped/secret": 1}
+    (row,) = map(json.loads, dropped.read_text().splitlines())
+    assert row["explanation"] == "it seems to hold a key or password (AKIA…); --keep takes such rows"
+    assert ingest_pairs(Source([source], keep=True), out).counts == {"pairs": 2, "kept/secret": 1}
+
+
+@pytest.mark.parametrize("field", ["prompt", "reference", "tests"])
+def test_a_problem_with_an_address_is_left_out_by_name(tmp_path, field):
+    note = "# jane@acme.io"
+    value = [f"{PROBLEM['tests'][0]}  {note}"] if field == "tests" else f"{PROBLEM[field]}\n{note}\n"
+    source = Source([written(tmp_path / "in.jsonl", PROBLEM, PROBLEM | {field: value})])
+    found = ingest(source, "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store")
+    assert (found.counts["problems"], found.counts["dropped/email"]) == (1, 1)
+
+
+def test_a_column_that_nothing_reads_is_not_looked_at(tmp_path):
+    source = Source([written(tmp_path / "in.jsonl", PAIR | {"author": "jane@acme.io"})])
+    assert ingest_pairs(source, tmp_path / "out").counts == {"pairs": 1}
+
+
+def test_a_submission_with_a_key_is_left_out_by_name(tmp_path):
+    base = {"task_id": "p", "prompt": "Do.", "passed": True}
+    rows = [base | {"program": "x = 1\n"}, base | {"program": f"x = '{KEY}'\n"}]
+    source = Source([written(tmp_path / "in.jsonl", *rows)])
+    found = ingest_submissions(source, tmp_path / "out", tmp_path / "t", None)
+    assert (found.counts["attempts"], found.counts["dropped/secret"]) == (1, 1)
+    with pytest.raises(InputError, match=r"no problem to ingest \(1 secret;"):
+        ingest_submissions(Source([written(tmp_path / "b", rows[1])]), tmp_path / "out", tmp_path / "t", None)
+
+
+def test_check_reports_pairs_and_problems_with_private_data(tmp_path):
+    pairs = written(tmp_path / "p.jsonl", PAIR | {"task_id": "a"}, PAIR | {"task_id": "b", "chosen": f"x = '{KEY}'\n"})
+    ran = CliRunner().invoke(app, ["check", "--pairs", str(pairs), "--json"])
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert found["private/secret"] == 1
+    assert [finding["text"].partition(", such as ")[2].partition(":")[0] for finding in found["findings"]] == [
+        "b holds a key or password (AKIA…)"
+    ]
+    problem = {"task_id": "p", "prompt": "Ask jane@acme.io.", "tests": [{"kind": "io", "call": "f()", "expected": "1"}]}
+    checked = check_problems([written(tmp_path / "problems.jsonl", problem)], [])
+    assert checked.counts["private/email"] == 1
+    assert "p holds an e-mail address (jan…)" in checked.findings[0]
