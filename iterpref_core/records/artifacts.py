@@ -23,8 +23,9 @@ from iterpref_core.records.digest import digest_of
 from iterpref_core.records.prompt_messages import Answer, Prompt
 from iterpref_core.records.statement import statement_digest
 
+# Verdicts that show no failure.
 UNDECIDED = ("passed", "infra_error")
-"""Verdicts that show no failure."""
+# The outcome of a program. `truncated`: the answer was cut off at its length limit, and the program does not pass.
 Verdict = Literal[
     "passed",
     "wrong_answer",
@@ -40,16 +41,15 @@ Verdict = Literal[
     "truncated",
     "infra_error",
 ]
-"""The outcome of a program. `truncated`: the answer was cut off at its length limit, and the program does not pass."""
 
+# The `source` of problems from this project's feature tree.
 COMPOSED = "synthetic"
-"""The `source` of problems from this project's feature tree."""
 
+# The prefix of `source` in problems made of a project's code; the project's name follows.
 OWN_CODE = "own_code:"
-"""The prefix of `source` in problems made of a project's code; the project's name follows."""
 
+# Half-open character offsets [start, end) into a program's text.
 Span = tuple[int, int]
-"""Half-open character offsets [start, end) into a program's text."""
 
 
 class Record(BaseModel):
@@ -178,11 +178,11 @@ class ScriptTest(Record, extra="forbid"):
 
 
 Test = Annotated[IoTest | AssertTest | UnittestTest | PytestTest | StdinTest | ScriptTest, Field(discriminator="kind")]
+# Kind of a test → a test of that kind, for messages.
 TEST_EXAMPLES = {
     test.model_fields["kind"].default: test.example
     for test in (IoTest, AssertTest, UnittestTest, PytestTest, StdinTest, ScriptTest)
 }
-"""Kind of a test → a test of that kind, for messages."""
 
 
 class SourceRow(Record):
@@ -373,6 +373,7 @@ def unnumbered(task_id: str) -> str:
     >>> unnumbered("t7#2"), unnumbered("t7"), unnumbered("c#/t7")
     ('t7', 't7', 'c#/t7')
     """
+    # "c#/t7" has a mark, but no number after it.
     name, mark, number = task_id.rpartition("#")
     return name if mark and name and number.isdecimal() else task_id
 
@@ -384,6 +385,7 @@ def take_name(name: str, names: Counter[str]) -> str:
         name: the name that is wanted.
         names: the names in use → the last number after each; the new name is added.
     """
+    # The second "a" is called "a#2".
     number = names[name] + 1
     taken = name if number == 1 else f"{name}#{number}"
     # Another row may already be called `a#2`.

@@ -25,9 +25,9 @@ class BackendRow:
     extra: str
 
 
+# Every backend.
 BACKENDS = {
     "transformers": BackendRow("transformers_model", local=True, checkpoint=True, in_process=True, extra="training"),
     "vllm": BackendRow("vllm_server", local=True, checkpoint=True, in_process=False, extra="endpoints"),
     "openai": BackendRow("openai_model", local=False, checkpoint=False, in_process=False, extra="endpoints"),
 }
-"""Every backend."""

@@ -64,6 +64,7 @@ BIGCODEBENCH_HARD = BIGCODEBENCH._replace(
     name="BigCodeBench-Hard-v0.1.4",
     location="bigcode/bigcodebench-hard",
 )
+# Each release adds a file to the one before: 400, 511, 612, 713, 880 and 1,055 problems (LiveCodeBench's README).
 LIVECODEBENCH = Published(
     key="livecodebench",
     variable="LIVECODEBENCH_PATH",
@@ -74,7 +75,6 @@ LIVECODEBENCH = Published(
     solutions=(),
     task_id="question_id",
 )
-"""Each release adds a file to the one before: 400, 511, 612, 713, 880 and 1,055 problems (LiveCodeBench's README)."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class BenchmarkRow:
     data: Published | None
 
 
+# Every benchmark, in the order of the results table.
 BENCHMARKS = {
     "heldout": BenchmarkRow("held-out", suite="heldout", data=None),
     "validation": BenchmarkRow("validation split", suite="heldout", data=None),
@@ -114,7 +115,6 @@ BENCHMARKS = {
     ),
     "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", data=LIVECODEBENCH),
 }
-"""Every benchmark, in the order of the results table."""
 
+# The data of all benchmarks, by key.
 PUBLISHED = {row.data.key: row.data for row in BENCHMARKS.values() if row.data is not None}
-"""The data of all benchmarks, by key."""

@@ -47,12 +47,12 @@ def _check_switch(value: Any) -> Any:
     return value
 
 
+# True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16.
 Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
-"""True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16."""
+# The form of a model's weights during training; `docs/training-settings.md` explains each.
 Load = Literal["auto", "bf16", "8bit", "4bit"]
-"""The form of a model's weights during training; `docs/training-settings.md` explains each."""
+# The precision of saved weights; `auto`: the precision of the checkpoint that training started from.
 SaveDtype = Literal["auto", "float32", "bfloat16"]
-"""The precision of saved weights; `auto`: the precision of the checkpoint that training started from."""
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token"]
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ else:
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.local)]
 
 
+# Fields of a call that this project sets, or needs for reading replies.
 _EVERY_CALL = {
     "model",
     "messages",
@@ -80,9 +81,8 @@ _EVERY_CALL = {
     "stream",
     "n",
 }
-"""Fields of a call that this project sets, or needs for reading replies."""
+# The environment variable that holds the key of an endpoint; it is read from nowhere else.
 KEY_VARIABLE = "OPENAI_API_KEY"
-"""The environment variable that holds the key of an endpoint; it is read from nowhere else."""
 
 
 def refuse_secrets(urls: Any) -> Any:
@@ -93,6 +93,7 @@ def refuse_secrets(urls: Any) -> Any:
     Raises:
         ConfigError: the value may contain a password, or its query has another parameter than a version.
     """
+    # "https://user:password@host/v1?key=abc" has two secrets.
     text, _, query = str(urls).partition("?")
     names = [part.partition("=")[0] for part in query.split("&") if part]
     if re.search("[@#]", text + query) or any("version" not in name.lower() for name in names):
@@ -184,6 +185,7 @@ class InferenceParams(Settings):
         Raises:
             ConfigError: the call has a field of this kind.
         """
+        # A model in this process has no calls with fields of their own.
         fields = self.request_fields
         if fields and BACKENDS[self.backend].local:
             names = ", ".join(fields)
@@ -211,8 +213,8 @@ class EnvironmentParams(Settings):
     paths: tuple[str, ...]
 
 
+# What to do with problems whose tests run inside the candidate's process: mark them, or leave them out.
 Inside = Literal["mark", "refuse"]
-"""What to do with problems whose tests run inside the candidate's process: mark them, or leave them out."""
 
 
 class ExecutionParams(Settings):
@@ -309,8 +311,8 @@ class LocalizationParams(Settings):
     widen_lines: Count
 
 
+# The weight of an NLL.
 Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""The weight of an NLL."""
 
 
 class ObjectiveParams(Settings):
@@ -370,8 +372,8 @@ def _check_day(text: str) -> str:
     return text
 
 
+# A date in ISO 8601, such as `2024-08-01`; texts of this form sort by date.
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_check_day)]
-"""A date in ISO 8601, such as `2024-08-01`; texts of this form sort by date."""
 
 
 class LiveCodeBenchParams(Settings):
@@ -423,8 +425,8 @@ class Params(Settings):
     report: ReportParams
 
 
+# The delivered parameters: in a checkout a link to its params.yaml, in the wheel a copy.
 _DELIVERED = Path(__file__).with_name("params.yaml")
-"""The delivered parameters: in a checkout a link to its params.yaml, in the wheel a copy."""
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
@@ -434,6 +436,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         InputError: the file is absent or not YAML, or a key occurs twice in it.
         ConfigError: a key is unknown, missing or out of range.
     """
+    # Outside of a checkout, verbs use the parameters of the package.
     path = Path(path)
     if path == Path("params.yaml") and not path.exists() and _DELIVERED.exists():
         path = _DELIVERED
@@ -454,9 +457,11 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
     Raises:
         ConfigError: a key is unknown or a value out of range.
     """
+    # "training.beta" sets `beta` in the section `training`.
     changed = params.model_dump()
     for key, value in values.items():
         *path, last = key.split(".")
+        # A section as a value would drop its other parameters.
         if not path and isinstance(value, Mapping) and isinstance(getattr(params, key, None), Settings):
             keys = ", ".join(f"{key}.{name}" for name in value) or f"{key}.NAME"
             raise ConfigError(f"{key}: a section has no value of its own; use dotted keys: {keys}")
@@ -488,6 +493,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
+    # pydantic's errors name the field, but not what to do.
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "missing":
@@ -506,6 +512,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
 
 def _known_keys(location: list[str]) -> list[str]:
     """Return the keys of the section at a place; none if a list or value is there."""
+    # Follow the path through the types of the fields, such as Params → TrainingParams.
     section: Any = Params
     for part in location:
         if hasattr(section, "model_fields"):

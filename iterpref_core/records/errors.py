@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+# Control characters except tabs and line feeds, and characters that change a text's direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters except tabs and line feeds, and characters that change a text's direction."""
 
 
 class IterPrefError(Exception):
@@ -68,6 +68,7 @@ class IsolationError(ExecutionError):
     """A required isolation layer that this machine lacks."""
 
 
+# Error number of the operating system → the advice for the user.
 _STORAGE = {
     errno.ENOSPC: "free some space and run again; what was finished is kept",
     errno.EDQUOT: "free some space and run again; what was finished is kept",
@@ -75,8 +76,8 @@ _STORAGE = {
     errno.EROFS: "a run writes into its workspace; use a writable one",
     errno.EACCES: "change the permissions, or run as the user who has them",
 }
-"""Error number of the operating system → the advice for the user."""
 
+# Words of libraries about storage → error number. `Permission denied` is missing, since servers use it as well.
 _IN_WORDS = {
     os.strerror(errno.ENOSPC): errno.ENOSPC,
     os.strerror(errno.EDQUOT): errno.EDQUOT,
@@ -89,7 +90,6 @@ _IN_WORDS = {
     "PytorchStreamWriter failed writing file": errno.ENOSPC,
     "inline_container.cc": errno.ENOSPC,
 }
-"""Words of libraries about storage → error number. `Permission denied` is missing, since servers use it as well."""
 
 
 def storage_error(error: BaseException, place: str = "") -> StorageError | None:
@@ -102,6 +102,7 @@ def storage_error(error: BaseException, place: str = "") -> StorageError | None:
         place: the path that is written, for an error that names none.
     """
     # "I/O error: No space left on device (os error 28)" of a library in Rust has no number, only these words.
+    # Look at the error and at each of its causes, the outermost first.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, StorageError):
@@ -163,6 +164,7 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
+    # "Error while reading file:" needs the line after it.
     if lines[0].endswith(":"):
         return " ".join(lines[:2])
     return lines[0]
@@ -174,6 +176,7 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
     >>> unknown_name("stage", "traning", ["pairs", "training"])
     "no stage 'traning'; did you mean 'training'?"
     """
+    # "traning" is near "training"; for a name that is near none, list all.
     known = list(names)
     near = get_close_matches(name, known, n=1)
     if not known:

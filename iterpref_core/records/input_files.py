@@ -21,14 +21,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from iterpref_core.records.errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
+# File name endings of packed files, which are unpacked while they are read.
 PACKED = (".gz", ".zst")
-"""File name endings of packed files, which are unpacked while they are read."""
 _ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zst, and a Parquet file's in .parquet"
+# The first bytes of a pointer to a file in Git LFS.
 _POINTER = b"version https://git-lfs.github.com/"
-"""The first bytes of a pointer to a file in Git LFS."""
 _MOST_DIGITS = 4300
+# Values of one YAML file, with aliases written out.
 _MOST_VALUES = 1_000_000
-"""Values of one YAML file, with aliases written out."""
 _MOST_KEYS = 10_000
 
 
@@ -65,6 +65,7 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as packed:
+            # A clone without Git LFS has pointers instead of the files.
             if packed.peek(len(_POINTER)).startswith(_POINTER):
                 raise InputError(f"{path}: is a pointer of Git LFS to the file; fetch it with `git lfs pull`")
             with _unpack(packed, path) as file:
@@ -123,6 +124,7 @@ def decode_text(raw: bytes, path: Path, line: int = 1) -> str:
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
+        # Everything before the fault can be read, which gives its line and column.
         readable = error.object[: error.start].decode("utf-8")
         where = LinePlace(path, line).after(readable)
         raise InputError(f"{where}: not UTF-8 ({error.reason}); {_ENCODED}") from None
@@ -148,6 +150,7 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     Raises:
         RepeatedKeyError: a key occurs twice.
     """
+    # The dictionary is shorter than the list of pairs if a key occurs twice.
     found = dict(pairs)
     if len(found) < len(pairs):
         [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
@@ -246,12 +249,14 @@ def _as_json(value: Any, number: Iterator[int]) -> Any:
     Raises:
         ValueError: there are too many values, or a value has no form in JSON.
     """
+    # Aliases can make a small file a very large value.
     if next(number) > _MOST_VALUES:
         raise ValueError(f"has more than {_MOST_VALUES:,} values; write values out instead of using aliases (*name)")
     if isinstance(value, dict):
         return {str(key): _as_json(item, number) for key, item in value.items()}
     if isinstance(value, list):
         return [_as_json(item, number) for item in value]
+    # YAML reads 2024-08-01 as a date; JSON has a text.
     if isinstance(value, date):
         return value.isoformat()
     if value is not None and not isinstance(value, str | int | float):

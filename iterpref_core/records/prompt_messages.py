@@ -15,13 +15,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 Role = Literal["system", "user", "assistant"]
+# Other names for roles → the role.
 _ROLES = {
     "human": "user",
     **dict.fromkeys(("gpt", "model", "bot"), "assistant"),
     # OpenAI's later name for the same role.
     "developer": "system",
 }
-"""Other names for roles → the role."""
 
 
 class Message(BaseModel):
@@ -48,6 +48,7 @@ def read_prompt(value: Any) -> "str | tuple[Message, ...]":
         return value
     if not isinstance(value, list | tuple):
         raise ValueError(f"a text or a list of messages is expected, not {type(value).__name__}")
+    # A conversation ends with the question: the model writes the answer.
     messages = tuple(map(read_message, value))
     if not messages or messages[-1].role != "user":
         last = f"the {messages[-1].role}'s" if messages else "missing"
@@ -69,8 +70,10 @@ def read_message(value: Any) -> Message:
         raise ValueError("a text or messages are expected, not a list of texts; give a row for each of them")
     if not isinstance(value, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
+    # ShareGPT has `from` and `value`, OpenAI `role` and `content`.
     stated = value.get("role") or value.get("from")
     content = value["value"] if value.get("content") is None and "value" in value else value.get("content")
+    # OpenAI's content may be a list of parts.
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, Mapping)]
         # An image has no text, and a prompt without its image asks something else.
@@ -101,10 +104,10 @@ def read_answer(value: Any) -> str:
     return messages[0].content
 
 
+# A text; a list with one message of the assistant is read as its text.
 Answer = Annotated[str, BeforeValidator(read_answer)]
-"""A text; a list with one message of the assistant is read as its text."""
+# A text, or messages: the system's may come first, and the last one is the user's.
 Prompt = Annotated[str | tuple[Message, ...], BeforeValidator(read_prompt)]
-"""A text, or messages: the system's may come first, and the last one is the user's."""
 
 
 def question(prompt: Prompt) -> str:

@@ -201,6 +201,7 @@ class ModelResults(ResultRecord):
         Returns:
             `<benchmark>/pass_at_1`, `/ci95_low`, `/ci95_high`, `/n`, and others, of each benchmark that ran.
         """
+        # "mbpp+" gives mbpp_plus/pass_at_1, mbpp_plus/ci95_low and so on.
         metrics: dict[str, float] = {}
         for benchmark, result in self.benchmarks.items():
             if not isinstance(result, Measured | Incomplete):

@@ -25,6 +25,7 @@ class StageResult(BaseModel):
         Raises:
             pydantic.ValidationError: a metric is missing.
         """
+        # "dropped/too_long" becomes {"dropped": {"too_long": …}}.
         fields: dict[str, Any] = {}
         for name, value in metrics.items():
             *groups, last = name.split("/")

@@ -14,21 +14,22 @@ from collections.abc import Iterator, Sequence
 
 from iterpref_core.records.prompt_messages import Prompt
 
+# Marks around a word that are removed. `.5`, `>`, `-1`, `*args` and `__len__` keep theirs.
 _QUOTES = "\"'`"
-"""Marks around a word that are removed. `.5`, `>`, `-1`, `*args` and `__len__` keep theirs."""
+# Marks after a word that are removed.
 _MARKS = ".,;:?"
-"""Marks after a word that are removed."""
+# Marks that are removed after two letters or more: in `n!` and `10!` the mark has a meaning.
 _BEHIND_LETTERS = f"{_MARKS}!"
-"""Marks that are removed after two letters or more: in `n!` and `10!` the mark has a meaning."""
+# Characters without a width, from web pages.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
-"""Characters without a width, from web pages."""
+# Requests for a program that an ingestion adds after a statement.
 ASKED_TESTS = "Your code should pass these tests:\n\n"
 ASKED_DECLARATIONS = "Write Python code that defines:\n"
 ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
 ASKED_DEFINITION = "Write a Python "
 ASKED_BEGINNING = " Begin with:\n```python\n"
-"""Requests for a program that an ingestion adds after a statement."""
 _NAME = r"`[^`\n]+`"
+# A request at the end of a statement, such as "Write a Python function `add`."
 _ADDED = re.compile(
     rf"""(?<!\s)\s++(?:
         {re.escape(ASKED_TESTS)}.*
@@ -42,6 +43,7 @@ _ADDED = re.compile(
     )\s*\Z""",
     re.VERBOSE | re.DOTALL,
 )
+# Inline code and quoted text in one line.
 _QUOTED = re.compile(
     r"""
     (?<!`)(?P<ticks>`{1,2})(?!`)(?P<code>[^`\n]+)(?P=ticks)(?!`)
@@ -52,18 +54,22 @@ _QUOTED = re.compile(
     """,
     re.VERBOSE,
 )
+# The place of a quoted text, by its number, between two characters for private use.
 _PLACE = re.compile("\ue000(\\d+)\ue001")
-"""The place of a quoted text, by its number, between two characters for private use."""
+# Typographic signs → the signs of a keyboard.
 _TYPOGRAPHY = str.maketrans(dict.fromkeys("‘’‚", "'") | dict.fromkeys("“”„", '"') | dict.fromkeys("–—−‐‑", "-")) | {
     ord(sign): plain for sign, plain in {"…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "⋅": "·"}.items()
 }
+# Commands of TeX → signs.
 _COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">", "times": "×", "cdot": "·", "dots": "..."}
 _COMMANDS |= {"leq": "<=", "geq": ">=", "neq": "!=", "ldots": "...", "cdots": "..."}
 _COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-zA-Z])")
+# An element of HTML without other elements in it.
 _TAG = re.compile(
     r"<(?P<name>p|pre|div|ul|ol|li|h[1-6]|b|i|em|strong|code|var|span|sub|sup)(?:\s[^<>]*)?>"
     r"(?P<inner>[^<>]*(?:<=?\s[^<>]*)*)</(?P=name)>"
 )
+# Layout of pages, and its replacement in the exact form.
 _LAYOUT = (
     (re.compile(r"<br ?/?>\s*\n"), "\n"),
     (re.compile(r"(?<!\$)\$++(?!\s)([^$\n]*[^\s$])\$++(?!\d)"), r"\1"),  # $n$ and $$$n$$$, but no prices: $5 or $6
@@ -74,7 +80,6 @@ _LAYOUT = (
     (re.compile(r"(?<!\S)[-=]{3,}|(?<![-=])[-=]{3,}+(?!\S)"), " "),  # -----Input-----
     (re.compile(r"(?<![ \t])[ \t]*+(<=|>=|!=|<|>)[ \t]*"), r" \1 "),
 )
-"""Layout of pages, and its replacement in the exact form."""
 _WORD = re.compile(r"\w+")
 
 
@@ -90,6 +95,7 @@ def exact_form(prompt: Prompt) -> str:
     """
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
     statement = _without_asks("\n".join(texts))
+    # "é" may be one character or two.
     statement = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement))
     quoted: list[str] = []
 
@@ -128,8 +134,10 @@ def _without_layout(text: str) -> str:
 
 
 def _undone(tag: re.Match[str]) -> str:
+    # 10<sup>5</sup> is 10^5.
     if tag["name"] == "sup":
         return f"^{tag['inner']}"
+    # "<p>Add.</p><p>Print.</p>" has two lines, "<b>A</b>dd" has one word.
     is_block = tag["name"][0] in "pduolh"
     return f"\n{tag['inner']}\n" if is_block else tag["inner"]
 
@@ -144,6 +152,7 @@ def _bare(word: str) -> str:
 
     A single letter keeps its case, since C and c may mean two things. The article A is an exception.
     """
+    # Most words need no more than this.
     if word.isascii() and word.isalnum() and len(word) > 1:
         return word.lower()
     unmarked = _without(_MARKS, word) or word

@@ -79,6 +79,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
         admission = Admission(run.execution.inside)
         written = _InOrder(problems, admission, file)
 
+        # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
             nonlocal cost
             tally.add(trajectory)
@@ -86,6 +87,7 @@ def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
             advance(note=f"{tally.solved} solved")
             written.add(trajectory)
 
+        # Called with each answer, so that progress shows before the first trajectory ends.
         def count(_place: int, _answer: Completion) -> None:
             nonlocal answers
             answers += 1
@@ -124,6 +126,7 @@ class _InOrder:
 
     def add(self, trajectory: Trajectory) -> None:
         """Write the trajectories whose turn has come with this one."""
+        # If c ends before a and b, it waits in `_early`; a lets a and then b, c follow as soon as they are there.
         self._early[trajectory.task_id] = trajectory
         while self._left and (self._left[0] in self._early or self._left[0] in self._admission.refused):
             ready = self._early.pop(self._left.popleft(), None)
@@ -133,6 +136,7 @@ class _InOrder:
 
 def _run_name(run: CodeflowRun, digest: str) -> str:
     """Return a name of a run that changes with problems, models and settings."""
+    # Two runs with this name ask for the same answers, and share the budget.
     decisive = json.dumps([digest, run.models.identity, run.params.model_dump()])
     return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 

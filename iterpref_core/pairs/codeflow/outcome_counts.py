@@ -41,6 +41,7 @@ class OutcomeCounts:
         """Count a trajectory."""
         self._problems += 1
         passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
+        # Only the first passing version counts.
         if passing:
             self._solved_at[passing[0]] += 1
         failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
@@ -81,6 +82,7 @@ class OutcomeCounts:
             cost_usd: the price of the answers.
             admission: knows the problems with tests that run inside.
         """
+        # Problems solved in iterations 0, 1, … add up: 2 of 10, then 3 more, are rates of 0.2 and 0.5.
         pass_rate = {}
         solved = 0
         for iteration in range(self._last_iteration + 1):

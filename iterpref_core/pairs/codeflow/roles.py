@@ -113,6 +113,7 @@ def choose_models(
         debugger = check_model(debugger, debugger_prompt, inference)
     if not debugger_drafts:
         student = check_model(student, prompt, student_settings)
+    # The identities name the run and its stored answers, also for models that are not opened.
     refiner_identity = model_identity(debugger, debugger_prompt, inference)
     drafter: _Asked | None = None
     drafter_identity = refiner_identity

@@ -17,14 +17,14 @@ from iterpref_core.pairs.codeflow.conversation import Conversation, open_convers
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams
 
+# Open conversations for each prompt that a model answers at once.
+#
+# A server's slow answer then delays no other conversation. A model in this process fills its batches with prompts of
+# similar length: of 8 batches of drafts and repairs, 7 are full; with a window of one batch, the last repairs run
+# alone.
 WINDOW = 8
-"""Open conversations for each prompt that a model answers at once.
-
-A server's slow answer then delays no other conversation. A model in this process fills its batches with prompts of
-similar length: of 8 batches of drafts and repairs, 7 are full; with a window of one batch, the last repairs run alone.
-"""
+# Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored.
 GRACE_S = 30.0
-"""Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored."""
 
 Ended = Callable[[Conversation], None]
 
@@ -119,6 +119,7 @@ def lead_in_rounds(
         active += islice(conversations, WINDOW * drafter.concurrency - len(active))
         if not active:
             return
+        # Ask each model once, with all conversations that wait for it.
         answers: dict[int, Completion] = {}
         for model in _distinct(drafter, refiner):
             indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
@@ -127,6 +128,7 @@ def lead_in_rounds(
                 completions = ask_all(model, requests, sampling, answered)
                 answers.update(zip(indices, completions, strict=True))
         answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
+        # Run all programs of the round.
         active = []
         for _, following in executor.each(answered_ones, judge):
             active.append(following)
@@ -187,6 +189,7 @@ class _Stream:
 
     async def _finish(self, conversation: Conversation) -> None:
         loop = asyncio.get_running_loop()
+        # Programs run in threads, so that they do not block other conversations.
         while not conversation.finished:
             answer = await self._ask(conversation)
             conversation = await loop.run_in_executor(

@@ -25,11 +25,11 @@ from iterpref_core.records.config import ExecutionParams, PairsParams
 from iterpref_core.records.prompt_messages import Prompt, question, read_answer, read_prompt
 from iterpref_core.records.statement import statement_name
 
+# The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
-"""The task of a buggy program without a statement: the program itself."""
 
+# The columns of pairs that this project has exported, as far as all of them have them.
 _OWN_FIELDS = PreferencePair.model_fields.keys() - {"provenance"}
-"""The columns of pairs that this project has exported, as far as all of them have them."""
 
 
 class Judging(NamedTuple):

@@ -18,8 +18,10 @@ from iterpref_core.records import Attempt, Problem, Record, SourceRow, Trajector
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_name
 
+# The place of a failure after a judge's short word: `TLE on test 3`, `WA 3`.
 _ON_TEST = r"( on .*| \d+)?"
-"""The place of a failure after a judge's short word: `TLE on test 3`, `WA 3`."""
+# Judges' words for a verdict -> the verdict. Details may follow a failure: `Wrong answer on test 3`. Submissions that
+# still wait for their verdict match no word.
 _VERDICTS: dict[str, Verdict] = {
     r"(accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved)( 100){0,2}|true|yes|1( 0)?": "passed",
     rf"wrong (answer|output).*|wa{_ON_TEST}|fail(ed|ure)?\b.*|incorrect.*|false|no|0( 0)?|(wa )?presentation error|pe"
@@ -30,8 +32,6 @@ _VERDICTS: dict[str, Verdict] = {
     rf"run ?time error.*|rte( .*)?|re( nzec| sig\w+| other)?{_ON_TEST}|exception|crash(ed)?": "exception",
     r"compil(e|ation) error.*|ce": "syntax_error",
 }
-"""Judges' words for a verdict -> the verdict. Details may follow a failure: `Wrong answer on test 3`. Submissions that
-still wait for their verdict match no word."""
 
 
 class _Submission(Record):
@@ -80,9 +80,11 @@ def ingest_submissions(
             rows = intake.rows_of(item, submission.problem.license)
             places.setdefault(problem_key, []).append(kept.tell())
             kept.write(submission.model_copy(update={"provenance": rows}).to_json().encode() + b"\n")
+        # All programs are known now: write one problem and one trajectory for each group.
         for (task_id, _), offsets in places.items():
             name = take_name(task_id, names)
             submissions = []
+            # Read the programs of this problem back.
             for offset in offsets:
                 kept.seek(offset)
                 submissions.append(_Submission.model_validate_json(kept.readline()))

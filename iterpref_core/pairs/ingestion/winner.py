@@ -15,8 +15,8 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
 
 _TIE = re.compile(r"(?:a )?(?:tie|draw|both|neither|none|equal|same)")
+# Names of columns where the sign of a number decides. A 1 in another column may name either answer.
 _SIGNED = re.compile("overall_preference|strength|margin|difference", re.IGNORECASE)
-"""Names of columns where the sign of a number decides. A 1 in another column may name either answer."""
 _LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
 _NOUN = "(?:model|response|answer|assistant|conversation|completion|candidate|option|output|solution|program|choice)"
 _ENDS = (("a", "b"), ("first", "second"), ("left", "right"))

@@ -24,23 +24,23 @@ from iterpref_core.records.stage_results import LocalizationResult
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
+# (failing program, passing program) -> the error region.
 Localizer = Callable[[str, str], ErrorRegion]
-"""(failing program, passing program) -> the error region."""
 
+# Decides how far each region is widened.
 _WIDENING_SEED = 13
-"""Decides how far each region is widened."""
 
+# The methods, by their names.
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "line_lcs": locate_error,
     "prefix_suffix": partial(locate_error, diff=diff_ends),
     "token": token_lcs.locate_error,
 }
-"""The methods, by their names."""
+# The reasons why a pair has no spans, and what each means.
 DROPPED = {
     "empty": "the fix only inserts, and localization.empty is drop",
     "no_anchor": "the failing program has no line that could be marked",
 }
-"""The reasons why a pair has no spans, and what each means."""
 
 
 def localize_pairs(
@@ -93,6 +93,7 @@ def _locate_pairs(
     locate = ON_TEXT[params.method]
     for number, pair in enumerate(read_pairs(pairs), start=1):
         region = locate(pair.rejected, pair.chosen)
+        # A fix that only inserts lines: drop the pair, mark the place, or write no span.
         rejected = region.rejected
         if not rejected:
             counts["empty"] += 1
@@ -142,6 +143,7 @@ def widen_spans(
     >>> [text[start:end] for start, end in widen_spans(text, ((12, 17),), 1, Random(0))]
     ['b = 2\nc = 3\nd = 4']
     """
+    # Convert characters to line numbers, widen, and convert back.
     starts = [start for start, _ in line_spans(text)]
     lines: set[int] = set()
     for start, end in spans:

@@ -49,6 +49,7 @@ def _tokens(text: str) -> list[_Token]:
 
 def _spans(tokens: list[_Token], wanted: Iterable[int]) -> tuple[Span, ...]:
     """Return the spans of the tokens of these indices (ascending); neighbors are one span with the blanks between."""
+    # Tokens 3, 4 and 5 become one span, from the start of 3 to the end of 5.
     spans = []
     for run in adjacent_runs(wanted):
         first = tokens[run[0]]
@@ -72,10 +73,12 @@ def locate_error(rejected: str, chosen: str) -> ErrorRegion:
     b = _tokens(chosen)
     keys_of_a = [token.key for token in a]
     keys_of_b = [token.key for token in b]
+    # Index in `chosen` → index in `rejected`, for the tokens of the common subsequence.
     counterparts = {j: i for i, j in match_lines(keys_of_a, keys_of_b)}
     kept = set(counterparts.values())
     only_in_a = [i for i in range(len(a)) if i not in kept]
     only_in_b = [j for j in range(len(b)) if j not in counterparts]
+    # Each token of `chosen` that is missing is anchored at the token that was written instead of it.
     anchors = set()
     # The token of `a` that a token inserted here would come before.
     position = 0

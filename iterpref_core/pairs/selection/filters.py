@@ -13,15 +13,15 @@ from iterpref_core.records.config import PairsParams
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]
 
+# The reasons and their meanings, in the order of the checks.
 FILTERS: dict[DropReason, str] = {
     "comments_only": "the error region has only comments",
     "long_error_region": "the error region has more lines than pairs.max_error_lines",
     "too_long": "a program has more tokens than pairs.max_tokens",
     "cosmetic": "the programs differ only in layout, comments, docstrings, annotations or names of their own",
 }
-"""The reasons and their meanings, in the order of the checks."""
+# Comments and blank lines, with at least one comment.
 ONLY_COMMENTS = re.compile(r"(?:\s*+#[^\n]*+)++\s*")
-"""Comments and blank lines, with at least one comment."""
 
 
 def drop_reason(

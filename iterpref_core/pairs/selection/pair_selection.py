@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# The seed of the choice of versions.
 _SEED = 13
-"""The seed of the choice of versions."""
+# The reasons to drop a pair and their meanings, in the order of the checks.
 DROPPED: dict[str, str] = {
     "unanswered": "an answer is missing, and no other version passes",
     "unsolved": "no version passes the tests",
@@ -39,7 +40,6 @@ DROPPED: dict[str, str] = {
     **{str(reason): meaning for reason, meaning in FILTERS.items()},
     "contaminated": CONTAMINATED,
 }
-"""The reasons to drop a pair and their meanings, in the order of the checks."""
 
 
 def screened_params(params: Params) -> PairsParams:
@@ -247,6 +247,7 @@ class _Selection:
             if reason is not None:
                 dropped.append(reason)
                 continue
+            # The first kept pair has the problem's name; later ones take the next free number.
             name = pair.problem
             while kept and (name == pair.problem or name in self._problems):
                 number += 1
@@ -288,6 +289,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     passing = [attempt.code for attempt in passed if not (params.pass_hidden and attempt.fails_hidden)]
     if not passing:
         return "fails_hidden_tests"
+    # Collect the failing versions, and the reasons why others cannot be rejected programs.
     failing = []
     reasons = set()
     for attempt in trajectory.attempts:
@@ -301,6 +303,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
             reasons.add("no_program")
         else:
             failing.append(attempt.code)
+    # No version is left: name the reason that a user can change.
     if not failing:
         if "truncated" in reasons:
             return "truncated"
@@ -335,6 +338,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
 
 def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontamination) -> InputError:
     """Return the error for trajectories that give no pair, which names the reasons."""
+    # The most frequent reason comes first.
     dropped = Counter({reason: counts[reason] for reason in DROPPED})
     reasons = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common() if count)
     explanation = reasons or "the file is empty; debug some problems first"

@@ -8,12 +8,12 @@ from iterpref_core.problems.composition.features import KINDS, Feature, InputKin
 from iterpref_core.records import COMPOSED, IoTest, Problem
 
 ENTRY_POINT = "solve"
+# The share of problems whose map step is a composition of two.
 TWO_STEP_SHARE = 0.3
-"""The share of problems whose map step is a composition of two."""
+# Tests whose feedback reaches the debugger. The first three have ordinary arguments, then the edge cases follow.
 VISIBLE_TESTS = 6
-"""Tests whose feedback reaches the debugger. The first three have ordinary arguments, then the edge cases follow."""
+# Tests for scoring alone, on other arguments.
 HIDDEN_TESTS = 6
-"""Tests for scoring alone, on other arguments."""
 
 _WORDINGS = (
     "Write `{signature}`: take {position}, keep {those} {predicate}, {maps} and return {reduce}.",
@@ -65,7 +65,8 @@ def draw_combinations(random: Random) -> Iterator[Combination]:
 def write_reference(combination: Combination) -> str:
     """Return the reference solution, with one line for each step.
 
-    >>> from iterpref_core.problems.composition.features import NUMBERS as k
+    >>> from iterpref_core.problems.composition.features import KINDS
+    >>> k = KINDS[0]
     >>> c = Combination(k, k.positions[1], k.predicates[0], (k.maps[0],), k.reduces[0])
     >>> print(write_reference(c), end="")
     def solve(nums):

@@ -14,8 +14,8 @@ from iterpref_core.records.statement import statement_digest
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")
+# The splits that a user's own problem may name; a problem that names none joins the first.
 OWN_SPLITS = ("codeflow", "validation", "heldout")
-"""The splits that a user's own problem may name; a problem that names none joins the first."""
 
 
 def compose_splits(params: ProblemsParams) -> Iterator[Problem]:

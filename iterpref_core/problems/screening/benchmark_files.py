@@ -12,8 +12,8 @@ from iterpref_core.records.errors import DataUnavailableError, first_line
 from iterpref_core.records.input_files import parse_json
 from iterpref_core.storage.make_once import make_once
 
+# The longest wait for the next bytes of a server.
 TIMEOUT_S = 8.0
-"""The longest wait for the next bytes of a server."""
 
 
 class BenchmarkData(NamedTuple):

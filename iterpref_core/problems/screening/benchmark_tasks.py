@@ -18,16 +18,16 @@ from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import other_split
 
 HELDOUT = "heldout"
+# Splits of this project's problems for training, in addition to the usual `train`.
 _TRAINED_ON = ("student", "debugger", "codeflow")
-"""Splits of this project's problems for training, in addition to the usual `train`."""
 
 
 _ALL = PUBLISHED.values()
+# The fields of a task that are read, for every benchmark.
 # This project's problems have `prompt`, `reference` and `task_id`; MBPP's first release has `text` and `code`.
 PROMPTS = dict.fromkeys(("prompt", "text", *(name for data in _ALL for name in data.prompts)))
 SOLUTIONS = dict.fromkeys(("reference", "code", *(name for data in _ALL for name in data.solutions)))
 NAMES = dict.fromkeys(("task_id", *(data.task_id for data in _ALL)))
-"""The fields of a task that are read, whichever benchmark the task is of."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[s
     return tuple(text for text in texts if text.strip())
 
 
+# The beginning of a task's examples. A call of its function also begins them.
 _EXAMPLES = re.compile(r"\s*(?:>>>|assert\b|(?:for )?examples?\b)", re.IGNORECASE)
-"""The beginning of a task's examples. A call of its function also begins them."""
 _CODE = re.compile("^(?:def|class) |\"\"\"|'''", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -125,5 +125,6 @@ def task_statement(prompt: str) -> str:
             definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
             text = ast.get_docstring(definitions[-1] if definitions else tree) or text
             call = f"{definitions[-1].name}(" if definitions else ""
+    # Everything from the first example on is left out, also the results of examples.
     lines = text.strip().splitlines()
     return "\n".join(takewhile(lambda line: not _EXAMPLES.match(line) and not (call and call in line), lines)).strip()

@@ -40,19 +40,19 @@ logger = logging.getLogger(__name__)
 
 Evidence = Literal["prompt", "example", "ngram", "ast"]
 
+# The number of words in a run.
 RUN = 8
-"""The number of words in a run."""
+# The least share of a text's words in shared runs that makes an overlap.
 COVERED = 0.8
-"""The least share of a text's words in shared runs that makes an overlap."""
+# The largest number of tasks that a run may occur in. More frequent runs are the benchmark's style.
 COMMON = 10
-"""The largest number of tasks that a run may occur in. More frequent runs are the benchmark's style."""
+# The least number of words of an example. Shorter examples, such as `assert f(1)`, occur in many tasks.
 EXAMPLE = 4
-"""The least number of words of an example. Shorter examples, such as `assert f(1)`, occur in many tasks."""
+# The least number of nodes of a function. MBPP's other 596 tasks share no function of 20 nodes with MBPP+; two of
+# them share a function of 15.
 FORM = 20
-"""The least number of nodes of a function. MBPP's other 596 tasks share no function of 20 nodes with MBPP+; two of
-them share a function of 15."""
+# The number of contaminated pairs that are kept as examples for each benchmark.
 SHOWN = 5
-"""The number of contaminated pairs that are kept as examples for each benchmark."""
 CONTAMINATED = "it overlaps with a task of a benchmark"
 _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
@@ -90,8 +90,8 @@ class Overlap:
     overlapping: set[str] = field(default_factory=set)
 
 
+# (benchmark, name of a task)
 Owner = tuple[str, str]
-"""(benchmark, name of a task)"""
 
 
 class Decontamination:
@@ -181,17 +181,20 @@ class Decontamination:
                 self._wholes[whole][owner] = None
             if not task.composed:
                 self._add_words(owner, task, runs)
+        # Runs in more than `COMMON` tasks are known only after the whole benchmark is read.
         for run, places in runs.items():
             owners = {self._texts[text][0] for text, _ in places}
             if len(owners) <= COMMON:
                 self._runs.setdefault(run, []).extend(places)
 
     def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
+        # An example is looked up by its first words.
         for prompt in task.prompts:
             for line in _EXAMPLE_LINE.findall(prompt):
                 words = loose_words(line)
                 if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
+        # A copy may have the whole prompt, the prompt without its examples, or the bare statement.
         without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
         statements = map(task_statement, task.prompts)
         for text in dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions)):
@@ -220,6 +223,7 @@ class Decontamination:
             "ngram": self._covered([asked, loose_words(program)]),
             "ast": [owner for form in long_forms(program) for owner in self._wholes.get(form, ())],
         }
+        # Turn kind → owners into benchmark → task → kinds.
         shared: dict[str, dict[str, set[Evidence]]] = {}
         for kind, owners in evidence.items():
             for benchmark, task in owners:
@@ -231,8 +235,7 @@ class Decontamination:
             for kind in set().union(*tasks.values()):
                 overlap.kinds[kind] += 1
             if len(overlap.examples) < SHOWN:
-                closest = max(tasks, key=lambda name: len(tasks[name]))
-                overlap.examples.append({"pair": name, "task": closest})
+                overlap.examples.append({"pair": name, "task": max(tasks, key=lambda task: len(tasks[task]))})
         return shared
 
     def _same_statement(self, prompt: Prompt) -> Iterator[Owner]:
@@ -257,6 +260,7 @@ class Decontamination:
             for run in _runs(words):
                 for text, position in self._runs.get(run, ()):
                     covered[text].update(range(position, position + RUN))
+        # Compare with the length of the task's text: a long pair may contain a short task.
         for text, positions in covered.items():
             owner, length = self._texts[text]
             if len(positions) >= COVERED * length:

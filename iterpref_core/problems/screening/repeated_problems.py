@@ -61,6 +61,7 @@ def check_problems(
             counts["problems"] += 1
             licenses[f"license/{problem.license or 'not stated'}"] += 1
             private.add(problem.task_id, problem)
+            # A problem is left out, or kept under a name that is not in use.
             if row is not None:
                 counts[row.reason] += 1
                 left_out.add(row)

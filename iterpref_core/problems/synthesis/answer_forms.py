@@ -10,17 +10,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, m
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 
+# The largest number of levels of a feature, its category included.
 MAX_DEPTH = 4
-"""The largest number of levels of a feature, its category included."""
 MODULE = "solution"
 TEST_FILE = "test.py"
 
+# The name of a feature: lower case with single blanks, 1 to 80 characters, without `>`.
 FeatureName = Annotated[
     str,
     BeforeValidator(lambda name: " ".join(name.lower().split()) if isinstance(name, str) else name),
     Field(pattern=r"^[^>]{1,80}$"),
 ]
-"""The name of a feature: lower case with single blanks, 1 to 80 characters, without `>`."""
 
 
 class Features(RootModel[dict[FeatureName, "Features"]]):

@@ -16,6 +16,7 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
+# The first level of every tree.
 CATEGORIES = (
     "workflow",
     "implementation style",
@@ -34,13 +35,12 @@ CATEGORIES = (
     "implementation logic",
     "advanced techniques",
 )
-"""The first level of every tree."""
 
+# The text between the names of a path.
 SEPARATOR = " > "
-"""The text between the names of a path."""
 
+# A feature with the features above it, the category first.
 FeaturePath = tuple[str, ...]
-"""A feature with the features above it, the category first."""
 
 
 @dataclass
@@ -74,6 +74,7 @@ class FeatureTree:
         >>> tree.categories["algorithm"].frequency, tree.find(("algorithm", "sorting")).frequency
         (2, 2)
         """
+        # ("algorithm", "search") also counts for ("algorithm",), once for each seed.
         self.seeds += 1
         prefixes: dict[FeaturePath, None] = {}
         for path in paths:

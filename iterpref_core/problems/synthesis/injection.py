@@ -20,9 +20,9 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
 METHOD = "injected"
+# The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that the many
+# mutants that hang cost little.
 MUTANT_FLOOR_S = 0.25
-"""The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that the
-many mutants that hang cost little."""
 
 
 def inject_bugs(

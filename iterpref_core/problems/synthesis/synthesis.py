@@ -25,6 +25,7 @@ from iterpref_core.storage.progress import show_progress
 PROMPTS = Path(__file__).with_name("prompts")
 _CATEGORIES = ", ".join(CATEGORIES)
 
+# The reasons why a requested problem is dropped.
 REASONS = (
     "unreadable",
     "no_feature",
@@ -33,18 +34,17 @@ REASONS = (
     "not_judged",
     "repeated",
 )
-"""The reasons why a requested problem is dropped."""
 _SEED = 23
+# Rounds of evolving the feature tree.
 ROUNDS = 2
-"""Rounds of evolving the feature tree."""
+# The temperature of the model's answers.
 _TEMPERATURE = 1.0
-"""The temperature of the model's answers."""
+# Characters of each seed program that the model reads, at most.
 SEED_CHARS = 12_000
-"""Characters of each seed program that the model reads, at most."""
+# Features drawn on each level of the tree, at most: as in EpiCoder's script.
 BREADTH = (5, 2, 1, 1)
-"""Features drawn on each level of the tree, at most: as in EpiCoder's script."""
+# A feature's probability among its siblings is frequency^(1/this): as in EpiCoder's script.
 FEATURE_TEMPERATURE = 10.0
-"""A feature's probability among its siblings is frequency^(1/this): as in EpiCoder's script."""
 
 
 def make_tree(

@@ -14,14 +14,15 @@ from iterpref_core.execution import Engine, Program, ValueTest, program_of, run_
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.records import Problem, Record, ScriptTest, StdinTest, Verdict
 
+# Modules for an executor to import once: then measuring is quick.
 PRELOAD = ("coverage",)
-"""Modules for an executor to import once: then measuring is quick."""
+# The factor on a program's limit of CPU seconds while coverage is measured.
 TRACING = 5.0
-"""The factor on a program's limit of CPU seconds while coverage is measured."""
+# CPU seconds that every mutant may take.
 MUTANT_FLOOR_S = 0.25
-"""CPU seconds that every mutant may take."""
+# The CPU seconds that a mutant may take, in multiples of the watched reference's. Many mutants hang, so it is low.
 MUTANT_FACTOR = 2.0
-"""The CPU seconds that a mutant may take, in multiples of the watched reference's. Many mutants hang, so it is low."""
+# The program that is run instead of the measured one, which it runs.
 _WATCH = """
 def __reached__():
     watch.stop()
@@ -41,7 +42,6 @@ watch = coverage.Coverage(data_file=None, branch=True, config_file=False, includ
 watch.start()
 exec(compile(source, path, "exec"))
 """
-"""The program that is run instead of the measured one, which it runs."""
 _REACHED = ("line_coverage", "branch_coverage", "coverage", "missing_lines")
 
 Share = Annotated[float, Field(ge=0, le=1)]

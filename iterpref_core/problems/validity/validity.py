@@ -17,12 +17,12 @@ from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
 
 SPLIT = "codeflow"
+# The seed of the choice of problems, and of mutants.
 _SEED = 29
-"""The seed of the choice of problems, and of mutants."""
+# The largest number of mutants of a reference.
 _MUTANTS = 6
-"""The largest number of mutants of a reference."""
+# Fields of `ProblemQuality` that are averaged.
 _MEANS = ("line_coverage", "branch_coverage", "coverage")
-"""Fields of `ProblemQuality` that are averaged."""
 
 
 def measure_validity(
