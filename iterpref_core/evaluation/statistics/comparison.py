@@ -14,7 +14,7 @@ class Comparison(BaseModel, frozen=True):
         gained: the tasks that the model solves more often than the other.
         lost: the tasks that it solves less often.
         difference: the difference of pass@1, as a share of 1.
-        ci95: the 95% interval of the difference: a bootstrap's, or exact where no task tells the models apart.
+        ci95: the 95% interval of the difference, which leaves 0 out if and only if `p_value` is below 0.05.
         p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
             each task, a sign-flip test with several.
         p_worse: the p-value of the same test's one-sided form, small where the model is worse.

@@ -24,7 +24,7 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1.0 - comb(n - correct, k) / comb(n, k)
 
 
-_Z95 = 1.959963984540054
+Z95 = 1.959963984540054
 """The standard normal distribution's quantile of 0.975."""
 
 
@@ -47,9 +47,9 @@ def share_interval(shares: Sequence[float]) -> tuple[float, float]:
     score = with_two.mean()
     n = len(tasks) * score * (1 - score) / with_two.var()
     p = tasks.mean()
-    center = p + _Z95**2 / (2 * n)
-    half = _Z95 * np.sqrt(p * (1 - p) / n + _Z95**2 / (4 * n**2))
-    scale = 1 + _Z95**2 / n
+    center = p + Z95**2 / (2 * n)
+    half = Z95 * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+    scale = 1 + Z95**2 / n
     return max(0.0, float((center - half) / scale)), min(1.0, float((center + half) / scale))
 
 

@@ -36,7 +36,7 @@ def test_the_headline_says_what_happened(experiment, passed, expected):
 def test_comparisons_and_harm_stand_under_the_headline(experiment):
     sentences = findings(experiment.summarize())
     assert sentences[0] == (
-        "Target-RPO is better than SFT on chosen: +5.0 points, 95% interval +2.0 to +8.0, p = 0.002."
+        "Target-RPO is better than SFT on chosen: +5.0 points, 95% interval +2.7 to +9.0, p = 0.002."
     )
     assert sentences[1].startswith("Target-RPO is better than RPO: +10.0 points")
     assert sentences[2].startswith("Target-DPO is better than DPO: +25.0 points")

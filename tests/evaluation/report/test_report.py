@@ -42,13 +42,13 @@ def test_everything_is_written_and_the_scores_are_returned(experiment, tmp_path)
 
 def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_path):
     """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
-    experiment.write_results("ipo", 155)
-    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "ipo"]).metrics()
-    assert metrics["heldout/ipo"] == 155 / 200
+    experiment.write_results("sft-rejected", 155)
+    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "sft-rejected"]).metrics()
+    assert metrics["heldout/sft-rejected"] == 155 / 200
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
-    assert summary["comparisons"]["target-rpo"]["ipo"]["heldout"]["difference"] == pytest.approx(5 / 200)
+    assert summary["comparisons"]["target-rpo"]["sft-rejected"]["heldout"]["difference"] == pytest.approx(5 / 200)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "IPO" in page
+    assert "SFT on rejected" in page
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):

@@ -33,7 +33,7 @@ def test_every_benchmark_is_a_column_and_cells_are_rows_of_scores(rich):
     assert (heldout.score, heldout.interval, difference(heldout.comparison)[:20]) == (
         0.2,
         (0.14, 0.26),
-        "−15.0 [−20.0, −10.0]",
+        "−15.0 [−20.6, −10.7]",
     )
     whole = cells["Target-RPO"][-4]
     assert isinstance(whole, ScoreRow)
