@@ -36,6 +36,7 @@ OURS = (
     "output_dir",
     "per_device_eval_batch_size",
     "per_device_train_batch_size",
+    "push_to_hub",
     "resume_from_checkpoint",
     "save_only_model",
     "save_strategy",
@@ -43,7 +44,7 @@ OURS = (
     "seed",
     "warmup_steps",
 )
-"""Arguments of transformers that other settings of `training`, or the objective, decide."""
+"""Arguments of transformers that another setting of `training`, the objective or `iterpref export` decides."""
 _PLATEAU = "reduce_lr_on_plateau"
 """The schedule that follows the validation loss."""
 _POINTS = 20
@@ -86,7 +87,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         where = f"{_WHERE}.{name}"
         if name in OURS:
-            raise ConfigError(f"{where}: another setting of `training`, or the objective, decides it; remove it")
+            raise ConfigError(f"{where}: another setting, the objective or `iterpref export` decides it; remove it")
         if name not in types:
             raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
         try:
