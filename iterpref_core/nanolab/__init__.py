@@ -1,7 +1,7 @@
-"""Train the embedded models: a small code model and its debugger, from scratch, in minutes on a CPU.
+"""Train the embedded student and debugger from scratch, in minutes on a CPU.
 
 Stage `nanolab`; `embedded_models.build_models` is the entry point. `byte_bpe` trains the tokenizer, `pretrain` a model,
-and `repairs` makes the examples from which the debugger learns refinement. Other rooms import the names of `__all__`
+and `repairs` makes the examples that teach the debugger refinement. Other rooms import the names of `__all__`
 alone.
 """
 

@@ -19,7 +19,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """Train a tokenizer. Every byte is in the vocabulary, so that any text can be encoded.
 
     Args:
-        texts: the texts from which the merges are learned.
+        texts: the merges are learned from these.
         vocab_size: the number of tokens, special ones included; at least 258.
     """
     tokenizer = Tokenizer(models.BPE())

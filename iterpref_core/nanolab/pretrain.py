@@ -39,7 +39,7 @@ _WIDTH_STEP = 16
 took 1.5 GB more in 100 steps."""
 _MUON_GROUPS = 4
 _ADAM_LEARNING_RATE = 0.005
-"""The learning rate of embeddings and norms; `nanolab.muon_learning_rate` is that of the matrices."""
+"""The learning rate of embeddings and norms; `nanolab.muon_learning_rate` is for the matrices."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[in
 def single_threads() -> Iterator[Executor]:
     """Open a pool with a thread for each core; PyTorch's operators use one thread each.
 
-    All cores are counted, even if another stage runs beside this one. The threads do not wait for each other, so
-    sharing a core costs them nothing more, and all cores are used once the other stage has ended.
+    All cores are counted, even if another stage runs at the same time. The threads do not wait for each other, so
+    sharing a core has no further cost, and all cores are used once the other stage has ended.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -157,7 +157,7 @@ def set_gradient(
     """Set every weight's `grad` to the gradient of a batch's mean loss, computed a few rows of like length at a time.
 
     Drafts are half as long as refinements: padded to one width, 40% of the work and half the memory would be padding.
-    Whole batches of like length would save as much. But such a batch has drafts or refinements alone, and models learn
+    Whole batches of like length would save the same, but would have drafts or refinements alone, and models learn
     worse from them.
 
     Args:
@@ -203,7 +203,7 @@ def _part_gradient(
 
 
 class _NoBfloat16(TorchFunctionMode):
-    """A mode in which `Tensor.bfloat16` returns a copy in float32, so that PyTorch's Muon computes in float32."""
+    """Lets `Tensor.bfloat16` return a copy in float32, so that PyTorch's Muon computes in float32."""
 
     def __torch_function__(
         self,
@@ -224,7 +224,7 @@ def take_step(optimizer: torch.optim.Optimizer, *, bf16: bool) -> None:
     Muon orthogonalizes in bfloat16 on every processor, and one without instructions for it takes 28 times as long.
 
     Args:
-        optimizer: one of `new_optimizers`.
+        optimizer: made by `new_optimizers`.
         bf16: True: Muon computes in bfloat16, as PyTorch has it; False: in float32.
     """
     with nullcontext() if bf16 else _NoBfloat16():

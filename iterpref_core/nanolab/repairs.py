@@ -1,4 +1,4 @@
-"""Repair examples for the embedded debugger: references that are broken on purpose, with the resulting feedback."""
+"""Make repair examples for the embedded debugger: break references on purpose, and record the feedback."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
 
 
 def _transplant(reference: str, donors: Sequence[str], random: Random, lines: int) -> str:
-    """Return a program with some lines replaced by those of other programs, from about the same place."""
+    """Return a program with some lines replaced by lines of other programs, from about the same place."""
     result = whole_lines(reference)
     for _ in range(lines):
         donor = whole_lines(random.choice(donors))
@@ -112,7 +112,7 @@ def make_repairs(
     seed: int,
     executor: Engine,
 ) -> Iterator[Repair]:
-    """Break every problem's reference once, and yield the broken ones that its visible tests catch."""
+    """Break every problem's reference once, and yield the broken programs that its visible tests catch."""
     random = Random(seed)
     donors: dict[str, list[str]] = {}
     for problem in problems:

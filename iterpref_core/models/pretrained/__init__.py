@@ -1,1 +1,1 @@
-"""Models as files: checkpoints, weights, adapters, tokenizers, chat templates, and the lineage of a trained model."""
+"""Read models from files: checkpoints, weights, adapters, tokenizers, chat templates, and their lineage."""

@@ -11,7 +11,7 @@ from iterpref_core.records.errors import ModelError, reading
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
-    # there are none. A model without adapters needs neither.
+    # they are missing. A model without adapters needs neither.
     from peft import LoraConfig, PeftModel
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -34,7 +34,7 @@ def check_adapters(source: ModelSource) -> None:
 
 
 def read_adapter_options(source: ModelSource) -> "LoraConfig":
-    """Return the options with which the adapters of a model were made.
+    """Return the options of a model's adapters.
 
     Raises:
         ModelError: they cannot be read, or their start has changed the base.

@@ -1,6 +1,6 @@
-"""Chat template: the texts that a model's own template writes around a prompt, and around its answer.
+"""Find the texts that a model's own template writes around a prompt and around its answer.
 
-A model knows the texts that its template wrote when it was tuned. Nothing about them is assumed here: a finished
+A model knows the texts that its template wrote when it was tuned. They are not assumed here: a finished
 exchange is rendered, and the texts around its answer are used. Of a template like Llama 2's:
 
     <s>[INST] Add one. [/INST] x + 1 </s>
@@ -9,7 +9,7 @@ exchange is rendered, and the texts around its answer are used. Of a template li
 The rendered prompt is all that a model reads, in training as where it is asked. The end is trained, and ends an answer.
 
 A generation prompt (`add_generation_prompt`) is something else: Llama 2's lacks the blank, Qwen3's the empty think
-block that stands before every finished answer, and R1's opens a think block that no finished answer has.
+block that comes before every finished answer, and R1's opens a think block that no finished answer has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ from iterpref_core.records.prompt_messages import Prompt, chat_messages, prompt_
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_ANSWER = "iterpref-stands-for-the-answer"
-"""A text that stands for an answer: without blanks at its ends, since a template may strip them."""
-_PROMPT = "iterpref-stands-for-the-prompt"
-_NEXT = "iterpref-stands-for-the-next-prompt"
-_SYSTEM = "iterpref-stands-for-the-system-message"
+_ANSWER = "iterpref-place-of-the-answer"
+"""A text in the place of an answer, without blanks at its ends, since a template may strip them."""
+_PROMPT = "iterpref-place-of-the-prompt"
+_NEXT = "iterpref-place-of-the-next-prompt"
+_SYSTEM = "iterpref-place-of-the-system-message"
 _PROGRAM = 'def f(x):\n    if x < 1 and "&":\n        return {"a": [x]}\n\n\n    return f"{x!r}"\n'
 """A program with texts that some templates change: blank lines, indentation, braces, quotes, HTML's signs."""
 _SHOWN = 60
@@ -42,7 +42,7 @@ class End:
     Attributes:
         text: the text between the answer and the end token. Without an end token it is all of the end.
         token: id of the first token that ends a turn; None where the template ends turns with ordinary text.
-        written: false where the template writes no end at all, so that the tokenizer's end token stands for it.
+        written: false where the template writes no end at all, so that the tokenizer's end token replaces it.
     """
 
     text: str
@@ -60,7 +60,7 @@ class Rendered:
     """An exchange as the template writes it.
 
     Attributes:
-        prompt: all that stands before the answer.
+        prompt: all text before the answer.
         answer: the answer; blanks at its ends may be gone.
         begin: the place in the answer where the program begins; -2 if its first two characters are gone.
     """
@@ -75,15 +75,15 @@ class ChatTemplate:
 
     Args:
         tokenizer: the model's, with its chat template or without one.
-        prompt: the form in which the model reads prompts.
+        prompt: how the model reads prompts.
 
     Attributes:
         tokenizer: as given.
-        plain: true if prompts are plain text, because there is no chat template.
-        completes: true if a program continues the prompt's last line, with nothing between them.
+        plain: true if prompts are plain text, without a chat template.
+        completes: true if a program continues the prompt's last line, without text between them.
 
     Raises (all methods):
-        ModelError: the template cannot be read, refuses such an exchange, or leaves a part of it out.
+        ModelError: the template cannot be read, refuses an exchange, or leaves a part of it out.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", prompt: PromptFormat | None = None) -> None:
@@ -97,7 +97,7 @@ class ChatTemplate:
         """Return the text that a model reads before it answers.
 
         Args:
-            prompt: the user's message, or the messages of a conversation, without roles where there is no template.
+            prompt: the user's message, or the messages of a conversation, without roles where the template is missing.
             system: a message for the system before it. Where the template has no place for one, it begins the user's.
         """
         if self.plain:
@@ -107,7 +107,7 @@ class ChatTemplate:
         return before
 
     def render_generation_prompt(self, prompt: Prompt, system: str = "") -> str:
-        """Return the text with which the template asks for an answer, which may open reasoning before it.
+        """Return the text that asks for an answer in the template, which may open reasoning before it.
 
         Args:
             prompt: as for `render_prompt`.
@@ -170,7 +170,7 @@ class ChatTemplate:
         return before[max(start, 0) :].removeprefix(self.tokenizer.bos_token or "").strip()
 
     def holds(self, text: str) -> bool:
-        """Return True if a text is in the template already: it holds the opening, or begins with one of plain words."""
+        """Return True if a text is in the template already: it holds the opening, or begins with a plain one."""
         if any(token in self.opening for token in self._added):
             return self.opening in text
         begun = text.removeprefix(self.tokenizer.bos_token or "").lstrip()
@@ -198,7 +198,7 @@ class ChatTemplate:
     def _before_next_turn(self) -> str:
         """Return the text between an answer and the next message: some templates end a turn there alone.
 
-        Empty if the template has no such chat, or the text cannot be found in it.
+        Empty if the template refuses the chat, or the text cannot be found in it.
         """
         messages = [
             *self._messages(_PROMPT, ""),
@@ -322,7 +322,7 @@ class ChatTemplate:
         return _SYSTEM in before
 
     def _around(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
-        """Return the texts that the template writes before and behind the answer to these messages."""
+        """Return the texts that the template writes before and after the answer to these messages."""
         text = self.render_chat([*messages, {"role": "assistant", "content": _ANSWER}])
         before, answer, closing = text.rpartition(_ANSWER)
         if not answer:

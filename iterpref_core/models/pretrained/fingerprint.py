@@ -1,4 +1,4 @@
-"""Model fingerprint: the identity for which a cache of a model's outputs is valid."""
+"""Compute a model's fingerprint: caches of its outputs are valid for one fingerprint."""
 
 import hashlib
 import json
@@ -14,13 +14,12 @@ from iterpref_core.storage.file_digest import file_digest
 def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:
     """Return a digest of a model's files or, for a hub id, its name and pinned revision; and of its prompt format.
 
-    Adapters count beside their base. A stage's folder that stands for a model behind an endpoint has a digest of the
-    model's name there.
+    Adapters count with their base. A stage's folder that names a model at an endpoint has a digest of the name there.
 
     Files count whole: 15 GB take some ten seconds, once a process.
 
     Raises:
-        ModelError: there is no model at this path.
+        ModelError: the path does not lead to a model.
     """
     if Path(path).is_file():
         return _digest_file(Path(path))
@@ -45,7 +44,7 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
 
 
 def served_fingerprint(name: str) -> str:
-    """Return a digest of the name under which an endpoint has a model."""
+    """Return a digest of a model's name at an endpoint."""
     served = json.dumps(["served", name])
     return hashlib.sha256(served.encode()).hexdigest()
 
@@ -66,5 +65,5 @@ def _digest_file(path: Path) -> str:
 
 @cache
 def _digest_once(path: Path, *_: int) -> str:
-    """Return the SHA-256 of a file as it is now: one process asks for that of its model several times."""
+    """Return the SHA-256 of a file as it is now: one process asks several times for the digest of its model."""
     return file_digest(path)

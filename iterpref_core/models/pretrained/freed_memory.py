@@ -1,4 +1,4 @@
-"""Freed memory of a computation on the CPU, which glibc would keep: of a training, of its reference, of generation.
+"""Give memory back to the system that a computation on the CPU has freed, and that glibc would keep.
 
 Every batch has another shape. glibc keeps freed blocks below 32 MB for blocks of the same size, and splits them for
 smaller ones, so that the memory of a process grows with the number of shapes that it has seen.
@@ -22,8 +22,8 @@ _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 class FreedMemory:
     """The freed memory of passes, given back as soon as it is more than `KEPT_BYTES`.
 
-    A pass is a batch, or the part of one that is computed at once. Between two passes only weights and the like are in
-    use. Any memory that a process has beyond that of the last release is therefore freed:
+    A pass is a batch, or the part of a batch that is computed at once. Between two passes only weights and the like are
+    in use. Any memory that a process has beyond its memory at the last release is therefore freed:
 
         after the release    700 MB
         after a pass        1100 MB     400 MB are kept
@@ -69,7 +69,7 @@ def _keep_until_release() -> None:
     """Have glibc give no memory back by itself; without effect without glibc.
 
     It would otherwise do so whenever the end of its heap is free, and the next operation needs that memory again.
-    Variables of the environment that say otherwise come first.
+    Variables of the environment that set it come first.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None or os.environ.keys() & {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"}:

@@ -1,4 +1,4 @@
-"""Generation config of a checkpoint: made valid where transformers would refuse to load it, or to write it again."""
+"""Make a checkpoint's generation config valid where transformers would refuse to load or to write it."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
 def valid_generation(source: ModelSource) -> GenerationConfig | None:
     """Return the suggestions of a checkpoint's file, with as few changes as make them valid; None without a file.
 
-    A temperature without `do_sample` is the common fault. It gets one, as such files on the hub were corrected.
+    A temperature without `do_sample` is the common fault. It gets one, as files on the hub were corrected.
 
     Raises:
         ModelError: the file cannot be read.

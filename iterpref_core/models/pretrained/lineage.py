@@ -23,10 +23,10 @@ def write_lineage(folder: Path, lineage: ModelLineage) -> None:
 
 
 def read_lineage(folder: Path | str) -> ModelLineage | None:
-    """Return the record of a checkpoint's folder; None if there is none.
+    """Return the record of a checkpoint's folder; None without a record.
 
     Raises:
-        InputError: the file is no such record.
+        InputError: the file is not a record of this kind.
     """
     path = Path(folder) / LINEAGE
     try:
@@ -38,7 +38,7 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
 
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
-    """Yield a record, the record of the model from which its training started, and so on."""
+    """Yield a record, the record of the model that its training started from, and so on."""
     record: ModelLineage | None = lineage
     while record is not None:
         yield record
@@ -54,7 +54,7 @@ def training_versions() -> dict[str, str]:
 def find_license(base: str) -> str | None:
     """Return the license that a model's own card names, from its folder or the hub's cache, in the hub's small letters.
 
-    It is None if none is known.
+    It is None if the license is unknown.
     """
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

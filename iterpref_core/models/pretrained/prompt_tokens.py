@@ -1,4 +1,4 @@
-"""Prompt tokens: the token ids of a prompt, cut where its answer begins, and the ends of answers."""
+"""Make the token ids of a prompt, cut where its answer begins, and find the ends of answers."""
 
 import string
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import text_engine
 
 _WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
-"""Beginnings of answers, with which the place to cut a prompt is found."""
+"""Beginnings of answers, to find the place to cut a prompt."""
 _LONGEST_HEALING_PREFIX = 8
 """Characters that a token may reach back into a prompt."""
 
@@ -57,7 +57,7 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
 
 
 def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:
-    """Return the tokens that end an answer: the template's, the tokenizer's, and those of a generation config."""
+    """Return the tokens that end an answer: the template's, the tokenizer's, and a generation config's."""
     configured = suggested.eos_token_id
     ends = list(configured) if isinstance(configured, list) else [configured]
     ends.append(template.tokenizer.eos_token_id)
@@ -66,7 +66,7 @@ def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:
 
 
 def read_answer(text: str, asked: EncodedPrompt, template: ChatTemplate) -> str:
-    """Return an answer without the template's texts; the end token and all behind it are gone already."""
+    """Return an answer without the template's texts; the end token and all text after it are gone already."""
     answer = text.removeprefix(asked.healing_prefix)
     return answer.removesuffix(template.end.text) if template.end.token is not None else answer
 
@@ -116,7 +116,7 @@ def _cut(
     ids: list[int],
     tried: list[int],
 ) -> EncodedPrompt:
-    """Return a prompt cut where the first token of the word begins that was tried behind it."""
+    """Return a prompt, cut where the first token of the word begins that was tried after it."""
     if tried[: len(ids)] == ids:
         return EncodedPrompt(ids)
     engine = text_engine(tokenizer, continues=True)

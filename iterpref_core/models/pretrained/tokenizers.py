@@ -1,4 +1,4 @@
-"""Tokenizers: text split as tokenizer.json says, with a chat template or without."""
+"""Load tokenizers that split text as tokenizer.json describes, with a chat template or without."""
 
 import json
 from functools import lru_cache
@@ -25,7 +25,7 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
     All that renders, evaluates or saves with this tokenizer then agrees, and a trained model is saved without it.
 
     Raises:
-        ModelError: there is none, or it cannot be read.
+        ModelError: it is missing or cannot be read.
     """
     source = locate_model(model)
     name = source.name_or_path
@@ -41,7 +41,7 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
     # Without tokenizer.json, transformers makes a tokenizer from config.json alone, with an empty vocabulary.
     if not tokenizer("x", add_special_tokens=False)["input_ids"]:
         raise ModelError(
-            f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json beside config.json"
+            f"{source}: no usable tokenizer (it has no vocabulary); put its tokenizer.json next to config.json"
         )
     if prompt != "auto":
         tokenizer.chat_template = None
@@ -52,7 +52,7 @@ def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) ->
     """Return the template that a model folder or hub id puts around prompts and answers, with its tokenizer.
 
     Raises:
-        ModelError: there is no tokenizer, or it cannot be read.
+        ModelError: the tokenizer is missing or cannot be read.
     """
     prompt = prompt or PromptFormat()
     return ChatTemplate(load_tokenizer(model, prompt.template), prompt)
@@ -104,7 +104,7 @@ def _reads_as_written(
     name: str,
     revision: str | None,
 ) -> bool:
-    """Return True if a tokenizer splits text as tokenizer.json says, with which the model was trained.
+    """Return True if a tokenizer splits text as tokenizer.json describes, as when the model was trained.
 
     The class is chosen by the configuration, and Qwen2's and Llama's, among others, split text in their own way: other
     tokens without a word, or none for blanks.

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint, and the precision they compute in: looked at before anything is spent, then loaded."""
+"""Check the weights of a checkpoint before anything is spent, and load them in their precision."""
 
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ def check_checkpoint(
 
     Args:
         model: a folder or hub id, or a stage's folder that points at one.
-        prompt: the form in which the model reads prompts.
-        loaded: true if this process will load the weights; those of a hub id are downloaded then.
+        prompt: how the model reads prompts.
+        loaded: true if this process will load the weights; the weights of a hub id are downloaded then.
 
     Returns:
         The model; a hub id with the commit that was checked, so that later readers read the same.
@@ -85,20 +85,20 @@ def _check_kind(source: ModelSource, config: PreTrainedConfig) -> None:
     is_decoder = getattr(config, "is_decoder", False)
     is_encoder = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not is_decoder
     if is_encoder or getattr(config, "is_encoder_decoder", False):
-        raise ModelError(f"{source}: model_type {kind!r} in config.json is no decoder; name a causal language model")
+        raise ModelError(f"{source}: model_type {kind!r} in config.json is not a decoder; name a causal language model")
 
 
 def load_model(model: Path | str, **options: Any) -> PreTrainedModel:
-    """Return the causal language model of a folder or hub id, in the precision in which it was saved.
+    """Return the causal language model of a folder or hub id, in its saved precision.
 
-    Adapters are in the layers that they adapt, as they were trained: nothing is merged, so nothing is rounded.
+    Adapters are in the layers that they adapt, as they were trained: they are not merged, so they are not rounded.
 
     Args:
         model: a folder or hub id, or a folder of adapters, or a stage's folder.
-        **options: those of transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
+        **options: for transformers' `from_pretrained`, such as `dtype`, which replaces the saved precision.
 
     Raises:
-        ModelError: the model is absent, cannot be read, lacks weights, or has some that are no numbers.
+        ModelError: the model is absent, cannot be read, lacks weights, or has weights that are NaN or infinite.
     """
     source = locate_model(model)
     loaded = load_base(model, **options)
@@ -122,14 +122,14 @@ def load_base(model: Path | str, **options: Any) -> PreTrainedModel:
 
 
 def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
-    """Refuse weights that are no numbers.
+    """Refuse weights that are NaN or infinite.
 
     Raises:
-        ModelError: the first such weight.
+        ModelError: the first weight of this kind.
     """
     for name, weight in loaded.named_parameters():
-        # A sum is one pass, at the speed of memory; one that is not finite may only have been too large. Of processes
-        # that shard a model, those that are sent its weights later hold none (meta).
+        # A sum is one pass, at the speed of memory; a sum that is not finite may only have been too large. Of processes
+        # that shard a model, some get its weights later and hold meta tensors.
         if weight.dtype in _SUMMED and not weight.is_meta and not weight.detach().sum().isfinite():
             bad = weight.numel() - int(weight.isfinite().sum())
             if bad:
@@ -172,9 +172,9 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
 
 
 def model_class(config: PreTrainedConfig) -> Any:
-    """Return the class that holds all weights of a checkpoint: with a vision part the one that the checkpoint names.
+    """Return the class that holds all weights of a checkpoint: with a vision part the class that the checkpoint names.
 
-    transformers' causal language model of such a configuration, where there is one, leaves the vision part out.
+    transformers' causal language model of the same configuration would leave the vision part out.
     """
     named = (config.architectures or [""])[0]
     if config.get_text_config() is not config and named.endswith("ForConditionalGeneration"):
@@ -186,7 +186,7 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     """Return True if a model is to compute in bfloat16 on a device (`cpu`, `cuda`, …).
 
     GPUs compute it faster, and so do CPUs that multiply it in one instruction. Other CPUs take twice as long, and so do
-    Intel's with AVX512-BF16 and without AMX. Nothing is timed: on a busy machine a timing sometimes says the opposite.
+    Intel's with AVX512-BF16 and without AMX. A timing is not taken: on a busy machine it sometimes shows the opposite.
 
     >>> uses_bf16(False, "cuda")
     False
@@ -203,9 +203,9 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
 
 
 def generation_dtype(choice: Bf16, saved: torch.dtype) -> torch.dtype:
-    """Return the precision in which a model generates in this process.
+    """Return the precision that a model generates with in this process.
 
-    A GPU has room and speed for any type that a checkpoint was saved in, unless the parameters say otherwise.
+    A GPU has room and speed for any type that a checkpoint was saved in, unless the parameters name another.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "auto" and device != "cpu":

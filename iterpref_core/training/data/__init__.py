@@ -1,4 +1,4 @@
-"""Data of a training: pairs become tokens on disk (`tokenized_dataset`), and these batches.
+"""Turn pairs into tokens on disk (`tokenized_dataset`), and these into batches.
 
-Nothing here knows a model: `training/model/` stands above, and the training itself above both.
+This package does not know a model: `training/model/` and `training/trainer/` import it.
 """

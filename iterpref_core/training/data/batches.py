@@ -1,13 +1,13 @@
 """Batches of pairs, as dense tensors that two layouts fill.
 
-A batch is rows of positions, each of which holds a token, and a list of labels. A label is a token that some position
-should predict, and the weights with which it counts, w+, w- and v, with its log-probability under the reference. K+ and
-K- of a pair are sums over its labels, so the loss does not know how pairs were laid out.
+A batch is rows of positions, each with a token, and a list of labels. A label is a token that some position should
+predict, with its weights w+, w- and v, and its log-probability under the reference. K+ and K- of a pair are sums over
+its labels, so the loss does not know how pairs were laid out.
 
 `padded`: two sequences a pair, as everywhere. `fork` shares prefixes: the chosen program follows the prompt; of the
 rejected one only the suffix follows, from where it first differs to the last of its tokens that counts. The shared
-prefix is computed once, which for local fixes is most of a pair. Several such pairs stand in one row, so that next to
-nothing is padding.
+prefix is computed once, which for local fixes is most of a pair. One row holds several
+pairs, so that there is hardly any padding.
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,9 @@ Placement = tuple[int, int]
 PAD_TO_MULTIPLE_OF = 16
 """Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
 _WIDTH_THAT_DOUBLES = 600
-"""Width at which attention, its hidden part included, costs a CPU about as much as all else in a position of a small
-model. For larger models it costs less, but rows are full enough at any width."""
+"""At this width attention, with its hidden part, costs a CPU about as much as the rest of a small model.
+
+For larger models it costs less, but rows are full enough at any width."""
 
 
 class Counts(NamedTuple):
@@ -70,7 +71,7 @@ def labels_of(tokens: Sequence[int], **numbers: Sequence[float] | float) -> Labe
 
     Args:
         tokens: ids.
-        **numbers: fields of `_LABEL`, one for each token or one for all; 0 for those that are not given.
+        **numbers: fields of `_LABEL`, a number for each token or a single one; fields that are not given are 0.
 
     Raises:
         ValueError: a sequence is shorter or longer than the tokens.
@@ -101,7 +102,7 @@ class TokenSequence:
         labels: the labels that count.
         label_positions: of each label the position that predicts it, counted from the sequence's first.
         suffix_start: tokens from here on are the rejected suffix; without one the length.
-        prefix_end: the rejected suffix sees the tokens up to here, besides itself.
+        prefix_end: the rejected suffix sees itself and the tokens up to here.
     """
 
     pair: int
@@ -183,8 +184,8 @@ class Collator:
         labels = [self._pair_labels(row) for row in rows]
         sequences = self._sequences(rows, labels)
         if shares_prefix:
-            lengths = [len(sequence) for sequence in sequences]
-            width, placements = pack(lengths, self.pad_to_multiple_of, hidden_is_free=self.hidden_is_free)
+            sizes = [len(sequence) for sequence in sequences]
+            width, placements = pack(sizes, self.pad_to_multiple_of, hidden_is_free=self.hidden_is_free)
         else:
             width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
             placements = [(number, 0) for number in range(len(sequences))]
@@ -212,19 +213,19 @@ class Collator:
         return sequences + rejected
 
     def _prefix_sharing(self, number: int, row: TokenizedPair, plus: Labels, minus: Labels) -> TokenSequence:
-        """Return prompt and chosen program, and behind them the rejected suffix.
+        """Return prompt and chosen program, followed by the rejected suffix.
 
         Labels of the shared prefix have the w+ of the one program and the w- of the other.
         """
-        # Prompt p q, chosen program a b c, rejected program a x y c, of which x y count (shared = 1, end = 3):
+        # Prompt p q, chosen program a b c, rejected program a x y c; x y count (shared = 1, end = 3):
         #
         #   position      0 1 2 3 | 4 5
         #   token         p q a b | a x      the chosen program, and from position 4 on the rejected suffix
-        #   position id   0 1 2 3 | 2 3      as if the rejected program stood in a row of its own
+        #   position id   0 1 2 3 | 2 3      as if the rejected program had a row of its own
         #   label         - a b c | x y
         #   sees          those before   |   positions 0 and 1 (`prefix_end` = 2), and the suffix up to itself
         #
-        # The last token of the rejected program, c, does not count, so nothing is computed for it.
+        # The last token of the rejected program, c, does not count and is not computed.
         shared = row.shared_prefix
         end = row.focal_end if self.objective.is_regional_for(row.half) else len(row.rejected_ids)
         chosen = plus.copy()
@@ -241,13 +242,13 @@ class Collator:
         return sequence
 
     def _pair_labels(self, row: TokenizedPair) -> PairLabels:
-        """Return the labels of y+ and of y-, of those that the objective reads."""
+        """Return the labels of y+ and of y-; None for a program that the objective does not read."""
         ref_chosen: Sequence[float] | float = 0
         ref_rejected: Sequence[float] | float = 0
         if self.objective.scores_reference:
             if len(row.ref_rejected) != len(row.rejected_ids):
                 raise InputError(
-                    f"pair {row.task_id!r}: there are no reference log-probabilities, which {self.objective.title} "
+                    f"pair {row.task_id!r}: reference log-probabilities are missing, which {self.objective.title} "
                     "needs; score the pairs first"
                 )
             ref_chosen = row.ref_chosen
@@ -329,7 +330,7 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Placement]:
 
 
 def _round_up(length: int, multiple: int) -> int:
-    """Return the next multiple, at least one of them."""
+    """Return the next multiple, which is not 0."""
     return max(ceil(length / multiple), 1) * multiple
 
 
@@ -368,7 +369,7 @@ def _counts(sequences: Sequence[TokenSequence], labels: Sequence[PairLabels]) ->
 
 
 def _placed_labels(sequences: Sequence[TokenSequence], placements: Sequence[Placement], width: int) -> Batch:
-    """Return the labels of all sequences, those of one pair together, in the order of the pairs."""
+    """Return the labels of all sequences, pair by pair."""
     positions: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     parts: list[Labels] = []
@@ -391,7 +392,8 @@ def _visible(sequences: Sequence[TokenSequence], placements: Sequence[Placement]
     # In the example of `_prefix_sharing` the chosen program has (0, 0, 0): from the start of the row up to itself. The
     # rejected suffix has (0, 2, 4): positions 0 and 1, and those from position 4 on up to itself.
     visible = torch.zeros(*shape, 3, dtype=torch.long)
-    visible[..., 2] = torch.arange(shape[1])  # padding sees itself: a softmax over nothing is not a number
+    # Padding sees itself: a softmax without any position is not a number.
+    visible[..., 2] = torch.arange(shape[1])
     for sequence, (row, offset) in zip(sequences, placements, strict=True):
         suffix = offset + sequence.suffix_start
         end = offset + len(sequence)

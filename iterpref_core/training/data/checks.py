@@ -1,4 +1,4 @@
-"""Data checks before training: whether the pairs are worth the time on an accelerator."""
+"""Check before training whether the pairs are worth the time on an accelerator."""
 
 import logging
 from array import array
@@ -21,7 +21,7 @@ MAX_CUT_SHARE = 0.05
 MAX_EMPTY_SHARE = 0.5
 """Pairs without a token in D-: above this share of all, training on D- is refused."""
 WHOLE_SHARE = 0.95
-"""Share of the rejected programs' tokens; a D- that has more is no region of them."""
+"""Share of the rejected programs' tokens; with more, D- does not mark a region."""
 
 COLUMNS = (
     "prompt_tokens",
@@ -39,12 +39,12 @@ COLUMNS = (
 )
 """Integers of a pair that the checks read, most of them numbers of tokens.
 
-`shared_prefix`: tokens with which both programs begin. `focal_end`: tokens of y- up to the last of D-. `largest_id`:
+`shared_prefix`: tokens that both programs begin with. `focal_end`: tokens of y- up to the last of D-. `largest_id`:
 the largest token id. `..._truncated`: tokens that the length limits removed. `blank`: 1 where the chosen program is
 empty.
 """
 DIGESTS = ("chosen_digest", "pair_digest")
-"""Digests of prompt and y+, and of these and y-, by which repetitions are found; marks are not in them."""
+"""Digests of prompt and y+, and of prompt, y+ and y-, which find repetitions; they leave marks out."""
 
 
 def measure(row: TokenizedPair) -> dict[str, int | str]:
@@ -110,7 +110,7 @@ class PairChecks:
         return cls(columns)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return one of the `COLUMNS`, (pairs,)."""
+        """Return a column of `COLUMNS`, (pairs,)."""
         return self._columns[name]
 
     def __len__(self) -> int:
@@ -118,7 +118,7 @@ class PairChecks:
 
     @property
     def longest(self) -> int:
-        """Return the tokens of the longest prompt with the longer one of its programs."""
+        """Return the tokens of the longest prompt with the longer of its programs."""
         programs = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
         return int((self["prompt_tokens"] + programs).max())
 
@@ -168,7 +168,7 @@ class PairChecks:
         return whole | {"pair": whole["prompt"] + np.maximum(whole["chosen"], whole["rejected"])}
 
     def numbers(self) -> dict[str, float]:
-        """Return the key numbers: shares of the pairs, or of tokens where the name says so; lengths in tokens."""
+        """Return the key numbers: shares of the pairs, or of tokens (`…_token_share`); lengths in tokens."""
         numbers: dict[str, float] = {}
         for name, count in self.counts().items():
             if name != "without_spans":
@@ -195,7 +195,7 @@ class PairChecks:
         Args:
             form: limits of length, and the size of a batch, which decide some of them.
             regional: the objective weighs D-; else no fault of D- stops a run.
-            marked: D- was looked for; else its faults are none.
+            marked: D- was looked for; else its faults are not reported.
         """
         pairs = len(self)
         if self.without_spans:
@@ -229,7 +229,7 @@ class PairChecks:
         yield counts["prompts_cut"], "the prompt loses its start", prompts, 1
         batch = f"batch_size = {form.batch_size}, so each of {form.epochs} epochs is one step"
         yield too_few, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
-        blank = "drop these pairs, which teach to answer nothing"
+        blank = "drop these pairs, which teach empty answers"
         yield counts["blank"], "the chosen program is empty", blank, 0
         yield counts["no_difference"], "chosen and rejected are the same tokens", "drop these pairs", 1
         yield counts["same_pair"], "a repetition of an earlier pair", "drop them", 1
@@ -248,7 +248,7 @@ def report_findings(findings: Iterable[Finding]) -> None:
         findings: of the data, or of the model's limits.
 
     Raises:
-        InputError: a finding stops the run; the message is all such findings.
+        InputError: a finding stops the run; the message lists all that do.
     """
     listed = list(findings)
     for finding in listed:

@@ -1,4 +1,4 @@
-"""Held-out rows: those that are kept from training, for validation, with all others of their problems."""
+"""Hold out rows for validation, with all other rows of their problems."""
 
 from collections.abc import Sequence
 from random import Random
@@ -14,7 +14,7 @@ def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[s
     ['p', 'p', 'p', 'r', 'join']
 
     Args:
-        problem_ids: of all rows; empty where the file does not say.
+        problem_ids: of all rows; empty where the file has none.
         statements: digests of the tasks of all rows.
     """
     # A forest: each id leads to another name of the same problem, or to itself.
@@ -38,10 +38,10 @@ def _is_statement(name: str) -> tuple[bool, str]:
 
 
 def check_choice(params: TrainingParams) -> None:
-    """Refuse to choose a checkpoint by pairs that nobody holds out.
+    """Refuse to choose a checkpoint by validation pairs when no pairs are held out.
 
     Raises:
-        ConfigError: `select` or `early_stopping_patience` needs such pairs.
+        ConfigError: `select` or `early_stopping_patience` needs validation pairs.
     """
     if params.validation_share:
         return
@@ -64,11 +64,11 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
 
     Args:
         problems: of all pairs, as `problems_of` gives them.
-        params: `validation_share`, `seed`, and `select` and `early_stopping_patience`, which need such pairs.
+        params: `validation_share`, `seed`, and `select` and `early_stopping_patience`, which need validation pairs.
         processes: how many score them; each needs a pair.
 
     Raises:
-        ConfigError: there is nothing to choose by, or nothing left to train on.
+        ConfigError: too few pairs are held out, or all are.
     """
     check_choice(params)
     share = params.validation_share

@@ -1,4 +1,4 @@
-"""Pairs of a training: they are read from their files, each with its spans."""
+"""Read the pairs of a training from their files, each with its spans."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -26,7 +26,7 @@ class PairReader:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """MD5 of each file, by which DVC knows it."""
+        """MD5 of each file, as DVC records it."""
         return {"pairs": file_digest(self._pairs, "md5"), "spans": file_digest(self._spans, "md5")}
 
     def __iter__(self) -> Iterator[tuple[PreferencePair, FocalSpans]]:
@@ -34,7 +34,7 @@ class PairReader:
 
         Raises:
             RecordError: spans name a pair that is not there or comes earlier, or lie outside of its text.
-            InputError: there is no pair with spans.
+            InputError: no pair has spans.
         """
         marked = None
         remaining = read_pairs(self._pairs)

@@ -1,4 +1,4 @@
-"""Steps: how many micro-batches are a batch, and how many batches a training."""
+"""Count the micro-batches of a batch, and the batches of a training."""
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import ConfigError
@@ -8,7 +8,7 @@ def accumulation_steps(params: TrainingParams, processes: int) -> int:
     """Return how many micro-batches each process computes for one batch.
 
     Raises:
-        ConfigError: `batch_size` is no multiple of the pairs that the processes compute at once.
+        ConfigError: `batch_size` is not a multiple of the pairs that the processes compute at once.
     """
     at_once = params.micro_batch_size * processes
     if params.batch_size % at_once:
@@ -21,7 +21,7 @@ def accumulation_steps(params: TrainingParams, processes: int) -> int:
 
 
 def training_steps(params: TrainingParams, pairs: int) -> int:
-    """Return how many optimizer steps a training takes: of all epochs, unless `max_steps` says how many."""
+    """Return how many optimizer steps a training takes: `max_steps`, or those of all epochs."""
     limit = int(params.arguments.get("max_steps", -1))
     if limit > 0:
         return limit

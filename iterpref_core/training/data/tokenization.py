@@ -1,9 +1,9 @@
-"""Tokenization of pairs: texts in, token ids and the masks that objectives choose from out.
+"""Tokenize pairs into token ids and the masks that objectives choose from.
 
-A program continues its prompt, and its error region is told by characters. Tokenizers, left to themselves, respect
+A program continues its prompt, and its error region is given in characters. Tokenizers, left to themselves, respect
 neither:
 
-- Some begin every text with a blank. After a prompt that would be a blank which nobody wrote.
+- Some begin every text with a blank, which would then separate the prompt from its program.
 - Some give a token only its visible characters (`trim_offsets`), so that indentation belongs to no token.
 - Unigram models spell a run of unknown characters in bytes and give each byte the characters of the whole run, line
   ends included.
@@ -44,7 +44,7 @@ def tokenize_pairs(
     Args:
         pairs: the programs, and D- and D+ as characters of them.
         template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
-        form: settings, of which length limits and the form of the answers count.
+        form: settings: the length limits and the form of the answers.
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.
@@ -52,7 +52,7 @@ def tokenize_pairs(
     """
     if form.max_length <= form.max_prompt_length:
         raise InputError(
-            f"max_length (params.yaml: training): {form.max_length} tokens leave no room for a program beside a prompt "
+            f"max_length (params.yaml: training): {form.max_length} tokens leave no room for a program after a prompt "
             f"of up to max_prompt_length = {form.max_prompt_length}; raise the former or lower the latter"
         )
     waiting = iter(pairs)
@@ -118,7 +118,7 @@ class ExchangeTokens:
 
     Attributes:
         prompt_ids: the token ids that the model reads.
-        ids: those of the answer, closed by the end of a turn.
+        ids: the token ids of the answer, closed by the end of a turn.
         marks: for each of `ids` 1 if the token shares a character with the region, else 0. What the template writes
             around the program is never marked.
     """
@@ -131,7 +131,7 @@ class ExchangeTokens:
 def encode_exchanges(
     template: ChatTemplate, exchanges: Sequence[Exchange], style: AnswerFormat
 ) -> list[ExchangeTokens]:
-    """Return the tokens of exchanges, made on all cores; nothing is cut.
+    """Return the tokens of exchanges, uncut, made on all cores.
 
     Args:
         template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
@@ -176,7 +176,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int
     """Tokenize a text as the tokenizer itself reads it, but for the special tokens that it would add.
 
     Returns:
-        Ids, and for each the [start, end) of its characters in the text; empty for a token that stands for none.
+        Ids, and for each the [start, end) of its characters in the text; empty for a token without characters.
 
     Raises:
         ModelError: the tokenizer gives no offsets.
@@ -194,7 +194,7 @@ def _true_offsets(offsets: list[Span], text: str) -> list[Span]:
 def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
     """Yield for each token its own character, where tokens of the same characters are the bytes of these."""
     # A tokenizer without "é" and "ü" spells "éü" in the four bytes C3 A9 C3 BC, and gives each the characters 0 to 2.
-    # As many tokens as bytes: the first two are of "é" (0 to 1), the others of "ü" (1 to 2).
+    # There is a token for each byte: the first two are of "é" (0 to 1), the others of "ü" (1 to 2).
     for (start, end), run in groupby(offsets):
         tokens = len(list(run))
         owners: list[int] = []

@@ -1,4 +1,4 @@
-"""Tokenized data set: pairs as tokens in a memory-mapped Arrow file, made once for all processes and objectives.
+"""Keep tokenized pairs in a memory-mapped Arrow file, made once for all processes and objectives.
 
 A process holds the rows that it looks at. The operating system keeps the pages, once for all processes, as long as it
 has room.
@@ -44,7 +44,7 @@ _TOKENS = Features(
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
-"""The columns of `PairChecks`, some of which are a pair's own."""
+"""The columns of `PairChecks`; `TokenizedPair` has some of them."""
 
 
 class TokenizedDataset(Sequence[TokenizedPair]):
@@ -104,11 +104,11 @@ def open_tokenized_dataset(
         reader: reads the rows from their files.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
-        params: settings, of which the lengths and the form of answers decide the rows.
+        params: settings; the lengths and the form of answers decide the rows.
         folder: where tokenized rows are kept, each under a digest of all that decides it.
 
     Raises:
-        InputError: there is no row, or one cannot be used, or `max_length` leaves no room for programs.
+        InputError: there are not any rows, or a row cannot be used, or `max_length` leaves no room for programs.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
     versions = [

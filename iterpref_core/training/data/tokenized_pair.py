@@ -1,4 +1,4 @@
-"""Tokenized pair: token ids of a pair's texts and the masks that objectives choose from, as named columns."""
+"""Hold the token ids of a pair's texts, and the masks that objectives choose from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ class TokenizedPair:
 
     Attributes:
         focal: marks the tokens of D- in y-.
-        focal_chosen: those of its counterpart D+ in y+.
+        focal_chosen: marks the tokens of its counterpart D+ in y+.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
-        problem_id: of its problem; the pair's own name where the file does not say.
-        statement: digest of the task: equal statements are one problem, too.
+        problem_id: of its problem; the pair's own name where the file has none.
+        statement: digest of the task: equal statements are one problem.
         prompt_truncated: how many tokens the length limits removed from the prompt.
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
-        shared_prefix: tokens with which both programs begin; counted here unless they are given, as from a file.
+        shared_prefix: tokens that both programs begin with; counted here unless they are given, as from a file.
         focal_end: the place in y- after the last token of D-; 0 without one, and found here unless it is given.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
-        ref_rejected: those of y-.
+        ref_rejected: the same for y-.
     """
 
     prompt_ids: list[int]
@@ -76,7 +76,7 @@ def count_shared(first: Sequence[object], second: Sequence[object]) -> int:
 
 
 def marked_end(marks: Sequence[float]) -> int:
-    """Return the place after the last mark that is not 0; 0 if there is none.
+    """Return the place after the last mark that is not 0; 0 without marks.
 
     >>> marked_end([0, 1, 0, 1, 0])
     4

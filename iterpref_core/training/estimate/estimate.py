@@ -1,4 +1,4 @@
-"""Training estimate: peak memory and hours of one training, counted on the model itself, which takes no memory.
+"""Estimate peak memory and hours of a training, counted on the model itself without its memory.
 
 A model is made with PyTorch's fake tensors, which have shapes and no numbers, and a micro-batch of the longest pairs
 is computed with it as training does, forward and backward. The bytes of its tensors at one time are counted, and so
@@ -40,11 +40,11 @@ MARGIN = 0.1
 MFU = 0.4
 """Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
 BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5 + 1 / 64 + 4 / (64 * 256)}
-"""Four bits: a constant of 8 bits for each 64 weights, and one of 32 bits for each 256 of those (arXiv 2305.14314)."""
+"""Four bits: 8 bits for each 64 weights, and 32 bits for each 256 of these constants (arXiv 2305.14314)."""
 _LIBRARIES_BYTES = 565 * 2**20
 """Memory of a process before it loads a model, measured on Linux (docs/measurements.md)."""
 _SAMPLE = 512
-"""Pairs by whose layout the positions of all are estimated."""
+"""The positions of all pairs are estimated by the layout of this many."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ CARDS = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """The needs of a training. Bytes are those of each card: sharded state, and one micro-batch's tensors.
+    """The needs of a training. Bytes are per card: sharded state, and one micro-batch's tensors.
 
     `layout` is `padded` where some layer sees less than a whole pair, else the one asked for. `bf16`: the precision was
     bfloat16, as which `training.bf16: auto` counts.
@@ -114,11 +114,11 @@ def estimate_training(
 
     Args:
         config: the model's.
-        rows: tokenized pairs, of which the longest decide the peak, and a sample the hours.
+        rows: tokenized pairs; the longest decide the peak, and a sample the hours.
         objective: the row of the table.
         params: settings.
         gpus: cards that share weights, gradients and optimizer state, and split every batch.
-        adapters: options of adapters that the model has; None: those of `training.lora`.
+        adapters: options of the model's own adapters; None: `training.lora`.
 
     Raises:
         ConfigError: the batch cannot be split among the cards.
@@ -166,7 +166,7 @@ def estimate_training(
 
 
 def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: int) -> float:
-    """Return the positions of a pair in micro-batches of so many pairs, padding included."""
+    """Return the mean positions of a pair in micro-batches of `size` pairs, padding included."""
     positions = 0
     for start in range(0, len(sample), size):
         part = [_scored(row) for row in sample[start : start + size]]
@@ -175,7 +175,7 @@ def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: in
 
 
 def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
-    """Return the bytes that quantizing saves, and those of the largest matrix: a product makes it for a moment."""
+    """Return the bytes that quantizing saves, and those of the largest matrix, which a product makes whole."""
     if load not in BYTES_PER_WEIGHT:
         return 0, 0
     head = plain.get_output_embeddings()
@@ -276,7 +276,7 @@ def _scored(row: TokenizedPair) -> TokenizedPair:
 
 
 class _Live(TorchDispatchMode):
-    """Counts the bytes of all tensors that operations make and that live at one time; not those of the weights."""
+    """Counts the bytes of all tensors that operations make and that live at one time, without the weights."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -285,7 +285,8 @@ class _Live(TorchDispatchMode):
         self._known = {weight.untyped_storage()._cdata for weight in model.parameters()}  # noqa: SLF001 - a storage's only identity
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.prim.device.default:  # two calls of three, each of which would go through two more modes
+        # Two calls of three ask for the device; each would go through two more modes.
+        if func is torch.ops.prim.device.default:
             return args[0].fake_device
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):

@@ -1,1 +1,1 @@
-"""Library for scripts with trainers of TRL: a collator that counts error regions."""
+"""Give scripts with TRL's trainers a collator that counts error regions."""

@@ -38,14 +38,14 @@ class FocalCollator(DataCollatorForPreference):
 
     Args:
         tokenizer: the trainer's; it must give offsets.
-        args: the trainer's. Rows are cut and padded as it says, with `max_length`, `truncation_mode`,
-            `pad_to_multiple_of` and `pad_token`.
-        model: to be trained; a warning says if small steps would be rounded away.
+        args: the trainer's. Its `max_length`, `truncation_mode`, `pad_to_multiple_of` and `pad_token` decide how
+            rows are cut and padded.
+        model: to be trained; a warning is logged if its precision would round small steps away.
 
     Raises:
         InputError: `args` does not keep the column, or has precomputed references, which TRL finds
-            by the data set and the model alone: after a plain training on the same data set those of whole programs
-            would be taken.
+            by the data set and the model alone: after a plain training on the same data set it would take the sums
+            of whole programs.
 
     >>> row = {"prompt": "Add one.\n", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
     >>> args = DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none")
@@ -94,8 +94,8 @@ class FocalCollator(DataCollatorForPreference):
         """Collate examples that TRL has tokenized.
 
         Raises:
-            InputError: a column is missing, the token ids are not those of the example's texts, or nothing of a row's
-                error region is left.
+            InputError: a column is missing, the token ids do not match the example's texts, or a row's error
+                region is cut off.
         """
         batch: dict[str, Any] = super().torch_call(examples)
         masks: Tensor = batch["completion_mask"]
@@ -106,8 +106,8 @@ class FocalCollator(DataCollatorForPreference):
                 counted = counted[-self.max_length :] if keep_end else counted[: self.max_length]
             if not any(counted) and any(first < last for first, last in _spans(example)):
                 raise InputError(
-                    f"FocalCollator: {_name(example)}: nothing is left of the error region of its rejected program, "
-                    f"which max_length = {self.max_length} cuts off or the chat template strips; raise max_length, or "
+                    f"FocalCollator: {_name(example)}: the error region of its rejected program is gone: "
+                    f"max_length = {self.max_length} cuts it off, or the chat template strips it; raise max_length, or "
                     "leave the row out"
                 )
             row = masks[len(examples) + number]  # the rejected programs are the second half
@@ -118,8 +118,8 @@ class FocalCollator(DataCollatorForPreference):
         """Return for each of `rejected_ids` whether it touches the error region.
 
         Raises:
-            InputError: a column is missing, spans are of another text, or the token ids are not those of the example's
-                texts.
+            InputError: a column is missing, spans are of another text, or the token ids do not match the
+                example's texts.
         """
         if "rejected_spans" not in example:
             raise InputError(
@@ -127,7 +127,7 @@ class FocalCollator(DataCollatorForPreference):
             )
         if _are_of_another_text(example):
             raise InputError(
-                f"FocalCollator: {_name(example)}: its rejected_spans are no characters of its rejected program; where "
+                f"FocalCollator: {_name(example)}: its rejected_spans are outside of its rejected program; where "
                 "the data set has no column 'prompt', TRL cuts what both programs begin with, and spans of the whole "
                 "text mark other tokens: give the column, and the spans of the program behind it"
             )
@@ -139,7 +139,7 @@ class FocalCollator(DataCollatorForPreference):
         return marks[len(example["prompt_ids"]) :]
 
     def _with_special_tokens(self, whole: list[int], ids: list[int], offsets: list[Span]) -> list[Span]:
-        """Return the characters of each of an example's tokens; special ones that were added at its ends have none.
+        """Return the characters of each of an example's tokens; special tokens added at its ends have an empty range.
 
         Raises:
             InputError: the example's tokens are not these.
@@ -151,7 +151,7 @@ class FocalCollator(DataCollatorForPreference):
             if whole[before:behind] == ids and special.issuperset(whole[:before] + whole[behind:]):
                 return [(0, 0)] * before + offsets + [(0, 0)] * (len(whole) - behind)
         raise InputError(
-            "FocalCollator: the token ids of an example are not those of its prompt and rejected program; give "
+            "FocalCollator: the token ids of an example do not match its prompt and rejected program; give "
             "FocalCollator the tokenizer of the trainer, and the data set as TRL reads it"
         )
 
@@ -159,7 +159,7 @@ class FocalCollator(DataCollatorForPreference):
         """Return the text that TRL tokenizes, and where the rejected program begins and ends in it.
 
         Raises:
-            InputError: the program does not stand in the text.
+            InputError: the text does not contain the program.
         """
         if isinstance(example["rejected"], str):
             text = example["prompt"] + example["rejected"]
@@ -190,7 +190,7 @@ def _padding_of(tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> int:
     """Return the token that fills rows: `pad_token` of the configuration, else the tokenizer's, else the end token.
 
     Raises:
-        InputError: the vocabulary does not have it, or there is none.
+        InputError: the vocabulary does not have it, or all three are missing.
     """
     if args.pad_token is not None:
         if args.pad_token not in tokenizer.get_vocab():
@@ -211,7 +211,7 @@ def _are_of_another_text(example: Example) -> bool:
     """Return True if the error region does not lie in the rejected program, or is of the text before TRL cut it.
 
     TRL makes a prompt of "Sum. a = 1" and "Sum. a = 7" by cutting them where they part, before the blank. The programs
-    are " 1" and " 7" then, and a region [9, 10) is of the whole text: 7 stands there, and nothing at 9 in " 7".
+    are " 1" and " 7" then, and a region [9, 10) is of the whole text: 7 is there, and " 7" ends before.
     """
     chosen, rejected = (_program(example[side]) for side in ("chosen", "rejected"))
     spans = _spans(example)
@@ -220,7 +220,8 @@ def _are_of_another_text(example: Example) -> bool:
     parting = count_shared(chosen, rejected)
     if not isinstance(example["prompt"], str) or chosen[:parting].strip(" "):
         return False
-    # Programs that part at once: the region of such a pair holds the place. Of a whole text it has the prompt before.
+    # The programs differ from their first character on: a region of the program covers that place, and a region of
+    # the whole text is further on by the length of the prompt.
     in_whole = len(example["prompt"]) + parting
     return not _holds(spans, parting) and _holds(spans, in_whole)
 
@@ -236,6 +237,6 @@ def _program(side: Any) -> str:
 
 
 def _name(example: Example) -> str:
-    """Return words that tell which row an example is."""
+    """Return words that identify the row of an example."""
     prompt = example["prompt"] if isinstance(example["prompt"], str) else example["prompt"][-1]["content"]
     return f"the row whose prompt begins with {prompt[:_SHOWN]!r}"

@@ -1,4 +1,4 @@
-"""Model of a training: how it is held (`policy`), attends, scores labels (`label_head`) and its reference.
+"""Hold a model for training (`policy`), have it attend and score labels (`label_head`), and score its reference.
 
-`parity` tries that on a probe pair. The training itself stands above.
+`parity` tries that on a probe pair. `training/trainer/` imports this package.
 """

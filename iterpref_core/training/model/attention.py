@@ -17,11 +17,13 @@ from transformers.integrations.flex_attention import flex_attention_forward
 FLEX_IN_AUTOCAST = "flex_attention_in_autocast"
 """The name of `flex_in_autocast` among transformers' attention implementations."""
 _COMPILED_FORMS = 64
-"""Kinds of masks for which PyTorch compiles a kernel, before it goes on without one."""
+"""PyTorch compiles a kernel for this many kinds of masks, and goes on without a kernel afterwards."""
 
 _SHORT = 512
-"""Tokens of a pair up to which a CPU computes plain matrix products faster than its fused kernel, which recomputes the
-scores in the backward pass: in bfloat16 by a third at 256 tokens, by a fifth at 480, while at 1,024 it loses."""
+"""Up to this many tokens a pair, a CPU computes plain matrix products faster than its fused kernel.
+
+The kernel computes the scores again in the backward pass: in bfloat16 plain products are faster by a third at 256
+tokens, by a fifth at 480, and slower at 1,024."""
 
 
 def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
@@ -51,14 +53,14 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
 
 
 def dense_mask(visible: torch.Tensor) -> torch.Tensor:
-    """Return who sees whom as booleans, (R, 1, N, N), true where the position of the row sees that of the column.
+    """Return who sees whom as booleans, (R, 1, N, N), true where the row's position sees the column's.
 
     >>> dense_mask(torch.tensor([[[0, 0, 0], [0, 0, 0], [0, 1, 2]]])).int()
     tensor([[[[1, 0, 0],
               [1, 1, 0],
               [1, 0, 1]]]], dtype=torch.int32)
     """
-    # The function is called once, for all rows, heads (one stands for all), asking and asked positions at once.
+    # The function is called once, for all rows, heads (one represents all), asking and asked positions at once.
     rows = torch.arange(visible.shape[0], device=visible.device)
     positions = torch.arange(visible.shape[1], device=visible.device)
     return mask_function(visible)(rows[:, None, None, None], rows[0], positions[:, None], positions)
@@ -113,7 +115,7 @@ AttentionInterface.register(FLEX_IN_AUTOCAST, flex_in_autocast)
 
 
 def choose_attention(model: PreTrainedModel, longest: int) -> None:
-    """Set the attention that trains fastest on this device, of those that take a given mask.
+    """Set the attention that takes a given mask and trains fastest on this device.
 
     On a GPU `flex_attention` skips the hidden part of a mask. PyTorch compiles its kernel for each kind of mask, with
     gradients and without, for one row and for several. Beyond `_COMPILED_FORMS` kinds PyTorch would go on without the
@@ -132,5 +134,6 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
         torch.compiler.config.recompile_limit = max(_COMPILED_FORMS, torch.compiler.config.recompile_limit)
         implementation = "flex_attention" if model.dtype in (torch.bfloat16, torch.float16) else "sdpa"
     if implementation is not None:
-        with suppress(ValueError):  # a model without this kernel keeps its own, and `parity` says if that is exact
+        # A model without this kernel keeps its own, and `parity` finds whether that is exact.
+        with suppress(ValueError):
             model.set_attn_implementation(implementation)

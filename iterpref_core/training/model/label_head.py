@@ -1,4 +1,4 @@
-"""Label-only language-model head: no logits where nothing is predicted, and never all logits at once.
+"""Compute log-probabilities of labels without logits elsewhere, and never all logits at once.
 
 A batch asks for M labels. Plain training builds (positions, vocabulary) logits, which for a vocabulary of 150,000 are
 most of its memory. Here the decoder runs as ever, the M hidden states that a label belongs to are picked out, and TRL's
@@ -50,8 +50,9 @@ def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
     base: torch.nn.Module = model.base_model
     if base is not model:
         return base
-    language = model.get_decoder()  # Llama 4's classes misname their own part
-    return getattr(language, "model", language)
+    language: Any = model.get_decoder()  # Llama 4's classes misname their own part
+    decoder: torch.nn.Module = getattr(language, "model", language)
+    return decoder
 
 
 def batch_logps(model: Any, batch: Batch, config: PreTrainedConfig) -> torch.Tensor:
@@ -136,13 +137,13 @@ def add_label_head(model: PreTrainedModel | PeftModel) -> None:
         model: a causal language model, or one with adapters, below which the head is.
 
     Raises:
-        ModelError: it has an encoder, or no output head, or one that is no plain matrix.
+        ModelError: it has an encoder, or its output head is missing or not a plain matrix.
     """
     base = base_of(model)
     if isinstance(base, LabelHead):
         return
     if base.config.is_encoder_decoder:
-        raise ModelError(f"{base.config.model_type}: has an encoder, too; train a causal language model")
+        raise ModelError(f"{base.config.model_type}: has an encoder; train a causal language model")
     head = base.get_output_embeddings()
     if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
         raise ModelError(

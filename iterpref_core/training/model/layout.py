@@ -1,4 +1,4 @@
-"""Layout of a model's rows: facts that a batch does not show, about layers that see less than a whole pair."""
+"""Find layers that see less than a whole pair, and the lengths of pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from iterpref_core.training.model.unseen import SEES
 
 
 def narrow_window(config: PreTrainedConfig, longest: int) -> str:
-    """Return the setting by which some layer sees less than a whole pair; empty where there is none.
+    """Return the setting that lets some layer see less than a whole pair; empty if all see it.
 
     The mask of a row with a shared prefix takes the place of a layer's own.
 

@@ -1,4 +1,4 @@
-"""Model limits: the ids and the lengths for which a model is made, against those of the rows."""
+"""Compare the ids and lengths of rows with the limits of a model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,12 +10,12 @@ from iterpref_core.training.model.unseen import CHANGING_ROPE
 
 
 def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> Iterator[Finding]:
-    """Yield the ways in which rows are beyond a limit of a model, each with its remedy.
+    """Yield each limit of a model that rows exceed, with its remedy.
 
-    Tables of positions, such as GPT-2's, are no concern here: `parity` runs the model on a row as long as the longest.
+    Tables of positions, such as GPT-2's, are not checked here: `parity` runs the model on a row as long as the longest.
 
     Args:
-        config: the model's, which says the limits.
+        config: the model's, which has the limits.
         where: the model, for messages.
         checks: of the rows.
     """
@@ -35,7 +35,7 @@ def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> 
         yield Finding(
             stops=False,
             text=f"{where}: max_position_embeddings is {positions:,}, and rows may have {longest:,} tokens: the model "
-            f"was never trained on such lengths; {advice}",
+            f"was never trained on these lengths; {advice}",
         )
     for rope in _rope_parameters(getattr(config, "rope_parameters", None)):
         kind = str(rope.get("rope_type"))
@@ -50,7 +50,7 @@ def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> 
 
 
 def _rope_parameters(parameters: Any) -> Iterator[dict[str, Any]]:
-    """Yield the rope parameters of a model, of one that has several kinds of layers those of each."""
+    """Yield the rope parameters of a model, for each kind of its layers."""
     if not isinstance(parameters, dict):
         return
     layers = [value for value in parameters.values() if isinstance(value, dict)]

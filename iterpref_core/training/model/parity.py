@@ -2,7 +2,7 @@
 
 At the first step policy and reference are the same weights, so K+ = K- = 0 (arXiv 2503.02783, section 3.3) and the loss
 is log 2 + alpha NLL. That holds only if a forward pass in training mode equals one in evaluation, if the label head
-agrees with the model's logits, and if a suffix behind a shared prefix (layout `fork`) equals a row of its own. The code
+agrees with the model's logits, and if a suffix after a shared prefix (layout `fork`) equals a row of its own. The code
 of each architecture is tried on one probe pair, before anything is computed for real. The probe is as long as the
 longest pair: a window, or chunks, would be seen in no shorter one.
 """
@@ -27,7 +27,7 @@ from iterpref_core.training.model.unseen import RANDOM
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
-"""Nats, in half precision, before the control says more."""
+"""Nats in half precision, where the control allows less."""
 _AS_THE_CONTROL = 3.0
 """The multiple of the control's difference that a suffix's may reach: the control cannot be computed wrongly."""
 
@@ -59,7 +59,8 @@ def silent(model: torch.nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for holder, name, value in reversed(noise):  # one that was met twice was 0 the second time
+        # A number that was met twice was 0 the second time, so the first value is restored last.
+        for holder, name, value in reversed(noise):
             setattr(holder, name, value)
 
 
@@ -81,7 +82,7 @@ def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:
 
 
 def _adapter_dropouts(model: torch.nn.Module) -> Iterator[torch.nn.Dropout]:
-    """Yield the dropout modules of adapters; without `lora_dropout` there are none."""
+    """Yield the dropout modules of adapters, which `lora_dropout` makes."""
     for layer in model.modules():
         dropouts = getattr(layer, "lora_dropout", None)
         if isinstance(dropouts, torch.nn.ModuleDict):
@@ -120,14 +121,14 @@ def check_parity(
     model: Any = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Compare, in training mode, the log-probabilities of a probe pair in training with those of the model's logits.
+    """Compare, in training mode, the log-probabilities of a probe pair in training with the model's logits.
 
     In half precision logits are rounded, by how much depends on the model: a rejected suffix of the layout `fork`
     is then held against the chosen program of the same row, which no mask separates from a row of its own. If it
     differs by more, the comparison in float32 decides.
 
     Args:
-        policy: with or without adapters that change nothing yet; it gets a label head.
+        policy: with adapters that have no effect yet, or without adapters; it gets a label head.
         layout: how pairs are laid out.
         longest: the tokens of the longest prompt and program.
         model: the policy as it is prepared for training, where weights are sharded.
@@ -197,7 +198,7 @@ def _compare_with_logits(
         if model is None and _is_plain_half(policy) and _is_exact_in_float32(policy, layout, longest):
             return
         raise ConfigError(
-            f"params.yaml: training.layout: {layout}: {kind} computes a program behind a shared prefix differently "
+            f"params.yaml: training.layout: {layout}: {kind} computes a program after a shared prefix differently "
             "from a row of its own, because it does not use the given mask or positions; set training.layout: padded"
         )
 
@@ -212,8 +213,8 @@ def _is_plain_half(policy: PreTrainedModel | PeftModel) -> bool:
 def _is_exact_in_float32(policy: PreTrainedModel | PeftModel, layout: Layout, longest: int) -> bool:
     """Compare once more with the weights in float32, which rounding leaves no doubt about.
 
-    The control of half precision says how far rounding goes only if it is rounded otherwise than the row that it is
-    held against. It is 0 where both are the same computation. Twice the memory of the weights is needed; without it
+    The control of half precision shows how far rounding goes only if it is rounded otherwise than the row that it is
+    compared with. It is 0 where both are the same computation. Twice the memory of the weights is needed; without it
     the answer is False.
     """
     try:
@@ -280,7 +281,7 @@ def _from_logits(
     """Return log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
 
     Raises:
-        ModelError: two passes differ, or tokens see later ones, or there is no pass at all.
+        ModelError: two passes differ, or tokens see later ones, or a pass fails.
     """
     prompt = pair.prompt_ids
     chosen_row = torch.tensor([prompt + pair.chosen_ids], device=device)
@@ -302,7 +303,8 @@ def _from_logits(
             f"{kind}: cannot be run on tokens alone, {chosen_row.shape[1]:,} of them ({first_line(error)}); train a "
             "causal language model, on rows that it has positions for (training.max_length)"
         ) from None
-    if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):  # training itself tells of numbers that are none
+    # Training itself reports numbers that are not finite.
+    if not torch.equal(chosen.nan_to_num(), again.nan_to_num()):
         raise ModelError(
             f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
             "switches off, so that noise would separate policy and reference; train another model"
@@ -321,7 +323,7 @@ def _of_program(logits: torch.Tensor, program: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities of a program's tokens, (T,).
 
     Args:
-        logits: (1 + T, V), from the prompt's last token on, of which those at a token predict the next one.
+        logits: (1 + T, V), from the prompt's last token on; the logits at a token predict the next token.
         program: (T,) token ids.
     """
     scores = logits[:-1].log_softmax(dim=-1)
@@ -341,5 +343,5 @@ def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:
 
 
 def rounding_dtype(model: PreTrainedModel) -> torch.dtype | None:
-    """Return the precision that a model rounds to where its weights do not tell: eight bits round as float16 does."""
+    """Return the precision that a model rounds to where its weights do not show it: 8 bits round as float16 does."""
     return torch.float16 if getattr(model, "is_loaded_in_8bit", False) else None

@@ -1,4 +1,4 @@
-"""Policy: the model that is trained, in the form that `training.load` names, with adapters that it may have."""
+"""Load the model to train as `training.load` names, with its adapters, and check what can be trained."""
 
 import logging
 from importlib.util import find_spec
@@ -40,7 +40,7 @@ LORA_OPTIONS = (
     "use_dora",
     "use_rslora",
 )
-"""Options of PEFT's `LoraConfig` (0.21) with which the written model is the trained one, as a test has seen."""
+"""Options of PEFT's `LoraConfig` (0.21) that a test has seen write the model that was trained."""
 
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
@@ -54,8 +54,8 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
         device: where a quantized model is made; others are made in main memory.
 
     Raises:
-        ConfigError: the weights are quantized, and there are no adapters to train in their place.
-        ModelError: there is no such model, or it cannot be read.
+        ConfigError: the weights are quantized, and adapters to train instead are missing.
+        ModelError: the model is absent or cannot be read.
     """
     base = _load_base(model, params, device)
     source = locate_model(model)
@@ -82,7 +82,7 @@ def _load_base(model: Path | str, params: TrainingParams, device: torch.device) 
 
 
 def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | None:
-    """Return PEFT's options of the adapters to train: those that the model has, else of `training.lora`.
+    """Return PEFT's options of the adapters to train: the options of the model's own adapters, else `training.lora`.
 
     Raises:
         ConfigError: the model has adapters, and `training.lora` is null or asks for others.
@@ -117,7 +117,7 @@ def _shown(option: object) -> str:
 def lora_config(params: TrainingParams) -> LoraConfig | None:
     """Return PEFT's configuration of adapters; None where all parameters are trained.
 
-    Unless `training.lora` says otherwise, all linear layers but the head have adapters.
+    By default all linear layers but the head have adapters.
 
     Raises:
         ConfigError: an option is unknown or cannot be trained here, or has a value that PEFT refuses.
@@ -131,11 +131,12 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
                 f"there are {', '.join(LORA_OPTIONS)}"
             )
     start = params.lora.get("init_lora_weights", True)
-    trained = [each for each in STARTS if each != "eva"]  # which reads a batch of data first, and nobody gives PEFT one
+    # "eva" reads a batch of data first, which PEFT is not given.
+    trained = [each for each in STARTS if each != "eva"]
     if start not in trained:
         raise ConfigError(
-            f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set one "
-            f"of {', '.join(map(str, trained))}"
+            f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set "
+            f"one of {', '.join(map(str, trained))}"
         )
     options = {
         "target_modules": "all-linear",
@@ -154,18 +155,18 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
 
 
 def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
-    """Refuse adapters with which training would not be the objective's.
+    """Refuse adapters that would change the objective.
 
     Raises:
-        ConfigError: they are tokens before each prompt, which the reference would have, too; or one is on the head,
-            which is asked for log-probabilities; or one, or a trained copy, is on an embedding that is also the head.
+        ConfigError: they are tokens before each prompt, which the reference would share; or an adapter is on the head,
+            which computes log-probabilities; or an adapter or a trained copy is on an embedding that is also the head.
     """
     if not isinstance(model, PeftModel):
         return
     if model.active_peft_config.is_prompt_learning:
         raise ConfigError(
             f"peft_config: {model.peft_type} puts tokens before each prompt, which are drawn, and the reference would "
-            "have them, too; choose adapters of weights, such as LoraConfig"
+            "share them; choose adapters of weights, such as LoraConfig"
         )
     base = model.get_base_model()
     if isinstance(base.get_output_embeddings(), BaseTunerLayer):
@@ -179,16 +180,16 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
     for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
         if any(weight.requires_grad for weight in layer.parameters()):
             raise ConfigError(
-                "the embedding is also the head (tie_word_embeddings), and an adapter on one of them would part them; "
+                "the embedding is also the head (tie_word_embeddings), and an adapter on either would part them; "
                 "leave embed_tokens and lm_head out of target_modules and modules_to_save"
             )
 
 
 def freeze_other_parts(model: PreTrainedModel) -> None:
-    """Freeze the weights that texts do not reach, such as those of a vision part, and adapters on them."""
+    """Freeze the weights that texts do not reach, such as a vision part, and adapters on them."""
     if model.config.get_text_config() is model.config:
         return
-    reached = set()
+    reached: set[int] = set()
     for part in (model.get_decoder(), model.get_output_embeddings()):
         reached.update(map(id, part.parameters()))
     for weight in model.parameters():
@@ -225,7 +226,7 @@ def check_load(params: TrainingParams) -> None:
     """Refuse a quantization that cannot be trained here, before any computation.
 
     Raises:
-        ConfigError: there are no adapters, bitsandbytes is not installed, or weights are sharded.
+        ConfigError: adapters are missing, bitsandbytes is not installed, or weights are sharded.
     """
     if params.load not in ("8bit", "4bit"):
         return
@@ -245,9 +246,9 @@ def check_load(params: TrainingParams) -> None:
 
 
 def quantization_config(params: TrainingParams) -> BitsAndBytesConfig | None:
-    """Return how bitsandbytes quantizes; None where nothing is quantized.
+    """Return how bitsandbytes quantizes; None where weights are not quantized.
 
-    Four bits are those of QLoRA (arXiv 2305.14314, sections 3.1 and 3.2): NormalFloat, with constants that are
+    Four bits are as in QLoRA (arXiv 2305.14314, sections 3.1 and 3.2): NormalFloat, with constants that are
     quantized again. Eight bits are LLM.int8 (arXiv 2208.07339).
     """
     if params.load == "8bit":

@@ -1,4 +1,4 @@
-"""Ranks: the processes that train together, their number, and whether they share the weights."""
+"""Meet the processes that train together, and find whether they share the weights."""
 
 import os
 from datetime import timedelta
@@ -10,7 +10,7 @@ from iterpref_core.records.errors import ConfigError
 from iterpref_core.storage.processes import is_launched
 
 _PATIENCE = timedelta(hours=2)
-"""Time that processes wait for one of them which works alone, such as merging and saving a large model."""
+"""Time that processes wait for a process that works alone, such as merging and saving a large model."""
 
 
 def join_processes(configuration: str | None) -> PartialState:
@@ -20,7 +20,7 @@ def join_processes(configuration: str | None) -> PartialState:
         configuration: `training.accelerate`: the file that describes them; None for this process alone.
 
     Raises:
-        ConfigError: there is a configuration, and nobody has started its processes.
+        ConfigError: there is a configuration, and its processes are not started.
     """
     if is_launched():
         return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
@@ -37,15 +37,15 @@ def launched_precision(*, bf16: bool) -> bool:
     """Return whether matrix products are computed in bfloat16, for policy and reference alike.
 
     Args:
-        bf16: as `training.bf16` says, which decides unless accelerate's launcher does.
+        bf16: `training.bf16`, which decides unless accelerate's launcher does.
 
     Raises:
-        ConfigError: the launcher says fp16 or fp8.
+        ConfigError: the launcher asks for fp16 or fp8.
     """
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if launched not in ("no", "bf16"):
         raise ConfigError(
-            f"accelerate: mixed_precision is {launched}, in which losses overflow or lose small steps; set it to 'no' "
+            f"accelerate: mixed_precision is {launched}, where losses overflow or lose small steps; set it to 'no' "
             "(training.bf16 decides) or to bf16, in the configuration or with --mixed_precision"
         )
     return bf16 or launched == "bf16"
@@ -57,7 +57,7 @@ def is_sharded() -> bool:
 
 
 def sharding(processes: PartialState) -> str:
-    """Return a suffix for checkpoints: only as many processes that shard in the same way can resume one."""
+    """Return a suffix for checkpoints: only the same number of processes, sharding in the same way, can resume one."""
     kinds = "".join(f"-{kind}" for kind in _sharded_by())
     return kinds if processes.num_processes == 1 else f"{kinds}-{processes.num_processes}"
 

@@ -1,9 +1,9 @@
-"""Reference log-probabilities: per token, computed once, shared by all objectives.
+"""Compute the reference's log-probabilities per token, once for all objectives.
 
 The reference term of any objective is a weighted sum of these. They are kept outside of DVC's
 outputs under a key of everything that decides them (model, adapters, token ids, precision and more), in a memory-mapped
 array that all processes and objectives share. The model before training scores them in training's own batches, as it
-is prepared for training, sharded or not: no process holds a whole copy besides.
+is prepared for training, sharded or not: no process holds a second whole copy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from iterpref_core.training.model.layout import lengths
 from iterpref_core.training.model.parity import silent
 
 EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
-"""The objective by whose batches the reference is scored: all tokens of both programs count."""
+"""The reference is scored in batches of this objective: all tokens of both programs count."""
 
 Scores = tuple[int, np.ndarray, np.ndarray]
 """The number of a pair, and the log-probabilities of the tokens of y+ and of y-, float32 nats."""
@@ -107,7 +107,7 @@ def reference_logps(
         path: from `reference_path`.
         collator: training's.
         size: pairs of a forward pass.
-        processes: those that train together.
+        processes: the processes that train together.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
@@ -132,7 +132,8 @@ def reference_logps(
     return logps
 
 
-@torch.no_grad()  # and not inference mode, in which sharded weights cannot be gathered
+# In inference mode sharded weights could not be gathered.
+@torch.no_grad()
 def score_rows(
     model: Any,
     config: PreTrainedConfig,
@@ -151,7 +152,7 @@ def score_rows(
         rows: the pairs.
         collator: training's; its objective does not count.
         size: pairs of a forward pass.
-        processes: score a share of the pairs each, in as many forward passes each; None for one process.
+        processes: score a share of the pairs each, in equally many forward passes; None for one process.
     """
     model.eval()
     rank = processes.process_index if processes else 0
@@ -168,7 +169,7 @@ def score_rows(
             # A process that is done takes part in the others' passes, where weights are sharded.
             pairs = [rows[number] for number in numbers or longest_first[:1]]
             batch = {name: values.to(device) for name, values in collate(pairs).items()}
-            # Phi-MoE's router reads the number of its noise where it evaluates, too; it trains without.
+            # Phi-MoE's router reads the number of its noise also where it evaluates; it trains without.
             with silent(model):
                 logps = batch_logps(model, batch, config).cpu().numpy()
             yield list(_scores_of(numbers, pairs, batch, logps))
@@ -190,5 +191,5 @@ def _scores_of(
 
 
 def _padded(scores: np.ndarray, tokens: int) -> np.ndarray:
-    """Return 0 for the first token of a row without a prompt, which nothing predicts, and the scores behind it."""
+    """Return the scores, after a 0 for the first token of a row without a prompt, which no position predicts."""
     return np.pad(scores, (tokens - len(scores), 0))

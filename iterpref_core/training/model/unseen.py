@@ -1,4 +1,4 @@
-"""Unseen: properties of a model that no trial on a batch shows, by the names that transformers 5.23 gives them.
+"""Name properties of a model that a trial on a batch does not show, as transformers 5.23 names them.
 
 All else about an architecture, its attention, adapters and precision is found by running it (`parity`).
 """
@@ -6,7 +6,7 @@ All else about an architecture, its attention, adapters and precision is found b
 import re
 
 SEES = re.compile(r"window(_size|_len)?$|attention_chunk_size$|attn_chunk_length$")
-"""The ends of the names of settings that say how many tokens a layer sees.
+"""The ends of the names of settings that limit how many tokens a layer sees.
 
 Where a window is a little narrower than a pair, the hidden tokens move a probability by less than a comparison
 notices.

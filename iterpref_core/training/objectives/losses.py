@@ -1,4 +1,4 @@
-"""Compute losses on pairs: the preference terms, the sums over tokens that they compare, and the NLL.
+"""Compute preference losses and the NLL on pairs, and the sums over tokens that the losses compare.
 
 All are pure functions on tensors.
 """
@@ -77,7 +77,7 @@ def sequence_logratio(
     Returns:
         (pairs,)
     """
-    # Labels of all programs lie one behind the other: terms [a, b, c] with pair [0, 0, 1] have the sums [a + b, c].
+    # Labels of all programs follow each other: terms [a, b, c] with pair [0, 0, 1] have the sums [a + b, c].
     terms = (logps - ref_logps) * weights
     zeros = terms.new_zeros(pairs)
     return zeros.index_add(0, pair, terms)

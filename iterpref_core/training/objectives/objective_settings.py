@@ -9,7 +9,7 @@ from iterpref_core.records.errors import ConfigError, unknown_name
 from iterpref_core.records.objective_table import OBJECTIVES, Objective
 
 RESOLVED = ("learning_rate", "nll_learning_rate", "alpha", "beta", "objectives")
-"""The settings of `training` of which `settings_of` says which value holds for an objective."""
+"""The settings of `training` that `settings_of` resolves for an objective."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ObjectiveSettings:
 
 
 def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
-    """Return the values that hold for an objective: its own of `training.objectives`, else those of `training`.
+    """Return the values that hold for an objective: its own in `training.objectives`, else the values of `training`.
 
     Args:
         name: the objective's name.
@@ -74,11 +74,12 @@ def parameters_of(name: str) -> dict[str, str]:
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:
-    """Refuse a setting that changes nothing about an objective: a mistake that would not show in the loss."""
+    """Refuse a setting without an effect on an objective: a mistake that would not show in the loss."""
     for name, given in stated.items():
         effective = parameters_of(name)
         for setting, value in given.model_dump().items():
-            if value and setting not in effective:  # an alpha of 0 says what is true
+            # An alpha of 0 is true of an objective without an NLL.
+            if value and setting not in effective:
                 raise ConfigError(
                     f"training.objectives.{name}.{setting}: has no effect on {name}; remove it; there are "
                     f"{', '.join(effective)}"

@@ -1,9 +1,8 @@
 """Focal preference training (arXiv 2503.02783, section 3.3).
 
-Stage `training`; `train_objective.train_objective` is the entry point. Three layers, of which each imports those below:
+Stage `training`; `train_objective.train_objective` is the entry point. It uses two packages:
 
 - `training/data/`: pairs become tokens and marks, a table on disk, and batches.
 - `training/model/`: the policy, its attention and label head, and the reference.
-- the modules beside them: the trainer that scripts and the stage run, with its configuration and data sets; a run with
-  its checkpoints; and the files that it writes.
+- the modules of this package: the trainer; a run with its checkpoints; and the files that it writes.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints that survive `kill -9`: where they are, and which of them are whole."""
+"""Find, keep and mark checkpoints so that a training survives `kill -9`."""
 
 import logging
 import time
@@ -32,7 +32,7 @@ _ADVICE = "lower the learning rate (or raise training.max_margin, if the margin 
 """The remedy for a training that diverged."""
 _KEY_DIGITS = 16
 _LARGE = 2_000_000_000
-"""Bytes of a checkpoint above which time decides: with its optimizer state one of 7B in float32 has 84 GB."""
+"""Larger checkpoints, in bytes, are written by the clock: 7B in float32 with optimizer state has 84 GB."""
 _SECONDS = 1800.0
 
 
@@ -43,7 +43,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         digests: of the files of rows.
         fingerprint: the model's.
         objective: the objective's name.
-        params: settings; those of other objectives do not count.
+        params: settings; the values of other objectives do not count.
     """
     settings = params.model_dump(exclude={"accelerate", "start", *RESOLVED}) | settings_of(objective, params).values()
     versions = [code_digest(*TRAINED_BY), training_versions()]
@@ -72,13 +72,13 @@ def step_of(checkpoint: Path) -> int:
     return int(step)
 
 
-def last_before_divergence(folder: Path, diverged: Exception, *, tell: bool) -> Path:
+def last_before_divergence(folder: Path, diverged: Exception, *, warn: bool) -> Path:
     """Return the checkpoint that becomes the model of a training that diverged, and warn.
 
     Args:
         folder: holds the checkpoints.
         diverged: the error that ended training.
-        tell: False: another process warns.
+        warn: False: another process warns.
 
     Raises:
         TrainingError: training diverged before its first checkpoint.
@@ -86,9 +86,9 @@ def last_before_divergence(folder: Path, diverged: Exception, *, tell: bool) -> 
     last = last_checkpoint(folder)
     if last is None:
         raise TrainingError(
-            f"training diverged: {diverged}, before its first checkpoint, so there is no model; {_ADVICE}"
+            f"training diverged: {diverged}, before its first checkpoint, so a model is missing; {_ADVICE}"
         )
-    if tell:
+    if warn:
         logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, _ADVICE)
     return last
 
@@ -98,8 +98,8 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def tell_left_behind(folder: Path, objective: str) -> None:
-    """Name the checkpoints that killed trainings with other settings left beside a folder, with their size.
+def log_left_over(folder: Path, objective: str) -> None:
+    """Log the checkpoints that killed trainings with other settings left next to a folder, with their size.
 
     Args:
         folder: of this training, `OBJECTIVE-KEY`.
@@ -110,7 +110,7 @@ def tell_left_behind(folder: Path, objective: str) -> None:
         size = folder_bytes(other)
         if other != folder and size:
             logger.warning(
-                "%s: checkpoints of a training with other settings, %.1f GB; remove them if nobody goes on with it",
+                "%s: checkpoints of a training with other settings, %.1f GB; remove them unless you go on with it",
                 other,
                 size / 1e9,
             )
@@ -146,5 +146,5 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def mark_whole(checkpoint: Path) -> None:
-    """Say that a checkpoint was written to its end, by every process that takes part."""
+    """Mark a checkpoint that every process has written to its end."""
     (checkpoint / _WHOLE).touch()

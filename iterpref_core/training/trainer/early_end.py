@@ -1,4 +1,4 @@
-"""End a training early: where it diverges, where the validation loss no longer falls, or after all steps."""
+"""End a training where it diverges, where the validation loss no longer falls, or after all steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

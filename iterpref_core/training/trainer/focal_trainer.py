@@ -96,7 +96,7 @@ class FocalTrainer(Trainer):
         padding = int(tokenizer.pad_token_id)
         on_gpu = args.device.type == "cuda"
         collator = Collator(objective.row, params.layout, padding, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
-        # Before adapters: a head that `modules_to_save` names is behind a wrapper of PEFT's afterwards.
+        # Before adapters: PEFT wraps a head that `modules_to_save` names.
         add_label_head(policy)
         policy = add_adapters(policy, peft_config, args)
         freeze_other_parts(base_of(policy))
@@ -117,7 +117,7 @@ class FocalTrainer(Trainer):
         self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest_pair(rows)))
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
-        """Give the model the attention of its layout, try it, and return the layout in which its pairs are exact."""
+        """Give the model the attention of its layout, try it, and return a layout that is exact for its pairs."""
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
@@ -146,7 +146,7 @@ class FocalTrainer(Trainer):
     def _skip_hidden(self, base: PreTrainedModel, longest: int) -> None:
         """Let float32 weights under autocast attend by flex attention, which skips the hidden part of a mask.
 
-        Their queries stay in float32, in which its kernel does not fit a card, so they are cast.
+        Their queries stay in float32, whose kernel does not fit a card, so they are cast.
         """
         own = base.config._attn_implementation  # noqa: SLF001
         if own != "sdpa" or not (self.args.bf16 and self.args.device.type == "cuda" and base._supports_flex_attn):  # noqa: SLF001
@@ -217,7 +217,8 @@ class FocalTrainer(Trainer):
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
 
         logps = batch_logps(model, inputs, self.model.config)
-        pairs = len(inputs["counts"])  # a shape, for which nobody waits for the card
+        # A shape is known without waiting for the card.
+        pairs = len(inputs["counts"])
         nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
         self._count("nll", nll * count_of_nll, count_of_nll)
         row = self._objective
@@ -245,7 +246,7 @@ class FocalTrainer(Trainer):
             self._count(name, values.sum(), pairs)
 
     def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
-        """Add to the sum and the count of a number, from which its mean is made."""
+        """Add to the sum and the count of a number, whose mean is logged."""
         item = torch.stack([total.detach().float(), count.float()])
         if name in self._sums:
             item = self._sums[name] + item
@@ -266,7 +267,7 @@ class FocalTrainer(Trainer):
         return {"loss": loss, **means}
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        """Return the norm of a whole gradient, after a look at the step, which has updated nothing yet.
+        """Return the norm of a whole gradient, after a look at the step, which has not updated any weight yet.
 
         Raises:
             DivergedError: something is not finite, or the margin exceeds its limit.
@@ -298,7 +299,7 @@ class FocalTrainer(Trainer):
         super().log(logs, start_time)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Batch]:
-        """Return this process's batches of validation pairs: every process has as many, and no pair is in two."""
+        """Return this process's batches of validation pairs: every process has equally many, and no pair is in two."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
         return DataLoader(rows, batch_sampler=list(map(list, self._shares(len(rows)))), collate_fn=self.data_collator)
 
@@ -376,7 +377,7 @@ def add_adapters(
 
 
 class _ReleaseMemory(TrainerCallback):
-    """Gives freed memory back after micro-batches, since those that follow have other shapes."""
+    """Gives freed memory back after micro-batches, since the next ones have other shapes."""
 
     def __init__(self) -> None:
         self._freed_memory = FreedMemory()

@@ -1,4 +1,4 @@
-"""Origin: the model that a training starts from, as the lineage of the trained model records it."""
+"""Describe the model that a training starts from, for the lineage of the trained model."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from iterpref_core.models.pretrained.lineage import find_license, read_lineage
 
 
 def describe_origin(model: Path | str) -> dict[str, Any]:
-    """Return the fields of a `ModelLineage` that tell where a training starts.
+    """Return the fields of a `ModelLineage` about the start of a training.
 
     Args:
         model: folder or hub id of the model, or folder of its adapters.
@@ -18,7 +18,7 @@ def describe_origin(model: Path | str) -> dict[str, Any]:
     folder = Path(source.adapters or source.name_or_path)
     base = source.name_or_path
     if folder.is_dir():
-        # The path says more about this machine than about the model.
+        # The path depends on this machine, the name on the model.
         base = folder.resolve().name
     license = None
     if Path(source.name_or_path).is_dir():

@@ -1,4 +1,4 @@
-"""Run of a training: it is set up, trains from its last checkpoint, and writes model and curve."""
+"""Set up a training, train from its last checkpoint, and write model and curve."""
 
 import shutil
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ from iterpref_core.training.trainer.checkpoint import (
     SaveSeldom,
     last_before_divergence,
     last_checkpoint,
+    log_left_over,
     run_key,
     step_of,
-    tell_left_behind,
 )
 from iterpref_core.training.trainer.early_end import DivergedError, EndEarly, EndedError
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.settings import check_settings
-from iterpref_core.training.trainer.trained_model import OnLog, TellProgress, check_out, write_curve, write_model
+from iterpref_core.training.trainer.trained_model import OnLog, ReportProgress, check_out, write_curve, write_model
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Run:
         objective: its name, its row of the table, and the values that hold for it.
         reader: of the files of pairs.
         model: the model to start from, as it was found.
-        prompt: the form in which the model reads prompts; the trained model keeps to it.
+        prompt: how the model reads prompts; the trained model keeps to it.
         params: settings, with `bf16` decided.
         paths: where results and unfinished work go.
-        processes: those that train together.
+        processes: the processes that train together.
     """
 
     objective: ObjectiveSettings
@@ -94,9 +94,9 @@ class Run:
         name = self.objective.name
         resume = last_checkpoint(self.checkpoints) if resumes else None
         if self.processes.is_main_process:
-            tell_left_behind(self.checkpoints, name)
+            log_left_over(self.checkpoints, name)
         with ExitStack() as opened:
-            trainer.add_callback(TellProgress(f"train {name}", opened, self.paths.curve, on_log))
+            trainer.add_callback(ReportProgress(f"train {name}", opened, self.paths.curve, on_log))
             trainer.add_callback(EndEarly(self.params.early_stopping_patience))
             if not self.params.validation_share and "save_steps" not in self.params.arguments:
                 trainer.add_callback(SaveSeldom())
@@ -121,7 +121,7 @@ class Run:
         best = trainer.state.best_model_checkpoint if self.params.select == "best" else None
         folder = Path(best) if best else None
         if diverged:
-            last = last_before_divergence(self.checkpoints, diverged, tell=self.processes.is_main_process)
+            last = last_before_divergence(self.checkpoints, diverged, warn=self.processes.is_main_process)
             folder = folder or last
         if folder is None:
             return int(trainer.state.global_step)
@@ -181,7 +181,7 @@ def set_up_run(
     """Check the inputs of a training, meet the other processes, and return the run.
 
     Raises:
-        ConfigError: there is no such objective, settings cannot be taken, quantization or adapters cannot be trained
+        ConfigError: the objective is unknown, settings cannot be taken, quantization or adapters cannot be trained
             so, or `accelerate` is set and this process is alone.
         InputError: the model cannot be used, or `out` holds something other than a model of this objective, or
             another path of this training lies in it.

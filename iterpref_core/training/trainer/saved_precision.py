@@ -1,4 +1,4 @@
-"""Saved precision: trained weights are rounded once, as they are written, and rounding may take their change away.
+"""Round trained weights as they are written, and measure how much of their change survives.
 
 A bfloat16 has eight significant bits. Between 0.5 and 1 its neighbors are 1/256 apart, so a change by less than 1/512
 is rounded to none:
@@ -17,11 +17,11 @@ from iterpref_core.records.config import SaveDtype
 logger = logging.getLogger(__name__)
 
 ENOUGH = 0.9
-"""Share of the change; that less survives is said."""
+"""Warn if less than this share of the training's change survives rounding."""
 
 
 def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
-    """Return the precision in which a tensor is written.
+    """Return the precision of a written tensor.
 
     Args:
         choice: `training.save_dtype`.
@@ -45,7 +45,7 @@ def round_weights(
 
     Args:
         before: the weights that training started from, by name.
-        trained: those that came of it; they are taken out.
+        trained: the trained weights; they are taken out.
         choice: `training.save_dtype`.
 
     >>> before, trained = {"w": torch.tensor([0.5, 0.5])}, {"w": torch.tensor([0.501, 0.503])}

@@ -48,9 +48,9 @@ OURS = (
 _PLATEAU = "reduce_lr_on_plateau"
 """The schedule that follows the validation loss."""
 _POINTS = 20
-"""Points of a curve, unless `logging_steps` says how many."""
+"""Points of a curve, unless `logging_steps` is set."""
 _SAVES = 8
-"""Checkpoints of a training, unless `save_steps` says how many."""
+"""Checkpoints of a training, unless `save_steps` is set."""
 _KEPT = 2
 """Checkpoints that are kept: the newest may not be whole yet."""
 _WHERE = "params.yaml: training.arguments"
@@ -69,13 +69,13 @@ def check_settings(params: TrainingParams) -> None:
     check_arguments(params.arguments)
     if params.arguments.get("lr_scheduler_type") == _PLATEAU and not params.validation_share:
         raise ConfigError(
-            f"{_WHERE}.lr_scheduler_type: {_PLATEAU} follows the validation loss, and nothing is held out; set "
+            f"{_WHERE}.lr_scheduler_type: {_PLATEAU} follows the validation loss, and no pairs are held out; set "
             "training.validation_share, or another schedule"
         )
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
-    """Refuse arguments of transformers that it would refuse later, and those that training decides.
+    """Refuse arguments that transformers would refuse later, or that training decides.
 
     Args:
         given: `training.arguments`.
@@ -204,7 +204,7 @@ def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
-        # The arguments make accelerate's state of this process anew. Without a GPU, and not told to use the CPU, that
-        # state knows no other process: 2 processes would each train as if alone, with twice the micro-batches.
+        # The arguments make accelerate's state of this process anew. Without a GPU, and without `use_cpu`, that state
+        # does not know other processes: 2 processes would each train as if alone, with twice the micro-batches.
         "use_cpu": not torch.cuda.is_available(),
     }

@@ -1,4 +1,4 @@
-"""Stage `training`: training with one objective."""
+"""Train a model with one objective: stage `training`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,16 +62,16 @@ def train_objective(
         files: `pairs` and their error regions, `spans`: pairs without a record there take no part.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
-        params: settings; with `accelerate` this has to be one of several processes.
+        params: settings; with `accelerate` several processes have to run this.
         out: folder for the trained checkpoint.
         curve: CSV of the training curve, one row per logged step.
         scratch: folder for checkpoints, tokenized pairs and reference log-probabilities, kept outside of `out`.
         on_log: called with (metrics, step) while training runs.
-        prompt: the form in which the model reads prompts; the trained model keeps to it.
+        prompt: how the model reads prompts; the trained model keeps to it.
         commit: of the code, for the model's record.
 
     Raises:
-        ConfigError: there is no such objective, settings do not fit each other or the number of processes, or the
+        ConfigError: the objective is unknown, settings do not fit each other or the number of processes, or the
             `accelerate` is set and this process is alone.
         InputError: rows or model cannot be used, the objective needs D- and too little of it is there, or `out`
             holds something other than a model of this objective.
@@ -95,7 +95,7 @@ def train_objective(
             layout=trainer.data_collator.layout,
         )
         trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
-    # Before the reference is scored, nothing is resumed: the weights of a checkpoint would be their own reference.
+    # Before the reference is scored, training starts anew: the weights of a checkpoint would be their own reference.
     diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
     step = run.choose_weights(trainer, diverged)
     result = _result(data, trainer, step, _stopped(trainer, diverged, params))
@@ -109,7 +109,7 @@ class _Data:
     Attributes:
         tokenizer: the model's.
         rows: the tokenized rows.
-        held: (rows,) true for those that are held out for validation.
+        held: (rows,) true for rows that are held out for validation.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -199,7 +199,7 @@ def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResul
 
 
 def _stopped(trainer: FocalTrainer, diverged: DivergedError | None, params: TrainingParams) -> dict[str, int] | None:
-    """Return why training ended early, and at which step; None if it did not."""
+    """Return why training ended early, with the step; None if it did not."""
     stopped = {}
     if diverged:
         stopped[diverged.reason] = diverged.step
@@ -209,7 +209,7 @@ def _stopped(trainer: FocalTrainer, diverged: DivergedError | None, params: Trai
 
 
 def _result(data: _Data, trainer: FocalTrainer, step: int, stopped: dict[str, int] | None) -> TrainingResult:
-    """Return the numbers of a training, but for those of the written weights."""
+    """Return the numbers of a training, without the numbers of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]

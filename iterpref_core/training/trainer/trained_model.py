@@ -1,4 +1,4 @@
-"""Trained model and its curve: a plain checkpoint or adapters, and the numbers that training tells as it goes."""
+"""Write the trained model, as a plain checkpoint or as adapters, and the training curve."""
 
 import csv
 import shutil
@@ -50,7 +50,7 @@ CURVE = (
     "focal_fraction",
     *(f"validation/{name}" for name in _SCORES),
 )
-"""Columns of the training curve; a run has those that its objective and settings give it."""
+"""Columns of the training curve; a run has the columns that its objective and settings give it."""
 
 OnLog = Callable[[dict[str, float], int], None]
 """Called with (metrics, step) while training runs."""
@@ -80,15 +80,15 @@ def write_model(
     merge: bool = True,
     save_dtype: SaveDtype = "auto",
 ) -> float:
-    """Write the trained weights in place of the base model's, with its files.
+    """Write the trained weights with the base model's files.
 
-    All processes take part in gathering, one of them writes.
+    All processes take part in gathering; the main process writes.
 
     Args:
         trainer: holds the trained weights, sharded or not, in full or as adapters.
         base: the model that training started from.
         out: folder for the checkpoint.
-        lineage: its origin, to which the share of the change that rounding left is added.
+        lineage: its origin; the share of the change that rounding left is added.
         merge: whether adapters become part of a whole model; else they are written alone.
         save_dtype: the precision of a whole model; adapters alone are written as they were trained.
 
@@ -98,7 +98,8 @@ def write_model(
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     share = 1.0
     if trainer.accelerator.is_main_process:
-        unset_hf_deepspeed_config()  # with which transformers would give each process its share alone
+        # With this configuration transformers would give each process its share alone.
+        unset_hf_deepspeed_config()
         trained = trainer.accelerator.unwrap_model(trainer.model)
         if isinstance(trained, PeftModel) and not merge:
             model: PreTrainedModel | PeftModel = trained
@@ -127,8 +128,8 @@ def _whole_model(
     """Return the model to be written, and the share of its change that rounding left.
 
     Args:
-        trained: the model that was trained, or one of adapters.
-        held: the model that training started from; it becomes the one that is written.
+        trained: the model that was trained, with adapters or without.
+        held: the model that training started from; it becomes the written model.
         weights: the trained ones, gathered; they are taken out.
         save_dtype: the precision to write.
     """
@@ -145,7 +146,7 @@ def _whole_model(
 
 
 def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-    """Return a model with adapters merged into it, in float32: nothing is rounded yet."""
+    """Return a model with adapters merged into it, in float32, before rounding."""
     if not is_quantized(held):
         held = held.float()
     names = _names_of_adapters(trained)
@@ -175,7 +176,7 @@ def _name_base(trained: PeftModel, base: Path | str) -> None:
 
 
 def _copy_processor(base: ModelSource, folder: Path) -> None:
-    """Copy the files with which a checkpoint reads images, if they can be had: a trained model is not lost for them."""
+    """Copy the files that a checkpoint needs to read images; if one cannot be had, the model is still written."""
     errors = ("missing_entries", "connection_errors", "gated_repo")
     options = {f"_raise_exceptions_for_{kind}": False for kind in errors}
     for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
@@ -191,13 +192,14 @@ def _save(
 ) -> None:
     if isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=weights)
-        (folder / CARD).unlink()  # PEFT's form of one, with nothing but a path of this machine filled in
+        # PEFT's card has a path of this machine, and is empty otherwise.
+        (folder / CARD).unlink()
     else:
         model.save_pretrained(folder)
 
 
 def curve_entry(logs: Entry) -> dict[str, float]:
-    """Return the numbers of a log line that belong to the curve, by their names there; none of the summary's."""
+    """Return the numbers of a log line that belong to the curve, by their names there; of a summary an empty one."""
     if "loss" not in logs and "eval_loss" not in logs:
         return {}
     named = {name.replace("eval_", "validation/", 1): value for name, value in logs.items()}
@@ -205,7 +207,7 @@ def curve_entry(logs: Entry) -> dict[str, float]:
 
 
 def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None) -> None:
-    """Write a row for each step that was logged or scored on validation pairs; the columns are those that the run has.
+    """Write a row for each step that was logged or scored on validation pairs; with the columns that the run has.
 
     Args:
         path: of the CSV file.
@@ -248,7 +250,7 @@ def mean_loss(history: Sequence[Entry]) -> float:
     return total / last if last else 0.0
 
 
-class TellProgress(TrainerCallback):
+class ReportProgress(TrainerCallback):
     """Shows steps, writes the curve as it grows, and hands every point of it on; the main process speaks for all.
 
     Args:
@@ -271,7 +273,7 @@ class TellProgress(TrainerCallback):
         self._advance = self._opened.enter_context(shown)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count a step; the last one is logged, and those that are saved: no row's mean covers steps of two runs."""
+        """Count a step, and log the last one and saved ones: no row's mean covers steps of two runs."""
         self._advance(note=self._note)
         last = state.global_step == state.max_steps
         control.should_log = control.should_log or control.should_save or last
@@ -284,7 +286,7 @@ class TellProgress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Remember the loss, to show it beside the next steps; write and hand on the curve's new point."""
+        """Remember the loss, to show it with the next steps; write and hand on the curve's new point."""
         if logs and "loss" in logs:
             self._note = f"loss {logs['loss']:.3f}"
         if state.is_world_process_zero and (point := curve_entry(logs or {})):

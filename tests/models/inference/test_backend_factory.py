@@ -140,7 +140,7 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path, word_model):
         False,
     )
     assert model_fingerprint(tmp_path / "served") != model_fingerprint(tmp_path / "local")
-    with pytest.raises(ModelError, match=r"big-model.*behind an endpoint"):
+    with pytest.raises(ModelError, match=r"big-model.*at an endpoint"):
         locate_model(tmp_path / "served")
     with pytest.raises(ModelError, match="run stage nanolab again"):
         served_name(tmp_path / "local")

@@ -152,8 +152,8 @@ KINDS = {
         r"the base of these adapters \(base_model_name_or_path\): /no/base: no such folder",
     ),
     "broken adapters": (writes("adapter_config.json", "{"), r"no usable adapter_config\.json"),
-    "encoder": (is_another("BertConfig", **SIZES), "'bert' .* is no decoder; name a causal language model"),
-    "with a decoder class": (is_another("BartConfig", vocab_size=4), "'bart' .* is no decoder; name a causal"),
+    "encoder": (is_another("BertConfig", **SIZES), "'bert' .* is not a decoder; name a causal language model"),
+    "with a decoder class": (is_another("BartConfig", vocab_size=4), "'bart' .* is not a decoder; name a causal"),
 }
 
 

@@ -194,7 +194,7 @@ def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, token
     example = trainer.train_dataset[0]
     before = len(example["prompt_ids"]) + trainer.data_collator.error_region(example).index(1)
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, max_length=before)
-    said = r"row whose prompt begins with 'Sum what is above 0\.': nothing is left of the error region .*max_length = "
+    said = r"row whose prompt begins with 'Sum what is above 0\.': the error region of its rejected program is gone: .*max_length = "
     with pytest.raises(InputError, match=said):
         trainer.data_collator(list(trainer.train_dataset))
     for no_region in ([], None):  # of equal programs, and in an exported data set
@@ -218,7 +218,7 @@ def test_what_is_missing_is_said(pairs, model_folder, tokenizer, tmp_path):
     with pytest.raises(InputError, match="token ids of an example"):
         trainer.data_collator([example | {"rejected": example["rejected"] + "pass"}])
     for span in ([9, 3], [-4, 3]):
-        with pytest.raises(InputError, match="its rejected_spans are no characters of its rejected program"):
+        with pytest.raises(InputError, match="its rejected_spans are outside of its rejected program"):
             trainer.data_collator([example | {"rejected_spans": [span]}])
 
 

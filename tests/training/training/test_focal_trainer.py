@@ -125,5 +125,5 @@ def test_adapters_that_training_cannot_follow_are_refused(make_trainer):
 
 def test_pairs_without_a_reference_are_refused(model, rows, tokenizer, tmp_path):
     trainer = trainer_of(model, rows, tokenizer, arguments_in(tmp_path), "target-dpo")
-    with pytest.raises(InputError, match="no reference log-probabilities, which Target-DPO needs"):
+    with pytest.raises(InputError, match="reference log-probabilities are missing, which Target-DPO needs"):
         trainer.train()

@@ -50,7 +50,7 @@ def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(limited, 
     model = limited(LlamaConfig(**SHAPE, vocab_size=320, max_position_embeddings=POSITIONS))
     train("run", "sft", (*inputs[:2], model), epochs=1)
     assert "max_position_embeddings is 16" in caplog.text
-    assert "never trained on such lengths" in caplog.text
+    assert "never trained on these lengths" in caplog.text
 
 
 @pytest.mark.parametrize(
