@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 from enum import Enum
@@ -118,6 +119,12 @@ def ingest(
     settings = read_params(set_)
     parts = PRESETS[form].parts if form in PRESETS else form
     _refuse(ctx, form, _OPTIONS[parts])
+    if pairs_per_problem is not None and trajectories is None:
+        raise InputError(
+            "--pairs-per-problem: chooses programs for --trajectories; name a file for these, or leave it out"
+        )
+    # A scheduler such as Slurm stops a job by SIGTERM, which then ends with the message of Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if form == "folder":
         counts = _ingest_folder(
             source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped, keep=keep
@@ -224,9 +231,12 @@ def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
     """Print the counts of a set, and the rows that were left out: on stderr, or in the JSON."""
     if as_json:
         rows = [asdict(row) for row in taken.dropped]
-        show_result({**taken.counts, "dropped_rows": rows}, as_json)
+        show_result({**taken.counts, "statistics": taken.statistics, "dropped_rows": rows}, as_json)
         return
+    from iterpref_core.problems.ingestion.statistics import table
+
     show_result(taken.counts, as_json)
+    print_text("\n".join(["", *table(taken.statistics)]))
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))

@@ -193,6 +193,11 @@ class _NamedFile(io.FileIO):
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
     path = Path(path)
+    if str(path) == os.devnull:
+        # A dry run keeps nothing.
+        with path.open("w", encoding="utf-8") as nothing:
+            yield nothing
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     # The block may meet a full disk elsewhere.
     with new_path(path, unnamed="") as partial:

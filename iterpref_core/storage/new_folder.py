@@ -59,6 +59,8 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
             path.rename(earlier)
         partial.replace(path)
     except Exception as error:
+        if isinstance(error, OSError) and str(error.filename) == str(partial):
+            error.filename = str(path)
         # Writers of models, of Arrow and of Parquet name no file.
         explained = storage_error(error, str(path) if unnamed is None else unnamed)
         if explained is None:

@@ -100,6 +100,7 @@ def ingest_submissions(
             update = {"task_id": name, "license": licenses, "provenance": first.provenance}
             problem = first.problem.model_copy(update=update)
             problem_file.write(problem.to_json() + "\n")
+            intake.statistics.add(problem)
             trajectory_file.write(trajectory.to_json() + "\n")
             intake.counts["problems"] += 1
             intake.counts["solved"] += solved

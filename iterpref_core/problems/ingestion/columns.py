@@ -91,6 +91,7 @@ class Columns:
                 if part in self.stated or part in _NEEDED:
                     raise ValueError(
                         f"no column `{column}`; there are {listed(row)}: name it with --columns, such as {self.example}"
+                        + ("" if part in _NEEDED else f"; if some rows have it, write {part}?={column}")
                     )
             elif not (is_null(value) or value in _NULLS):
                 found.append(value)

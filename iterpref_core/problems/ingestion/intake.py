@@ -1,9 +1,10 @@
 """Intake: the steps of every ingestion: sources are found, rows are read and counted, and files appear whole."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -14,6 +15,7 @@ from iterpref_core.execution import Engine, open_executor
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
 from iterpref_core.problems.ingestion.presets import Preset
+from iterpref_core.problems.ingestion.statistics import Statistics
 from iterpref_core.programs.source_code.private_data import find_private_in
 from iterpref_core.records import PreferencePair, Problem, Record, SourceRow, Trajectory, take_name
 from iterpref_core.records.config import ExecutionParams
@@ -63,10 +65,12 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
+        statistics: what the records are like; see `Statistics`.
     """
 
     counts: dict[str, float]
     dropped: tuple[Dropped, ...]
+    statistics: dict[str, Any] = field(default_factory=dict)
 
 
 class Intake:
@@ -77,6 +81,7 @@ class Intake:
         product: the kind of record that is made, `problem` or `pair`.
         license: SPDX of rows that state none.
         counts: numbers of the records that are taken.
+        statistics: what they are like.
         result: the outcome, once all has been read.
     """
 
@@ -94,6 +99,7 @@ class Intake:
         # The word of the user about these rows counts more than that of a card about the whole set.
         self.license = source.license or shards.license or preset.license or None
         self.counts: Counter[str] = Counter()
+        self.statistics = Statistics()
         self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         self.result = Ingested({}, ())
 
@@ -167,7 +173,8 @@ def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Pa
         if not intake.counts[f"{intake.product}s"]:
             raise left_out.nothing_taken(intake.product, source.paths)
         every = {**intake.counts, **left_out.counts, **intake.files_left_out}
-        intake.result = Ingested({name: float(count) for name, count in every.items() if count}, left_out.first())
+        counts = {name: float(count) for name, count in every.items() if count}
+        intake.result = Ingested(counts, left_out.first(), intake.statistics.summary())
 
 
 def write_records(
@@ -189,8 +196,9 @@ def write_records(
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
         own = {"task_id": name, "provenance": rows or None}
-        line = record.model_copy(update=own | {"license": record.license or intake.license}).to_json()
-        file.write(line + "\n")
+        written = record.model_copy(update=own | {"license": record.license or intake.license})
+        file.write(written.to_json() + "\n")
+        intake.statistics.add(written)
         if trajectory is not None and trajectory_file is not None:
             trajectory_file.write(trajectory.model_copy(update=own).to_json() + "\n")
         intake.counts.update(counts)
@@ -228,6 +236,21 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
         before += number
 
 
+def _parse_row(text: str) -> Any:
+    """Return the value of a row's JSON.
+
+    Raises:
+        ValueError: the row is no JSON.
+    """
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        if text.lstrip().startswith("<"):
+            raise ValueError("it is HTML or XML, not JSON; fetch the file itself, not a page about it") from None
+        # Python counts lines within the row, which is one line of the file.
+        raise ValueError(f"it is not JSON ({error.msg} at character {error.pos + 1})") from None
+
+
 def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) -> T | Dropped:
     """Return the record that is read in a row, or the row with the reason why it is left out.
 
@@ -239,7 +262,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
     name = ""
     reason = BAD_RECORD
     try:
-        row = parse_json(item.text)
+        row = _parse_row(item.text)
         if not isinstance(row, dict):
             raise ValueError(f"an object is expected, not {type(row).__name__}")
         name = columns.name(row, "task_id")

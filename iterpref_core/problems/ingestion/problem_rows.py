@@ -292,7 +292,9 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
     if first is None and languages:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
     if first is None:
-        raise LeftOutError("no_reference")
+        raise LeftOutError(
+            "no_reference", "its column of right programs holds none; --columns reference= takes rows without one"
+        )
     return islice(chain([first], programs), _MOST_RIGHT)
 
 
