@@ -48,7 +48,7 @@ def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_p
     summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
     assert summary["comparisons"]["target-rpo"]["sft-rejected"]["heldout"]["difference"] == pytest.approx(5 / 200)
     page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "SFT on rejected" in page
+    assert "SFT-rejected" in page
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):
