@@ -43,7 +43,10 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
         StorageError: the disk is full, or must not be written; the message names `path`.
     """
     # A symbolic link stays one: its target is written.
-    path = path.resolve() if path.is_symlink() else path
+    if path.is_symlink():
+        with suppress(FileNotFoundError):
+            path.stat()  # raises an error for a link that leads to itself, which `resolve` of Python 3.13 returns
+        path = path.resolve()
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: is a device or a pipe; name a file")
     _put_right(path)

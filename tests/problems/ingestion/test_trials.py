@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -228,7 +229,7 @@ def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path, monkeypatch):
 def stored(folder):
     for path in folder.glob(".iterpref/work/ingest/*.sqlite"):
         try:
-            with sqlite3.connect(path) as data:
+            with closing(sqlite3.connect(path)) as data:
                 return int(data.execute("SELECT count(*) FROM outcomes").fetchone()[0])
         except sqlite3.OperationalError:
             return 0
