@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 LENGTH = struct.Struct("=I")
 """The length before a frame."""
-_JOB = struct.Struct("=dddqq")
+_JOB = struct.Struct("=dddqq?")
 _ANSWER = struct.Struct("=bqdq?")
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
@@ -76,6 +76,7 @@ class JobHead(NamedTuple):
         test_cpu_s: CPU seconds for each test.
         keep: for a script, the bytes of standard output to return; else -1.
         stdin_bytes: the size of standard input.
+        turns: the steps of the tests have several turns.
     """
 
     cpu_s: float
@@ -83,6 +84,7 @@ class JobHead(NamedTuple):
     test_cpu_s: float
     keep: int
     stdin_bytes: int
+    turns: bool
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""

@@ -25,7 +25,7 @@ class Job:
 
     Attributes:
         program: the message to the program's process; see `protocol.steps.packed`.
-        turns: the steps of its tests.
+        turns: the steps of its tests, if they have several turns.
         key: begins each report of that process.
         runners: that its tests need; see `frames.Settings`.
         console: of a script.

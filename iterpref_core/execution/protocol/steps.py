@@ -80,6 +80,7 @@ class Message(NamedTuple):
         modules: names that tests import the program by, and whether scripts do; none for a script on a console.
         key: begins each report.
         opens_file: the program's file may be opened.
+        only: the steps, if they have one turn; else empty.
     """
 
     setup: str
@@ -87,6 +88,7 @@ class Message(NamedTuple):
     modules: tuple[tuple[str, bool], ...]
     key: str
     opens_file: bool
+    only: bytes
 
 
 def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
@@ -101,7 +103,9 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
 
 
 def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tuple[bytes, bytes]:
-    """Return the message to the process of a program, and its steps: a frame for each turn.
+    """Return the message to the process of a program, and the steps of its turns, a frame for each.
+
+    If there is only one turn, the message has its steps: there are no later ones to hide.
 
     Args:
         setup: source to run before the program; may be empty.
@@ -112,7 +116,6 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
     modules = dict.fromkeys(
         (step.module if isinstance(step, RunStep) else "solution", step.runner == "script") for step in steps
     )
-    message = Message(setup, code, tuple(modules), key, _opens_file(code, steps))
     turns: list[list[SandboxStep]] = []
     for step in steps:
         if turns and _has_values(step) and _has_values(turns[-1][-1]):
@@ -120,8 +123,10 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
         else:
             turns.append([step])
     # Tuples: no class of this project's has to be imported, from its files, where the message is read.
-    frames = [framed(marshal.dumps([(type(step).__name__, tuple(step)) for step in turn], _MARSHAL)) for turn in turns]
-    return marshal.dumps(tuple(message), _MARSHAL), b"".join(frames)
+    texts = [marshal.dumps([(type(step).__name__, tuple(step)) for step in turn], _MARSHAL) for turn in turns]
+    only = texts.pop() if len(texts) == 1 else b""
+    message = Message(setup, code, tuple(modules), key, _opens_file(code, steps), only)
+    return marshal.dumps(tuple(message), _MARSHAL), b"".join(map(framed, texts))
 
 
 def _has_values(step: SandboxStep) -> bool:

@@ -173,9 +173,10 @@ class Worker:
             test_cpu_s or math.inf,
             job.console.keep,
             len(job.console.stdin),
+            turns=bool(job.turns),
         )
         with self._patient(patience_s):
-            for frame in (job_head.pack(), job.console.stdin + job.program, job.turns):
+            for frame in (job_head.pack(), job.console.stdin + job.program, *filter(None, [job.turns])):
                 self._socket.sendall(framed(frame))
             seen = AnswerHead.unpack(self._receive())
             printed, channel = self._receive(), self._receive()

@@ -48,7 +48,7 @@ class Child:
         Its source is there for whoever asks for a function's source, or the line of an error.
         """
         sys.path[:0] = [self.folder, self.code_folder]
-        setup, code, modules, _, opens_file = self._message
+        setup, code, modules, _, opens_file, _ = self._message
         for module, for_script in modules:
             path = self.file(module, for_script)
             if for_script:
@@ -109,7 +109,7 @@ def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
     return value
 
 
-def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes]) -> int:
+def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes] | None) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns in any case, unless the program ends the process.
@@ -117,7 +117,7 @@ def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes]) -> int:
     Args:
         raw: the message.
         descriptor: of the channel.
-        turns: the steps, each turn when it has come.
+        turns: the steps, each turn when it has come; None if the message has them.
     """
     message = unpacked(raw)
     report = open_channel(descriptor, message.key)
@@ -133,7 +133,7 @@ def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes]) -> int:
     try:
         child.load()
         report(-1, "loaded", printed(), "")
-        for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns))):
+        for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns or [message.only]))):
             solution, test = child.solution(step), child.path(step)
             kind, said = child.run(step)
             report(index, kind, printed(), said)

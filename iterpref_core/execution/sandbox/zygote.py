@@ -94,12 +94,12 @@ class Files:
     Standard output and standard error are one file, but for a script on a console.
     """
 
-    def __init__(self, *, console: bool) -> None:
+    def __init__(self, *, console: bool, turns: bool) -> None:
         self.channel = os.memfd_create("channel")
         self.output = os.memfd_create("output")
         self.stdout = os.memfd_create("stdout") if console else self.output
         self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
-        self.turns = Turns(self.channel)
+        self.turns = Turns(self.channel) if turns else None
 
     def fill_stdin(self, text: memoryview) -> None:
         """Write the standard input of this process's program, and open the file anew, as `< file` opens it."""
@@ -113,12 +113,16 @@ class Files:
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
         """Return the supervisor's parts: the beginning of the output, at least so many bytes, and the channel."""
-        self.turns.keep()
-        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (self.turns.reports, MAX_CHANNEL)]
+        reports = self.channel
+        if self.turns:
+            self.turns.keep()
+            reports = self.turns.reports
+        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (reports, MAX_CHANNEL)]
 
     def close(self) -> None:
         """Close all; the child has its own."""
-        self.turns.close()
+        if self.turns:
+            self.turns.close()
         for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
             os.close(descriptor)
 
@@ -188,14 +192,14 @@ class Zygote:
         self.memory_bytes = 0
         self.file_bytes = settings.file_mb * 2**20
 
-    def start(self, run: Callable[[bytes], int], steps: int) -> int:
+    def start(self, run: Callable[[bytes], int], turns: Turns | None) -> int:
         """Fork a child, which reads its own frames from the supervisor; return its process id when it has.
 
         The programs and tests are never in this process, of which the next program gets a copy.
 
         Args:
             run: is called in the child with its first frame; returns its exit status.
-            steps: the file for the second one.
+            turns: keep the second one, of the steps; None if the message has them.
 
         Raises:
             EOFError: the child has not read its frames, so that nobody knows where the next one begins.
@@ -210,7 +214,8 @@ class Zygote:
                 if self.processes:
                     seed()  # which the hook of `random` has undone
                 frame = read_frame(from_supervisor)
-                pour_frame(0, steps)
+                if turns:
+                    pour_frame(0, turns.steps)
                 os.write(theirs, b"!")
                 os.close(theirs)
                 status = run(frame)
@@ -239,11 +244,15 @@ class Zygote:
         wanted = [files.stdin, files.stdout, files.output]
         if connection is not None:
             wanted.append(connection)
-        hidden = {self.channel: files.channel, self.shown: files.turns.shown, self.asking: files.turns.theirs}
+        hidden = {self.channel: files.channel}
+        turns = None
+        if files.turns:
+            hidden |= {self.shown: files.turns.shown, self.asking: files.turns.theirs}
+            turns = asked(self.asking, self.shown)
         listener = self.restrict(wanted, hidden, self.ruleset, head.cpu_s, self.memory_bytes)
         if listener:
             send_listener(3, listener)
-        status = child.run_job(job, self.channel, asked(self.asking, self.shown))
+        status = child.run_job(job, self.channel, turns)
         _flush(sys.stdout)
         _flush(sys.stderr)
         return status
@@ -296,7 +305,7 @@ class Zygote:
         os.mkdir(self.folder)
         if self.temporary:
             os.mkdir(self.temporary)
-        files = Files(console=job.keep >= 0)
+        files = Files(console=job.keep >= 0, turns=job.turns)
         pid, program = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
         killed = self.watch(pid, left, program, files.turns)
@@ -324,16 +333,16 @@ class Zygote:
             The process id of the program, and all its processes.
         """
         if not self.processes:
-            pid = self.start(functools.partial(self.child, job, files, None), files.turns.steps)
+            pid = self.start(functools.partial(self.child, job, files, None), files.turns)
             return pid, OneProcess(pid)
         # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote.
         ours, theirs = connect()
-        pid = self.start(functools.partial(self.child, job, files, theirs), files.turns.steps)
+        pid = self.start(functools.partial(self.child, job, files, theirs), files.turns)
         os.close(theirs)
         return pid, Processes(pid, receive_listener(ours))
 
     def watch(  # noqa: C901 - an event after the other
-        self, pid: int, left: Deadlines, program: OneProcess | Processes, turns: Turns
+        self, pid: int, left: Deadlines, program: OneProcess | Processes, turns: Turns | None
     ) -> str:
         """Wait until a child ends, or it and its processes reach a limit.
 
@@ -341,7 +350,7 @@ class Zygote:
             pid: of the child.
             left: its limits.
             program: all its processes.
-            turns: of its tests.
+            turns: of its tests, if they have several.
 
         Returns:
             The limit that was hit, or "".
@@ -351,7 +360,8 @@ class Zygote:
         """
         process = os.pidfd_open(pid)
         poll = select.poll()
-        for descriptor in (process, 0, program.listener, turns.ours):
+        asking = turns.ours if turns else None
+        for descriptor in (process, 0, program.listener, asking):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         looked = time.monotonic()
@@ -367,7 +377,7 @@ class Zygote:
                 events = dict(poll.poll(wait * 1000 + 1))
                 if process in events:
                     return ""
-                if turns.ours in events and not turns.give():
+                if turns and asking in events and not turns.give():
                     poll.unregister(turns.ours)
                 if 0 in events:
                     program.end()
@@ -471,15 +481,15 @@ def rehearse(folder: str) -> None:
     Args:
         folder: of the programs; it is not there yet.
     """
-    steps = [ValueStep("io", 0, "f([1, 2])"), ValueStep("io", 1, "f(1)")]
-    raw = memoryview(packed("", REHEARSED, steps, "")[0])
-    turns = [packed("", "", [step], "")[1][LENGTH.size :] for step in steps]
+    steps = [ValueStep("io", 0, "f", ([1, 2],)), ValueStep("io", 1, "f", (1,))]
+    message, _ = packed("", REHEARSED, steps, "")
+    raw = memoryview(message)
     channel = os.memfd_create("channel")
     path = list(sys.path)
     os.mkdir(folder)
     os.chdir(folder)
     for _ in range(REHEARSALS):
-        child.run_job(raw, channel, turns)
+        child.run_job(raw, channel, None)
         _flush(sys.stdout)
         _flush(sys.stderr)
     os.chdir("/")
