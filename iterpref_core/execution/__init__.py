@@ -20,6 +20,7 @@ from iterpref_core.execution.problem_programs import (
 )
 from iterpref_core.execution.protocol.programs import (
     REFERENCE_FACTOR,
+    UNFIT,
     Comparator,
     Limits,
     Outcome,
@@ -37,6 +38,7 @@ from iterpref_core.execution.samples import check_tests, execute_samples
 __all__ = [
     "ENGINE",
     "REFERENCE_FACTOR",
+    "UNFIT",
     "Admission",
     "Comparator",
     "Engine",

@@ -15,6 +15,8 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 """
 
 
+UNFIT = "UnfitTest"
+"""`Outcome.exception` of a program whose tests assert nothing."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 

@@ -1,6 +1,7 @@
 """Sources of tests: their syntax trees, the packages that they import, and why one cannot be compiled."""
 
 import ast
+import re
 import sys
 
 from iterpref_core.programs.source_code.syntax_tree import parse
@@ -42,6 +43,30 @@ def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
             nodes += ast.iter_child_nodes(node)
     own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
     return tuple(sorted({name.partition(".")[0] for name in names} - own))
+
+
+_ASSERTS = re.compile(
+    "assert|raise|error|except|exit|fail|check|verif|test|main|equal|compare|valid|ensure", re.IGNORECASE
+)
+"""Words of a source that may find a program wrong."""
+
+
+def may_assert(source: str) -> bool:
+    """Return whether a test's source, or what it calls, may find a program wrong; else it sets something up."""
+    return _ASSERTS.search(source) is not None
+
+
+def asserts_at_once(source: str, later: str) -> bool:
+    """Return whether an assertion of a test is reached for certain, in it or by what it defines for later tests.
+
+    Args:
+        source: of the test.
+        later: the sources of the tests that come after it.
+    """
+    body = parsed(source).body
+    defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    words = {*re.findall(r"\w+", later)}
+    return any(isinstance(node, ast.Assert) for node in body) or not words.isdisjoint(defined)
 
 
 def compile_problem(error: BaseException) -> str:

@@ -8,7 +8,14 @@ from iterpref_core.execution.comparison.expectations import Expected, expect
 from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
 from iterpref_core.execution.reading.assertions import Assertion, read_assertion, read_expression
-from iterpref_core.execution.reading.sources import UNREADABLE, compile_problem, packages_of, parsed
+from iterpref_core.execution.reading.sources import (
+    UNREADABLE,
+    asserts_at_once,
+    compile_problem,
+    may_assert,
+    packages_of,
+    parsed,
+)
 from iterpref_core.execution.ruling.operands import with_kept_operands
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, StdinTest
 from iterpref_core.records.errors import RecordError
@@ -48,6 +55,8 @@ class TestPlan:
         read: indices of the `assert` tests that are read.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
+        unfit: why the tests say nothing about any program; empty if they may.
+        doubtful: indices of the `assert` tests in which perhaps no assertion is reached.
     """
 
     steps: tuple[Step, ...]
@@ -55,6 +64,8 @@ class TestPlan:
     read: frozenset[int]
     packages: tuple[str, ...]
     problem: str
+    unfit: str
+    doubtful: tuple[int, ...]
 
 
 def plan_of(program: Program) -> TestPlan:
@@ -89,7 +100,17 @@ def plan_of(program: Program) -> TestPlan:
         else:
             steps.append(_checked(index, check))
             read.add(index)
-    return TestPlan(tuple(steps), frozenset(inside), frozenset(read), tuple(sorted(packages)), problem)
+    asserts = {index: test.code for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
+    doubtful: tuple[int, ...] = ()
+    unfit = ""
+    if not problem:
+        if len(asserts) == len(program.tests) and not any(map(may_assert, (*asserts.values(), program.setup))):
+            unfit = "the tests assert nothing; an `assert` test is such as `assert f(1) == 2`"
+        for index in sorted(inside & asserts.keys()):
+            later = "\n".join(code for place, code in asserts.items() if place > index)
+            if may_assert(asserts[index]) and not asserts_at_once(asserts[index], later):
+                doubtful += (index,)
+    return TestPlan(tuple(steps), frozenset(inside), frozenset(read), tuple(sorted(packages)), problem, unfit, doubtful)
 
 
 def _needs(test: Any, program: Program) -> tuple[list[str], str]:
@@ -131,5 +152,6 @@ def _run(index: int, test: Any) -> Step:
         sent = RunStep("script", index, with_kept_operands(source), tuple(test.files.items()), test.run, test.module)
         return Step(sent, source, test.run)
     place = test.code if test.kind == "assert" else "the unit tests"
+    runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind
     source = test.code if test.kind == "pytest" else with_kept_operands(test.code)  # pytest shows values by itself
-    return Step(RunStep(test.kind, index, source), test.code, place)
+    return Step(RunStep(runner, index, source), test.code, place)

@@ -9,14 +9,15 @@ from dataclasses import replace
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.jobs import Answer, Job
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from iterpref_core.execution.protocol.programs import UNFIT, Limits, Outcome, Program
 from iterpref_core.execution.protocol.steps import RunStep, packed
+from iterpref_core.execution.protocol.value_texts import shorten
 from iterpref_core.execution.ruling.stdin import run_each_test
-from iterpref_core.execution.ruling.steps import plan_of
+from iterpref_core.execution.ruling.steps import TestPlan, plan_of
 from iterpref_core.execution.ruling.verdicts import rule
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import StdinTest
+from iterpref_core.records import AssertTest, StdinTest
 from iterpref_core.records.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Executor(Engine):
         self.isolation = str(plan)
         self.limits = limits
         self.slots = workers
+        self._needs_program: dict[int, bool] = {}
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -87,8 +89,33 @@ class Executor(Engine):
         plan = plan_of(program)
         if plan.problem:
             return self._failure(program, plan.problem)
+        if plan.unfit:
+            return replace(self._failure(program, plan.unfit), exception=UNFIT)
         if missing := self.pool.missing(plan.packages, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
+        outcome = self._ruled(program, plan)
+        if outcome.verdict == "passed" and (unfit := self._unfit(program, plan)):
+            return replace(self._failure(program, unfit), exception=UNFIT)
+        return outcome
+
+    def _unfit(self, program: Program, plan: TestPlan) -> str:
+        """Return why a test that a program has passed says nothing about it; empty if all tests say something."""
+        for index in plan.doubtful:
+            test = program.tests[index]
+            assert isinstance(test, AssertTest)
+            question = hash((test.code, program.environment))
+            if question not in self._needs_program:
+                nothing = replace(program, code="", setup="", tests=(test,))
+                self._needs_program[question] = self._ruled(nothing, plan_of(nothing)).verdict != "passed"
+            if not self._needs_program[question]:
+                return (
+                    f"the test {shorten(test.code.strip(), 80)!r} passes without a program: it reaches no "
+                    "assertion. Is it of kind pytest or unittest?"
+                )
+        return ""
+
+    def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
+        """Run the steps of a program, and return the verdict."""
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
         runners = _runners([step for step in sent if isinstance(step, RunStep)])

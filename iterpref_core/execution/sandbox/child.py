@@ -15,12 +15,12 @@ from ..protocol.steps import Message, RunStep, SandboxStep, ValueStep, unpacked,
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
 from .names_of_tests import SharedNames, new_module, own_names
-from .reports import Report, compiled, describe, open_channel, printed, returned
+from .reports import Report, compiled, describe, open_channel, printed, returned, run_source
 
 runners: dict[str, Callable[[RunStep, str, str, dict[str, Any]], None]] = {}
 """The functions of `runners.table`, in a zygote that has been asked for them."""
-# A program may put functions of its own in their place.
-_exec, _eval = exec, eval
+# A program may put a function of its own in its place.
+_eval = eval
 
 
 class Child:
@@ -67,7 +67,7 @@ class Child:
             self._shared = self._shared or SharedNames(self._solution)
             return self._shared.refreshed()
         if step.test not in self._modules:
-            module = new_module("__main__" if step.runner == "script" else "test_solution", self.path(step))
+            module = new_module("test_solution" if step.runner == "pytest" else "__main__", self.path(step))
             if step.runner == "unittest":
                 vars(module).update(own_names(self._solution))
             self._modules[step.test] = module
@@ -93,7 +93,7 @@ class Child:
         names = self.names(step)
         if not isinstance(step, ValueStep):
             if step.runner == "assert":
-                _exec(compiled(step.source, self.path(step)), names)
+                run_source(step.source, self.path(step), self.solution(step), names)
             else:
                 runners[step.runner](step, self.path(step), self.solution(step), names)
             return "passed", ""

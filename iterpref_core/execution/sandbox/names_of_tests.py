@@ -33,7 +33,7 @@ class SharedNames:
     def __init__(self, solution: dict[str, Any]) -> None:
         self._solution = solution
         self._copied: dict[str, Any] = {}
-        self._names = vars(new_module("test_solution", "test_solution.py"))
+        self._names = vars(new_module("__main__", "test_solution.py"))
 
     def refreshed(self) -> dict[str, Any]:
         """Return the names, with those that the solution has bound since the last test."""

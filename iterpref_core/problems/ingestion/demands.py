@@ -8,6 +8,7 @@ such methods, and a script is empty.
 import re
 from collections.abc import Callable
 
+from iterpref_core.execution import UNFIT
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.trials import Run
 from iterpref_core.programs.source_code.tested_names import tested_names
@@ -75,6 +76,8 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
     def passes(*tests: Test) -> bool:
         outcome = run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub)
         # The stub imports nothing and is Python: the setup is at fault, or a package of the tests is not there.
+        if outcome.exception == UNFIT:
+            return True
         unfit = outcome.verdict == "infra_error" or outcome.exception in {"SyntaxError", "ModuleNotFoundError"}
         if unfit and problem.reference is None:
             raise LeftOutError("tests_not_run", outcome.feedback)

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...protocol.steps import RunStep
-from ...solution.loading import line_in, write_files
-from ..reports import TestFailedError, compiled
+from ...solution.loading import write_files
+from ..reports import TestFailedError, run_source
 from .cases import run_cases
-
-_exec = exec  # a program may put a function of its own in its place
 
 
 def run_unittest(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
@@ -48,7 +46,6 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
         TestFailedError: a case failed, or the module exits with a status that is not 0.
     """
     known = {name: id(value) for name, value in names.items()}
-    code = compiled(source, path)
     main: Any = unittest.main
     ran: list[int] = []
 
@@ -63,16 +60,10 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
     # `unittest.main` in a test runs the cases as they are run here, where a case that is skipped is seen.
     vars(unittest)["main"] = run_and_exit
     try:
-        _exec(code, names)
-    except SystemExit as error:
-        if line_in(error, solution) is not None:
-            raise  # the program has left, in the midst of the test
-        if error.code not in (None, 0, False):
-            raise TestFailedError(f"the test exited with status {error.code!r}") from None
-        return sum(ran)
+        exited = run_source(source, path, solution, names)
     finally:
         vars(unittest)["main"] = main
-    return sum(ran) or run_all()
+    return sum(ran) or (0 if exited else run_all())
 
 
 def modules_of(files: Iterable[str]) -> set[str]:
