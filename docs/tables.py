@@ -62,10 +62,6 @@ def rows_of_extras() -> list[str]:
     return rows
 
 
-_PYTHON = {"python_version": "3.11", "python_full_version": "3.11.13"}
-"""The Python of the lock: the numbers on the page are the same whatever Python makes them."""
-
-
 def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: set[str]) -> set[str]:
     """Return the names of the packages that requirements bring, as the packages that are installed here state it.
 
@@ -87,8 +83,7 @@ def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: 
         if name == "iterpref":
             needed = [Requirement(line) for line in extras.get(extra, ())]
         else:
-            there = _PYTHON | {"extra": extra}
-            needed = [each for each in stated(name) if each.marker is None or each.marker.evaluate(there)]
+            needed = [each for each in stated(name) if each.marker is None or each.marker.evaluate({"extra": extra})]
         waiting.extend((each, of) for each in needed for of in ("", *each.extras))
     return {name for name, _ in seen} - {"iterpref"}
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from typing import get_args
 
 import pytest
@@ -19,6 +20,8 @@ def test_the_page_of_pairs_has_a_row_for_each_filter():
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.page.stem)
 def test_a_page_has_the_table_that_is_made_from_the_code(table):
+    if table.page.stem == "trl" and sys.version_info[:2] != (3, 11):
+        pytest.skip("its numbers of packages are those of the lock's Python")
     assert table.text() == table.page.read_text(encoding="utf-8"), "run `make graph`"
 
 
