@@ -4,7 +4,7 @@ The columns of `chosen` and `rejected` hold the two answers then, in any order, 
 
     winner=winner                           a word: `model_a`, `b`, `response_2`, `left`, `tie`
     winner=overall_preference               a sign: below 0 the first is better, above 0 the second (HelpSteer)
-    winner=completions.rank                 a list of two ranks: the lower one is better
+    winner=completions.rank                 two ranks, in columns or a list: the lower one is better
     winner=winner_model_a+winner_model_b    two scores, in columns or a list: the higher one is better
 """
 
@@ -49,7 +49,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
             raise ValueError(f"winner: two numbers are expected, not {value!r}")
         difference: float | None = scores[1] - scores[0]
         # Rank 0 is better than rank 1.
-        first_wins = scores[0] < scores[1] if names[0].endswith("rank") else scores[0] > scores[1]
+        first_wins = scores[0] < scores[1] if "rank" in names[0].lower() else scores[0] > scores[1]
     elif _SIGNED.search(names[0]):
         difference = _number(value)
         if difference is None:

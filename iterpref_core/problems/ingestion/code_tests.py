@@ -59,8 +59,9 @@ def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test,
         return (UnittestTest(code=code),)
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = [*functions, *(node.name for node in classes)]
-    imports = {node.module for node in body if isinstance(node, ast.ImportFrom)}
-    imports |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    nodes = list(ast.walk(tree))
+    imports = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    imports |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     defines_only = all(isinstance(node, _DEFINING) for node in body)
     if any(name.lower().startswith("test") for name in names):
         if "solution" in imports:

@@ -206,13 +206,20 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
 
 def _is_input_and_output(values: Sequence[Any], found: Sequence[Any]) -> bool:
     """Return True for two texts or numbers that are no code, and no lists of inputs and outputs in JSON."""
-    if len(values) != 2 or any(isinstance(value, Mapping) for value in found):
+    if len(values) != 2 or any(map(_is_list_of_tests, found)):
         return False
     if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
         return False
     in_lists = len(found) == 2 and all(isinstance(value, list) for value in found)
     # Without an output, the other text is no example.
     return not in_lists and str(values[1]).strip() != "" and not any(_CODE.search(str(value)) for value in values)
+
+
+def _is_list_of_tests(value: Any) -> bool:
+    """Return True for JSON that holds tests; a script's input may be JSON, too."""
+    if isinstance(value, list):
+        return any(map(_is_list_of_tests, value)) or _has_assertions(value)
+    return isinstance(value, Mapping) and bool({"input", "inputs", "call", "kind"} & value.keys())
 
 
 def _own_test(record: Mapping[str, Any]) -> Test:

@@ -42,7 +42,8 @@ _SHAPES = {
 _MARKS = [(mark.lower(), re.compile(shape)) for shape, marks in _SHAPES.items() for mark in marks]
 # After an address there is no call, subscript or assignment: `x@app.get("/")` is a product of matrices.
 _AT = re.compile(r"@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
-_NAME = re.compile(r"(?<![\w.+-])[A-Za-z0-9_.+-]+\Z")
+# `https://jane@host.io` names a user of a host, and `git@github.com:a/b` a repository.
+_NAME = re.compile(r"(?<![\w.+/-])(?!git\Z)[A-Za-z0-9_.+-]+\Z")
 _EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$",
     re.IGNORECASE,

@@ -35,6 +35,7 @@ PRIVATE = {
 ORDINARY = [
     "def f(x):\n    return x + 1",
     "mail = 'someone@example.com'",
+    "git clone git@github.com:a/b.git; open('https://jane@host.io/x')",
     "product = weights@inputs.mean()",
     "@pytest.mark.slow\ndef test(): pass",
     "token = 'abc'; password = 'hunter2'; key = 'data.deep.deeper.values'",
