@@ -1,4 +1,4 @@
-"""Addresses: URLs as they may be shown, in messages and in files."""
+"""Remove secrets from URLs before they appear in messages and files."""
 
 import re
 from pathlib import Path
@@ -8,20 +8,20 @@ from pydantic import AfterValidator
 
 
 def without_passwords(text: str) -> str:
-    """Return a text in which no URL has a user, a password or a token.
+    """Return a text without the users, passwords and tokens of its URLs.
 
     >>> without_passwords("http://me:s3cret@host:5000/api does not answer")
     'http://host:5000/api does not answer'
     >>> without_passwords("postgresql://host/db?user=me&password=s3cret")
     'postgresql://host/db?user=me&password=…'
     """
-    # Up to the last @ before the path: a password may have one, too.
+    # Up to the last @ before the path: a password may also contain one.
     text = re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
     return re.sub(r"(?i)(?<=[?&])(\w*(?:password|token|secret|key))=[^&\s'\"]+", r"\1=…", text)
 
 
 def database_url(path: Path, driver: str = "sqlite") -> str:
-    """Return the address of a data base in a file, for SQLAlchemy, to which no other signs of a path mean anything.
+    """Return SQLAlchemy's URL of a database file; only `%` and `?` in the path need escaping.
 
     >>> database_url(Path("/ci/main%2Ffix?/my project/mlflow.db"))
     'sqlite:////ci/main%252Ffix%3F/my project/mlflow.db'

@@ -1,7 +1,7 @@
-"""Cards: accelerators, of which each stage takes one for itself, in any process.
+"""Reserve one GPU for each stage, across all processes of the user.
 
-A card that is taken is a file that is locked, in a folder of this user on this machine. The system unlocks it when the
-process dies. So stages of several runs, sweeps, workers and terminals share the cards without knowing of each other.
+Reserving a GPU locks a file in a folder that belongs to the user. The system releases the lock when the process ends,
+so runs, sweeps, workers and terminals share the GPUs without a scheduler.
 """
 
 import os
@@ -20,9 +20,9 @@ _POLL_S = 0.5
 
 
 def visible_cards() -> tuple[str, ...]:
-    """Return this machine's NVIDIA cards, of which `CUDA_VISIBLE_DEVICES` may leave some.
+    """Return the NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves visible.
 
-    CUDA sees the cards before the first name that stands for none: of `0,-1,1` card 0, and of `-1` no card.
+    CUDA ignores every name after the first invalid one: `0,-1,1` leaves GPU 0, and `-1` leaves none.
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
@@ -37,9 +37,9 @@ def visible_cards() -> tuple[str, ...]:
 
 @contextmanager
 def own_cards(*, every: bool = False) -> Iterator[None]:
-    """Let this process and its children see a card of their own, or every one; wait until it is free.
+    """Let this process and its children use one GPU, or all of them; wait until it is free.
 
-    Without any card nothing is waited for.
+    Return at once on a machine without a GPU.
     """
     seen = visible_cards()
     # All are taken in one order, so that two that want every card do not wait for each other.

@@ -1,4 +1,4 @@
-"""Child processes of a run: each ends with the process that started it, and its whole group can be ended."""
+"""Start child processes that end with their parent, and end a child together with its whole process group."""
 
 import ctypes
 import os
@@ -30,7 +30,7 @@ def start(
         command: program and arguments.
         environment: the child's whole environment.
         output: where its stdout and stderr go.
-        folder: in which it works.
+        folder: the child's working directory.
     """
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).resolve()), str(os.getpid()), *command],
@@ -89,7 +89,7 @@ def die_with(parent: int) -> None:
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies
         os.killpg(child.pid, number)
 
 

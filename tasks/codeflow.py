@@ -7,7 +7,7 @@ from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 
 
 def check(params: Params) -> None:
-    """Refuse settings with which this stage would fail, before any stage has run.
+    """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
         InputError: the endpoint has no address or key, its answers no price under `budget.dollars`, or vLLM is not
@@ -29,7 +29,7 @@ def check(params: Params) -> None:
 
 
 def run(params: Params) -> CodeflowResult:
-    """Draft, execute and refine; answers are kept, so that a killed run asks for none of them again."""
+    """Draft, execute and refine. Answers are stored, so a run that was killed does not ask for them again."""
     from iterpref_core.models.inference.backend_factory import precision_of
     from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models

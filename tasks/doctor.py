@@ -1,4 +1,4 @@
-"""Doctor: a comparison of the machine with the needs of the configuration."""
+"""Check whether the machine has what the configuration needs."""
 
 import os
 import re
@@ -29,7 +29,7 @@ Status = Literal["ok", "absent", "missing"]
 
 
 class Diagnosis(NamedTuple):
-    """A finding. `missing` stops the configured experiment; `absent` only costs something. `detail` has the remedy."""
+    """A finding. `missing`: the experiment cannot run; `absent`: it can, at a cost. `detail` contains the remedy."""
 
     name: str
     detail: str
@@ -37,7 +37,7 @@ class Diagnosis(NamedTuple):
 
 
 def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing") -> Diagnosis:
-    """Return the finding of a look at the machine, or the error that it raised, whose message has the remedy."""
+    """Return what a check found, or the message of the error that it raised."""
     try:
         return Diagnosis(name, str(look()))
     except ModuleNotFoundError as error:
@@ -47,7 +47,7 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
 
 
 def examine(params: Params) -> list[Diagnosis]:
-    """Look at machine and configuration, by trying rather than by asking for versions wherever that is possible."""
+    """Check machine and configuration, by trying things instead of comparing versions where possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
     found.append(_probe("experiment", _find_experiment))
     found.append(_probe("plain dvc", _find_site_cache, "absent"))
@@ -67,7 +67,7 @@ def _find_site_cache() -> str:
     """Return where `dvc` keeps digests if the user starts it.
 
     Raises:
-        IterPrefError: it is a folder in which other users can write.
+        IterPrefError: other users can write there.
     """
     from dvc.config import Config
 
@@ -77,7 +77,7 @@ def _find_site_cache() -> str:
     named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
     if named is None:
         raise IterPrefError(
-            "keeps digests where other users can write (/var/tmp/dvc), and one of them could have your `dvc` run code; "
+            "keeps file digests in /var/tmp/dvc, where other users could plant code that your `dvc` runs; "
             f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
         )
     return str(named)
@@ -110,7 +110,7 @@ def _versions() -> Iterator[Diagnosis]:
     yield Diagnosis("python", sys.version.partition(" ")[0])
     here = {item.name.lower().replace("_", "-"): item.version.partition("+")[0] for item in distributions()}
     locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"))
-    # The lock has the packages of all extras; which of them are wanted here it does not say.
+    # The lock has the packages of all extras, not only those installed here.
     wanted = {name: number for name, number in locked if name in here}
     others = [f"{name} {here[name]} instead of {number}" for name, number in wanted.items() if here[name] != number]
     if others:
@@ -171,7 +171,7 @@ def _benchmark_data(data: Published) -> Diagnosis:
 
 def examine_services() -> Iterator[Diagnosis]:
     """Look at the servers of Prefect and MLflow, and at the entries that MLflow does not have yet."""
-    none = "none: MLflow alone has the runs"
+    none = "no server; runs are recorded in MLflow only"
     yield _probe("Prefect", lambda: without_passwords(running_prefect() or none))
     if problem := check_server():
         yield Diagnosis("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
@@ -187,7 +187,7 @@ def _find_accelerator() -> str:
     """Return the names of the GPUs.
 
     Raises:
-        IterPrefError: there is none.
+        IterPrefError: the machine has no GPU.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Dotted keys: nested values as one level, such as `training.objectives.sft.alpha`."""
+"""Flatten nested values to dotted keys such as `training.objectives.sft.alpha`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -35,7 +35,7 @@ def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]
 
 
 def check_early(stages: Iterable[str], params: Params) -> None:
-    """Refuse settings with which one of these stages would fail.
+    """Refuse settings that one of these stages cannot take.
 
     Raises:
         InputError: all that they refuse, one a line.

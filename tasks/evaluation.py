@@ -9,7 +9,7 @@ from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_
 
 
 def check(params: Params, _model: str) -> None:
-    """Refuse settings with which this stage would fail, before any stage has run.
+    """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
         InputError: vLLM is not installed, and `evaluation.backend` names it.

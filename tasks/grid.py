@@ -1,4 +1,4 @@
-"""Grid: the points of a sweep, from a preset of config/ablations.yaml or from values on a command line."""
+"""Plan the points of a sweep, from a preset of config/ablations.yaml or from values on a command line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -19,9 +19,9 @@ from tasks.paths import GRAPH, INGESTED
 
 PRESETS = Path("config/ablations.yaml")
 BASE = "base"
-"""Stands for no training."""
+"""The name of a row without a training."""
 CHOSEN_ON = "validation"
-"""The benchmark on which grids that choose a setting score: it must not measure the result."""
+"""Grids that choose a setting score on this benchmark, which must not measure the result."""
 
 
 class Row(NamedTuple):
@@ -76,7 +76,7 @@ class _Choice(BaseModel):
 
 
 def trained_objectives() -> list[str]:
-    """Return the objectives that the experiment trains: those of dvc.yaml."""
+    """Return the objectives that dvc.yaml trains."""
     return list(read_yaml(GRAPH, "run from the repository's root")["stages"]["training"]["foreach"])
 
 
@@ -86,10 +86,10 @@ def plan_rows(
     """Return the points of a sweep: the preset's rows, or else the objectives, at every combination of values.
 
     Objectives sft and dpo at {"training.beta": [0.1, 0.3]} are four points. Without objectives they are the preset's,
-    or those that the experiment trains.
+    or the experiment's.
 
     Raises:
-        ConfigError: there is no such preset, objective or parameter, or a value is out of range.
+        ConfigError: a preset, objective or parameter is unknown, or a value is out of range.
     """
     if preset:
         rows = list(_preset_rows(preset, objectives, params))
@@ -114,7 +114,7 @@ def _read_preset(name: str) -> Any:
     """Return a preset of config/ablations.yaml.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: the preset is unknown.
     """
     presets = read_yaml(PRESETS, "run from the repository's root")
     if name not in presets:
@@ -141,8 +141,8 @@ def check_choice(preset: str | None, benchmark: str, params: Params) -> None:
     """Refuse to choose settings on problems that also measure the result, or on none.
 
     Args:
-        preset: that of the sweep.
-        benchmark: the one that points are scored on.
+        preset: the sweep's preset.
+        benchmark: scores the points.
         params: of the experiment.
 
     Raises:
@@ -151,13 +151,13 @@ def check_choice(preset: str | None, benchmark: str, params: Params) -> None:
     """
     if preset and benchmark != CHOSEN_ON and isinstance(_read_preset(preset), Mapping):
         raise ConfigError(
-            f"--benchmark {benchmark}: {preset} chooses settings, and a score on the problems that chose them says "
-            f"nothing about others; leave the option out: points are scored on the split {CHOSEN_ON}"
+            f"--benchmark {benchmark}: {preset} chooses settings, and a score on the problems that chose them does "
+            f"not hold for others; leave the option out: points are scored on the split {CHOSEN_ON}"
         )
     if benchmark != CHOSEN_ON or params.problems.validation:
         return
     if all(problem.split != CHOSEN_ON for problem in read_ingested(INGESTED, set())):
         raise InputError(
-            f"{INGESTED}: no problem of the split {CHOSEN_ON}, on which a sweep scores its points; give some of your "
+            f"{INGESTED}: no problem of the split {CHOSEN_ON}, where a sweep scores its points; give some of your "
             f'problems "split": "{CHOSEN_ON}" (docs/tuning.md)'
         )

@@ -1,4 +1,4 @@
-"""Local server: a child process that serves on loopback until the block ends that needs it."""
+"""Run a server on loopback in a child process for the duration of a `with` block."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tasks.paths import STATE, home
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0
-"""Seconds until a server counts as dead. A first start migrates the data base: 10 s on a quiet machine."""
+"""Seconds until a server counts as dead. A first start migrates the database: 10 s on a quiet machine."""
 
 
 class ServerError(IterPrefError):
@@ -88,6 +88,6 @@ def served(
 
 
 def _last_error(log: Path) -> str:
-    """Return the last exception of a server's log, after a colon; nothing if there is none."""
+    """Return the last exception of a server's log, after a colon, or an empty string."""
     errors = re.findall(r"(?m)^[\w.]*(?:Error|Exception): .+", log.read_text(encoding="utf-8", errors="replace"))
     return f": {without_passwords(errors[-1].strip())}" if errors else ""

@@ -1,4 +1,4 @@
-"""Locks: one process at a time. The system lets go when the holder dies."""
+"""Let one process at a time do something, with file locks that the system releases when the holder ends."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tasks.paths import STATE
 
 @contextmanager
 def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at `path`; a file beside it names the holder.
+    """Hold the lock at `path`; a file next to it names the holder.
 
     Args:
         path: of the lock file; its folder is made.

@@ -6,10 +6,10 @@ from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJEC
 
 
 def check(params: Params) -> None:
-    """Refuse settings with which this stage would fail, before any stage has run.
+    """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
-        ConfigError: a name of `pairs.benchmarks` is no benchmark and no file.
+        ConfigError: a name of `pairs.benchmarks` is neither a benchmark nor a file.
     """
     from iterpref_core.problems.screening.contamination import check_benchmarks
 

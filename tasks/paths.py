@@ -1,4 +1,4 @@
-"""Artifact paths of the stages, relative to the repository's root. dvc.yaml names the same ones."""
+"""Define the paths of the stages' artifacts, relative to the repository's root, as in dvc.yaml."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ REPORTS = Path("reports")
 SUMMARY = REPORTS / "summary.json"
 
 HOME_VARIABLE = "DVC_ROOT"
-"""Names the checkout to which a worktree belongs; DVC's own name for that, under `dvc exp run --temp`."""
+"""Names the checkout that a worktree belongs to; DVC uses the same variable under `dvc exp run --temp`."""
 
 COMMIT_VARIABLE = "ITERPREF_COMMIT"
 """Names the commit of the code to a training, which writes it into the model's record."""
@@ -64,7 +64,7 @@ def pass_at_1_path(model: str) -> Path:
 def metrics_path(stage: str) -> Path:
     """Return where a stage writes its metrics.
 
-    The report reads the folder of all others' metrics; its own, the headline, stand outside of it.
+    The report reads the folder of all other stages' metrics; its own, the headline, are outside of that folder.
 
     >>> str(metrics_path("training@target-rpo"))
     'metrics/training/target-rpo.json'

@@ -1,4 +1,4 @@
-"""Profiles: named sets of values for params.yaml, such as `tiny` for tests.
+"""Write named sets of values (profiles), such as `tiny` for tests, into params.yaml.
 
 A profile may build on another one, which it names as `base`. `nano` names every value that any profile changes, and all
 others build on it, so that the values after a change of profile do not depend on the profile before.
@@ -24,7 +24,7 @@ PROFILES = Path("config/profiles")
 
 
 class _Representer(RoundTripRepresenter):
-    """The form of values: null is `null`, and not nothing."""
+    """Write null as `null` instead of an empty value."""
 
 
 _Representer.add_representer(
@@ -35,14 +35,14 @@ _STATED = ["training", "objectives"]
 
 
 def _profile_values(name: str, builders: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the values of a profile by dotted key, with those of the profiles that it builds on.
+    """Return the values of a profile and of the profiles that it builds on, by dotted key.
 
     Args:
         name: of the profile.
         builders: the profiles that build on this one, such as `own-lora` and `own` on `nano`.
 
     Raises:
-        ConfigError: there is no such profile, or it builds on itself.
+        ConfigError: the profile is unknown, or builds on itself.
     """
     named_by = f"{PROFILES / builders[-1]}.yaml: base: " if builders else ""
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
@@ -88,7 +88,7 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
         The changes, and the values that stay, one line a value.
 
     Raises:
-        ConfigError: there is no such profile or parameter, or a value is out of range; nothing is written then.
+        ConfigError: a profile or parameter is unknown, or a value is out of range. The file is unchanged then.
     """
     own = _own_values()
     wanted = {key: value for key, value in _profile_values(name).items() if key not in own}
@@ -104,7 +104,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
         The changes, one line a value.
 
     Raises:
-        ConfigError: a parameter does not exist, or a value is out of range; nothing is written then.
+        ConfigError: a parameter is unknown, or a value is out of range. The file is unchanged then.
     """
     with_values(load_params(params), values)
     yaml = YAML()
@@ -116,7 +116,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     for key, value in values.items():
         *sections, last = key.split(".")
         section = content
-        if value is None and sections[:-1] == _STATED:  # null is a value elsewhere; here it stands for none
+        if value is None and sections[:-1] == _STATED:  # null removes a value here; elsewhere it is a value
             section["training"]["objectives"].get(sections[-1], {}).pop(last, None)
             continue
         for part in sections:
@@ -125,15 +125,15 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
             section = section[part]
         written = _in_one_line(value) if isinstance(value, list | tuple) else value
         if isinstance(value, str) and (":" in value or not value.isprintable()):
-            # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again, and reads a line's end, of which
-            # Unicode has several, as a space.
+            # Without quotes, ruamel.yaml could not read `{separator: 1:30}` again, and would read every line end of
+            # Unicode as a space.
             written = DoubleQuotedScalarString(value)
         if last not in section:
             changes.append(f"{key}: {written}, which is new")
         elif section[last] != written:
             changes.append(f"{key}: {section[last]} → {written}")
         else:
-            continue  # as it was written: 5.0e-6 is no 5e-06
+            continue  # keep it as the user wrote it: 5.0e-6, not 5e-06
         section[last] = written
     with atomic_writer(params) as file:
         yaml.dump(content, file)
@@ -141,7 +141,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
 
 
 def _in_one_line(values: Sequence[Any]) -> CommentedSeq:
-    """Return a list that is written as `[heldout, mbpp]`, as lists stand in params.yaml."""
+    """Return a list that is written in one line, as `[heldout, mbpp]`."""
     written = CommentedSeq(values)
     written.fa.set_flow_style()
     return written

@@ -32,8 +32,8 @@ def run(params: Params, *models: str) -> "Summary":
             An objective that has left dvc.yaml is not among them, though its results may still be there.
 
     Raises:
-        InputError: dvc.yaml does not say that this stage reads the results of one of the models, so that DVC might run
-            it before them.
+        InputError: in dvc.yaml this stage does not depend on the results of one of the models, so DVC might run it
+            before the evaluation of that model.
     """
     from iterpref_core.evaluation.report.report import build_report
 
@@ -41,7 +41,7 @@ def run(params: Params, *models: str) -> "Summary":
     deps = read_yaml(GRAPH)["stages"]["report"]["deps"]
     missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
     if missing:
-        raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add such lines to its deps")
+        raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add these lines to its deps")
     return build_report(
         results=RESULTS,
         metrics=METRICS,

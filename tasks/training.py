@@ -10,7 +10,7 @@ from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, PAIRS, STUDENT, WORK, m
 
 
 def check(params: Params, objective: str) -> None:
-    """Refuse settings with which this stage would fail, before any stage has run.
+    """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
         InputError: a setting cannot be taken, or a file is not there.
@@ -41,8 +41,7 @@ def check(params: Params, objective: str) -> None:
 def run(params: Params, objective: str) -> TrainingResult:
     """Train the student with one objective; checkpoints let a killed run resume.
 
-    With `training.accelerate` the stage starts itself again in several processes, of which the main one writes the
-    metrics.
+    With `training.accelerate` the stage starts itself again in several processes; the main process writes the metrics.
     """
     if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)

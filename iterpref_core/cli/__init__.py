@@ -1,4 +1,4 @@
-"""The command line of the library: each verb is one call.
+"""Run the verbs of the library on the command line; each verb is one call.
 
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
@@ -48,7 +48,7 @@ def exit_code(work: Callable[[], Any]) -> int:
     from iterpref_core.storage.processes import leave_error
 
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal of ASCII alone shows `?` in place of ✓
+        if isinstance(stream, TextIOWrapper):  # a terminal that only knows ASCII shows `?` instead of ✓
             stream.reconfigure(errors="replace")
     try:
         code = int(work() or 0)
@@ -72,7 +72,7 @@ def exit_code(work: Callable[[], Any]) -> int:
 def _explain(error: Exception) -> tuple[int, str]:
     """Return the exit code and the message of an error.
 
-    The message is empty if it is printed already, and `_DEFECT` if the error is nobody's input.
+    The message is empty if it is already printed, and `_DEFECT` if the error does not come from the user's input.
     """
     from iterpref_core.records.errors import InputError, IterPrefError, storage_error
 
@@ -118,7 +118,7 @@ def _remedy(module: str, rooms: Sequence[str]) -> str:
 
     Args:
         module: the top-level module of another project.
-        rooms: the rooms in which the import failed: an extra of the last one's name comes first, then the smallest.
+        rooms: the rooms where the import failed. An extra with the last room's name comes first, then the smallest.
     """
     from importlib.metadata import PackageNotFoundError, requires
 

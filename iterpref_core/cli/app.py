@@ -1,4 +1,4 @@
-"""The application: the verbs of the library, beside which a caller may have others."""
+"""Make the application of the library's verbs, to which a caller can add its own."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

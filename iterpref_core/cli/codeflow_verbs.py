@@ -39,7 +39,7 @@ def debug(
 ) -> None:
     """Debug problems with CodeFlow: draft, run, refine. After a kill, the same command continues.
 
-    The model's answers are kept beside the output, in `.OUT.answers.sqlite`.
+    The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow

@@ -18,24 +18,23 @@ class PrintableFormatter(logging.Formatter):
 
 
 def set_up_libraries() -> None:
-    """Let idle threads sleep, hide the hub's progress bars beside ours, and bypass proxies for this machine.
+    """Set the environment of libraries: sleeping threads, no progress bars of the hub, no proxy for this machine.
 
-    Idle threads that sleep, instead of spinning, turned 24 s into 5 s on two cores that other processes used too. On
-    idle cores nothing is lost.
-    A git hook that starts a command exports its own repository (GIT_DIR and others). The variables that git calls local
-    to a repository are removed, so that a command works on the checkout in which it is started. Among them git's
-    configuration stays: a user sets it, too, such as GIT_CONFIG_COUNT for a folder of another owner.
-    DVC asks for the user's name, which the system does not know in a container that `docker run --user 1234` starts.
+    A git hook that starts a command exports its own repository (GIT_DIR and others). Remove these variables, so that
+    the command works on the checkout where it was started. Keep git's configuration, because users also set it, such
+    as GIT_CONFIG_COUNT for a folder of another owner.
     """
+    # DVC asks for the user's name, which is unknown in a container that `docker run --user 1234` starts.
     try:
         getuser()
     except (KeyError, OSError):  # of Python before 3.13, and since
         os.environ["USER"] = str(os.getuid())
+    # Idle threads that sleep instead of spinning turned 24 s into 5 s on two busy cores, and cost nothing on idle ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if logging.lastResort is not None:  # the handler of a verb, which sets up none
         logging.lastResort.setFormatter(PrintableFormatter())
-    # Each training on a CPU would warn of a package for four-bit weights, and almost none has such weights.
+    # Each training on a CPU would warn about a package for four-bit weights, which almost no training uses.
     logging.getLogger("bitsandbytes.backends.cpu").setLevel(logging.ERROR)
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     direct = given.split(",") if given else []

@@ -1,4 +1,4 @@
-"""Options that several verbs share: paths, which Click checks before any work, and values of parameters."""
+"""Define the options that several verbs share: paths, which Click checks before any work, and parameters."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -32,7 +32,7 @@ SetOption = Annotated[
 
 
 def read_params(assignments: Sequence[str] | None, options: Mapping[str, object] | None = None) -> Params:
-    """Return the parameters of params.yaml, with the values of the command line in place of the file's.
+    """Return the parameters of params.yaml, with values of the command line instead of the file's.
 
     Args:
         assignments: texts given to `--set`.

@@ -71,7 +71,7 @@ def localize(
 
 def show(
     pairs: Annotated[
-        Path | None, input_file(help="JSONL of pairs; default: those of the finished experiment, with its spans.")
+        Path | None, input_file(help="JSONL of pairs; default: the pairs and spans of the finished experiment.")
     ] = None,
     spans: Annotated[Path | None, input_file(help="JSONL of spans; default: the lines outside the LCS.")] = None,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
@@ -131,5 +131,5 @@ def _find_pairs(
         if len(found) == number:
             break
     if not found:
-        raise InputError(f"{path}: no such pair; give another file, spans of these pairs, or another --task-id")
+        raise InputError(f"{path}: not found; give another file, spans of these pairs, or another --task-id")
     return found

@@ -14,7 +14,7 @@ _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """Print a text, in which models and users may have written control characters."""
+    """Print a text that may contain control characters, from a model or a user."""
     typer.echo(printable_text(text), err=err)
 
 

@@ -1,4 +1,4 @@
-"""The folder `.iterpref`, which keeps unfinished work and bought answers; none of these files is an artifact."""
+"""Name the folder `.iterpref`, which keeps unfinished work and paid answers. Its files are not artifacts."""
 
 from pathlib import Path
 

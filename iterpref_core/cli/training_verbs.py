@@ -134,7 +134,7 @@ def _model_findings(model: str, template: Any, checks: Any, settings: Params) ->
 
 
 def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool) -> None:
-    """Print the result of a check and its findings, those that stop a training first; exit with 1 if one does."""
+    """Print the result of a check and its findings, fatal ones first; exit with 1 if one would stop a training."""
     findings.sort(key=lambda finding: not finding.stops)
     if as_json:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
@@ -227,7 +227,7 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
             some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
             text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
             if out is None:
-                remedy = "remove them with `iterpref check --out`, or results on that benchmark say nothing"
+                remedy = "remove them with `iterpref check --out`, or results on that benchmark are worthless"
             else:
                 remedy = f"{out} is without them"
             yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
@@ -237,12 +237,12 @@ ObjectiveOption = Annotated[Objective, typer.Option(help="Objective to train wit
 ModelOption = Annotated[str, typer.Option(help="Folder or hub id of the model to train.")]
 SpansOption = Annotated[Path, input_file(help="JSONL of spans.")]
 TrainedOption = Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")]
-CurveOption = Annotated[Path | None, output_file(help="CSV of the training curve; default: beside --out.")]
+CurveOption = Annotated[Path | None, output_file(help="CSV of the training curve; default: next to --out.")]
 ScratchOption = Annotated[
-    Path, output_folder(help="Folder for checkpoints and tokenized rows, by which a killed training continues.")
+    Path, output_folder(help="Folder for checkpoints and tokenized rows; a killed training continues from it.")
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Seed for the order of the data.")]
-EstimateOption = Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours; train nothing.")]
+EstimateOption = Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours without training.")]
 GpusOption = Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")]
 
 

@@ -1,4 +1,4 @@
-"""DVC: its graph and its lock read, its commands run.
+"""Read DVC's graph and lock, and run its commands.
 
 DVC keeps digests of files in a database of pickles, by default in `/var/tmp/dvc`, where every user of the machine can
 write (CVE-2025-69872). All processes of DVC that start here keep them in the user's own folder.

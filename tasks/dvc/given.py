@@ -1,6 +1,6 @@
-"""Given files: those that DVC knows and that no stage will make: of `dvc add`, `dvc import`, and of frozen stages.
+"""Handle files that DVC tracks but no stage produces: those from `dvc add`, `dvc import` and frozen stages.
 
-Git does not have them, so that a second working tree has them from DVC's cache alone.
+Git does not store these files, so a second working tree can only get them from DVC's cache.
 """
 
 import logging
@@ -34,13 +34,13 @@ def check_out(root: Path, targets: Sequence[str] | None) -> None:
 
     Args:
         root: the working tree.
-        targets: the stages that are wanted, as for `describe_graph`. Their results, and those of all stages before
-            them, come along as far as dvc.lock and the cache have them; None: no results.
+        targets: the wanted stages, as for `describe_graph`. Also bring the results of these stages and of all stages
+            before them, as far as dvc.lock and the cache have them; None: bring no results.
 
     Raises:
-        InputError: there is no such stage.
+        InputError: dvc.yaml lacks a stage of `targets`.
     """
-    # DVC warns of each output of a stage that has not run. In a worktree most may be such.
+    # DVC warns about each output of a stage that has not run, which most have not in a new worktree.
     logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
     with opened_repo(root) as repo:
         wanted = [stage.addressing for stage in _stages_with_given_files(repo)]
@@ -53,7 +53,7 @@ def check_out(root: Path, targets: Sequence[str] | None) -> None:
 
 
 def _stages_with_given_files(repo: Any) -> Iterator[Any]:
-    """Yield the stages without a command, and the frozen ones that have run."""
+    """Yield stages without a command, and frozen stages that have run."""
     for stage in repo.index.stages:
         if stage.cmd is None or (stage.frozen and all(out.hash_info for out in stage.outs)):
             yield stage

@@ -1,4 +1,4 @@
-"""DVC's graph of the stages: their order, and which of them are not up to date."""
+"""Read the order of the stages from DVC's graph, and which stages are out of date."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ class Stage(NamedTuple):
     """A stage of dvc.yaml; a group with `foreach` is several stages.
 
     Attributes:
-        upstream: names of the stages whose outputs it reads; none of a frozen stage, which reads nothing any more.
+        upstream: names of the stages whose outputs it reads; empty for a frozen stage.
         frozen: whether its outputs stay as they are (`dvc freeze`).
     """
 
@@ -27,40 +27,38 @@ def check_root() -> None:
     """Refuse a folder that is not the root of a checkout, before anything is written there.
 
     Raises:
-        InputError: it has no dvc.yaml; the message says which folder has one.
+        InputError: it has no dvc.yaml; the message names a folder that has one.
     """
     here = Path.cwd()
     roots = [folder for folder in (here, *here.parents, CHECKOUT) if (folder / GRAPH).is_file()]
     if roots[0] != here:
-        raise InputError(
-            f"no {GRAPH} in {here}: cd {roots[0]}; here the verbs of the library work, and none of the experiment's"
-        )
+        raise InputError(f"no {GRAPH} in {here}: cd {roots[0]}; only the library's verbs work here")
 
 
 def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> dict[str, Stage]:
     """Return the stages of a folder, as `describe_graph`.
 
     Raises:
-        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
+        InputError: the folder is not a DVC repository, its dvc.yaml is broken, or it lacks a stage of `targets`.
     """
     with opened_repo(root) as repo:
         return describe_graph(repo, targets)
 
 
 def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
-    """Return stages of an open repository in an order in which they can run.
+    """Return stages of an open repository in a valid order of execution.
 
     Args:
         repo: DVC's view of the repository.
         targets: the stages that are wanted, with all that they need; all stages if none is named. A target without `@`
-            stands for all stages of that name: `training` for `training@sft`, `training@dpo`, …
+            means all stages of that name: `training` for `training@sft`, `training@dpo`, …
 
     Raises:
-        InputError: there is no such stage.
+        InputError: dvc.yaml lacks a stage of `targets`.
     """
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
-    # A frozen stage needs nothing: `dvc repro` cuts its edges, too.
+    # A frozen stage has no inputs: `dvc repro` cuts its edges in the same way.
     graph = get_active_graph(repo.index.graph)
     order = plan_repro(graph)
     wanted = set() if targets else set(order)
@@ -73,7 +71,7 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
     for stage in order:
         if stage in wanted:
             upstream = tuple(sorted(name_of(successor) for successor in graph.successors(stage)))
-            # What `dvc import` brings is frozen, too, and nobody's decision.
+            # DVC also marks the stages of `dvc import` as frozen; they have no command.
             found[name_of(stage)] = Stage(upstream, frozen=stage.frozen and stage.cmd is not None)
     return found
 
@@ -82,9 +80,8 @@ class Survey(NamedTuple):
     """A folder's stages.
 
     Attributes:
-        graph: the stages that were asked for, in an order in which they can run.
-        stale: the names of all stages that are not up to date. One that reads a stale stage's output may become stale
-            when that one runs.
+        graph: the requested stages, in a valid order of execution.
+        stale: the names of all stages that are out of date. A stage after a stale one may become stale when that runs.
     """
 
     graph: dict[str, Stage]
@@ -107,14 +104,14 @@ def survey(targets: Sequence[str] = ()) -> Survey:
         targets: the stages that are wanted, as for `describe_graph`.
 
     Raises:
-        InputError: the folder is no DVC repository, its dvc.yaml is broken, or there is no such stage.
+        InputError: the folder is not a DVC repository, its dvc.yaml is broken, or it lacks a stage of `targets`.
     """
     with opened_repo(Path()) as repo:
         return Survey(describe_graph(repo, targets), set(repo.status()))
 
 
 def frozen_line(graph: Mapping[str, Stage]) -> str:
-    """Return a sentence about the frozen stages of a graph; empty if there is none."""
+    """Return a sentence about the frozen stages of a graph, or an empty string."""
     names = [name for name, stage in graph.items() if stage.frozen]
     if not names:
         return ""
@@ -125,12 +122,11 @@ def frozen_line(graph: Mapping[str, Stage]) -> str:
 def opened_repo(root: Path) -> Iterator[Any]:
     """Open DVC's view of a repository, and keep other processes of DVC from writing there meanwhile.
 
-    A stage that ends writes the whole dvc.lock anew. Without the lock, a stage that ends beside it would read half of
-    the file. DVC holds no lock while a stage's command runs, so that the command itself can come here.
+    When a stage ends, DVC rewrites the whole dvc.lock. Without the lock, a stage that ends at the same time would read
+    half of the file. DVC holds no lock while a stage's command runs, so that the command itself can come here.
 
     Raises:
-        InputError: the folder is no DVC repository, its dvc.yaml is broken, or a stage runs that another command has
-            started.
+        InputError: the folder is not a DVC repository, its dvc.yaml is broken, or another command of DVC is running.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.lock import LockError
@@ -144,7 +140,7 @@ def opened_repo(root: Path) -> Iterator[Any]:
             _release_killed(Path(repo.tmp_dir))
             yield repo
     except NotDvcRepoError as error:
-        raise InputError(f"{GRAPH}: {error}; run from the repository's root, in which `dvc init` has run") from None
+        raise InputError(f"{GRAPH}: {error}; run from the repository's root, after `dvc init`") from None
     except SCMError as error:
         raise InputError(
             f"{error}, and DVC needs one; work in a copy that `git clone` makes, or run `git init`, `git add .` and "
@@ -158,18 +154,18 @@ def opened_repo(root: Path) -> Iterator[Any]:
     except UnicodeEncodeError as error:
         raise InputError(f"{error.object}: DVC takes names of files in UTF-8 alone; rename the file") from None
     except DvcException as error:
-        read_yaml(root / GRAPH)  # a file that is no YAML: this names the line
+        read_yaml(root / GRAPH)  # if the file is not YAML, this names the line
         raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None
 
 
 def _release_killed(folder: Path) -> None:
-    """Release the files that processes of DVC held when they were killed, unless another process holds some, too.
+    """Release the files that processes of DVC held when they were killed, unless a running process holds some.
 
     DVC does so itself, but takes a zombie for a process that runs. In a container whose first process collects no
     zombies, the next run would be refused for ever.
 
     Args:
-        folder: that of DVC's locks. Its file of locks changes under the lock of the repository alone.
+        folder: the folder of DVC's locks. DVC changes the file of locks only under the repository's lock.
     """
     from dvc.rwlock import RWLOCK_FILE
 
@@ -191,8 +187,8 @@ def _is_running(pid: int) -> bool:
 def name_of(stage: Any) -> str:
     """Return the name of a stage of DVC, or the path of a file such as `problems/mine.jsonl.dvc`.
 
-    A stage of another dvc.yaml has its path, too: `extra/dvc.yaml:report`. DVC's own `addressing` depends on the
-    present folder, and a sweep looks at its worktrees from outside.
+    The name of a stage in another dvc.yaml includes the path: `extra/dvc.yaml:report`. DVC's own `addressing` depends
+    on the present folder, and a sweep looks at its worktrees from outside.
     """
     path = str(stage.path_in_repo)
     name = getattr(stage, "name", None)

@@ -1,4 +1,4 @@
-"""DVC's lock: inputs, parameters and outputs of each stage, with DVC's digests.
+"""Read the inputs, parameters and outputs of each stage, with DVC's digests.
 
 DVC computes all digests and remembers them: a file that has not changed is not read again.
 """
@@ -40,7 +40,7 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     """Return dvc.lock: each stage that has run, by DVC's name.
 
     Raises:
-        InputError: the folder is no DVC repository, or its dvc.yaml is broken.
+        InputError: the folder is not a DVC repository, or its dvc.yaml is broken.
     """
     with opened_repo(root) as repo:
         stages = {name_of(stage): _locked(stage) for stage in repo.index.stages if stage.cmd}
@@ -67,10 +67,10 @@ def observe_stage(name: str, *, outs: bool = False) -> Observation:
 
     Args:
         name: DVC's name of the stage.
-        outs: whether to read its outputs, too, as DVC is about to lock them.
+        outs: also read the outputs that DVC is about to lock.
 
     Raises:
-        InputError: dvc.yaml has no such stage, or an input, a parameter or an output is missing.
+        InputError: dvc.yaml lacks the stage, or an input, a parameter or an output is missing.
     """
     with opened_repo(Path()) as repo:
         stage = repo.stage.load_one(name=name)
@@ -100,7 +100,7 @@ def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
         outs: as for `observe_stage`.
 
     Raises:
-        InputError: a file or a parameter has changed. DVC then records nothing.
+        InputError: a file or a parameter has changed, so the stage must fail before DVC records it.
     """
     try:
         ended = observe_stage(begun.name, outs=outs)

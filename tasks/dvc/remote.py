@@ -1,4 +1,4 @@
-"""Remote: the results of earlier runs, on this machine or another, that DVC's storage has."""
+"""Fetch the results of earlier runs, from this machine or another, from DVC's remote storage."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def pull_outputs(stages: Sequence[str]) -> None:
         stages: DVC's names of the stages.
 
     Raises:
-        InputError: there is no remote.
+        InputError: DVC has no remote.
         StageError: the remote could not be read.
     """
     with opened_repo(Path()) as repo:
@@ -28,7 +28,7 @@ def pull_outputs(stages: Sequence[str]) -> None:
             raise InputError("--pull: DVC has no remote; name one with `dvc remote add --default NAME URL`")
         try:
             found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
-        except Exception as error:  # noqa: BLE001 - DVC's, or one of the storage's driver, such as botocore's
+        except Exception as error:  # noqa: BLE001 - DVC's, or botocore's or another driver's
             raise StageError(f"--pull: {error}; mend that and try `dvc pull`, or run without --pull") from None
     fetched = found["stats"]["fetched"]
     print(f"--pull: {fetched} files fetched; what the remote does not have is computed", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Reproduction: one command of DVC in a process of its own, its lines passed on, and the reason of a failure."""
+"""Run a command of DVC in its own process, pass its output on, and explain a failure."""
 
 import os
 import re
@@ -16,12 +16,11 @@ from iterpref_core.storage.cores import threads_in
 from tasks import child
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
-"""Tells a stage's process that a command of ours runs it, and logs it; absent under a bare `dvc repro`."""
+"""Set for a stage that `iterpref` runs and logs; absent under a plain `dvc repro`."""
 
 _STARTED = re.compile(r"Running stage '(.+)':")
-# Lines of DVC that say nothing new: a stage's command, which stands in dvc.yaml; that the lock is written; advice after
-# each stage, which does not apply, since dvc.lock changes again with the next one; and a warning of a frozen stage, at
-# each point of a sweep: the command has said it once.
+# Lines of DVC without news: a stage's command, which is in dvc.yaml; that the lock is written; advice to commit
+# dvc.lock, which the next stage changes again; and a warning about a frozen stage, which was printed before.
 _NOTHING_NEW = re.compile(
     r"> sh flows/stage|(?:Generating|Updating) lock file|To track the changes|\s*git add|To enable auto staging"
     r"|\s*dvc config core|Use `dvc push`|WARNING: .* is frozen\."
@@ -33,7 +32,7 @@ class StageError(IterPrefError):
 
 
 class CancelledError(IterPrefError):
-    """The run is being cancelled: nothing starts any more."""
+    """The run is being cancelled, so no further stage starts."""
 
 
 class Times(NamedTuple):
@@ -66,8 +65,8 @@ class Commands:
             subject: the name of a stage or a point, for messages.
             arguments: the arguments of `dvc`.
             environment: variables that are added to this process's environment, or replace some.
-            say: called with each line of the output.
-            folder: the folder in which the command runs.
+            say: receives each line of the output.
+            folder: the command's working directory.
 
         Raises:
             InputError: the stage refused its input or its parameters.

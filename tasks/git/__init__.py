@@ -1,1 +1,1 @@
-"""Git: worktrees, and the commit that a run starts from."""
+"""Make git worktrees, and read the commit that a run starts from."""

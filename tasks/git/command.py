@@ -18,7 +18,7 @@ _SETTINGS = (
     "submodule.recurse=false",
     "gc.auto=0",
 )
-"""Settings of this one command, which go before those of the user, the repository and the environment."""
+"""Settings of this one command, which override the user's, the repository's and the environment's."""
 
 
 class GitError(InputError):

@@ -1,4 +1,4 @@
-"""Files: those that a run takes of a checkout, which are git's and the pipeline's."""
+"""Select the files that a run copies from a checkout: those git tracks and those the pipeline needs."""
 
 import os
 import shutil
@@ -15,15 +15,14 @@ from tasks.paths import LOCK
 _DESCRIBING = tuple(f":(glob)**/{name}" for name in (LOCK.name, ".gitignore", ".dvcignore"))
 """Files, for git, that list the data, and the files that git and DVC do not look at."""
 _SHOWN = 3
-"""Names in a line about files that stay behind."""
+"""Names in a line about files that are not copied."""
 
 
 @contextmanager
 def own_index(folder: Path) -> Iterator[dict[str, str]]:
-    """Give git a copy of a checkout's index, in which no flag hides a changed file.
+    """Give git a copy of a checkout's index without the flags that hide changed files.
 
-    After `git update-index --skip-worktree params.yaml` (or `--assume-unchanged`) git takes the file for unchanged,
-    even if it is not.
+    After `git update-index --skip-worktree params.yaml` (or `--assume-unchanged`) git ignores changes of the file.
 
     Args:
         folder: the checkout.
@@ -33,7 +32,7 @@ def own_index(folder: Path) -> Iterator[dict[str, str]]:
     """
     hidden = []
     for entry in git("ls-files", "-v", "-z", folder=folder).split(b"\0"):
-        # `H code.py` is an ordinary file, `h code.py` one that is assumed to be unchanged, `S code.py` one to skip.
+        # `H code.py` is an ordinary file, `h code.py` is assumed to be unchanged, `S code.py` is skipped.
         tag, _, name = entry.partition(b" ")
         if (tag == b"S" or tag.islower()) and os.path.lexists(folder / os.fsdecode(name)):
             hidden.append(name)
@@ -52,10 +51,10 @@ def own_index(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
-    """Return the files that git does not track: those that the pipeline names, and all others that git does not ignore.
+    """Return untracked files in two lists: those the pipeline needs, and all others that git does not ignore.
 
     A file that a stage reads counts even if git ignores it, as a user's list of ignored files may have `*.jsonl`: a
-    stage reads all files but those that `.dvcignore` names.
+    stage reads all files except the ones in `.dvcignore`.
 
     Args:
         folder: the checkout.

@@ -1,4 +1,4 @@
-"""Source: the commit that a run starts from, and the user's changes since."""
+"""Identify the code of a run by its commit and the user's changes since."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"
 REMOVED = "removed"
-"""Stands for the value of a parameter that the commit has, and the present file does not."""
+"""The recorded value of a parameter that only the commit has."""
 _NAME_CHARS = 80
 """Characters of a run's name; the rest is in the run's parameters."""
 
@@ -30,8 +30,8 @@ class Source(BaseModel, frozen=True):
         commit: the commit's digest, or `unknown`: without git, without a commit, or where git refuses the folder.
         branch: its name, or `unknown`.
         dirty: `true` if code or parameters differ from the commit, otherwise `false`, or `unknown`.
-        edits: digest of the differences between the code and the commit; empty if there are none.
-        changes: parameters that differ from those of the commit, by dotted key.
+        edits: digest of the differences between the code and the commit; empty without differences.
+        changes: parameters that differ from the commit's, by dotted key.
     """
 
     commit: str = UNKNOWN
@@ -42,7 +42,7 @@ class Source(BaseModel, frozen=True):
 
     @property
     def state(self) -> str:
-        """A short name of commit and changes, for results that must not be mixed with those of another state.
+        """A short name of commit and changes, which keeps the results of different states apart.
 
         >>> Source(commit="a1b2c3d4e5f6").state
         'a1b2c3d'
@@ -79,10 +79,10 @@ def observe_source() -> Source:
     except GitError:
         return Source()
     try:
-        # The commit of a container's image names the one that its files are of (docker/Dockerfile).
+        # The image's own commit names the original commit of the sources (docker/Dockerfile).
         shown = git("log", "-1", "--format=%H%n%(trailers:key=Source-Commit,valueonly)").decode().split()
         commit = shown[-1]
-    except GitError:  # there is none yet
+    except GitError:  # before the first commit
         commit = UNKNOWN
     changes = _changed_params()
     return Source(
@@ -119,11 +119,11 @@ def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
         added: new files that count.
         index: variables for git.
     """
-    # DVC writes its lock while stages run, so a changed lock is no change by the user.
+    # DVC writes its lock while stages run, so the user has not changed it.
     files = ("--", ".", *(f":(exclude,literal){path}" for path in (LOCK, PARAMS)))
     try:
         changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files, variables=index)
-    except GitError:  # there is no commit yet
+    except GitError:  # before the first commit
         changed = b""
     for name in added:
         if name != os.fsencode(LOCK):
@@ -152,7 +152,7 @@ def _changed_params() -> dict[str, Any]:
     before = _values_of(committed)
     now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
     changes = {key: value for key, value in now.items() if key not in before or before[key] != value}
-    # `sft: {}` that becomes `sft: {alpha: 5.0}` has lost nothing.
+    # If `sft: {}` becomes `sft: {alpha: 5.0}`, the key `sft` was not removed.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}
 

@@ -1,4 +1,4 @@
-"""Worktrees: a run with other values happens in a git worktree, so that nobody's files change under their feet.
+"""Make a git worktree for a run with other values, so that the user's files do not change.
 
 A worktree holds the checkout's files as they were when the run began: what git tracks, with all edits, and the new
 files that the pipeline names. It shares DVC's cache and the answers of models with the checkout, so that neither
@@ -49,12 +49,12 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     """Record the files of the present folder, a checkout; neither they nor git's index of them change.
 
     Args:
-        say: shows a line about new files that are left behind.
+        say: prints a line about new files that are not copied.
 
     Raises:
         GitError: git refuses to work there.
-        InputError: the checkout has no commit, or a submodule, of whose files git would record nothing, or a file of
-            `dvc add` that DVC does not have as it is here; or it is no repository of git and DVC.
+        InputError: the checkout has no commit, has a submodule (git would not record its files), or has a file of
+            `dvc add` whose present content DVC lacks; or it is not a repository of git and DVC.
     """
     origin = Path.cwd()
     check_given_files(origin)
@@ -94,7 +94,7 @@ def worktree_of(
     Args:
         snapshot: the files that the worktree gets; results of DVC that are there stay.
         name: of the worktree, which stays for the next run that asks for it.
-        say: shows a line, such as one about another process that this one waits for.
+        say: prints a line, such as the process that this one waits for.
         targets: the stages that are wanted; the worktree gets no results that they do not need.
         remove: remove the worktree after a block that ends well, whose results are kept elsewhere. It begins without
             earlier results then.
@@ -120,10 +120,10 @@ def worktree_of(
 
 
 def list_of_worktrees(origin: Path) -> FileLock:
-    """Return the lock under which one process at a time changes git's list of worktrees.
+    """Return the lock that protects git's list of worktrees.
 
-    git removes the folder of the list, `.git/worktrees`, with its last entry. An entry that is added meanwhile fails:
-    "could not create directory of '.git/worktrees/…': No such file or directory".
+    git removes the folder of the list, `.git/worktrees`, with its last entry. If another process adds an entry at that
+    moment, git fails with "could not create directory of '.git/worktrees/…'".
     """
     folder = origin / WORKTREES
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,8 @@ def add_objective(folder: Path, name: str) -> None:
     if name in read_yaml(folder / GRAPH)["stages"]["training"]["foreach"]:
         return
     read = parameters_of(name)
-    # DVC takes no list of parameters here, so `seed`, which all read, stands for one that an objective does not read.
+    # DVC does not accept a list of parameters here. If an objective does not read a setting, name `seed` instead,
+    # which every objective reads.
     listed = {setting: read.get(setting, "seed") for setting in ("learning_rate", "alpha", "beta")}
     with modify_yaml(folder / GRAPH) as content:
         stages = content["stages"]
@@ -151,7 +152,7 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     """Give a worktree the commit and the files of a snapshot; files that git ignores there stay."""
     link = top / ".git"
     # `gitdir: /earlier/.git/worktrees/a1b2` is /present/.git/worktrees/a1b2: the checkout may have moved since, or is a
-    # copy of one whose worktree this is still said to be.
+    # copy of another checkout, whose path the file still has.
     name = Path(link.read_text(encoding="utf-8").strip()).name if link.is_file() else ""
     entry = git_path("rev-parse", "--git-common-dir", folder=snapshot.origin).resolve() / "worktrees" / name
     if name and entry.is_dir():
@@ -166,7 +167,7 @@ def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
             shutil.rmtree(top, ignore_errors=True)  # git's list of worktrees does not have it, as after a new clone
             git("worktree", "prune", folder=snapshot.origin)
             git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
-    # Files and index become those of the snapshot; HEAD stays the user's commit, to which experiments belong.
+    # Give files and index the snapshot's content. HEAD stays the user's commit, because experiments belong to it.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
 

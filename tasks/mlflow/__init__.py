@@ -1,1 +1,1 @@
-"""MLflow: entries of commands and their stages, and the tracking server that gets them."""
+"""Record commands and their stages in MLflow."""

@@ -1,6 +1,6 @@
-"""Entry: a command and the stages that are up to date in it, kept in a file until MLflow has both.
+"""Keep a command and its finished stages in a file until MLflow has recorded both.
 
-The files stand beside the stored answers of models, so that they outlive a work pool's clone.
+The files are next to the stored answers of models, so they outlive a work pool's clone.
 """
 
 import csv
@@ -114,7 +114,7 @@ class Entry(BaseModel):
 
     @property
     def path(self) -> Path:
-        """The file in which it is kept."""
+        """The entry's file."""
         return entries_folder() / f"{self.key}.json"
 
     @property
@@ -130,8 +130,8 @@ class Entry(BaseModel):
 
         Args:
             stages: DVC's names of them.
-            times: when they were run: of those that were.
-            folder: the checkout or worktree in which they ran.
+            times: start and end of each stage that ran.
+            folder: the checkout or worktree where they ran.
         """
         self.folder = folder.resolve()
         lock = read_lock(folder)
@@ -198,7 +198,7 @@ def _process(number: int) -> tuple[str, int, float]:
 
 
 def _processor() -> str:
-    """Return the processor's name, on which scores depend a little."""
+    """Return the processor's name, because scores differ a little between processors."""
     described = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", described.read_text("utf-8")) if described.is_file() else None
     return found[1] if found else platform.processor() or platform.machine()
@@ -210,7 +210,7 @@ def entries_folder() -> Path:
 
 
 def is_running(path: Path) -> bool:
-    """Return whether the file is one of a command under way."""
+    """Return whether the file belongs to a command that is running."""
     try:
         return Entry.read(path).is_running
     except InputError:

@@ -1,4 +1,4 @@
-"""Logged stage: one call of the core, with its metrics written; under a bare `dvc repro`, with its run in MLflow."""
+"""Run a stage and write its metrics; under a plain `dvc repro`, also record it in MLflow."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class StageRecord(Protocol):
 def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecord]) -> None:
     """Run a stage and write its metrics, if no file or parameter that it reads was edited meanwhile.
 
-    Under a bare `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC
+    Under a plain `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC
     has not locked the stage yet: its state is observed as DVC does.
 
     Args:
@@ -55,7 +55,7 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
 
 
 def write_metrics(stage: str, measured: StageRecord) -> None:
-    """Write the metrics of a stage, or of the main one of the processes in which it trains."""
+    """Write a stage's metrics; of several training processes only the main one calls this."""
     with atomic_writer(metrics_path(stage)) as file:
         json.dump(measured.metrics(), file, indent=2)
         file.write("\n")

@@ -1,4 +1,4 @@
-"""MLflow's pages: a server on loopback that shows a data base of runs."""
+"""Serve MLflow's pages on loopback for a database of runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ _PORT = 5000
 
 @contextmanager
 def mlflow_server() -> Iterator[str]:
-    """Start a server of MLflow's pages over the data base of runs, and yield its address once it answers.
+    """Start a server of MLflow's pages over the database of runs, and yield its address once it answers.
 
     Raises:
         ServerError: it did not start.
     """
     settings = {
-        # No command line shows the address, which may hold a password. That of the checkout's own data base is the name
-        # alone, since the server starts beside the file: of a whole path MLflow would make the folder as it is spelled.
+        # The environment passes the address, which may contain a password. For the checkout's own database it is the
+        # name alone, because the server starts in the same folder; MLflow would read `%25` in a path literally.
         "MLFLOW_BACKEND_STORE_URI": "sqlite:///mlflow.db" if is_in_checkout() else tracking_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Jobs are four more processes, and nothing here has any.
+        # The server of background jobs is four more processes, which are not needed here.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     command = ["mlflow", "server", "--default-artifact-root", artifacts_uri(), "--workers", "1"]

@@ -1,4 +1,4 @@
-"""Rows: an entry as runs of MLflow.
+"""Write an entry to MLflow as a run for the command and one for each stage.
 
 A run for each command; nested in it one for each stage that was executed in it. A run is found by its key, so that a
 row that is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
@@ -88,7 +88,7 @@ def _is_trained(model: Any) -> bool:
 def _settings(stage: FinishedStage) -> dict[str, Any]:
     """Return the parameters of a stage, with the same names for all objectives, so that trainings can be compared.
 
-    The values of `training.objectives.sft` come before those of `training`, as they do when it trains.
+    Values of `training.objectives.sft` override values of `training`, as they do in training.
     """
     own = f"training.objectives.{stage.name.partition('@')[2]}."
     common = {

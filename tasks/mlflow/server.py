@@ -1,4 +1,4 @@
-"""MLflow server: the tracking server that the environment names, or the data base in the checkout."""
+"""Connect to the tracking server that the environment names, or to the database in the checkout."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from tasks.paths import home
 
 DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"
-"""The tag by which a run is found, however often it is written."""
+"""The tag that identifies a run when it is written again."""
 
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
@@ -38,7 +38,7 @@ class Server:
     """A connection to the tracking server, and to the experiment that the environment names, or `iterpref`.
 
     Args:
-        create: make the experiment if it is not there. A check writes nothing.
+        create: make the experiment if it is not there; False for a check, which only reads.
 
     Attributes:
         experiment_id: empty if the experiment is not there, and was not to be made.
@@ -73,20 +73,20 @@ class Server:
             experiment = self._find_experiment(create)
         except TrackingError:
             raise
-        except Exception as error:  # noqa: BLE001 - MLflow's, its data base's, its client's
+        except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
             raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {explain(error)}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
         self.no_files = ""
 
     def find_run(self, key: str) -> Any | None:
-        """Return the run with this key, deleted or not; None if there is none."""
+        """Return the run with this key, deleted or not, or None."""
         from mlflow.entities import ViewType
 
         found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", ViewType.ALL, max_results=1)
         return found[0] if found else None
 
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
-        """Return the run with this key, deleted or not; if there is none, make it.
+        """Return the run with this key, deleted or not; make it if it does not exist.
 
         Args:
             key: identifies the run.
@@ -115,10 +115,10 @@ class Server:
             run_id: the run.
             at: the time of the points, in seconds since the epoch. A point that is sent again with it is there once.
             points: (name, step, value).
-            data: the data set on which a point was measured, by the point's name.
+            data: point's name → the data set that it was measured on.
             params: name → value.
             tags: name → value.
-            model_id: a model that has these points, too.
+            model_id: also log the points for this model.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -144,7 +144,7 @@ class Server:
         return finish
 
     def find_model(self, item: Artifact) -> Any | None:
-        """Return the model with a path and digest of DVC's; None if there is none."""
+        """Return the model with a path and digest of DVC's, or None."""
         query = f"tags.`dvc.md5` = '{item.md5}' and tags.`dvc.path` = '{item.path}'"
         models = self.client.search_logged_models([self.experiment_id], query, max_results=1)
         return models[0] if models else None
@@ -162,7 +162,7 @@ class Server:
         )
 
     def upload(self, run_id: str, folder: Path) -> None:
-        """Upload a folder to a run. If that fails, nothing else does, and `no_files` says why."""
+        """Upload a folder to a run. A failure is kept in `no_files` and raises no error."""
         if self.no_files:
             return
         try:
@@ -171,7 +171,7 @@ class Server:
             self.no_files = f"{explain(error)}; {_SERVE}"
 
     def _find_experiment(self, create: bool) -> Any | None:
-        """Return the experiment. One that is there stays as it is: its description is not ours."""
+        """Return the experiment. An existing one is not changed, because its description is the team's."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
         number = os.environ.get("MLFLOW_EXPERIMENT_ID")
         if number and not name:
@@ -180,7 +180,7 @@ class Server:
         known = self.client.get_experiment_by_name(name)
         if known is None and create:
             location = artifacts_uri() if is_in_checkout() else None
-            # Its page opens as one of trainings.
+            # MLflow then opens the experiment's page for trainings.
             tags = {"mlflow.experimentKind": "custom_model_development"}
             known = self.client.get_experiment(self.client.create_experiment(name, location, tags))
         if known is not None and known.lifecycle_stage == "deleted":
@@ -192,7 +192,7 @@ class Server:
 
 
 def tracking_uri() -> str:
-    """Return the address of the tracking server, or of the data base in the checkout.
+    """Return the address of the tracking server, or of the database in the checkout.
 
     A relative path is one in the checkout, also for a run that happens in a worktree of it.
     """
@@ -208,7 +208,7 @@ def tracking_uri() -> str:
 
 
 def artifacts_uri() -> str:
-    """Return the address of the folder of artifacts beside the data base in the checkout."""
+    """Return the address of the folder of artifacts next to the database in the checkout."""
     return (home() / "mlartifacts").resolve().as_uri()
 
 
@@ -223,7 +223,7 @@ def explain(error: Exception) -> str:
 
 
 def check_server() -> str:
-    """Return why the tracking server cannot be used; empty if it can. Nothing is written there."""
+    """Return why the tracking server cannot be used; empty if it can. The check only reads."""
     try:
         Server(create=False)
     except TrackingError as error:
@@ -245,5 +245,5 @@ def _checkout_database() -> str:
 
 
 def is_in_checkout() -> bool:
-    """Return whether the runs are in the checkout's own data base."""
+    """Return whether the runs are in the checkout's own database."""
     return tracking_uri() == _checkout_database()

@@ -1,4 +1,4 @@
-"""Sync: entries of commands on their way to MLflow. Each has its file, which goes when MLflow has all of it."""
+"""Send the entries of commands to MLflow. An entry's file is removed once MLflow has all of it."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from tasks.mlflow.rows import send
 from tasks.mlflow.server import Server, TrackingError, explain, tracking_uri
 
 _PAUSE_S = 60.0
-"""Seconds for which a server that did not answer is left alone."""
+"""Seconds before a server that did not answer is asked again."""
 _LATER = "the next run sends what is kept"
 _LOCK_S = 120.0
 """Seconds to wait for another process that writes."""
@@ -49,7 +49,7 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
             reason = str(error) or type(error).__name__
         else:
             entry.status = "KILLED"
-            reason = "it was told to end"
+            reason = "it received a signal to end"
         entry.error = f"{stage}: {reason}" if stage else reason
         raise
     finally:
@@ -95,7 +95,7 @@ def write_entry(entry: Entry | None) -> None:
 
 
 def _send_all(own: Entry | None) -> None:
-    """Send every entry that is kept, among them the present command's own. One that MLflow refuses stops no other.
+    """Send every kept entry, including the present command's. If MLflow refuses one, the others are still sent.
 
     Raises:
         TrackingError: the server cannot be used.
@@ -114,10 +114,10 @@ def _send_all(own: Entry | None) -> None:
                     entry.status, entry.error = "KILLED", "its process is gone"
                 send(server, entry)
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
-                Server(create=False)  # where it is the server that is away, this says so, and all the rest waits
+                Server(create=False)  # if the server is away, this raises, and all other entries wait
                 _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
             else:
-                if entry.status != "RUNNING":  # if it is killed, the file tells the next command so
+                if entry.status != "RUNNING":  # if it is killed, the next command learns it from the file
                     path.unlink()
     except TrackingError:
         _away_until[uri] = time.monotonic() + _PAUSE_S
@@ -126,6 +126,6 @@ def _send_all(own: Entry | None) -> None:
         _warn(f"MLflow gets no files: {server.no_files}")
 
 
-@cache  # an entry that is refused is tried again after each stage, and told once
+@cache  # a refused entry is tried again after each stage, and reported once
 def _warn(reason: str) -> None:
     print(f"warning: {without_passwords(reason)}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Prefect: the server on which a run is shown."""
+"""Find or start the Prefect server that shows a run."""

@@ -1,6 +1,6 @@
-"""Prefect's server: the one that PREFECT_API_URL names, or that of `iterpref ui`.
+"""Find the Prefect server that PREFECT_API_URL names, or the server of `iterpref ui`.
 
-Prefect's import takes a second and a half, so it stands in functions.
+Prefect is imported inside functions, because its import takes a second and a half.
 """
 
 import os
@@ -86,7 +86,7 @@ def _make_password() -> str:
     """Return the password of this checkout's server, `user:word`; the first call writes it to a file of the user's."""
     path = home() / PASSWORD
     if not path.is_file():
-        # `mkstemp` makes a file that nobody else can read.
+        # `mkstemp` makes a file that only the user can read.
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, unnamed = mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -104,7 +104,7 @@ def _use_password(url: str) -> None:
 
 @contextmanager
 def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
-    """Let runs of this checkout find the pages of `iterpref ui`; of two of them those of the later one.
+    """Let runs of this checkout find the pages of `iterpref ui`; of two, the later.
 
     Args:
         url: the address.
@@ -162,7 +162,7 @@ def named_prefect() -> str | None:
             problem += "; the address of Prefect's interface for programs ends in /api"
         raise InputError(
             f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
-            "unset PREFECT_API_URL (`prefect config view` says where it is set)"
+            "unset PREFECT_API_URL (`prefect config view` shows where it is set)"
         )
     return named or None
 
@@ -170,7 +170,7 @@ def named_prefect() -> str | None:
 def _named_in_settings() -> str | None:
     """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
 
-    Importing Prefect takes a second, so this happens only where one of the files exists.
+    Importing Prefect takes a second, so Prefect is asked only if one of the files exists.
 
     Raises:
         InputError: the settings are broken.
@@ -191,7 +191,7 @@ def _named_in_settings() -> str | None:
 
 
 def problem_of(url: str) -> str:
-    """Return why a Prefect server cannot be used, asked with the user's key; nothing if it can be."""
+    """Ask a Prefect server with the user's key; return why it cannot be used, or an empty string."""
     from httpx import HTTPError, InvalidURL
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
