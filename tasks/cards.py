@@ -24,6 +24,7 @@ def visible_cards() -> tuple[str, ...]:
 
     CUDA ignores every name after the first invalid one: `0,-1,1` leaves GPU 0, and `-1` leaves none.
     """
+    # The user's choice comes first; without one, ask the driver.
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         names = map(str.strip, chosen.split(","))
@@ -56,6 +57,7 @@ def _take(cards: tuple[str, ...], taken: ExitStack) -> str:
     folder = locks_of_user()
     said = False
     while True:
+        # Take the first free GPU, or wait and try again.
         for card in cards:
             lock = FileLock(folder / f"card-{card.replace('/', '_')}")
             try:

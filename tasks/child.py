@@ -32,6 +32,7 @@ def start(
         output: where its stdout and stderr go.
         folder: the child's working directory.
     """
+    # Start this file first: it asks the system for the signal, and then becomes the command.
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).resolve()), str(os.getpid()), *command],
         cwd=folder,
@@ -60,6 +61,7 @@ def read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
             continue
         if not (read := os.read(child.stdout.fileno(), 1 << 16)):
             break
+        # The last part has no line end yet; the next read completes it.
         *lines, rest = (rest + read).split(b"\n")
         yield from filter(None, map(_last_state, lines))
     yield from filter(None, [_last_state(rest)])
@@ -71,6 +73,7 @@ def _last_state(raw: bytes) -> str:
 
 def end(child: subprocess.Popen[bytes]) -> None:
     """End a child and the rest of its group, also where the child has ended itself."""
+    # Ask the group to end, and kill what is left of it after the grace period.
     _signal(child, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_S)

@@ -108,6 +108,7 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 def _versions() -> Iterator[Diagnosis]:
     """Compare the packages with the lock."""
     yield Diagnosis("python", sys.version.partition(" ")[0])
+    # `Jinja2==3.1` in the lock and `jinja2` on the machine are the same package.
     here = {item.name.lower().replace("_", "-"): item.version.partition("+")[0] for item in distributions()}
     locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"))
     # The lock has the packages of all extras, not only those installed here.

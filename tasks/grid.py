@@ -96,12 +96,14 @@ def plan_rows(
     else:
         rows = [Row(name, name, {}) for name in objectives or trained_objectives()]
     combined = []
+    # Two objectives at two betas and three rates are twelve points.
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
         for row in rows:
             label = " ".join([row.label, *describe_values(point)])
             combined.append(row._replace(label=label, values=row.values | point))
     for row in combined:
+        # Check all points before the first one trains.
         if "evaluation.benchmarks" in row.values:
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)

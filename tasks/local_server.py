@@ -39,6 +39,7 @@ def answers(url: str) -> bool:
 def free_port(preferred: int = 0) -> int:
     """Return the preferred port of the loopback interface if it is free, otherwise any free one."""
     with socket.socket() as holder:
+        # Without this option the port of a server that has just ended counts as taken.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             holder.bind((LOOPBACK, preferred))
@@ -78,6 +79,7 @@ def served(
                 server = child.start(arguments, {**os.environ, **settings(address)}, output)
             stack.callback(child.end, server)
             deadline = time.monotonic() + START_TIMEOUT_S
+            # The server is ready when its health page answers.
             while not answers(address + health):
                 if server.poll() is not None:
                     raise ServerError(f"{name} ended while starting{_last_error(log)}; its log is {log}")

@@ -25,6 +25,7 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
     lock = FileLock(path)
     holder = path.with_suffix(".pid")
     try:
+        # Try once without waiting, so that the caller can report who holds the lock.
         lock.acquire(blocking=False)
     except Timeout:
         on_busy(holder.read_text(encoding="ascii") if holder.is_file() else "?")

@@ -48,6 +48,7 @@ def _profile_values(name: str, builders: tuple[str, ...] = ()) -> dict[str, Any]
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"{named_by}{unknown_name('profile', name, known)}")
+    # `own-lora` builds on `own`, which builds on `nano`: `own-lora → own → nano`.
     chain = (*builders, name)
     if name in builders:
         raise ConfigError(f"{named_by}{' → '.join(chain)} builds on itself; name another base")
@@ -106,7 +107,9 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     Raises:
         ConfigError: a parameter is unknown, or a value is out of range. The file is unchanged then.
     """
+    # Check all values before anything is written.
     with_values(load_params(params), values)
+    # Read the file again in round-trip mode, which keeps comments and the order of keys.
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -114,6 +117,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
     content = yaml.load(params.read_text(encoding="utf-8"))
     changes = []
     for key, value in values.items():
+        # `training.objectives.sft.alpha`: go down the sections, and set the last key.
         *sections, last = key.split(".")
         section = content
         if value is None and sections[:-1] == _STATED:  # null removes a value here; elsewhere it is a value

@@ -37,6 +37,7 @@ def run(params: Params, *models: str) -> "Summary":
     """
     from iterpref_core.evaluation.report.report import build_report
 
+    # `--base models/student --sft models/trained/sft` names the models base and sft.
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
     deps = read_yaml(GRAPH)["stages"]["report"]["deps"]
     missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]

@@ -60,6 +60,7 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
 
     # A frozen stage has no inputs: `dvc repro` cuts its edges in the same way.
     graph = get_active_graph(repo.index.graph)
+    # DVC's own order: each stage after all stages that it reads from.
     order = plan_repro(graph)
     wanted = set() if targets else set(order)
     for target in targets:
@@ -135,6 +136,7 @@ def opened_repo(root: Path) -> Iterator[Any]:
 
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+            # DVC also finds a repository in a folder above.
             if Path(repo.root_dir) != root.resolve():
                 raise InputError(f"{root.resolve()}: no `dvc init` has run here; cd {repo.root_dir}")
             _release_killed(Path(repo.tmp_dir))
@@ -170,6 +172,7 @@ def _release_killed(folder: Path) -> None:
     from dvc.rwlock import RWLOCK_FILE
 
     path = folder / RWLOCK_FILE
+    # The file is JSON: path → [{"pid": 4711, "cmd": …}].
     holders = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8")) if path.is_file() else []
     if holders and not any(_is_running(int(holder)) for holder in holders):
         path.unlink()

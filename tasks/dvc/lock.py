@@ -135,6 +135,7 @@ def _locked(stage: Any) -> LockedStage:
     """Return a stage in the form of dvc.lock, without inputs and outputs that have no digest."""
     from dvc.stage.serialize import to_single_stage_lockfile
 
+    # DVC writes the same dictionary into dvc.lock.
     entry = to_single_stage_lockfile(stage)
     params: dict[str, Any] = {}
     for values in entry.get("params", {}).values():

@@ -62,6 +62,7 @@ def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
     folder = folder.resolve()
     read, made = _places(folder)
     not_made = [f":(exclude,literal){place}" for place in made]
+    # Files that describe the data, then files in places that stages read.
     named = set(_untracked(folder, "--exclude-standard", "--", *_DESCRIBING, *not_made))
     if read:
         places = [f":(literal){place}" for place in read]
@@ -95,5 +96,6 @@ def _places(folder: Path) -> tuple[set[str], set[str]]:
             made = {out.fs_path for out in repo.index.outs}
     except InputError:  # no pipeline is here
         return set(), set()
+    # Paths outside of the checkout are not copied.
     inside = {place for place in read | made if Path(place).is_relative_to(folder)}
     return inside - made, inside & made

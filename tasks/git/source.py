@@ -125,6 +125,7 @@ def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
         changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files, variables=index)
     except GitError:  # before the first commit
         changed = b""
+    # New files of the pipeline are edits, except DVC's own lock.
     for name in added:
         if name != os.fsencode(LOCK):
             changed += name + _stamp(Path(os.fsdecode(name)))

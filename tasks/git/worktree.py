@@ -57,6 +57,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
             `dvc add` whose present content DVC lacks; or it is not a repository of git and DVC.
     """
     origin = Path.cwd()
+    # Git does not store these files, so the worktree gets DVC's copies of them.
     check_given_files(origin)
     prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
     try:
@@ -64,6 +65,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     except GitError:
         raise InputError(f"{origin}: git has no commit here; run `git add .` and `git commit`") from None
     named, others = new_files(origin)
+    # Write the files as they are now into git's object store, by a copy of the index: the user's own stays as it is.
     with own_index(origin) as variables:
         git("add", "--update", ".", folder=origin, variables=variables)
         if named:
@@ -71,6 +73,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
             adding = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
             git(*adding, folder=origin, variables=literally, stdin=b"\0".join(named))
         tree = git("write-tree", folder=origin, variables=variables).decode().strip()
+    # A submodule is an entry of mode 160000 without content.
     for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
         description, _, name = entry.partition(b"\t")
         if description.startswith(_SUBMODULE):
@@ -134,6 +137,7 @@ def add_objective(folder: Path, name: str) -> None:
     """Let a checkout's dvc.yaml train, evaluate and report an objective. DVC's own writer keeps all other lines."""
     from dvc.utils.serialize import modify_yaml
 
+    # The experiment already trains it.
     if name in read_yaml(folder / GRAPH)["stages"]["training"]["foreach"]:
         return
     read = parameters_of(name)
@@ -187,6 +191,7 @@ def _share(origin: Path, folder: Path) -> None:
     with atomic_writer(folder / ".dvc/config.local") as file:
         config.write(file)
     (folder / STATE).mkdir(exist_ok=True)
+    # Answers that one run has paid for are shared with all others.
     answers = folder / ANSWERS
     if answers.is_symlink():
         answers.unlink()

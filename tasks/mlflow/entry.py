@@ -67,6 +67,7 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
     path = folder / metrics_path(name)
     curve = path.with_suffix(".curve.csv")
     points: list[Point] = []
+    # A row of the curve: `step,loss,eval_loss`; a column can be empty at some steps.
     if curve.is_file():
         for row in csv.DictReader(curve.read_text(encoding="utf-8").splitlines()):
             step = int(row.pop("step"))
@@ -74,6 +75,7 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
     if path.is_file():
         curves = {column for column, _, _ in points}
         metrics = json.loads(path.read_bytes())
+        # A metric that has a curve is already there, with all its steps.
         points += [(metric, 0, value) for metric, value in metrics.items() if metric not in curves]
     params = dict(flatten(locked.params))
     return FinishedStage(

@@ -54,6 +54,7 @@ class Server:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         # Two lines with addresses for each run that ends, between the lines of stages.
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        # Remember the user's own value, because MLflow overwrites the variable.
         given = os.environ.get(_URI_VARIABLE)
         try:
             import mlflow
@@ -82,6 +83,7 @@ class Server:
         """Return the run with this key, deleted or not, or None."""
         from mlflow.entities import ViewType
 
+        # A run that the user has deleted also counts: it must not come back.
         found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", ViewType.ALL, max_results=1)
         return found[0] if found else None
 
