@@ -140,7 +140,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
     assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.23"}
     for row in command_rows():
-        assert row.data.metrics == {"dpo/heldout/pass_at_1": float(row.data.params["training.beta"])}
+        assert row.data.metrics == {"heldout/pass_at_1/dpo": float(row.data.params["training.beta"])}
 
     before = len(rows())
     run("git", "checkout", "--", "params.yaml")
@@ -162,7 +162,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     assert row.info.run_name == f"iterpref run {commit[:7]}"
     assert row.data.tags["mlflow.source.git.commit"] == commit
     assert row.data.tags["mlflow.source.git.dirty"] == "false"
-    assert row.data.metrics == {"dpo/heldout/pass_at_1": 0.1}
+    assert row.data.metrics == {"heldout/pass_at_1/dpo": 0.1}
     assert len(stage_rows("pairs")) == 1, "it was reused"
     assert kept_entries() == []
 
