@@ -1,6 +1,7 @@
 """`iterpref run`, `sweep` and `ui`: run the experiment and grids, and print their results."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,9 @@ def run(
     # Other targets leave the report stale, so its numbers would not be those of this run.
     if (not targets or "report" in targets) and (folder / SUMMARY).is_file():
         _print_results(folder)
-    typer.echo(f"time           {time.monotonic() - started:.0f} s")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    hours = (usage.ru_utime + usage.ru_stime) / 3600
+    typer.echo(f"time           {time.monotonic() - started:.0f} s, {hours:.2f} CPU hours")
 
 
 @contextmanager
@@ -156,6 +159,8 @@ def _print_results(folder: Path) -> None:
 
     summary = read_summary(folder / SUMMARY)
     summary_standings(summary).print(Console())
+    tokens, dollars = summary.cost
+    typer.echo(f"answers        {tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else ""))
     typer.echo(f"pairs          {summary.codeflow.problems_with_pair} of {summary.codeflow.problems} problems")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 

@@ -27,7 +27,7 @@ def scores_of(result: Measured) -> BenchmarkScores:
         samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
         parts=result.by_difficulty,
         truncated=result.truncated,
-        tokens_per_answer=result.tokens and result.tokens.per_answer,
+        tokens=result.tokens,
         cost_usd=result.cost_usd,
         **result.beyond,
     )

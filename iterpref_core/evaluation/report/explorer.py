@@ -36,8 +36,10 @@ FEEDBACK = 1500
 TRAJECTORIES = 500
 """The largest number of trajectories on the page."""
 
-TRAJECTORY_BYTES = 3_400_000
-"""The largest size of all trajectories: with style and script the page stays below 4 MB, however much models wrote."""
+TRAJECTORY_BYTES = 2_900_000
+HELDOUT_BYTES = 500_000
+"""The largest size of all trajectories, and of all held-out problems: with style and script the page stays below 4 MB,
+however much models wrote."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def write_explorer(
     files: Explored,
     params: CodeflowParams,
     out: Path,
+    mended: tuple[Counter[str], Iterable[Json]] = (Counter(), ()),
 ) -> None:
     """Write the page.
 
@@ -70,16 +73,20 @@ def write_explorer(
         files: the trajectories and pairs to show.
         params: the parameters that tell which model wrote which attempt.
         out: the file of the page.
+        mended: held-out problems that training mended or broke, of `mended.mended_problems`.
 
     Raises:
         InputError: a file is unusable.
     """
     totals, outcomes = _choose(files)
     entries = _first_bytes(_entries(files, outcomes, params), TRAJECTORY_BYTES)
+    of_models, heldout = mended
+    answers = _first_bytes(heldout, HELDOUT_BYTES)
+    words = {name: in_words(name) for name in totals} | {"pair": "became a pair"}
     data = {
-        "trajectories": entries,
-        "totals": totals,
-        "outcomes": {name: in_words(name) for name in totals} | {"pair": "became a pair"},
+        "trajectories": entries + answers,
+        "totals": totals | of_models,
+        "outcomes": words | {name: f"held-out, {name}" for name in of_models},
         "sampling": params.source == "sampling",
     }
     script = template_text("explorer.js")
@@ -87,8 +94,8 @@ def write_explorer(
     template = templates().get_template("explorer.html")
     html = template.render(
         data=embed(data),
-        shown=_shown(len(entries), totals.total()),
-        has_trajectories=bool(entries),
+        shown=_shown(len(entries), totals.total(), len(answers)),
+        has_trajectories=bool(entries or answers),
         style=sheet,
         script=script,
         policy=_policy(script, "\n" + sheet),
@@ -259,11 +266,14 @@ def _first_bytes(entries: Iterable[Json], budget: int) -> list[Json]:
     return page
 
 
-def _shown(count: int, total: int) -> str:
-    """Say in words which trajectories the page shows."""
-    if count == total:
-        return f"All {total:,} trajectories."
-    return f"{count:,} of {total:,} trajectories, drawn by a hash of their task_id."
+def _shown(count: int, total: int, answers: int) -> str:
+    """Return in words what the page shows."""
+    shown = f"All {total:,} trajectories"
+    if count != total:
+        shown = f"{count:,} of {total:,} trajectories, drawn by a hash of their task_id"
+    if answers:
+        shown += f"; and {answers:,} answers to held-out problems that training mended or broke"
+    return f"{shown}."
 
 
 def _policy(script: str, sheet: str) -> str:

@@ -56,6 +56,8 @@ def write_page(
         main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
         tests_inside=[(benchmark_name(name), inside, n) for name, inside, n in tests_inside(summary)],
+        has_tokens=any(row.tokens is not None for row in main_rows(summary).values()),
+        cost=summary.cost,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
         sampled=sampled,

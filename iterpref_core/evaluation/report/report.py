@@ -6,6 +6,7 @@ from pathlib import Path
 
 from iterpref_core.evaluation.report.csv_tables import write_tables
 from iterpref_core.evaluation.report.explorer import Explored, read_chosen, text_hash, write_explorer
+from iterpref_core.evaluation.report.mended import mended_problems
 from iterpref_core.evaluation.report.page import write_page
 from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.report.summary_record import Summary, write_summary
@@ -60,7 +61,7 @@ def build_report(
     )
     shown = choose_pairs(pairs, spans, params.report.pairs_shown)
     files = Explored(trajectories, problems, pairs, spans, dropped)
-    write_explorer(files, params.codeflow, out / "explorer.html")
+    write_explorer(files, params.codeflow, out / "explorer.html", mended_problems(summary, results, problems))
     write_summary(summary, out / "summary.json")
     write_page(summary, shown, out / "index.html")
     write_tables(summary, out)

@@ -66,7 +66,7 @@ class ScoreRow:
             benchmark,
             scores,
             inside=scores.inside or 0,
-            tokens=scores.tokens_per_answer,
+            tokens=scores.tokens and scores.tokens.per_answer,
             cut=scores.truncated,
             dollars=scores.cost_usd,
             **further,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import GroundTruth, ScoreRecord, metric_name
+from iterpref_core.records.results import GroundTruth, ScoreRecord, TokenCounts, metric_name
 from iterpref_core.records.stage_results import LocalizationResult, ValidityResult
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -90,7 +90,7 @@ class BenchmarkScores(ScoreRecord):
         inside: the tasks whose tests ran in the program's own process.
         parts: difficulty → the score on its tasks.
         truncated: the answers that the limit of tokens cut off.
-        tokens_per_answer: the mean number of tokens in an answer.
+        tokens: the tokens of prompts and answers.
         cost_usd: the price of all answers.
     """
 
@@ -100,7 +100,7 @@ class BenchmarkScores(ScoreRecord):
     inside: int | None = None
     parts: dict[str, ScoreRecord] | None = None
     truncated: int | None = None
-    tokens_per_answer: float | None = None
+    tokens: TokenCounts | None = None
     cost_usd: float | None = None
 
 
@@ -160,6 +160,14 @@ class Summary(SummaryRecord):
     def to_json(self) -> dict[str, Any]:
         """Return the summary as it stands in the file."""
         return {"contamination": {}} | self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def cost(self) -> tuple[int, float]:
+        """Return the tokens of all prompts and answers, of CodeFlow and of evaluation, and their price in dollars."""
+        scores = [score for benchmarks in self.models.values() for score in benchmarks.values()]
+        counts = [score.tokens for score in scores if score.tokens]
+        tokens = self.codeflow.tokens + sum(count.prompt + count.completion for count in counts)
+        return tokens, self.codeflow.cost_usd + sum(score.cost_usd or 0.0 for score in scores)
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers of stage `report`, under names that DVC and MLflow know, which have `_plus` for `+`.

@@ -10,7 +10,7 @@ import pytest
 
 from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import build_summary
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records import FocalSpans, PreferencePair, Sample
 from iterpref_core.records.config import load_params
 from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
 from iterpref_core.storage.jsonl import write_jsonl
@@ -74,6 +74,12 @@ def write_results(folder, model, passed, data="heldout-1"):
     path = folder / model / "results.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"model": model, "benchmarks": benchmarks}), encoding="utf-8")
+    # What the easiest tasks' programs are; the others fail.
+    programs = [
+        Sample(task_id=f"task/{number:04}", solution=f"def f(x):\n    return {number if number < passed else -1}\n")
+        for number in range(HELDOUT)
+    ]
+    write_jsonl(path.parent / "samples/heldout.jsonl", programs)
 
 
 def _write_metrics(folder):
@@ -219,6 +225,8 @@ def _enrich(results):
     for model, passed in PASSED.items():
         path = results / model / "results.json"
         found = json.loads(path.read_text(encoding="utf-8"))
+        tokens = {"prompt": 9_000, "completion": 200 * passed, "per_answer": float(passed)}
+        found["benchmarks"]["heldout"] |= {"tokens": tokens, "truncated": passed // 40, "cost_usd": 0.25}
         sizes = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300}
         sizes |= {f"bigcodebench-{part}": 148 for part in ("full-complete", "full-instruct", "hard-complete")}
         for number, (name, n) in enumerate(sizes.items()):

@@ -95,10 +95,32 @@ def test_report_and_explorer_lead_to_each_other(rich, tmp_path):
     rich.build(out, trajectories=tmp_path / "trajectories")
     assert 'href="explorer.html"' in (out / "index.html").read_text("utf-8")
     assert 'href="index.html"' in (out / "explorer.html").read_text("utf-8")
-    (shown,) = data_of(out / "explorer.html")["trajectories"]
+    (shown,) = (entry for entry in data_of(out / "explorer.html")["trajectories"] if entry["id"] == "codeflow/3")
     assert shown["outcome"] == "pair"
     assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
     assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
     (tmp_path / "trajectories").write_text("", encoding="utf-8")
-    rich.build(out, trajectories=tmp_path / "trajectories")
+    explore(rich, tmp_path / "trajectories", out / "explorer.html")
     assert "There are no trajectories." in (out / "explorer.html").read_text("utf-8")
+
+
+def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment, tmp_path):
+    problem = {"task_id": "task/0150", "prompt": "Return 150.", "tests": [], "split": "heldout"}
+    written(experiment.told["problems"], problem)
+    summary = experiment.build(tmp_path / "reports")
+    data = data_of(tmp_path / "reports/explorer.html")
+    compared = summary.comparisons["target-rpo"]["base"]["heldout"]
+    assert data["totals"]["mended by Target-RPO"] == len(compared.tasks_gained) == 90
+    assert data["totals"]["broken by DPO"] == 30
+    assert "broken by Target-RPO" not in data["totals"]
+    assert not any("debugger" in name for name in data["totals"])
+    shown = [entry for entry in data["trajectories"] if entry["outcome"] == "mended by Target-RPO"]
+    assert len(shown) == 20
+    first = shown[0]
+    number = int(first["id"].split(",")[0].removeprefix("task/"))
+    before, after = first["attempts"]
+    assert (before["label"], before["model"], before["verdict"]) == ("Before training", "base", "wrong_answer")
+    assert (after["label"], after["model"], after["verdict"]) == ("After training", "Target-RPO", "passed")
+    assert after["lines"] == [["", "def f(x):"], ["−", "    return -1"], ["+", f"    return {number}"]]
+    page = (tmp_path / "reports/explorer.html").read_text(encoding="utf-8")
+    assert "answers to held-out problems that training mended or broke." in page

@@ -142,7 +142,7 @@ function filterProblems() {
 
 function showProblem() {
   const item = data.trajectories.find(one => one.id === open.problem);
-  const {attempts} = item, names = attempts.map(one => data.sampling ? `Sample ${one.iteration}` : one.iteration ? `Attempt ${one.iteration}` : "Draft");
+  const {attempts} = item, names = attempts.map(one => one.label ?? (data.sampling ? `Sample ${one.iteration}` : one.iteration ? `Attempt ${one.iteration}` : "Draft"));
   if (item.pair) names.push("Pair");
   open.step = Math.max(0, Math.min(open.step, names.length - 1));
   const at = open.step, attempt = attempts[at], go = step => choose(item.id, step);
