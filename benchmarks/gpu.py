@@ -1,10 +1,10 @@
-"""Measurements on one GPU: the layout `fork` beside TRL, a full training, FSDP2, and quantized bases.
+"""Measure on one GPU the layout `fork` against TRL, a full training, FSDP2, and quantized bases.
 
     python -m benchmarks.gpu OUT [PART ...] [--tiny]
 
 Each part runs in a process of its own within a time limit, and writes OUT/PART.json as soon as it is done, so that a
 machine that is lent for minutes leaves its measurements. Models have random weights and the shape of Qwen2.5; pairs
-are made up. Nothing is asked of a hub. `--tiny` tries the parts with small models on a CPU, where numbers mean nothing.
+are made up. No hub is asked. `--tiny` tries the parts with small models on a CPU, where numbers have no meaning.
 
 `estimates`  the result of `iterpref train --estimate` for the models below; needs no GPU.
 `compare`    fork with flex attention against TRL's DPOTrainer at the size of Qwen2.5-Coder-0.5B, in bfloat16.

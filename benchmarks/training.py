@@ -1,4 +1,4 @@
-"""A step of TRL's DPOTrainer beside a step with shared prefixes, on the same pairs and weights, Target-DPO.
+"""Compare a step of TRL's DPOTrainer with a step of shared prefixes, on the same pairs and weights, Target-DPO.
 
     python benchmarks/training.py [--json] [--problems mbpp.jsonl]
 
@@ -6,7 +6,7 @@
 references (`mbpp`), and of the pairs of the experiment here (`nanolab`). On a CPU, TRL gets a head that scores only
 the tokens that its mask counts, since against its own head anything looks fast. The clock is the process's on a CPU,
 and the wall's on a GPU.
-`memory_ratio` is the peak of a step's tensors, ours over that of TRL as it is; `mask_share` the time of making batches
+`memory_ratio` is the peak of a step's tensors, ours over TRL's as it is; `mask_share` the time of making batches
 and masks; `loss_difference` the largest of all steps. On a GPU `recipe` trains a 7B model of random weights for some
 steps as the paper does (arXiv 2503.02783: batches of 128 pairs of at most 2,048 tokens), by `iterpref train`'s entry.
 """
@@ -196,7 +196,7 @@ class Contestant:
 
 
 class UnpreparedDPOTrainer(DPOTrainer):
-    """TRL's loss; batches are made by `trl_batch`, so that there is no data set to prepare."""
+    """TRL's loss; batches are made by `trl_batch`, without a data set to prepare."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
@@ -357,7 +357,7 @@ def compare(
     """Measure steps of all contestants on the same batches; each batch begins with another contestant."""
     sizes = QWEN_0_5B
     if narrower > 1:
-        # Two layers, and a vocabulary with which the head keeps its share of the work.
+        # Two layers, and a vocabulary that keeps the head's share of the work.
         sizes = {
             "hidden_size": 896 // narrower,
             "intermediate_size": 4864 // narrower,
@@ -411,7 +411,7 @@ def steps_in_turns(
 
 
 def made_up_lines(random: Random, number: int) -> str:
-    """Return so many lines of a program that adds numbers to variables."""
+    """Return `number` lines of a program that adds numbers to variables."""
     text = ""
     for _ in range(number):
         text += f"x{random.randrange(100)} = x{random.randrange(100)} + {random.randrange(100)}\n"
@@ -433,11 +433,11 @@ def made_up_pairs(count: int) -> list[PreferencePair]:
 
 
 class _MeasuredError(Exception):
-    """An end of a training of which the last step is measured."""
+    """Ends a training after its last measured step."""
 
 
 def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
-    """Measure steps of Target-RPO as in the paper on random weights and made-up programs; nothing is asked of a hub.
+    """Measure steps of Target-RPO as in the paper on random weights and made-up programs; no hub is asked.
 
     Returns:
         `tokens_per_s` of both programs with their prompts; `mfu`, 6 FLOPs a weight and a token that the fork computes
@@ -483,7 +483,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         texts, spans = located(pairs, folder)
-        # A checkpoint of 7B weights with their optimizer takes 45 GB and a minute, and nobody reads it.
+        # A checkpoint of 7B weights with their optimizer takes 45 GB and a minute, and is not read.
         rows = tokenized(texts, spans, tokenizer, params)
         with suppress(_MeasuredError), patch.object(stage, "reference_logps", timed):
             stage.train_objective(
@@ -512,7 +512,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
 
 
 def positions(rows: Sequence[TokenizedPair], size: int, *, on_gpu: bool) -> float:
-    """Return the positions of a pair in micro-batches of so many pairs with the layout fork, padding included."""
+    """Return the positions of a pair in micro-batches of `size` pairs with the layout fork, padding included."""
     collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
     counted = 0
     for start in range(0, len(rows), size):
@@ -531,7 +531,7 @@ def mean_lengths(pairs: Sequence[PreferencePair], tokenizer: PreTrainedTokenizer
 
 
 def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, Any]:
-    """Return the speed of steps that take so many seconds.
+    """Return the speed of steps of `step_s` seconds.
 
     Args:
         step_s: seconds of one step.
@@ -539,7 +539,7 @@ def speed_of(step_s: float, tokens: np.ndarray, parameters: int) -> dict[str, An
         parameters: weights of the model.
     """
     prompts, chosen, rejected = tokens
-    # Each of a pair's two programs is trained on behind the prompt.
+    # Each of a pair's two programs is trained on after the prompt.
     trained_on = 2 * prompts + chosen + rejected
     mfu = None
     peak_gb = None
@@ -581,7 +581,7 @@ def compare_lists(arguments: argparse.Namespace, params: TrainingParams) -> dict
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure all of it, with the machine and its load beside."""
+    """Measure all of it, and record the machine and its load."""
     load = os.getloadavg()[0]
     params = load_params().training
     results = compare_lists(arguments, params)

@@ -104,7 +104,7 @@ TABLES = (
     ),
     Table(
         ROOT / "docs/trl.md",
-        "The extras, how many packages each brings with the library's own, and those that it names:\n\n",
+        "The extras, how many packages each installs, and the packages that it names:\n\n",
         rows_of_extras,
     ),
 )

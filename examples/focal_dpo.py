@@ -1,6 +1,6 @@
 """Train with TRL's DPOTrainer on pairs of your own, and count the error region alone of each failing program.
 
-python examples/focal_dpo.py MODEL OUT [LOSS]: MODEL is a folder or a hub id, LOSS one of TRL's. See docs/trl.md.
+python examples/focal_dpo.py MODEL OUT [LOSS]: MODEL is a folder or a hub id, LOSS a loss of TRL's. See docs/trl.md.
 """
 
 import sys

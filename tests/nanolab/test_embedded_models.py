@@ -1,4 +1,4 @@
-"""The embedded models: tokenizer, repairs, training, and the stage with models named by the user."""
+"""The stage trains the embedded models, from tokenizer to repairs, or takes models named by the user."""
 
 import os
 from functools import cache

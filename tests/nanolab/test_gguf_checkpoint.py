@@ -20,7 +20,7 @@ from iterpref_core.records.errors import ModelError
 from tests.settings import PARAMS
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
-SERVED = "a-model-behind-an-endpoint"
+SERVED = "a-model-at-an-endpoint"
 
 
 def write_gguf(path, template):

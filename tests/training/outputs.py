@@ -1,4 +1,4 @@
-"""Outputs of a training: the curve and the weights in a folder."""
+"""Read the curve and the weights that a training has left in a folder."""
 
 import csv
 

@@ -23,7 +23,7 @@ def model_folder(make_model):
 
 
 def globals_of_example(name, model_folder, folder):
-    """The names that an example takes for given: its own, and those that a reader has at hand."""
+    """The names that an example uses: its own, and names that a reader has at hand."""
     given = {other: getattr(iterpref_core, other) for other in ("Executor", "Limits", "Program", name)}
     if name == "evaluate":
         problem = Problem(

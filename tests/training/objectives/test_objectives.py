@@ -13,7 +13,7 @@ from tests.settings import section
 
 
 def test_a_counterpart_differs_in_what_is_rejected_alone():
-    """What the report says of the two is then due to the mask."""
+    """A difference in the report is then due to the mask."""
     for row in OBJECTIVES.values():
         if row.counterpart:
             other = OBJECTIVES[row.counterpart]

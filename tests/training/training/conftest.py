@@ -195,7 +195,7 @@ def trained(inputs, params, tmp_path_factory):
 
 
 def arguments_in(folder, kind=TrainingArguments, **settings):
-    """Return arguments of a trainer on the CPU that tells nobody and saves nothing."""
+    """Return arguments of a trainer on the CPU that neither reports nor saves."""
     common = {
         "report_to": "none", "use_cpu": True, "bf16": False, "disable_tqdm": True, "dataloader_pin_memory": False,
         "save_strategy": "no",

@@ -1,4 +1,4 @@
-"""Adapters of every kind: the written model is the trained one, or training does not begin."""
+"""Adapters of every kind are written as they were trained, or training does not begin."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.training.outputs import read_curve
 from .conftest import SETTINGS
 
 Difference = Callable[..., float]
-"""(options, **settings) → the largest difference of two logits, those of the trained model and of the written one."""
+"""(options, **settings) → the largest difference between the logits of the trained and of the written model."""
 
 
 def _tokens():

@@ -1,4 +1,4 @@
-"""Adapters that stay adapters: read as a model by all that read models, trained further, and trained with dropout."""
+"""Adapters that stay adapters are read as models are, trained further, and trained with dropout."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(adapters, mo
     assert answers[0] == answers[1]
     assert torch.allclose(load_model(tmp_path / "merged")(tokens()).logits, logits, atol=1e-4)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
-    assert not list(adapters.glob("*.md")), "no card that nobody has filled in"
+    assert not list(adapters.glob("*.md")), "no empty card"
 
 
 def test_a_stage_points_at_adapters_too(adapters, tmp_path):
@@ -68,7 +68,7 @@ def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, t
     more = (*inputs[:2], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
     first = read_curve(tmp_path / "more")[0]
-    assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-6), "the reference has the adapters, too"
+    assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-6), "the reference has the adapters"
     out = tmp_path / "more" / "out"
     written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
     assert (written["r"], written["lora_alpha"]) == (4, 32)
@@ -110,8 +110,8 @@ def test_dropout_of_adapters_is_in_training_alone(adapters, inputs, train, tmp_p
     for name, dropout in (("with", 0.5), ("without", 0.0)):
         train(name, "target-rpo", lora={"r": 4, "lora_dropout": dropout}, **settings)
     rows = {name: read_curve(tmp_path / name) for name in ("with", "without")}
-    # A batch of training and one of the reference have other shapes, and so other orders of float32 sums.
-    assert float(rows["with"][0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5), "fresh adapters add nothing"
+    # Batches of training and of the reference differ in shape, and so in the order of float32 sums.
+    assert float(rows["with"][0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5), "fresh adapters add 0"
     assert float(rows["with"][0]["loss"]) == pytest.approx(float(rows["without"][0]["loss"]), rel=1e-5)
     assert rows["with"][-1]["loss"] != rows["without"][-1]["loss"]
     references = [sorted((tmp_path / name / "work" / "reference").glob("*.npy")) for name in ("with", "without")]

@@ -40,7 +40,7 @@ _NO_ADAPTERS = (
 """What PEFT has no adapters for: Mamba's projections, and layers that return more than a tensor, as routers do."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:::peft")
-"""It warns of experts that are no layers, to which it adds nothing."""
+"""It warns of experts that are not layers and get no adapters."""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def _loss(model, base, pairs, layout, bf16):
 
 
 def _refusal(model, layout):
-    """What training says of a model before it begins; nothing where it takes it."""
+    """The message with which training refuses a model; empty where it takes it."""
     try:
         check_parity(model, layout, 18)
     except (ConfigError, ModelError) as error:
@@ -98,7 +98,7 @@ def _refusal(model, layout):
 
 
 def _adapted(model, layout, params):
-    """The model with fresh adapters; None where training says that there are none for it."""
+    """The model with fresh adapters; None where training refuses them."""
     try:
         adapted = get_peft_model(model, lora_config(params.model_copy(update={"lora": {"r": 4}})))
         check_parity(adapted, layout, 18)

@@ -32,7 +32,7 @@ def test_what_transformers_takes_is_taken():
 def test_the_best_checkpoint_is_the_model_at_any_interval(save_steps, tmp_path, train, params):
     """Each checkpoint is scored, so the one with the least validation loss can be taken.
 
-    Training has fifteen steps: a multiple of three, which is a share of 0.2, and none of four.
+    Training has fifteen steps: a multiple of three, which is a share of 0.2, and not of four.
     """
     rates = {"sft": ObjectiveParams(learning_rate=0.05, alpha=1.0)}
     arguments = {"lr_scheduler_type": "constant", "save_steps": save_steps}
@@ -51,7 +51,7 @@ def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monk
     arguments = {"dataloader_num_workers": 1, "full_determinism": True, "logging_first_step": True}
     arguments |= {"logging_steps": 1, "save_steps": 2}
     # A data loader's worker is a fork of this process. Where another test has run a flow here, Prefect's services are
-    # to be stopped at the end of each fork, too; Prefect (3.8.8) fails there, and the worker ends with exit code 1.
+    # also to be stopped at the end of each fork; Prefect (3.8.8) fails there, and the worker ends with exit code 1.
     monkeypatch.setattr(threading, "_threading_atexits", [])
     _, own = trained("target-rpo", epochs=1)
     try:

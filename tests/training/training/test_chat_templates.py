@@ -136,7 +136,7 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted, params, tmp_path):
 
 
 class _Server(MockEndpoint):
-    """Answers token ids as vLLM does: greedily, up to a token that it was told to stop at."""
+    """Answers token ids as vLLM does: greedily, up to a stop token of the request."""
 
     def __init__(self, fitted):
         super().__init__(lambda *_: "", Behavior())

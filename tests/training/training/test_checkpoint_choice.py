@@ -1,4 +1,4 @@
-"""Which weights become the model: chosen by validation, or those before training diverged."""
+"""Validation, or the end before divergence, chooses the weights that become the model."""
 
 import json
 import logging

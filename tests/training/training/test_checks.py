@@ -1,4 +1,4 @@
-"""What is said of the data before training, against pairs whose faults were put there by hand."""
+"""Checks of the data before training find the faults that were put into pairs by hand."""
 
 import logging
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_repetitions_are_counted_apart_from_other_rejected_programs():
 
 @pytest.mark.parametrize(("focal", "forked", "after"), [("0011", 11, 2), ("", 9, 6)])
 def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal, forked, after):
-    """Prompt 3, chosen 6, rejected 6, of which 2 tokens are shared; without D- nothing of the rejected counts."""
+    """Prompt 3, chosen 6, rejected 6, 2 tokens are shared; without D- the rejected program does not count."""
     numbers = check_rows([row(3, "123459", "126459", focal)]).numbers()
     shares = [numbers[f"{name}_token_share"] for name in ("fork", "shared_prefix", "after_focal")]
     assert shares == [forked / 18, 2 / 6, after / 6]
@@ -84,7 +84,7 @@ def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(rows, message, pa
 
 @pytest.mark.parametrize("regional", [True, False])
 def test_an_empty_chosen_program_stops_every_objective(regional, params):
-    """SFT and RPO are the ones that learn it."""
+    """SFT and RPO learn it."""
     rows = [*[GOOD] * 9, replace(GOOD, blank=1)]
     with pytest.raises(InputError, match="the chosen program is empty: 1 of 10 pairs"):
         report_findings(check_rows(rows).findings(params, regional=regional))

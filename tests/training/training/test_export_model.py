@@ -1,4 +1,4 @@
-"""Exported folders load by themselves and say what is in them."""
+"""Exported folders load by themselves and describe their content."""
 
 import shutil
 import warnings

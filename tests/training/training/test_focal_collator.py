@@ -30,7 +30,7 @@ from .test_tokenizers import pairs as pairs_of_programs
 @repeatable
 @given(data=st.data(), pair=pairs_of_programs())
 def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(name, data, pair):
-    """Against the bytes that tokens stand for; texts are tokenized as TRL does, the prompt with its program."""
+    """Against the bytes of tokens; texts are tokenized as TRL does, the prompt with its program."""
     tokenizer = tokenizer_named(name)
     args = arguments_in(Path("unused"), DPOConfig, max_length=None, remove_unused_columns=False)
     collator = FocalCollator(tokenizer, args)
@@ -40,7 +40,7 @@ def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(name, da
     pieces = [b"" if token == tokenizer.bos_token_id else spelled(tokenizer, [token])[0] for token in ids]
     whole = b"".join(pieces)
     lead = len(whole) - len(text.encode())  # a blank that opens every text
-    assume(whole[max(lead, 0) :] == text.encode())  # no others, as behind the end token that a program spells out
+    assume(whole[max(lead, 0) :] == text.encode())  # no other blanks, as after the end token that a program spells out
     start = common_prefix_length(tokenizer(prompt)["input_ids"], ids)
     spans = data.draw(spans_of(pair.rejected))
     example = {"prompt_ids": ids[:start], "rejected_ids": ids[start:], "prompt": prompt, "rejected_spans": spans}
@@ -130,7 +130,7 @@ def _loss_on(trainer, batch):
 
 @pytest.mark.parametrize("loss_type", OTHER_LOSSES)
 def test_trl_s_other_losses_count_the_error_region_alone(loss_type, pairs, model_folder, tokenizer, tmp_path):
-    """With the collator the loss is that of a batch in which TRL's own mask was limited by hand."""
+    """With the collator the loss equals that of TRL's own batch with a mask limited by hand."""
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, loss_type=loss_type, **OTHER_LOSSES[loss_type])
     examples = list(trainer.train_dataset)
     focal = trainer.data_collator(examples)
@@ -157,7 +157,7 @@ def test_trl_s_other_losses_count_the_error_region_alone(loss_type, pairs, model
 def test_references_of_whole_programs_are_never_taken_for_those_of_error_regions(
     pairs, model_folder, tokenizer, tmp_path
 ):
-    """TRL keeps precomputed ones by data set and model: the second trainer would get those of the first."""
+    """TRL keeps precomputed ones by data set and model: the second trainer would get the first one's."""
     args = arguments_in(tmp_path, DPOConfig, precompute_ref_log_probs=True, remove_unused_columns=False)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     plain = DPOTrainer(model=model, args=args, train_dataset=pairs, processing_class=tokenizer)
@@ -194,7 +194,7 @@ def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, token
     example = trainer.train_dataset[0]
     before = len(example["prompt_ids"]) + trainer.data_collator.error_region(example).index(1)
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, max_length=before)
-    said = r"row whose prompt begins with 'Sum what is above 0\.': the error region of its rejected program is gone: .*max_length = "
+    said = r"prompt begins with 'Sum what is above 0\.': the error region of its rejected program is gone: .*max_length = "
     with pytest.raises(InputError, match=said):
         trainer.data_collator(list(trainer.train_dataset))
     for no_region in ([], None):  # of equal programs, and in an exported data set

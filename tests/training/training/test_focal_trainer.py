@@ -1,4 +1,4 @@
-"""The trainer leaves the user's model as it was, logs what TRL's trainer logs, and validates beside it."""
+"""The trainer leaves the user's model as it was, logs what TRL's trainer logs, and validates between steps."""
 
 import copy
 import json
@@ -93,7 +93,7 @@ def test_a_validation_before_training_has_the_precision_of_training(make_trainer
     ],
 )
 def test_losses_of_three_steps_are_trl_s(objective, theirs, model_folder, tokenizer, plain, tmp_path):
-    """On texts, to which a tokenizer without a chat template adds nothing, so that both have the same tokens."""
+    """On texts, which a tokenizer without a chat template leaves as they are, so that both have the same tokens."""
     bare = copy.deepcopy(tokenizer)
     bare.chat_template = None
     common = {"max_steps": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "logging_steps": 1}

@@ -1,4 +1,4 @@
-"""Losses of a seeded tiny model, pinned: a refactor keeps them, a change of the mathematics says so.
+"""Pin the losses of a seeded tiny model, which a refactoring keeps.
 
 `GOLDEN=write python -m pytest tests/training/training/test_golden_curves.py` writes them anew.
 """

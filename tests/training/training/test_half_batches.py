@@ -1,4 +1,4 @@
-"""Hybrid training: one half of all pairs is vanilla, by their names."""
+"""Hybrid training leaves one half of all pairs vanilla, by their names."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The label head against plain logits: the same numbers and gradients, from less memory."""
+"""The label head has the numbers and gradients of plain logits, from less memory."""
 
 from copy import deepcopy
 

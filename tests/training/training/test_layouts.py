@@ -59,7 +59,7 @@ def precise():
 
 
 def _gradient(model, sums):
-    """Of a sum in which every pair and every kind of weight has its own factor."""
+    """The gradient of a sum with a factor for every pair and kind of weight."""
     factors = torch.linspace(0.5, 1.5, sums.numel(), dtype=torch.float64).view(sums.shape)
     gradients = torch.autograd.grad((sums * factors).sum(), list(model.parameters()), materialize_grads=True)
     return torch.cat([gradient.flatten() for gradient in gradients])
@@ -99,7 +99,7 @@ def test_packing_puts_every_piece_somewhere_of_its_own(lengths, multiple, on_gpu
 
 
 def test_where_hidden_positions_are_free_rows_are_as_full_as_they_can_be():
-    """Two pairs of 900 and 700 tokens: a CPU computes two rows of 912, a GPU one of 1600."""
+    """Two pairs of 900 and 700 tokens: a CPU computes two rows of 912, a GPU a row of 1600."""
     assert pack([900, 700], 16) == (912, [(0, 0), (1, 0)])
     assert pack([900, 700], 16, hidden_is_free=True) == (1600, [(0, 0), (0, 900)])
 

@@ -1,4 +1,4 @@
-"""Messages as prompts: TRL's tokens, a plain model's weights as of the texts that it reads, one line for mistakes."""
+"""Messages as prompts have TRL's tokens, train a plain model as their texts do, and are refused in one line."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path
     )
     theirs, collator = trl_s_row(tokenizer, pair, make_model(tokenizer), tmp_path)
     assert ours.prompt_ids == theirs["prompt_ids"]
-    # TRL trains the line break behind a turn's end, too.
+    # TRL also trains the line break after a turn's end.
     assert ours.chosen_ids == theirs["chosen_ids"][: len(ours.chosen_ids)]
     assert ours.rejected_ids == theirs["rejected_ids"][: len(ours.rejected_ids)]
     assert ours.focal == collator.error_region(theirs)[: len(ours.focal)]

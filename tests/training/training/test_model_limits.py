@@ -86,7 +86,7 @@ def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_t
 
 
 def _limits(model, longest, largest_id=0):
-    """The findings of a pair of so many tokens, one of which has this id."""
+    """The findings of a pair of `longest` tokens, with this id among them."""
     pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
     return limit_findings(AutoConfig.from_pretrained(model), f"{model}: config.json", PairChecks.of([pair]))
 

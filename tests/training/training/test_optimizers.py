@@ -1,4 +1,4 @@
-"""A training ends with the same weights, whether it was stopped or not, with another optimizer and schedule, too."""
+"""A training ends with the same weights, whether it was stopped or not, also with another optimizer and schedule."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ _SIZES = {
 def test_dropout_by_function_is_switched_off():
     model = build_small("starcoder2").train()
     ids = torch.arange(3, 27).view(2, 12)
-    assert not torch.equal(model(ids).logits, model(ids).logits), "StarCoder2's own dropout, which is no module"
+    assert not torch.equal(model(ids).logits, model(ids).logits), "StarCoder2's own dropout, which is not a module"
     expected = model.eval()(ids).logits
     with silent(model):
         assert torch.equal(model.train()(ids).logits, expected)
@@ -99,7 +99,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**_SIZES, initializer_range=0.3)).to(getattr(torch, dtype))
     if control == "exact":
-        # As of SmolLM2 with adapters: rounding moves the suffix alone. Of the chosen program it shows nothing.
+        # As of SmolLM2 with adapters: rounding moves the suffix alone, and the chosen program stays exact.
         computed = parity.batch_logps
 
         def rounded(called, batch, config):
@@ -123,7 +123,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
 
     monkeypatch.setattr(Collator, "__call__", collate)
     with pytest.raises(
-        ConfigError, match="computes a program behind a shared prefix differently from a row of its own"
+        ConfigError, match="computes a program after a shared prefix differently from a row of its own"
     ):
         check_parity(model, "fork", 18)
 
@@ -144,7 +144,7 @@ def _mamba():
 def test_a_stage_begins_with_the_check(
     model, settings, message, tmp_path, train,
     monkeypatch):  # fmt: skip
-    monkeypatch.setattr("iterpref_core.training.model.policy.load_base", lambda _: model())
+    monkeypatch.setattr("iterpref_core.training.model.policy.load_base", lambda *_, **__: model())
     with pytest.raises(InputError, match=message):
         train("run", "target-rpo", **settings)
     assert not (tmp_path / "run" / "out").exists()
@@ -170,7 +170,7 @@ def test_a_window_narrower_than_the_longest_pair_is_seen(make, listed, monkeypat
 
 
 def _pairs(count, tokens):
-    """Pairs of so many tokens with their prompts, whose programs differ near their end."""
+    """Pairs of `tokens` tokens with their prompts; the programs differ near their end."""
     drawn = torch.randint(3, 90, (count, tokens + 2), generator=torch.Generator().manual_seed(1)).tolist()
     focal = [0, 0, 1, 1, 0, 0]
     return [

@@ -109,7 +109,7 @@ def _symmetric(scored):
 
 
 def _hybrid(scored):
-    """The name of a pair says whether its whole rejected program or its error region counts."""
+    """The name of a pair decides whether its whole rejected program or its error region counts."""
     return sum(_target([one]) if one.pair.half else _dpo([one]) for one in scored) / len(scored)
 
 

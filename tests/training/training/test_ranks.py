@@ -45,7 +45,7 @@ TWO_PROCESSES = {
 
 @contextmanager
 def free_port():
-    """Hold a port for processes to meet at, that nobody else is given; skip where this machine lets none meet."""
+    """Hold a port for processes to meet at, that is given to no other process; skip where this machine refuses."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -75,7 +75,7 @@ def _at_start(folder, monkeypatch, code):
 
 
 def _train(folder, inputs, objective, params):
-    """Metrics, curve, weights, and what was told while training ran."""
+    """Metrics, curve, weights, and the numbers reported while training ran."""
     told = {}
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
 
@@ -100,7 +100,7 @@ def _train(folder, inputs, objective, params):
 
 @contextmanager
 def printing(path):
-    """Have this process and those that it starts print into a file."""
+    """Have this process and its children print into a file."""
     before = os.dup(1)
     with path.open("w") as file:
         os.dup2(file.fileno(), 1)
@@ -143,7 +143,7 @@ if "LOCAL_RANK" in os.environ:
     PreTrainedModel.from_pretrained = classmethod(counted)
     training.train_objective = train_several
 """
-"""Code with which the processes of one launch train with several settings: to start them takes far longer."""
+"""Code that trains with several settings in the processes of one launch: to start them takes far longer."""
 SHARDED = {
     "all weights": {},
     "LoRA": {"lora": {"r": 4}},
@@ -177,7 +177,7 @@ def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(name,
     """With FSDP2: losses, weights and what is written."""
     one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED[name]))
     assert sorted((sharded / f"models-{name}").read_text().split()) == ["0", "0", "1"], (
-        "one model in each process, of which it has a part; and the base once more in the first, which measures how "
+        "one model in each process, which has a part of it; and the base once more in the first, which measures how "
         "much of the change survives rounding when the trained weights are written"
     )
     assert json.loads((sharded / "metrics.json").read_text())[name] == pytest.approx(one[0], rel=1e-4, abs=1e-6)

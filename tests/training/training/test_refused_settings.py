@@ -1,4 +1,4 @@
-"""Settings that no training takes: refused by name, before a model is loaded and anything is written."""
+"""Settings that cannot be trained are refused by name, before a model is loaded and anything is written."""
 
 import math
 import shutil
@@ -17,7 +17,7 @@ STARTS = [
 
 @pytest.fixture(scope="module")
 def not_loaded(model_folder, tmp_path_factory):
-    """A model with a weight that is no number, so that to load it would raise another error."""
+    """A model with a weight that is NaN, so that to load it would raise another error."""
     folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("broken") / "model")
     weights = load_file(folder / "model.safetensors")
     weights["model.norm.weight"][0] = math.nan

@@ -1,4 +1,4 @@
-"""What is written of a training: its precision, and how much of the change survives the rounding."""
+"""A trained model is written in its precision, with the share of the change that survives rounding."""
 
 import shutil
 from weakref import ref

@@ -1,4 +1,4 @@
-"""What `training.arguments` says reaches the training."""
+"""`training.arguments` reaches the training."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def _change(folder, before):
 
 
 def test_optimizer_clipping_and_weight_decay_make_the_step_and_max_steps_ends_the_training(tmp_path, train, inputs):
-    """One step at a constant rate: the change of the weights is that of the optimizer."""
+    """One step at a constant rate: the optimizer alone changes the weights."""
     before = load_file(inputs[2] / "model.safetensors")
     step = {"lr_scheduler_type": "constant", "max_steps": 1, "optim": "sgd", "max_grad_norm": 0.01}
     assert train("plain", "sft", arguments=step)["steps"] == 1

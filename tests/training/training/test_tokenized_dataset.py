@@ -45,7 +45,7 @@ def test_a_table_is_made_once_and_another_for_whatever_decides_another(open_data
     unmarked = open_dataset(spans=tmp_path / "bare.jsonl")
     assert unmarked.checks.tokens == first.checks.tokens, "masks decide no log-probabilities"
     assert not any(any(row.focal) for row in unmarked)
-    assert open_dataset(max_length=80).checks.tokens == first.checks.tokens, "nothing is longer than 80 tokens"
+    assert open_dataset(max_length=80).checks.tokens == first.checks.tokens, "no pair is longer than 80 tokens"
     assert open_dataset(answer="fenced").checks.tokens != first.checks.tokens
     open_dataset(fingerprint="another")
     assert len(list((tmp_path / "tables").glob("*/pairs.arrow"))) == 5

@@ -1,4 +1,4 @@
-"""Masks with tokenizers of every awkward kind, against bytes: what a token stands for is spelled out, not asked for."""
+"""Masks agree with the bytes of tokens, for tokenizers of every awkward kind."""
 
 import re
 from functools import cache, partial
@@ -41,7 +41,7 @@ def byte_level(*, trim=False, prefix=False, bos=False):
 
 
 def sentencepiece(kind):
-    """Blanks are ▁, one of which opens every text; line ends, tabs and everything unusual are spelled in bytes."""
+    """Blanks are ▁, and a blank opens every text; line ends, tabs and everything unusual are spelled in bytes."""
     spelled = [f"<0x{byte:02X}>" for byte in range(256)]
     words = ["<unk>", "<pad>", "</s>", *spelled, "▁", *LETTERS, "▁x", "▁▁▁▁", "▁ret"]
     if kind == "unigram":
@@ -113,13 +113,13 @@ def pairs(draw):
 
 @st.composite
 def spans_of(draw, program):
-    """Any spans: empty ones, ones that overlap, ones at either end, in any order."""
+    """Any spans: empty, overlapping, at either end, in any order."""
     edges = st.integers(0, len(program))
     return tuple(tuple(sorted(draw(st.tuples(edges, edges)))) for _ in range(draw(st.integers(0, 3))))
 
 
 def spelled(tokenizer, ids):
-    """The bytes that each token stands for, read off its name."""
+    """The bytes of each token, read off its name."""
     found = []
     for name in tokenizer.convert_ids_to_tokens(ids):
         if "Ġ" in tokenizer.get_vocab():

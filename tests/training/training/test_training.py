@@ -1,4 +1,4 @@
-"""Training as a stage: the reference, what is written, its resume, its bad input."""
+"""The stage trains, scores its reference once, writes its files, resumes, and refuses bad input."""
 
 import hashlib
 import multiprocessing
@@ -93,7 +93,7 @@ def test_the_longest_pairs_are_scored_first(layout, model_folder, rows):
 
 QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
 """One of each kind: without pairs, with and without NLL, over whole programs, error regions and halves.
-That each loss is the right one, `test_proof.py` says."""
+`test_proof.py` proves each loss."""
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path, inputs, train):
     trained, base = read_weights(tmp_path / "first"), load_file(inputs[2] / "model.safetensors")
     assert trained.keys() == base.keys()
     changed = {name for name in base if not torch.equal(base[name], trained[name])}
-    assert changed == {name for name in base if "_proj" in name}, "all linear layers, and nothing else"
+    assert changed == {name for name in base if "_proj" in name}, "all linear layers, and no others"
     for name in changed:
         assert torch.linalg.matrix_rank(trained[name] - base[name], rtol=1e-4) <= 4
     out = tmp_path / "first" / "out"
@@ -265,7 +265,7 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, param
         return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
 
     before, alpha = key(), ObjectiveParams(alpha=9.0)
-    assert key(objectives=params.objectives | {"rpo": alpha}) == before, "those of other objectives do not count"
+    assert key(objectives=params.objectives | {"rpo": alpha}) == before, "the values of other objectives do not count"
     assert before not in (key(beta=0.2), key(objective="rpo"), key("other"))
     for change in ({"rejected": "focal"}, {"chosen": "focal"}, {"loss": "other"}, {"nll_of": "chosen"}):
         with monkeypatch.context() as patched:
@@ -300,7 +300,7 @@ def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_ma
 
 
 def test_reference_log_probabilities_belong_to_all_that_makes_the_model(policy, key_of_reference):
-    """Every setting that is not known to come later, so that a new one counts, too."""
+    """Every setting that is not known to come later, so that a new setting counts."""
     lora = {"r": 4}
     changes = [
         {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},

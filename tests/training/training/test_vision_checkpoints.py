@@ -1,4 +1,4 @@
-"""Checkpoints with a vision part: the language part is trained, and all weights are saved."""
+"""Of a checkpoint with a vision part the language part is trained, and all weights are saved."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ CONFIGS = {
 
 @pytest.fixture
 def checkpoint(request, tokenizer, tmp_path):
-    """A folder of a tiny model, with the processor's file beside it."""
+    """A folder of a tiny model, with the processor's file."""
     config = getattr(transformers, f"{request.param}Config")(**CONFIGS[request.param])
     torch.manual_seed(0)
     folder = tmp_path / "base"
