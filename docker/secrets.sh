@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the passwords of the containers in docker/secrets, once. Only this user can enter the folder. The files themselves are
-# readable, because PostgreSQL's container reads its file as a user of its own.
+# Create the passwords of the containers in docker/secrets, unless they exist. Only this user can enter the folder. The files
+# themselves are readable, because PostgreSQL reads its file as another user.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p -m 700 secrets

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Tries the containers as a whole: starts them, runs the smallest experiment as a run of the deployment, looks for it in MLflow,
-# and removes the containers with their volumes. Arguments go to `docker compose up`, such as `--build`.
+# Try the containers together: start them, run the smallest experiment as a run of the deployment, find it in MLflow, and remove
+# the containers with their volumes. Arguments, such as `--build`, go to `docker compose up`.
 set -eu
 cd "$(dirname "$0")/.."
 compose() {
     docker compose --project-name iterpref-try --file docker/compose.yaml "$@"
 }
 sh docker/secrets.sh
-# Any free ports: those of compose.yaml may be taken, by the containers that this user works with.
+# Take any free ports: containers in daily use may have the ports of compose.yaml.
 export PREFECT_PORT= MLFLOW_PORT=
 trap 'compose down --volumes' EXIT
 

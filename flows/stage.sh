@@ -1,3 +1,3 @@
-# The command of each stage in dvc.yaml: `sh flows/stage.sh NAME [ITEM]`. Python comes from the environment of this checkout,
-# or of the one in which `dvc exp run --temp` was started, whether or not that is activated.
+# Run a stage of dvc.yaml: `sh flows/stage.sh NAME [ITEM]`. Python is taken from the environment of this checkout, or of the
+# checkout in which `dvc exp run --temp` was started; neither has to be activated.
 PATH=".venv/bin:$DVC_ROOT/.venv/bin:$PATH" exec python -m flows.stage "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Print the newest Python of this machine that pyproject.toml allows, such as `python3.13`, and that can make an environment.
-# A name alone says too little: pyenv has a shim for each version, and Debian's package of Python lacks the module ensurepip.
+# Each one is started, because pyenv has a command for versions that are not active, and Debian's Python may lack ensurepip.
 # shellcheck disable=SC2046
 set -- $(sed -nE 's/^requires-python = ">=3\.([0-9]+),<3\.([0-9]+)"$/\1 \2/p' pyproject.toml)
 version=$(($2 - 1))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the project with extras into .venv, made where there is none, in the locked versions: sh install.sh EXTRA,EXTRA
-# uv does it: only uv leaves out what pyproject.toml overrides, and takes the build of PyTorch that fits the machine. It reads
-# nothing of pip's configuration, so what that says of places to look at is passed on.
+# uv is needed, because only uv omits the packages that pyproject.toml overrides and selects the build of PyTorch for the machine.
+# uv ignores pip's configuration, so the package index and the folder of wheels in it are passed on.
 set -eu
 lock=config/environments/requirements.lock
 python=.venv/bin/python
@@ -22,8 +22,8 @@ if [ -n "$SSL_CERT_FILE" ]; then export SSL_CERT_FILE; else unset SSL_CERT_FILE;
 
 echo "installing iterpref[$1] into .venv" >&2
 set -- pip install --quiet --compile-bytecode --python $python --constraints $lock --editable ".[$1]"
-# Where a folder of wheels is named, PyTorch comes from there. Elsewhere uv takes the build for this machine's accelerator: the
-# index's own default brings gigabytes for GPUs to machines that have none.
+# If pip's configuration names a folder of wheels, PyTorch comes from there. Otherwise uv takes the build for this machine: the
+# default build brings gigabytes of GPU libraries to machines without a GPU.
 if [ -n "$links" ]; then for link in $links; do set -- "$@" --find-links "$link"; done
 else set -- "$@" --torch-backend auto; fi
 $uv "$@"
