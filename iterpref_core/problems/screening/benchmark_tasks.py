@@ -126,5 +126,5 @@ def task_statement(prompt: str) -> str:
             text = ast.get_docstring(definitions[-1] if definitions else tree) or text
             call = f"{definitions[-1].name}(" if definitions else ""
     # Everything from the first example on is left out, also the results of examples.
-    lines = text.strip().splitlines()
+    lines = text.strip().split("\n")
     return "\n".join(takewhile(lambda line: not _EXAMPLES.match(line) and not (call and call in line), lines)).strip()
