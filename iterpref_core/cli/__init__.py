@@ -80,6 +80,7 @@ def _explain(error: Exception) -> tuple[int, str]:
     # pathlib of Python 3.11 turns a link that leads to itself into a RuntimeError.
     if isinstance(error, RuntimeError) and isinstance(loop, OSError) and loop.errno == errno.ELOOP:
         error = loop
+    # A full disk and a missing package also are errors that the user can mend.
     full = storage_error(error)
     missing = _missing_module(error)
     if isinstance(error, IterPrefError):
@@ -126,6 +127,7 @@ def _remedy(module: str, rooms: Sequence[str]) -> str:
         needed = requires("iterpref") or []
     except PackageNotFoundError:  # started from a folder of sources
         needed = []
+    # extra → the packages that it installs, with those of the extras that it includes.
     packages: dict[str, set[str]] = {}
     for line in needed:  # such as `openai<4,>=3.48; extra == "endpoints"`, `iterpref[data]; extra == "training"`
         name, _, inner = re.split(r"[^\w[,-]", line)[0].partition("[")
@@ -137,5 +139,6 @@ def _remedy(module: str, rooms: Sequence[str]) -> str:
     if "" in having:
         return "pip install iterpref"
     smallest = min(having, key=lambda extra: len(packages[extra]), default="all")
+    # An import that fails in the room `training` asks for the extra of this name.
     chosen = next((room for room in reversed(rooms) if room in having), smallest)
     return f"pip install 'iterpref[{chosen}]'"

@@ -47,12 +47,14 @@ class Verb(TyperCommand):
         Raises:
             InputError: a place that is written is also read, or written by another option.
         """
+        # Collect every path that an option names, also those that may be names of models.
         places = []
         for option in self.params:
             given = ctx.params.get(str(option.name))
             for value in given if isinstance(given, list | tuple) else [given]:
                 if isinstance(value, Path) or (option.name in _TEXTS and value is not None):
                     places.append((option, value))
+        # Compare each output with every other place; a link to the same file counts.
         for (option, place), (other, path) in permutations(places, 2):
             if option is not other and _is_output(option) and os.path.realpath(place) == os.path.realpath(path):
                 raise InputError(f"{place}: {option.opts[0]} and {other.opts[0]} are the same path; change one")

@@ -45,6 +45,7 @@ def debug(
     from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
+    # Options of the verb override params.yaml; None leaves the file's value.
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",
         "inference.concurrency": concurrency,
@@ -53,6 +54,7 @@ def debug(
         **endpoint_values(backend, base_url),
     }
     settings = read_params(set_, options)
+    # Stage `nanolab` writes an embedded model to this folder.
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
     debugger_format = settings.model.debugger_format

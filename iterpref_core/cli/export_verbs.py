@@ -44,6 +44,7 @@ def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str
     from iterpref_core.models.pretrained.fingerprint import model_fingerprint
     from iterpref_core.models.pretrained.lineage import find_license, read_lineage
 
+    # The license is the base model's: from its card, or from the hub.
     lineage = read_lineage(model)
     first = first_base(lineage)
     license = None
@@ -55,6 +56,7 @@ def _export_model(model: Path, out: Path, summary: Any) -> dict[str, float | str
     weights = ""
     if not (model / "adapter_config.json").is_file():
         weights = model_fingerprint(model)
+    # Count the problems' sources only if the summary is about this file.
     sources = {}
     if _is_input(PROBLEMS, "data/problems.jsonl", summary):
         sources = count_sources(PROBLEMS)
@@ -71,6 +73,7 @@ def _export_pairs(
     from iterpref_core.evaluation.sharing.cards import pairs_card
     from iterpref_core.evaluation.sharing.export_data_set import DataSet, export_pairs
 
+    # Numbers of another experiment must not be on the card of these pairs.
     about = summary if _is_input(pairs, "data/pairs.jsonl", summary) else None
     known = _is_input(spans, "data/focal.jsonl", about)
 

@@ -53,6 +53,7 @@ def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, obje
 
 def names_endpoint(name: str, params: Params, backend: str | None, base_url: str | None) -> bool:
     """Return True if a model's name is one at the endpoint that the options of a verb name, and no folder here."""
+    # `--backend openai --model coder` names a served model, unless a folder `coder` is here.
     given = backend is not None or base_url is not None
     return given and not BACKENDS[params.inference.backend].local and bool(name) and not Path(name).is_dir()
 
@@ -70,6 +71,7 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for text in assignments or ():
+        # `training.beta=0.3`: only the first `=` divides, since a value may contain more.
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")

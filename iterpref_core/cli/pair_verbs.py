@@ -84,13 +84,16 @@ def show(
     from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
     from iterpref_core.programs.source_code.line_diff import locate_error
 
+    # In a checkout with a finished experiment, no option is needed.
     if pairs is None:
         pairs = _PAIRS
         if spans is None and _SPANS.is_file():
             spans = _SPANS
         if not pairs.is_file():
             raise InputError(f"{pairs} is not here: run the experiment (iterpref run), or name pairs with --pairs")
+    # The terminal shows one pair, a page ten.
     number = 1 if html is None else 10
+    # Without spans mark what the line-based LCS leaves, as stage `localization` does by default.
     if spans is None:
         shown = _find_pairs(pairs, task_id, number)
         regions = {}
@@ -124,6 +127,7 @@ def _find_pairs(
 ) -> list[PreferencePair]:
     found: list[PreferencePair] = []
     for candidate in read_pairs(path):
+        # The file may be large: stop at the first pairs that match.
         if task_id not in (None, candidate.task_id):
             continue
         if marked is None or candidate.task_id in marked:
@@ -131,5 +135,5 @@ def _find_pairs(
         if len(found) == number:
             break
     if not found:
-        raise InputError(f"{path}: not found; give another file, spans of these pairs, or another --task-id")
+        raise InputError(f"{path}: no matching pair; give another file, spans of these pairs, or another --task-id")
     return found

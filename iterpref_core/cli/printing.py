@@ -23,6 +23,7 @@ def show_result(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
+    # `{"cards": {"H100": 1}}` becomes `cards H100  1`.
     flat: dict[str, Any] = {}
     for key, value in result.items():
         if isinstance(value, dict):

@@ -63,6 +63,7 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Check pairs, or problems: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
+    # Without --pairs, all files are problems: those of --problems and the arguments.
     files = [*([problems] if problems else []), *(further or [])]
     if pairs is None:
         if not files or spans or model:
@@ -73,6 +74,7 @@ def check(
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     if (spans is None) != (model is None):
         raise InputError("--spans and --model belong together: give both, or neither")
+    # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or Path("data/problems.jsonl")
     _check_pair_file(pairs, spans, model, against, out, dropped, heldout, read_params(set_), as_json=json_)
 
@@ -95,12 +97,14 @@ def _check_pair_file(
     from iterpref_core.storage.left_out import open_left_out
     from iterpref_core.training.data.checks import Finding
 
+    # Lengths need the tokenizer of the model to train; without --model only texts are compared.
     template = _load_template(model, settings) if model is not None else None
     checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
     benchmarks = Decontamination([*(against or []), *_configured()], problems)
     overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
+    # One pass over the file: count, compare, and write what is clean.
     with open_left_out(dropped) as left_out:
         clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
         if out is not None:
@@ -135,6 +139,7 @@ def _model_findings(model: str, template: Any, checks: Any, settings: Params) ->
 
 def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool) -> None:
     """Print the result of a check and its findings, fatal ones first; exit with 1 if one would stop a training."""
+    # False sorts before True: findings that stop a training come first.
     findings.sort(key=lambda finding: not finding.stops)
     if as_json:
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
@@ -270,6 +275,7 @@ def train(
         raise InputError("--out is missing: name a folder for the trained model")
     from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
 
+    # This command starts itself again in each process, and those come here with is_launched().
     if params.training.accelerate and not is_launched():
         start_processes(params.training.accelerate)
         return
@@ -288,6 +294,7 @@ def train(
         scratch=scratch,
         prompt=params.model.student_format,
     )
+    # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)
 
@@ -319,6 +326,7 @@ def _show_estimate(
         rows = open_tokenized_dataset(PairReader(pairs, spans), template, model, settings, Path(folder))
         adapters = adapter_options(model, settings)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
+    # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}
     total = {**vars(estimated), "peak_bytes": estimated.peak_bytes, "cpu_bytes": estimated.cpu_bytes}
     show_result({**total, "cards": cards} if as_json else total | cards, as_json)
