@@ -1,4 +1,4 @@
-"""Running untrusted, model-written programs: isolated and fast.
+"""Run untrusted programs that a model wrote, isolated and fast.
 
 In: programs as text, the tests of problems, limits. Out: verdicts with feedback, in the order of the programs
 (`Executor`, `execute_samples`). Other rooms import the names of `__all__` alone.

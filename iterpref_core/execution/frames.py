@@ -1,4 +1,4 @@
-"""Frames: bytes with their length before them. All processes of the engine talk in them.
+"""Read and write frames, bytes with their length before them, which all processes of the engine exchange.
 
     supervisor -> zygote     the settings (JSON), then for each job:
                                its head (`JobHead`), all that the zygote reads of a job
@@ -139,10 +139,10 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
-    """Read so many bytes and not one more: the next ones may be for another process.
+    """Read exactly `size` bytes: the bytes after them may be for another process.
 
     Args:
-        read: returns as many bytes as it is asked for, or fewer; none where the other side is gone.
+        read: returns at most the given number of bytes, and no bytes if the other side is gone.
         size: how many.
 
     Raises:
@@ -159,7 +159,7 @@ def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
 
 
 def pour_frame(source: int, target: int) -> None:
-    """Copy the next frame's bytes from one file to another, and leave none of them in this process's memory.
+    """Copy the next frame's bytes from one file to another, and erase them from this process's memory.
 
     Raises:
         EOFError: the other side is gone.

@@ -1,4 +1,4 @@
-"""Programs for problems: candidates with tests, and references, which decide where these run."""
+"""Make programs of problems and their candidates, and decide where the tests of a problem run."""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator
@@ -30,7 +30,7 @@ def begins_program(prompt: str) -> bool:
 
 
 def whole_program(begun: str, sample: Sample) -> str:
-    """Return the program that a sample stands for; a `completion` goes on with the prompt, unless that is prose."""
+    """Return the whole program of a sample; a `completion` goes on with the prompt, unless the prompt is prose."""
     if sample.solution is not None:
         return sample.solution
     completion = sample.completion or ""
@@ -64,10 +64,11 @@ def tests_inside(problem: Problem) -> int:
 
 
 def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:
-    """Run a right program; return its problem, which says from then on where its tests run, and the outcome.
+    """Run a right program; return its problem, with the place where its tests run, and the outcome.
 
-    The tests run inside if the program returns a value there that no plain value stands for, and passes.
+    The tests run inside if the right program returns an object that the supervisor cannot compare, and passes inside.
     """
+    # `assert point(1) == (1, 2)`, where the reference returns a class of its own that equals a tuple
     outcome = executor.run_one(program_of(problem, code))
     if outcome.verdict == "bad_return_type" and not problem.inside:
         moved = problem.model_copy(update={"inside": True})
@@ -78,12 +79,12 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
 
 
 def needs_decision(problem: Problem) -> bool:
-    """Return whether the reference of a problem has to show where its tests run: some are read from their sources."""
+    """Return whether the reference of a problem has to run, to decide where its tests run."""
     return problem.reference is not None and not problem.inside and bool(plan_of(program_of(problem, "")).read)
 
 
 def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
-    """Yield problems in their order, which say where their tests run, by their references: see `run_right_program`.
+    """Yield problems in their order, each with the place where its tests run; see `run_right_program`.
 
     Raises:
         ExecutionError: the engine failed.
@@ -101,7 +102,7 @@ def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
     """Run each problem's own reference; yield the problems, as `decided` does, and the outcomes, in their order.
 
-    None where there is nothing to run: no reference, or no test.
+    A problem without a reference or tests has the outcome None.
 
     Raises:
         ExecutionError: the engine failed.
@@ -117,13 +118,13 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
 
 
 class Admission:
-    """The problems that take part where those with tests that run inside are marked, or refused.
+    """Marks or refuses problems whose tests run inside.
 
     Args:
         policy: `execution.inside`.
 
     Attributes:
-        inside: `task_id` of the problems with such tests, of those that came so far.
+        inside: `task_id` of the problems so far whose tests run inside.
     """
 
     def __init__(self, policy: Inside) -> None:
@@ -134,11 +135,11 @@ class Admission:
 
     @property
     def refused(self) -> Collection[str]:
-        """Return the `task_id` of those that take no part."""
+        """Return the `task_id` of the problems that are left out."""
         return self.inside if self._policy == "refuse" else ()
 
     def admit(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield those of some problems that take part, in their order. They are `decided`."""
+        """Yield the problems that take part, in their order. The given ones are `decided`."""
         for problem in problems:
             self._total += 1
             if tests_inside(problem):
@@ -148,10 +149,10 @@ class Admission:
             yield problem
 
     def tell(self, path: Path) -> None:
-        """Say how many problems of a file have tests that run inside; nothing if none has.
+        """Log how many problems of a file have tests that run inside, if there are any.
 
         Raises:
-            InputError: none takes part.
+            InputError: all problems are left out.
         """
         if not self.inside:
             return

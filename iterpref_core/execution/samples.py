@@ -1,4 +1,4 @@
-"""Scoring of sample files against their problems' tests: the work of `iterpref execute`."""
+"""Run the samples of a file against their problems' tests, for `iterpref execute`."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -31,15 +31,15 @@ def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Pr
 
 
 def check_tests(problem: Problem, where: object, *, visible: bool = False) -> None:
-    """Tell whether a problem has tests that can be run.
+    """Check that a problem has tests that can be run.
 
     Args:
         problem: the problem.
-        where: it stands: its file, and perhaps its line.
-        visible: whether one of them must be visible.
+        where: its file, and perhaps its line.
+        visible: a test must be visible.
 
     Raises:
-        RecordError: it has none, or an expected value is no literal.
+        RecordError: it has no tests, or an expected value is not a literal.
     """
     place = f"{where}: problem {problem.task_id!r}"
     tests = problem.tests + problem.hidden_tests
@@ -66,7 +66,7 @@ def read_problems(path: Path) -> dict[str, Problem]:
     """Return the problems of a file by id, in its order, each with tests that can be run.
 
     Raises:
-        RecordError: a broken line, a problem without tests, or an expected value that is no literal.
+        RecordError: a broken line, a problem without tests, or an expected value that is not a literal.
     """
     problems = {}
     for problem in read_jsonl(path, Problem, unique=True):
@@ -77,13 +77,13 @@ def read_problems(path: Path) -> dict[str, Problem]:
 
 @dataclass
 class SampleCounts:
-    """What became of the samples of a file.
+    """The counts of the samples of a file.
 
     Attributes:
         samples: that ran.
         verdicts: how many have each verdict, the most frequent first.
         inside: how many were judged by tests that run inside, which a program can deceive.
-        infra_error: the first sample without a verdict of its own, and why; empty if there is none.
+        infra_error: the first sample with this verdict, and the reason; empty if no sample has it.
     """
 
     samples: int = 0
@@ -101,7 +101,7 @@ class SampleCounts:
 
     @property
     def failed(self) -> bool:
-        """Return whether there are samples and none has a verdict of its own."""
+        """Return whether all samples are infrastructure errors."""
         return bool(self.samples) and self.verdicts["infra_error"] == self.samples
 
 
@@ -130,7 +130,7 @@ def execute_samples(
     known = read_problems(problems)
     if not known:
         raise RecordError(f"{problems}: no problem is in the file; a line is {Problem.example}")
-    # All are read before anything runs: a broken line costs nothing.
+    # All samples are read before the first one runs, so that a broken line costs no time.
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
     admission = Admission(inside)

@@ -1,1 +1,1 @@
-"""Codec: values as text, on their way out of a process that nobody trusts."""
+"""Write values as text, for the way out of an untrusted process, and read them."""

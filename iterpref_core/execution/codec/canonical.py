@@ -1,4 +1,4 @@
-"""Canonical text of plain values, with their exact types, for the way out of the sandbox.
+"""Write plain values as canonical text, with their exact types, and read them.
 
 The text is the JSON of a tree, on one line. None, truth values, texts, lists and most numbers are themselves; the rest
 is an object with one key that names its type:
@@ -8,7 +8,7 @@ is an object with one key that names its type:
 
 Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
 never encoded as they are: they may lie about themselves. Some are encoded by the plain value that they hold
-(`Likeness`). Types are told apart by identity: a metaclass may lie about equality and hash.
+(`Likeness`). Types are compared by identity, since a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
 ('{"t":[1,2.0,{"s":["a"]}]}', 'exact')
@@ -43,7 +43,7 @@ _parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another on
 _mro_of = type.__dict__["__mro__"].__get__
 
 Likeness = Literal["exact", "alike", "equal"]
-"""The likeness of a value to the plain one that its text has, the least of all its parts:
+"""The likeness of a value to the plain value that its text has, the least of all its parts:
 
     exact    it has the plain type
     alike    it behaves as the plain value: named tuples, `Counter`, `OrderedDict`, `defaultdict`, `IntEnum`, `StrEnum`,
@@ -88,7 +88,7 @@ class UnencodableError(Exception):
 
 
 def type_name(kind: type) -> str:
-    """Return a class's name as the interpreter knows it; its metaclass may say something else."""
+    """Return a class's name as the interpreter knows it; its metaclass may lie about it."""
     return str(type.__dict__["__name__"].__get__(kind))
 
 
@@ -116,7 +116,7 @@ _EQUAL: dict[int, Callable[[Any], Any]] = {
 
 
 def _behaves_as_its_base(kind: type) -> bool:
-    """Tell whether a class defines no special method of its own."""
+    """Return whether a class defines no special method of its own."""
     own = type.__dict__["__dict__"].__get__(kind)
     return id(kind) in _LIKE_PLAIN or all(name in _HARMLESS or name[:2] != "__" for name in own)
 
@@ -130,7 +130,7 @@ def _held_by(value: Any, used: set[Likeness]) -> Any:
     kind = type(value)
     used.add("alike")
     plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
-    # `class L(list, Never)`: a class behind the plain one may have a method, too
+    # `class L(list, Never)`: `Never` comes after the plain class, and its methods count as well.
     if plain and all(_behaves_as_its_base(base) for base in _mro_of(kind) if id(base) not in (*plain, id(object))):
         return _HELD[plain[0]](value)
     numpy = sys.modules.get("numpy")
@@ -182,7 +182,7 @@ def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
 
 
 def _trees(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
-    """Return the trees of the values in one of a level."""
+    """Return the trees of several values at a level."""
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
@@ -202,7 +202,7 @@ def _hashed(values: Collection[Any], used: set[Likeness], level: int) -> list[Tr
 
 
 def encode(value: Any) -> tuple[str, Likeness]:
-    """Return the canonical text of a value, on one line, and the value's likeness to what the text says.
+    """Return the canonical text of a value, on one line, and its likeness to the plain value.
 
     Raises:
         UnencodableError: the value, or a part of it, has no plain type, or is nested too deeply.
@@ -218,7 +218,7 @@ def encode(value: Any) -> tuple[str, Likeness]:
 
 
 class Digest(str):
-    """Stands for a value that is too large to be passed on: `#`, the length of its text, `:`, a hash of it."""
+    """The digest of a value that is too large to be passed on: `#`, the length of its text, `:`, a hash of it."""
 
     __slots__ = ()
 
@@ -239,7 +239,7 @@ def _hashable(items: list[Any]) -> list[Any]:
     """Return the items of a set, or the keys of a dictionary.
 
     Raises:
-        ValueError: so many have one hash that making the set would take long.
+        ValueError: too many have one hash, and making the set would take long.
     """
     if len(items) > _MOST_OF_A_HASH and max(collections.Counter(map(hash, items)).values()) > _MOST_OF_A_HASH:
         raise ValueError("too many items with one hash")
@@ -248,7 +248,7 @@ def _hashable(items: list[Any]) -> list[Any]:
 
 def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
     """Return the dictionary of some pairs of trees."""
-    # [[1, "a"], [2, "b"]]: all keys first, so that they are looked at before one of them is put into a table
+    # [[1, "a"], [2, "b"]]: all keys first, so that their hashes are checked before a table is made
     keys = _value([key for key, _ in pairs])
     values = _value([value for _, value in pairs])
     return dict(zip(_hashable(keys), values, strict=True))
@@ -280,6 +280,6 @@ def _value(tree: Tree) -> Any:
 def decode(text: str) -> Any:
     """Return the value of a canonical text; a digest stays one.
 
-    A text that `encode` does not write raises one of `verdicts.MALFORMED`.
+    Any other text than `encode` writes raises an error of `verdicts.MALFORMED`.
     """
     return Digest(text) if text.startswith("#") else _value(_parse(text))

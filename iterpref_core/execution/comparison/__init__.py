@@ -1,1 +1,1 @@
-"""Comparison: of a program's values and output with the expected ones; out of the program's reach."""
+"""Compare a program's values and output with the expected ones, out of the program's reach."""

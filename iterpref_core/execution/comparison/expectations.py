@@ -1,4 +1,4 @@
-"""Expectations: the values that returned ones are compared with, out of the program's reach."""
+"""Compare returned values with expected ones, out of the program's reach."""
 
 import cmath
 import functools
@@ -21,11 +21,11 @@ class Expected:
     """The expectation of a value.
 
     Attributes:
-        holds: whether a value is right; raises for one that cannot be compared.
-        source: the right value, for people; None if nobody can say.
-        text: canonical text of the one value that is certainly right; empty if there is no such.
+        holds: whether a value is right; raises if the value cannot be compared.
+        source: the right value, for people; None if it is unknown.
+        text: canonical text of a value that is certainly right; empty if it is unknown.
         likeness: the least likeness of a result that is compared as the plain value.
-        builtins: names that mean Python's own functions here; a program that binds one of them is not compared.
+        builtins: names of Python's own functions in the test; a program that binds one of these names is not compared.
     """
 
     holds: Callable[[Any], Any]
@@ -40,7 +40,7 @@ class Expected:
 
 
 def as_lists(value: Any) -> Any:
-    """Return a value with lists in the place of its tuples, but for those that have to be hashed."""
+    """Return a value with lists instead of its tuples, except for keys and members of sets, which have to be hashed."""
     kind = type(value)
     if kind is list or kind is tuple:
         return [as_lists(item) for item in value]
@@ -88,7 +88,7 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = False) -> Expected:
-    """Return the expectation of an `io` test: a value that equals a literal, or, with a tolerance, one that is close.
+    """Return the expectation of an `io` test: a value that equals a literal, or is close to it with a tolerance.
 
     Args:
         source: a Python literal.

@@ -12,7 +12,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import NamedTuple
 
 _SPACE = re.compile(r"[ \t\n\r\v\f]+")
-# Each digit is read in one way: with `\d+\.?\d*`, a long token that is no number takes the square of its length.
+# Each digit is read in one way: with `\d+\.?\d*`, a long token without a number takes the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 # The range is wide, since a program may print `1e999999999`; the default context would raise an error.
@@ -25,7 +25,7 @@ class Difference(NamedTuple):
     Attributes:
         position: number of the token, from 1.
         printed: the token that was printed; None if the output ends before.
-        expected: the token that was expected; None if nothing more was.
+        expected: the token that was expected; None at the end of the expected output.
     """
 
     position: int
@@ -78,7 +78,7 @@ def first_difference(
     ours = _tokens(printed)
     theirs = _tokens(expected)
     allowed = None if tolerance is None else Decimal(repr(tolerance))
-    known_as_same: set[tuple[str, str]] = set()  # 25,000 times `1.0` beside `1` are compared once
+    known_as_same: set[tuple[str, str]] = set()  # 25,000 times `1.0` and `1` are compared once
     for position, pair in enumerate(zip(ours, theirs, strict=False), 1):
         if pair not in known_as_same:
             if not _same_token(*pair, allowed, ignore_case):

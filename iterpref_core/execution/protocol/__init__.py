@@ -1,1 +1,1 @@
-"""Protocol: programs and limits that come in, jobs and answers of zygotes, and the outcomes that go out."""
+"""Define what the engine takes and returns, and what the supervisor and the zygotes exchange."""

@@ -1,4 +1,4 @@
-"""Paths of this machine, and the names that feedback shows in their place: feedback is the same on every machine.
+"""Replace paths of this machine by names, so that feedback is the same on every machine.
 
 >>> paths = MachinePaths([("/home/me/env/lib/python3.11", "lib"), ("/tmp/x7/w", ".")])
 >>> paths.hide("cannot import name 'a' from 'json' (/home/me/env/lib/python3.11/json/__init__.py)")

@@ -1,4 +1,4 @@
-"""Programs, limits and outcomes: the input and the output of the engine."""
+"""Define programs and limits, the input of the engine, and outcomes, its output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 
 
 UNFIT = "UnfitTest"
-"""`Outcome.exception` of a program whose tests assert nothing."""
+"""`Outcome.exception` of a program whose tests make no assertion."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 
@@ -107,7 +107,7 @@ class Program:
         comparator: decides about the values of value tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of the ground truth's
             time; real time is limited in proportion. Each stdin test has all of it.
-        test_cpu_s: CPU seconds for each test, besides those for all of them; None for no such limit. It is looked at
+        test_cpu_s: CPU seconds for each test, in addition to the limit for all tests; None: no limit. It is measured
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the first that a test names; None for this one.
         inside: all tests but calls run inside, see `sandbox.runners`, those too that could be read.
@@ -131,7 +131,7 @@ class Program:
 
     def __post_init__(self) -> None:
         if not self.tests:
-            raise ValueError("Program.tests is empty; without a test there is no proof of anything")
+            raise ValueError("Program.tests is empty; a program without tests cannot be judged")
         if len({isinstance(test, StdinTest) for test in self.tests}) > 1:
             raise ValueError("Program.tests has stdin tests among others; a program is a script, or it is called")
         named = [self.environment, *(test.environment for test in self.tests if isinstance(test, ScriptTest))]
@@ -150,15 +150,15 @@ class Outcome:
     """The verdict on one program.
 
     Attributes:
-        verdict: see `iterpref_core.records.artifacts.Verdict`; `infra_error` says nothing about the program.
+        verdict: see `iterpref_core.records.artifacts.Verdict`; `infra_error` does not judge the program.
         feedback: the fault, for a debugger: short, without times and paths; empty if passed.
         tests_passed: tests passed before the first that failed.
         tests_total: tests of the program.
-        exception: name of the raised exception's type, without its module; empty if there was none.
+        exception: name of the raised exception's type, without its module; empty without an exception.
         isolation: tier and layers in force, such as `B:landlock+seccomp+rlimits`.
         inside: the number of tests that ran inside, where a program can lie to them.
         cpu_s: CPU seconds used.
-        slowest_s: those of the process that used most: each stdin test is one, all other tests together another.
+        slowest_s: CPU seconds of the slowest process: each stdin test has one, all other tests share one.
     """
 
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""Steps of the tests of a program, which the sandbox does one after the other; a report follows each.
+"""Describe the steps of a program's tests, which the sandbox does one after the other, with a report on each.
 
 These modules are loaded into interpreters that have the standard library alone, on both sides.
 """
@@ -14,13 +14,13 @@ _WAYS_TO_THE_FILE = re.compile(
     r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
     r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
 )
-"""Words by which a program or a test can come to the program's file."""
+"""Words of sources that may open the program's file."""
 LEFT, RIGHT = "_left_value", "_right_value"
-"""Names in a test by which an assertion keeps the values that it compares; see `ruling.operands`."""
+"""Names that keep the values which an assertion compares; see `ruling.operands`."""
 Runner = Literal["io", "assert", "unittest", "pytest", "script"]
 """The runner of a test, which decides about the names that the test sees:
 
-    io         those of the solution's module
+    io         the names of the solution's module
     assert     a copy of them, which all `assert` tests of a program share
     unittest   a copy of them, of one test
     pytest     a module of its own, which imports the solution
@@ -35,7 +35,7 @@ class ValueStep(NamedTuple):
         runner: of the test that the expression is from.
         test: index of the test.
         expression: source.
-        arguments: the values with which the expression's value is called, if it is.
+        arguments: values to call the expression's value with; None: it is not called.
         then: an expression for a function of the result; may be empty.
     """
 
@@ -92,9 +92,9 @@ class Message(NamedTuple):
 
 
 def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
-    """Tell whether a program or a test may open the program's file: to write one takes as long as most programs.
+    """Return whether a program or a test may open the program's file: to write one takes as long as most programs.
 
-    Its lines, of which functions and tracebacks are shown, are there without a file.
+    Tracebacks and `inspect` find the lines of functions without a file.
     """
     texts = {code}
     for step in steps:
@@ -105,7 +105,7 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
 def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tuple[bytes, bytes]:
     """Return the message to the process of a program, and the steps of its turns, a frame for each.
 
-    If there is only one turn, the message has its steps: there are no later ones to hide.
+    If there is only one turn, the message has its steps, since no later steps have to be hidden.
 
     Args:
         setup: source to run before the program; may be empty.

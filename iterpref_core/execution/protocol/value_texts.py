@@ -1,4 +1,4 @@
-"""Texts of values and messages for people: short, stable, printable."""
+"""Write values and messages for people, short, stable and printable."""
 
 import math
 import re

@@ -1,1 +1,1 @@
-"""Reading: which tests the supervisor can decide by itself, told from their sources alone, without running anything."""
+"""Read from its source which tests the supervisor can decide by itself."""

@@ -22,7 +22,7 @@ _AROUND = (
     *("abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"),
     *("sorted", "str", "sum", "tuple"),
 )
-"""Builtins that the program may apply to the result: none of them knows the expected value."""
+"""Builtins that the program may apply to the result, since they do not depend on the expected value."""
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_,
     ast.Eq: operator.eq,
@@ -71,7 +71,7 @@ def read_assertion(source: str) -> Assertion | None:
 
 
 def read_expression(source: str) -> bool:
-    """Return whether the value of an expression is the solution's, and not one that a test makes of it.
+    """Return whether an expression is a call of the solution, perhaps with builtins around it.
 
     >>> read_expression("sorted(f(2))"), read_expression("f(2) == 4")
     (True, False)
@@ -89,7 +89,7 @@ def _read(condition: ast.expr) -> Assertion | None:
     """Return a condition, taken apart; None if it has another form.
 
     Raises:
-        ValueError: a part of it is no literal.
+        ValueError: a part of it is not a literal.
     """
     match condition:
         case ast.Compare(

@@ -1,4 +1,4 @@
-"""Literals: the values that a test states, evaluated by the supervisor without running the test."""
+"""Evaluate literals, the values that a test states, without running the test."""
 
 import ast
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _NO_LITERAL = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError, ZeroDivisionError)
-"""Errors by which Python says that an expression is no literal."""
+"""Errors that Python raises for an expression that is not a literal."""
 _MAKERS: dict[str, Callable[..., Any]] = {
     "frozenset": frozenset,
     "set": set,
@@ -28,11 +28,11 @@ _MAX_ITEMS = 1000
 
 
 def literal(node: ast.expr, numbers: Mapping[str, float] = _NONE) -> Any:
-    """Return the value of a literal: `float("inf")`, `frozenset({1})`, `[0] * 3` and `2 ** 10` are literals, too.
+    """Return the value of a literal; `float("inf")`, `frozenset({1})`, `[0] * 3` and `2 ** 10` also count as literals.
 
     Args:
         node: the expression.
-        numbers: names that stand for numbers in it.
+        numbers: names of numbers in it.
 
     Raises:
         ValueError: it is not one.
@@ -73,7 +73,7 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
     """Return the result of an operator on two literals; a test's author may have written a value that fills the memory.
 
     Raises:
-        ValueError: it is none of these, or may be too large.
+        ValueError: the operator or its operands have another form, or the result may be too large.
     """
     numbers = all(isinstance(each, int | float) and abs(each) <= _MAX_NUMBER for each in (left, right))
     match operator:
@@ -98,7 +98,7 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
 
 
 def is_literal(node: ast.expr) -> bool:
-    """Tell whether an expression is a literal."""
+    """Return whether an expression is a literal."""
     try:
         literal(node)
     except ValueError:

@@ -1,20 +1,21 @@
-"""Sources of tests: their syntax trees, the packages that they import, and why one cannot be compiled."""
+"""Inspect the sources of tests for imports, assertions and errors of syntax."""
 
 import ast
 import re
 import sys
+from collections.abc import Iterable
 
 from iterpref_core.programs.source_code.syntax_tree import parse
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""Errors of a source that is no Python."""
+"""Errors of a source that is not Python."""
 
 
 def parsed(source: str) -> ast.Module:
     """Return the tree of a test's source.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: there is none.
+        SyntaxError, ValueError, RecursionError, MemoryError: the source is not Python.
     """
     tree: ast.Module = parse(source.removeprefix("\ufeff"))
     return tree
@@ -56,7 +57,7 @@ def may_assert(source: str) -> bool:
     return _ASSERTS.search(source) is not None
 
 
-def asserts_at_once(source: str, later: str) -> bool:
+def asserts_at_once(source: str, later: Iterable[str]) -> bool:
     """Return whether an assertion of a test is reached for certain, in it or by what it defines for later tests.
 
     Args:
@@ -64,13 +65,15 @@ def asserts_at_once(source: str, later: str) -> bool:
         later: the sources of the tests that come after it.
     """
     body = parsed(source).body
-    defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    words = {*re.findall(r"\w+", later)}
-    return any(isinstance(node, ast.Assert) for node in body) or not words.isdisjoint(defined)
+    if any(isinstance(node, ast.Assert) for node in body):
+        return True
+    # `def same(a, b): assert a == b` in one test, and `same(f(1), 2)` in the next one
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return any(not defined.isdisjoint(re.findall(r"\w+", each)) for each in later)
 
 
 def compile_problem(error: BaseException) -> str:
-    """Return why a test's source is no Python, for people."""
+    """Return why a test's source is not Python, for people."""
     reason = str(error)
     line = ""
     if isinstance(error, SyntaxError):

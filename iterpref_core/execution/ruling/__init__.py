@@ -1,1 +1,1 @@
-"""Ruling by the supervisor: the steps of tests, and the verdicts on the reports of them."""
+"""Plan the steps of tests, and decide the verdicts on the reports about them."""

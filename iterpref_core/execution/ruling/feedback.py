@@ -1,4 +1,4 @@
-"""Feedback texts that tell a debugger of the fault: short, stable, one line where possible, always valid UTF-8."""
+"""Write feedback that shows a debugger the fault, in a short and stable text."""
 
 import ast
 from os.path import commonprefix
@@ -38,7 +38,7 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
 
 
 def _apart(actual: str, expected: str) -> tuple[str, str, str]:
-    """Return two texts, and where they first differ if one of them is cut to the part around that place.
+    """Return two texts, cut to the part around their first difference, and its place if a text was cut.
 
     >>> _apart(repr(100 * "a" + "b" + 100 * "c"), repr(100 * "a" + "x" + 100 * "c"))[2]
     ', which differ at character 101'
@@ -76,7 +76,7 @@ def rebound(call: str, name: str) -> str:
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:
-    """Return `TypeError: message, line 3: return a + b`; the line is the innermost one of the program itself."""
+    """Return `TypeError: message, line 3: return a + b`; the line is the program's innermost."""
     message = clean(str(facts["message"]), _MAX_MESSAGE)
     text = clean(str(facts["type"]), 60)
     if message:
@@ -100,7 +100,7 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
 
     Args:
         source: of the test.
-        facts: of the error; `test_line` is that of the statement, `values` are those of its names.
+        facts: of the error; `test_line` is the statement's line, `values` are the values of its names.
     """
     statement, before = _statement_at(source, facts["test_line"])
     if statement is None:
@@ -180,7 +180,7 @@ def _first_line(node: ast.stmt, source: str) -> str:
 
 
 def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
-    """Return the source of a part of a test, in one form; as it stands where Python cannot write a number in it."""
+    """Return the source of a part of a test, in one form; unchanged if Python cannot write a number in it."""
     try:
         return ast.unparse(node)
     except ValueError:  # `0xfff...` with more digits than a decimal number may have

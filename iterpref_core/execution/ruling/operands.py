@@ -3,7 +3,7 @@
 >>> with_kept_operands("assert f(x) == want, 'no'")
 "assert (_left_value:=f(x)) == (_right_value:=want), 'no'"
 
-The names are those of the frame in which the assertion fails. Nothing is evaluated twice, and no line moves.
+The values are in the frame where the assertion fails. Each expression is evaluated once, and lines keep their numbers.
 """
 
 import ast

@@ -1,8 +1,8 @@
-"""`stdin` tests: the program is a script that reads and prints. Each test has a process, one after the other.
+"""Run `stdin` tests, whose program is a script that reads and prints. Each test has a process of its own.
 
-A program passes such a test if its process ends with exit status 0 and has printed the expected tokens. Where the test
-has a checker, a second program, which the tested one never sees, says whether the output is right. The kernel hands the
-output to the supervisor.
+A program passes the test if its process ends with exit status 0 and has printed the expected tokens. If the test has a
+checker, this second program decides whether the output is right. The tested program never sees the checker. The kernel
+hands the output to the supervisor.
 """
 
 import json
@@ -22,7 +22,7 @@ from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_chan
 from iterpref_core.records import StdinTest
 
 OUTPUT_FACTOR = 4
-"""A program may print this multiple of the expected output, besides the allowance of every program."""
+"""A program may print this multiple of the expected output, in addition to the allowance of every program."""
 Observe = Callable[[Program, Job], Answer]
 """Runs a job; returns the zygote's answer."""
 Call = Callable[[Program], tuple[list[Any], Outcome]]
@@ -30,7 +30,7 @@ Call = Callable[[Program], tuple[list[Any], Outcome]]
 
 
 class UnfitTestError(Exception):
-    """A test that cannot decide: it says nothing about the program."""
+    """Raised if a test cannot decide about a program."""
 
 
 def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome:
@@ -99,7 +99,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
                 facts = answer.paths.hide(json.loads(payload))
                 return trial.error(0, facts)
     except MALFORMED:
-        pass  # a program that writes reports of its own can only say that it failed, which its exit status says
+        pass  # a program that writes its own reports can only claim a failure, which its exit status shows as well
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.seen.exit}{trial.where(0)}")
 
 
@@ -120,7 +120,7 @@ def _refusal(test: StdinTest, checker: str, printed: str, call: Call) -> str | N
     Raises:
         UnfitTestError: the checker cannot be loaded.
     """
-    # Two tests: a checker that cannot be loaded fails the first one, and says nothing about the program.
+    # Two tests: a checker that cannot be loaded fails the first one, and decides nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")
     values, outcome = call(Program(checker, (is_there, decides)))

@@ -1,4 +1,4 @@
-"""Steps of a program's tests: those that are sent into the sandbox, with the values that the supervisor expects."""
+"""Plan the steps of a program's tests, and the values that the supervisor expects of them."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ class Step:
         source: the test, or a call in it, for people.
         place: where a program ended in the midst of the step, for people.
         expected: of a value that is compared by the supervisor.
-        is_call: an error of the program is told with the call before it: `f(1) raised TypeError`.
+        is_call: feedback on an error begins with the call: `f(1) raised TypeError`.
     """
 
     sent: SandboxStep
@@ -55,8 +55,8 @@ class TestPlan:
         read: indices of the `assert` tests that are read.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
-        unfit: why the tests say nothing about any program; empty if they may.
-        doubtful: indices of the `assert` tests in which perhaps no assertion is reached.
+        unfit: why the tests cannot find any program wrong; empty if they can.
+        doubtful: indices of the `assert` tests that perhaps reach no assertion.
     """
 
     steps: tuple[Step, ...]
@@ -100,17 +100,21 @@ def plan_of(program: Program) -> TestPlan:
         else:
             steps.append(_checked(index, check))
             read.add(index)
-    asserts = {index: test.code for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
-    doubtful: tuple[int, ...] = ()
-    unfit = ""
-    if not problem:
-        if len(asserts) == len(program.tests) and not any(map(may_assert, (*asserts.values(), program.setup))):
-            unfit = "the tests assert nothing; an `assert` test is such as `assert f(1) == 2`"
-        for index in sorted(inside & asserts.keys()):
-            later = "\n".join(code for place, code in asserts.items() if place > index)
-            if may_assert(asserts[index]) and not asserts_at_once(asserts[index], later):
-                doubtful += (index,)
+    unfit, doubtful = ("", ()) if problem else _doubts(program, inside)
     return TestPlan(tuple(steps), frozenset(inside), frozenset(read), tuple(sorted(packages)), problem, unfit, doubtful)
+
+
+def _doubts(program: Program, inside: set[int]) -> tuple[str, tuple[int, ...]]:
+    """Return why the tests cannot find any program wrong, and the tests that perhaps reach no assertion."""
+    asserts = {index: test.code for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
+    if len(asserts) == len(program.tests) and not any(map(may_assert, (*asserts.values(), program.setup))):
+        return "the tests assert nothing; an `assert` test is such as `assert f(1) == 2`", ()
+    doubtful = []
+    for index in sorted(inside & asserts.keys()):
+        later = (code for place, code in asserts.items() if place > index)
+        if may_assert(asserts[index]) and not asserts_at_once(asserts[index], later):
+            doubtful.append(index)
+    return "", tuple(doubtful)
 
 
 def _needs(test: Any, program: Program) -> tuple[list[str], str]:

@@ -1,4 +1,4 @@
-"""Verdicts, from the reports of the sandbox. Nothing in here trusts the report's contents."""
+"""Decide verdicts on the reports of the sandbox, whose contents are not trusted."""
 
 import json
 import logging

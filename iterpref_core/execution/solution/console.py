@@ -1,4 +1,4 @@
-"""A real console: runs a program as `python solution.py < input` does, with the file descriptors 0, 1 and 2."""
+"""Run a program as `python solution.py < input` does, with the file descriptors 0, 1 and 2."""
 
 import atexit
 import builtins

@@ -1,4 +1,4 @@
-"""Loading: the solution as a module, as an import of it would make it, and the facts of an error in it."""
+"""Load the solution as a module, as an import of it would, and collect the facts of an error in it."""
 
 import os
 import random
@@ -71,11 +71,13 @@ def compile_solution(source: str | bytes, filename: str) -> types.CodeType:
     """Return the code of the solution.
 
     Raises:
-        CompileError: it is no Python.
+        CompileError: it is not Python.
     """
     try:
         return compile(source, filename, "exec", dont_inherit=True)
-    except BaseException as error:  # besides SyntaxError: NUL bytes, surrogates, nesting beyond the parser's stack
+    except (
+        BaseException
+    ) as error:  # SyntaxError, and other errors for NUL bytes, surrogates, nesting beyond the parser's stack
         raise CompileError(error) from error
 
 
@@ -88,7 +90,7 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
         path: of the file that has it.
 
     Raises:
-        CompileError: the solution is no Python.
+        CompileError: the solution is not Python.
     """
     module = types.ModuleType("solution")
     namespace = vars(module)
