@@ -72,9 +72,11 @@ def build_models(
     for role, source in pointers.items():
         with new_folder(out / role, replace=True) as folder:
             write_pointer(folder, source)
+    # Each folder appears whole or stays as it was.
     for role, name in unpacked.items():
         with new_folder(out / role, replace=True) as folder:
             write_checkpoint(name, folder)
+    # Named models are recorded above, and need no problems.
     if not embedded:
         return NanolabResult()
     return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, out)
@@ -88,6 +90,7 @@ def _train_embedded(
     out: Path,
 ) -> NanolabResult:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
+    # Both models share one tokenizer, whichever of them is trained.
     tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
     trained = {}
     for role in roles:
@@ -95,6 +98,7 @@ def _train_embedded(
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
+        # The student only drafts; the debugger also repairs.
         if role == "debugger":
             examples += _refinements(split, execution)
         trained[role] = _train(role, examples, tokenizer, nanolab, out)

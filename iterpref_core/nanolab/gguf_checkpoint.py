@@ -33,6 +33,7 @@ def find_gguf(name: str) -> Path:
         if not Path(name).is_file():
             raise ModelError(f"{name}: no such GGUF file; correct the name (`model` in params.yaml)")
         return Path(name)
+    # Another version of the package may carry another file.
     version = installed[_PACKAGE].version if _PACKAGE in installed else "none"
     if version != _VERSION:
         raise ModelError(

@@ -108,6 +108,7 @@ def new_optimizers(model: torch.nn.Module, params: NanolabParams) -> list[torch.
             weight_decay=0.01,
         )
         optimizers.append(muon)
+    # Embeddings and norms are few numbers, and Muon is made for matrices.
     adam = torch.optim.AdamW(
         rest,
         lr=_ADAM_LEARNING_RATE,
@@ -123,6 +124,7 @@ def shuffled_batches(count: int, batch_size: int, seed: int) -> Iterator[list[in
     random = Random(seed)
     waiting: list[int] = []
     while True:
+        # Three examples in batches of 2: 2 0, 1 2, 0 1, … each pass is shuffled anew.
         while len(waiting) < batch_size:
             waiting += random.sample(range(count), count)
         yield waiting[:batch_size]
@@ -266,16 +268,19 @@ def pretrain(
             loss = set_gradient(model, batch, collate, pool, bf16=bf16)
             losses.append(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            # The optimizers step at the same time, each with weights of its own.
             steps_taken = pool.map(partial(take_step, bf16=bf16), optimizers)
             list(steps_taken)  # waits for all of them
             for schedule in schedules:
                 schedule.step()
             advance(note=f"loss {loss:.3f}")
+    # The last batches alone would be noise.
     tail = losses[-max(1, steps // 10) :]
     return model, sum(tail) / len(tail)
 
 
 def _warm_cosine(step: int, steps: int) -> float:
+    # 100 steps: a line up to the peak over 5, then half a cosine down to 0.
     warm_up = max(1, steps // 20)
     warmth = min(1.0, (step + 1) / warm_up)
     return warmth * 0.5 * (1 + math.cos(math.pi * step / steps))

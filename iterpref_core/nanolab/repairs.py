@@ -65,6 +65,7 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
         donors: other correct programs that use the same names.
         random: the source of every choice.
     """
+    # Shares of 65, 15, 10 and 10 of 100 references.
     way = random.random()
     if way < 0.65:
         lines = 1 if random.random() < 0.6 else 2
@@ -84,6 +85,7 @@ def _transplant(reference: str, donors: Sequence[str], random: Random, lines: in
     """Return a program with some lines replaced by lines of other programs, from about the same place."""
     result = whole_lines(reference)
     for _ in range(lines):
+        # Donors begin with the same line, so their variables have the same names.
         donor = whole_lines(random.choice(donors))
         line = random.randrange(1, len(result))
         # The last line of every program is its reduce step.
@@ -128,6 +130,7 @@ def make_repairs(
 
     outcomes = executor.run_each(broken, to_program)
     for (problem, code), outcome in outcomes:
+        # A broken program that still passes teaches a wrong repair.
         if outcome.verdict not in ("passed", "infra_error"):
             yield Repair(problem, code, outcome.feedback)
 

@@ -68,6 +68,7 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
 
     assert source.adapters is not None
     read_adapter_options(source)
+    # PEFT only warns of weights that are missing; here they are an error.
     with reading(source, "adapters"), warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)

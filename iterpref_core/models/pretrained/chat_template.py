@@ -126,6 +126,7 @@ class ChatTemplate:
         Raises:
             ModelError: also where the template changes the answer, other than by stripping blanks at its ends.
         """
+        # The form of the answer first, then the template around it.
         answer, begin = render_answer(program, style)
         if self.plain:
             return Rendered(self.render_prompt(prompt), answer, begin)
@@ -166,6 +167,7 @@ class ChatTemplate:
         if self.plain:
             return ""
         before = self.render_prompt(_PROMPT).partition(_PROMPT)[0]
+        # `<s>[INST] ` has the added token `<s>` last, and `<|im_start|>user\n` is one from its start.
         start = max((before.rfind(token) for token in self._added), default=0)
         return before[max(start, 0) :].removeprefix(self.tokenizer.bos_token or "").strip()
 
@@ -173,6 +175,7 @@ class ChatTemplate:
         """Return True if a text is in the template already: it holds the opening, or begins with a plain one."""
         if any(token in self.opening for token in self._added):
             return self.opening in text
+        # An opening such as `User:` may be a word of a statement, so only its start counts.
         begun = text.removeprefix(self.tokenizer.bos_token or "").lstrip()
         return bool(self.opening) and begun.startswith(self.opening)
 
@@ -213,12 +216,14 @@ class ChatTemplate:
 
     def _first_end(self, closing: str) -> End | None:
         """Return the end that a text has: up to its first special token, else to its first added one."""
+        # A token that opens texts ends none, unless the model uses one token for both.
         added = {
             token: known
             for token, known in self.tokenizer.added_tokens_decoder.items()
             if token != self.tokenizer.bos_token_id or token == self.tokenizer.eos_token_id
         }
         special = {token: known for token, known in added.items() if known.special}
+        # Special tokens come first: an added word may occur in an ordinary text.
         for tokens in (special, added):
             found = [
                 (closing.index(known.content), -len(known.content), token)
@@ -245,6 +250,7 @@ class ChatTemplate:
             return f"the chat template's generation prompt cannot be rendered ({error})"
         if before.startswith(asked):
             return ""
+        # Both texts begin alike; the message shows how each goes on.
         shared = _shared(asked, before)
         return (
             f"the chat template's generation prompt and its finished answers disagree: the one goes on with "
@@ -323,6 +329,7 @@ class ChatTemplate:
 
     def _around(self, messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         """Return the texts that the template writes before and after the answer to these messages."""
+        # The last occurrence: a template may repeat an answer in a summary.
         text = self.render_chat([*messages, {"role": "assistant", "content": _ANSWER}])
         before, answer, closing = text.rpartition(_ANSWER)
         if not answer:

@@ -73,6 +73,7 @@ def locate_model(path: Path | str) -> ModelSource:
             base of adapters is unknown.
     """
     folder = Path(path)
+    # A pointer first: a stage's folder has no weights of its own.
     source = _read_pointer(folder)
     if source is not None and source.served:
         raise ModelError(
@@ -95,6 +96,7 @@ def locate_model(path: Path | str) -> ModelSource:
         )
     if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):
         raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path{OR_SERVED}")
+    # Whatever else is named must be on the hub: `org/model@revision`.
     name, _, revision = str(path).partition("@")
     return ModelSource(name, revision or None)
 

@@ -27,6 +27,7 @@ def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> s
         return served_fingerprint(served_name(path))
     source = locate_model(path)
     digest = hashlib.sha256(_describe(prompt or PromptFormat()).encode())
+    # The base, and the adapters on it.
     folders = [Path(source.name_or_path)]
     if source.adapters is not None:
         folders.append(Path(source.adapters))
@@ -59,6 +60,7 @@ def _describe(prompt: PromptFormat) -> str:
 
 def _digest_file(path: Path) -> str:
     """Return the SHA-256 of a file."""
+    # A file that changes in this process has another size, time or inode.
     stat = path.stat()
     return _digest_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 

@@ -54,6 +54,7 @@ def private_bytes() -> int:
     path = Path("/proc/self/statm")
     if not path.is_file():
         return 0
+    # Pages of mapped files, such as weights, are not freed by glibc.
     _, resident, shared, *_ = map(int, path.read_text(encoding="ascii").split())
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 

@@ -43,6 +43,7 @@ def valid_generation(source: ModelSource) -> GenerationConfig | None:
         if path is None:
             return None
         written: dict[str, Any] = json.loads(Path(path).read_bytes())
+    # As written, with sampling switched on, or the token ids alone: the first valid one.
     candidates = [written]
     if written.get("do_sample") is not False:
         candidates.append(written | {"do_sample": True})

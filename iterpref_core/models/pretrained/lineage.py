@@ -39,6 +39,7 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:
     """Yield a record, the record of the model that its training started from, and so on."""
+    # A model trained twice has the record of the first training inside of its own.
     record: ModelLineage | None = lineage
     while record is not None:
         yield record

@@ -47,6 +47,7 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
     # The two programs of a pair have one prompt.
     different = list(dict.fromkeys(prompts))
     encoded = encode_texts(tokenizer, different, special=template.plain)
+    # A word shows where the prompt's tokens end once an answer follows.
     word = _word_that_reaches_back(template)
     begun = [prompt + word for prompt in different]
     tried = encode_texts(tokenizer, begun, special=template.plain)
@@ -89,6 +90,7 @@ def encode_texts(
     encoded = tokenizer(list(texts), add_special_tokens=special, return_special_tokens_mask=True)
     end = tokenizer.eos_token_id
     rows: list[list[int]] = encoded["input_ids"]
+    # Some tokenizers append their end token to every text.
     for text, ids, added in zip(texts, rows, encoded["special_tokens_mask"], strict=True):
         written = bool(tokenizer.eos_token) and text.endswith(tokenizer.eos_token)
         if special and not written and ids and ids[-1] == end and added[-1]:

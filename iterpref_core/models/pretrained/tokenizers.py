@@ -75,6 +75,7 @@ def text_engine(tokenizer: PreTrainedTokenizerBase, *, continues: bool) -> Token
             f"{tokenizer.name_or_path}: this tokenizer gives no character offsets; "
             "convert it to a fast tokenizer (tokenizer.json)"
         )
+    # A copy: the tokenizer itself goes on to add its special tokens.
     own = tokenizer.backend_tokenizer
     state = json.loads(own.to_str(), object_hook=_adding_nothing if continues else None)
     state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
@@ -117,6 +118,7 @@ def _reads_as_written(
     )
     if written is None or not tokenizer.is_fast:
         return True
+    # Compared part by part with what transformers made of the file.
     engine = tokenizer.backend_tokenizer
     file = json.loads(Path(written).read_bytes())
     return all(_state(getattr(engine, part)) == file.get(part) for part in _READS_TEXT)

@@ -67,6 +67,7 @@ def _check_ids(source: ModelSource, config: PreTrainedConfig, template: ChatTemp
     """
     rows = getattr(config.get_text_config(), "vocab_size", None)
     tokenizer = template.tokenizer
+    # The tokens that every text has: a rendered prompt, the end, and padding.
     written: list[int] = tokenizer(template.render_prompt("x"), add_special_tokens=template.plain)["input_ids"]
     needed = {tokenizer.pad_token_id, tokenizer.eos_token_id, template.end.token, *written} - {None}
     if rows is None or max(needed) < rows:
@@ -141,6 +142,7 @@ def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
+    # An invalid generation config would stop the loading of good weights.
     generation = valid_generation(source)
     options.setdefault("dtype", "auto")
     level = logging.get_verbosity()
@@ -157,6 +159,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             )
     finally:
         logging.set_verbosity(level)
+    # transformers has filled these with random numbers.
     missing = sorted(report["missing_keys"])
     if missing:
         remedy = "download the checkpoint again, or save all of it"
@@ -176,6 +179,7 @@ def model_class(config: PreTrainedConfig) -> Any:
 
     transformers' causal language model of the same configuration would leave the vision part out.
     """
+    # A text model's configuration is its own text configuration.
     named = (config.architectures or [""])[0]
     if config.get_text_config() is not config and named.endswith("ForConditionalGeneration"):
         return getattr(transformers, named, AutoModelForCausalLM)
@@ -193,6 +197,7 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     """
     if choice != "auto" or device != "cpu":
         return choice is not False
+    # On a CPU the instructions decide.
     capabilities = torch.cpu.get_capabilities()
     intel = str(capabilities.get("cpu_name", "")).startswith("Intel")
     for name in _BF16_INSTRUCTIONS:

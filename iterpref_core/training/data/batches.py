@@ -180,6 +180,7 @@ class Collator:
 
     def __call__(self, rows: Sequence[TokenizedPair]) -> Batch:
         """Lay the pairs out."""
+        # Labels first: they decide which programs are laid out at all.
         shares_prefix = self.layout == "fork"
         labels = [self._pair_labels(row) for row in rows]
         sequences = self._sequences(rows, labels)
@@ -187,12 +188,14 @@ class Collator:
             sizes = [len(sequence) for sequence in sequences]
             width, placements = pack(sizes, self.pad_to_multiple_of, hidden_is_free=self.hidden_is_free)
         else:
+            # Every sequence begins a row of its own.
             width = _round_up(max(map(len, sequences)), self.pad_to_multiple_of)
             placements = [(number, 0) for number in range(len(sequences))]
         batch = _rows(sequences, placements, width, self.pad_token_id) | _placed_labels(sequences, placements, width)
         if shares_prefix:
             batch["visible"] = _visible(sequences, placements, batch["input_ids"].shape)
         else:
+            # 1 where a row has a token, 0 where it is filled up: lengths 2 and 3 give 1 1 0 and 1 1 1.
             lengths = torch.tensor([[len(sequence)] for sequence in sequences])
             batch["attention_mask"] = (torch.arange(width) < lengths).long()
         return batch | {"counts": _counts(sequences, labels)}
@@ -293,6 +296,7 @@ def pack(lengths: Sequence[int], multiple: int, *, hidden_is_free: bool = False)
     """
     # Sequences of 5, 4, 3 and 2 tokens: at width 5 the rows are 5, 4 and 3 + 2, which is 15 positions; at width 6 they
     # are 5, 4 + 2 and 3, which is 18; at width 7 they are 5 + 2 and 4 + 3, which is 14, and none is padding.
+    # A row holds at least the longest sequence.
     narrowest = _round_up(max(lengths), multiple)
     total = sum(lengths)
     best_cost = inf
@@ -317,11 +321,13 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[Placement]:
     """Return the placement of each sequence: the longest first, each in the first row that has room for it."""
     filled: list[int] = []
     placements: dict[int, Placement] = {}
+    # The longest first: short sequences then fill the gaps.
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     for index in longest_first:
         length = lengths[index]
         with_room = (row for row, used in enumerate(filled) if used <= width - length)
         row = next(with_room, len(filled))
+        # No open row has room, so a new one begins.
         if row == len(filled):
             filled.append(0)
         placements[index] = (row, filled[row])
@@ -342,6 +348,7 @@ def _rows(
 ) -> Batch:
     """Return tokens and position ids of all rows; positions without a sequence are padding, with the position id 0."""
     rows = 1 + max(row for row, _ in placements)
+    # One flat list for all rows: position 3 of row 2 is at 2 * width + 3.
     tokens = [pad_token_id] * (rows * width)
     position_ids = [0] * (rows * width)
     for sequence, (row, offset) in zip(sequences, placements, strict=True):
@@ -373,6 +380,7 @@ def _placed_labels(sequences: Sequence[TokenSequence], placements: Sequence[Plac
     positions: list[np.ndarray] = []
     pairs: list[np.ndarray] = []
     parts: list[Labels] = []
+    # With `padded` the two sequences of a pair are far apart; its labels must be neighbors.
     placed = sorted(zip(sequences, placements, strict=True), key=lambda each: each[0].pair)
     for sequence, (row, offset) in placed:
         positions.append(row * width + offset + sequence.label_positions)

@@ -49,6 +49,7 @@ DIGESTS = ("chosen_digest", "pair_digest")
 
 def measure(row: TokenizedPair) -> dict[str, int | str]:
     """Return the `COLUMNS` and the `DIGESTS` of a pair."""
+    # The digest of the pair goes on from that of its chosen half.
     chosen = blake2b(
         _as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids),
         digest_size=16,
@@ -154,6 +155,7 @@ class PairChecks:
         repetitions = {"same_pair": 0, "same_chosen": 0}
         seen = set[str]()
         for chosen, pair in zip(self._chosen, self._pairs, strict=True):
+            # A repeated pair is not counted a second time as a repeated chosen program.
             if pair in seen:
                 repetitions["same_pair"] += 1
             elif chosen in seen:
@@ -201,7 +203,8 @@ class PairChecks:
         if self.without_spans:
             text = f"{self.without_spans} of {self.without_spans + pairs} pairs have no spans and are not trained on"
             yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
-        end_tokens = pairs  # one a program, and never in D-
+        # A program that is all error region still has an end token outside of D-.
+        end_tokens = pairs
         share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - end_tokens, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"

@@ -74,6 +74,7 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
     share = params.validation_share
     if not share:
         return [False] * len(problems)
+    # Each problem draws its own number, whatever other problems are there.
     held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
     if not processes <= sum(held) < len(held):
         raise ConfigError(

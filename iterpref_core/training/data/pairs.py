@@ -50,6 +50,7 @@ class PairReader:
     def _next_pair(self, remaining: Iterator[PreferencePair], marked: FocalSpans) -> PreferencePair:
         """Return the pair of a record of spans; those before it have none."""
         self.methods.add(marked.method)
+        # Both files are in one order, so pairs that are passed over have no spans.
         for pair in remaining:
             if pair.task_id == marked.task_id:
                 check_spans(marked, pair, self._spans)

@@ -68,6 +68,7 @@ def tokenize_pairs(
                 )
             exchanges.append(Exchange(name, pair.prompt, pair.chosen, marked.chosen))
             exchanges.append(Exchange(name, pair.prompt, pair.rejected, marked.rejected))
+        # Two exchanges for each pair, the chosen program and the rejected one.
         tokens = iter(encode_exchanges(template, exchanges, form.answer))
         for pair, _ in batch:
             chosen = next(tokens)
@@ -153,6 +154,7 @@ def encode_exchanges(
             f"{template.tokenizer.name_or_path}: this tokenizer has no end token, so no model could learn where a "
             "program ends; name one as eos_token in tokenizer_config.json"
         )
+    # The prompt alone first: it may end before its last characters (`healing_prefix`).
     prompts = encode_prompts(template, [each.prompt for each in rendered])
     texts = [asked.healing_prefix + each.answer + end.text for asked, each in zip(prompts, rendered, strict=True)]
     encodings = text_engine(template.tokenizer, continues=True).encode_batch(texts, add_special_tokens=False)
@@ -164,6 +166,7 @@ def encode_exchanges(
         begin = prefix + each.begin
         first = max(begin, prefix)
         last = min(begin + len(exchange.program), prefix + len(each.answer))
+        # The end token has no characters, so it is never marked.
         closing = [] if end.token is None else [end.token]
         offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
         places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin

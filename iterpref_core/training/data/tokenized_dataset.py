@@ -63,6 +63,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         dataset = Dataset.from_file(str(folder / _PAIRS))
         columns = {name: dataset.data[name].to_pylist() for name in ("problem_id", "statement", *_MEASURED)}
         read = json.loads((folder / _READ).read_text())
+        # Columns of the checks are read once, and the rows' own columns as rows are asked for.
         self._rows = dataset.select_columns(list(_TOKENS))
         self.checks = PairChecks(columns, read["without_spans"])
         self.methods: tuple[str, ...] = tuple(read["methods"])
@@ -120,6 +121,7 @@ def open_tokenized_dataset(
     decisive = [reader.digests, fingerprint, form, versions]
     key = digest_of(decisive)
 
+    # Written to a partial folder, which `make_once` renames when it is whole.
     def make(partial: Path) -> None:
         partial.mkdir()
         rows = tokenize_pairs(reader, template, params)

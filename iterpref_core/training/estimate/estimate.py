@@ -127,7 +127,9 @@ def estimate_training(
     pairs = len(rows)
     size = params.micro_batch_size
     layout: Layout = "padded" if narrow_window(config, longest_pair(rows)) else params.layout
-    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True)  # on a card
+    # The hours are of cards, whose attention skips what is hidden.
+    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True)
+    # The micro-batch of the longest pairs decides the peak.
     longest = nlargest(size, rows, key=lambda row: row.length)
     batch = collate([_scored(row) for row in longest])
     with torch.device("meta"):
@@ -140,6 +142,7 @@ def estimate_training(
         model = _prepare(plain, params, adapters)
     counted = _count_step(model, plain, batch, params)
 
+    # The same sample for every call, so that an estimate repeats.
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
     positions_of_pair = _mean_positions(sample, collate, size)
     reference = 0.0
@@ -180,6 +183,7 @@ def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
         return 0, 0
     head = plain.get_output_embeddings()
     matrices = [layer.weight for layer in plain.modules() if type(layer) is torch.nn.Linear and layer is not head]
+    # Each matrix is held in `load` bits, and was counted in its plain precision.
     held = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
     sizes = [weight.nbytes for weight in matrices]
     return sum(sizes) - held, max(sizes)
@@ -232,6 +236,7 @@ def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: Traini
         FakeTensorMode(allow_non_fake_inputs=True),
         torch.autocast("cpu", torch.bfloat16, params.bf16 is not False),
     ):
+        # Under the fake mode this makes tensors with a shape and no memory.
         model.to_empty(device="cpu")
         plain.tie_weights()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -295,6 +300,7 @@ class _Live(TorchDispatchMode):
             storage = leaf.untyped_storage()
             key = storage._cdata  # noqa: SLF001
             size = storage.nbytes()
+            # A view shares its storage, which is counted once.
             if key not in self._known:
                 self._known.add(key)
                 self._bytes += size

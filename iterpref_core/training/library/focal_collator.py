@@ -100,6 +100,7 @@ class FocalCollator(DataCollatorForPreference):
         batch: dict[str, Any] = super().torch_call(examples)
         masks: Tensor = batch["completion_mask"]
         for number, example in enumerate(examples):
+            # The prompt never counts, and of the rejected program the error region alone.
             counted = [0] * len(example["prompt_ids"]) + self.error_region(example)
             if self.max_length is not None:
                 keep_end = self.truncation_mode == "keep_end"
@@ -110,7 +111,8 @@ class FocalCollator(DataCollatorForPreference):
                     f"max_length = {self.max_length} cuts it off, or the chat template strips it; raise max_length, or "
                     "leave the row out"
                 )
-            row = masks[len(examples) + number]  # the rejected programs are the second half
+            # TRL has all chosen programs first, so pair 1 of 4 has its rejected program in row 5.
+            row = masks[len(examples) + number]
             row[: len(counted)] = tensor(counted)
         return batch
 
@@ -134,6 +136,7 @@ class FocalCollator(DataCollatorForPreference):
         text, begin, end = self._written(example)
         ids, offsets = encode_text(self._tokenizer, text)
         offsets = self._with_special_tokens(example["prompt_ids"] + example["rejected_ids"], ids, offsets)
+        # Spans count characters of the program, and offsets characters of the whole text.
         spans = [(begin + first, min(begin + last, end)) for first, last in _spans(example)]
         marks = mask_from_spans(offsets, spans)
         return marks[len(example["prompt_ids"]) :]

@@ -85,6 +85,7 @@ def attention_mask(visible: torch.Tensor, implementation: str) -> torch.Tensor |
             width,
             device=visible.device,
         )
+    # Without flex attention every score of a layer has its place in the mask.
     mask = dense_mask(visible)
     if implementation == "eager":  # which adds its mask to the scores
         return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
@@ -128,6 +129,7 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
         model: the model to change.
         longest: the tokens of the longest prompt and program.
     """
+    # On a CPU plain products for short pairs, else the model's own kernel.
     if not torch.cuda.is_available():
         implementation = "eager" if longest <= _SHORT else None
     else:

@@ -36,6 +36,7 @@ def logit_transform(config: PreTrainedConfig) -> tuple[float, float | None]:
     Granite). `parity` finds a transform that is not known here.
     """
     text = config.get_text_config()
+    # Families name the same number differently; each model has one of these at most.
     scales = [getattr(text, name, None) for name in _SCALES]
     caps = [getattr(text, name, None) for name in _CAPS]
     divisor = getattr(text, "logits_scaling", None)
@@ -112,6 +113,7 @@ def _with_label_head(plain: Any) -> Any:
     ) -> Any:
         if label_positions is None or label_targets is None:
             return plain.forward(self, *args, **kwargs)
+        # (R, N, H) becomes (R * N, H), of which the M positions with a label are kept.
         hidden = decoder_of(self)(*args, **kwargs).last_hidden_state.flatten(0, 1)[label_positions]
         return self.get_output_embeddings()(hidden, label_targets, *logit_transform(self.config))
 
@@ -150,6 +152,7 @@ def add_label_head(model: PreTrainedModel | PeftModel) -> None:
             f"{base.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
             "adapters and quantization"
         )
+    # The classes are swapped in place: weights, wrappers and hooks stay where they are.
     head.__class__ = LabelLinear
     plain: Any = type(base)
     base.__class__ = _with_label_head(plain)

@@ -163,8 +163,10 @@ def _compare_with_logits(
     kind = config.model_type
     where = policy.device
     precision = dtype or policy.dtype
+    # The probe has no special tokens, and is as long as the longest pair.
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
     keeps_last_logits = "logits_to_keep" in signature(base_of(policy).forward).parameters
+    # What the model's own logits give, each program in a row of its own.
     expected_chosen, expected_rejected = _from_logits(
         called, pair, kind, where, precision, keeps_last_logits=keeps_last_logits
     )
@@ -180,6 +182,7 @@ def _compare_with_logits(
         ) from None
     chosen = logps[batch["w_chosen"] > 0]
     rejected = logps[batch["w_rejected"] > 0]
+    # The chosen program is plainly causal in both layouts: it is the control of the suffix.
     of_chosen = _difference(chosen, expected_chosen)
     of_suffix = _difference(rejected, expected_rejected[_SHARED:])
     if of_chosen > rounding_scale(expected_chosen, precision):

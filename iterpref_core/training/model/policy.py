@@ -98,6 +98,7 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
             f"{source}: these adapters are trained further with training.lora: {{}} (params.yaml); to train all "
             f"weights, {remedy}"
         )
+    # Options that are not stated keep the adapters' own values.
     for name in params.lora:
         asked = getattr(wanted, name)
         had = getattr(options, name)
@@ -138,6 +139,7 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
             f"params.yaml: training.lora.init_lora_weights: {start}: is not known to leave the base as it is; set "
             f"one of {', '.join(map(str, trained))}"
         )
+    # The user's options come last, so they replace ours.
     options = {
         "target_modules": "all-linear",
         "task_type": "CAUSAL_LM",
@@ -189,6 +191,7 @@ def freeze_other_parts(model: PreTrainedModel) -> None:
     """Freeze the weights that texts do not reach, such as a vision part, and adapters on them."""
     if model.config.get_text_config() is model.config:
         return
+    # By identity: a head that is also the embedding is one weight with two names.
     reached: set[int] = set()
     for part in (model.get_decoder(), model.get_output_embeddings()):
         reached.update(map(id, part.parameters()))

@@ -22,6 +22,7 @@ def join_processes(configuration: str | None) -> PartialState:
     Raises:
         ConfigError: there is a configuration, and its processes are not started.
     """
+    # Without `cpu=True` accelerate looks for other processes on GPUs alone.
     if is_launched():
         return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
     if configuration:

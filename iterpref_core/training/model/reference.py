@@ -110,8 +110,10 @@ def reference_logps(
         processes: the processes that train together.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # One process of each training takes the lock; its others wait for it at the barrier below.
     with FileLock(f"{path}.lock") if processes.is_main_process else nullcontext():
         processes.wait_for_everyone()  # all who wait here find the file that the lock's last holder wrote
+        # The main process alone has memory for all scores; the others send theirs.
         if not path.exists():
             starts = rows.starts
             scores = np.empty(int(starts[-1]) if processes.is_main_process else 0, np.float32)
@@ -165,6 +167,7 @@ def score_rows(
     with show_progress("reference log-probabilities", len(rows), unit="pairs") as advance:
         for start in range(0, len(rows), at_once):
             first = start + rank * size
+            # With 2 processes and batches of 4, process 1 takes the pairs 4 to 7 of each eight.
             numbers = longest_first[first : first + size]
             # A process that is done takes part in the others' passes, where weights are sharded.
             pairs = [rows[number] for number in numbers or longest_first[:1]]
@@ -184,6 +187,7 @@ def _scores_of(
     pair_of_label = batch["pair"].cpu().numpy()
     counts = {name: batch[name].cpu().numpy() > 0 for name in ("w_chosen", "w_rejected")}
     for place, (number, pair) in enumerate(zip(numbers, pairs, strict=False)):
+        # Labels of a pair lie together, in the order of its tokens.
         own = pair_of_label == place
         chosen = _padded(logps[own & counts["w_chosen"]], len(pair.chosen_ids))
         rejected = _padded(logps[own & counts["w_rejected"]], len(pair.rejected_ids))

@@ -101,6 +101,7 @@ def nll_loss(
     Returns:
         A scalar.
     """
+    # A sum of all labels; only the divisor depends on the reduction.
     total = -(logps * weights).sum()
     if reduction == "mean":
         return total / weights.sum().clamp(min=1)

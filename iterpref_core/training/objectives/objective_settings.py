@@ -49,6 +49,7 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(params.objectives)
     own = params.objectives.get(name, ObjectiveParams()).model_dump()
+    # The names that an objective reads: SFT has no beta, DPO no alpha.
     of_all = parameters_of(name)
     alpha = own.get("alpha", params.alpha) if "alpha" in of_all else 0.0
     return ObjectiveSettings(

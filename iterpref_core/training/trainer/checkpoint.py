@@ -46,6 +46,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         params: settings; the values of other objectives do not count.
     """
     settings = params.model_dump(exclude={"accelerate", "start", *RESOLVED}) | settings_of(objective, params).values()
+    # Other code or packages make other weights, so their checkpoints are not resumed from.
     versions = [code_digest(*TRAINED_BY), training_versions()]
     decisive = [
         dict(digests),
@@ -83,6 +84,7 @@ def last_before_divergence(folder: Path, diverged: Exception, *, warn: bool) -> 
     Raises:
         TrainingError: training diverged before its first checkpoint.
     """
+    # The newest checkpoint is from before the step that diverged.
     last = last_checkpoint(folder)
     if last is None:
         raise TrainingError(

@@ -36,6 +36,7 @@ def is_patience_over(history: Sequence[Mapping[str, float]], patience: int) -> b
     >>> is_patience_over([{"eval_loss": 0.6}, {"loss": 0.5}, {"eval_loss": 0.4}, {"eval_loss": 0.4}], 1)
     True
     """
+    # The position of the lowest loss, counted from the end, is how many validations had no lower loss.
     losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 

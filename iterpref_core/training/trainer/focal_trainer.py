@@ -112,8 +112,7 @@ class FocalTrainer(Trainer):
         if self.is_world_process_zero():
             report_half_precision(self.model)
         self.before_training: list[Callable[[], None]] = []
-        self.add_callback(_Before(self))
-        self.add_callback(_ReleaseMemory())
+        self.add_callback(_Hooks(self))
         self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest_pair(rows)))
 
     def _prepare(self, layout: Layout, longest: int) -> Layout:
@@ -128,6 +127,7 @@ class FocalTrainer(Trainer):
         own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
         if layout == "fork":
             choose_attention(base, longest)
+        # Sharded weights are whole in no process, so they are tried once they are prepared.
         if is_sharded():
             self.before_training.append(partial(self._check_sharded, layout, longest))
             return layout
@@ -151,6 +151,7 @@ class FocalTrainer(Trainer):
         own = base.config._attn_implementation  # noqa: SLF001
         if own != "sdpa" or not (self.args.bf16 and self.args.device.type == "cuda" and base._supports_flex_attn):  # noqa: SLF001
             return
+        # The masks were exact with sdpa, so this compares the kernel alone.
         base.set_attn_implementation(FLEX_IN_AUTOCAST)
         try:
             with self.accelerator.autocast():
@@ -210,8 +211,10 @@ class FocalTrainer(Trainer):
             # Of 4 pairs in two processes with two micro-batches each, a micro-batch has 1 / 4 of the pairs. Gradients
             # are averaged over processes, which divides by 2 once more, so its share is 2 / 4.
             shares = counts / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+        # `counts` are this micro-batch's numbers, `shares` its part of the whole batch.
         count = Counts(*counts)
         share = Counts(*shares)
+        # The paper's NLL is a mean over pairs, the authors' code's a mean over tokens.
         share_of_nll, count_of_nll = share.pairs, count.pairs
         if self._nll == "mean":
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
@@ -255,6 +258,7 @@ class FocalTrainer(Trainer):
     def _take_means(self) -> dict[str, float]:
         """Return the means over all that was computed since the last call, in all processes, and their `loss`."""
         sums = torch.stack(list(self._sums.values()))
+        # One exchange for all numbers: rows of (sum, count).
         of_all_processes = self.accelerator.reduce(sums, "sum").tolist()
         means = {}
         for name, (total, count) in zip(self._sums, of_all_processes, strict=True):
@@ -272,6 +276,7 @@ class FocalTrainer(Trainer):
         Raises:
             DivergedError: something is not finite, or the margin exceeds its limit.
         """
+        # transformers calls this before each optimizer step, with clipping or without.
         norm = super()._get_grad_norm(model, grad_norm)
         means = self._take_means()
         step = self.state.global_step + 1
@@ -288,6 +293,7 @@ class FocalTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
+        # A line of the training loss takes the means of all steps since the line before.
         if "loss" in logs:  # and no line of a validation between two of these
             values: dict[str, list[float]] = {}
             for step in self._steps:
@@ -324,6 +330,7 @@ class FocalTrainer(Trainer):
         Raises:
             DivergedError: the loss is not finite.
         """
+        # `prediction_step` returns no losses, so the loop leaves the means to the next line.
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         means = self._take_means()
         if not math.isfinite(means["loss"]):
@@ -332,16 +339,23 @@ class FocalTrainer(Trainer):
         return output
 
 
-class _Before(TrainerCallback):
-    """Calls a trainer before training."""
+class _Hooks(TrainerCallback):
+    """Calls a trainer before training, and gives freed memory back after micro-batches, since shapes differ."""
 
     def __init__(self, trainer: FocalTrainer) -> None:
         self._trainer = trainer
+        self._freed_memory = FreedMemory()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Do the work that needs the model as it is prepared for training, and sharded if it is to be."""
         for work in self._trainer.before_training:
             work()
+
+    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Look after a micro-batch, whether it ends a step or not."""
+        self._freed_memory.after_pass(args.device)
+
+    on_substep_end = on_step_end
 
 
 def keep_output_precision(state: AcceleratorState) -> None:
@@ -362,6 +376,7 @@ def add_adapters(
 ) -> PreTrainedModel | PeftModel:
     """Return the model with fresh adapters, as TRL adds them; without a configuration as it is."""
     set_seed(args.seed)  # adapters are drawn
+    # ZeRO-3 has its own rules for adapters, in precision and in checkpointing.
     zero3 = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
     if config is not None:
         # ZeRO-3 gathers weights of one precision at a time, so its adapters are not widened to float32.
@@ -374,16 +389,3 @@ def add_adapters(
             options["use_reentrant"] = True
             args.activation_checkpointing_kwargs = options
     return model
-
-
-class _ReleaseMemory(TrainerCallback):
-    """Gives freed memory back after micro-batches, since the next ones have other shapes."""
-
-    def __init__(self) -> None:
-        self._freed_memory = FreedMemory()
-
-    def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Look after a micro-batch, whether it ends a step or not."""
-        self._freed_memory.after_pass(args.device)
-
-    on_substep_end = on_step_end

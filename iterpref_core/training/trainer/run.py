@@ -92,6 +92,7 @@ class Run:
             resumes: False: training starts from the beginning, and not from the last checkpoint.
         """
         name = self.objective.name
+        # The folder's name has the digest of all that decides the weights.
         resume = last_checkpoint(self.checkpoints) if resumes else None
         if self.processes.is_main_process:
             log_left_over(self.checkpoints, name)
@@ -118,6 +119,7 @@ class Run:
         Raises:
             TrainingError: training diverged before its first checkpoint.
         """
+        # Validation chooses first; a divergence takes the newest checkpoint without it.
         best = trainer.state.best_model_checkpoint if self.params.select == "best" else None
         folder = Path(best) if best else None
         if diverged:
@@ -193,6 +195,7 @@ def set_up_run(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = launched_precision(bf16=uses_bf16(params.bf16, device))
     params = params.model_copy(update={"bf16": bf16})
+    # The model is looked at before processes wait for each other.
     found = check_checkpoint(model, prompt)
     processes = join_processes(params.accelerate)
     check_load(params)

@@ -57,6 +57,7 @@ def round_weights(
     change = 0.0
     lost = 0.0
     for name in list(trained):
+        # Taken out one by one, so that two copies of all weights never exist.
         exact = trained.pop(name).cpu()
         written[name] = exact
         if name in before:

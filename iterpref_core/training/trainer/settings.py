@@ -112,6 +112,7 @@ def _try_arguments(given: Mapping[str, Any]) -> None:
     """
     if is_sharded():  # the optimizer is made of shards, which one weight does not have
         return
+    # The arguments that the trial needs, unless the user has them.
     arguments: dict[str, Any] = {
         "output_dir": "unused",
         "report_to": "none",
@@ -168,6 +169,7 @@ def training_arguments(
         "learning_rate": objective.learning_rate,
         "gradient_accumulation_steps": accumulation,
     }
+    # The user's arguments replace the usual ones, but not those that follow.
     values |= params.arguments
     values |= {
         "num_train_epochs": params.epochs,
@@ -185,6 +187,7 @@ def training_arguments(
 
 def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
     """Return the arguments that hold unless `training.arguments` has others."""
+    # 40 steps have a row of the curve every 2, and a checkpoint every 4.
     log_every = max(1, steps // _POINTS)
     return {
         "per_device_train_batch_size": params.micro_batch_size,

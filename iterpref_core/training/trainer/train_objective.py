@@ -79,6 +79,7 @@ def train_objective(
     """
     run = set_up_run(objective, files, model, params, OutputPaths(out, curve, scratch), prompt)
     params = run.params
+    # Cheap refusals first: batch sizes, rows and arguments, then the model.
     accumulation = accumulation_steps(params, run.processes.num_processes)
     data = _read_data(run)
     arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
@@ -164,6 +165,7 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
     rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
     trained: Any = rows
     validation: Any = None
+    # Rows stay in one file; training and validation are two lists of their numbers.
     if data.held.any():
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
@@ -212,6 +214,7 @@ def _result(data: _Data, trainer: FocalTrainer, step: int, stopped: dict[str, in
     """Return the numbers of a training, without the numbers of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
+    # The loss of the step that becomes the model, which is not always the last.
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = data.rows.checks
     counts = checks.counts()

@@ -95,6 +95,7 @@ def write_model(
     Returns:
         The share of the weights' change that rounding left; 1 in processes that do not write.
     """
+    # All processes must call this; with sharding each holds a part.
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     share = 1.0
     if trainer.accelerator.is_main_process:
@@ -133,6 +134,7 @@ def _whole_model(
         weights: the trained ones, gathered; they are taken out.
         save_dtype: the precision to write.
     """
+    # The weights of before: their precision is written, and the change is counted from them.
     before = held.state_dict()
     if isinstance(trained, PeftModel):
         held = _merge(trained, held, weights)
@@ -222,6 +224,7 @@ def write_curve(path: Path, history: Sequence[Entry], chosen: int | None = None)
             step = int(entry["step"])
             row = rows.setdefault(step, {})
             row |= numbers | {"step": step}
+    # A column that no row has is left out, such as rewards of SFT.
     named = set(chain.from_iterable(rows.values()))
     columns = [name for name in CURVE if name in named]
     if "validation/loss" in columns and chosen is not None:
