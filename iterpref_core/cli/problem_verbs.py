@@ -71,7 +71,7 @@ PairsPerProblemOption = Annotated[
 ]
 LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
 KeepOption = Annotated[
-    bool, typer.Option("--keep", help="Take rows that seem to hold keys, passwords or e-mail addresses, too.")
+    bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
 ]
 SplitOption = Annotated[
     str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
@@ -80,7 +80,7 @@ ConfigurationOption = Annotated[str | None, typer.Option(help="Configuration to 
 ColumnsOption = Annotated[
     str | None,
     typer.Option(
-        help="Where in a row everything stands. Format problems: prompt=question,reference=answer,tests=checks. "
+        help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
         "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
     ),
 ]
@@ -250,7 +250,7 @@ def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
         name = str(option.name)
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and name not in known | of_all:
-            raise InputError(f"{option.opts[0]}: --format {form} has no such option; leave it out")
+            raise InputError(f"{option.opts[0]}: --format {form} does not have this option; leave it out")
 
 
 SynthesizedOption = Annotated[

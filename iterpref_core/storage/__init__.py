@@ -1,4 +1,4 @@
-"""Storage: files that appear whole or not at all, and the files that a long run keeps.
+"""Write files that appear whole or not at all, and keep the files of long runs.
 
 In: records and rows. Out: JSONL, Parquet, SQLite, digests, things made once, progress on the terminal. Other rooms
 import the names of `__all__` alone.

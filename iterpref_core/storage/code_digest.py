@@ -1,4 +1,4 @@
-"""Code digest: results are kept under the digest of the code that made them, so that no other version reuses them."""
+"""Return a digest of code, under which results are kept so that other versions of the code do not reuse them."""
 
 import hashlib
 import platform
@@ -22,7 +22,7 @@ def code_digest(*packages: str) -> str:
         folder = Path(getattr(module, "__path__", [module.__file__])[0])
         for path in sorted(folder.rglob("*")) or [folder]:  # of a module its file
             inside = path.relative_to(folder)
-            # Tools leave caches beside the code, such as `.ruff_cache`.
+            # Tools leave caches next to the code, such as `.ruff_cache`.
             is_left = any(part.startswith((".", "__pycache__")) for part in inside.parts)
             if path.is_file() and not is_left:
                 name = f"{package}/{inside}"

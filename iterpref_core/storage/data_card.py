@@ -21,14 +21,14 @@ _SPDX = (
 
 
 def license_above(source: Path) -> str | None:
-    """Return the license on the card of a file or folder, which may stand above, as that of `data/train.jsonl`."""
+    """Return the license on the card of a file or folder, which may be in a folder above, as for `data/train.jsonl`."""
     folder = source if source.is_dir() else source.parent
     licenses = (card_license(above / CARD) for above in (folder, *folder.parents[:2]))
     return next(filter(None, licenses), None)
 
 
 def card_license(card: Path) -> str | None:
-    """Return the license on a card in SPDX's letters; None if there is no card, or none of this form."""
+    """Return the license on a card in SPDX's letters; None without a card of this form."""
     try:
         text = card.read_text(encoding="utf-8-sig")
         before, header, _ = text.split("---\n", 2)

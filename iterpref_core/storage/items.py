@@ -1,4 +1,4 @@
-r"""Items: the JSON objects of a data file in any layout, each with its place for messages.
+r"""Read the JSON objects of a data file in any layout, each with its place for messages.
 
 JSONL, a JSON array, JSON objects of several lines, and tables (Parquet, CSV, Arrow) are read. Files of JSON may be
 packed (`PACKED`). All are streamed but JSON of several lines, whose text is in memory as a whole.
@@ -65,14 +65,14 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
             yield from _read_values(path, file)
             return
         for number, raw in enumerate(file, 1):
-            # Files that were put together have a byte order mark in the middle, with which no JSON begins.
+            # Files that were put together have a byte order mark in the middle, which JSON must not begin with.
             line = decode_text(raw, path, number).removeprefix("\ufeff").rstrip(_BLANK)
             if line:
                 yield Item(LinePlace(path, number), number, line)
 
 
 def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
-    """Yield the values of JSON arrays, or the objects that stand one behind the other."""
+    """Yield the values of JSON arrays, or objects one after another."""
     text = decode_text(file.read(), path)
     # Only the end of each value is looked for: numbers of any length are left as they are.
     decoder = json.JSONDecoder(parse_int=str, parse_float=str)

@@ -1,4 +1,4 @@
-"""Streaming JSONL in and out: errors name file, line and field; files appear whole or not at all."""
+"""Stream JSONL in and out, with errors that name file, line and field, and files that appear whole or not at all."""
 
 import io
 import json
@@ -73,13 +73,13 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
         record: the record's class.
 
     Raises:
-        RecordError: the text is no such record, or a key occurs twice in an object of it; the message names place,
+        RecordError: the text is not a valid record, or a key occurs twice in an object of it; the message names place,
             fault and an example.
     """
     try:
         parsed = record.model_validate_json(text)
-        # pydantic keeps the last value of a repeated key, which nobody writes by hand where there is no example. A line
-        # as this project writes it repeats none, and is read once. Numbers are not read a second time.
+        # pydantic keeps the last value of a repeated key, and records without an example are not written by hand.
+        # A line as this project writes it has no repeated key, and is read once. Numbers are not read a second time.
         if record.example and parsed.to_json() != text:
             json.loads(text, object_pairs_hook=unique_keys, parse_int=str, parse_float=str)
     except ValidationError as error:
@@ -92,7 +92,7 @@ def parse_record(where: object, text: str, record: type[R]) -> R:
 def _remedy(error: ValidationError, record: type[Record]) -> str:
     """Return an example of the record, or of the test in it, that an error is about."""
     first = error.errors()[0]
-    # ("tests", 0, "assert", "code")
+    # The place of an error is ("tests", 0, "assert", "code").
     kinds = [part for part in first["loc"] if part in TEST_EXAMPLES]
     if kinds:
         return f"such a test is {TEST_EXAMPLES[str(kinds[0])]}"
@@ -102,7 +102,7 @@ def _remedy(error: ValidationError, record: type[Record]) -> str:
     return f"such a record is {record.example}{hint}"
 
 
-# Data of other projects have no ids, so a missing one is no error here, and is made from the line's number.
+# Data of other projects may lack ids, which are made from line numbers then.
 class _AnyPair(PreferencePair, extra="allow"):
     task_id: str | None = None  # type: ignore[assignment]
 
@@ -110,10 +110,10 @@ class _AnyPair(PreferencePair, extra="allow"):
 def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
     """Stream preference pairs of any origin; a pair without `task_id` is called `pair-<its line number>`.
 
-    Further columns have no effect, and are told at the end.
+    Further columns have no effect, and are logged at the end.
 
     Raises:
-        RecordError: a line is broken, lacks one of the three texts or repeats a task_id.
+        RecordError: a line is broken, lacks a text or repeats a task_id.
     """
     path = Path(path)
     used: dict[str, int] = {}
@@ -127,11 +127,11 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
             fields = dict(pair)
             fields["task_id"] = task_id
             yield PreferencePair(**fields)
-    tell_further(path, further)
+    log_further(path, further)
 
 
-def tell_further(path: Path, columns: Mapping[str, int]) -> None:
-    """Say which columns of a file have no effect, each with the number of its rows."""
+def log_further(path: Path, columns: Mapping[str, int]) -> None:
+    """Log the columns of a file that have no effect, each with the number of its rows."""
     if columns:
         counted = ", ".join(f"{name} ({rows:,} rows)" for name, rows in sorted(columns.items()))
         logger.warning("%s: further columns have no effect: %s", path, counted)
@@ -169,7 +169,7 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
 
 
 class _NamedFile(io.FileIO):
-    """A file that its errors name: of a full disk the system says only that it is full."""
+    """A file whose errors name it; the system's error about a full disk does not."""
 
     def write(self, data: Any) -> int:
         with self._named():
@@ -194,7 +194,7 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
     path = Path(path)
     if str(path) == os.devnull:
-        # A dry run keeps nothing.
+        # A dry run does not keep its records.
         with path.open("w", encoding="utf-8") as nothing:
             yield nothing
         return

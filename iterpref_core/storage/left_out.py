@@ -75,7 +75,7 @@ class LeftOut:
         return tuple(row for rows in self._first.values() for row in rows)
 
     def nothing_taken(self, product: str, sources: Sequence[Path]) -> InputError:
-        """Return the error for sources of which no row is taken.
+        """Return the error for sources whose rows are all left out.
 
         Args:
             product: `problem` or `pair`.
@@ -106,7 +106,7 @@ def read_left_out(path: Path) -> Iterator[Dropped]:
 
 @contextmanager
 def open_left_out(path: Path | None) -> Iterator[LeftOut]:
-    """Open the record of left-out rows. The file appears whole when the block ends; after an error there is none."""
+    """Open the record of left-out rows. The file appears whole when the block ends without an error."""
     if path is None:
         yield LeftOut(None)
         return

@@ -1,4 +1,4 @@
-"""Make once: a file or folder that one of several processes makes for all of them."""
+"""Make a file or folder once, in one of several processes that need it."""
 
 from collections.abc import Callable
 from pathlib import Path

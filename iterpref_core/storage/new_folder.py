@@ -1,4 +1,4 @@
-"""New folder: a folder that appears under its name whole or not at all, for all to read whom the umask allows to."""
+"""Write a folder or file that appears under its name whole or not at all, with the rights of the umask."""
 
 import glob
 import os
@@ -32,7 +32,7 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
-    """Yield a temporary path, at which the block makes a file or folder; after an error nothing is left there.
+    """Yield a temporary path for the file or folder that the block makes; after an error it is removed.
 
     Args:
         path: the file or folder, which gets its name when the block ends.
@@ -50,7 +50,7 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: is a device or a pipe; name a file")
     _put_right(path)
-    # In the same folder, since nothing can be renamed to another file system; with the process's number, since two
+    # In the same folder, since a rename stays within a file system; with the process's number, since two
     # processes may write the same file.
     partial = _beside(path, os.getpid(), "partial")
     earlier = _beside(path, os.getpid(), "earlier")
@@ -80,7 +80,7 @@ def _beside(path: Path, process: int | str, kind: str) -> Path:
 
 
 def _put_right(path: Path) -> None:
-    """Remove the folders that killed processes left beside a path; a folder that was moved away gets its name back."""
+    """Remove the folders that killed processes left next to a path; a folder that was moved away gets its name back."""
     hidden = glob.escape(path.name)
     for kind in ("earlier", "partial"):
         for left in path.parent.glob(f".{hidden}.*.{kind}"):
@@ -90,7 +90,7 @@ def _put_right(path: Path) -> None:
 
 
 def _restore(left: Path, path: Path) -> None:
-    """Give an earlier folder its name back if nothing has this name; else remove the folder."""
+    """Give an earlier folder its name back if the name is free; else remove the folder."""
     if left.suffix == ".earlier" and left.exists() and not path.exists():
         left.rename(path)
     _remove(left)

@@ -1,6 +1,6 @@
-"""Packed text: base64 of a compressed pickle of a text, as LiveCodeBench publishes its private tests.
+"""Unpack a text that is the base64 of a compressed pickle, as LiveCodeBench publishes its private tests.
 
-A pickle is a program: who loads one runs it. Here nothing that it names is imported.
+A pickle is a program: who loads one runs it. Here the names in it are never imported.
 """
 
 import base64
@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 
 def unpack_text(packed: str) -> str:
-    """Return the text that was packed, or JSON of a list as it is; nothing that the pickle names is imported.
+    """Return the text that was packed, or JSON of a list as it is; names in the pickle are never imported.
 
     Raises:
-        ValueError: `packed` is no packed text.
+        ValueError: `packed` is not a packed text.
     """
     if packed.lstrip().startswith("["):
         return packed

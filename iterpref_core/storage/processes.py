@@ -1,4 +1,4 @@
-"""Processes: this command in each of several processes, which train together, and the error of the one that fails."""
+"""Start this command in several processes that train together, and report the error of the process that fails."""
 
 import os
 import sys
@@ -10,17 +10,17 @@ from typing import Any
 from iterpref_core.records.errors import ConfigError, InputError, TrainingError
 
 _STARTED_HERE = "ITERPREF_LAUNCHED"
-"""Tells a process that `start_processes` has started it, so that its error is told by the one that waits for it."""
+"""Set in a process that `start_processes` has started: its parent reports its error."""
 
 
 def is_launched() -> bool:
-    """Return whether this process was started as one of several, by `accelerate launch`, `torchrun` or this module."""
+    """Return True if this process is part of a group, started by `accelerate launch`, `torchrun` or this module."""
     several = "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
     return several or _STARTED_HERE in os.environ
 
 
 def is_main_process() -> bool:
-    """Return whether this process stands for all, also before they have met."""
+    """Return True for the process that acts for the group, also before the processes have met."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -28,7 +28,7 @@ def check_configuration(configuration: str) -> None:
     """Refuse a configuration that is not there.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: the file is absent.
     """
     if not Path(configuration).is_file():
         raise ConfigError(
@@ -40,17 +40,17 @@ def check_configuration(configuration: str) -> None:
 def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     """Run this process's own command in each of the processes that a configuration describes, and wait for their end.
 
-    Where one fails, accelerate ends the others, wherever they wait, and its error becomes that of this process.
+    If a process fails, accelerate ends the others, and this process raises its error.
 
     Args:
         configuration: `training.accelerate`, a YAML file as `accelerate config` writes it.
         command: another command, as `accelerate launch` takes it.
 
     Raises:
-        ConfigError: there is no such configuration.
+        ConfigError: the configuration is absent.
         InputError: a process refused its input.
         TrainingError: a process failed otherwise.
-        SystemExit: this process was told to end.
+        SystemExit: this process got a signal to end.
     """
     check_configuration(configuration)
     from accelerate.commands.launch import launch_command, launch_command_parser

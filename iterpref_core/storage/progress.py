@@ -1,4 +1,4 @@
-"""Progress of a long run, on stderr: a bar in a terminal, a line from time to time in a log.
+"""Show the progress of a long run on stderr, as a bar in a terminal, or as lines in a log.
 
 Of the processes that `accelerate launch` starts together, only the first shows progress.
 """
@@ -18,7 +18,7 @@ LOG_INTERVAL_S = 10.0
 
 
 class Advance(Protocol):
-    """A function that counts finished items; its `note` (a loss, a count) is shown beside the progress."""
+    """A function that counts finished items; its `note` (a loss, a count) is shown next to the progress."""
 
     def __call__(self, count: int = 1, note: str = "") -> None:
         """Count more items."""
@@ -33,7 +33,7 @@ def show_progress(
     done: int = 0,
     unit: str = "",
 ) -> Iterator[Advance]:
-    """Show the progress of `total` items, of which an earlier run has `done` some; None: nobody has counted them.
+    """Show the progress of `total` items, `done` of them by an earlier run; None: their number is unknown.
 
     Yields:
         The function to call for finished items.
@@ -51,7 +51,7 @@ def show_progress(
             done += count
             if has_bar:
                 progress.update(bar, completed=done, note=note)
-            # A log that nobody watches gets a line every ten seconds, and one for the end.
+            # A log gets a line every ten seconds, and at the end.
             due = time.monotonic() - last_line >= LOG_INTERVAL_S or done == total
             if due and first_process and not in_terminal:
                 last_line = time.monotonic()

@@ -1,7 +1,7 @@
-"""Shards: the files of a source, which may be a folder or a set on the hub, of several configurations and splits.
+"""Find the files of a source, which may be a folder or a set on the hub with several configurations and splits.
 
-`datasets` says which configurations and splits a folder or set has, by its card and by names of files
-(`train-00000-of-00002.parquet`, `test/a.jsonl`). Splits are never mixed without a word: `train` is read, and the files
+`datasets` finds the configurations and splits of a folder or set, by its card and by names of files
+(`train-00000-of-00002.parquet`, `test/a.jsonl`). Splits are never mixed silently: `train` is read, and the files
 of the others are counted.
 """
 
@@ -26,15 +26,15 @@ _OTHER = "other"
 """The name for data files of a folder that are of no split of its configurations."""
 ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv"}
 _DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
-"""The files that `datasets` writes beside data."""
+"""The files that `datasets` writes next to data."""
 _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """The id of a set on the hub."""
 _CACHED = re.compile(r"/datasets--(?P<id>[^/]+)/snapshots/(?P<revision>[^/]+)/(?P<file>.+)")
-"""A file in the hub's cache, in which `org/set` is `org--set`."""
+"""A file in the hub's cache, where `org/set` is `org--set`."""
 _TIMEOUT_S = 8.0
 """The longest wait for the hub's word that it has a set."""
 _CONVERTED = "refs/convert/parquet"
-"""The branch in which the hub has its own Parquet of a set, also of one with a loading script."""
+"""The branch with the hub's own Parquet of a set, which sets with a loading script have as well."""
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
@@ -43,7 +43,7 @@ _SPLITS = {
 }
 """Word in a file's or folder's name → split, as `datasets` reads these names; and words for held-out data."""
 _WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(_SPLITS)})(?:set)?(?![^\W\d_])", re.IGNORECASE)
-"""Such a word between characters that are no letters, also as in `testset`."""
+"""A word for a split, not within a longer word, also as in `testset`."""
 
 
 class Shards(NamedTuple):
@@ -69,8 +69,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
         config: the configuration to read where there are several, `all` for every one.
 
     Raises:
-        InputError: a source is not there, or has no file that can be read, or it must be said which configuration or
-            split is meant.
+        InputError: a source is absent or has no file that can be read, or a configuration or split must be chosen.
     """
     wanted = None if split is None else _known(split) or split
     files: list[str] = []
@@ -81,7 +80,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
             files.append(str(source))
             licenses.add(license_above(source))
             continue
-        with _told(source):
+        with _explained(source):
             place = _local_copy(source)
             licenses.add(_license_of(place))
             found = _find_splits(place, config)
@@ -94,14 +93,14 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
 
 
 def fetch(file: str) -> Path:
-    """Return the path of a file, which is downloaded into the hub's cache if it stands on the hub.
+    """Return the path of a file, which is downloaded into the hub's cache if it is on the hub.
 
     Raises:
         InputError: the file cannot be had.
     """
     if not file.startswith("hf://"):
         return Path(file)
-    with _told(file):
+    with _explained(file):
         from huggingface_hub import HfFileSystem, hf_hub_download
 
         at: Any = HfFileSystem().resolve_path(file)
@@ -135,8 +134,8 @@ def _has_splits(source: Path) -> bool:
 
 
 @contextmanager
-def _told(source: object) -> Iterator[None]:
-    """Say in one sentence why a source cannot be had.
+def _explained(source: object) -> Iterator[None]:
+    """Explain in one sentence why a source cannot be had.
 
     Raises:
         InputError: `datasets` or the hub has raised an error.
@@ -155,7 +154,7 @@ def _told(source: object) -> Iterator[None]:
 
 
 def _local_copy(source: Path) -> str:
-    """Return a folder; the id of a set on the hub, or the folder of the cache with the set if there is no network."""
+    """Return a folder, or the id of a set on the hub; without a network, the set's folder in the cache."""
     if source.is_dir():
         return str(source)
     from huggingface_hub import HfApi, snapshot_download
@@ -165,9 +164,9 @@ def _local_copy(source: Path) -> str:
         # Asked once: what comes later is asked again for most of a minute.
         HfApi().dataset_info(str(source), timeout=_TIMEOUT_S)
     except HfHubHTTPError:
-        # The hub has answered: there is no such set, or it is gated.
+        # The hub has answered: the set is unknown or gated.
         raise
-    except Exception:  # noqa: BLE001 - without an answer, the error is one of the HTTP library
+    except Exception:  # noqa: BLE001 - without an answer, the HTTP library raises its own error
         return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
     return str(source)
 
@@ -189,7 +188,7 @@ def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:
     """Return the files of each split of a folder or set, of one configuration or of all.
 
     Raises:
-        InputError: it must be said which configuration is meant.
+        InputError: the user must choose a configuration.
     """
     from datasets import get_dataset_config_names
 
@@ -208,7 +207,7 @@ def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:
             f"--config {ALL}"
         )
     found: dict[str, list[str]] = {}
-    # A configuration may be called `all`, as that of APPS: the others are parts of it.
+    # A configuration may be called `all`, as in APPS: the others are parts of it.
     for name in [config] if config in configs else configs:
         for split, files in _data_files(place, name, revision).items():
             found.setdefault(str(split), []).extend(map(str, files))
@@ -218,7 +217,7 @@ def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:
 def _data_files(place: str, config: str | None, revision: str | None) -> Mapping[Any, Sequence[Any]]:
     from datasets import load_dataset_builder
 
-    # Nothing is prepared: the folder stays empty.
+    # The folder stays empty, since no data is prepared.
     with tempfile.TemporaryDirectory() as cache:
         builder = load_dataset_builder(place, config, revision=revision, cache_dir=cache)
     found: Mapping[Any, Sequence[Any]] = builder.config.data_files
@@ -226,7 +225,7 @@ def _data_files(place: str, config: str | None, revision: str | None) -> Mapping
 
 
 def _count_others(source: Path, known: Sequence[str]) -> int:
-    """Return the number of a folder's data files that are none of the known ones."""
+    """Return the number of a folder's data files that are not known."""
     every = [path for path in source.rglob("*") if path.is_file() and layout_of(path) in ENDINGS]
     shown = [path for path in every if not any(part.startswith(".") for part in path.relative_to(source).parts)]
     there = {str(path.absolute()) for path in shown if path.name not in _DESCRIBING}
@@ -234,7 +233,7 @@ def _count_others(source: Path, known: Sequence[str]) -> int:
 
 
 def other_split(stated: object, split: str | None) -> bool:
-    """Return True if a row states another split than the one that is read.
+    """Return True if a row states another split than the split to read.
 
     Args:
         stated: the value in the row's column; a value without the usual words is a split if the user names it.
@@ -248,19 +247,19 @@ def other_split(stated: object, split: str | None) -> bool:
 
 
 def _known(text: str) -> str | None:
-    """Return the split of which a text is one of the usual words: `validation` for `dev`, `test` for ` TestSet`."""
+    """Return the split that a usual word names: `validation` for `dev`, `test` for ` TestSet`."""
     word = _WORD.fullmatch(text.strip())
     return _SPLITS[word[1].lower()] if word else None
 
 
 def layout_of(path: Path) -> str:
-    """Return the ending that tells the layout, in small letters: `.jsonl` for `train.jsonl.gz` and `TRAIN.JSONL`."""
+    """Return the ending that names the layout, in small letters: `.jsonl` for `train.jsonl.gz` and `TRAIN.JSONL`."""
     name = path.with_name(path.name.lower())
     return Path(name.stem).suffix if name.suffix in PACKED else name.suffix
 
 
 def _split_of(stated: str) -> str | None:
-    """Return the split that a text states by one of the usual words; None if it has two of them.
+    """Return the split that a text states by a usual word; None if the text has words for two splits.
 
     >>> _split_of("train-00000"), _split_of("hard dev"), _split_of("latest"), _split_of("train_test")
     ('train', 'validation', None, None)
@@ -273,13 +272,13 @@ def _choose(source: Path, splits: Mapping[str, Sequence[str]], wanted: str | Non
     """Return the splits of a folder or set that are read.
 
     Raises:
-        InputError: it must be said which split is meant, or there is no such one.
+        InputError: the user must choose a split, or the chosen split is absent.
     """
     if wanted == ALL:
         return list(splits)
     if (wanted or _TRAIN) in splits:
         return [wanted or _TRAIN]
-    # A benchmark is published as a test split: nobody trains on it by accident.
+    # Benchmarks are published as test splits, which must not be trained on by accident.
     listed = ", ".join(f"{name} ({len(files)} files)" for name, files in splits.items())
     raise InputError(
         f"{source}: there is no split {wanted or _TRAIN}, but {listed}; choose one with --split, or --split {ALL}"

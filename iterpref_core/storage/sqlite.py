@@ -14,7 +14,7 @@ _WAIT_S = 60.0
 
 
 class Database:
-    """An SQLite file in which every statement is a transaction. Several threads may use it.
+    """An SQLite file where every statement is a transaction. Several threads may use it.
 
     A written row has reached the operating system when `execute` returns, so that `kill -9` loses none. With a
     write-ahead log and no sync a commit costs microseconds; only a crash of the whole machine can lose the last rows.
@@ -24,7 +24,7 @@ class Database:
         schema: statements that create missing tables.
 
     Raises:
-        InputError: another process uses the file, or the file is no database.
+        InputError: another process uses the file, or the file is not a database.
         StorageError: the file cannot be written, or the disk is full. Every method raises it for a full disk.
     """
 

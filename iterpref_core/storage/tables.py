@@ -1,4 +1,4 @@
-"""Tables: the rows of a Parquet, Arrow or CSV file as JSON texts.
+"""Read the rows of a Parquet, Arrow or CSV file as JSON texts.
 
 Arrow's maps are mappings, and its dates, times and decimal numbers are texts. Null values are left out of a row's JSON,
 as in this project's JSONL files.
@@ -31,7 +31,7 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
         nulls: True: a row has all columns, null or not.
 
     Raises:
-        InputError: the file is absent or not whole, or Python has no such value as stands in it.
+        InputError: the file is absent or not whole, or Python lacks a value in it.
     """
     try:
         import pyarrow as pa
@@ -43,7 +43,7 @@ def read_rows(path: Path, *, nulls: bool = False) -> Iterator[str]:
                 plain = _plain(row)
                 whole = {name: plain.get(name) for name in row} if nulls else plain
                 yield json.dumps(whole, ensure_ascii=False, default=str)
-    # A broken length may ask for more memory than there is. A date of year 3 million is none in Python.
+    # A broken length may ask for more memory than there is. Python has no date in year 3 million.
     except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
         raise InputError(
             f"{path}: not a whole file, or a value that Python does not have ({first_line(error)}); fetch it again, or "
@@ -89,7 +89,7 @@ def _named(value: Any, feature: Any) -> Any:
 
 
 def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
-    # Every cell stays the text that it is: "007" is no number. A cell may hold a program of any length.
+    # Every cell stays a text: "007" is not the number 7. A cell may hold a program of any length.
     csv.field_size_limit(sys.maxsize)
     lines = (decode_text(raw, path, number) for number, raw in enumerate(file, 1))
     rows = csv.DictReader(lines, strict=True)
@@ -111,7 +111,7 @@ def _arrow_rows(_: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
-    """Check that no two columns have one name, of which a row would keep the last.
+    """Check that all columns have different names: a row would keep only the last of two.
 
     Raises:
         InputError: two have.

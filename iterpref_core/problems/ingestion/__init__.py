@@ -1,1 +1,1 @@
-"""Ingestion: published sets and own files in, problems out whose tests pass right programs and fail wrong ones."""
+"""Turn published sets and own files into problems whose tests pass right programs and fail wrong ones."""

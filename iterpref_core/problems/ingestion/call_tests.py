@@ -1,4 +1,4 @@
-r"""Call tests of published sets: arguments and results as JSON, which cannot say all that Python has.
+r"""Read the call tests of published sets, whose arguments and results are JSON, which lacks some values of Python.
 
 JSON has no tuples, so a tuple is right where a list is expected. Four more things can be read in two ways:
 
@@ -8,7 +8,7 @@ JSON has no tuples, so a tuple is right where a list is expected. Four more thin
 - A result that is a text stays a text: `"101"` is a text of digits. Some sets put a result's JSON into a text instead.
 - An object `{"a": 1, "b": 2}` as arguments is one argument, or names them: `f(a=1, b=2)`.
 
-Each combination is a reading of the problem. The reading that a right program passes is the one that is meant. Without
+Each combination is a reading of the problem. A right program decides: the reading that it passes is meant. Without
 a right program, a problem whose keys or lists can be read in two ways is left out.
 
 Arguments in a text are JSON, a value a line, and so are their results: LiveCodeBench's grader has one reading of these.
@@ -87,7 +87,7 @@ def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = Fa
             try:
                 tests = _tests(call, reading)
             except ValueError:
-                # The text "NaN" is no number that could be expected, so that it is not read as JSON.
+                # The text "NaN" is not read as JSON, since NaN cannot be expected.
                 if len(made) > 1:
                     continue
                 raise
@@ -143,13 +143,13 @@ def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
             given = ", ".join(f"{name}={as_source(value)}" for name, value in arguments.items())
         else:
             given = ", ".join(map(as_source, arguments))
-        # The official graders compare by `==`, for which 2.0 is 2 and True is 1.
+        # The official graders compare by `==`: 2.0 is 2, and True is 1.
         tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), atol=0.0, tuples_as_lists=True))
     return tuple(tests)
 
 
 def _json_inside(result: Any) -> Any:
-    """Return the JSON in a text, or in a text that stands alone in a list."""
+    """Return the JSON in a text, or in the only text of a list."""
     is_single = isinstance(result, list) and len(result) == 1
     return [json_in_text(result[0])] if is_single else json_in_text(result)
 
@@ -175,7 +175,7 @@ def as_source(value: Any) -> str:
     "[1, 'a', None, 1e999]"
 
     Raises:
-        ValueError: the value is no number, for which Python has no literal.
+        ValueError: the value is NaN, which has no literal in Python.
     """
     if isinstance(value, dict):
         return "{" + ", ".join(f"{as_source(key)}: {as_source(inner)}" for key, inner in value.items()) + "}"
@@ -185,5 +185,5 @@ def as_source(value: Any) -> str:
         raise ValueError("a result or argument is NaN, which equals no value, itself included")
     if isinstance(value, float):
         return repr(value).replace("inf", "1e999")
-    # Python limits the digits of decimal literals, and not those of hexadecimal ones.
+    # Python limits the digits of decimal literals, but not of hexadecimal literals.
     return hex(value) if isinstance(value, int) and abs(value) >= _LONG else repr(value)

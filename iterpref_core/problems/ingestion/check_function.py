@@ -1,7 +1,7 @@
-"""Check functions: tests as HumanEval publishes them, `def check(candidate)` with assertions about `candidate`.
+"""Split the test functions of HumanEval, `def check(candidate)` with assertions about `candidate`.
 
-If the function has nothing but assertions, each becomes a test of its own, with the called expression in the place of
-the parameter. So feedback names one call, and tests can be chosen and hidden:
+If the function has only assertions, each becomes a test of its own, with the called expression instead of the
+parameter. So feedback names one call, and tests can be chosen and hidden:
 
     def check(candidate):                       assert add(1, 2) == 3
         assert candidate(1, 2) == 3      ->
@@ -33,7 +33,7 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
     >>> [test.code for test in tests_of_check("def check(f):\n    assert f(1) == 2\n    assert f(0) == 1", "inc")]
     ['assert inc(1) == 2', 'assert inc(0) == 1']
     """
-    # A call `check(add)` behind the function would test twice.
+    # A call `check(add)` after the function would test twice.
     body = [node for node in parse_source(source).body if not isinstance(node, ast.Expr)]
     check = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == "check")
     if not check.args.args:
@@ -42,7 +42,7 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
     statements = [node for node in check.body if not isinstance(node, ast.Pass) and not _is_docstring(node)]
     every = [inner for node in statements for inner in ast.walk(node)]
     names = [node for node in every if isinstance(node, ast.Name)]
-    # HumanEval has its METADATA beside `check`, which no assertion uses; other code there may be a helper of theirs.
+    # HumanEval has METADATA next to `check`, unused by assertions; other code there may be their helper.
     beside = [node for node in body if node is not check]
     helpers = {node.id for each in beside for node in ast.walk(each) if isinstance(node, ast.Name)}
     plain = _all(ast.Assert, statements) and _all(ast.Assign, beside) and len(check.args.args) == 1
@@ -52,7 +52,7 @@ def tests_of_check(source: str, call: str) -> tuple[AssertTest, ...]:
         return (AssertTest(code=f"{whole}\n\ncheck({call})\n"),)
     for name in names:
         if name.id == parameter:
-            # A name is written as it stands, so that it may be an expression.
+            # A name is written unchanged, so that it may be an expression.
             name.id = call
     return tuple(AssertTest(code=ast.unparse(node)) for node in statements)
 

@@ -32,10 +32,10 @@ def read_code(code: str, entry_point: str, modules: Sequence[str] = ()) -> tuple
     Args:
         code: the code.
         entry_point: the function that `check` is called with; may be empty.
-        modules: names other than `solution` by which the tests may import the program.
+        modules: modules other than `solution` that the tests import for the program.
 
     Raises:
-        ValueError: the code is no Python, or nothing calls its functions.
+        ValueError: the code is not Python, or its functions are never called.
     """
     try:
         tree = parse_source(code)
@@ -76,9 +76,9 @@ def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test,
         return tests_of_check(code, called)
     if functions and defines_only:
         raise ValueError(
-            "the tests define functions that nothing calls, or that use nothing of the program; those of pytest begin "
-            "with `test` and import from `solution`, or from the module that --columns module= names, and `check` "
-            "needs the column of the function's name, entry_point="
+            "the tests define functions that are never called, or that do not use the program; functions for pytest "
+            "begin with `test` and import from `solution`, or from the module that --columns module= names, and "
+            "`check` needs the column of the function's name, entry_point="
         )
     return (AssertTest(code=code),)
 
@@ -125,7 +125,7 @@ def _tests_of_doctest(text: str) -> tuple[Test, ...]:
         try:
             ast.literal_eval(expected)
         except (ValueError, SyntaxError):
-            raise ValueError(f"a doctest shows {shown!r}, which is no Python literal") from None
+            raise ValueError(f"a doctest shows {shown!r}, which is not a Python literal") from None
         if before:
             tests.append(AssertTest(code=f"{before}assert {call} == {expected}\n"))
         else:

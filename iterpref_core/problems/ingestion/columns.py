@@ -1,10 +1,10 @@
-"""Columns: where in a row each part of a problem or pair stands, as a preset or `--columns` says it.
+"""Find the parts of a problem or pair in the columns of a row, as a preset or `--columns` names them.
 
 prompt=instruction+input        texts of two columns, one after the other
 prompt=problem|question         the first of these columns that holds something
 tests=reward_model.ground_truth   a field of a column, which may be JSON in a text; of a list, of each of its items
 chosen=answers.0.text           a field of the first item of a list
-language=                       there is no such column
+language=                       no column has the language
 reference?=solution             some rows have this column
 """
 
@@ -29,9 +29,8 @@ PARTS = {
     ),
     "submissions": (*_OF_EVERY_ROW, "program", "passed"),
 }
-"""The kinds of rows: a row of a preference set, a wrong and a right program, a problem, one program with its verdict;
-and the parts of each. `task` says if a program is asked for, `source` which set the row is from, and `module` by which
-name tests import the program."""
+"""The kinds of rows, each with its parts: a row of a preference set, a wrong and a right program, a problem, a program
+with its verdict. `task` is the kind of task, `source` the row's set, `module` the module that tests import."""
 EXAMPLES = {
     "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
     "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
@@ -41,10 +40,10 @@ EXAMPLES = {
 _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 """The user's words for the programs of a pair."""
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
-"""The parts without which a row says nothing."""
+"""The parts that every row needs."""
 _ABSENT = object()
 _EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
-"""The values that hold nothing: of `tests=a|b`, `b` is read."""
+"""Empty values: `tests=a|b` reads `b` if `a` is empty."""
 _NULLS = ("None", "nan", "NaN")
 """The texts that pandas makes of nulls. A row may be called `null`."""
 
@@ -67,7 +66,7 @@ class Columns:
     """The columns of each part of a row.
 
     Attributes:
-        names: part → columns, in the order in which they are joined; a part that is left out has none.
+        names: part → columns, in the order of joining; a part that is left out has an empty list.
         example: an assignment of columns, for messages.
         stated: parts that the user names, and whose columns every row must have.
         split: the split to read of rows that state theirs; None: `train`.
@@ -82,7 +81,7 @@ class Columns:
         """Return the values in the columns of a part, without nulls.
 
         Raises:
-            ValueError: the row lacks one of the columns, and the user names it, or no row can do without this part.
+            ValueError: the row lacks a column that the user names, or a column of a needed part.
         """
         found = []
         for column in self.names.get(part, ()):
@@ -101,7 +100,7 @@ class Columns:
         """Return the value of a part; None if the row has none. Several columns are one text.
 
         Raises:
-            ValueError: the row lacks a column that the user names, or one of several holds no text.
+            ValueError: the row lacks a column that the user names, or a joined column does not hold a text.
         """
         values = self.values(row, part)
         columns = self.names.get(part, ())
@@ -117,7 +116,7 @@ class Columns:
         """Return the name in a part's column, such as an id, as text; an empty one if the row has none.
 
         Raises:
-            ValueError: the row lacks a column that the user names, or the value is no text and no whole number.
+            ValueError: the row lacks a column that the user names, or the value is not a text or a whole number.
         """
         value = self.one(row, part)
         # In a column with nulls, pandas has decimal numbers.
@@ -125,7 +124,7 @@ class Columns:
             value = int(value)
         if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
             return "" if value is None else str(value)
-        raise ValueError(f"{part}: a text or a whole number is expected; to read no such column, add --columns {part}=")
+        raise ValueError(f"{part}: a text or whole number is expected; to pass over the column, add --columns {part}=")
 
     def has(self, row: Row, part: str) -> bool:
         """Return True if a part has columns, and a row has all of them."""
@@ -142,7 +141,7 @@ class Columns:
 
         Raises:
             LeftOutError: it is not.
-            ValueError: the row lacks a column that the user names, or the language is no text.
+            ValueError: the row lacks a column that the user names, or the language is not a text.
         """
         stated = self.one(row, "split")
         if other_split(stated, self.split):
@@ -155,7 +154,7 @@ class Columns:
                 raise LeftOutError("not_python", f"its language is {language!r}; if it is not, add --columns language=")
 
     def modules(self, row: Row) -> list[str]:
-        """Return the names by which tests may import the program: the column's value, or what the user says instead.
+        """Return the modules that tests may import the program from: the column's value and the user's word.
 
         `module=source` is either: a column `source` of a row may be the name of its set, which no test imports.
         """
@@ -171,12 +170,12 @@ class Columns:
         value = read_text_value(self.one(row, "language"))
         languages = [language for language in (value if isinstance(value, list) else [value]) if language]
         if not all(isinstance(language, str) for language in languages):
-            raise ValueError("language: a text is expected; to read no such column, add --columns language=")
+            raise ValueError("language: a text is expected; to pass over the column, add --columns language=")
         return languages
 
 
 def _first_names(columns: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return the columns of a row in which parts stand, without fields."""
+    """Return the columns that hold parts, without the names of fields in them."""
     return {name.partition(".")[0] for names in columns.values() for one in names for name in one.split("|")}
 
 
@@ -213,20 +212,20 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
 
 
 def listed(row: Row) -> str:
-    """Return the names of a row's columns in one line; a file that is no table may have a text of many lines there."""
+    """Return the names of a row's columns in one line; in a file that is not a table, a name may have many lines."""
     return ", ".join(" ".join(name.split()) for name in row)
 
 
 def parse_columns(
     text: str | None, kind: str = "answers", *, preset: str | None = None, split: str | None = None
 ) -> Columns:
-    """Return the columns that `--columns` names; other parts have those of a preset, or columns of their own names.
+    """Return the columns that `--columns` names; other parts take the preset's columns, or columns of their own names.
 
-    A column that the user names for a part is no other part's, unless a preset says it.
+    A column that the user names for one part is not read for another, unless a preset names it.
 
     Args:
         text: such as `prompt=instruction+input,chosen=accepted`; see above.
-        kind: the kind of the rows, one of `PARTS`.
+        kind: the kind of the rows, a key of `PARTS`.
         preset: columns of a published set, in the same words; parts that it does not name have no columns.
         split: the split to read of rows that state theirs.
 
@@ -237,11 +236,11 @@ def parse_columns(
         ConfigError: the text is not of this form.
     """
     stated, optional = _assignments(text, kind) if text is not None else ({}, set())
-    # With `prompt=task`, the column `task` does not say if a program is asked for.
+    # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)
     own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if not {"chosen", "rejected"} & stated.keys():
-        # Columns called `chosen` and `rejected` say by themselves which answer is better.
+        # In columns called `chosen` and `rejected`, the better answer is known already.
         own.pop("winner", None)
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.

@@ -1,8 +1,8 @@
-r"""Demands: a program that does nothing must fail each test that stays.
+r"""Keep the tests that a program must do something to pass.
 
 Sets have tests that every program passes: `assert True`, calls whose result is not looked at, `assert f(2) or True`. A
 stub shows them: each function that the tests ask for takes anything and returns None, each class takes anything and has
-such methods, and a script is empty.
+these methods, and a script is empty.
 """
 
 import re
@@ -28,15 +28,15 @@ def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Pro
     Args:
         problem: the problem.
         run: runs programs.
-        visible: number of tests to show; None: those that were shown, or else the first.
+        visible: number of tests to show; None: the tests that were shown, or else the first.
 
     Raises:
-        LeftOutError: no program can run, and there is no reference that shows otherwise.
+        LeftOutError: the tests cannot run, and a reference that shows otherwise is missing.
         ExecutionError: the engine failed.
     """
     tests = problem.tests + problem.hidden_tests
     passes = _stub_runner(problem, run)
-    # A call of the stub returns None, as one run shows for all calls: those that expect something else fail.
+    # A call of the stub returns None, as one run shows for all calls: calls that expect another value fail.
     calls = [test.model_copy(update={"expected": "None"}) for test in tests if isinstance(test, IoTest)]
     calls_return_none = bool(calls) and passes(*calls)
 
@@ -44,7 +44,7 @@ def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Pro
         if isinstance(test, IoTest) and calls_return_none:
             return test.expected != "None"
         if isinstance(test, StdinTest) and test.checker is None:
-            # An empty script prints nothing.
+            # An empty script has an empty output.
             return bool(test.output.split())
         return not passes(test)
 
@@ -75,7 +75,7 @@ def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
 
     def passes(*tests: Test) -> bool:
         outcome = run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub)
-        # The stub imports nothing and is Python: the setup is at fault, or a package of the tests is not there.
+        # The stub is Python without imports: the setup is at fault, or a package of the tests is missing.
         if outcome.exception == UNFIT:
             return True
         unfit = outcome.verdict == "infra_error" or outcome.exception in {"SyntaxError", "ModuleNotFoundError"}

@@ -1,4 +1,4 @@
-"""Ingest: sources in, `problems.jsonl` out, and trajectories of human errors; everything left out has a reason."""
+"""Turn sources into `problems.jsonl`, and into trajectories of human errors; name what is left out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def ingest(
         execution: limits for running programs.
         selection: choice of tests.
         store: SQLite file for the outcomes of programs; removed at the end.
-        columns: where the parts of a row stand; overrides the preset.
+        columns: the columns of each part; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
         trajectories: JSONL of trajectories to write, of problems with right and wrong programs; not written by default.
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
@@ -64,7 +64,7 @@ def ingest(
                 without = chosen.without | {test.to_json() for test in vacuous}
                 if not (vacuous and selection.max_tests):
                     break
-                # Draw again: with `--max-tests 1`, "assert True" must not stand for nine good tests.
+                # Draw again: with `--max-tests 1`, "assert True" must not replace nine good tests.
                 chosen = replace(chosen, without=without)
             if not problem.tests:
                 raise nothing_demanded()

@@ -1,4 +1,4 @@
-"""Intake: the steps of every ingestion: sources are found, rows are read and counted, and files appear whole."""
+"""Find sources, read and count their rows, and write whole files, as every ingestion does."""
 
 import json
 from collections import Counter
@@ -45,8 +45,8 @@ class Source:
         split: the split to read where a folder or a file has several; see `find_shards`.
         config: the configuration to read where a folder has several.
         limit: rows to read, the first ones; None for all.
-        license: SPDX of rows that state none, in place of the one on their card.
-        keep: take rows that hold keys or e-mail addresses, too.
+        license: SPDX of rows that do not state any; it replaces the license on their card.
+        keep: also take rows that hold keys or e-mail addresses.
     """
 
     paths: Sequence[Path]
@@ -77,7 +77,7 @@ class Intake:
     """An ingestion while it runs: rows in, records out.
 
     Attributes:
-        columns: where each part of a row stands.
+        columns: the columns of each part.
         product: the kind of record that is made, `problem` or `pair`.
         license: SPDX of rows that state none.
         counts: numbers of the records that are taken.
@@ -96,7 +96,7 @@ class Intake:
         self._sources = {path.resolve() for path in source.paths}
         self._left_out = left_out
         self._rows = islice(_each_row(shards.files, source.paths, stack), source.limit)
-        # The word of the user about these rows counts more than that of a card about the whole set.
+        # The user knows these rows; a card describes the whole set.
         self.license = source.license or shards.license or preset.license or None
         self.counts: Counter[str] = Counter()
         self.statistics = Statistics()
@@ -125,7 +125,7 @@ class Intake:
         """Look for keys and e-mail addresses in the records of a row; return `kept/<reason>` if there is one.
 
         Raises:
-            LeftOutError: there is one, and the user does not keep such rows.
+            LeftOutError: a record holds one, and the user does not keep these rows.
         """
         found = find_private_in(*records)
         if found is None:
@@ -153,17 +153,17 @@ class Intake:
 
 @contextmanager
 def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Path | None) -> Iterator[Intake]:
-    """Open an ingestion. When the block ends, all files appear; after an error, none but that of left-out rows.
+    """Open an ingestion. When the block ends, all files appear; after an error, only the file of left-out rows does.
 
     Args:
         source: the rows to read.
         preset: their layout.
-        columns: where the parts of a row stand; overrides the preset.
+        columns: the columns of each part; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written if None.
 
     Raises:
         ConfigError: `columns` cannot be understood.
-        InputError: a file is absent or not whole, or nothing was taken: the message has the reasons.
+        InputError: a file is absent or not whole, or every row is left out; the message has the reasons.
     """
     with ExitStack() as stack:
         # The record of left-out rows is whole before it is known if any row was taken.
@@ -240,7 +240,7 @@ def _parse_row(text: str) -> Any:
     """Return the value of a row's JSON.
 
     Raises:
-        ValueError: the row is no JSON.
+        ValueError: the row is not JSON.
     """
     try:
         return parse_json(text)

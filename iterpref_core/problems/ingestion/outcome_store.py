@@ -1,4 +1,4 @@
-"""Outcome store: the outcomes of an ingestion's programs, so that after a kill none of them is run again."""
+"""Store the outcomes of an ingestion's programs, so that each runs once, even after a kill."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Preparations: code of single sets, which turns a row into one whose columns say everything.
+"""Prepare the rows of single sets, so that each part of a problem has a column.
 
 A preparation adds columns to a row, or raises `LeftOutError`.
 """
@@ -43,7 +43,7 @@ def check(input, expected, printed):
             exec(compile(SOURCE, "checker.py", "exec"), {{"__name__": "__main__"}})
     return float((score.getvalue().split() or ["0"])[-1]) > 0
 '''
-"""Codeforces's checkers are scripts, which read three files and print 1 or 0. This function runs such a script."""
+"""Codeforces's checkers are scripts that read three files and print 1 or 0. This function runs a checker."""
 
 
 def prepare_acecode(row: Row) -> Row:
@@ -102,7 +102,7 @@ def _example(given: Any, printed: Any) -> str:
 
 
 def prepare_humaneval(row: Row) -> Row:
-    """Complete the programs, which continue the prompt or a declaration; those of EvoEval are whole."""
+    """Complete the programs, which continue the prompt or a declaration; EvoEval's programs are whole."""
     language = str(row.get("task_id")).partition("/")[0]
     if language in _OTHER_LANGUAGES:
         raise LeftOutError("not_python", f"its language is {language}")
@@ -131,10 +131,10 @@ def prepare_kodcode(row: Row) -> Row:
 
 
 def _check_statement(statement: Any) -> None:
-    """Check that a statement says something, before words are added to it.
+    """Check that a statement has words, before others are added.
 
     Raises:
-        LeftOutError: it says nothing.
+        LeftOutError: it has none.
     """
     if not says_something(as_text(statement)):
         raise LeftOutError("no_prompt", f"its statement is {statement!r}")
@@ -158,9 +158,9 @@ def mbpp_plus_ids() -> frozenset[int]:
 
 
 def prepare_mbpp(row: Row) -> Row:
-    """Show a task's assertions, which tell the function's name, as MBPP's authors do (Austin et al. 2021, section 3).
+    """Show a task's assertions, which name the function, as MBPP's authors do (Austin et al. 2021, section 3).
 
-    Imports and set-up stand before each test: MBPP runs the set-up after the program, whose names it may use.
+    Imports and set-up precede each test: MBPP runs the set-up after the program, whose names it may use.
     """
     if row.get("task_id") in mbpp_plus_ids():
         raise LeftOutError("in_mbpp_plus")

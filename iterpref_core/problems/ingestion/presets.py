@@ -1,4 +1,4 @@
-"""Presets: the published sets that can be read; `presets.toml` has for each where in its rows everything stands."""
+"""Load the presets of published sets, with the columns of their rows, from `presets.toml`."""
 
 import tomllib
 from collections.abc import Callable
@@ -19,13 +19,13 @@ class Preset:
         card: the set's repository on the hub.
         hub: the further options of the command that reads it from the hub, for the table.
         license: SPDX of the license on the set's card, for a file without its card; a row or a card may state another.
-        columns: where each part stands, in the words of `--columns`; None: the user says it.
-        notes: remarks for the table; *not seen*, where the columns are those of code that reads the set.
+        columns: the columns of each part, in the words of `--columns`; None: the user names them.
+        notes: remarks for the table; *not seen*: the columns come from code that reads the set.
         prefix: the beginning of the problems' names; empty: names are taken as they are.
-        asks: True: the prompt asks for a script or a function of a name. False: the statement says it.
+        asks: True: the prompt asks for a script or a function of a name. False: the statement asks.
         ignore_case: True: the set's own rule ignores case in a script's output.
         prepare: name of the function of `preparations` that is the set's own.
-        parts: the kind of its rows, one of `PARTS`.
+        parts: the kind of its rows, a key of `PARTS`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Problem rows: each row is turned into a problem by its columns, and checked as far as possible without running it."""
+"""Turn a row into a problem, and check the problem as far as possible without running it."""
 
 import json
 import re
@@ -41,7 +41,7 @@ _MOST_RIGHT = 20
 """The number of right programs that may run: a set can have hundreds for one problem. All wrong ones are kept, since
 the nearest of all is looked for."""
 _MISSPELT = 0.85
-"""The likeness of a name to that of a field, from which on it is taken for a misspelling: `hiden_tests` has 0.96."""
+"""A name this similar to a field's name is a misspelling: `hiden_tests` has 0.96."""
 DEMANDS_NOTHING = "demands_nothing"
 """The reason for tests that are left out, and for problems without another one."""
 _UNNAMED = "-"
@@ -50,7 +50,7 @@ _UNNAMED = "-"
 
 @dataclass(frozen=True)
 class PublishedProblem:
-    """A row as a problem with programs, none of which has run.
+    """A row as a problem with programs that have not run yet.
 
     Attributes:
         problem: the problem, without a reference, with the plainest reading of its tests.
@@ -114,10 +114,10 @@ class Selection:
 
 
 def nothing_demanded() -> LeftOutError:
-    """Return the error for a problem whose every test is passed by a program that does nothing."""
+    """Return the error for a problem whose tests all pass with an empty program."""
     return LeftOutError(
         DEMANDS_NOTHING,
-        "a program that does nothing passes its tests; a test needs an output, or `assert` with a result",
+        "an empty program passes its tests; a test needs an output, or `assert` with a result",
     )
 
 
@@ -129,9 +129,9 @@ def read_problem(
     Args:
         row: the row.
         preset: the row's layout.
-        columns: where the parts of a row stand.
+        columns: the columns of each part.
         selection: choice of tests.
-        wrong: read wrong programs, too: there may be hundreds.
+        wrong: also read wrong programs, there may be hundreds.
 
     Raises:
         LeftOutError: the row has none.
@@ -158,7 +158,7 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
     """Check that the entry point and the checkers are there.
 
     Raises:
-        LeftOutError: a checker is no Python function `check`, or nothing calls or defines the entry point.
+        LeftOutError: a checker is not a Python function `check`, or the entry point is neither called nor defined.
     """
     tests = problem.tests + problem.hidden_tests
     for checker in {test.checker for test in tests if isinstance(test, StdinTest)} - {None}:
@@ -166,7 +166,7 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
             raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
     # A script has no entry point.
     *_, name = ["", *re.findall(r"\w+", "" if isinstance(tests[0], StdinTest) else problem.entry_point)]
-    # In JSON, a line begins behind `\n`.
+    # In JSON, a line begins after `\n`.
     in_tests = (test.to_json().replace(r"\n", " ") for test in tests)
     texts = chain([*right[:1], problem.setup or ""], in_tests)
     if name and not any(re.search(rf"\b{name}\b", text) for text in texts):
@@ -180,7 +180,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     columns.check_wanted(row)
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
-        raise LeftOutError("not_code", f"its task is {task}; if that is no kind of task, add --columns task=")
+        raise LeftOutError("not_code", f"its task is {task}; if that is another column, add --columns task=")
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
     # Columns that the user names must be there, even if they are not read.
@@ -257,7 +257,7 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
 def _is_own(row: Row) -> bool:
     """Return True for a problem of this project: its tests have kinds, and its fields are those of a problem.
 
-    A field whose name is nearly one of these is misspelt, which the record's own check reports.
+    A nearly right name is a misspelt field, which the record's own check reports.
     """
     tests = row.get("tests")
     if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
@@ -299,7 +299,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
 
 
 def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> Iterator[str]:
-    """Yield the distinct Python programs of a part, one or a list of them; count the others that stand before."""
+    """Yield the distinct Python programs of a part, and count the other programs on the way."""
     read = read_text_value(columns.one(row, part))
     known = set()
     for item in read if isinstance(read, list) else [read or ""]:
@@ -319,16 +319,16 @@ def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> 
 
 
 def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:
-    """Return the error for a row without tests or right programs: a column that nothing reads may hold them."""
+    """Return the error for a row without tests or right programs, with the unread columns that may hold them."""
     likely = _likely(part, row, columns)
-    # An empty list says that there are none; null and an empty text say nothing.
+    # An empty list states that the row has no tests; null and an empty text do not.
     is_empty = any(value != "" for value in columns.values(row, part))
     if is_empty or (columns.has(row, part) and not likely):
         return LeftOutError("no_tests")
-    found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read one of these"
+    found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read a column"
     return LeftOutError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
 
 
 def _likely(part: str, row: Row, columns: Columns) -> list[str]:
-    """Return the columns that nothing reads and that may hold a part by their names."""
+    """Return the unread columns whose names suggest a part."""
     return [name for name in columns.unread(row) if _LIKELY[part].search(name)]

@@ -1,7 +1,7 @@
-r"""Programs of rows: a text is a program as a whole, or an answer that shows its program in a marked place.
+r"""Find the programs of rows, whose texts are programs or answers that mark a program.
 
-A fenced block or a tag marks a program (`extract_program` finds it). Every other text is a program as it stands, to the
-last character, or its row is left out: nothing guesses where a program begins or ends.
+A fenced block or a tag marks a program (`extract_program` finds it). Every other text is a program to its last
+character, or its row is left out: where a program begins and ends is never guessed.
 """
 
 import ast
@@ -16,7 +16,7 @@ _MARK = re.compile(
     r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
     re.MULTILINE | re.IGNORECASE,
 )
-"""Fences and tags that mark where a program stands in an answer, or where it does not."""
+"""Fences and tags around a program in an answer, or around other text."""
 _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
@@ -45,7 +45,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     ('x = 1\n', 'x = 2\n')
 
     Raises:
-        LeftOutError: there are no two programs, or they are the same.
+        LeftOutError: a program is missing, or both are the same.
     """
     if not chosen.strip() or not rejected.strip():
         raise LeftOutError("empty")
@@ -59,7 +59,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         raise LeftOutError("no_code")
     if not is_program(right):
         raise LeftOutError("not_python")
-    # The ends of lines and of the program are no difference to learn from.
+    # A difference in line ends, or at the end of the program, is not one to learn from.
     if right.replace("\r\n", "\n").rstrip() == wrong.replace("\r\n", "\n").rstrip():
         raise LeftOutError("same_program")
     return right, wrong
@@ -82,12 +82,12 @@ def is_checker(source: str) -> bool:
 
 
 def states_python(answer: str) -> bool:
-    """Return True if an answer says that its program is Python, by the tag of a block or in `[PYTHON]`."""
+    """Return True if an answer states Python, by the tag of a block or by `[PYTHON]`."""
     return _PYTHON_MARK.search(answer) is not None
 
 
 def check_names(code: str) -> None:
-    """Check that a program whose language nothing states defines the names that it reads, as Python needs.
+    """Check that a program of unknown language defines the names that it reads, as Python needs.
 
     Raises:
         LeftOutError: it does not.
@@ -108,7 +108,7 @@ def is_no_program(text: str) -> bool:
 
 
 def is_program(text: str) -> bool:
-    """Return True if a text is Python to the last character; a word, a number or a list of texts alone is none."""
+    """Return True if a text is Python to the last character; a word, a number or a list of texts alone is not."""
     return any(map(_does_something, _body(text)))
 
 
@@ -118,7 +118,7 @@ def is_python_2(code: str) -> bool:
 
 
 def _body(text: str) -> list[ast.stmt]:
-    """Return the statements of a text; none if the text is no Python."""
+    """Return the statements of a text; an empty list if the text is not Python."""
     try:
         return shared_tree(text).body
     except SyntaxError:

@@ -32,7 +32,7 @@ def read_turns(value: Any) -> list[Turn]:
         value = read_text_value(value)
         if isinstance(value, str):
             # As pandas writes the lists of a Parquet file into CSV: without commas.
-            raise ValueError("a text begins as messages in JSON, and is none; convert the set by `datasets`")
+            raise ValueError("a text begins as messages in JSON, and is not JSON; convert the set by `datasets`")
     if isinstance(value, str):
         return [Turn("", value)]
     messages = map(read_message, value if isinstance(value, list) else [value])
@@ -43,7 +43,7 @@ def read_statement(row: Row, columns: Columns) -> Prompt:
     """Return the prompt in a row's columns.
 
     Raises:
-        LeftOutError: the prompt says nothing.
+        LeftOutError: the prompt has no words.
         ValueError: a column is missing, or holds something else.
     """
     return as_prompt(column_turns(row, columns, "prompt"))
@@ -71,8 +71,8 @@ def as_prompt(asked: Sequence[Turn]) -> Prompt:
     """Return the text of a single question, else messages.
 
     Raises:
-        LeftOutError: there is no question.
-        ValueError: a turn has a role of its own, or the last one is no question.
+        LeftOutError: a question is missing.
+        ValueError: a turn has an unknown role, or the last turn is not a question.
     """
     turns = [turn for turn in asked if turn.text.strip()]
     if not any(says_something(turn.text) for turn in turns if turn.role != "system"):

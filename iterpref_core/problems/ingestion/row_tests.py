@@ -1,4 +1,4 @@
-r"""Read the tests in a row, in the shapes in which sets publish them.
+r"""Read the tests in a row, in the shapes that sets publish.
 
     "assert f(1) == 2"  ["assert f(1) == 2", ...]  {"test_1": "assert ..."}    Python code; see code_tests.py
     [{"input": "1\n", "output": "2\n"}]  {"inputs": [...], "outputs": [...]}  inputs and outputs of a script
@@ -6,7 +6,7 @@ r"""Read the tests in a row, in the shapes in which sets publish them.
     [{"type": "function_call", "fn_name": "f", "input": [1], "output": 2}]    calls, as in PrimeIntellect's sets
     [{"testtype": "functional", "input": "1\n2", "output": "3"}]           calls, as on LiveCodeBench
     [{"kind": "io", "call": "f(1)", "expected": "2"}]                      this project's own tests
-    {"test_cases": ...}  {"functional": ...}                                one of these in an object
+    {"test_cases": ...}  {"functional": ...}                                any of these in an object
 
 Each may be JSON or a Python literal in a text. Two columns of lists are inputs and outputs, and two texts are one input
 and its output.
@@ -42,11 +42,11 @@ _DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+
 _KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", "functional": "call"}
 """The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
 _NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code", "pytest")
-"""The fields of an object in which tests stand, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
+"""The fields of an object that hold tests, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
 _CODE = re.compile(
     r"^\s*(?:assert\b|(?:def|class|import|async|with)\s|from\s+\S+\s+import\b|>>>|```)|\bcheck\(", re.MULTILINE
 )
-"""What stands in tests that are code. Two texts without it are the input and the output of a script."""
+"""Signs of code in a test. Two texts without them are the input and the output of a script."""
 _OWN_TEST: TypeAdapter[Test] = TypeAdapter(Test)
 
 
@@ -59,7 +59,7 @@ class Rules:
         starter_code: code that the answer begins with.
         ignore_case: True if the set's own rule ignores case in a script's output.
         checker: source of a function that judges a script's output.
-        modules: names other than `solution` by which tests may import the program.
+        modules: modules other than `solution` that tests import for the program.
     """
 
     programs: Sequence[str] = ()
@@ -73,8 +73,8 @@ class _Example(NamedTuple):
     """An input and the output of a script, or the arguments and the result of a call.
 
     Attributes:
-        kind: `script` or `call`, where the test says it.
-        function: the function's name, where the test says it.
+        kind: `script` or `call`, if the test states it.
+        function: the function's name, if the test states it.
     """
 
     given: Any
@@ -122,7 +122,7 @@ def read_tests(
 def _read_examples(
     asked: Problem, examples: Sequence[_Example], shown: int, rules: Rules
 ) -> tuple[Iterator[Problem], Counter[str]]:
-    """Return a problem with the tests of inputs and outputs, of which the first ones are visible; see `read_tests`."""
+    """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
     kinds = {example.kind for example in examples} - {""}
     functions = {example.function for example in examples} - {""}
     if len(kinds) > 1 or len(functions) > 1:
@@ -130,9 +130,9 @@ def _read_examples(
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
     function = "" if "script" in kinds else asked.entry_point or "".join(functions)
     if "call" in kinds and not function:
-        raise ValueError("field 'tests': they call a function, and nothing names it")
+        raise ValueError("field 'tests': they call a function whose name is missing; add --columns entry_point=")
     if function and not all(map(is_name, function.split("()."))):
-        raise ValueError(f"entry_point: {function!r} is no name of a function, such as `add` or `Solution().add`")
+        raise ValueError(f"entry_point: {function!r} is not the name of a function, such as `add` or `Solution().add`")
     places, left_out = _usable(examples, rules, script=not function)
     if not places:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
@@ -169,7 +169,7 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
 def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
     """Return the tests in the columns of a row: code, own tests, or examples of an input and its output.
 
-    The examples stand in a column of inputs and one of outputs, or in records of both.
+    The examples are in a column of inputs and a column of outputs, or in records of both.
     """
     found = [value for value in map(_unpacked, values) if value]
     if _is_input_and_output(values, found):
@@ -197,7 +197,7 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
         # {"input": "[1]", "output": "[2]"} is one test, and {"inputs": "[1]", "outputs": "[2]"} has lists of them.
         is_one = isinstance(records[0].get("input"), str)
         read = as_rows(records if is_one else value, *names)
-        # An object of two columns says for all of its rows what a record says for itself.
+        # An object of two columns states the kind for all of its rows, a record for itself.
         stated = [_kind_and_function(record) for record in records] * (len(read) // len(records))
         for (given, output), (kind, function) in zip(read, stated, strict=True):
             tests.append(_Example(given, output, kind, function))
@@ -205,25 +205,25 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
 
 
 def _is_input_and_output(values: Sequence[Any], found: Sequence[Any]) -> bool:
-    """Return True for two texts or numbers that are no code, and no lists of inputs and outputs in JSON."""
+    """Return True for two texts or numbers that are neither code nor lists of inputs and outputs in JSON."""
     if len(values) != 2 or any(map(_is_list_of_tests, found)):
         return False
     if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
         return False
     in_lists = len(found) == 2 and all(isinstance(value, list) for value in found)
-    # Without an output, the other text is no example.
+    # An input alone is not a test.
     return not in_lists and str(values[1]).strip() != "" and not any(_CODE.search(str(value)) for value in values)
 
 
 def _is_list_of_tests(value: Any) -> bool:
-    """Return True for JSON that holds tests; a script's input may be JSON, too."""
+    """Return True for JSON that holds tests; the input of a script may also be JSON."""
     if isinstance(value, list):
         return any(map(_is_list_of_tests, value)) or _has_assertions(value)
     return isinstance(value, Mapping) and bool({"input", "inputs", "call", "kind"} & value.keys())
 
 
 def _own_test(record: Mapping[str, Any]) -> Test:
-    """Return a test of this project, whose kind is `io` if a call and its result are all that it says."""
+    """Return a test of this project; its kind is `io` if it has only a call and a result."""
     # A column of Parquet has null for each field that other kinds have.
     fields = {"kind": "io"} | {name: value for name, value in record.items() if not is_null(value)}
     if not isinstance(fields.get("expected", ""), str):
@@ -232,17 +232,17 @@ def _own_test(record: Mapping[str, Any]) -> Test:
 
 
 def _has_assertions(values: list[Any]) -> bool:
-    """Return True for a list of Python code with assertions, which is no list of inputs or outputs."""
+    """Return True for a list of Python code with assertions, as opposed to inputs or outputs."""
     return all(isinstance(value, str) and re.search(r"^\s*assert\b", value, re.MULTILINE) for value in values)
 
 
 def _is_list_of_values(value: Any) -> bool:
-    """Return True for a list of inputs or outputs, False for one of records that hold both."""
+    """Return True for a list of inputs or outputs, False for a list of records with both."""
     return isinstance(value, list) and not isinstance(value[0], Mapping)
 
 
 def _unpacked(value: Any) -> Any:
-    """Return the tests in a column, also if they stand in a field of an object."""
+    """Return the tests in a column, or in a field of the object in it."""
     read = read_text_value(value)
     if not isinstance(read, Mapping):
         return read
@@ -279,7 +279,7 @@ def _stdin_test(example: _Example, rules: Rules) -> StdinTest:
 def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tuple[list[int], Counter[str]]:
     """Return the places of the examples that can be used, and the number of the others by reason.
 
-    The reasons: `null`: the input or the output is null. `several_outputs`: a script may print one of several texts.
+    The reasons: `null`: the input or the output is null. `several_outputs`: a script may print any of several texts.
     `contradictory`: another test expects
     something else of the same input; neither is used.
     """
@@ -291,7 +291,7 @@ def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tupl
     kept: list[tuple[int, str]] = []
     for place, (given, expected, *_) in enumerate(examples):
         results = expected if isinstance(expected, list) and expected else [expected]
-        # An input in lines has an output in lines; a list beside a text is one of texts that are all right.
+        # An input in lines has an output in lines; a list next to a text holds several right texts.
         if script and isinstance(given, str) and len(results) > 1:
             left_out["several_outputs"] += 1
             continue

@@ -52,7 +52,7 @@ def _distribution(sizes: Counter[int]) -> dict[str, float]:
     number = sizes.total()
     ordered = sorted(sizes)
     up_to = accumulate(sizes[size] for size in ordered)
-    # The median of an even number of values is the lower one of the two in the middle.
+    # The median of an even number of values is the lower value in the middle.
     median = next(size for size, count in zip(ordered, up_to, strict=True) if 2 * count >= number)
     mean = sum(size * count for size, count in sizes.items()) / number
     return {"median": median, "mean": round(mean, 1), "max": max(sizes)}
@@ -65,7 +65,8 @@ def _shares(counts: Counter[str]) -> dict[str, float]:
 def table(summary: dict[str, Any]) -> list[str]:
     r"""Return the lines of a table of sizes, with shares below.
 
-    >>> print(*table({"tests": {"median": 3, "mean": 3.5, "max": 9}, "inside": 0.25, "files": {"a.jsonl": 1.0}}), sep="\n")
+    >>> sizes = {"tests": {"median": 3, "mean": 3.5, "max": 9}}
+    >>> print(*table(sizes | {"inside": 0.25, "files": {"a.jsonl": 1.0}}), sep="\n")
                               median      mean       max
     tests                          3       3.5         9
     inside                       25%

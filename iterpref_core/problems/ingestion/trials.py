@@ -1,8 +1,8 @@
-"""Trials: a published problem's programs are run, to find out if its tests can be trusted.
+"""Run the programs of a published problem, to find out if its tests can be trusted.
 
 1. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
-   gives a different answer, several answers are right, and without a checker the tests know only one of them.
-2. A program that does nothing runs (demands.py): tests that it passes are left out.
+   gives a different answer, several answers are right, and without a checker the tests accept only one.
+2. An empty program runs (demands.py): tests that it passes are left out.
 3. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
    and these make the trajectory: a human error and its repair.
 """
@@ -71,7 +71,7 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str
             if "passed" in verdicts:
                 return placed, tried
             failed.append((sum(outcome.tests_passed for _, outcome in tried), placed, tried))
-            # Inside, Python's own `==` may know what to make of a value that no plain value stands for.
+            # Inside, Python's own `==` may handle a value that has no plain form.
             if "bad_return_type" not in verdicts:
                 break
     _, reading, tried = max(failed, key=itemgetter(0))
@@ -91,13 +91,13 @@ def _patient(reading: Problem) -> Problem:
 
 
 def find_failures(problem: Problem, wrong: Sequence[str], run: Run, pairs: int) -> Trajectory | None:
-    """Run wrong programs, those nearest to the reference first; return the trajectory of those that fail.
+    """Run wrong programs, nearest to the reference first, and return the trajectory of the programs that fail.
 
     Args:
         problem: the problem with its reference.
         wrong: programs that may be wrong.
         run: runs programs.
-        pairs: number of wrong programs that a trajectory shall have; programs are run until so many fail.
+        pairs: number of failing programs for a trajectory; after this many failures the rest are not run.
 
     Returns:
         the failing programs and the reference; None if no program fails.
@@ -136,6 +136,6 @@ def find_failures(problem: Problem, wrong: Sequence[str], run: Run, pairs: int) 
 
 
 def _distance(wrong: str, right: str) -> int:
-    """Return the number of lines in which two programs differ."""
+    """Return the number of lines that differ between two programs."""
     diff = diff_lines(wrong, right)
     return len(diff.rejected) + len(diff.chosen)

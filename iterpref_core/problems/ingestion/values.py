@@ -1,4 +1,4 @@
-r"""Values of rows: the same content is published in several shapes, as JSON or as JSON in a text.
+r"""Read the values of rows, which sets publish in several shapes, as JSON or as JSON in a text.
 
 Many sets have JSON in a text, since their columns differ from row to row, and some a Python literal. The same list of
 tests is published as
@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 
 def read_text_value(value: Any) -> Any:
-    """Return a value, where a text of a list or an object is read as JSON or as a Python literal; a blank text is None.
+    """Return a value; read the text of a list or object as JSON or as a Python literal, and a blank text as None.
 
     A text that is neither stays a text: a program may begin with a bracket.
 
@@ -63,7 +63,7 @@ def read_list(value: Any) -> list[Any]:
 
 
 def read_license(value: Any) -> str | None:
-    """Return the license in a row's column, a text or a list of texts, also as JSON; None if there is none.
+    """Return the license in a row's column, a text or a list of texts, also as JSON; None for an empty column.
 
     >>> read_license("mit"), read_license(["MIT OR ISC", None, "GPL-3.0"]), read_license("")
     ('mit', '(MIT OR ISC) AND GPL-3.0', None)
@@ -89,7 +89,7 @@ def as_text(value: Any) -> str:
     ('3\n1 2 3', '6', '6\n', '')
 
     Raises:
-        ValueError: the value is an object, or a line of it is null: nothing says which text is meant.
+        ValueError: the value is an object, or a line of it is null, so that the text is unknown.
     """
     if isinstance(value, Mapping) or (isinstance(value, list) and None in value):
         raise ValueError("field 'tests': the input and output of a script are texts, not objects, and no line is null")
@@ -135,7 +135,7 @@ def as_rows(value: Any, *names: str) -> list[tuple[Any, ...]]:
 def read_time_limit(value: Any) -> float | None:
     """Return a time limit in seconds, or None if the value states none.
 
-    No problem has a limit of 100 seconds: such a number without a unit is one of milliseconds.
+    A number from 100 on without a unit is milliseconds: problems do not have limits of 100 seconds.
 
     >>> [read_time_limit(value) for value in ("2.5 seconds", "1000 ms", 1500, 2, "", -1)]
     [2.5, 1.0, 1.5, 2.0, None, None]
@@ -143,7 +143,7 @@ def read_time_limit(value: Any) -> float | None:
     2.5
 
     Raises:
-        ValueError: the value is no number of seconds or milliseconds.
+        ValueError: the value is not a number of seconds or milliseconds.
     """
     if isinstance(value, Mapping) and {"seconds", "nanos"} & value.keys():
         # Protobuf's `Duration` in CodeContests, which has 0 where the site states no limit.
@@ -153,7 +153,7 @@ def read_time_limit(value: Any) -> float | None:
     found = _TIME.fullmatch(f"{value:f}" if isinstance(value, float) else str(value).strip().lower())
     if found is None:
         raise ValueError(
-            f"time_limit: {value!r} is no time such as 2, '2 s' or '500 ms'; give one, or add --columns time_limit="
+            f"time_limit: {value!r} is not a time such as 2, '2 s' or '500 ms'; correct it or add --columns time_limit="
         )
     limit = float(found[1])
     in_milliseconds = found[2].startswith("m") or (not found[2] and limit >= 100)

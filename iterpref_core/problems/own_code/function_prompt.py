@@ -1,4 +1,4 @@
-"""Function prompt: the signature and docstring of a function, and an outline of its module."""
+"""Write the prompt for a function from its signature and docstring, and an outline of its module."""
 
 import ast
 import copy
@@ -28,7 +28,7 @@ class _Outline(ast.NodeTransformer):
 
 
 def prompt_of(function: Function) -> str:
-    """Return the task to write a function so that it does as its docstring says."""
+    """Return the task to write a function that does what its docstring describes."""
     kind = "function"
     alone = ""
     if function.classes:

@@ -1,4 +1,4 @@
-"""Function discovery: the public functions and methods of source files, found without running them."""
+"""Find the public functions and methods of source files, without running them."""
 
 import ast
 import importlib.util
@@ -21,7 +21,7 @@ class Module:
     """A source file of the project.
 
     Attributes:
-        name: the name by which the module is imported.
+        name: the name of the module in imports.
         path: the file.
         source: the text, whose lines end with LF.
         in_strings: the numbers of the lines that begin inside of a string literal.
@@ -59,7 +59,7 @@ class Function:
         return f"{self.module.name}:{self.qualname}"
 
     def dropped(self, reason: str) -> Dropped:
-        """Return the function as one that is left out for a reason."""
+        """Return the record of the function as left out."""
         return Dropped(reason, f"{self.module.path}:{self.node.lineno}", self.id)
 
     @property
@@ -69,7 +69,7 @@ class Function:
 
 
 def source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the names and paths of the modules under the folder from which they are imported, but of tests."""
+    """Yield the names and paths of the modules in an import root, except tests."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
         for file in sorted(files):
@@ -111,13 +111,13 @@ def read_module(name: str, path: Path) -> Module | None:
 
 
 def is_public(name: str) -> bool:
-    """Return True if a name has no leading underscore, or is one of Python's special methods."""
+    """Return True if a name has no leading underscore, or is a special method of Python."""
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
 def own_text(node: Definition, module: Module, last: int | None = None) -> str:
     """Return the text of a definition with its decorators, without indentation, up to a line of the file."""
-    # The line of a decorated function is that of `def`; its decorators stand above.
+    # The line of a decorated function is that of `def`; its decorators are above.
     starts = [node.lineno]
     starts += [decorator.lineno for decorator in node.decorator_list]
     end = last or node.end_lineno or node.lineno
@@ -125,14 +125,14 @@ def own_text(node: Definition, module: Module, last: int | None = None) -> str:
 
 
 def find_functions(module: Module, classes: tuple[ast.ClassDef, ...] = ()) -> Iterator[Function | Dropped]:
-    """Yield the public functions and methods of a module, in order; for one that cannot be replaced, the reason.
+    """Yield the public functions and methods of a module, in order, and the reason for each that cannot be replaced.
 
     Args:
         module: the module.
-        classes: the classes around the functions, outermost first; none for those of the module itself.
+        classes: the classes around the functions, outermost first; empty for functions of the module itself.
     """
     body = classes[-1].body if classes else module.tree.body
-    # Also those in blocks, such as one of `if`: a second definition would take the place of what a model has written.
+    # Blocks such as `if` count as well: a second definition would replace what a model has written.
     inner = (each for node in body if not isinstance(node, ast.ClassDef) for each in ast.walk(node))
     names = Counter(each.name for each in inner if isinstance(each, Definition))
     for node in body:

@@ -1,4 +1,4 @@
-"""Own code as problems: functions with reliable tests that a model may see."""
+"""Turn a project's functions into problems, if they have reliable tests and a model may see them."""
 
 import hashlib
 import logging
@@ -53,7 +53,7 @@ def ingest_own_code(
         heldout: the share of the problems to hold out.
         dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
             default.
-        keep: take functions that hold keys or e-mail addresses, too.
+        keep: also take functions that hold keys or e-mail addresses.
 
     Returns:
         The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of

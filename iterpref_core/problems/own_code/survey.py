@@ -1,4 +1,4 @@
-"""Test survey: the tests of a project, the functions that each test calls, and the tests that are reliable.
+"""Run a project's tests once, to learn which functions each test calls and which tests are reliable.
 
 All tests run isolated, in the project's own environment, watched.
 """
@@ -26,7 +26,7 @@ _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=
 """The limits of all tests of one file together."""
 _NAME = "survey"
 MAX_TESTS = 10
-"""Tests of one function, at most; those that call the fewest functions are kept."""
+"""The most tests of a function; tests that call the fewest functions are kept."""
 _SHARE_OF_A_TEST = 0.25
 """The share of a program's CPU seconds (`execution.cpu_s`) that one test may take on the original code: a candidate has
 to pass several tests within them."""
@@ -38,7 +38,7 @@ class Project:
 
     Attributes:
         folder: the project's root. The ids of its tests are relative to this folder.
-        root: the folder from which its modules are imported.
+        root: the folder that its modules are imported from.
         environment: the project's interpreter, with the folders that it needs.
     """
 
@@ -56,12 +56,12 @@ def open_project(folder: Path, python: str) -> Project:
     """Open a project.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: the folder is absent.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
-    # With the layout `src/package/`, modules are named from `src` on, and tests may import from the root, too.
+    # With the layout `src/package/`, modules are named from `src` on, and tests may also import from the root.
     root = folder
     paths = [str(folder)]
     if (folder / "src").is_dir():
@@ -126,7 +126,7 @@ def survey(
     for function in functions:
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
-            # A test that calls few functions says more about each of them.
+            # A test that calls few functions checks each of them more closely.
             most_specific = sorted(callers, key=lambda test: len(called[test]))
             tests_of[function.id] = tuple(most_specific[:MAX_TESTS])
     return tests_of
@@ -158,7 +158,7 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
 
 
 def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[str, _Run | None]:
-    """Run all tests; None stands for the run of one that did not finish."""
+    """Run all tests; a test that did not finish has None."""
     code = sandboxed_source("project_tests.py")
     files = _collect(executor, project)
     runs: dict[str, _Run | None] = {}
@@ -179,7 +179,7 @@ def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[st
 
 
 def _reason_against(run: _Run | None, cpu_s: float) -> str | None:
-    """Return the reason why a test does not count where a program may take so many CPU seconds, or None."""
+    """Return the reason why a test is left out, or None; a program may take `cpu_s` seconds of CPU time."""
     if run is None:
         return "test_unfinished"
     if not run.passed:

@@ -1,1 +1,1 @@
-"""Programs as text and as syntax trees: line diff, normal form, scopes, mutants."""
+"""Read programs as text and as syntax trees, without running them."""

@@ -1,4 +1,4 @@
-"""Languages by the names that data sets give them: Python 3 is one of several spellings, all else is not."""
+"""Recognize Python 3 by the names that data sets give to languages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Licenses of code as SPDX expressions, and the check against those that are allowed."""
+"""Read licenses of code as SPDX expressions, and check them against the allowed licenses."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def license_of_folder(folder: Path) -> str:
 
 
 def license_of_source(source: str, otherwise: str) -> str:
-    """Return the license in a file's SPDX header, or the one of its project."""
+    """Return the license in a file's SPDX header, or the license of its project."""
     match = _HEADER.search(source)
     return match[1] if match else otherwise
 

@@ -1,6 +1,6 @@
-r"""Line diff: the longest common subsequence (LCS) of two programs' lines, and the error region outside it, D-.
+r"""Find the longest common subsequence (LCS) of two programs' lines, and the error region outside of it, D-.
 
-`difflib` is no substitute: it matches blocks greedily and so finds fewer common lines.
+`difflib` matches blocks greedily, and finds fewer common lines.
 
 A line ends at LF, CRLF or CR and nowhere else, as in Python's own reader (`str.splitlines` would also break strings
 at form feeds and Unicode separators). Lines are compared without their ends, so neither a file's convention nor a
@@ -10,13 +10,13 @@ How lines become characters. Later, a token belongs to D- when it shares any cha
 reach for characters that a neighboring line's tokens are made of:
 
 - Adjacent lines of D- are one span, the line ends between them included.
-- A span starts at the start of its first line with text, indentation included: a line may differ in nothing else.
+- A span starts at the start of its first line with text, indentation included: lines may differ in it alone.
   (A tokenizer that joins a line end to the next indentation makes that one token part of D-; it does decide the
   indentation.)
 - A span ends after the last visible character of its last line with text. Trailing blanks and the line end stay
   outside, because many tokenizers join them to the indentation of the line that follows.
 - A line without any text adds no span, and lines without text at either end of a run are left out: their only
-  characters belong to their neighbors' tokens. A D- of nothing else is therefore as empty as that of an insertion.
+  characters belong to their neighbors' tokens. A D- of such lines alone is therefore empty, as after an insertion.
 """
 
 import re
@@ -53,8 +53,8 @@ class ErrorRegion:
     Attributes:
         rejected: D- in the failing program.
         chosen: its counterpart D+ in the passing program.
-        anchors: for fixes that insert, the text of the failing program that stands in the place of the insertion. The
-            anchors can stand in for a D- without text.
+        anchors: for fixes that insert, the text of the failing program where the lines are inserted. The
+            anchors can replace a D- without text.
     """
 
     rejected: tuple[Span, ...]
@@ -94,7 +94,7 @@ def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
 
 
 def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
-    """Return the spans of the first line with text from each place (a line, from 0) on, or of the last such line."""
+    """Return the span of the first line with text from each place (a line, from 0) on, else of the last one."""
     lines_with_text = []
     for number, (start, end) in enumerate(line_spans(text)):
         if text[start:end].strip():
@@ -110,7 +110,7 @@ def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
 
 
 def count_lines(text: str, spans: Iterable[Span]) -> int:
-    """Return the number of lines with text that share such text with a span; several spans of a line count once."""
+    """Return the number of lines whose visible text overlaps a span; several spans of a line count once."""
     lines = set()
     for start, end in spans:
         for first, last in line_spans(text):
@@ -263,7 +263,7 @@ def _match_middle(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     #   i = 2 (ab)  0       1           1
     #   column     11      01          10        (bit 0, for i = 1, on the right)
     #
-    # The walk starts at the lower right. Bit 1 of column 2 is 1: row 2 adds nothing to row 1, so i becomes 1. Bit 0
+    # The walk starts at the lower right. Bit 1 of column 2 is 1: row 2 does not add to row 1, so i becomes 1. Bit 0
     # of column 2 is 0: a[0] counts here. Column 1 has it as 1, so b[1] makes the difference: (0, 1) is a match.
     columns = _length_columns(a, b)
     matches = []

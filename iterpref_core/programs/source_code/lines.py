@@ -1,9 +1,9 @@
-r"""Lines of a program with their ends, as Python counts them, and the lines of one of its functions.
+r"""Split a program into lines as Python counts them, and cut out the lines of a function.
 
 A line ends at LF, CRLF or CR and nowhere else. `line_diff` has the lines without their ends, as characters of the text.
 
-`str.splitlines` also ends a line at a form feed, at U+2028 and at other separators, which stand inside of lines of
-Python. The line numbers of syntax trees and tracebacks would then be those of other lines.
+`str.splitlines` also ends a line at a form feed, at U+2028 and at other separators, which Python
+allows inside of lines. The line numbers of syntax trees and tracebacks would then belong to other lines.
 """
 
 import io
@@ -60,7 +60,7 @@ def cut_lines(source: str, first: int, last: int, in_strings: frozenset[int]) ->
     margin = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t\f"))]
     cut = []
     for number, line in enumerate(lines, first):
-        # A comment, or a line in brackets, may stand further to the left than the first line.
+        # A comment, or a line in brackets, may begin further to the left than the first line.
         shared = "" if number in in_strings else commonprefix((margin, line))  # noqa: RUF071 - of characters
         cut.append(line.removeprefix(shared))
     return "".join(cut)

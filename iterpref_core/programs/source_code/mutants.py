@@ -1,7 +1,7 @@
-"""Mutants of a program: its syntax tree with one small change, as mutation testing makes them (DeMillo et al. 1978).
+"""Make mutants of a program, each with one small change of the syntax tree (DeMillo et al. 1978).
 
 The operators are the usual ones for Python: another arithmetic, bitwise or logical operator, another comparison, a
-negated condition, another constant, `None` in place of a result, a lost statement, `break` for `continue`.
+negated condition, another constant, `None` instead of a result, a lost statement, `break` for `continue`.
 """
 
 import ast
@@ -104,7 +104,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _comparisons(node: ast.Compare) -> Iterator[ast.Compare]:
-    """Yield a comparison, or a chain such as `a < b < c`, with one of its operators changed."""
+    """Yield a comparison, or a chain such as `a < b < c`, with an operator changed."""
     for index, comparison in enumerate(node.ops):
         for other in _COMPARISONS[type(comparison)]:
             operators = list(node.ops)

@@ -1,4 +1,4 @@
-"""Names in a program: those that it reads, and that nothing in it defines."""
+"""Find the names that a program reads, defines, or takes from a module."""
 
 import ast
 import builtins
@@ -11,13 +11,13 @@ _GIVEN = {*dir(builtins), "__file__"}
 
 
 def undefined_names(code: str) -> list[str]:
-    """Return the names that a script reads and nothing in it defines, so that Python cannot run the script.
+    """Return the names that a script reads and does not define, so that Python cannot run the script.
 
     Many lines of other languages are Python by their syntax, and only their names are not Python's.
 
     Returns:
-        the names; none for a program with a definition, a `lambda` or another block, which no other language writes as
-        Python does, and none for a text that is no Python by itself.
+        the names; an empty list for a text that is not Python, and for a program with a definition, a `lambda` or
+        another block, which no other language writes in the same way.
 
     >>> undefined_names("x <- c(1, 2)"), undefined_names("SELECT (1)"), undefined_names("puts(x = 1)")
     (['x', 'c'], ['SELECT'], ['puts'])
@@ -40,7 +40,7 @@ def is_name(text: str) -> bool:
 
 
 def entry_name(entry_point: str) -> str:
-    """Return the name that a program must define: the last one of a dotted path.
+    """Return the name that a program must define, the last of a dotted path.
 
     >>> entry_name("Solution().add"), entry_name("add")
     ('add', 'add')
@@ -50,7 +50,7 @@ def entry_name(entry_point: str) -> str:
 
 
 def unbound_names(tree: ast.Module) -> list[str]:
-    """Return the names that code reads and that neither it nor Python defines; none beside an import of everything."""
+    """Return the names that code reads and that neither it nor Python defines; an empty list after `import *`."""
     defined = bound_names(tree)
     read = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
     # `from math import *` defines any names.
@@ -76,7 +76,7 @@ def names_of_module(tree: ast.Module, module: str) -> list[str]:
 
 
 def bound_names(tree: ast.Module) -> set[str]:
-    """Return the names that code or Python defines; `*` beside an import of everything."""
+    """Return the names that code or Python defines; also `*` after `import *`."""
     defined = set(_GIVEN)
     for node in ast.walk(tree):
         if isinstance(node, ast.alias):

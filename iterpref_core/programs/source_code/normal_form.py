@@ -1,9 +1,9 @@
-"""Normal form of a program: no layout, comments, docstrings or annotations of functions, and its own names numbered.
+"""Bring a program into a form without layout, comments, docstrings and annotations, with its own names numbered.
 
 A name is the program's own if the program binds the name and no code outside can ask for it. Names of parameters, names
 that a class binds, and module-level names that are used from outside are therefore kept.
 
-Own names are numbered in the order of their first use, one number for a name wherever it stands. Two programs of one
+Own names are numbered in the order of their first use, one number for all places of a name. Two programs of one
 form differ by a renaming. A renaming in one scope alone may be missed.
 """
 
@@ -33,7 +33,7 @@ _COUNTED_FIELDS = {
 """Kind of a node → the fields below it that count: not its name, annotations of functions, reading or writing."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
-"""Nodes that are no part of a program's size: they only hold others."""
+"""Nodes that only hold others, and do not count for a program's size."""
 
 
 def same_form(code: str, changed: str, entry_point: str = "") -> bool:
@@ -136,7 +136,7 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def _name(node: ast.AST) -> str | None:
-    """Return the name in a node, if there is one; keywords of calls and imported modules are none."""
+    """Return the name in a node, if there is one; keywords of calls and imported modules do not count."""
     name: str | None = getattr(node, _NAME_FIELDS.get(type(node).__name__, ""), None)
     return name
 

@@ -1,4 +1,4 @@
-"""Privacy: secrets and personal data must not leave this machine.
+"""Keep secrets and personal data on this machine.
 
 `reason_to_withhold` screens a text that is about to go to a model elsewhere. The function errs on the side of caution.
 A text without a finding is not proven harmless.
@@ -16,9 +16,9 @@ Reason = Literal["secret", "email"]
 
 
 def reason_to_withhold(text: str) -> Reason | None:
-    """Return the reason why a text must not be sent to somebody else's machine, or None if nothing was found.
+    """Return the reason why a text must not be sent to another machine, or None.
 
-    Addresses in the domains that are reserved for examples are no reason (RFC 2606), nor is a line with the comment
+    Addresses in domains that are reserved for examples (RFC 2606) are not reasons, nor are lines with the comment
     `pragma: allowlist secret`.
 
     >>> reason_to_withhold("def f(x): return x"), reason_to_withhold("# ask jane.doe@acme.io")

@@ -34,13 +34,13 @@ _SHAPES = {
     # JSON Web Tokens, private keys
     r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}": ("eyJ",),
     r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----": ("PRIVATE KEY",),
-    # A value of 20 characters or more with small letters, capitals and digits, next to such a name
+    # A value of 20 characters or more with small letters, capitals and digits, next to a name for secrets
     r"(?i:key|token|secret|passw(?:or)?d)[\"']?\]?\s*[:=]\s*[\"']"
     r"(?=[^\"']*\d)(?=[^\"']*[a-z])(?=[^\"']*[A-Z])[\w/+=.~-]{20,}[\"']": ("key", "token", "secret", "passw"),
 }
-"""Shape of a key → texts, one of which stands in every such key: a text without them, in any case, is not searched."""
+"""Shape of a key → texts, in any case, and every key has one of them: a text without them is not searched."""
 _MARKS = [(mark.lower(), re.compile(shape)) for shape, marks in _SHAPES.items() for mark in marks]
-# After an address there is no call, subscript or assignment: `x@app.get("/")` is a product of matrices.
+# A call, subscript or assignment does not follow an address: `x@app.get("/")` is a product of matrices.
 _AT = re.compile(r"@((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b(?!\s*[(\[=]|\.\w)")
 # `https://jane@host.io` names a user of a host, and `git@github.com:a/b` a repository.
 _NAME = re.compile(r"(?<![\w.+/-])(?!git\Z)[A-Za-z0-9_.+-]+\Z")
@@ -57,7 +57,7 @@ class PrivateData(NamedTuple):
 
     Attributes:
         reason: the kind.
-        beginning: its first characters, by which a reader finds it.
+        beginning: its first characters, so that a reader finds it.
     """
 
     reason: Literal["secret", "email"]

@@ -19,7 +19,7 @@ def parse_source(code: str) -> ast.Module:
     """Return the syntax tree of a program.
 
     Raises:
-        SyntaxError: the text is no Python, or Python's parser gives up on it (too deep a nest, for example).
+        SyntaxError: the text is not Python, or Python's parser gives up on it (too deep a nest, for example).
     """
     # The program's own warnings, such as those of invalid escapes, are not ours to show.
     with PARSE_LOCK, warnings.catch_warnings(action="ignore"):
@@ -35,7 +35,7 @@ def parse_source(code: str) -> ast.Module:
 # A pair is asked several questions, one after the other, about the trees of both of its programs.
 @lru_cache(maxsize=4)
 def shared_tree(code: str) -> ast.Module:
-    """Return the syntax tree of a program for reading: the same tree for everybody who asks, so nobody changes it.
+    """Return the syntax tree of a program for reading: callers share the tree, and must not change it.
 
     Raises:
         SyntaxError: as for `parse_source`.

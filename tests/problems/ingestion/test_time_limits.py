@@ -23,7 +23,7 @@ def test_a_unit_says_more_than_the_size_of_a_number(stated, seconds):
     "stated", ["2 days", "2 m", "256 MB", "1.5 s (Python: 5 s)", "1-2 s", "1 s 500 ms", "00:00:02", "1,000 ms", [2]]
 )
 def test_what_is_no_number_of_seconds_or_milliseconds_is_refused(stated):
-    with pytest.raises(ValueError, match="is no time such as"):
+    with pytest.raises(ValueError, match="is not a time such as"):
         read_time_limit(stated)
 
 
