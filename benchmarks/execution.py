@@ -1,9 +1,9 @@
-"""The execution engine beside EvalPlus's, in interleaved processes: `python benchmarks/execution.py [--json]`.
+"""Compare the execution engine with EvalPlus's, in interleaved processes: `python benchmarks/execution.py [--json]`.
 
 `cpu_vs_evalplus` is the median over rounds of CPU seconds of a trivial program, ours over EvalPlus's, with every
 isolation layer on. `executions_per_s` is with two workers. `cpu_vs_call` has the CPU seconds of other tests as
 multiples of a call's: an assertion outside, and an assertion, a unit test and a pytest file inside. Each way of
-running programs has a process of its own that holds nothing else: the larger a process, the slower it forks.
+running programs has a separate process, because a larger process forks more slowly.
 """
 
 import argparse
@@ -40,7 +40,7 @@ class T(unittest.TestCase):
 
 @contextmanager
 def ours(workers: int = 1, kind: str = "io") -> Iterator[tuple[RunPrograms, str]]:
-    """This project's engine; yields a function that runs so many programs, and the isolation that they have."""
+    """Yield a function that runs a number of programs with this project's engine, and their isolation."""
     from iterpref_core.execution import Executor, Limits, Program
     from iterpref_core.records import AssertTest, IoTest, PytestTest, Test, UnittestTest
 
@@ -63,7 +63,7 @@ def ours(workers: int = 1, kind: str = "io") -> Iterator[tuple[RunPrograms, str]
 
 @contextmanager
 def evalplus() -> Iterator[tuple[RunPrograms, str]]:
-    """EvalPlus's check, with the same test as an input and its expected result."""
+    """Yield the same for EvalPlus's check, with the same test as an input and its expected result."""
     from evalplus.eval import PASS, untrusted_check
 
     def run(count: int) -> None:
@@ -92,11 +92,11 @@ SHARE_OF_PROGRAMS = {
     "ours-unittest": 0.4,
     "ours-pytest": 0.1,
 }
-"""Kind → the share of the programs that is run: of the slower ones there are fewer."""
+"""Kind → the share of the programs that is run; slower kinds run fewer."""
 
 
 def cpu_of_tree() -> float:
-    """Return the CPU seconds of this process and its living descendants, with those of their ended children."""
+    """Return the CPU seconds of this process, its living descendants and their ended children."""
     this = psutil.Process()
     total = 0.0
     for process in (this, *this.children(recursive=True)):
@@ -120,7 +120,7 @@ def run_kind(kind: str, count: int) -> dict[str, float | str]:
 
 
 def in_a_process(kind: str, programs: int) -> dict[str, float | str]:
-    """Return the result of `run_kind` in a process that holds nothing else."""
+    """Return the result of `run_kind` in a separate process."""
     share = SHARE_OF_PROGRAMS.get(kind, 1.0)
     count = max(1, int(programs * share))
     command = [sys.executable, "-W", "ignore", __file__]

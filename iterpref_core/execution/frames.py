@@ -1,15 +1,15 @@
-"""Read and write frames, bytes with their length before them, which all processes of the engine exchange.
+"""Define the frames in which all processes of the engine talk: bytes after their length.
 
     supervisor -> zygote     the settings (JSON), then for each job:
-                               its head (`JobHead`), all that the zygote reads of a job
-                               standard input and the message of `protocol.steps`, read by the program's process alone
+                               the head (`JobHead`), the only part that the zygote reads
+                               standard input and the message of `protocol.steps`, read only by the program's process
                                the steps of its tests, which that process passes on unread
-    zygote -> supervisor     that it is ready (JSON), then for each job:
+    zygote -> supervisor     ready, or an error (JSON), then for each job:
                                the head of the answer (`AnswerHead`)
                                the beginning of the output
                                the reports
 
-Only the supervisor's messages are unpacked, in a process that is restricted by then.
+Only messages of the supervisor are unpacked, in a process that is already restricted.
 """
 
 import functools
@@ -25,23 +25,24 @@ _JOB = struct.Struct("=dddqq?")
 _ANSWER = struct.Struct("=bqdq?")
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
-_write = os.write  # a test, and a program, may put a function of its own in its place
+# Kept, because a test or a program may replace `os.write`.
+_write = os.write
 
 
 class Settings(NamedTuple):
     """The settings of a zygote, which hold for all of its programs.
 
     Attributes:
-        root: folder that programs may write in.
-        layers: of the isolation.
+        root: folder that programs may write to.
+        layers: layers of the isolation.
         readable: paths that programs may read.
         executable: the value of `sys.executable` in programs.
         site: folders of installed packages.
         preload: modules to import once.
-        runners: of tests that run inside, to import once: `unittest`, `pytest` (both) or none.
-        processes: programs may have processes of their own.
-        memory_mb: MiB of address space on top of the interpreter's.
-        file_mb: MiB in any one file.
+        runners: runners of tests inside to import once: `unittest`, `pytest` (both of them) or empty.
+        processes: programs may start processes.
+        memory_mb: MiB of address space in addition to the interpreter's.
+        file_mb: MiB in one file.
         disk_mb: MiB in all files together.
     """
 
@@ -97,14 +98,14 @@ class JobHead(NamedTuple):
 
 
 class AnswerHead(NamedTuple):
-    """The head of the answer to a job: the zygote's observations of the program from outside.
+    """The head of the answer to a job: what the zygote observed from outside.
 
     Attributes:
-        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; "" for none.
-        exit: its exit status, negative for a signal.
+        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; else empty.
+        exit: exit status, negative for a signal.
         cpu_s: CPU seconds.
         printed: bytes printed.
-        worn: the zygote takes no further job.
+        worn: the zygote accepts no further job.
     """
 
     killed: str
@@ -115,7 +116,7 @@ class AnswerHead(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the head as a frame's bytes."""
-        # Not JSON: its encoder touches eighty pages of the zygote's memory, which are copied for that.
+        # Not JSON: its encoder would write to eighty memory pages of the zygote, which are then copied.
         killed, *others = self
         return _ANSWER.pack(_LIMITS.index(killed), *others)
 
@@ -132,18 +133,18 @@ def framed(data: bytes) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write bytes, however many calls that takes."""
+    """Write all bytes, in several calls if necessary."""
     left = memoryview(data)
     while left:
         left = left[_write(descriptor, left) :]
 
 
 def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
-    """Read exactly `size` bytes: the bytes after them may be for another process.
+    """Read exactly `size` bytes; the bytes after them may belong to another process.
 
     Args:
-        read: returns at most the given number of bytes, and no bytes if the other side is gone.
-        size: how many.
+        read: returns at most the number of bytes that it is asked for; no bytes if the other side is gone.
+        size: the number of bytes.
 
     Raises:
         EOFError: the other side is gone.
@@ -159,7 +160,7 @@ def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
 
 
 def pour_frame(source: int, target: int) -> None:
-    """Copy the next frame's bytes from one file to another, and erase them from this process's memory.
+    """Copy the next frame's bytes from one file to another, and leave none of them in this process's memory.
 
     Raises:
         EOFError: the other side is gone.

@@ -1,4 +1,4 @@
-"""Isolation: the tiers of this machine, and the limits on files, system calls, processes, time and memory.
+"""Isolate programs by this machine's tier and by limits on files, system calls, processes, time and memory.
 
-It knows no test. `probes` is started as a program.
+These modules do not know about tests. `probes` is started as a program.
 """

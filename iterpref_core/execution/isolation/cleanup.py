@@ -1,4 +1,4 @@
-"""Cleanup of a folder that hostile code has filled, and its size while the code is still at it."""
+"""Empty a folder that hostile code has filled, and measure it while the code still runs."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def _remove_files(folder: int) -> list[str]:
-    """Remove all files and empty folders; returns the names of the other folders."""
+    """Remove all files and empty folders; return the names of the other folders."""
     full = []
     for name in os.listdir(folder):
         try:
@@ -22,9 +22,9 @@ def _remove_files(folder: int) -> list[str]:
 
 
 def empty_folder(root: str) -> None:
-    """Remove everything beneath a folder, however deep and with any modes; links are never followed.
+    """Remove everything in a folder, at any depth and with any modes, without following links.
 
-    Nothing may change the folder meanwhile.
+    The folder must not change meanwhile.
 
     Raises:
         OSError: something could not be removed.
@@ -54,16 +54,16 @@ def empty_folder(root: str) -> None:
 
 
 def remove_folder(root: str) -> None:
-    """Remove a folder with everything beneath, if it is there; see `empty_folder`."""
+    """Remove a folder with everything in it, if it exists; see `empty_folder`."""
     with contextlib.suppress(FileNotFoundError):
         empty_folder(root)
         os.rmdir(root)
 
 
 def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
-    """Tell whether a folder holds more bytes or more entries than allowed.
+    """Return whether a folder holds more bytes or more entries than allowed.
 
-    A folder that cannot be entered, or lies too deep, is over: nobody knows its content.
+    A folder that cannot be entered, or is nested too deeply, counts as over, because its content is unknown.
     """
     size = 0
     count = 0
@@ -80,7 +80,8 @@ def is_over(root: str, max_bytes: int, max_entries: int) -> bool:
                     else:
                         size += entry.stat(follow_symlinks=False).st_blocks * 512
         except FileNotFoundError:
-            continue  # it is being removed while it is read
+            # The program removed it while it was read.
+            continue
         except OSError:
             return True
     return size > max_bytes

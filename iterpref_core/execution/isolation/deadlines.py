@@ -1,28 +1,28 @@
-"""The time that a program has left, watched from outside."""
+"""Measure from outside how much time a program has left."""
 
 import os
 import time
 
 
 def waited_s(pid: int) -> float:
-    """Return the seconds that a process has waited for a CPU, while others had all of them."""
+    """Return the seconds that a process has waited for a CPU while others used them."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             return int(file.read().split()[1]) / 1e9
     except (OSError, IndexError):
-        return 0.0  # a kernel without scheduler statistics
+        # The kernel has no scheduler statistics.
+        return 0.0
 
 
 class Deadlines:
-    """Seconds that a program has left: CPU time of all tests and of the current one, and real time.
+    """The seconds that a program has left: CPU time of all tests, CPU time of the current test, and real time.
 
-    The clock of the next test begins when somebody looks and finds a report that was not there before. Loading the
-    program counts towards all tests together alone. Time in which the program waited for a CPU is no real time: on a
-    busy machine it would fail a right program.
+    The clock of the next test starts when `look` finds a new report. Loading the program counts only towards the CPU
+    time of all tests. Waiting for a CPU does not count as real time, or a right program could fail on a busy machine.
 
     Args:
-        limits_s: seconds by name of the limit: `cpu`, `test` and `wall`.
-        pid: of the program.
+        limits_s: seconds by the name of the limit: `cpu`, `test` and `wall`.
+        pid: process id of the program.
         channel: the file of the reports.
     """
 
@@ -35,7 +35,7 @@ class Deadlines:
         self._started = time.monotonic()
 
     def look(self, used_s: float) -> dict[str, float]:
-        """Return the seconds left by limit, when the program has used so many CPU seconds in all."""
+        """Return the seconds left for each limit, after the program has used `used_s` CPU seconds."""
         reported = os.fstat(self._channel).st_size
         if reported > self._reported:
             self._reported = reported

@@ -1,4 +1,4 @@
-"""Interpreters that programs run in: this one, or that of a project whose own code is at stake."""
+"""Describe the interpreters that run programs: this one, or another environment's."""
 
 import functools
 import json
@@ -39,7 +39,7 @@ _PROGRAM_PATHS = (
     "/lib32",
     "/etc/alternatives",
 )
-"""Folders of the machine's programs and of their needs. Not all of `/usr`: somebody's work may lie there."""
+"""Folders of the machine's programs and of what they need. `/usr` as a whole may hold users' files."""
 _ASK_S = 60.0
 _ASK = """
 import importlib.metadata, importlib.util, json, os, sys, sysconfig
@@ -60,9 +60,9 @@ class Environment:
     Attributes:
         python: path of the interpreter, such as `.venv/bin/python` of a project.
         paths: further folders, which come first on `sys.path`.
-        preload: modules of the environment to import once, because many programs will.
-        processes: programs may make processes, execute the machine's programs, use sockets among themselves, and
-            change modes and times of their files for real. Only where the isolation is tier A; elsewhere they may not.
+        preload: modules of the environment to import once, because many programs import them.
+        processes: programs may start processes, execute the machine's programs, use sockets among themselves, and
+            change modes and times of their files. This needs tier A; in other tiers they may not.
     """
 
     python: str
@@ -73,16 +73,16 @@ class Environment:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The facts that a zygote is started with.
+    """What a zygote needs to start.
 
     Attributes:
-        interpreter: path of the program, no link.
+        interpreter: path of the interpreter, with links resolved.
         executable: the value of `sys.executable` in programs.
         site: folders of installed packages, in the order of `sys.path`.
-        readable: all that Python needs to read at run time; no program and no configuration.
-        preload: modules to import once, because many programs will: of another environment, pytest and its plugins.
+        readable: files and folders that Python reads at run time.
+        preload: modules to import once, because many programs import them; in another environment pytest and plugins.
         processes: see `Environment`.
-        names: paths of this machine, each with the name that feedback has for it.
+        names: paths of this machine, each with the name that feedback shows instead.
     """
 
     interpreter: str
@@ -96,16 +96,16 @@ class Runtime:
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
-    # Of two names of one path the first counts: in a flat layout a folder of packages is the library's too.
+    # The first name of a path counts: in a flat layout the folder of packages is also a folder of the library.
     packages = [(path, "site-packages") for path in site]
     libraries = [(path, "lib") for path in standard if path]
     return (*packages, *libraries, (interpreter, "python"))
 
 
 def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the paths that can be read and do not lie in others of them, with the places that links lead to.
+    """Return the readable paths that are not inside one another, and the targets of links.
 
-    A project's `.venv` may be a link: then `project/.venv/lib` lies in `project` by its name alone.
+    A project's `.venv` may be a link: then `project/.venv/lib` is inside `project` only by name.
     """
     named = [path for path in paths if path and os.access(path, os.R_OK)]
     readable = list(dict.fromkeys([*named, *map(os.path.realpath, named)]))
@@ -139,14 +139,14 @@ def _this_interpreter() -> Runtime:
 
 
 def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime:
-    """Return the runtime of another environment; its interpreter is asked where things are.
+    """Return the runtime of another environment, after asking its interpreter for its paths.
 
     Args:
         environment: the environment.
-        namespaces: the isolation suits programs with processes.
+        namespaces: the isolation is strong enough for programs with processes.
 
     Raises:
-        ConfigError: a folder is absent, or the interpreter is absent, too old, or does not answer.
+        ConfigError: a folder is missing, or the interpreter is missing, older than `OLDEST`, or does not answer.
     """
     for folder in environment.paths:
         if not Path(folder).is_dir():
@@ -158,11 +158,12 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
     readable = [*libraries, *site, *_SYSTEM_PATHS]
     processes = environment.processes and namespaces
     if processes:
-        path = Path(environment.python).absolute()  # not resolved: it knows its environment by its own place
+        # Not resolved: the interpreter finds its environment by its own path.
+        path = Path(environment.python).absolute()
         executable = str(path)
         configuration = path.parent.parent / "pyvenv.cfg"
         readable += [interpreter, str(path.parent), str(configuration), *_PROGRAM_PATHS]
-    # A project may be among the packages, where it is installed by a link.
+    # An installation in editable mode puts the project among the packages.
     of_projects = [(str(project), project.name) for project in projects]
     return Runtime(
         interpreter,
@@ -177,7 +178,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
 
 @functools.cache
 def _ask(python: str) -> tuple[str, list[str | None], list[str], list[str]]:
-    # In isolated mode, so that neither the caller's variables nor the current folder change the answer.
+    # Isolated mode, so that the caller's variables and the current folder do not change the answer.
     try:
         done = subprocess.run(
             [python, "-I", "-c", _ASK],

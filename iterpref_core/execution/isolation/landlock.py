@@ -1,6 +1,6 @@
-"""Landlock: which files a program may read, and the folders it may write to.
+"""Restrict with Landlock which files a program may read, and which folders it may write to.
 
-Sockets and signals, which newer kernels could restrict here too, are the seccomp filter's business in every tier.
+Newer kernels can also restrict sockets and signals here. In every tier the seccomp filter does that.
 """
 
 import ctypes
@@ -23,10 +23,11 @@ _READ_DIR = 1 << 3
 _MAKE_DEVICE = 1 << 6 | 1 << 11
 _MAKE_SOCKET_OR_PIPE = 1 << 9 | 1 << 10
 _READ = _READ_FILE | _READ_DIR
-_FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15  # rights that make sense on a single file
+# Rights that make sense on a single file
+_FILE_ONLY = 1 << 0 | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15
 
 _LATER_RIGHTS = ((2, 13), (3, 14), (5, 15))
-"""Versions of Landlock, and the right on files that came with each: linking, truncating, ioctl."""
+"""Versions of Landlock, and the right that each added: linking, truncating, ioctl."""
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
@@ -47,13 +48,13 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 def create_ruleset(
     readable: Iterable[str], writable: Iterable[str], devices: Iterable[str], *, processes: bool = False
 ) -> int:
-    """Create a ruleset and return its file descriptor, to be enforced by many children.
+    """Create a ruleset and return its file descriptor, which many children can enforce.
 
     Args:
-        readable: files and folders (with all beneath) that may be read; absent ones are passed over.
-        writable: folders beneath which ordinary files and folders may be made, changed and removed.
+        readable: files and folders (with their contents) that may be read; missing ones are skipped.
+        writable: folders in which ordinary files and folders may be made, changed and removed.
         devices: device files that may be read and written.
-        processes: files that may be read or written may be executed too, and named sockets and pipes may be made.
+        processes: readable and writable files may also be executed, and named sockets and pipes may be made.
 
     Raises:
         OSError: the kernel has no Landlock or refused a rule.
@@ -82,7 +83,7 @@ def create_ruleset(
 
 
 def enforce(ruleset: int) -> None:
-    """Restrict the calling process for good; it must have no way to new privileges, see `limits.refuse_privileges`.
+    """Restrict the calling process for good; it must have refused new privileges, see `limits.refuse_privileges`.
 
     Raises:
         OSError: the kernel refused.

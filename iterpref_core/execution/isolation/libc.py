@@ -1,4 +1,4 @@
-"""The C library, for system calls that Python has no functions for; `ctypes.get_errno` says why one failed."""
+"""Load the C library, for system calls without a Python function; `ctypes.get_errno` has the error of a failed call."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""Resource limits, and the privileges of root, which every child gives up before it runs a program."""
+"""Set resource limits and give up root's privileges; every child does both before it runs a program."""
 
 import ctypes
 import math
@@ -17,7 +17,7 @@ _KILL = ctypes.c_ulong(9)
 
 
 def address_space() -> int:
-    """Return the bytes of virtual memory that this process has mapped now (VmSize)."""
+    """Return the bytes of virtual memory that this process has mapped (VmSize)."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
@@ -26,9 +26,9 @@ def set_limits(cpu_s: float, memory_bytes: int, file_bytes: int) -> None:
     """Set the resource limits of the calling process.
 
     Args:
-        cpu_s: only the backstop, since the kernel counts whole seconds.
-        memory_bytes: address space, with all that the process had mapped before the program.
-        file_bytes: in any one file.
+        cpu_s: CPU seconds, rounded up, since the kernel counts whole seconds; the zygote enforces the exact limit.
+        memory_bytes: address space, including what the process had mapped before the program.
+        file_bytes: size of a file.
     """
     seconds = math.ceil(cpu_s) + 1
     for what, soft, hard in (
@@ -43,7 +43,7 @@ def set_limits(cpu_s: float, memory_bytes: int, file_bytes: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up all of root's capabilities, so that file modes and limits hold for root too.
+    """Give up all capabilities, so that file modes and limits also hold for root.
 
     Raises:
         OSError: the kernel refused.
@@ -54,9 +54,9 @@ def drop_capabilities() -> None:
 
 
 def refuse_privileges() -> None:
-    """Refuse all privileges that a program might gain by executing another, for this process and those forked from it.
+    """Refuse privileges that this process and its children could gain by executing another program.
 
-    The kernel takes no filter and no ruleset from a process that could gain some.
+    Without this, the kernel accepts no filter and no ruleset from an ordinary process.
 
     Raises:
         OSError: the kernel refused.
@@ -74,8 +74,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def hide_memory() -> None:
-    """Nobody without privileges may read or write this process's memory, environment and open files through `/proc`.
+    """Hide this process's memory, environment and open files in `/proc` from other unprivileged processes.
 
-    Processes forked from it inherit that; a program that they execute is readable again.
+    Forked processes inherit this; a program that they execute does not.
     """
     libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))

@@ -1,4 +1,4 @@
-"""Notifications of a seccomp filter: a program's system calls that wait until the zygote lets them be made."""
+"""Receive and answer a seccomp filter's notifications: system calls that wait until the zygote allows them."""
 
 import fcntl
 import struct
@@ -13,7 +13,7 @@ _CONTINUE = 1
 
 
 def receive(listener: int) -> int | None:
-    """Return the identity of the next call that waits; None if the caller was killed or interrupted meanwhile."""
+    """Return the id of the next waiting call; None if the caller was killed or interrupted meanwhile."""
     content = bytearray(_NOTIFICATION_BYTES)
     try:
         fcntl.ioctl(listener, _RECEIVE, content)
@@ -24,8 +24,9 @@ def receive(listener: int) -> int | None:
 
 
 def let(listener: int, identity: int) -> None:
-    """Let a call be made."""
+    """Allow a call."""
     try:
         fcntl.ioctl(listener, _SEND, _RESPONSE.pack(identity, 0, 0, _CONTINUE))
     except OSError:
-        return  # as above: nobody waits for the answer
+        # The caller was killed or interrupted meanwhile.
+        return

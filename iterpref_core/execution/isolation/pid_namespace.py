@@ -1,10 +1,11 @@
-"""Process supervision in a pid namespace: all processes of a program, admitted, counted, timed and ended by the first.
+"""Admit, count, time and end all processes of a program, as the first process of their pid namespace.
 
-Every new process is announced by the seccomp filter's listener and waits until it is admitted, so there are never
-more than `MAX_PROCESSES`, however quickly they are made.
+The seccomp filter's listener announces every new process, which waits until it is admitted. So there are never more
+than `MAX_PROCESSES`, however fast a program starts them.
 """
 
-import _socket  # not `socket`, whose Python part makes every fork dearer
+# The Python part of `socket` would make every fork more expensive.
+import _socket
 import contextlib
 import os
 import resource
@@ -16,13 +17,13 @@ from .process_limits import MAX_PROCESSES, MAX_THREADS
 
 _DESCRIPTOR = struct.Struct("=i")
 _TICKS = os.sysconf("SC_CLK_TCK")
-# in /proc/PID/stat, counted from the state: user, system, both of reaped children
+# Fields of /proc/PID/stat, counted from the state: user time, system time, and both of reaped children
 _THREADS = 17
 _TIMES = slice(11, 15)
 
 
 def send_listener(connection: int, listener: int) -> None:
-    """Hand a filter's listener to the zygote; both descriptors are closed."""
+    """Send the listener of a filter to the zygote, and close both descriptors."""
     end = _socket.socket(fileno=connection)
     message = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
     end.sendmsg([b"x"], [message])
@@ -31,9 +32,9 @@ def send_listener(connection: int, listener: int) -> None:
 
 
 def receive_listener(connection: int) -> int:
-    """Return the listener that a child sends, or a descriptor that is never ready if the child ends before.
+    """Return the listener that a child sends, and close the connection.
 
-    The connection is closed.
+    If the child ended before, the descriptor that is returned never becomes ready.
     """
     end = _socket.socket(fileno=connection)
     _, messages, _, _ = end.recvmsg(1, _socket.CMSG_SPACE(_DESCRIPTOR.size))
@@ -52,14 +53,14 @@ def connect() -> tuple[int, int]:
 
 
 class Processes:
-    """The processes of one program: all in this namespace but this one.
+    """The processes of one program: all processes of this namespace except this one.
 
     Args:
-        main: process id of the one that runs the program; it is reaped only by `end`.
-        listener: of its filter.
+        main: id of the process that runs the program; only `end` reaps it.
+        listener: listener of its filter.
 
     Raises:
-        RuntimeError: this is not the first process of a namespace, so that `end` would end others.
+        RuntimeError: this is not the first process of a namespace, so `end` would end unrelated processes.
     """
 
     cpus = os.cpu_count() or 1
@@ -77,12 +78,12 @@ class Processes:
         return usage.ru_utime + usage.ru_stime
 
     def _stats(self) -> list[list[str]]:
-        """Return the fields of `/proc/PID/stat` from the state on, of every process."""
+        """Return the fields of `/proc/PID/stat`, from the state on, for every process."""
         stats = []
         for name in os.listdir("/proc"):
             if not name.isdigit() or name == "1":
                 continue
-            # The process may have ended.
+            # The process may have ended meanwhile.
             with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
                 # `17 (a name) R 1 17 ...`: a name may hold anything.
                 _, _, fields = file.read().rpartition(")")
@@ -90,18 +91,18 @@ class Processes:
         return stats
 
     def _reap_orphans(self) -> None:
-        """Reap ended processes whose own parent has ended before, up to the main process."""
+        """Reap ended processes that have lost their parent, but not the main process."""
         flags = os.WEXITED | os.WNOHANG
         with contextlib.suppress(ChildProcessError):
             while True:
-                # First only asked for: the main process must not be reaped here.
+                # Look first, without reaping: this may be the main process.
                 ended = os.waitid(os.P_ALL, 0, flags | os.WNOWAIT)
                 if ended is None or ended.si_pid == self._main:
                     return
                 os.waitid(os.P_PID, ended.si_pid, flags)
 
     def look(self) -> tuple[float, bool]:
-        """Return the CPU seconds of all, including those that are gone, and whether there are too many threads."""
+        """Return the CPU seconds of all processes, living or ended, and whether there are too many threads."""
         self._reap_orphans()
         ticks = 0
         threads = 0
@@ -112,7 +113,7 @@ class Processes:
         return gone_s + ticks / _TICKS, threads > MAX_THREADS
 
     def admit(self) -> bool:
-        """Answer an announcement: let the new process be made, unless it would be one too many; then return False."""
+        """Admit a new process that the listener announces; return False if there would be too many."""
         call = notifications.receive(self.listener)
         if call is None:
             return True
@@ -123,9 +124,9 @@ class Processes:
         return True
 
     def end(self) -> tuple[int, float]:
-        """Kill and reap all; returns the main process's exit status as `waitpid` has it, and all CPU seconds used.
+        """Kill and reap all processes; return the main process's wait status, and all CPU seconds used.
 
-        The kernel signals all at once, and lets no process that is being killed make another.
+        The kernel signals all processes at once. A process that is being killed cannot start another.
         """
         status = 0
         while True:
@@ -141,7 +142,7 @@ class Processes:
 
 
 def leaves_connections() -> bool:
-    """Tell whether ended programs have left TCP connections, whose ports stay taken for a minute."""
+    """Return whether ended programs have left TCP connections, which block their ports for a minute."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(f"/proc/net/{name}") as file:
             if len(file.readlines()) > 1:

@@ -1,4 +1,4 @@
-"""Probes: each tries an isolation layer on itself, with things that it must prevent and others that it must allow."""
+"""Probe each isolation layer in a process of its own: what it must prevent, and what it must allow."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from . import landlock, limits, seccomp
 from .cleanup import remove_folder
 
 _OUTSIDE = "/etc/passwd"
-"""A file that Linux has and Python does not need, so that it is not to be seen in bubblewrap."""
+"""A file that every Linux has and Python does not need; it must be invisible inside bubblewrap."""
 
 
 def _landlock(order: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _bwrap(_order: dict[str, Any]) -> str:
 
 
 def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
-    """Run a probe in a child of its own, since no layer can be taken off again."""
+    """Run a probe in a child, because a process cannot remove a layer again."""
     receive, answer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -98,10 +98,10 @@ def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Read an order (JSON) from standard input; print the problems by layer.
+    """Read an order (JSON) from standard input; print the problem of each layer.
 
-    The order has `root` (a folder to try things in, which is made here unless it is there) and `readable` (Python's
-    files). The folder is removed here, and so does not outlive a supervisor that is killed.
+    The order has `root` (a folder for the probes, made here unless it exists) and `readable` (Python's files). The
+    folder is removed here, so it does not outlive a supervisor that is killed.
     """
     order = json.load(sys.stdin)
     layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}
@@ -110,7 +110,7 @@ def main() -> None:
         os.mkdir(order["root"], 0o700)
     try:
         problems = {name: _try(layer, order) for name, layer in layers.items()}
-        # Programs with processes need a filter with a listener, which no container may have that is around this one.
+        # Programs with processes need a filter with a listener. It fails if a container around this one has a listener.
         problems["seccomp"] = problems["seccomp"] or _try(_listener, order)
     finally:
         if own:

@@ -1,8 +1,8 @@
-"""Seccomp filters for one program: allow lists of system calls, some of them allowed by their arguments.
+"""Build seccomp filters, which list the system calls that a program may make, some only with certain arguments.
 
-Not allowed is, above all: new processes, exec, sockets (except anonymous pairs), signals to others, ptrace, shared
-memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with EPERM, one that the
-kernel might well not know fails with ENOSYS, so that libraries fall back.
+These are the most important calls that are not allowed: new processes, exec, sockets (except anonymous pairs), signals
+to others, ptrace, shared memory objects and queues, namespaces, mounts, keys, bpf, io_uring. A refused call fails with
+EPERM. A call that the kernel may not know fails with ENOSYS, so that libraries use another one.
 
 The wider filter is for a program that has a pid and a network namespace, with the zygote as their first process. It
 adds processes (each is announced to the zygote, which decides), exec, signals to all but the zygote, and ordinary
@@ -20,7 +20,8 @@ from .libc import libc
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
-_NEWER_CALLS = 424  # calls from here on came with Linux 5.1 and later: libraries probe for them by ENOSYS
+# Calls from here on came with Linux 5.1 and later. Libraries take ENOSYS for an older kernel, and use older calls.
+_NEWER_CALLS = 424
 
 _LOAD = 0x20
 _JUMP = 0x05
@@ -32,34 +33,42 @@ _AND = 0x54
 _RETURN = 0x06
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
-_NOTIFY = 0x7FC00000  # the zygote is asked, by the filter's listener
+# The filter's listener asks the zygote.
+_NOTIFY = 0x7FC00000
 _KILL = 0x80000000
 _EPERM = _ERRNO | errno.EPERM
 _ENOSYS = _ERRNO | errno.ENOSYS
 _ENOTSUP = _ERRNO | errno.ENOTSUP
-_PRETEND = _ERRNO  # "failed" with error 0: the caller sees success, nothing is done
+# A failure with error 0: the caller sees success, but the kernel does not make the call.
+_PRETEND = _ERRNO
 
 _NR = 0
 _ARCH = 4
 
 _CLONE_THREAD = 0x00010000
-_CLONE_DENIED = 0x7E028000  # every CLONE_NEW..., and CLONE_PARENT, which would make a child of the zygote's
+# Every CLONE_NEW..., and CLONE_PARENT, which would make the new process a child of the zygote
+_CLONE_DENIED = 0x7E028000
 _AF_UNIX = 1
-# UNIX, INET, INET6; STREAM, DGRAM, SEQPACKET
+# Families UNIX, INET and INET6; kinds STREAM, DGRAM and SEQPACKET
 _FAMILIES = (_AF_UNIX, 2, 10)
 _KINDS = (1, 2, 5)
 _PROTOCOLS = (0, 6, 17)
-_LEVELS = (0, 1, 6, 41)  # of setsockopt: IP, SOCKET, TCP, IPV6
-_ZYGOTE_AND_ALL = (1, 2**32 - 1)  # targets of `kill`: the first process of the namespace, and everybody
-_PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)  # SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (malloc)
-_F_DENIED = (8, 10, 15, 1024)  # SETOWN, SETSIG, SETOWN_EX, SETLEASE: would let the kernel send signals to others
-_IOCTL_DENIED = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP, TIOCSTI
+# Levels of setsockopt: IP, SOCKET, TCP, IPV6
+_LEVELS = (0, 1, 6, 41)
+# Targets of `kill`: the first process of the namespace, and all processes
+_ZYGOTE_AND_ALL = (1, 2**32 - 1)
+# SET_NAME, GET_NAME, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA (used by malloc)
+_PR_ALLOWED = (15, 16, 23, 39, 0x53564D41)
+# SETOWN, SETSIG, SETOWN_EX, SETLEASE: with these the kernel could send signals to other processes.
+_F_DENIED = (8, 10, 15, 1024)
+# FIOSETOWN, SIOCSPGRP, TIOCSTI
+_IOCTL_DENIED = (0x8901, 0x8902, 0x5412)
 
 _SET_MODE_FILTER = 1
 _NEW_LISTENER = 1 << 3
 
 _PLACEHOLDER = 0x7FFF1234
-"""Stands for the process's own id: the only one it may signal, unless it may have others."""
+"""Replaced by the process's own id, the only process that it may signal unless it may start others."""
 
 
 Instruction = tuple[int, int, int, int]
@@ -71,7 +80,7 @@ def _argument(index: int) -> int:
 
 
 def _call(number: int, body: list[Instruction]) -> list[Instruction]:
-    """Return instructions for one system call: another one skips them."""
+    """Return instructions for one system call, which other calls skip."""
     return [(_JEQ, 0, len(body), number), *body]
 
 
@@ -81,7 +90,7 @@ def _always(number: int, decision: int) -> list[Instruction]:
 
 
 def _check(index: int, values: tuple[int, ...], miss: int, mask: int = 2**32 - 1) -> list[Instruction]:
-    """Return instructions that end with `miss` unless an argument, its bits in the mask, is one of the values."""
+    """Return instructions that end with `miss` unless an argument, after the mask, equals a value in `values`."""
     # A jump counts the instructions to skip if the comparison holds, and if it does not. For one value:
     #   LOAD argument
     #   AND  mask
@@ -97,12 +106,12 @@ def _check(index: int, values: tuple[int, ...], miss: int, mask: int = 2**32 - 1
 def _one_of(
     number: int, index: int, values: tuple[int, ...], hit: int = _ALLOW, miss: int = _EPERM
 ) -> list[Instruction]:
-    """Return instructions for one system call: `hit` if an argument is one of the values, else `miss`."""
+    """Return instructions for one system call: `hit` if an argument equals a value in `values`, else `miss`."""
     return _call(number, [*_check(index, values, miss), (_RETURN, 0, 0, hit)])
 
 
 def _no_truncating_read(number: int, index: int) -> list[Instruction]:
-    """Refuse `open(O_RDONLY | O_TRUNC)`, which empties a file that it only reads; Landlock before ABI 3 lets it."""
+    """Refuse `open(O_RDONLY | O_TRUNC)`, which empties a read-only file; Landlock before ABI 3 allows it."""
     body = [
         (_LOAD, 0, 0, _argument(index)),
         (_JSET, 0, 3, os.O_TRUNC),
@@ -115,8 +124,8 @@ def _no_truncating_read(number: int, index: int) -> list[Instruction]:
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """Return numbers as sorted, inclusive runs."""
-    # [0, 1, 2, 5] is [(0, 2), (5, 5)]: two comparisons a run instead of one a number
+    """Return numbers as sorted runs of (first, last)."""
+    # [0, 1, 2, 5] becomes [(0, 2), (5, 5)]: two comparisons for a run instead of one for each number.
     runs: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:
@@ -127,11 +136,11 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
-    """Return instructions that allow the numbers in some runs, and jump over `rest` further ones for all others.
+    """Return instructions that allow the numbers in some runs, and jump over `rest` further instructions otherwise.
 
-    Numbers below the first run would be allowed too: `_compile` sends them past the tree.
+    They would also allow numbers below the first run, so `_compile` sends these past the tree.
     """
-    # A tree, since the kernel tries the filter with every number each time that a child installs it. For four runs:
+    # A tree is faster than a list: the kernel tries the filter with every number when a child installs it. Four runs:
     #   JGE first of run 3      is the number in the upper half? then skip the lower one
     #     JGE first of run 2
     #       ...               run 1
@@ -155,16 +164,16 @@ def _allowed(runs: list[tuple[int, int]], rest: int = 0) -> list[Instruction]:
 
 
 def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
-    """Return the instructions for calls that are decided by their arguments in the same way for every program."""
+    """Return the instructions for calls whose arguments decide, in the same way for every program."""
     program: list[Instruction] = []
-    # The arguments of these two are behind a pointer, which no filter can follow: libraries use the older calls then.
+    # A filter cannot follow the pointer to the arguments of these two. Libraries then use the older calls.
     program += _always(numbers["clone3"], _ENOSYS)
     program += _always(numbers["openat2"], _ENOSYS)
     program += _one_of(numbers["prctl"], 0, _PR_ALLOWED)
     program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER))
     program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
     program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
-    # Event loops wake themselves through a pair.
+    # Event loops wake themselves through a pair of sockets.
     program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,))
     for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
         program += _always(number, _ENOTSUP)
@@ -174,7 +183,7 @@ def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
 
 
 def _by_arguments_alone(numbers: dict[str, int], *, metadata: bool) -> list[Instruction]:
-    """Return the instructions for a program that must stay one process."""
+    """Return the instructions for a program that must stay a single process."""
     # The first argument of clone holds flags. With CLONE_THREAD it makes a thread, which is allowed; fork() calls it
     # without, and is refused.
     program = [
@@ -186,7 +195,7 @@ def _by_arguments_alone(numbers: dict[str, int], *, metadata: bool) -> list[Inst
     ]
     for name in ("kill", "tgkill"):
         program += _one_of(numbers[name], 0, (_PLACEHOLDER,))
-    # Without an address it goes to the other end of a pair alone.
+    # Without an address, data goes only to the other end of a pair.
     program += _one_of(numbers["sendto"], 5, (0,))
     for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
         program += _one_of(number, 0, (0, _PLACEHOLDER))
@@ -237,7 +246,7 @@ def _compile(*, processes: bool, metadata: bool) -> bytes:
     #   2. in a run of allowed numbers: allowed; most calls end here
     #   3. x86-64's second table of numbers: refused
     #   4. the calls that are decided by their arguments
-    #   5. all others: ENOSYS for those that came late, of which libraries know another way; else EPERM
+    #   5. all other calls: ENOSYS for newer calls, so that libraries use older ones; else EPERM
     machine = platform.machine()
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if metadata:
@@ -272,8 +281,8 @@ class Filter:
     """A filter compiled once and installed in many children, each with its own process id in it.
 
     Args:
-        processes: the wider filter, with a listener.
-        metadata: modes and times of files change for real: only where nothing but the program's folder can be written.
+        processes: use the wider filter, with a listener.
+        metadata: let modes and times of files change; safe only if the program can write only to its own folder.
 
     Raises:
         KeyError: this machine's system call numbers are not known.
@@ -282,8 +291,8 @@ class Filter:
     def __init__(self, *, processes: bool = False, metadata: bool = False) -> None:
         template = _compile(processes=processes, metadata=metadata)
         self._flags = _NEW_LISTENER if processes else 0
-        # An instruction is 8 bytes: code (2), jumps (1 and 1), value (4). A value that is the placeholder is a hole,
-        # into which each child writes its own process id before the kernel reads the filter.
+        # An instruction has 8 bytes: code (2), jumps (1 and 1), value (4). Each child replaces the placeholders by its
+        # own process id before the kernel reads the filter.
         mark = struct.pack("=I", _PLACEHOLDER)
         values = range(4, len(template), 8)
         self._holes = [start for start in values if template[start : start + 4] == mark]
@@ -295,7 +304,7 @@ class Filter:
     def install(self) -> int:
         """Restrict the calling process and its threads for good.
 
-        The process must have no way to new privileges, see `limits.refuse_privileges`.
+        The process must have refused new privileges, see `limits.refuse_privileges`.
 
         Returns: the listener's descriptor, where there is one, else 0.
 

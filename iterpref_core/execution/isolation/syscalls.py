@@ -1,4 +1,4 @@
-"""System call numbers the sandbox filter names, for x86_64 and aarch64, as `name x86_64 aarch64` (`-`: has none).
+"""List the system calls that the seccomp filter names, as `name x86_64 aarch64` (`-`: the machine lacks it).
 
 Taken from the kernel's `asm/unistd_64.h` and `asm-generic/unistd.h`; both are part of the stable kernel interface.
 """
@@ -32,14 +32,14 @@ symlink 88 -; symlinkat 266 36; sync_file_range 277 84; sysinfo 99 179; tee 276 
 timerfd_create 283 85; timerfd_gettime 287 87; timerfd_settime 286 86; times 100 153; umask 95 166; uname 63
 160; unlink 87 -; unlinkat 263 35; wait4 61 260; waitid 247 95; write 1 64; writev 20 66
 """
-"""Calls that reach nothing outside the process, or only files, which Landlock guards."""
+"""Calls that affect only the process itself, or files, which Landlock guards."""
 
 METADATA = """
 chmod 90 -; chown 92 -; fchmod 91 52; fchmodat 268 53; fchown 93 55; fchownat 260 54; futimesat 261 -; lchown 94 -;
 utime 132 -; utimensat 280 88; utimes 235 -
 """
-"""Calls that change files' metadata, which Landlock does not guard: in tier B they report success and do nothing. In
-tier A the only files that can be changed are the program's own."""
+"""Calls that change files' metadata, which Landlock does not guard. In tier B they report success without effect. In
+tier A a program can only change its own files."""
 
 BY_ARGUMENTS = """
 clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; kill 62 129; open 2 -; openat 257 56; openat2 437 437;
@@ -51,25 +51,25 @@ PROCESSES = """
 accept 43 202; accept4 288 242; bind 49 200; connect 42 203; execve 59 221; getpriority 140 141; listen 50
 201; pidfd_open 434 434; recvmmsg 299 243; sendmmsg 307 269; sendmsg 46 211; setpgid 109 154; setsid 112 157
 """
-"""Calls that programs with processes of their own may make besides."""
+"""Further calls of programs that may start processes."""
 
 BY_ARGUMENTS_OF_PROCESSES = "fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -"
-"""Calls that such programs may make with some arguments, or if the zygote lets them."""
+"""Calls of these programs that depend on their arguments or on the zygote's answer."""
 
 ABOUT_ITSELF = """
 getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getparam 143 121; sched_getscheduler 145
 120; sched_rr_get_interval 148 127
 """
-"""Calls that a program may make about itself alone; one with processes also about those."""
+"""Calls that a program may make only about itself and its own processes."""
 
 ATTRIBUTES = "getxattr 191 8; lgetxattr 192 9; listxattr 194 11; llistxattr 195 12"
-"""Calls that would tell of any file's extended attributes, which Landlock does not guard: no file has any."""
+"""Calls that read files' extended attributes, which Landlock does not guard; they fail with ENOTSUP."""
 
 SECCOMP = "seccomp 317 277"
 
 
 def numbers(table: str) -> dict[str, int]:
-    """Return the numbers of a table's calls on this machine; calls it lacks are left out.
+    """Return the numbers of a table's calls on this machine; calls that it lacks are left out.
 
     Raises:
         KeyError: the machine's numbers are not known.

@@ -1,6 +1,6 @@
-"""Isolation tiers: which can be had on this machine, found out by doing, and how a zygote is started in it.
+"""Find the strongest isolation tier of this machine by probes, and start zygotes in it.
 
-Tier A: bubblewrap (namespaces: no network, no other processes, nothing of the file system but Python's files)
+Tier A: bubblewrap (namespaces: no network, no other processes, only Python's files)
 around seccomp and resource limits, and Landlock where the kernel has it. Tier B, where namespaces are refused, as in
 a plain Docker container: Landlock, seccomp and resource limits. Tier C: anything less; only with `allow_unsafe`.
 """
@@ -23,8 +23,8 @@ from iterpref_core.records.errors import IsolationError
 CODE = Path(__file__).resolve().parents[1]
 """The folder of this package: all code of ours that a sandbox sees."""
 PACKAGE = "execution"
-"""Name under which a zygote has that folder. It takes no other module of this project, and runs no `__init__` of ours
-that would: these modules are loaded into interpreters that have the standard library alone."""
+"""The package name of that folder in a zygote. Its modules run in interpreters that have only the standard library.
+They import no other module of this project."""
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
@@ -35,9 +35,9 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "LD_BIND_NOW": "1",
 }
-"""A zygote's environment: repeatable hashes, no threads of numerical libraries, and one heap for all threads: glibc
-would reserve 64 MB of address space for each. Functions of libraries are found when these are loaded, not in each child
-that calls them first. Programs see an empty environment."""
+"""The environment of a zygote: repeatable hashes, no threads in numerical libraries, one heap for all threads, since
+glibc would reserve 64 MB of address space for each. Library functions are resolved at load time, not again in each
+child. Programs see an empty environment."""
 
 HOW_TO_GET = {
     "bwrap": (
@@ -58,13 +58,13 @@ IN_A_CONTAINER = (
     "--security-opt systempaths=unconfined iterpref-demo iterpref run && "
     "docker cp iterpref-demo:/srv/iterpref/reports ."
 )
-"""The command of `make demo` in a container, whose image has bubblewrap and may use namespaces."""
+"""The command that runs `make demo` in a container with bubblewrap and namespaces."""
 WITHOUT = "What executes no program works all the same: localize, show, check, train, estimate."
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The tier and layers to start zygotes in."""
+    """A tier and its layers."""
 
     tier: str
     layers: tuple[str, ...]
@@ -74,13 +74,13 @@ class Plan:
 
 
 def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
-    """Return a command prefix: only Python's files are visible, read-only; `root` is an empty, bounded memory disk.
+    """Return a command prefix: only Python's files are visible, read-only; `root` is an empty memory disk with a limit.
 
-    Where programs may have processes, the command becomes the first process of the namespace, memory can be shared
-    (on a second disk like the first), and `localhost` has an address.
+    If programs may have processes, the command becomes the first process of the namespace, `/dev/shm` is a second
+    memory disk, and `localhost` has an address.
 
-    `/tmp` leads to a folder in it that is not there until a program's setup makes it; unless something that Python
-    needs lies in the machine's own `/tmp`.
+    `/tmp` is a link to a folder on the memory disk, which the zygote makes for each program. Only if Python's own files
+    are in the machine's `/tmp`, there is no link.
     """
     memory_disk = ["--size", str(disk_mb * 2**20), "--tmpfs"]
     command = [shutil.which("bwrap") or "bwrap"]
@@ -107,16 +107,16 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     Args:
         plan: the isolation.
         module: `sandbox.zygote` or `isolation.probes`.
-        root: the folder programs may write in; in tier A it exists only inside.
-        disk_mb: MiB it can hold, in tier A.
+        root: the folder that programs may write to; in tier A it exists only in the sandbox.
+        disk_mb: size of that folder in MiB, in tier A.
         runtime: the interpreter, and the paths that it may read.
     """
     prefix = []
     if "bwrap" in plan.layers:
         prefix = _bubblewrap(root, disk_mb, runtime)
-    # Modules register functions to be called around `fork`: `threading`, `random`, `logging` and others. They would
-    # take a tenth of a program's CPU time, and are of use to programs alone that may fork themselves: the zygote has
-    # one thread, holds no lock, and every program begins with the same random numbers.
+    # `threading`, `random`, `logging` and other modules register functions that run around `fork`. They would take a
+    # tenth of a program's CPU time. Only programs that may fork need them: the zygote has one thread and holds no lock,
+    # and every program begins with the same random numbers.
     no_hooks = "import os; os.register_at_fork = lambda **hooks: None"
     start = (
         "" if runtime.processes else no_hooks,
@@ -132,11 +132,11 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
 
 
 def _run_probes(plan: Plan) -> dict[str, str]:
-    """Return problems by layer, empty where it holds; `start` if not even the interpreter came up."""
+    """Return the problem of each layer, empty if the layer holds; `start` if the interpreter did not start."""
     runtime = own_runtime()
     root = "/probe"
     if "bwrap" not in plan.layers:
-        # The probes make this folder, and remove it.
+        # The probes make and remove this folder.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
     order = {"root": root, "readable": list(runtime.readable)}
     try:
@@ -159,9 +159,9 @@ def _run_probes(plan: Plan) -> dict[str, str]:
 
 @functools.cache
 def probe_isolation() -> dict[str, str]:
-    """Try each isolation layer in a process of its own; return its problem, empty if it prevented all that it must.
+    """Try each isolation layer in a separate process; return the problem of each, empty if it prevented all it must.
 
-    That is done once in a process.
+    The result is cached.
     """
     if sys.platform != "linux":
         return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
@@ -179,10 +179,10 @@ def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:
 
     Args:
         allow_unsafe: accept less than tier B, with a warning.
-        namespaces: use bubblewrap where it works.
+        namespaces: use bubblewrap if it works.
 
     Raises:
-        IsolationError: less than tier B is to be had and that was not accepted; or this is not Linux.
+        IsolationError: less than tier B is available and was not accepted, or this is not Linux.
     """
     problems = probe_isolation()
     if sys.platform != "linux":

@@ -1,4 +1,4 @@
-"""Write feedback that shows a debugger the fault, in a short and stable text."""
+"""Write short feedback for a debugger, the same each time, on one line if possible, always valid UTF-8."""
 
 import ast
 from os.path import commonprefix
@@ -20,17 +20,17 @@ _MAX_COMPARED = 65_536
 
 
 def call_text(source: str) -> str:
-    """Return a test's call, on one line."""
+    """Return the call of a test on one line."""
     return clean(source, _MAX_CALL)
 
 
 def _expected(source: str | None) -> str:
-    """Return the expected value as text, unless only the benchmark's own comparator knows it."""
+    """Return `, expected 3`; empty if only the benchmark's comparator knows the expected value."""
     return "" if source is None else f", expected {clean(source, _MAX_VALUE)}"
 
 
 def wrong_value(call: str, actual: str, expected: str | None) -> str:
-    """Return `f([1, 2]) returned 4, expected 3`; of long texts, the part where they first differ."""
+    """Return `f([1, 2]) returned 4, expected 3`; long texts are cut to the part where they first differ."""
     if expected is None:
         return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}"
     actual, expected, place = _apart(actual, expected)
@@ -38,7 +38,7 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
 
 
 def _apart(actual: str, expected: str) -> tuple[str, str, str]:
-    """Return two texts, cut to the part around their first difference, and its place if a text was cut.
+    """Return two texts, cut if they are long to the part where they first differ, and the position of that part.
 
     >>> _apart(repr(100 * "a" + "b" + 100 * "c"), repr(100 * "a" + "x" + 100 * "c"))[2]
     ', which differ at character 101'
@@ -48,7 +48,8 @@ def _apart(actual: str, expected: str) -> tuple[str, str, str]:
         return actual, expected, ""
     place = len(commonprefix([actual, expected]))  # noqa: RUF071 - of texts, no paths
     start = place - _MAX_VALUE // 3
-    if start <= 0:  # the beginnings show it
+    # The beginnings show the difference.
+    if start <= 0:
         return shorten(actual, _MAX_VALUE), shorten(expected, _MAX_VALUE), ""
 
     def around(text: str) -> str:
@@ -66,7 +67,7 @@ def wrong_output(program: str, printed: str, expected: str) -> str:
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:
-    """Return the feedback for a value that cannot leave the sandbox, such as a generator."""
+    """Return the feedback on a value that cannot leave the sandbox, such as a generator."""
     return f"{call_text(call)} returned an object of type {clean(kind, 60)}{_expected(expected)}"
 
 
@@ -76,7 +77,7 @@ def rebound(call: str, name: str) -> str:
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:
-    """Return `TypeError: message, line 3: return a + b`; the line is the program's innermost."""
+    """Return `TypeError: message, line 3: return a + b`; the line is the program's innermost line in the traceback."""
     message = clean(str(facts["message"]), _MAX_MESSAGE)
     text = clean(str(facts["type"]), 60)
     if message:
@@ -90,7 +91,7 @@ def error_text(facts: dict[str, Any], code: str) -> str:
 
 
 def in_the_test(source: str, line: int) -> str:
-    """Return `, in the test: assert f(1, 2) == 3`: the statement that raised an error, but for the program's own."""
+    """Return `, in the test: assert f(1, 2) == 3`: the statement of a test that raised an error."""
     statement, _ = _statement_at(source, line)
     return "" if statement is None else f", in the test: {clean(_first_line(statement, source), _MAX_LINE)}"
 
@@ -99,8 +100,8 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
     """Return `assert f(x) == want failed: f(x) is 0, want is 6, x is 5`.
 
     Args:
-        source: of the test.
-        facts: of the error; `test_line` is the statement's line, `values` are the values of its names.
+        source: source of the test.
+        facts: facts of the error; `test_line` is the line of the statement, `values` has the values of its names.
     """
     statement, before = _statement_at(source, facts["test_line"])
     if statement is None:
@@ -116,9 +117,9 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
 
 
 def _explanation(message: str) -> str:
-    """Return the message of a failed assertion; of pytest's, `0 == 6, where 0 = f(5)`."""
+    """Return the message of a failed assertion; for pytest, `0 == 6, where 0 = f(5)`."""
     told = ""
-    # `unittest` writes what differs, then the first difference, then all lines.
+    # `unittest` writes both values, then the first difference, then a difference of all lines.
     parts = message[:_MAX_COMPARED].split("\n\n")[:2]
     for line in "\n".join(parts).split("\n"):
         words = line.strip().removeprefix("assert ")
@@ -132,7 +133,7 @@ def _explanation(message: str) -> str:
 
 
 def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[str]:
-    """Return `f(x) is 0`, `want is 6` and `x is 5`: what a statement compares, then its other names."""
+    """Return `f(x) is 0`, `want is 6` and `x is 5`: the compared values, then the other names of a statement."""
     kept = operands(statement)
     texts = {name: _source_of(node, source) for name, node in kept.items() if name in values}
     shown = {name: clean(values[name], _MAX_VALUE) for name in texts}
@@ -140,7 +141,7 @@ def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[st
     if len(texts) == 2:
         *apart, place = _apart(*(values[name] for name in texts))
         shown = dict(zip(texts, apart, strict=True))
-    # A literal is its own value
+    # A literal needs no value.
     told = {texts[name]: shown[name] for name in texts if texts[name] != values[name]}
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and node.id in values:
@@ -152,7 +153,7 @@ def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[st
 
 
 def _statement_at(source: str, line: Any) -> tuple[ast.stmt | None, ast.stmt | None]:
-    """Return the innermost statement at a line, and the last one before it in its block that calls something."""
+    """Return the innermost statement at a line, and the last statement before it in its block that has a call."""
     try:
         tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -180,7 +181,7 @@ def _first_line(node: ast.stmt, source: str) -> str:
 
 
 def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
-    """Return the source of a part of a test, in one form; unchanged if Python cannot write a number in it."""
+    """Return the source of a part of a test in normal form, or as written if Python cannot write a number in it."""
     try:
         return ast.unparse(node)
     except ValueError:  # `0xfff...` with more digits than a decimal number may have
@@ -188,7 +189,7 @@ def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
 
 
 def with_printed(text: str, printed: str) -> str:
-    """Return the text and, on a line of its own, the beginning of the program's output, if there is any."""
+    """Return the text and, on a separate line, the beginning of the program's output if there is any."""
     output = printed.strip()
     if output:
         text += "\nprinted: " + clean(output.replace("\n", "\\n"), _MAX_PRINTED)

@@ -1,9 +1,10 @@
-"""Keep the values that an assertion compares, so that feedback can show them when it fails.
+"""Rewrite assertions so that they keep the values that they compare, for the feedback if they fail.
 
 >>> with_kept_operands("assert f(x) == want, 'no'")
 "assert (_left_value:=f(x)) == (_right_value:=want), 'no'"
 
-The values are in the frame where the assertion fails. Each expression is evaluated once, and lines keep their numbers.
+The names become local variables of the frame in which the assertion fails. Each expression is still evaluated once, and
+line numbers stay the same.
 """
 
 import ast
@@ -17,7 +18,8 @@ _UNFIT = (ast.NamedExpr, ast.Yield, ast.YieldFrom)
 def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
     """Return the expressions that an assertion compares, by the names that keep their values.
 
-    They are always evaluated: of `a < b < c` and `a < b and c`, `a` and `b`. Of `isinstance(f(x), int)` it is `f(x)`.
+    Only expressions that are always evaluated: `a` and `b` of `a < b < c`, or of `a < b and c`. For
+    `isinstance(f(x), int)` it is `f(x)`.
     """
     if not isinstance(statement, ast.Assert):
         return {}
@@ -36,7 +38,7 @@ def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
 
 
 def with_kept_operands(source: str) -> str:
-    """Return the source of a test whose assertions keep the values that they compare; no Python stays as it is."""
+    """Return the source of a test whose assertions keep the values that they compare; invalid source is unchanged."""
     try:
         tree = parse(source.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -49,7 +51,7 @@ def with_kept_operands(source: str) -> str:
         for name, node in operands(statement).items() if isinstance(statement, ast.Assert) else ():
             insertions.append((node.lineno, node.col_offset, f"({name}:="))
             insertions.append((node.end_lineno or 0, node.end_col_offset or 0, ")"))
-    # From the end, so that the offsets of what comes before stay right
+    # From the end, so that the earlier offsets stay right.
     for line, column, text in sorted(insertions, reverse=True):
         whole = lines[line - 1]
         lines[line - 1] = whole[:column] + text.encode() + whole[column:]

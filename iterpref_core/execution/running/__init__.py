@@ -1,1 +1,1 @@
-"""Running: engines that take programs, and the isolated worker processes of this machine."""
+"""Run programs in engines, with isolated worker processes on this machine."""

@@ -1,4 +1,4 @@
-"""Execution engine: the runner of untrusted programs, on this machine or on a cluster."""
+"""Define the engine that runs untrusted programs, on this machine or on a cluster."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -12,19 +12,19 @@ from typing import Any, Self, TypeVar
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
 
 ENGINE = "iterpref-execution-18"
-"""This project's engine, as results name it. The number rises with every change that may change a verdict."""
+"""The name of this engine in results. The number rises with every change that can change a verdict."""
 LOOK_AHEAD = 8
-"""Items per slot that may be taken from an input beyond the one whose result is due."""
+"""Items for each slot that may be taken from an input before their results are due."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Engine(ABC):
-    """Runs untrusted programs, isolated; a context manager that owns the processes it has started.
+    """Runs untrusted programs, isolated; a context manager that owns the processes that it starts.
 
     Attributes:
-        limits: of each program that brings none of its own.
+        limits: limits of each program that does not set its own.
         isolation: tier and layers in force.
         slots: the number of programs that run at a time.
     """
@@ -35,17 +35,17 @@ class Engine(ABC):
 
     @abstractmethod
     def run_one(self, program: Program) -> Outcome:
-        """Run one program and return its outcome; may be called from any thread.
+        """Run one program and return its outcome; thread-safe.
 
         Raises:
             ExecutionError: the engine is closed, or cannot start its processes.
-            ConfigError: a test needs an environment that is not known or cannot be used.
+            ConfigError: a test needs an environment that is unknown or unusable.
             RecordError: the expected value of a test is not a literal.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End all processes that it has started."""
+        """End all processes that the engine has started."""
 
     def run_each(self, items: Iterable[T], make_program: Callable[[T], Program]) -> Iterator[tuple[T, Outcome]]:
         """Yield each item and the outcome of its program, in the order of the items, with a bounded look-ahead."""
@@ -79,7 +79,7 @@ class Engine(ABC):
                 given.put(None)
 
     def call(self, program: Program) -> tuple[list[Any], Outcome]:
-        """Bring values out of a program: those of its value tests, up to the first that fails, and the outcome."""
+        """Return the values of a program's value tests, up to the first that fails, and the outcome."""
         values: list[Any] = []
 
         def keep(_test: int, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Engine factory: opens the engine that `params.yaml` describes."""
+"""Open the engine that `params.yaml` describes."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,22 +11,22 @@ from iterpref_core.records.config import ExecutionParams
 
 
 def limits_of(params: ExecutionParams) -> Limits:
-    """The limits of one program."""
+    """Return the limits of one program."""
     return Limits(**params.model_dump(include={field.name for field in fields(Limits)}))
 
 
 def open_executor(
     params: ExecutionParams, preload: tuple[str, ...] = (), environments: Mapping[str, Environment] | None = None
 ) -> Engine:
-    """The engine that `params.yaml` describes; use it in a `with` block.
+    """Open the engine that `params.yaml` describes; use it in a `with` block.
 
     Args:
-        params: limits, workers, and the environments that the user has named.
-        preload: modules to import once per worker of this interpreter.
-        environments: more environments, by name.
+        params: limits, workers, and the user's environments.
+        preload: modules to import once in each worker of this interpreter.
+        environments: further environments, by name.
 
     Raises:
-        IsolationError: the machine lacks a layer and `allow_unsafe` is off.
+        IsolationError: the machine lacks a layer, and `allow_unsafe` is off.
         ExecutionError: the Ray cluster cannot be used.
     """
     known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}

@@ -1,7 +1,7 @@
-"""Ray executor: programs on the nodes of a cluster; every task is one program, on any node that has a free CPU.
+"""Run programs on the nodes of a Ray cluster: each task runs one program, on any node with a free CPU.
 
-Ray places the tasks, and starts them again elsewhere if their node is lost. A task's result is counted when the
-supervisor fetches it: a lost node costs time, and neither loses nor repeats an outcome.
+Ray places the tasks, and starts them again elsewhere if their node is lost. A result counts when the supervisor fetches
+it. So a lost node costs time, but an outcome is never lost or repeated.
 """
 
 import functools
@@ -23,13 +23,13 @@ from iterpref_core.execution.running.executor import Executor
 from iterpref_core.records.errors import ExecutionError
 
 NODES_LOST = 5
-"""Times a task is started again because its node or process was lost; then something other than chance is at work."""
+"""Times that a task is started again because its node or process was lost; after that the cause is not chance."""
 _ANSWER_S = 10
 
 
 @functools.cache
 def _executor(settings: bytes) -> Executor:
-    """The executor of a node's process, which ends with its process; that serves one task after another."""
+    """Return the executor of this process on a node, which runs one task after another and ends with the process."""
     return Executor(**pickle.loads(settings), workers=1)
 
 
@@ -40,14 +40,14 @@ def _act(settings: bytes, action: Callable[[Executor], Any]) -> Any:
 class RayExecutor(Engine):
     """Runs untrusted programs on the nodes of a Ray cluster; used like `Executor`.
 
-    The cluster is the one at `RAY_ADDRESS`, or else one that Ray starts on this machine. Its nodes need this package
-    in the same version. There are as many slots as the cluster has CPUs.
+    The cluster is at `RAY_ADDRESS`, or Ray starts one on this machine. Its nodes need the same version of this package.
+    There is one slot for each CPU of the cluster.
 
     Args:
-        limits: for each program.
+        limits: limits of each program.
         allow_unsafe: accept nodes with isolation weaker than tier B.
-        preload: modules to import once per zygote.
-        environments: other interpreters, by the names that tests give them; every node needs them at the same paths.
+        preload: modules to import once in each zygote.
+        environments: other interpreters, by the names in tests; every node needs them at the same paths.
 
     Raises:
         IsolationError: untrusted programs cannot be isolated on the node that was asked.
@@ -77,7 +77,7 @@ class RayExecutor(Engine):
             raise
 
     def _do(self, action: Callable[[Executor], T]) -> T:
-        """Run an action on a node and return its result; raise its own errors as they were raised there."""
+        """Run an action on a node and return its result, or raise the error that it raised there."""
         try:
             result: T = ray.get(self._task.remote(self._settings, action))
             return result
@@ -95,17 +95,18 @@ class RayExecutor(Engine):
         return self._do(lambda executor: executor.call(program))
 
     def close(self) -> None:
-        """Leave the cluster, if it was this executor that joined it; Ray ends its tasks."""
+        """Leave the cluster if this executor joined it; Ray ends its tasks."""
         if self._connected_here:
             ray.shutdown()
 
 
 def _connect() -> None:
     address = os.environ.get("RAY_ADDRESS", "")
-    # A cluster that is started here is for this machine alone.
+    # A cluster that Ray starts here serves only this machine.
     options: dict[str, Any] = {} if address else {"_node_ip_address": "127.0.0.1"}
     try:
-        if match := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):  # Ray itself would try for many minutes
+        # Ray itself would try for many minutes.
+        if match := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address):
             socket.create_connection((match[1], int(match[2])), timeout=_ANSWER_S).close()
         ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False, **options)
     except (OSError, RayError) as error:

@@ -1,4 +1,4 @@
-"""Workers: zygotes that the supervisor starts when they are needed, uses again, and replaces when they are lost."""
+"""Start zygotes when they are needed, reuse them, and replace lost ones."""
 
 import contextlib
 import json
@@ -29,15 +29,15 @@ from iterpref_core.execution.protocol.programs import Limits
 from iterpref_core.records.errors import ConfigError, ExecutionError
 
 START_S = 60.0
-"""Seconds of real time a zygote may take to start and import the preloaded modules."""
+"""Seconds of real time that a zygote may take to start and to import the preloaded modules."""
 FOLDER = "iterpref-execution-"
-"""Beginning of the name of a zygote's folder, in tiers B and C."""
+"""Prefix of the name of a zygote's folder, in tiers B and C."""
 LEAVE_S = 2.0
-"""Seconds of real time that a zygote has to end its program and to remove its folder, before it is killed."""
+"""Seconds of real time that a zygote has to end its program and remove its folder before it is killed."""
 GRACE_S = 15.0
-"""Seconds beyond twice a program's limit of real time after which its zygote counts as dead."""
+"""A zygote counts as dead after twice its program's limit of real time and this many seconds."""
 DISK_FILES = 4
-"""All files of a program together may hold this many times `Limits.file_mb`."""
+"""All files of a program together may hold `DISK_FILES * Limits.file_mb`."""
 
 
 CLOSED = "the executor is closed; run programs inside its `with` block"
@@ -47,10 +47,10 @@ def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str, run
     """Return the settings of a zygote.
 
     Args:
-        plan: its isolation.
-        limits: of each program.
-        runtime: its interpreter.
-        root: the folder that programs may write in.
+        plan: isolation of the zygote.
+        limits: limits of each program.
+        runtime: interpreter of the zygote.
+        root: the folder that programs may write to.
         runners: see `Settings`.
     """
     return Settings(
@@ -69,29 +69,30 @@ def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str, run
 
 
 class WorkerDiedError(Exception):
-    """The zygote ended or stopped answering; says nothing about the program it was running."""
+    """The zygote ended or stopped answering; its program is not to blame."""
 
 
 class Worker:
     """One zygote process.
 
     Args:
-        plan: the isolation to start it in.
-        limits: for each program.
+        plan: isolation of the zygote.
+        limits: limits of each program.
         runtime: the interpreter, its packages and the modules to preload.
         runners: see `Settings`.
 
     Attributes:
-        usable: it waits for a job.
+        usable: whether the zygote waits for a job.
 
     Raises:
-        ExecutionError: it cannot be started.
+        ExecutionError: the zygote cannot be started.
     """
 
     def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime, runners: str) -> None:
         self._root = "/job"
         self._own_folder: str | None = None
-        if "bwrap" not in plan.layers:  # the zygote makes it, and removes it if this process is killed
+        # The zygote makes this folder, and removes it if this process is killed.
+        if "bwrap" not in plan.layers:
             self._root = self._own_folder = str(Path(tempfile.gettempdir(), FOLDER + secrets.token_hex(8)))
         own = [
             (self._root, "."),
@@ -105,7 +106,7 @@ class Worker:
         self._answers = self._socket.makefile("rb")
         self.usable = True
         self._ending = threading.Lock()
-        # What is preloaded may look for a place to write, which is emptied after each program.
+        # Preloaded modules may look for a place to write; this folder is emptied after each program.
         variables = {"HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
@@ -117,13 +118,14 @@ class Worker:
                 cwd="/",
                 start_new_session=True,
             )
-        except OSError as error:  # the machine has no process or memory left
+        except OSError as error:
+            # The machine is out of processes or memory.
             self._close_streams()
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {error}") from None
         finally:
             theirs.close()
         self.pid = self._process.pid
-        """Process id, of bubblewrap in tier A."""
+        """Process id; in tier A the id of bubblewrap."""
         try:
             with self._patient(START_S):
                 self._socket.sendall(framed(_settings(plan, limits, runtime, self._root, runners).pack()))
@@ -136,18 +138,18 @@ class Worker:
 
     @contextlib.contextmanager
     def _patient(self, seconds: float) -> Iterator[None]:
-        """Talk with the zygote; it has died if it is gone, or silent for so many seconds."""
+        """Talk with the zygote; raise `WorkerDiedError` if it is gone, or silent for this many seconds."""
         self._socket.settimeout(seconds)
         try:
             yield
         except (OSError, EOFError, struct.error) as error:
             self._errors.seek(0)
             said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
-            message = f"the zygote does not answer ({error}); it said: {said or 'nothing'}"
+            message = f"the zygote does not answer ({error}); its standard error: {said or 'empty'}"
             raise WorkerDiedError(message) from None
 
     def _receive(self) -> bytes:
-        """Return the next frame, which is in memory once."""
+        """Return the next frame without a second copy in memory."""
         (size,) = LENGTH.unpack(self._answers.read(LENGTH.size))
         frame = self._answers.read(size)
         if len(frame) < size:
@@ -155,12 +157,12 @@ class Worker:
         return frame
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
-        """Have a job run, and wait for its end.
+        """Run a job, and wait for its end.
 
         Args:
-            job: for the zygote.
-            limits: of the program; memory, output and files are those of all programs.
-            test_cpu_s: CPU seconds of each test.
+            job: the job.
+            limits: time limits of the program; the other limits are the same for all programs.
+            test_cpu_s: CPU seconds for each test.
 
         Raises:
             WorkerDiedError: the zygote is gone or does not answer.
@@ -184,13 +186,15 @@ class Worker:
         return Answer(seen, self._paths, printed, channel)
 
     def end(self) -> None:
-        """End the zygote and all it holds; a thread that waits for its answer hears of it.
+        """End the zygote, its program and its folder; a thread that waits for its answer gets `WorkerDiedError`.
 
-        A zygote whose socket is closed ends its program, removes its folder and goes. One that does not is killed.
+        When its socket closes, the zygote ends its program, removes its folder and exits. Otherwise it is killed.
         """
         self.usable = False
-        with self._ending:  # a closing pool and the thread that waits for the answer may both end it
-            with contextlib.suppress(OSError):  # it has gone before
+        # A closing pool and the thread that waits for the answer may both end the zygote.
+        with self._ending:
+            # The zygote may be gone already.
+            with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
             try:
                 self._process.wait(LEAVE_S)
@@ -201,7 +205,7 @@ class Worker:
                 remove_folder(self._own_folder)
 
     def close(self) -> None:
-        """End the zygote, for which nobody waits."""
+        """End an idle zygote, and close its streams."""
         self.end()
         self._close_streams()
 
@@ -215,15 +219,15 @@ class WorkerPool:
     """All workers of one executor.
 
     Args:
-        plan: the isolation to start workers in.
-        limits: for each program.
+        plan: isolation of the workers.
+        limits: limits of each program.
         slots: the number of programs that run at a time.
-        preload: modules to import once per worker of this interpreter.
-        environments: other interpreters, by the names that tests give them.
+        preload: modules to import once in each worker of this interpreter.
+        environments: other interpreters, by their names in tests.
 
     Attributes:
-        workers: those that are alive.
-        closed: True once the pool is closed, which ends the programs that run.
+        workers: living workers.
+        closed: whether the pool is closed, which ends running programs.
     """
 
     plan: tiers.Plan
@@ -241,15 +245,15 @@ class WorkerPool:
 
     @contextlib.contextmanager
     def worker(self, environment: str | None, runners: str = "") -> Iterator[Worker]:
-        """Lend a worker of an environment for one job; another is started if none is idle.
+        """Lend a worker for one job; start one if none is idle.
 
         Args:
-            environment: its name; None for this interpreter.
-            runners: that it has, see `Settings`.
+            environment: name of the environment; None for this interpreter.
+            runners: runners that the worker has loaded, see `Settings`.
 
         Raises:
-            ConfigError: the environment is not known, or its interpreter cannot be used.
-            ExecutionError: none can be started, or the pool is closed.
+            ConfigError: the environment is unknown, or its interpreter cannot be used.
+            ExecutionError: no worker can be started, or the pool is closed.
         """
         with self._free:
             worker = self._take(environment, runners)
@@ -269,11 +273,12 @@ class WorkerPool:
         worker = Worker(self.plan, self.limits, runtime, runners)
         if self._admit(worker):
             return worker
-        worker.close()  # the pool was closed while the worker started
+        # The pool was closed while the worker started.
+        worker.close()
         raise ExecutionError(CLOSED)
 
     def _admit(self, worker: Worker) -> bool:
-        """Add a worker to those that are alive, unless the pool is closed; tell whether that is done."""
+        """Add a worker to the living ones unless the pool is closed; return whether it was added."""
         with self._lock:
             if not self.closed:
                 self.workers.add(worker)
@@ -298,7 +303,7 @@ class WorkerPool:
         return runtime_of(self.environments[environment], namespaces=self.plan.tier == "A")
 
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
-        """Return the first package that an environment lacks; empty if it has all of them."""
+        """Return the first package that an environment lacks, or an empty text."""
         for package in packages:
             name = package.partition(".")[0]
             if name in sys.stdlib_module_names:

@@ -1,7 +1,7 @@
-"""Sandbox code: the zygote and its children. Standard library only; of the project, `isolation` and nothing else.
+"""Run programs in the sandbox, in a zygote and its children, which import only the standard library and `isolation`.
 
-These modules are loaded twice: by the zygote, under a name of its own, and (the encoding, for one) by the supervisor.
-The zygote shares no memory with the supervisor.
+The zygote loads these modules under another package name, in an interpreter of its own. The supervisor also loads some,
+such as the encoding of values.
 
-`zygote` is started as a program. `child` runs a program and its tests; `runners` has those that run inside.
+`zygote` is started as a program. `child` runs a program and its tests; `runners` runs tests inside.
 """

@@ -31,7 +31,7 @@ class TestFailedError(Exception):
     Args:
         message: why, for people.
         name: of the test in its file.
-        error: that it raised, in place of a message.
+        error: what it raised, instead of a message.
     """
 
     def __init__(self, message: str = "", name: str = "", error: BaseException | None = None) -> None:
@@ -135,7 +135,7 @@ _MOST_NAMES = 50
 
 
 def _values_in(names: dict[str, Any]) -> dict[str, str]:
-    """Return texts of the values in a frame of a test: those that an assertion has kept, and plain ones."""
+    """Return texts of the values in a frame of a test: the values that an assertion has kept, and plain values."""
     texts = {}
     for name, value in list(names.items())[-_MOST_NAMES:]:
         if name in (LEFT, RIGHT) or isinstance(value, _PLAIN):

@@ -1,11 +1,11 @@
-"""Zygote: a small, clean interpreter that forks one child per program and watches it.
+"""Fork one child for each program from a small, clean interpreter, the zygote, and watch the child.
 
-Its standard input is a socket: frames come from it (length, then bytes), and each job is answered on it. The first
-frame is the configuration, the others are jobs. It never parses a job, nor holds one: each child reads its own from the
-socket, and parses it after it is restricted.
+The zygote's standard input is a socket. The first frame on it holds the settings, later frames hold jobs, and each job
+is answered on the same socket. The zygote never parses or stores a job: each child reads its own job from the socket,
+and parses it after it is restricted.
 
-Where programs may have processes of their own, it is the first process of a pid namespace: none of them can signal it,
-and it ends them all at once.
+If programs may start processes, the zygote is the first process of a pid namespace. The processes of a program cannot
+signal it, and it ends them all at once.
 """
 
 import _sitebuiltins
@@ -37,27 +37,27 @@ from . import child
 from .turns import Turns, asked
 
 HEAD_OF_OUTPUT = 2000
-"""Bytes of a program's printed output that are passed on, where no more are wanted."""
+"""Bytes of a program's printed output that are passed on by default."""
 MAX_CHANNEL = 64 << 20
-"""Bytes of reports that are passed on; a report that is cut off there counts as none."""
+"""Bytes of reports that are passed on; a report that is cut off there is ignored."""
 
 LOOK_S = 0.1
 """Real seconds between two measures of a child's files."""
 MAX_ENTRIES = 10_000
 """Files and folders a program may have."""
 SHARED_MEMORY = "/dev/shm"
-"""Folder of shared memory and semaphores; a program that must stay one process cannot write there."""
+"""Folder of shared memory and semaphores; a program without processes of its own cannot write to it."""
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
-"""With their own imports: `statistics` brings `decimal`, `fractions`, `random` and others."""
+"""Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
 REHEARSED = "def f(x):\n    return x[1:]\n"
 """A program whose second test fails."""
 OWN_CALLS = 7
-"""Calls of this project's between `serve` and a test: from `Zygote.run_job` to `child.Child.run` and its runner."""
+"""Stack frames of this project between `serve` and a test, from `Zygote.run_job` to the runner of the test."""
 REHEARSALS = 20
-"""Python 3.11 looks at the types of values in code that has run eight times."""
+"""Python 3.11 specializes code that has run eight times."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
-"""Paths that are readable besides if a program has processes: they tell of its own namespaces alone."""
+"""Further readable paths of programs with processes; they describe only the program's own namespaces."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
@@ -65,19 +65,19 @@ from_supervisor = functools.partial(os.read, 0)
 
 
 def say(facts: dict[str, Any]) -> None:
-    """Tell the supervisor, before the first job, whether this process is ready."""
+    """Send the supervisor a message before the first job: ready, or an error."""
     write_all(0, framed(json.dumps(facts).encode()))
 
 
 def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
-    """Answer the supervisor: the head, then the beginnings of files, each of which is a frame.
+    """Answer the supervisor: one frame for the head, and one for the beginning of each file.
 
-    The kernel copies the files: a program's output and values are never in this process's memory, of which the
-    next program gets a copy.
+    The kernel copies the files. A program's output never enters the memory of this process, because the next program
+    gets a copy of that memory.
 
     Args:
-        head: of the answer.
-        parts: descriptors, and the number of bytes wanted of each.
+        head: head of the answer.
+        parts: file descriptors, and the number of bytes to send from each.
     """
     write_all(0, framed(head.pack()))
     for descriptor, most in parts:
@@ -89,9 +89,9 @@ def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
 
 
 class Files:
-    """The files that a program has from its start, in memory: standard input, output and error, and its channel.
+    """The in-memory files of one program: standard input, output and error, and the channel for its reports.
 
-    Standard output and standard error are one file, but for a script on a console.
+    Standard output and standard error share one file, except for a script on a console.
     """
 
     def __init__(self, *, console: bool, turns: bool) -> None:
@@ -102,7 +102,7 @@ class Files:
         self.turns = Turns(self.channel) if turns else None
 
     def fill_stdin(self, text: memoryview) -> None:
-        """Write the standard input of this process's program, and open the file anew, as `< file` opens it."""
+        """Write the standard input of the program in this process, and reopen the file as `< file` does."""
         while text:
             text = text[os.write(self.stdin, text) :]
         self.stdin = os.open(f"/proc/self/fd/{self.stdin}", os.O_RDONLY)
@@ -112,7 +112,7 @@ class Files:
         return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
 
     def parts(self, keep: int) -> list[tuple[int, int]]:
-        """Return the supervisor's parts: the beginning of the output, at least so many bytes, and the channel."""
+        """Return the parts for the supervisor: at least `keep` bytes of the output, and the reports."""
         reports = self.channel
         if self.turns:
             self.turns.keep()
@@ -120,7 +120,7 @@ class Files:
         return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (reports, MAX_CHANNEL)]
 
     def close(self) -> None:
-        """Close all; the child has its own."""
+        """Close all files; the child has copies of its own."""
         if self.turns:
             self.turns.close()
         for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
@@ -128,7 +128,7 @@ class Files:
 
 
 class OneProcess:
-    """A program that may have no process but its own; used like `Processes`."""
+    """A program that must stay a single process; same interface as `Processes`."""
 
     cpus = 1
     listener: int | None = None
@@ -138,19 +138,20 @@ class OneProcess:
 
     def look(self) -> tuple[float, bool]:
         """Return the CPU seconds used, and whether there are too many threads."""
-        # A folder has a link for each folder in it: the kernel counts the threads.
+        # A folder has one link for each folder in it, so the link count gives the number of threads.
         threads = os.stat(f"/proc/{self._pid}/task").st_nlink - 2
-        used_s = time.clock_gettime((~self._pid << 3) | 2)  # the kernel's CPU-time clock of another process
+        # The kernel's CPU-time clock of another process
+        used_s = time.clock_gettime((~self._pid << 3) | 2)
         return used_s, threads > MAX_THREADS
 
     def admit(self) -> bool:
-        """Return True: nothing is announced."""
+        """Return True; this program cannot announce new processes."""
         return True
 
     def end(self) -> tuple[int, float]:
         """Kill and reap the program; return its exit status as `waitpid` has it, and its CPU seconds."""
         os.kill(self._pid, signal.SIGKILL)
-        # There may be no group, or its dead leader alone is left. Until that one is reaped, the id is still its own.
+        # The group may be gone, or hold only its dead leader. Until the leader is reaped, no other process gets its id.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         _, status, usage = os.wait4(self._pid, 0)
@@ -158,11 +159,11 @@ class OneProcess:
 
 
 class Zygote:
-    """State that all children of one zygote share; see `run_job` for the life of a child."""
+    """The state that all children of one zygote share; `run_job` shows the life of a child."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = os.path.join(settings.root, "w")
-        # What `/tmp` leads to in tier A; in tier B it is the machine's own, and closed.
+        # In tier A `/tmp` is a link to this folder. In tier B `/tmp` is the machine's, and closed.
         self.temporary = os.path.join(settings.root, "tmp") if "bwrap" in settings.layers else ""
         self.pid = os.getpid()
         self.disk_bytes = settings.disk_mb * 2**20
@@ -176,14 +177,14 @@ class Zygote:
         limits.refuse_privileges()
         limits.hide_memory()
         if self.processes:
-            # Without a handler, no signal of a program's gets through.
+            # The first process of a namespace receives only signals that it has a handler for.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if "landlock" in settings.layers:
             readable = [*settings.readable, *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
         if "seccomp" in settings.layers:
             self.filter = seccomp.Filter(processes=self.processes, metadata="bwrap" in settings.layers)
-        # The highest descriptor there may be: a program that closes or counts the low ones does not meet it.
+        # The highest descriptors: a program that closes or counts the low ones does not meet them.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.channel = min(most_descriptors, 1024) - 1
         self.shown = self.channel - 1
@@ -193,16 +194,16 @@ class Zygote:
         self.file_bytes = settings.file_mb * 2**20
 
     def start(self, run: Callable[[bytes], int], turns: Turns | None) -> int:
-        """Fork a child, which reads its own frames from the supervisor; return its process id when it has.
+        """Fork a child that reads its own frames from the supervisor; return its process id after it has read them.
 
-        The programs and tests are never in this process, of which the next program gets a copy.
+        Programs and tests never enter the memory of this process, because the next program gets a copy of it.
 
         Args:
-            run: is called in the child with its first frame; returns its exit status.
-            turns: keep the second one, of the steps; None if the message has them.
+            run: called in the child with its first frame; returns its exit status.
+            turns: store the second frame, with the steps; None if the message has the steps.
 
         Raises:
-            EOFError: the child has not read its frames, so that nobody knows where the next one begins.
+            EOFError: the child did not read its frames, so the beginning of the next frame is unknown.
         """
         done, theirs = os.pipe()
         pid = os.fork()
@@ -212,7 +213,8 @@ class Zygote:
                 limits.die_with_parent(self.pid)
                 os.close(done)
                 if self.processes:
-                    seed()  # which the hook of `random` has undone
+                    # `random` has a fork hook that seeds anew.
+                    seed()
                 frame = read_frame(from_supervisor)
                 if turns:
                     pour_frame(0, turns.steps)
@@ -232,9 +234,9 @@ class Zygote:
         """Restrict this process for good and run the job in it; return its exit status.
 
         Args:
-            head: of the job.
-            files: of the program.
-            connection: leads to the zygote, for a listener; None for a program without processes.
+            head: head of the job.
+            files: files of the program.
+            connection: socket to the zygote, for the filter's listener; None for a program without processes.
             frame: standard input, then the job.
         """
         content = memoryview(frame)
@@ -263,17 +265,17 @@ class Zygote:
         """Restrict this process for good.
 
         Args:
-            wanted: descriptors that it keeps, as 0, 1, 2 and so on.
-            hidden: descriptors that it keeps, by their high numbers.
-            ruleset: of Landlock, if there is one.
-            cpu_s: limit of its CPU time.
-            memory_bytes: limit of its address space.
+            wanted: descriptors to keep as 0, 1, 2 and so on.
+            hidden: descriptors to keep, by the high numbers that they get.
+            ruleset: Landlock ruleset, if there is one.
+            cpu_s: limit of CPU time.
+            memory_bytes: limit of the address space.
 
-        Returns: the listener of its filter, or 0.
+        Returns: the listener of the filter, or 0.
         """
         os.setsid()
         os.chdir(self.folder)
-        # First all copies above 64, then all to 0, 1, ...: a copy to 3 could else end one that is still needed.
+        # Copy all descriptors above 64 first, then to 0, 1, ...: a direct copy to 3 could close one that is needed.
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
         for number, descriptor in hidden.items():
             os.dup2(descriptor, number, False)
@@ -286,9 +288,9 @@ class Zygote:
         return 0 if self.filter is None else self.filter.install()
 
     def settle(self) -> None:
-        """Make ready for forks after imports: seed, measure memory, and keep the collector from imported objects.
+        """Prepare for forks after all imports: seed, measure memory, and hide imported objects from the collector.
 
-        A collection in a child would write to them, and so copy their pages.
+        A collection in a child would write to these objects, and so copy their pages.
         """
         seed()
         self.memory_bytes = limits.address_space() + self._memory_bytes
@@ -296,10 +298,10 @@ class Zygote:
         gc.freeze()
 
     def run_job(self, head: bytes) -> None:
-        """Fork a child for a job, wait for its end or end it, clean up after it and answer the supervisor.
+        """Fork a child for a job, wait until it ends or end it, clean up, and answer the supervisor.
 
         Args:
-            head: of the job, see `JobHead`.
+            head: the frame of a `JobHead`.
         """
         job = JobHead.unpack(head)
         os.mkdir(self.folder)
@@ -326,37 +328,37 @@ class Zygote:
         """Fork a child for the program of a job.
 
         Args:
-            job: its head.
-            files: of the program.
+            job: head of the job.
+            files: files of the program.
 
         Returns:
-            The process id of the program, and all its processes.
+            The process id of the program, and a view of all its processes.
         """
         if not self.processes:
             pid = self.start(functools.partial(self.child, job, files, None), files.turns)
             return pid, OneProcess(pid)
-        # One pair of sockets, of one use: a program with processes sends its listener through it to the zygote.
+        # The child uses this pair of sockets once, to send the listener of its filter to the zygote.
         ours, theirs = connect()
         pid = self.start(functools.partial(self.child, job, files, theirs), files.turns)
         os.close(theirs)
         return pid, Processes(pid, receive_listener(ours))
 
-    def watch(  # noqa: C901 - an event after the other
+    def watch(  # noqa: C901 - one event after another
         self, pid: int, left: Deadlines, program: OneProcess | Processes, turns: Turns | None
     ) -> str:
-        """Wait until a child ends, or it and its processes reach a limit.
+        """Wait until a child ends, or until it and its processes reach a limit.
 
         Args:
-            pid: of the child.
-            left: its limits.
-            program: all its processes.
-            turns: of its tests, if they have several.
+            pid: process id of the child.
+            left: time limits of the child.
+            program: all processes of the child.
+            turns: turns of its tests, if there are several.
 
         Returns:
             The limit that was hit, or "".
 
         Raises:
-            EOFError: the supervisor is gone; so is the child.
+            EOFError: the supervisor is gone, and the child was ended.
         """
         process = os.pidfd_open(pid)
         poll = select.poll()
@@ -371,7 +373,7 @@ class Zygote:
                 left_s = left.look(used)
                 if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
                     return hit[0]
-                # No limit can be reached earlier: all CPUs together use up the CPU time in this much real time.
+                # No limit can be reached earlier, even if the program uses all CPUs.
                 cpu_s = min(left_s["cpu"], left_s["test"]) / program.cpus
                 wait = min(left_s["wall"], max(cpu_s, 0.002), LOOK_S)
                 events = dict(poll.poll(wait * 1000 + 1))
@@ -395,7 +397,8 @@ class Zygote:
 
 def _flush(stream: Any) -> None:
     """Flush a stream, which the program may have closed or replaced."""
-    try:  # `contextlib.suppress` is twenty objects more that a child copies
+    # `contextlib.suppress` would make twenty more objects for a child to copy.
+    try:
         stream.flush()
     except (OSError, ValueError, AttributeError):
         return
@@ -408,23 +411,23 @@ def own_modules() -> list[str]:
 
 
 def hide_own_modules() -> None:
-    """Put this project's own modules out of a program's easy reach."""
+    """Remove this project's modules from `sys.modules`, so that programs do not meet them by accident."""
     for name in own_modules():
         del sys.modules[name]
 
 
 def preload(names: list[str], site: list[str]) -> None:
-    """Import modules that programs are likely to need; a module that is absent here is absent for programs too."""
+    """Import modules that programs are likely to need."""
     sys.path += site
     for name in (*_PRELOADED, *names):
         importlib.import_module(name)
-    # `site`, which is not imported, would have made these.
+    # The module `site`, which was not imported, defines these two.
     for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
 
 
 def ask_before_times() -> None:
-    """Have `os.utime`, whose success seccomp pretends, fail on an absent file: `Path.touch` makes the file then."""
+    """Let `os.utime` fail if the file is absent, so that `Path.touch` makes the file; seccomp pretends success."""
     utime = os.utime
 
     def ask_first(path: Any, *args: Any, **named: Any) -> None:
@@ -435,11 +438,12 @@ def ask_before_times() -> None:
 
 
 def main() -> None:
-    """Serve jobs until the supervisor closes the socket or is gone; leave no folder behind."""
+    """Serve jobs until the supervisor closes the socket or is gone; then remove the folder."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     with contextlib.suppress(EOFError):
         settings = Settings.unpack(read_frame(from_supervisor))
-        own = "bwrap" not in settings.layers  # else the folder is on a memory disk, and there already
+        # In tier A the folder exists already, on a memory disk.
+        own = "bwrap" not in settings.layers
         if own:
             os.mkdir(settings.root, 0o700)
         try:
@@ -447,14 +451,15 @@ def main() -> None:
         finally:
             if own:
                 remove_folder(settings.root)
-    os._exit(0)  # taking the interpreter down takes longer, and does nothing more
+    # A regular exit takes longer and has no further effect.
+    os._exit(0)
 
 
 def prepare_runners(folder: str, *, pytest: bool) -> None:
-    """Import what runs tests inside, and perhaps open a session of pytest.
+    """Import the runners of tests that run inside, and open a session of pytest if it is wanted.
 
     Args:
-        folder: of the programs; it is not there yet.
+        folder: folder of the programs, which does not exist yet.
         pytest: open the session.
     """
     from .runners.table import RUNNERS, prepare_pytest
@@ -462,7 +467,7 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     child.runners.update(RUNNERS)
     if not pytest:
         return
-    # As a child has them: see `child.Child`
+    # The same folders as in `child.Child`
     code_folder = os.path.join(os.path.dirname(folder), "code")
     os.mkdir(code_folder)
     os.mkdir(folder)
@@ -473,13 +478,13 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
 
 
 def rehearse(folder: str) -> None:
-    """Run a program of this module's own in this process, as children run theirs.
+    """Run a small program in this process, in the way that children run theirs.
 
-    The interpreter keeps notes on code that runs: the types of values, where attributes are found. Each child
-    would learn it anew, and copy the pages on which it writes it down.
+    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
+    would do this again, and copy the memory pages that it writes to.
 
     Args:
-        folder: of the programs; it is not there yet.
+        folder: folder of the programs, which does not exist yet.
     """
     steps = [ValueStep("io", 0, "f", ([1, 2],)), ValueStep("io", 1, "f", (1,))]
     message, _ = packed("", REHEARSED, steps, "")
@@ -500,7 +505,7 @@ def rehearse(folder: str) -> None:
 
 
 def _depth() -> int:
-    frame: Any = sys._getframe()  # noqa: SLF001 - the only way to it
+    frame: Any = sys._getframe()  # noqa: SLF001 - no other function returns it
     depth = 0
     while frame:
         frame = frame.f_back
@@ -530,7 +535,7 @@ def serve(settings: Settings) -> None:
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
     rehearse(zygote.folder)
-    # A program may call itself as deeply as in Python: this project's own calls are none of the program's.
+    # A program may recurse as deeply as in Python: the frames of this project do not count.
     sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + OWN_CALLS)
     zygote.settle()
     say({"ready": True})

@@ -1,4 +1,4 @@
-"""The hostile suite: every program gets the right verdict, reaches nothing, and leaves nothing behind.
+"""Every hostile program gets the right verdict, reaches only its own files, and leaves no trace.
 
 After each program an honest one is run. Programs that lie to their tests are in `verdicts/liars.txt`.
 """

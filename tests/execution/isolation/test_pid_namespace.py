@@ -1,6 +1,6 @@
-"""Programs with processes and sockets: what they may do, and that they reach and leave nothing.
+"""Programs with processes and sockets do what they may, and reach and leave no other process or file.
 
-Beside the hostile suite, which is run in such an environment too.
+The hostile suite also runs in this environment.
 """
 
 import os
@@ -82,7 +82,7 @@ def either(request):
 
 
 def run(executor, *programs):
-    """Outcomes; afterwards nothing but the zygotes is alive."""
+    """Return outcomes; afterwards only the zygotes are alive."""
     found = outcomes_of(executor, programs)
     alive = [child for pid in worker_pids(executor) for child in psutil.Process(pid).children(recursive=True)]
     assert len(alive) == len(worker_pids(executor)), alive

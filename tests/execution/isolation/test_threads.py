@@ -1,4 +1,4 @@
-"""Threads of a program: how many it may have, and that a program with too many harms no other."""
+"""A program may have a limited number of threads, and one with too many does not harm others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tier B: what a program can learn of files and processes that it may not read; SECURITY.md says the same."""
+"""In tier B a program can learn only what SECURITY.md lists about files and processes that it may not read."""
 
 import errno
 

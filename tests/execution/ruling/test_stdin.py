@@ -1,4 +1,4 @@
-"""Stdin tests: scripts on a real console, in both tiers."""
+"""Scripts run on a real console, in both tiers."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The engine survives the loss of its own processes, and leaves nothing behind."""
+"""The engine survives the loss of its own processes, and leaves no process or folder."""
 
 import os
 import select

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - tables of programs
-"""Tests that run inside: as Python, `unittest` and pytest run them, in one process; what a harness can see is no pass."""
+"""Tests inside run in one process, as Python, `unittest` and pytest run them; visible tricks of a program fail."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,5 +1,5 @@
-"""Run tests inside, in the process of the program.
+"""Run tests inside the process of the program.
 
-A program can lie to such a test, as it can lie to any test in Python itself; results say that the test ran inside. A
-test that the program skips, leaves out, replaces or ends early is no pass.
+A program can lie to these tests, as it can in plain Python, so results count them as `inside`. If the program skips,
+replaces or ends a test, the test fails.
 """

@@ -1,4 +1,4 @@
-"""Run the `unittest` classes of a module, all of them and as they were written."""
+"""Run the `unittest` classes of a module, and check that the program has not changed or skipped a case."""
 
 import sys
 import unittest
@@ -10,10 +10,10 @@ from ..reports import TestFailedError
 
 
 class _Outcomes(unittest.TestResult):
-    """The outcomes of cases.
+    """Records the outcomes of cases.
 
     Args:
-        solution: path of the program: a case that is skipped in there has been skipped by the program.
+        solution: path of the program; a skip that is raised there fails the case.
     """
 
     def __init__(self, solution: str) -> None:
@@ -54,18 +54,18 @@ class _Outcomes(unittest.TestResult):
 
 
 def run_cases(values: Iterable[Any], solution: str) -> int:
-    """Run the cases of all classes among some values; return how many there are.
+    """Run the cases of all test classes among some values; return the number of cases.
 
     Args:
-        values: of the names of a module.
+        values: values of the names in a module.
         solution: path of the program.
 
     Raises:
-        TestFailedError: a case failed, none ran, or the program has left one out or put another in its place.
+        TestFailedError: a case failed, no case ran, or the program skipped or replaced a case.
     """
     tests = [kind for kind in values if isinstance(kind, type) and issubclass(kind, unittest.TestCase)]
     classes = dict.fromkeys(kind for kind in tests if kind.__module__ != unittest.TestCase.__module__)
-    # Not by a loader of `unittest`, which a program may replace
+    # The loader of `unittest` is not used, because a program may replace it.
     written = {
         (kind, name): getattr(kind, name)
         for kind in classes

@@ -1,4 +1,4 @@
-"""Run tests that are modules: `unittest` classes, and scripts that import the solution by a name."""
+"""Run tests that are modules: `unittest` classes, and scripts that import the solution by name."""
 
 import sys
 import unittest
@@ -23,9 +23,9 @@ def run_unittest(step: RunStep, path: str, solution: str, names: dict[str, Any])
 
 
 def run_script(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
-    """Run a script as `__main__`, next to its other files and the solution, which it imports or reads.
+    """Run a script as `__main__`, with its other files and the solution in the same folder.
 
-    The script itself is not among the files: the program could read the expected values there.
+    The script itself is not written to disk, because the program could read the expected values there.
 
     Raises:
         TestFailedError: a case failed, or the script exits with a status that is not 0.
@@ -38,9 +38,9 @@ def run_script(step: RunStep, path: str, solution: str, names: dict[str, Any]) -
 
 
 def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) -> int:
-    """Run a module and the classes of `unittest` that it defines; return how many cases they have.
+    """Run a module and its `unittest` classes; return the number of their cases.
 
-    Names that are there before are the solution's: its own classes of tests are not these tests.
+    Names that exist before the module runs belong to the solution; its test classes do not run.
 
     Raises:
         TestFailedError: a case failed, or the module exits with a status that is not 0.
@@ -57,7 +57,7 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
         if exit:
             raise SystemExit(0)
 
-    # `unittest.main` in a test runs the cases as they are run here, where a case that is skipped is seen.
+    # A test that calls `unittest.main` gets this runner, which notices skipped cases.
     vars(unittest)["main"] = run_and_exit
     try:
         exited = run_source(source, path, solution, names)
@@ -67,7 +67,7 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
 
 
 def modules_of(files: Iterable[str]) -> set[str]:
-    """Return the names that files are imported by.
+    """Return the names under which files can be imported.
 
     >>> sorted(modules_of(["t.py", "lib/__init__.py", "lib/sums.py", "data.txt"]))
     ['lib', 'lib.sums', 't']
@@ -80,6 +80,6 @@ def modules_of(files: Iterable[str]) -> set[str]:
 
 
 def forget(modules: Iterable[str]) -> None:
-    """Have modules imported anew: an earlier test of the program may have brought its own of the same names."""
+    """Remove modules, so that they are imported again; an earlier test may have had modules of the same names."""
     for name in modules:
         sys.modules.pop(name, None)

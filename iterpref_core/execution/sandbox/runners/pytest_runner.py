@@ -1,7 +1,7 @@
-"""Run pytest's files.
+"""Run test files with pytest.
 
-Such a test has passed when at least one test ran, each test that pytest has found is over and has not failed, and none
-was skipped but by the file itself.
+A file passes if at least one test ran, every test that pytest collected ran to its end without failing, and the program
+did not skip a test.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ _ABSENT = "cacheprovider doctest faulthandler junitxml pastebin setuponly setupp
 _OPTIONS = ["--capture=sys", "--noconftest", "--import-mode=importlib"]
 _OPTIONS += [option for name in _ABSENT.split() for option in ("-p", f"no:{name}")]
 _prepared: list[Any] = []
-"""A session of pytest, for the first file of tests of this process; empty if there is none."""
+"""An open session of pytest for the first test file of this process, or an empty list."""
 
 
 class _Outcomes:
-    """A plugin of pytest that keeps the outcomes of its tests.
+    """A pytest plugin that records the outcomes of tests.
 
     Args:
-        solution: path of the program: a test that is skipped in there has been skipped by the program.
+        solution: path of the program; a skip that is raised there fails the test.
     """
 
     def __init__(self, solution: str) -> None:
@@ -46,9 +46,11 @@ class _Outcomes:
     def pytest_runtest_logreport(self, report: Any) -> None:
         # `test_solution.py::TestSum::test_two`
         name = report.nodeid.partition("::")[2]
-        if report.failed and isinstance(report.longrepr, str):  # no exception: a test that was expected to fail passed
+        # A test that was expected to fail, and passed, has a text and no exception.
+        if report.failed and isinstance(report.longrepr, str):
             self.failed.append(TestFailedError(f"{name}: {report.longrepr}"))
-        if report.when == "teardown":  # `pytest.exit` ends a test before
+        # `pytest.exit` ends a test without teardown.
+        if report.when == "teardown":
             self.over.add(name)
         if report.when == "call" and (report.passed or hasattr(report, "wasxfail")):
             self.ran += 1
@@ -59,28 +61,29 @@ class _Outcomes:
         if name:
             error = TestFailedError(name=name, error=error)
         elif error.__cause__ and type(error).__name__ == "CollectError":
-            error = error.__cause__  # an import in the file raised
+            # An import in the file raised.
+            error = error.__cause__
         self.failed.append(error)
 
 
 def prepare_pytest(path: str) -> None:
-    """Open a session of pytest for a file that is not there yet: a zygote does that once for all of its children.
+    """Open a session of pytest for a file that does not exist yet; a zygote does this once for all its children.
 
-    Without pytest, nothing happens: tests that need it fail by themselves.
+    Where pytest is not installed, tests that need it fail later.
     """
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     with contextlib.suppress(ImportError):
         importlib.import_module("pytest")
-        # Before pytest itself makes a skip of its own of `unittest.SkipTest`, without the lines of the program.
+        # First in line: pytest replaces `unittest.SkipTest` by an exception that has no lines of the program.
         importlib.import_module("pytest").hookimpl(tryfirst=True)(_Outcomes.pytest_runtest_makereport)
         _prepared.append(_session(path))
 
 
 def _session(path: str) -> Any:
-    """Return an open session, in which nothing was collected yet."""
+    """Return an open session without collected tests."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     configuration: Any = importlib.import_module("_pytest.config")
     arguments = [*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path]
-    config = configuration._prepareconfig(arguments)  # noqa: SLF001 - `pytest.main` cannot stop between its steps
+    config = configuration._prepareconfig(arguments)  # noqa: SLF001 - `pytest.main` does all steps at once
     config._do_configure()  # noqa: SLF001
     session = importlib.import_module("pytest").Session.from_config(config)
     config.hook.pytest_sessionstart(session=session)
@@ -93,9 +96,9 @@ def run_pytest_file(step: RunStep, path: str, solution: str, names: dict[str, An
     Raises:
         TestFailedError: a test failed, or none ran.
     """
-    del names  # pytest makes the module of its file
+    del names
     write_files({path: step.source})
-    # pytest takes a module that is loaded for the file of that name, and would run an earlier test once more.
+    # pytest would use the module of an earlier test file, which has the same name.
     forget(["test_solution"])
     session = _prepared.pop() if _prepared else _session(path)
     outcomes = _Outcomes(solution)

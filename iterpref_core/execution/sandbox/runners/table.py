@@ -1,4 +1,4 @@
-"""The functions that run tests inside, by runner."""
+"""List the functions that run tests inside, by runner."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,5 +14,5 @@ RUNNERS: dict[str, Callable[[RunStep, str, str, dict[str, Any]], None]] = {
     "pytest": run_pytest_file,
     "script": run_script,
 }
-"""Functions of a step, the paths of its file and of the solution, and the names that the test sees; each raises where a
-test fails."""
+"""Each function takes a step, the path of its file, the path of the solution and the names that the test sees. It
+raises an error if the test fails."""
