@@ -194,7 +194,9 @@ def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, token
     example = trainer.train_dataset[0]
     before = len(example["prompt_ids"]) + trainer.data_collator.error_region(example).index(1)
     trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, max_length=before)
-    said = r"prompt begins with 'Sum what is above 0\.': the error region of its rejected program is gone: .*max_length = "
+    said = (
+        r"prompt begins with 'Sum what is above 0\.': the error region of its rejected program is gone: .*max_length = "
+    )
     with pytest.raises(InputError, match=said):
         trainer.data_collator(list(trainer.train_dataset))
     for no_region in ([], None):  # of equal programs, and in an exported data set

@@ -122,9 +122,7 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
         return batch
 
     monkeypatch.setattr(Collator, "__call__", collate)
-    with pytest.raises(
-        ConfigError, match="computes a program after a shared prefix differently from a row of its own"
-    ):
+    with pytest.raises(ConfigError, match="computes a program after a shared prefix differently from a row of its own"):
         check_parity(model, "fork", 18)
 
 

@@ -25,7 +25,7 @@ from iterpref_core.records import Record, UnittestTest
 from iterpref_core.records.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
 from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.errors import DataUnavailableError
+from iterpref_core.records.errors import DataUnavailableError, InputError
 
 LIMITS = {
     "cpu_s": 241.0,
@@ -92,7 +92,16 @@ del _name, _value
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "BigCodeBench":
-    """Open a subset and split, such as `bigcodebench-hard-complete`."""
+    """Open a subset and split, such as `bigcodebench-hard-complete`.
+
+    Raises:
+        InputError: its tests are refused.
+    """
+    if setting.params.execution.inside == "refuse":
+        raise InputError(
+            f"{name}: all of its tests run inside, where a program can deceive them, and execution.inside: refuse "
+            "leaves them out; set execution.inside: mark, or name another benchmark"
+        )
     return BigCodeBench(name, setting.params.execution)
 
 

@@ -15,7 +15,7 @@ from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_py
 from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from iterpref_core.records.errors import DataUnavailableError
+from iterpref_core.records.errors import DataUnavailableError, InputError
 from tests.engines import outcomes_of
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.evaluation.evaluation.scoring import measuring
@@ -113,6 +113,13 @@ def task_func():
         (program,) = bench.candidate(task, "", None)
         run = executor.run_one(replace(program, code=looks))
     assert (run.verdict, run.feedback) == ("passed", "")
+
+
+def test_refused_tests_are_no_benchmark(setting):
+    execution = setting.params.execution.model_copy(update={"inside": "refuse"})
+    refusing = replace(setting, params=setting.params.model_copy(update={"execution": execution}))
+    with pytest.raises(InputError, match=r"bigcodebench-full-complete: all of its tests run inside"):
+        suite.open_suite("bigcodebench-full-complete", refusing)
 
 
 def test_without_its_environment_the_message_says_what_to_run(monkeypatch, setting, tmp_path):
