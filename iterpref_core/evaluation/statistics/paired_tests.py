@@ -75,7 +75,7 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
         p_value: the two-sided p-value of the test of no difference.
 
     >>> [f"{end:.3f}".removeprefix("-") for end in difference_interval(np.array([1] * 47 + [-1] * 30 + [0] * 923), 0.068)]
-    ["0.000", "0.035"]
+    ['0.000', '0.035']
     """
     # The import takes half a second, which those who only read a summary do not wait for.
     from scipy.optimize import brentq  # type: ignore[import-untyped]
