@@ -12,8 +12,9 @@ from typing import Any
 
 from flows.display import Say, Terminal
 from flows.engine import run_graph
-from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.config import Params, load_params, with_values
 from iterpref_core.records.digest import digest_of
+from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import Survey, frozen_line, survey
 from tasks.dvc.reproduction import Commands
 from tasks.early_checks import check_early
@@ -22,6 +23,7 @@ from tasks.git.worktree import take_snapshot, worktree_of
 from tasks.lock import only_run
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, begin_entry
+from tasks.paths import PARAMS
 from tasks.profiles import write_values
 
 COMMAND = "iterpref run"
@@ -58,9 +60,13 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         check_early(found.may_run, params)
         # MLflow's row names the commit and changes of the checkout, not of the worktree.
         with chdir(origin):
-            entry = begin_entry(COMMAND, params, observe_source().with_values(values), page=display.page())
+            source = observe_source()
+        entry = begin_entry(COMMAND, params, source.with_values(values), page=display.page())
         with sync.logged_command(entry):
-            run_stages(found, entry, jobs, display)
+            run_stages(found, params, entry, jobs, display)
+            # Later stages may have run with code that was edited meanwhile.
+            if not values and observe_source().edits != source.edits:
+                entry.tags["mlflow.source.git.dirty"] = "true"
         display.end(folder, entry.key)
         return folder
 
@@ -77,9 +83,14 @@ def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal)
         yield folder
 
 
-def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> None:
-    """Run the stages of the current folder, each in its own process, and add their results to the entry."""
+def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: Terminal) -> None:
+    """Run the stages of the current folder, each in its own process, and add their results to the entry.
+
+    Raises:
+        InputError: params.yaml was edited since the run began, so later stages would use other values than the entry.
+    """
     graph = found.graph
+    text = b""
     stale = set(found.stale)
     commands = Commands()
 
@@ -89,6 +100,13 @@ def run_stages(found: Survey, entry: Entry, jobs: int, display: Terminal) -> Non
             if name not in stale and stale.isdisjoint(graph[name].upstream):
                 return False
             stale.add(name)
+            nonlocal text
+            if (present := PARAMS.read_bytes()) != text and load_params() != params:
+                raise InputError(
+                    f"{PARAMS}: was edited since this run began, and {name} would use the new values; run again, or "
+                    "undo the edit first. Finished stages are kept"
+                )
+            text = present
             # DVC accepts this global flag only before the command.
             command = ["--wait-for-lock", "repro", "--single-item", name]
             times = commands.run(name, command, share, say)

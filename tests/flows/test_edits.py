@@ -5,13 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from flows import stage
+from flows.display import Terminal
+from flows.reproduction import bring_up_to_date
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from tasks.dvc.lock import check_unchanged, observe_stage
@@ -242,6 +244,30 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
     begin_anew()
     assert "code/a.py" in toy()
     assert sent == [33], "the row is of what ran"
+
+
+@pytest.mark.parametrize(
+    ("edit", "refused", "dirty"),
+    [
+        ("sed -i 's/^  beta: 0.1 /  beta: 0.3 /' params.yaml", True, "false"),
+        ("echo '# a comment' >> params.yaml", False, "false"),
+        ("echo '# a comment' >> code.py", False, "true"),
+    ],
+)
+def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
+    edit, refused, dirty, toy_checkout, monkeypatch
+):
+    """A run's row in MLflow names the parameters and the code of all its stages."""
+    second = {"cmd": "cp first second", "deps": ["first"], "params": ["training.beta"], "outs": ["second"]}
+    graph = {"first": {"cmd": f"{edit} && touch first", "outs": ["first"]}, "second": second}
+    toy_checkout(graph, {"code.py": "1\n", ".gitignore": ".iterpref\nfirst\nsecond\n"})
+    sent = []
+    monkeypatch.setattr("tasks.mlflow.sync.write_entry", sent.append)
+    monkeypatch.setattr("tasks.mlflow.sync._begin", lambda *_: None)
+    with pytest.raises(InputError, match="was edited since this run began") if refused else nullcontext():
+        bring_up_to_date((), {}, 1, Terminal())
+    assert (Path("first").exists(), Path("second").exists()) == (True, not refused)
+    assert sent[-1].tags["mlflow.source.git.dirty"] == dirty
 
 
 def test_no_code_that_a_stage_depends_on_is_imported_before_it_is_observed():
