@@ -60,6 +60,7 @@ def read_items(path: Path, *, nulls: bool = False) -> Generator[Item]:
             yield Item(LinePlace(path, number), number, row)
         return
     with open_input(path) as file:
+        # The first bytes show whether the file has one object a line.
         head = cast("io.BufferedReader", file).peek(_HEAD)
         if _OPENS_VALUES.match(head.removeprefix(codecs.BOM_UTF8)):
             yield from _read_values(path, file)
@@ -79,6 +80,7 @@ def _read_values(path: Path, file: IO[bytes]) -> Iterator[Item]:
     place = LinePlace(path, 1)
     begin = 0
     found = _VALUE.search(text)
+    # Objects are found one by one, without reading numbers or keys.
     number = 0
     while found:
         number += 1

@@ -57,16 +57,19 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    # The children run the same command, and see in their environment that they are children.
     launched = ["--config_file", configuration, *(command or _own_command())]
     os.environ[_STARTED_HERE] = "1"
     try:
         launch_command(launch_command_parser().parse_args(launched))
     except ChildFailedError as error:
+        # Later failures are mostly effects of the first.
         _, first = error.get_first_failure()
         raise _failure(first.exitcode, first.message) from None
     except CalledProcessError as error:  # of a configuration of one process
         raise _failure(error.returncode, "") from None
     except SignalException as error:
+        # The exit code of a shell for a process that a signal ended.
         raise SystemExit(128 + error.sigval) from None
     finally:
         del os.environ[_STARTED_HERE]
@@ -76,6 +79,7 @@ def leave_error(error: BaseException) -> bool:
     """Keep an error for the process that started this one; return False where none waits for it."""
     if _STARTED_HERE not in os.environ or "TORCHELASTIC_ERROR_FILE" not in os.environ:
         return False
+    # The file that torch elastic reads when a child has failed.
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     get_error_handler().record_exception(error)
@@ -84,6 +88,7 @@ def leave_error(error: BaseException) -> bool:
 
 def _own_command() -> list[str]:
     """Return the command of this process: `python -m flows.stage training dpo`, or a script with its arguments."""
+    # `python -m` has a module specification, a script does not.
     module = sys.modules["__main__"].__spec__
     return ["--module", module.name, *sys.argv[1:]] if module else sys.argv
 
@@ -97,6 +102,7 @@ def _failure(code: int, kept: Any) -> InputError | TrainingError:
     TrainingError('a process ended with exit code -9: see above what it printed, and run again')
     """
     if isinstance(kept, dict):
+        # The message begins with the class of the error.
         _, _, message = kept["message"].partition(": ")
     else:  # it was killed, or is the only one
         message = f"a process ended with exit code {code}: see above what it printed, and run again"

@@ -115,10 +115,12 @@ def find_origin(path: Path, sources: Sequence[Path]) -> SourceRow:
         sources: files, folders and ids that the user names; a file of a folder is called `FOLDER/…`, so that no path of
             this machine leaves it.
     """
+    # The hub's cache keeps the revision in the path of each file.
     cached = _CACHED.search(str(path))
     if cached is not None:
         dataset = cached["id"].replace("--", "/", 1)
         return SourceRow(dataset=dataset, file=cached["file"], row=0, revision=cached["revision"])
+    # A file in a named folder keeps its path within that folder.
     folders = [source.resolve() for source in sources if source.is_dir()]
     folder = next((each for each in folders if path.resolve().is_relative_to(each)), path.resolve().parent)
     name = path.resolve().relative_to(folder)
@@ -276,6 +278,7 @@ def _choose(source: Path, splits: Mapping[str, Sequence[str]], wanted: str | Non
     """
     if wanted == ALL:
         return list(splits)
+    # Without `--split`, only the training split is read.
     if (wanted or _TRAIN) in splits:
         return [wanted or _TRAIN]
     # Benchmarks are published as test splits, which must not be trained on by accident.

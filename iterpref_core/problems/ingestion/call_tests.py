@@ -78,6 +78,7 @@ def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = Fa
     Raises:
         ValueError: the plainest reading cannot be written in Python.
     """
+    # Two ways of reading often give the same tests, which run once.
     made: list[Sequence[Example]] = []
     for results in _result_readings(examples, in_texts=in_texts):
         for reading in chain(_json_readings(results), *map(_json_readings, _by_name(results))):
@@ -103,6 +104,7 @@ def _by_name(examples: Sequence[Example]) -> list[Sequence[Example]]:
     """Return the reading by name of examples whose arguments are one object each; none for others."""
     named: list[Example] = []
     for arguments, result in examples:
+        # `[{"a": 1, "b": 2}]` gives the reading `f(a=1, b=2)`.
         only = arguments[0] if isinstance(arguments, Sequence) and len(arguments) == 1 else None
         if not isinstance(only, dict) or not all(map(is_name, only)):
             return []
@@ -112,6 +114,7 @@ def _by_name(examples: Sequence[Example]) -> list[Sequence[Example]]:
 
 def _result_readings(examples: Sequence[Example], *, in_texts: bool) -> Iterator[Sequence[Example]]:
     """Yield the examples: as they are, and with results as JSON in texts; that comes first if the arguments were."""
+    # JSON in texts: the grader of LiveCodeBench reads the result as JSON first.
     if in_texts:
         yield _json_results(examples)
     yield examples
@@ -131,6 +134,7 @@ def _json_readings(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
     numbered = [(_number_keys(arguments), _number_keys(result)) for arguments, result in examples]
     yield examples
     yield numbered
+    # APPS: `[[1, 3]]` may mean the result `[1, 3]`.
     if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
         for reading in (examples, numbered):
             yield [(arguments, result[0]) for arguments, result in reading]
@@ -150,6 +154,7 @@ def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
 
 def _json_inside(result: Any) -> Any:
     """Return the JSON in a text, or in the only text of a list."""
+    # `["[1, 2]"]` has a result in JSON within a list.
     is_single = isinstance(result, list) and len(result) == 1
     return [json_in_text(result[0])] if is_single else json_in_text(result)
 

@@ -88,6 +88,7 @@ class Intake:
     def __init__(
         self, source: Source, preset: Preset, columns: str | None, left_out: LeftOut, stack: ExitStack
     ) -> None:
+        # A mistake in `--columns` is found before any file is read.
         self.columns = parse_columns(columns, preset.parts, preset=preset.columns, split=source.split)
         self.product = "pair" if preset.parts in {"answers", "programs"} else "problem"
         shards = find_shards(source.paths, source.split, source.config)
@@ -114,6 +115,7 @@ class Intake:
         def read_one(item: Item) -> T | Dropped:
             return read_row(item, self.columns, read)
 
+        # Without an engine nothing waits, so rows are read in this thread.
         one_by_one = ((item, read_one(item)) for item in self._rows)
         for item, taken in one_by_one if executor is None else executor.each(self._rows, read_one):
             if isinstance(taken, Dropped):
@@ -146,6 +148,7 @@ class Intake:
         Raises:
             InputError: the file is a source, or lies in one, where the next ingestion would read it.
         """
+        # An output inside of a source folder would be read by the next run.
         if {path.resolve(), *path.resolve().parents} & self._sources:
             raise InputError(f"{path}: is a source, or lies in one; write it elsewhere")
         return self._stack.enter_context(atomic_writer(path))
@@ -192,6 +195,7 @@ def write_records(
     file = intake.open_file(out)
     trajectory_file = intake.open_file(trajectories) if trajectories else None
     for item, (record, trajectory, counts) in taken:
+        # Rows may repeat a name: the second `a` becomes `a#2`.
         name = take_name(record.task_id or f"{intake.product}-{item.index}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
@@ -227,6 +231,7 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
                 f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV or Arrow, "
                 "as pandas and datasets write them"
             )
+        # Rows are numbered within their file, for messages, and over all files, for names.
         number = 0
         origin = find_origin(path, sources)
         for item in read_items(path, nulls=True):
@@ -265,6 +270,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         row = _parse_row(item.text)
         if not isinstance(row, dict):
             raise ValueError(f"an object is expected, not {type(row).__name__}")
+        # The name comes first, so that a left-out row can be named.
         name = columns.name(row, "task_id")
         return read(row)
     except (ExecutionError, ConfigError, StorageError, OSError):

@@ -63,6 +63,7 @@ def prepare_code_contests(row: Row) -> Row:
         if column in row:
             program = "code" if column.endswith("submissions") else "solution"
             programs = as_rows(row[column], "language", program)
+            # The columns `language` and `solution` become one list of programs with their languages.
             prepared[column] = [
                 {"language": _CONTEST_LANGUAGES.get(stated, stated or "unknown"), "code": code}
                 for stated, code in programs
@@ -78,6 +79,7 @@ def prepare_codeforces(row: Row) -> Row:
     examples = as_rows(row.get("examples"), "input", "output")
     official = as_rows(row.get("official_tests"), "input", "output")
     hidden = [{"input": given, "output": printed} for given, printed in official if (given, printed) not in examples]
+    # Examples without a text are not shown; if none is left, the first official test is.
     shown = [test for test in examples if None not in test] or official[:1]
     sections = [
         ("# ", row.get("title")),
@@ -104,6 +106,7 @@ def _example(given: Any, printed: Any) -> str:
 def prepare_humaneval(row: Row) -> Row:
     """Complete the programs, which continue the prompt or a declaration; EvoEval's programs are whole."""
     language = str(row.get("task_id")).partition("/")[0]
+    # `CPP/0` is a task in C++, `HumanEval/0` in Python.
     if language in _OTHER_LANGUAGES:
         raise LeftOutError("not_python", f"its language is {language}")
     prepared = dict(row)

@@ -147,6 +147,7 @@ def read_problem(
     def select(reading: Problem) -> Problem:
         return selection.apply(reading.model_copy(update={"task_id": name}))
 
+    # Names depend on the tests, so that each reading gets the same name before tests are chosen.
     chosen = select(plainest)
     own_split(chosen, chosen.task_id)
     check_tests(chosen, chosen.task_id, visible=True)
@@ -165,6 +166,7 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
         if not is_checker(checker or ""):
             raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
     # A script has no entry point.
+    # `Solution().add` must define or call `add`.
     *_, name = ["", *re.findall(r"\w+", "" if isinstance(tests[0], StdinTest) else problem.entry_point)]
     # In JSON, a line begins after `\n`.
     in_tests = (test.to_json().replace(r"\n", " ") for test in tests)
@@ -181,6 +183,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
         raise LeftOutError("not_code", f"its task is {task}; if that is another column, add --columns task=")
+    # From here on, the columns are those of the preset.
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
     # Columns that the user names must be there, even if they are not read.
@@ -205,9 +208,11 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     checks = checker if checker.strip() else None
     rules = Rules(right, starter_code, preset.ignore_case, checks, columns.modules(row))
     readings, tests_left_out = read_tests(asked, visible, hidden, rules)
+    # Only the plainest reading is made now; `trials` asks for others if no right program passes it.
     plainest = next(readings, None)
     if plainest is None:
         raise _not_there("tests", row, columns)
+    # Wrong programs are needed for trajectories alone.
     failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
 
@@ -263,6 +268,7 @@ def _is_own(row: Row) -> bool:
     if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
         return False
     others = row.keys() - Problem.model_fields.keys()
+    # `hiden_tests` would be lost without a word.
     misspelt = any(get_close_matches(name, Problem.model_fields, cutoff=_MISSPELT) for name in others)
     return all(isinstance(test, Mapping) and "kind" in test for test in tests) and (misspelt or not others)
 
@@ -288,6 +294,7 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
         return iter(())
     programs = _programs(row, columns, "reference", left_out)
     first = next(programs, None)
+    # Programs in other languages are counted by their language.
     languages = sorted(set(left_out) - {"no_text"})
     if first is None and languages:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")

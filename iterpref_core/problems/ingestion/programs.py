@@ -33,6 +33,7 @@ def program_in(text: str, name: str | None = None) -> str:
     >>> program_in("So:\n```python\nx = 1\n```\nDone."), program_in("x = 1"), program_in("I cannot do that.")
     ('x = 1\n', 'x = 1', 'I cannot do that.')
     """
+    # A program may hold fences in its strings: Python as a whole is never searched.
     if _MARK.search(text) is None or is_program(text):
         return text
     return extract_program(text, name) or text
@@ -67,6 +68,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
 
 def defined_names(program: str) -> list[str]:
     """Return the names of the functions and classes that a program defines, the last one first."""
+    # The last definition of a name counts.
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     return [node.name for node in reversed(_body(program)) if isinstance(node, kinds)]
 
@@ -74,6 +76,7 @@ def defined_names(program: str) -> list[str]:
 def is_checker(source: str) -> bool:
     """Return True for Python with a function `check` that takes an input, the expected and the printed output."""
     checks = [node for node in _body(source) if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    # `def check(input, expected, printed)`, or with `*args`.
     if not checks:
         return False
     arguments = checks[-1].args

@@ -59,6 +59,7 @@ def column_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
     """
     values: list[Any] = []
     for value in columns.values(row, part):
+        # `["Add.", "1 -> 2"]` is a statement with an example.
         values += value if isinstance(value, list) else [value]
     if all(isinstance(value, str) for value in values):
         return read_turns("\n".join(filter(None, values)))
@@ -77,6 +78,7 @@ def as_prompt(asked: Sequence[Turn]) -> Prompt:
     turns = [turn for turn in asked if turn.text.strip()]
     if not any(says_something(turn.text) for turn in turns if turn.role != "system"):
         raise LeftOutError("no_prompt", "its statement says nothing")
+    # A single question is a text, also if its set has it as a message.
     roles = [turn.role for turn in turns]
     if roles == ["user"] or not any(roles):
         return "\n\n".join(turn.text for turn in turns)

@@ -77,6 +77,7 @@ def table(summary: dict[str, Any]) -> list[str]:
         if isinstance(value, dict) and "median" in value:
             lines.append(f"{name:<24}{value['median']:>8,}{value['mean']:>10,}{value['max']:>10,}")
             continue
+        # `inside` is one share, `files` has one for each file.
         shares = value.items() if isinstance(value, dict) else [("", value)]
         for part, share in shares:
             label = f"{name}: {part}" if part else name

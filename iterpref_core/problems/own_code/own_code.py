@@ -69,16 +69,19 @@ def ingest_own_code(
     if stated == UNKNOWN and license:
         stated = license
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
+    # The environment of this project counts before params.yaml names it.
     known = execution.environments | {project.name: environment}
     counts = Counter({"functions": 0, "tests": 0})
     with (
         open_left_out(dropped) as left_out,
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
+        # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
         wanted = list(_functions_to_write(project.root, counts, left_out))
         tests = survey(project, wanted, execution, counts, left_out)
         drafted = _drafted(project, wanted, tests, stated, params, left_out, keep=keep)
         kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
+    # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
@@ -91,6 +94,7 @@ def ingest_own_code(
         )
     write_jsonl(out, kept)
     result["license"] = stated
+    # `debug` and `evaluate` find the interpreter in params.yaml, so the user gets the line to add.
     if execution.environments.get(project.name) != environment:
         result["environment"] = f"{project.name}: {environment.model_dump_json()}"
     return result
@@ -166,6 +170,7 @@ def _problem(
         "own_code_tests.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, test_ids, project),
     }
+    # A header in the file counts before the license of the project.
     stated = license_of_source(function.module.source, license)
     place = SourceRow(
         file=str(Path(project.name, function.module.path.relative_to(project.folder))),
@@ -187,8 +192,10 @@ def _problem(
 
 def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
+    # The module and its test files must not change after the ingestion: their digests are checked.
     files = {node.partition("::")[0] for node in tests}
     files.add(str(function.module.path.relative_to(project.folder)))
+    # `tests/test_a.py` → its SHA-256, as the script compares it.
     hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in sorted(files)}
     lines = [
         "from own_code_replacement import Replacement",

@@ -106,6 +106,7 @@ def survey(
     Returns:
         `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
     """
+    # Calls are recorded in the top-level packages of these functions.
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
     called: dict[str, list[str]] = {}
     with Executor(
@@ -114,6 +115,7 @@ def survey(
         allow_unsafe=execution.allow_unsafe,
         environments={_NAME: project.environment},
     ) as executor:
+        # The limits of a survey are higher than those of a candidate.
         runs = _run_all(executor, project, tops)
     for test, run in runs.items():
         counts["tests"] += 1
@@ -124,6 +126,7 @@ def survey(
             called[test] = run.called
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
+        # A function is tested by each test that called it.
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
             # A test that calls few functions checks each of them more closely.
@@ -170,6 +173,7 @@ def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[st
     with show_progress("tests", len(files)) as advance:
         for tests, (values, outcome) in executor.each(files, run):
             advance()
+            # A file whose run ended early has no results for any of its tests.
             found = values[0] if values and isinstance(values[0], dict) else {}
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)

@@ -62,6 +62,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the statements that may replace a statement."""
     match node:
         case ast.AugAssign(target, operator, value):
+            # `total += n` becomes `total -= n`, and is dropped as well.
             other_operator = _OPERATORS.get(type(operator))
             if other_operator is not None:
                 yield ast.AugAssign(target, other_operator(), value)
@@ -71,10 +72,12 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         case ast.If(test, body, otherwise):
             negated = ast.UnaryOp(ast.Not(), test)
             yield ast.If(negated, body, otherwise)
+        # A function that returns None already stays.
         case ast.Return(None) | ast.Return(ast.Constant(None)):
             pass
         case ast.Return():
             yield ast.Return(ast.Constant(None))
+        # Leaving a loop becomes going on with it, and the reverse.
         case ast.Break():
             yield ast.Continue()
         case ast.Continue():
@@ -98,6 +101,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
             negated = ast.UnaryOp(ast.Not(), test)
             yield ast.IfExp(negated, body, otherwise)
         case ast.Compare():
+            # `a < b` becomes `a <= b` and `a >= b`.
             yield from _comparisons(node)
         case ast.Constant(bool() | int() | float() | str() as value):
             yield ast.Constant(_another(value))
@@ -115,6 +119,7 @@ def _comparisons(node: ast.Compare) -> Iterator[ast.Compare]:
 def _another(value: float | str) -> float | str:
     if isinstance(value, str):
         return "" if value else "mutant"
+    # Python counts True as the integer 1.
     if isinstance(value, bool):
         return not value
     return value + 1
@@ -172,6 +177,7 @@ def _head(node: ast.AST) -> str:
 
 def _apply(change: _Change, tree: ast.Module) -> Mutant:
     text = f"{_head(change.old)} -> {_head(change.new)}"
+    # The tree is changed, written, and changed back: a copy of it for each mutant would take longer.
     change.put(change.new)
     try:
         code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
@@ -199,6 +205,7 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
         tree = parse_source(code)
         changes = list(_changes(tree))
         order = list(range(len(changes)))
+        # Only the chosen changes are written, in random order until there are enough of them.
         Random(seed).shuffle(order)
         original = ast.unparse(tree) + "\n"
         chosen: dict[str, tuple[int, Mutant]] = {}

@@ -65,6 +65,7 @@ def names_of_module(tree: ast.Module, module: str) -> list[str]:
     """
     nodes = list(ast.walk(tree))
     imported = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    # `import solution as s` makes `s.f` a name of the module.
     called = {alias.asname or alias.name for alias in imported if alias.name == module}
     names = []
     for node in nodes:

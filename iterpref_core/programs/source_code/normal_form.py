@@ -76,9 +76,11 @@ def _form(tree: ast.AST, kept: Container[str] = (), nodes: list[ast.AST] | None 
     # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
     numbers: dict[str, int] = {}
     waiting: list[object] = [tree]
+    # Nodes wait on a stack: a deeply nested program would exceed the limit of recursion.
     while waiting:
         part = waiting.pop()
         if isinstance(part, list):
+            # A docstring or `pass` does not change what a block does.
             effective = [item for item in part if not _does_nothing(item)]
             yield len(effective)
             waiting += effective
@@ -97,6 +99,7 @@ def _form(tree: ast.AST, kept: Container[str] = (), nodes: list[ast.AST] | None 
             name = _name(part)
             yield name if name is None or name in kept else numbers.setdefault(name, len(numbers))
         if isinstance(part, ast.Global | ast.Nonlocal):
+            # `global n` binds the name n, which counts as a use of it.
             waiting.append([ast.Name(name, ast.Load()) for name in part.names])
         else:
             waiting += [getattr(part, field) for field in _COUNTED_FIELDS[type(part)]]
@@ -120,6 +123,7 @@ def solution_forms(code: str) -> list[tuple[object, int]]:
 def _sized_form(part: ast.AST) -> tuple[object, int]:
     nodes: list[ast.AST] = []
     form = tuple(_form(part, _BUILTINS, nodes))
+    # A program may call its own function `sum`, which is then numbered like its other names.
     bound = _BUILTINS & _bound_by(nodes)
     if bound:
         form = tuple(_form(part, _BUILTINS - bound))
@@ -162,8 +166,10 @@ def _kept(tree: ast.Module, entry_point: str) -> set[str]:
         kept = {name for name in public if not name.startswith("_")}
     for node in nodes:
         if isinstance(node, ast.ClassDef):
+            # Methods and attributes of a class can be used from outside.
             kept |= _bound_by(_in_scope(node))
         elif isinstance(node, ast.arg):
+            # A caller may pass an argument by its name.
             kept.add(node.arg)
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     return kept | (used - _bound_by(nodes))
