@@ -1,4 +1,4 @@
-"""Adaptations: ways to make a call to a server that refuses the usual one.
+"""Change calls for a server that refuses the usual one.
 
 A refusal only suggests an adaptation. It is kept, for all further calls, if the server answers a call that was made so.
 """
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 OWN_TEMPERATURE = "the model's own temperature"
-"""Stands in results.json for the temperature of a model that accepts no other one."""
+"""The temperature in results.json of a model that accepts only its own."""
 LEAST_TEMPERATURE = 0.01
 """Is sent for 0 to a server that refuses 0: the likeliest token is then taken but for near ties."""
 MAX_STOPS = 4
 """End strings that OpenAI's API takes, and many servers with it."""
 _END_MOST = ("\ndef ", "\nprint(", "\nclass ", "\nif __name__", "\nassert ", "\nassert")
-"""The end strings with which most answers go on behind their function; an end token ends an answer by itself."""
+"""The end strings that follow most functions. An end token needs no end string."""
 
 _STOP = r"\bstop\b|stop.?(?:string|sequence|word)"
 
@@ -27,9 +27,9 @@ class Adaptation:
     """A way to make a call that a server takes.
 
     Attributes:
-        note: the way in words, for a message and the protocol; "" if nobody need know.
-        said: a pattern that is found in the refusals that suggest it.
-        applies: returns True for the body of a call in which there is something to change.
+        note: the change in words, for a message and the results; "" if users need not know.
+        said: a pattern that matches the refusals.
+        applies: returns True if the body of a call has what is changed.
         change: returns that body, changed.
     """
 
@@ -72,7 +72,7 @@ ADAPTATIONS = {
         lambda body: "max_tokens" in body,
         lambda body: _without(body, "max_tokens") | {"max_completion_tokens": body["max_tokens"]},
     ),
-    # Servers say: "`temperature` must be strictly positive", or "temperature must be in (0.0, 1.0]".
+    # Servers answer: "`temperature` must be strictly positive", or "temperature must be in (0.0, 1.0]".
     "temperature 0": Adaptation(
         f"temperature {LEAST_TEMPERATURE} for 0",
         r"temperature\W.{0,80}(?:positive|(?:greater|larger) than 0|> ?0(?![.\d]*[1-9])|\(0(?:\.0+)?,)",
@@ -90,7 +90,7 @@ ADAPTATIONS = {
         ),
     ),
     "seed": _leave_out("seed", "without a seed", r"\bseed\b"),
-    # "Conversation roles must alternate user/assistant/…", as the templates of Gemma and Mistral say it
+    # "Conversation roles must alternate user/assistant/…": the templates of Gemma and Mistral
     "system": Adaptation(
         "system message in the user's",
         (
@@ -114,7 +114,7 @@ ADAPTATIONS = {
         lambda body: body | {"stream": True},
     ),
 }
-"""Name → adaptation, in the order in which they are tried."""
+"""Name → adaptation, in the order of the trials."""
 
 
 def suggest(said: str, body: Body) -> str | None:

@@ -1,6 +1,6 @@
-"""Answer store: answers of models in one SQLite file, the spending of runs, and how servers have to be asked.
+"""Keep answers of models, the spending of runs, and what servers need, in one SQLite file.
 
-An answer is on disk before anybody uses it: nothing that was received, and perhaps paid for, is asked for again.
+An answer is on disk before it is used, so a paid answer is never requested again.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _SCHEMA = (
 
 
 ServerFact = Literal["adaptation", "address"]
-"""`adaptation`: a way in which the model's server has to be asked; `address`: one at which it was asked."""
+"""`adaptation`: a change that the model's server needs; `address`: where the model was asked."""
 
 _IS_ANSWER = f"ended IN ('{FINISHED}', '{CUT}')"
 
@@ -68,9 +68,9 @@ def cost_usd(
 
 
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
-    """Return the key under which an answer is kept: model, prompt, sampling parameters and seed.
+    """Return the key of an answer: model, prompt, sampling parameters and seed.
 
-    The seed tells samples of one prompt apart.
+    The seed distinguishes samples of one prompt.
     """
     decisive = [
         model,
@@ -86,19 +86,19 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
 
 
 class AnswerStore:
-    """A `Database` of answers with their ends, shared by all runs; a context manager. Nothing is held in memory.
+    """A `Database` of answers with their ends, shared by all runs; a context manager. Answers are not held in memory.
 
     An answer that is missing is kept, for its cost and for people, and is asked for again by the next run.
 
-    A `with` block that ends without an error completes the run: the next one of that name has spent nothing. After an
-    error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
+    A `with` block that ends without an error completes the run: the next run of that name begins without spending.
+    After an error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
 
     Args:
         path: the file; created where it is missing.
         run: the name of the run that pays for the next questions.
 
     Raises:
-        InputError: the file is no answer store, or cannot be written.
+        InputError: the file is not an answer store, or cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -106,7 +106,7 @@ class AnswerStore:
         self._data = Database(path, _SCHEMA)
 
     def get(self, key: bytes) -> Completion | None:
-        """Return the answer kept under a key; None if there is none, or it is missing."""
+        """Return the answer of a key, or None if it is not kept or is missing."""
         query = "SELECT text, prompt_tokens, completion_tokens, ended FROM kept_answers WHERE key = ?"
         row = self._data.row(f"{query} AND {_IS_ANSWER}", (key,))
         return None if row is None else Completion(*row)
@@ -152,7 +152,7 @@ class AnswerStore:
 
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
-        # Rows are numbered in their order: those after the last one of a completed run belong to the present run.
+        # Rows are numbered in order: rows after the end of a completed run belong to the present run.
         query = (
             "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM kept_answers WHERE run = ?1 "
             "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"

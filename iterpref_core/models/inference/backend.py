@@ -1,4 +1,4 @@
-"""Model protocol that every backend follows: requests with seeds of their own, and answers."""
+"""Define the protocol of all backends: requests with their own seeds, and answers."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from iterpref_core.records.config import InferenceParams, PromptFormat
 from iterpref_core.records.prompt_messages import Prompt
 
 QUIET_SHARE = 0.02
-"""Share of answers that may be cut at the token limit, or lack a program, before a warning says so.
+"""The share of answers that may be cut at the token limit, or lack a program, without a warning.
 
 With more of them a score, or a comparison of training methods, measures brevity.
 """
@@ -48,7 +48,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, with its cost in tokens, and the way in which it ended (`ends`)."""
+    """An answer, its cost in tokens, and how it ended (`ends`)."""
 
     text: str
     prompt_tokens: int
@@ -62,7 +62,7 @@ class Completion:
 
     @property
     def missing(self) -> str:
-        """Return the reason why there is no answer, so that nothing is made of the text; "" if there is one."""
+        """Return why the answer is missing and its text must not be used; "" for an answer."""
         return "" if self.end in (FINISHED, CUT) else self.end
 
 
@@ -78,12 +78,11 @@ def before_stop(text: str, stops: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """The settings with which a backend opens a model.
+    """The settings for opening a model.
 
     Attributes:
-        model: a checkpoint folder or hub id, the name under which an endpoint has the model, or a stage's folder that
-            points at any of these.
-        prompt: the form in which a model with weights on this machine reads prompts.
+        model: a checkpoint folder or hub id, the model's name at an endpoint, or a stage's folder that points at one.
+        prompt: the format of prompts, for a model on this machine.
         inference: the parameters of the backend.
         adapted: the changes to requests that the model's server is known to need.
     """
@@ -95,18 +94,18 @@ class BackendSettings:
 
 
 Answered = Callable[[int, Completion], None]
-"""Is told each answer, and the index of its request, as soon as it is there."""
+"""Receives each answer and the index of its request as soon as the answer arrives."""
 
 
 def ignore(index: int, answer: Completion) -> None:
-    """Do nothing: the caller waits for all answers."""
+    """Ignore an answer: the caller waits for all of them."""
 
 
 class Model(ABC):
     """Anything that answers prompts.
 
     Attributes:
-        in_process: the model computes in this process, in batches on whose shape its rounding depends. Ask it in
+        in_process: the model computes in this process, in batches whose shape affects rounding. Ask it in
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
         concurrency: prompts at once: in a batch, or in flight.
         adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked after a refusal.
@@ -118,7 +117,7 @@ class Model(ABC):
 
     @abstractmethod
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
-        """Answer one request. The answer may be missing: its end says so."""
+        """Answer one request. The answer may be missing, as its end shows."""
 
 
 def ask_all(
@@ -127,7 +126,7 @@ def ask_all(
     sampling: Sampling,
     answered: Answered = ignore,
 ) -> list[Completion]:
-    """Answer every request, in order; equal ones are asked once. `answered` is told of each as it ends.
+    """Answer every request, in order; equal ones are asked once. `answered` receives each answer as it ends.
 
     Where one fails, no further one is begun; those in flight are waited for, since they may be paid for and stored, and
     then the first failure is raised.

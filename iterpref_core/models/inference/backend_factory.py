@@ -1,4 +1,4 @@
-"""Backend factory: open a model of any `inference.backend`, with its budget and answer store."""
+"""Open a model of any `inference.backend`, with its budget and answer store."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ def open_model(
     Args:
         model: a checkpoint folder or hub id; for an endpoint the name it is served under; or a stage's folder that
             points at any of these.
-        prompt: the form in which a model in this process, or served by a vLLM of ours, reads prompts.
+        prompt: the format of prompts, for a model in this process or at a vLLM server of ours.
         inference: the parameters of the backend.
         budget: caps on the questions.
         store: keeps the answers; without one neither they nor their cost outlive this process.
@@ -40,7 +40,7 @@ def open_model(
         InputError: the model or a parameter of `inference` cannot be used.
     """
     model = check_model(model, prompt, inference)
-    # A digest of gigabytes of weights: without a store nobody needs it.
+    # A digest of gigabytes of weights is needed only for a store.
     identity = model_identity(model, prompt, inference) if store else ""
     guarded = leaves_this_machine(inference)
     adapted = store.known(identity, "adaptation") if store else frozenset[str]()
@@ -50,7 +50,7 @@ def open_model(
         inference=inference,
         adapted=adapted,
     )
-    # The call makes the checks that cost nothing, such as for a missing key. Its `with` block opens the model.
+    # The call makes the cheap checks, such as for a missing key. Its `with` block opens the model.
     opened = import_module(f"{__package__}.{BACKENDS[inference.backend].module}").open_backend(settings)
     if store and inference.base_url and not BACKENDS[inference.backend].local:
         others = store.known(identity, "address") - {inference.base_url}
@@ -84,7 +84,7 @@ def check_model(
     """Check a model with weights on this machine before anything is spent on it. An endpoint's cannot be checked.
 
     Returns:
-        The model; a hub id with the commit that it stands for.
+        The model; a hub id with its commit.
 
     Raises:
         ModelError: the model's checkpoint cannot be used.
@@ -98,7 +98,7 @@ def check_model(
 
 
 def names_served(model: Path | str, backend: str) -> bool:
-    """Return True if a model is one behind an endpoint: the backend asks one, and the model is no path.
+    """Return True if a model is at an endpoint: the backend asks a server, and the model is not a path.
 
     Servers name models as they like: `smollm2`, `/models/coder-q4.gguf`.
     """
@@ -106,13 +106,13 @@ def names_served(model: Path | str, backend: str) -> bool:
 
 
 def model_at(name: Path | str, *, served: bool) -> Path | str:
-    """Return the path of a folder that is here; another name as it is, and any name of a model behind an endpoint.
+    """Return the path of a folder that is here; another name as it is, and any name of a model at an endpoint.
 
     vLLM, SGLang and `transformers serve` name a model by its path, so that a folder here may have its server's name.
 
     Args:
-        name: a folder, a hub id, or the name of a model behind an endpoint.
-        served: the user has said that the model is behind the endpoint.
+        name: a folder, a hub id, or a model's name at an endpoint.
+        served: the user stated that the model is at the endpoint.
     """
     return Path(name) if not served and Path(name).is_dir() else name
 
@@ -122,7 +122,7 @@ def model_identity(
     prompt: PromptFormat,
     inference: InferenceParams,
 ) -> str:
-    """Return the key under which a model's answers are kept: everything they depend on besides prompt and sampling.
+    """Return the key of a model's answers: everything they depend on except prompt and sampling.
 
     For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.
     For an endpoint it is the model's name, so that a server that has moved costs nothing twice, with the API and the

@@ -1,17 +1,17 @@
-"""Ends: how an answer of a model has ended, or the reason why there is none.
+"""Classify how an answer of a model ended, or why it is missing.
 
 | end | the answer |
 |---|---|
 | `finished` | the model has ended it |
 | `cut` | a limit of tokens has ended it |
 | `filtered: …` | a filter has ended it |
-| `unknown: …` | the server says in a word that nobody knows how it has ended |
+| `unknown: …` | the server's word for the end is unknown |
 | `refused: …` | the server will not answer this prompt: it is too long, or flagged |
 | `failed: …` | each attempt at it has failed |
 | `withheld: …` | the prompt does not leave this machine |
 
-The first two are answers. With any other end the answer is *missing*: it is counted by its reason, nothing is made of
-its text, and the other prompts are asked. A text that is not known to be an answer is none.
+The first two are answers. With any other end the answer is *missing*: it is counted by its reason, its text is not
+used, and the other prompts are asked. A text counts as an answer only if its end is known.
 """
 
 import json
@@ -37,7 +37,7 @@ _BROKEN_OFF = re.compile(r"error|abort|cancel|timeout|overload|resource")
 
 
 def end_of(reason: Any) -> str:
-    """Return the end that a server's `finish_reason` says; where it gives none, nothing speaks against the answer.
+    """Return the end for a server's `finish_reason`; an answer without a reason is finished.
 
     >>> end_of("stop"), end_of("MAX_TOKENS"), end_of("SAFETY"), end_of("other")
     ('finished', 'cut', 'filtered: SAFETY', 'unknown: "other"')
@@ -56,7 +56,7 @@ def end_of(reason: Any) -> str:
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
-    """Return how often each reason occurs. Those that differ in numbers alone are one, as the first one says it.
+    """Return how often each reason occurs. Reasons that differ only in numbers count as the first of them.
 
     >>> count_reasons(["refused: 400 5012 tokens", "filtered: safety", "refused: 400 4711 tokens"])
     {'refused: 400 5012 tokens': 2, 'filtered: safety': 1}
@@ -64,7 +64,7 @@ def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
     named: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for reason in reasons:
-        # "refused: 400 … 5012 tokens" and "… 4711 tokens" are one; a status behind the kind stays.
+        # "refused: 400 … 5012 tokens" and "… 4711 tokens" are one; a status after the kind is kept.
         shape = re.sub(r"(?<!: )(?<!\d)\d+", "0", reason)
         counts[named.setdefault(shape, reason)] += 1
     return dict(counts)
@@ -82,7 +82,7 @@ def describe_missing(reasons: Collection[str], total: int) -> str:
 
 
 def check_answered(reasons: Collection[str], total: int, where: str) -> None:
-    """Do nothing if one of several prompts has an answer.
+    """Raise an error if all of several prompts lack an answer.
 
     Args:
         reasons: why answers are missing.

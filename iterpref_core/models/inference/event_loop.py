@@ -1,4 +1,4 @@
-"""Event loops: run a coroutine to its end from code that is not asynchronous."""
+"""Run a coroutine to its end from code that is not asynchronous."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,8 +1,8 @@
-"""Faults: calls without an answer, their reasons and their consequences.
+"""Decide what follows from a call without an answer.
 
 The status decides before the words do, and a code or type before the text: a limit of a minute that names the page of
-its bill (429, Groq, OpenAI and Gemini) is no used-up credit, and "exceeds the maximum number of concurrent requests" no
-prompt that is too long. Where a status leaves it open, as 400, 403 and 500 do, the words decide.
+its bill (429, Groq, OpenAI and Gemini) is not a used-up credit, and "exceeds the maximum number of concurrent requests"
+is not a prompt that is too long. Where a status leaves it open, as 400, 403 and 500 do, the words decide.
 """
 
 import json
@@ -28,7 +28,7 @@ class Rule(NamedTuple):
 
     Attributes:
         then: the consequence.
-        statuses: the statuses of which the row is; empty for all.
+        statuses: the statuses of the row; empty for all.
         code: a pattern that is found in the error's code or type; "" for any.
         words: a pattern that is found in the body; "" for any.
     """
@@ -76,7 +76,7 @@ RULES = (
         ),
     ),
     Rule("give up the prompt", (422,)),
-    # Gateways pass on what their providers say with any status: 499, 424, "Provider returned error".
+    # Gateways pass on their providers' errors with any status: 499, 424, "Provider returned error".
     Rule("repeat once"),
 )
 """The table of faults: the first row that fits decides."""
@@ -89,7 +89,7 @@ class Fault:
     Attributes:
         then: the consequence.
         said: the reason, on one line.
-        text: the body of a refusal as it came; "" where there is none.
+        text: the raw body of a refusal, or "".
         retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
         tokens: the tokens of prompt and answer that the call has cost all the same.
     """
@@ -125,7 +125,7 @@ def _found(pattern: str, text: str) -> bool:
 
 
 def _codes(text: str) -> str:
-    """Return the codes and types of the errors in a body; "" where it is no JSON of this form."""
+    """Return the codes and types of the errors in a body, or "" if the body is not such JSON."""
     try:
         body: Any = json.loads(text)
     except ValueError:

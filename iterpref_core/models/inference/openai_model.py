@@ -1,4 +1,4 @@
-"""OpenAI-API model: calls to a server, repeated where they fail, in the way that the server accepts."""
+"""Call a server of OpenAI's API in a form that the server accepts, and repeat failed calls."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ _REMEDY = (
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
 )
 SHORT_KEY = 8
-"""Characters from which on a key is hidden within words, too."""
+"""A key of at least this many characters is hidden within words as well."""
 ATTEMPTS = 10
 """Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
 REFUSALS = 100
@@ -42,17 +42,17 @@ REFUSALS = 100
 
 
 class OpenAIModel(Model):
-    """A model behind an endpoint.
+    """A model at an endpoint.
 
     Attributes:
         adapted: names of `adaptations.ADAPTATIONS`: how the server is asked after a refusal.
 
     Args:
-        name: the name under which the model is served.
+        name: the model's name on the server.
         inference: the URL, the API, the pace, the calls in flight, the seconds of a call and its parameters. `chat`:
             the server puts the prompt into the model's chat template. `completions`: it gets the prompt and a newline.
             A raw request goes to the latter as it is.
-        tokens: for a server of this project's own: prompts are sent as token ids, and the server has nothing to add.
+        tokens: for a server of this project's own: prompts are sent as token ids, and the server adds no tokens.
         adapted: how the server is known to have to be asked.
 
     Raises:
@@ -80,7 +80,8 @@ class OpenAIModel(Model):
         self._answered = False
         self._said: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        read_key(self.base_url)  # a missing key is told before anything is done, and so is what cannot connect
+        # A missing key or bad address is an error before any work.
+        read_key(self.base_url)
         connection_options(self.base_url)
 
     async def answer(self, request: Request, sampling: Sampling) -> Completion:
@@ -92,7 +93,7 @@ class OpenAIModel(Model):
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            # Connections belong to the event loop in which they were opened, and each `ask_all` has a loop of its own.
+            # Connections belong to the event loop that opened them, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
         path, usual = self._call(request, sampling)
@@ -107,7 +108,7 @@ class OpenAIModel(Model):
             is_refused = outcome.then in ("give up the prompt", "repeat once")
             # An address that has answered may do so again.
             may_pass = outcome.then == "repeat once" or (outcome.then == "end the run" and self._answered)
-            # A refusal that repeats the request names all its parts, and tells nothing about any.
+            # A refusal that repeats the request names all its parts, so its words do not show which part is wrong.
             is_echo = outcome.then == "repeat once" and prompt_text(request.prompt).split("\n")[0][:50] in outcome.text
             is_trusted = is_refused and (tries.repeated or not is_echo)
             if is_trusted and (name := self._suggested(outcome, body)) is not None:
@@ -158,7 +159,7 @@ class OpenAIModel(Model):
     async def _post(self, path: str, body: dict[str, Any], request: Request, sampling: Sampling) -> Reply | Fault:
         """Make a call once."""
         client = await anext(self._clients)
-        # A server of this project's own says what ended an answer.
+        # A server of this project's own reports what ended an answer.
         limit = sampling.max_new_tokens if self._tokens is None else None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -206,7 +207,7 @@ class OpenAIModel(Model):
         return "/chat/completions", asked
 
     def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
-        """Return the answer of a reply, up to its end string. One that is cut behind that string is whole."""
+        """Return the answer of a reply, up to its end string. An answer that is cut after that string is whole."""
         self._answered = True
         if reply.instead:
             remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
@@ -256,7 +257,7 @@ class OpenAIModel(Model):
         )
 
     def _learn(self, adapted: frozenset[str]) -> None:
-        """Ask all further calls as the one that was answered."""
+        """Make all further calls like the answered call."""
         for note in notes_of(adapted - self.adapted):
             logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
         self.adapted |= adapted
@@ -307,9 +308,9 @@ class _Tries:
     """The tries of one call.
 
     Attributes:
-        failures: those that failed.
-        refusals: those that a busy server has refused.
-        in_a_row: refusals of any calls of the server, without a success, up to the last one of this call.
+        failures: failed tries.
+        refusals: tries that a busy server refused.
+        in_a_row: the server's refusals of any calls since its last success.
         repeated: a refusal that may pass has been repeated.
         prompt_tokens: the tokens of the prompt that failed tries have cost.
         completion_tokens: the tokens of the answer that they have cost.

@@ -1,9 +1,9 @@
-"""Pacing: when the next call of a server may begin, how many may be in flight, and how long a failed one waits.
+"""Decide when the next call of a server may begin, how many are in flight, and how long a failed call waits.
 
 A server that is busy sets the pace. Of 64 calls a server with two places refuses 62, and each refusal lowers the number
 of calls in flight by one: two are left. Answers raise that number, one at a time: after one answer at first, and after
-up to 50 where such a try was refused again and again. So of 100 calls about two are refused, and a server that has more
-places than before, or had fewer for a moment, is used in full after some hundred answers.
+up to 50 if the server keeps refusing the additional call. So of 100 calls about two are refused, and a server that has
+more places than before, or had fewer for a moment, is used in full after some hundred answers.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 _FIRST_S = 0.5
 """Seconds of the first pause; each further one is twice as long."""
 _FAILED_S = 8.0
-"""The longest pause in seconds after a failure that is no limit of a rate."""
+"""The longest pause in seconds after a failure other than a rate limit."""
 _LIMITED_S = 120.0
 """The longest pause in seconds for a server that limits its rate."""
 _SAID_S = 5.0
-"""Seconds from which on a pause is said."""
+"""A pause of at least this many seconds is logged."""
 _RAISE_AFTER = 50.0
 """The largest number of answers between two tries of one call more than the server has taken."""
 
@@ -97,28 +97,27 @@ class Pacing:
         """Lower the number of calls in flight by one, and have all calls wait, since the server has refused one.
 
         Args:
-            began: the time at which the refused call began.
+            began: when the refused call began.
             retry_after_s: the seconds that the server has asked to wait; 0 if it has not.
             is_busy: the server takes no further call now; else it limits its rate.
 
         Returns:
-            The number of refusals, one after the other, without a success. Those of calls that were in flight together
-            are one.
+            The number of consecutive refusals. Refusals of calls that were in flight together count once.
         """
         now = time.monotonic()
         if began >= self._refused_at:
             self._refusals += 1
             self._refused_at = now
         # A try of one more halves this number, and its refusal makes it four times as large. A limit of calls in time
-        # says nothing about calls in flight.
+        # does not limit calls in flight.
         if self._tries and (is_busy or not retry_after_s):
             self._tries -= 1
             self._raise_after = min(_RAISE_AFTER, 4 * self._raise_after)
         self._answers = 0
-        # Where calls begin slowly there never were as many as allowed.
+        # If calls begin slowly, fewer were in flight than allowed.
         self._limit = max(1, min(self._limit, self._most) - 1)
         self._most = self._limit
-        # "Retry-After: 0", or a date that is past, is no leave to call without end.
+        # "Retry-After: 0", or a past date, does not allow calls without a pause.
         grown = _FIRST_S * 2 ** (self._refusals - 2) if self._refusals > 1 else 0.0
         grown = _jitter(min(grown, _FAILED_S if is_busy else _LIMITED_S))
         self._pause(min(max(retry_after_s, grown), _LIMITED_S))

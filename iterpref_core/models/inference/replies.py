@@ -1,8 +1,8 @@
-"""Replies of OpenAI-compatible endpoints, read as answers, each with its end.
+"""Read replies of OpenAI-compatible endpoints as answers, each with its end.
 
-Servers leave out different fields. Counts may be absent or null, the content may be null or a list of parts: such an
-answer is an empty one. A choice without message and text is none. A reply may come as a stream, whose pieces are put
-together, and comments and marks of streams may stand around one that is none.
+Servers leave out different fields. Counts may be absent or null. An answer whose content is null or a list of parts may
+be empty. A choice without message and text is not an answer. A reply may be a stream, whose pieces are joined; and a
+reply that is not a stream may have a stream's comments and marks around it.
 """
 
 import json
@@ -28,11 +28,11 @@ _REASONING_PARTS = {
 }
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 _AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
-"""Lines of a stream that may stand around a reply that is none: comments, which keep a connection open, and the end."""
+"""A stream's comments, which keep a connection open, and its end; they may surround a reply that is one JSON object."""
 _DATA = re.compile(r"^data:", re.MULTILINE)
 
 _ESCAPED = re.compile("[\udc80-\udcff]+")
-"""Bytes that Python has read as half characters, since alone they are no character."""
+"""Bytes of split characters, which Python has read as surrogates."""
 
 
 class ReplyError(ValueError):
@@ -55,9 +55,9 @@ class Reply:
 
     Attributes:
         answer: the answer.
-        instead: the field in which all that the model wrote stands, if the answer itself is empty.
-        model: the name of the model that answered; "" where the server says none.
-        cut_prompt: the number of tokens of the prompt, if it is less than that of its words: the server has cut it.
+        instead: the field with the model's text, if the answer itself is empty.
+        model: the name of the model that answered; "" if the server gives no name.
+        cut_prompt: the number of tokens of the prompt, if it is below the number of its words: the server has cut it.
     """
 
     answer: Completion
@@ -71,7 +71,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
 
     Args:
         content: JSON, or a stream of events.
-        request: the request, from which the tokens of the prompt are estimated.
+        request: the request, for estimating the tokens of the prompt.
         limit: the limit of tokens; an answer that has used them all was cut, even if the server denies
             it. None: the server's word counts.
 
@@ -111,7 +111,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
 
 
 def _first(choices: list[Any]) -> dict[str, Any] | None:
-    """Return the choice with the lowest index, or the first one where they have none; None where there is none."""
+    """Return the choice with the lowest index, or the first choice without indices; None for an empty list."""
     found = [choice if isinstance(choice, dict) else {"text": choice} for choice in choices]
     return min(found, key=_index, default=None)
 
@@ -122,7 +122,7 @@ def _index(choice: dict[str, Any]) -> int:
 
 
 def _instead(message: Any) -> str:
-    """Return the field of a message in which something stands in place of an answer; "" if there is none."""
+    """Return the field of a message that has content instead of an answer, or ""."""
     fields = ("tool_calls", "function_call", *_REASONING_FIELDS)
     return next((field for field in fields if isinstance(message, dict) and message.get(field)), "")
 
@@ -131,9 +131,9 @@ def _read_json(content: bytes | str) -> dict[str, Any]:
     """Return a reply as JSON has it.
 
     Raises:
-        ReplyError: the text is no JSON object.
+        ReplyError: the text is not a JSON object.
     """
-    # A byte that is no character is kept, since a character's bytes may stand in two events of a stream.
+    # Bytes of split characters are kept: a character may be split between two events of a stream.
     text = content if isinstance(content, str) else content.decode("utf-8-sig", "surrogateescape")
     text = re.sub(r"\r\n?", "\n", text)
     bare = _AROUND.sub("", text)
@@ -146,7 +146,7 @@ def _object(text: str, what: str) -> dict[str, Any]:
     """Return the JSON object of a text.
 
     Raises:
-        ReplyError: the text, which the message calls `what`, is none.
+        ReplyError: the text, which the message calls `what`, is not JSON.
     """
     try:
         found = json.loads(text)
@@ -161,7 +161,7 @@ def _joined(stream: str) -> dict[str, Any]:
     """Return the reply whose pieces a stream has, with all text in one choice.
 
     Raises:
-        ReplyError: the stream ends before the answer does, or a piece is no JSON object.
+        ReplyError: the stream ends before the answer does, or a piece is not a JSON object.
     """
     text, reasoning = "", ""
     has_deltas = False
@@ -205,11 +205,11 @@ class _Usage:
     """The tokens of a reply.
 
     Attributes:
-        prompt: those of the prompt.
-        completion: those of the answer, reasoning included.
-        visible: those of the answer that count towards its limit.
-        reasoning: those of its reasoning, where the server names them.
-        cut_prompt: those of the prompt, if they are fewer than its words.
+        prompt: the tokens of the prompt.
+        completion: the tokens of the answer, reasoning included.
+        visible: the tokens of the answer that count towards its limit.
+        reasoning: the tokens of its reasoning, if the server counts them.
+        cut_prompt: the tokens of the prompt, if they are fewer than its words.
     """
 
     prompt: int
@@ -220,7 +220,7 @@ class _Usage:
 
 
 def _usage(usage: Any, request: Request, generated: str) -> _Usage:
-    """Return the tokens of a reply; those that are not counted are estimated."""
+    """Return the tokens of a reply; uncounted tokens are estimated."""
     if not isinstance(usage, dict):
         usage = {}
     prompt = _count(usage.get("prompt_tokens"))
@@ -228,7 +228,7 @@ def _usage(usage: Any, request: Request, generated: str) -> _Usage:
     total = _count(usage.get("total_tokens"))
     visible = completion
     # Some servers count the prompt and the total alone: {"prompt_tokens": 12, "total_tokens": 40} is 28 for the answer.
-    # Gemini counts its reasoning in the total alone: 10, 20 and 110 are 100, of which 20 are to be seen.
+    # Gemini counts its reasoning in the total alone: 10, 20 and 110 mean 100 tokens, 20 of them visible.
     if prompt is not None and total is not None and total >= prompt + (completion or 0):
         completion = total - prompt
         visible = completion if visible is None else visible
@@ -244,7 +244,7 @@ def _usage(usage: Any, request: Request, generated: str) -> _Usage:
 
 
 def _paired(text: str) -> str:
-    r"""Return a text in which the parts of a character, which stood in two events of a stream, are one.
+    r"""Join the parts of a character that a stream split between two events.
 
     >>> _paired("\ud83c\udf89"), _paired("\udcf0\udc9f\udc8e\udc89")
     ('🎉', '🎉')
@@ -270,7 +270,7 @@ def _text(content: Any) -> str:
 
 
 def _reasoning(message: Any) -> str:
-    """Return the reasoning that a server has put beside the answer."""
+    """Return the reasoning that a server sends next to the answer."""
     if not isinstance(message, dict):
         return ""
     return "".join(_text(message.get(field)) for field in _REASONING_FIELDS)

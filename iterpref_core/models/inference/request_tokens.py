@@ -1,4 +1,4 @@
-"""Request tokens: the token ids that a model with weights on this machine reads for a request."""
+"""Return the token ids of a request, for a model on this machine."""
 
 from collections.abc import Sequence
 

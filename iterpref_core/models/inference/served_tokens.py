@@ -1,4 +1,4 @@
-"""Served tokens: a server of this project's own reads the token ids that the same model reads in this process."""
+"""Send a server of this project's own the token ids that the same model would read in this process."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class ServedTokens:
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
-        prompt: the form in which the model reads prompts.
+        prompt: the format of the model's prompts.
 
     Raises:
         ModelError: the model's tokenizer or its chat template cannot be used.

@@ -1,4 +1,4 @@
-"""Stored model: a model whose answers are kept. A call goes through look up, guard, reserve, call, settle and store.
+"""Wrap a model so that its answers are kept: look up, guard, reserve, call, settle and store.
 
 The model itself is opened when it is first asked for an answer that is not kept.
 """
@@ -15,7 +15,7 @@ from iterpref_core.records.errors import BudgetError, ConfigError
 from iterpref_core.records.prompt_messages import prompt_text
 
 MISSING_IN_A_ROW = 20
-"""So many prompts without an answer, one after the other: it is not the prompts."""
+"""After this many unanswered prompts in a row, the server is at fault, not the prompts."""
 
 
 class StoredModel(Model):
@@ -25,9 +25,9 @@ class StoredModel(Model):
 
     Args:
         open_inner: opens the model that answers; called once, even if that fails, and never where all answers are kept.
-        identity: the key of the model's answers, besides prompt and sampling.
+        identity: the key of the model's answers, without prompt and sampling.
         store: keeps the answers; None: they are not kept.
-        caps: caps on the spending of the store's run, over all its restarts; None: there are none.
+        caps: caps on the spending of the store's run, over all its restarts, or None.
         prices: dollars per million tokens.
         in_process: the model computes in this process.
         adapted: how an earlier run found that the model's server has to be asked.
@@ -40,7 +40,7 @@ class StoredModel(Model):
         spent: the spending of the store's run.
 
     Raises:
-        ConfigError: dollars of an endpoint are capped, and its prices are not there: nothing would ever reach the cap.
+        ConfigError: an endpoint has a cap on dollars but no prices, so no call would reach the cap.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class StoredModel(Model):
         """Look at the prompts without an answer before this one.
 
         Raises:
-            UnansweredError: so many prompts, and no other, were asked.
-            EndpointError: so many calls failed: the server will not be back soon.
+            UnansweredError: no prompt has an answer yet, and this many were asked.
+            EndpointError: this many calls failed in a row: the server will not be back soon.
         """
         if not answer.missing:
             self._answered = True
@@ -127,7 +127,7 @@ class StoredModel(Model):
             self._store.invalidate(keys - self._seen)
 
     def _opened(self) -> Model:
-        # A server that does not start took minutes to say so: many questions at once are not as many attempts.
+        # A server that fails to start takes minutes to fail: all waiting questions share one attempt.
         if self._failure is not None:
             raise self._failure
         if self._inner is None:
@@ -167,7 +167,7 @@ class StoredModel(Model):
         self._in_flight += 1
 
     def _settle(self, key: bytes, request: Request, answer: Completion | None) -> None:
-        """End a call, and store its answer under a key; None if there is none."""
+        """End a call, and store its answer, if it has one, under a key."""
         self._in_flight -= 1
         if answer is None:
             return

@@ -1,4 +1,4 @@
-"""Transformers model: batched generation in this process, on the machine's accelerator."""
+"""Generate answers in batches in this process, on the machine's accelerator."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -42,12 +42,12 @@ from iterpref_core.records.config import Bf16, PromptFormat
 _STOPS_EVERY = 8
 """Tokens between two searches for end strings."""
 _STOPS_WITHIN = 48
-"""The latest tokens, in which end strings are searched: none has forty tokens, and eight may be new."""
+"""The number of latest tokens to search for end strings: an end string has fewer than forty, and eight may be new."""
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
 
 _Ended = Callable[[int, list[int]], None]
-"""Is told the row of a batch that has ended, and its new tokens."""
+"""Receives the row of a batch that has ended, and its new tokens."""
 
 
 class SeededSampling(LogitsProcessor):
@@ -89,8 +89,8 @@ class _Watch(StoppingCriteria):
     Args:
         ends: tokens that end a row.
         share: the share of the rows.
-        on_end: is told of each row as it ends.
-        has_stop: returns True if tokens hold an end string; None: there are no end strings.
+        on_end: receives each row as it ends.
+        has_stop: returns True if tokens hold an end string; None without end strings.
         start: the index in `input_ids` of the first new token.
     """
 
@@ -131,7 +131,7 @@ class _Watch(StoppingCriteria):
 
 
 def leaving_cache(model: PreTrainedModel) -> DynamicCache | None:
-    """Return an empty key-value cache for one batch, from which rows can leave.
+    """Return an empty key-value cache for one batch whose rows can leave.
 
     None if a layer keeps a recurrent state, or the model has another kind of cache or none: it makes its own.
     """
@@ -156,9 +156,9 @@ class TransformersModel(BatchModel):
     Args:
         model: a checkpoint folder, a stage's folder that points at one, or a hub id.
         batch_size: prompts generated for at once.
-        prompt: the form in which the model reads prompts.
+        prompt: the format of the model's prompts.
         bf16: true: the model computes in bfloat16. auto: on a CPU if it has instructions for that, on a GPU in the
-            precision in which it was saved.
+            precision of its file.
 
     Raises:
         ModelError: the model cannot be had or loaded.
@@ -192,7 +192,7 @@ class TransformersModel(BatchModel):
         sampling: Sampling,
         answered: Answered = ignore,
     ) -> list[Completion]:
-        """Answer every request, in order; `answered` is told of each at its last token."""
+        """Answer every request, in order; `answered` receives each at its last token."""
         if self.template.end.stop:
             sampling = replace(sampling, stops=(*sampling.stops, self.template.end.stop))
         asked = encode_requests(self.template, requests)

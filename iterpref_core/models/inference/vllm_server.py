@@ -1,4 +1,4 @@
-"""vLLM server for the length of a `with` block: started in an environment of its own, ended with its workers."""
+"""Run a vLLM server for the length of a `with` block, in an environment of its own."""
 
 import http.client
 import os
@@ -29,7 +29,7 @@ _POLL_S = 0.3
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_API_KEY", KEY_VARIABLE}
 _DEFAULTS = {
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, where there is no GPU
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, without a GPU
     "VLLM_MAX_STOP_STRINGS": "64",  # else four, and HumanEval's prompts are sent with eleven end strings
 }
 _GUARD = """
@@ -56,15 +56,15 @@ finally:
             os.wait()
 """
 """A program that runs a server, and ends it with all that it started, on SIGTERM or as soon as its client is gone. A
-client that is killed with SIGKILL can end nothing itself, and a parent-death signal would end the server without its
+client that is killed with SIGKILL cannot end its server, and a parent-death signal would end the server without its
 workers."""
 
 
 def find_vllm() -> Path:
-    """Return the Python of vLLM's environment: `ITERPREF_VLLM_PYTHON`, else the one that `make vllm` made.
+    """Return the Python of vLLM's environment: `ITERPREF_VLLM_PYTHON`, else the Python of `make vllm`.
 
     Raises:
-        ModelError: there is none.
+        ModelError: vLLM is not installed.
     """
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
@@ -72,7 +72,7 @@ def find_vllm() -> Path:
             # Not resolved: an environment's Python is a link to another one.
             return Path(named).absolute()
         raise ModelError(f"{PYTHON_VARIABLE}={named}: no such program; correct it, or unset it and run `make vllm`")
-    # Beside our own environment too: `dvc exp run --temp` runs in a copy that has neither.
+    # Also next to our own environment: `dvc exp run --temp` runs in a copy that has neither.
     for folder in (Path.cwd(), Path(sys.prefix).parent):
         if os.access(folder / _ENVIRONMENT, os.X_OK):
             return folder / _ENVIRONMENT
@@ -145,7 +145,7 @@ def _command(python: Path, source: ModelSource, port: int) -> list[str]:
     if not shutil.which("nvidia-smi"):
         # On a CPU vLLM would compile the model with the machine's C++ compiler, each time that it meets a new one.
         command += ["--enforce-eager"]
-    # As in this process, with which it shares stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
+    # As in this process, which shares the stored answers: vLLM halves float32, and obeys a checkpoint's top-p.
     command += ["--tokenizer-mode", "hf", "--generation-config", "vllm"]
     saved = read_config(str(source)).dtype
     if saved:
@@ -187,7 +187,7 @@ def _reason(server: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def open_backend(settings: BackendSettings) -> AbstractContextManager[Model]:
-    """Return a block with a checkpoint behind a server of its own; without vLLM this is an error at once."""
+    """Return a block with a checkpoint at a server of its own; a missing vLLM is an error at once."""
     find_vllm()
     return _serve_backend(settings)
 
@@ -199,6 +199,6 @@ def _serve_backend(settings: BackendSettings) -> Iterator[Model]:
 
     tokens = ServedTokens(settings.model, settings.prompt)
     with serve(settings.model) as base_url:
-        # The server gets token ids and adds nothing: prompts are rendered here, as for a model in this process.
+        # The server gets token ids and adds none: prompts are rendered here, as for a model in this process.
         here = settings.inference.model_copy(update={"base_url": base_url, "api": "completions"})
         yield OpenAIModel(SERVED_NAME, here, tokens)

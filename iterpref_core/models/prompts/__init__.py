@@ -1,1 +1,1 @@
-"""Prompts: text files with fields, CodeFlow's wordings, and questions whose answers have a stated form."""
+"""Fill text files of prompts, word CodeFlow's requests, and ask for answers of a stated form."""

@@ -1,4 +1,4 @@
-"""Structured answers: ask for a given form, read strictly, ask once more for an unreadable one, and count."""
+"""Ask for answers of a given form, read them strictly, ask once more for an unreadable answer, and count."""
 
 import logging
 import re
@@ -35,7 +35,7 @@ def ask_parsed(
 ) -> Iterator[T | None]:
     """Yield the parsed answer to each request, in order; None if neither of two answers could be parsed.
 
-    The second question tells the model the fault of its first answer.
+    The second question names the fault of the first answer.
 
     Args:
         model: the model.
@@ -45,7 +45,7 @@ def ask_parsed(
         counts: grows by `asked`, `asked_again`, `unreadable`, and if there are such, `missing` answers.
 
     Raises:
-        InputError: none of the first prompts was answered, up to `CHUNK` of them.
+        InputError: the first prompts, up to `CHUNK` of them, have no answer.
         EndpointError: none was, since all calls failed.
     """
     source = iter(requests)
@@ -77,10 +77,10 @@ def ask_parsed(
 
 
 def read_object(answer: str, form: type[M]) -> M:
-    r"""Return the JSON object of an answer that holds nothing else, but for a fence around it.
+    r"""Return the JSON object of an answer that consists of it, perhaps within a fence.
 
     Raises:
-        ValueError: the answer is anything else, or not of the form; the message tells the model the fault.
+        ValueError: the answer is anything else, or not of the form; the message names the fault for the model.
     """
     fenced = _FENCED.fullmatch(answer)
     try:
@@ -99,6 +99,6 @@ def _read(answer: Completion, parse: Callable[[str], T]) -> T | ValueError:
 
 
 def _ask_again(request: Request, error: ValueError) -> Request:
-    """Return a request with the fault of its first answer behind the prompt."""
+    """Return a request with the fault of its first answer after the prompt."""
     text = question(request.prompt) + _AGAIN.format(error)
     return replace(request, prompt=with_question(request.prompt, text))

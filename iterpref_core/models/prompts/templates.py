@@ -1,4 +1,4 @@
-"""Prompts: text files with fields, and the function that fills them."""
+"""Read prompts from text files and fill their fields."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def fill(template: Path, values: Mapping[str, str]) -> str:
     words in braces stay as they are.
 
     Args:
-        template: the file; a newline at its end is no part of the prompt.
+        template: the file; a newline at its end is not part of the prompt.
         values: field → text. Each must occur in the template.
     """
     text = read_template(template)

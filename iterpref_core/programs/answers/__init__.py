@@ -1,1 +1,1 @@
-"""Answers of models, read: `extraction` finds the program in an answer. The other modules read parts of one."""
+"""Read answers of models: `extraction` finds the program in an answer; the other modules read its parts."""

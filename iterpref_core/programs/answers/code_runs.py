@@ -1,4 +1,4 @@
-"""Code runs: the lines of an answer that are Python, between prose, fences and tags, which are none."""
+"""Find the runs of lines in an answer that are Python, between prose, fences and tags."""
 
 import ast
 import itertools
@@ -10,13 +10,13 @@ from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, E
 from iterpref_core.programs.source_code.lines import whole_lines
 
 _BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
-"""A line with which code may begin: also an assignment, if Python can parse it."""
+"""The first line of code: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
     r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<\|START_RESPONSE\|>"
     r"|(?:<pre>)?<(?:python|code|answer|solution|response)\b[^<>\n]*>)[ \t]*",
     re.IGNORECASE,
 )
-"""A mark before code, which begins behind it or in the next line."""
+"""A mark before code, which begins after the mark or in the next line."""
 _CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[(?:DONE|EOS|EOT)\]|<(?:fim_|\w+\|?>)")
 """A mark after code, mostly in a line of its own; but also `return x</code>` and `return x<end_of_turn>`."""
 _FENCE_LINE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)*(?P<fence>```|~~~)[`~]*+(?P<info>[^`^\n]*+)$")
@@ -36,14 +36,14 @@ _NO_LANGUAGE = {
     "markdown",
     "md",
 }
-"""Tags of fences that name no language, or one that holds blocks."""
+"""Tags of fences that name no language, or a language with blocks."""
 
 
 def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     r"""Return the runs of lines that are Python, each as long as it can be, and the text without them.
 
     A run begins after a mark, or with a line that is Python and no prose. It ends before the line that the parser
-    names as the first wrong one, and before words that do nothing. No run begins in a block of another language. A run
+    names as the first wrong one, and before words without effect. No run begins in a block of another language. A run
     in a block whose tag names no language is `doubtful`.
 
     Args:
@@ -51,7 +51,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         parser: parses.
 
     Returns:
-        the runs, in order, and a text of the same length in which they and all blocks with a tag are blank.
+        the runs, in order, and a text of the same length with blanks for these runs and for all blocks with a tag.
 
     Examples:
         >>> read_code("Here it is.\n\ndef f(x):\n    return x + 1\n\nDone\n", Parser())[0][0].code
@@ -73,7 +73,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         kept, tree = run
         end = number + len(kept)
         read.update(range(number, end))
-        # The last line may go on behind a mark: "return x</code> adds".
+        # The last line may continue after a mark: "return x</code> adds".
         last = kept[-1].strip()
         run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
         code = "".join(kept).rstrip() + "\n"
@@ -84,7 +84,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
 
 
 def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines with which code may begin, each with its number.
+    """Yield the lines that may begin code, each with its number.
 
     Marked code comes first, and the last of it before all else, since the last program counts: in an answer that costs
     more than the parser affords, such as one with 5,000 drafts, the rest is not read.
@@ -161,7 +161,7 @@ def _longest_run(
     while kept:
         parsed = parser.parse("".join(kept))
         if not isinstance(parsed, SyntaxError):
-            # Behind "return x<|im_end|>def g():" an indented line does not go on with the program.
+            # After "return x<|im_end|>def g():" an indented line does not continue the program.
             behind = () if is_marked else itertools.islice(lines, number + len(kept), None)
             wrong = _first_wrong(parsed, next((line for line in behind if line.strip()), ""), _margin(beginning))
             if not wrong:
@@ -184,7 +184,7 @@ def _longest_run(
 def _lines_from(lines: Sequence[str], number: int, beginning: str, fences: int) -> list[str]:
     """Return lines from a beginning on up to its first fence, or to a later one, since docstrings may show fences.
 
-    They are those that are indented as far as the beginning, without that indentation.
+    The lines are indented at least as far as the beginning; that indentation is removed.
     """
     margin = _margin(beginning)
     kept = [beginning.removeprefix(margin)]
@@ -204,14 +204,14 @@ def _margin(line: str) -> str:
 
 
 def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
-    r"""Return the number of the first line that is no code of a program; 0 if there is none.
+    r"""Return the number of the first line that is not code of a program, or 0.
 
     In "def f(x):\n    y = 1\n    z = (]\n    return y" the first two lines can be parsed. They are not the program:
     its third line is wrong, and the program is all of the text.
 
     Args:
         tree: the program.
-        following: the line behind it.
+        following: the line after it.
         margin: its indentation in the answer.
     """
     for statement in tree.body:
@@ -228,7 +228,7 @@ def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
 
 
 def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return a text of the same length and lines in which these spans are blank."""
+    """Return a text of the same length and lines with these spans blank."""
     kept = []
     at = 0
     for start, end in sorted(spans):

@@ -25,7 +25,7 @@ from iterpref_core.programs.answers.reasoning import without_reasoning
 from iterpref_core.programs.source_code.names import bound_names, entry_name, unbound_names
 
 _WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
-"""A byte order mark or a character without width, of which Python allows none outside of a string."""
+"""A byte order mark or a character without width, which Python allows only in a string."""
 _END_TOKEN = re.compile(
     r"""(?:^[ \t]+|(?<![ \t('"`])|(?<=```))(?:
       <\|[\w ]{1,40}\|>
@@ -35,12 +35,12 @@ _END_TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-"""End tokens; not those that a sentence names behind a blank: `the </s> marks`."""
+"""End tokens, except in a sentence that names one after a blank: `the </s> marks`."""
 _FIRST_TOKEN = re.compile(
     r"(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
     re.IGNORECASE,
 )
-"""First tokens of a text, which a server has left before an answer; Llama's tokenizer puts a blank behind its own."""
+"""First tokens of a text, which a server has left before an answer; Llama's tokenizer adds a blank."""
 _DEFINING = (
     *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.Assign, ast.AnnAssign),
@@ -58,7 +58,7 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
         answer: a model's text.
         entry_point: the name of the function or class that the task asks for; None or "" where it has none.
         read: the names that the tests take from the program. They belong to it, also from other blocks; the
-            first of them that a block defines is the entry point where there is none.
+            first of them that a block defines replaces a missing entry point.
 
     Examples:
         >>> extract_program("Sure:\n```python\nx = f(1)\n```\nDone."), extract_program("I cannot do that.")
@@ -80,7 +80,7 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     least = Rank.ALIAS if entry_point else Rank.DEFINITION
     best, best_rank = _best((run, of_run) for run, of_run in ranked if not run.doubtful)
     if best_rank < least:
-        # A tag that names no language is no reason to have no program.
+        # An unknown tag is better than no program.
         other, other_rank = _best(ranked)
         if other_rank >= least:
             best, best_rank = other, other_rank
@@ -141,7 +141,7 @@ def _definitions(tree: ast.Module) -> ast.Module:
 
 
 def without_first_token(answer: str) -> str:
-    """Return an answer without the first token of a text, such as `<s>`, with which it begins.
+    """Return an answer without the first token of a text, such as `<s>`.
 
     >>> without_first_token("<s> def f(x): pass"), without_first_token("<s>    return x")
     ('def f(x): pass', '    return x')
@@ -151,10 +151,10 @@ def without_first_token(answer: str) -> str:
 
 
 def before_end_token(text: str, entry_point: str | None = None) -> str:
-    r"""Return an answer up to the first end token behind a program: then the model talks to itself, or writes a file.
+    r"""Return an answer up to the first end token after a program: then the model talks to itself, or writes a file.
 
-    A token within a program, such as in a string, is part of the program; but not one right behind a word of a comment
-    that is the last of it: `return x  # the result<|im_end|>`.
+    A token within a program, such as in a string, is part of the program; but not a token right after the last word of
+    a comment: `return x  # the result<|im_end|>`.
 
     >>> before_end_token("def f(x):\n    return x<|im_end|>def g(x): pass", "f")
     'def f(x):\n    return x'
@@ -178,14 +178,14 @@ def before_end_token(text: str, entry_point: str | None = None) -> str:
 
 
 def _least_rank(entry_point: str | None) -> Rank:
-    """Return the least rank of a program behind which an end token ends the answer."""
+    """Return the least rank of a program after which an end token ends the answer."""
     return Rank.ALIAS if entry_point else Rank.SCRIPT
 
 
 def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Parser) -> int | None:
-    r"""Return where an end token in a comment, or one that is Python, ends the program of a run; None where none does.
+    r"""Return where an end token in a comment, or an end token that is Python, ends the program of a run, or None.
 
-    Up to a token in a string the text is no Python. Behind "# such as a</s>\n    return y" the program goes on.
+    The text before a token in a string is not Python. After "# such as a</s>\n    return y" the program continues.
     """
     margin = len(text[run.start :]) - len(text[run.start :].lstrip())
     for token in _END_TOKEN.finditer(text, run.start, run.end):
@@ -193,7 +193,7 @@ def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Pa
         next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
         goes_on = next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest)
         line_start = text.rfind("\n", 0, token.start()) + 1
-        # `return x + 1[EOS]` is Python, too; but not the end if the program defines EOS.
+        # `return x + 1[EOS]` is also Python. It is not the end if the program defines EOS.
         is_last = token[0].startswith("[E") and not text[token.end() : run.end].strip()
         ends = is_last and token[0][1:-1] not in bound_names(run.tree)
         if goes_on or not (ends or re.search(r"#.*[\w.!?)]$", text[line_start : token.start()])):
@@ -224,7 +224,7 @@ def defines(program: str, entry_point: str) -> bool:
 
 
 def lacks_program(code: str) -> bool:
-    r"""Return True if a text is no program: it is empty, or prose, in which Python finds no statement.
+    r"""Return True if a text is not a program: it is empty, or prose without a Python statement.
 
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
@@ -235,7 +235,7 @@ def lacks_program(code: str) -> bool:
 
 
 def _best(ranked: Iterable[tuple[Excerpt, Rank]]) -> tuple[Excerpt | None, Rank]:
-    """Return the last run with the highest rank; None if all rank as nothing."""
+    """Return the last run with the highest rank, or None if no run ranks."""
     best: Excerpt | None = None
     best_rank = Rank.NOTHING
     for run, of_run in ranked:
@@ -245,14 +245,14 @@ def _best(ranked: Iterable[tuple[Excerpt, Rank]]) -> tuple[Excerpt | None, Rank]
 
 
 def _is_cut(best: Excerpt, outside: str, entry_point: str | None) -> bool:
-    """Return True if a definition that is no Python follows in the same block, and any might be the one asked for."""
+    """Return True if a broken definition follows in the same block, and any might be the requested one."""
     # Of "def helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
     rest = _FENCE.split(outside[best.end :], maxsplit=1)[0]
     return not entry_point and _DEFINITION_LINE.search(rest) is not None
 
 
 def _begins_to_define(code: str, entry_point: str | None) -> bool:
-    """Return True if a text has the first line of a definition: of the entry point, or without one of anything."""
+    """Return True if a text has the first line of a definition of the entry point, or of any name without one."""
     names = {match[1] for match in _DEFINITION_LINE.finditer(code)}
     if not entry_point:
         return bool(names)
@@ -260,9 +260,9 @@ def _begins_to_define(code: str, entry_point: str | None) -> bool:
 
 
 def _cut_program(text: str, outside: str, entry_point: str | None) -> str | None:
-    """Return the last block that was meant as Python and is none, mostly since it was cut, as it came.
+    """Return the last block that was meant as Python and does not parse, mostly because it was cut.
 
-    Rather one that begins to define the entry point.
+    A block that begins to define the entry point is preferred.
     """
     best = None
     best_defines = False
@@ -281,7 +281,7 @@ def _cut_program(text: str, outside: str, entry_point: str | None) -> str | None
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a text stands between lines with fences."""
+    """Yield the spans of text between lines with fences."""
     start = 0
     for mark in re.finditer(rf"^.*(?:{_FENCE.pattern}).*\n?", text, re.MULTILINE):
         yield start, mark.start()

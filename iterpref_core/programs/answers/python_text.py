@@ -1,4 +1,4 @@
-"""Python texts in answers: their syntax trees, the names that they define, and their rank as the program."""
+"""Parse Python texts in answers, find the names that they define, and rank them as the program."""
 
 import ast
 import re
@@ -33,14 +33,14 @@ class Parser:
         self._left = _MAX_PARSED
 
     def affords(self, length: int) -> bool:
-        """Return True if a text of so many characters would still be parsed."""
+        """Return True if a text of this length would still be parsed."""
         return length <= min(self._left, MAX_PROGRAM)
 
     def parse(self, text: str) -> ast.Module | SyntaxError:
-        """Return the syntax tree of a text, or the error that shows that it is no Python."""
+        """Return the syntax tree of a text, or the error of a text that is not Python."""
         if not self.affords(len(text)):
             return SyntaxError("too long")
-        # A call has a cost of its own, about that of 2,000 characters.
+        # A call costs as much as about 2,000 characters.
         self._left -= len(text) + 2_000
         try:
             return parse_source(text)
@@ -48,7 +48,7 @@ class Parser:
             return error
 
     def tree(self, text: str) -> ast.Module | None:
-        """Return the syntax tree of a text; None where it is no Python, or holds no statement."""
+        """Return the syntax tree of a text, or None if it is not Python or has no statement."""
         parsed = self.parse(text)
         if isinstance(parsed, SyntaxError) or not parsed.body:
             return None
@@ -57,9 +57,9 @@ class Parser:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A Python text that stands at [start, end) of an answer.
+    """A Python text at [start, end) of an answer.
 
-    `code` is without the margin of a list item, so it may differ from the answer's text. `doubtful`: it stands in a
+    `code` is without the margin of a list item, so it may differ from the answer's text. `doubtful`: it is in a
     block whose tag names no language.
     """
 
@@ -84,7 +84,7 @@ class Rank(IntEnum):
 def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     """Return how well a Python text answers a task.
 
-    `NOTHING`: it only names or states something, such as a printed result, or it is a stub: the function asked for (or
+    `NOTHING`: it only names or states a thing, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
     `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or an
     example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
@@ -131,7 +131,7 @@ def acts(tree: ast.Module) -> bool:
 
 
 def _is_idle(statement: ast.stmt) -> bool:
-    """Return True if a statement changes nothing: an import, or an expression without a call, such as a result."""
+    """Return True for a statement without effect: an import, or an expression without a call, such as a result."""
     if not isinstance(statement, ast.Expr):
         return isinstance(statement, ast.Import | ast.ImportFrom)
     calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)
@@ -157,7 +157,7 @@ def _rank_of_name(nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Ran
     """Return the rank of a text that gives a name a meaning; None where it gives it none.
 
     Args:
-        nodes: those of the text outside of functions.
+        nodes: the nodes of the text outside of functions.
         name: the entry point's.
         of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
     """
@@ -193,7 +193,7 @@ def _may_be_function(value: ast.expr, name: str) -> bool:
 
 
 def _is_example(value: ast.Lambda, nodes: Sequence[ast.AST], name: str) -> bool:
-    """Return True for a lambda that reads none of its arguments, as `lambda a, b: 0`, or that its own text calls."""
+    """Return True for a lambda that ignores its arguments, as `lambda a, b: 0`, or that its own text calls."""
     arguments = {argument.arg for argument in ast.walk(value.args) if isinstance(argument, ast.arg)}
     read = {node.id for node in ast.walk(value.body) if isinstance(node, ast.Name)}
     if arguments and not arguments & read:

@@ -1,4 +1,4 @@
-r"""Reasoning: the text before a model's answer, in tags or channels of its own.
+r"""Remove reasoning: the text before a model's answer, in tags or channels of its own.
 
 A tag within a program is part of the program: `s.split("</think>")`. Where the prompt has opened the reasoning, the
 answer has its end alone.
@@ -49,7 +49,7 @@ def without_reasoning(answer: str) -> str:
     r"""Return an answer without its reasoning.
 
     Reasoning begins with a line, and ends with its closing tag, or was opened by the prompt if that is the first tag.
-    Of reasoning that was never closed nothing is left: the answer was cut before it began.
+    Reasoning that is never closed is removed whole: the answer was cut before it began.
 
     >>> without_reasoning("<think>\nPerhaps a loop.\n</think>\nUse `sum`.")
     'Use `sum`.'
@@ -96,7 +96,7 @@ def _tags(text: str) -> list[re.Match[str]]:
     tags = []
     for tag in found:
         before = text[tag.start() - 1 : tag.start()]
-        # "```</think>```python": fences on both sides quote nothing.
+        # "```</think>```python": fences on both sides are not quotes.
         is_quoted = before in _QUOTES and text.startswith(before, tag.end()) and not text.startswith("```", tag.end())
         if not is_quoted and not any(run.start <= tag.start() < run.end for run in runs):
             tags.append(tag)
