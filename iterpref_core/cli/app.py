@@ -1,4 +1,4 @@
-"""Make the application of the library's verbs, to which a caller can add its own."""
+"""Make the application of the library's verbs, and of a caller's own verbs."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

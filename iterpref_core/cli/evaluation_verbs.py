@@ -27,7 +27,7 @@ from iterpref_core.records.errors import InputError
 EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
 ExtractOption = Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")]
 FreshOption = Annotated[bool, typer.Option(help="Ask again for answers that are kept.")]
-PartialOption = Annotated[bool, typer.Option(help="Score the tasks that have samples; n says how many.")]
+PartialOption = Annotated[bool, typer.Option(help="Score only the tasks that have samples; n counts them.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")]
 
 
@@ -119,7 +119,7 @@ def evaluate(
 
 
 def _check_options_of(place: object, given: Sequence[object], said: str) -> None:
-    """Refuse options about a model that is asked, or about a file of samples, where there is none."""
+    """Refuse options about a model, or about a file of samples, if it is not given."""
     if place is None and any(given):
         raise InputError(said)
 
@@ -150,7 +150,7 @@ def leaderboard(
 
 
 def _asks_endpoint(params: Params, backend: str | None, base_url: str | None) -> bool:
-    """Return True if the options of a verb say that a model is behind an endpoint.
+    """Return True if the options of a verb name an endpoint of a model.
 
     Raises:
         InputError: there is an address, and the backend asks none.
@@ -168,10 +168,10 @@ def _evaluation_values(
     backend: str | None,
     base_url: str | None,
 ) -> dict[str, object]:
-    """Return the parameters that options of a verb that scores models stand for."""
+    """Return the parameters for the options of a verb that scores models."""
     values = {"evaluation.benchmarks": tuple(benchmarks), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:
-        # The backend of a model with weights here; that of the debugger's is another parameter.
+        # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
     return values
 

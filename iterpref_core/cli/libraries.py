@@ -29,7 +29,7 @@ def set_up_libraries() -> None:
         getuser()
     except (KeyError, OSError):  # of Python before 3.13, and since
         os.environ["USER"] = str(os.getuid())
-    # Idle threads that sleep instead of spinning turned 24 s into 5 s on two busy cores, and cost nothing on idle ones.
+    # Idle threads that sleep instead of spinning turned 24 s into 5 s on two busy cores, and cost no time on idle ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if logging.lastResort is not None:  # the handler of a verb, which sets up none

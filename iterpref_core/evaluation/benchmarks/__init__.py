@@ -1,4 +1,4 @@
-"""Benchmarks: a folder for each suite, which has its tasks, its prompts and its programs.
+"""Hold a folder for each suite, with its tasks, prompts and programs.
 
 A suite derives from `benchmark.Benchmark`. `prefill` and `published_tasks` are shared by several of them.
 """

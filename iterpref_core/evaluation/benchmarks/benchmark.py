@@ -1,4 +1,4 @@
-"""Benchmark: the base of every suite. It has tasks, the prompt for a model, and the programs that judge an answer.
+"""Define the base of every suite: tasks, the prompt for a model, and the programs that judge an answer.
 
 A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
 `benchmark_table.BENCHMARKS` that name the folder.
@@ -26,16 +26,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptMode:
-    """The mode in which a model is asked: as a chat model or not; with its chat template where its weights are here."""
+    """How a model is asked: as a chat model or not; with its chat template if its weights are here."""
 
     instruct: bool
     template: ChatTemplate | None = None
 
     @cached_property
     def reasoning(self) -> str:
-        """Return the tag with which the template's generation prompt opens reasoning; "" where it opens none.
+        """Return the tag with which the template's generation prompt opens reasoning, or "".
 
-        Such a model, DeepSeek-R1 for example, is asked with that prompt: an answer that is prefilled would begin behind
+        Such a model, DeepSeek-R1 for example, is asked with that prompt: a prefilled answer would begin after
         the reasoning that was left out.
         """
         if not self.instruct or self.template is None:
@@ -47,7 +47,7 @@ class PromptMode:
 
     @property
     def prefilled(self) -> bool:
-        """Return True if the model continues a chat in which its answer is prefilled."""
+        """Return True if the model continues a chat with a prefilled answer."""
         return self.instruct and self.template is not None and not self.reasoning
 
     def ask_to_reason(self, message: Prompt, system: str = "") -> "BenchmarkPrompt":
@@ -75,7 +75,7 @@ class BenchmarkPrompt:
 
 @dataclass(frozen=True)
 class EvaluationSetting:
-    """The setting in which benchmarks are measured.
+    """The setting of a measurement.
 
     Attributes:
         params: the parameters; `evaluation.benchmarks` names the benchmarks.
@@ -102,9 +102,9 @@ UNANSWERED: Literal["unanswered"] = "unanswered"
 
 
 class ProgramRun(NamedTuple):
-    """The outcome of a sample's programs: of the first one that did not pass, or `passed` if all did.
+    """The outcome of a sample's programs: of the first failed program, or `passed`.
 
-    `unanswered` stands for that of a sample whose answer is missing. `exception` is the name of the type that this
+    `unanswered` is the outcome of a sample whose answer is missing. `exception` is the name of the type that this
     program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     `inside` is the number of tests that ran inside, in the process of the program, which can lie to them.
     """
@@ -127,7 +127,7 @@ class Benchmark(ABC, Generic[T]):
     """A suite on this machine.
 
     Args:
-        name: the key of `benchmark_table.BENCHMARKS`, under which results.json has the score.
+        name: the key of `benchmark_table.BENCHMARKS` and of the score in results.json.
         data: name and SHA-256 of the file of tasks.
         tasks: task_id → task, in the order of their file.
         execution: limits and workers.
@@ -138,9 +138,9 @@ class Benchmark(ABC, Generic[T]):
         protocol: the origin of the prompts in results.json; empty for this project's own.
         window: the release and dates of tasks, where a suite has these.
         limit: the number of tasks, where only the first ones are asked; None for all.
-        k: the values of k for which pass@k is given.
+        k: the values of k of pass@k.
         canonical: task_id → run of the canonical solution, once these have run.
-        identity: further JSON values on which verdicts depend, beside data, limits, isolation and code.
+        identity: further JSON values that affect verdicts, besides data, limits, isolation and code.
         preload: modules that the engine imports once.
         sanitizer: takes the program out of the text that `program` returns, in the sandbox. Its tasks have an
             `entry_point`.
@@ -174,12 +174,12 @@ class Benchmark(ABC, Generic[T]):
         """Return the prompt for a model that is asked in this mode.
 
         Raises:
-            DataUnavailableError: this suite has nothing to ask such a model.
+            DataUnavailableError: this suite has no prompt for this kind of model.
         """
 
     @abstractmethod
     def program(self, task: T, answer: str, mode: PromptMode) -> str:
-        """Return the program in an answer, or the text from which `sanitizer` takes the program."""
+        """Return the program in an answer, or the text for `sanitizer`, which takes the program from it."""
 
     @abstractmethod
     def candidate(self, task: T, code: str, reference_s: float | None) -> Iterator[Program]:
@@ -188,7 +188,7 @@ class Benchmark(ABC, Generic[T]):
         Args:
             task: the task.
             code: a whole program.
-            reference_s: CPU seconds that the task's canonical solution took; None where there is none that passes.
+            reference_s: CPU seconds that the task's canonical solution took; None if it does not pass.
         """
 
     def canonical_solution(self, task: T) -> str | None:
@@ -217,7 +217,7 @@ class Benchmark(ABC, Generic[T]):
         return ()
 
     def mode_name(self, mode: PromptMode) -> str:
-        """Return the protocol's name of the mode in which a model is asked."""
+        """Return the protocol's name of a mode."""
         if not mode.instruct:
             return "completion"
         if mode.reasoning:
@@ -225,7 +225,7 @@ class Benchmark(ABC, Generic[T]):
         return "chat" if mode.prefilled else "chat endpoint"
 
     def difficulty(self, task: T) -> str:
-        """Return the difficulty by which scores are also given; "" if tasks have none."""
+        """Return a task's difficulty, which has a score of its own, or ""."""
         del task
         return ""
 

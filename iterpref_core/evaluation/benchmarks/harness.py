@@ -1,4 +1,4 @@
-"""Harness: runs a benchmark's samples, and its canonical solutions before them."""
+"""Run a benchmark's samples, and its canonical solutions before them."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 JUDGED_BY = ("iterpref_core.evaluation.benchmarks", "iterpref_core.execution")
 """The code that decides verdicts."""
 _BY_THE_MACHINE = ("infra_error", "timeout")
-"""Verdicts that say something about the machine, too."""
+"""Verdicts that depend on the machine as well."""
 
 UNJUDGED = ProgramRun(
     "infra_error",
@@ -41,7 +41,7 @@ class Runs:
     Attributes:
         outcomes: one for each program, in order.
         canonical: task_id → the outcome of the benchmark's canonical solution.
-        isolation: the isolation under which the programs ran.
+        isolation: the isolation of the programs.
     """
 
     outcomes: Sequence[ProgramRun]
@@ -62,8 +62,8 @@ class Harness:
 
         Args:
             samples: the programs.
-            truncated: for each whether a limit of tokens has cut it; None where that is not known. One that was cut and
-                does not pass is `truncated`.
+            truncated: for each whether a limit of tokens has cut it; None if that is not known. A program that was cut
+                and does not pass is `truncated`.
         """
 
         def run(index: int) -> ProgramRun:
@@ -78,7 +78,7 @@ class Harness:
         runs: dict[int, ProgramRun] = {}
         with show_progress(f"{self.benchmark.name}: score", len(samples)) as advance:
             for index, finished in self.executor.each(order, run):
-                # "def f(x):\n    return x +" is no wrong answer of the model's, but one that was not to be ended.
+                # "def f(x):\n    return x +" is not a wrong answer, but an unfinished one.
                 runs[index] = mark_truncated(finished) if truncated and truncated[index] else finished
                 advance(1)
         return Runs([runs[index] for index in range(len(samples))], self.canonical, self.executor.isolation)
@@ -110,7 +110,7 @@ def open_harness(benchmark: Benchmark[Any], cache: Path) -> Iterator[Harness]:
 def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_s: float | None) -> ProgramRun:
     outcome = None
     cpu_s = 0.0
-    # LiveCodeBench has a program for each test: the first one that fails decides.
+    # LiveCodeBench has a program for each test: the first failure decides.
     for program in benchmark.candidate(benchmark.tasks[sample.task_id], sample.solution or "", reference_s):
         outcome = executor.run_one(program)
         cpu_s += outcome.cpu_s
@@ -126,7 +126,7 @@ def run_canonical_solutions(
     executor: Engine,
     cache: Path,
 ) -> dict[str, ProgramRun]:
-    """Return the outcomes of a suite's canonical solutions, by task_id; a warning names one that fails.
+    """Return the outcomes of a suite's canonical solutions, by task_id; a warning names a failing one.
 
     They run once on a machine, also where several evaluations run at the same time, and are read afterwards. Another
     machine runs them again: the seconds of a solution decide the limits of samples. A solution may take as long as a

@@ -1,7 +1,8 @@
-"""Prefill: the way in which EvalPlus and BigCodeBench ask a local chat model, and end its answer.
+"""Ask a local chat model, and end its answer, as EvalPlus and BigCodeBench do.
 
-Both render a chat in which the model has begun to answer, up to the first line of a fenced program, and let it go on.
-Wording and form are those of `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`, `provider.utility`).
+Both render a chat with the beginning of an answer, up to the first line of a fenced program, and let the model
+continue. Wording and form come from `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (`codegen` and `generate`,
+`provider.utility`).
 """
 
 from iterpref_core.models.inference.backend import before_stop
@@ -16,7 +17,7 @@ RESPONSE = (
 STOPS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main(", "\nprint(")
 """The end strings of an answer; each benchmark adds its own."""
 
-# Their own mark, and none of ours: a template may look at an answer's text before it writes it.
+# Their own mark: a template may look at an answer's text before writing it.
 _SPLITTER = "-[[]]-this-is-really-our-highest-priority-[[]]-"
 
 
@@ -35,7 +36,7 @@ def prefill_answer(template: ChatTemplate, message: str) -> str:
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
-    # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and nothing behind: the model goes on there.
+    # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and no end: the model continues there.
     return template.render_chat(chat).split(_SPLITTER)[0]
 
 

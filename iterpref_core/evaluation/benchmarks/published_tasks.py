@@ -1,4 +1,4 @@
-"""Published tasks: a benchmark's one file, read into records."""
+"""Read a benchmark's file of published tasks into records."""
 
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ def read_tasks(published: Published, record: type[R]) -> tuple[tuple[str, str], 
 
     Raises:
         DataUnavailableError: the file cannot be had here; the message names the variable that points at a copy.
-        RecordError: a line is broken or repeats a task_id, or there is none.
+        RecordError: a line is broken or repeats a task_id, or the file is empty.
     """
     name, (path,), remedy = find_benchmark(published)
     tasks = {}

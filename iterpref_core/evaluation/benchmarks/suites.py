@@ -1,4 +1,4 @@
-"""Suites: a benchmark is opened by the folder that its row of the benchmark table names."""
+"""Open a benchmark by the folder that its row of the benchmark table names."""
 
 from importlib import import_module
 from itertools import islice

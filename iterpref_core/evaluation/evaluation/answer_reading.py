@@ -1,4 +1,4 @@
-"""Answer reading: find the programs in a model's answers to a benchmark, and count the answers without one."""
+"""Find the programs in a model's answers to a benchmark, and count the answers without one."""
 
 import logging
 from collections import Counter
@@ -24,14 +24,14 @@ from iterpref_core.records import Sample
 logger = logging.getLogger(__name__)
 
 _NO_PYTHON = ("syntax_error", "truncated")
-"""Verdicts on programs that Python cannot read, so that nobody can tell what they define."""
+"""Verdicts on programs that Python cannot parse: what they define is unknown."""
 
 
 @dataclass(frozen=True)
 class FoundPrograms:
-    """The programs to score, in order, and the texts in which they were found.
+    """The programs to score, in order, and their texts.
 
-    A text that is missing is in none of the lists, but its task is in `missing`.
+    A missing text is only in `missing`, with its task.
 
     Attributes:
         tasks: the task of each program.
@@ -93,7 +93,7 @@ def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
 
 
 def _describe_sampling(benchmark: Benchmark[Any], answers: Answers) -> dict[str, Any]:
-    """Return how the model was asked, as it stands in results.json."""
+    """Return how the model was asked, as results.json has it."""
     if not benchmark.protocol:
         return dict(answers.sampling)
     form = "instruct" if answers.mode.instruct else "completion"
@@ -113,7 +113,7 @@ def read_texts(
     Args:
         benchmark: the suite.
         texts: (task, text).
-        mode: the mode in which the model was asked.
+        mode: the mode of the questions.
 
     Returns:
         A program for each text, empty where there is none; and, where they are not 0, `reasoning_removed`: texts from
@@ -148,9 +148,9 @@ def read_texts(
 
 
 def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
-    """Return True if a limit of tokens has cut the program, and not the text that a base model writes behind it.
+    """Return True if a limit of tokens has cut the program, and not the text that a base model writes after it.
 
-    A base model goes on behind its program up to the limit. A sanitizer may leave out the line that was cut: where
+    A base model continues after its program up to the limit. A sanitizer may leave out the line that was cut: where
     there is one, and for a chat model, which would have ended by itself, a cut answer counts as a cut program.
     """
     if not answer.truncated or mode.instruct or benchmark.sanitizer is not None:
@@ -163,7 +163,7 @@ def count_without_program(
     found: FoundPrograms,
     runs: Sequence[ProgramRun],
 ) -> dict[str, int]:
-    """Return how many programs failed because there was none, or not the one asked for; say so where they are many.
+    """Return how many texts have no program, or not the requested one; warn if they are many.
 
     Args:
         benchmark: the suite.
@@ -171,7 +171,7 @@ def count_without_program(
         runs: the outcome of each program.
 
     Returns:
-        `no_program`: texts without a program; `empty`: those of them that are empty; `no_entry_point`: programs that do
+        `no_program`: texts without a program; `empty`: the empty texts among these; `no_entry_point`: programs that do
         not define the function or class that their task asks for.
     """
     counts = {"empty": 0, "no_program": 0, "no_entry_point": 0}

@@ -30,23 +30,23 @@ def evaluate_model(
     Args:
         name: the model's name in the results.
         model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
-            name of a model behind the endpoint of `inference`.
+            name of a model at the endpoint of `inference`.
         setting: benchmarks, sampling, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         answers: SQLite file that keeps the model's answers.
-        prompt: the form in which the model reads prompts.
+        prompt: the format of the model's prompts.
         fresh: ask again for answers that are kept.
 
     Returns:
-        The results of these benchmarks, as they stand in results.json.
+        The results of these benchmarks, as results.json has them.
 
     Raises:
         InputError: the model, the endpoint or the problems cannot be used.
-        EndpointError: the endpoint could not be had; its answers so far are kept. One that fails for some prompts
-            alone raises nothing.
+        EndpointError: the endpoint could not be had; its answers so far are kept. An endpoint that
+            fails for some prompts only raises no error.
         BudgetError: a cap is reached.
-        DataUnavailableError: none of the benchmarks' data can be had here. With at least one that can, the others are
-            recorded as not available instead.
+        DataUnavailableError: no benchmark has data here. If at least one has, the others are recorded as not
+            available instead.
     """
     with open_sampler(
         model=model,
@@ -67,7 +67,7 @@ def evaluate_model(
 def ask_benchmarks(sampler: Sampler, setting: EvaluationSetting, results: ResultsFolder) -> ModelResults:
     """Ask a model each benchmark's tasks, run the programs in its answers, and write their scores.
 
-    The harness is opened before the model is asked: one that fails here has cost no answer yet.
+    The harness is opened before the model is asked, so a failing harness costs no answer.
     """
     for name in setting.params.evaluation.benchmarks:
         with results.entry(name):

@@ -1,4 +1,4 @@
-"""Results file: results.json and the samples beside it, of one model on several benchmarks."""
+"""Write and load results.json and the samples next to it, of one model on several benchmarks."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ SAMPLES = "samples"
 class ResultsFolder:
     """The folder of one model's results, written benchmark by benchmark: results.json, and samples/<benchmark>.jsonl.
 
-    It keeps the results of other benchmarks of the same model; those of another model are removed.
+    It keeps the results of other benchmarks of the same model, and removes the results of another model.
 
     Args:
         out: the folder.
@@ -60,7 +60,7 @@ class ResultsFolder:
 
         Raises:
             UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
-            DataUnavailableError: nothing can be had.
+            DataUnavailableError: no benchmark has data here.
         """
         if self._measured and self._absent:
             write_results(self._out, self._record(self._absent), {})
@@ -80,12 +80,12 @@ def write_results(
     results: ModelResults,
     samples: Mapping[str, Sequence[Sample]],
 ) -> None:
-    """Write the results of some benchmarks; the folder keeps those of other benchmarks of the same model.
+    """Write the results of some benchmarks; the folder keeps the others of the same model.
 
     Args:
         out: folder of the results.
-        results: the model's. A benchmark that could not be measured now does not replace one that was.
-        samples: benchmark → programs, for those that were measured.
+        results: the model's. A benchmark without a measurement does not replace a measured one.
+        samples: measured benchmark → programs.
 
     Raises:
         InputError: the folder has a results.json that cannot be read.
@@ -95,7 +95,7 @@ def write_results(
         has_run = isinstance(kept.get(name), Measured | Incomplete)
         if isinstance(result, Measured | Incomplete) or not has_run:
             kept.pop(name, None)
-    # Killed before the last line, the folder has new samples and no entry for them, and never an old entry beside them.
+    # Killed before the last line, the folder has new samples and no entry for them, and never an old entry with them.
     if kept:
         _write(out, results.model_copy(update={"benchmarks": kept}))
     else:
@@ -137,7 +137,7 @@ def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Incomplet
     if not path.exists():
         return {}
     earlier = load_model_results(path)
-    # The same name with other weights is another model, whose scores must not stand beside the new ones.
+    # The same name with other weights is another model, whose scores must not be mixed with the new ones.
     if (earlier.model, earlier.weights) == (results.model, results.weights):
         return dict(earlier.benchmarks)
     logger.warning("%s: the results of %s are replaced: it was another model", path, earlier.model)

@@ -1,4 +1,4 @@
-"""Sampler: a model's answers to a benchmark's prompts, kept so that a killed evaluation does not ask twice."""
+"""Collect a model's answers to a benchmark's prompts, and keep them so that a killed evaluation does not ask twice."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from iterpref_core.storage.progress import show_progress
 logger = logging.getLogger(__name__)
 
 SEVERAL_TEMPERATURE = 0.2
-"""The temperature of several samples, if `evaluation.temperature` names none: that of LiveCodeBench."""
+"""The temperature of several samples, without `evaluation.temperature`: LiveCodeBench's."""
 NO_CAP = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -41,8 +41,8 @@ class Answers:
 
     Attributes:
         by_task: (task, answer), in order: one for each sample of each task. Answers may be missing.
-        mode: the mode in which the model was asked.
-        sampling: how the model was asked, as it stands in results.json.
+        mode: the mode of the questions.
+        sampling: how the model was asked, as results.json has it.
         tokens: the tokens of all answers.
         cost_usd: the price of these; None for a model of this machine, and where no price is known.
     """
@@ -58,12 +58,12 @@ class Sampler:
     """A model that answers a benchmark's prompts.
 
     Args:
-        model: keeps its answers, and is opened only for one that is not kept from earlier.
+        model: keeps its answers, and is opened for the first answer that is not kept.
         params: how answers are sampled; each of several samples of a prompt has a seed of its own.
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
-        endpoint: the parameters of a model behind an endpoint; None for a model of this machine.
-        fresh: ask again for answers that are kept; those of this process are asked for once.
+        endpoint: the parameters of a model at an endpoint; None for a model of this machine.
+        fresh: ask again for kept answers, except those of this process.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Sampler:
         self.mode = mode
 
     def _describe(self) -> dict[str, Any]:
-        """Return the sampling as it stands in results.json."""
+        """Return the sampling as results.json has it."""
         asked = self._sampling
         described: dict[str, Any] = {
             "temperature": asked.temperature,
@@ -125,7 +125,7 @@ class Sampler:
         prompt opens reasoning, the answer begins with the tag that opens it.
 
         Raises:
-            DataUnavailableError: the benchmark has nothing to ask such a model.
+            DataUnavailableError: the benchmark has no prompt for this kind of model.
             UnansweredError: no prompt was answered.
             EndpointError: none was, since all calls failed.
         """
@@ -134,7 +134,7 @@ class Sampler:
             prompt = benchmark.prompt(task, self.mode)
             for number in range(self._samples):
                 asked.append((task, prompt, self._request(prompt, number)))
-        # A chat model behind an endpoint ends its answer by itself.
+        # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
         sampling = replace(self._sampling, stops=stops)
@@ -155,7 +155,7 @@ class Sampler:
         return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
     def _ask(self, benchmark: str, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Return the answer to each request, kept or new, and say how many an earlier process has kept."""
+        """Return the answer to each request, kept or new, and log how many an earlier process has kept."""
         if self._fresh:
             self._model.forget_earlier(requests, sampling)
         before = self._model.kept
@@ -183,7 +183,7 @@ def _count_tokens(answers: Sequence[Completion]) -> TokenCounts:
 
 
 def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
-    """Say how many answers are missing, and how many were cut where they are many.
+    """Log how many answers are missing, and how many were cut if they are many.
 
     Raises:
         UnansweredError: no prompt was answered.
@@ -219,12 +219,12 @@ def open_sampler(
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
-            name of a model behind the endpoint of `inference`.
+            name of a model at the endpoint of `inference`.
         params: sampling, and how a model with weights here is asked.
-        inference: how a model behind an endpoint is asked.
+        inference: how a model at an endpoint is asked.
         budget: caps on that, over all restarts; a model with weights here has none.
         store: SQLite file where answers are kept.
-        prompt: the form in which a model with weights here reads prompts.
+        prompt: the format of prompts, for a model on this machine.
         fresh: ask again for answers that are kept.
 
     Raises:

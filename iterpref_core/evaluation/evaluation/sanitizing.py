@@ -1,4 +1,4 @@
-"""Sanitizing: programs taken out of models' answers by a benchmark's own `sanitize`.
+"""Take programs out of models' answers by a benchmark's own `sanitize`.
 
 A sanitizer parses a model's text, so it runs in the sandbox. EvalPlus's tries all pairs of a first and a last line: its
 time grows faster than the square of the lines: it takes 0.2 s of CPU for 100 lines of prose, 3.4 s for 300 and
@@ -26,7 +26,7 @@ def sanitize_all(
     sanitizer: Sanitizer,
     label: str,
 ) -> list[str | None]:
-    """Return the program in each of the models' answers; None for one that the sanitizer does not read.
+    """Return the program in each of the models' answers; None for an answer that the sanitizer does not read.
 
     Args:
         texts: (answer, name of the task's entry point).

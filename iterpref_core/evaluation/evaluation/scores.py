@@ -1,4 +1,4 @@
-"""Scores: from verdicts to a benchmark's part of results.json."""
+"""Turn verdicts into a benchmark's part of results.json."""
 
 import logging
 from collections import Counter
@@ -30,8 +30,8 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed. `pass_at_5` (or
     another k of the benchmark) is added over the tasks that have five judged ones (`pass_at_5_n`).
 
-    Samples with the verdict `infra_error` say nothing about a program: they are counted under `errors` and otherwise
-    left out. Where answers are missing there is no score, but the bounds of one.
+    Samples with the verdict `infra_error` do not judge a program: they are counted under `errors` and otherwise
+    left out. Missing answers leave bounds instead of a score.
 
     Args:
         benchmark: the suite.
@@ -79,7 +79,7 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
     if found.missing:
         reasons = [reason for _, reason in found.missing]
         return Incomplete.model_validate(fields | _bounds(verdicts, reasons, len(tasks)))
-    # A task whose canonical solution fails here, such as for want of a library, says nothing about the model.
+    # A task whose canonical solution fails here, such as for want of a library, does not judge the model.
     failed = measurement.ground_truth.failed if measurement.ground_truth else ()
     fields |= {
         "available": True,
@@ -117,7 +117,7 @@ def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: in
 
 
 def _ground_truth(canonical_runs: Mapping[str, ProgramRun]) -> GroundTruth | None:
-    """Return the numbers of a benchmark's canonical solutions, and those that failed, with the reasons."""
+    """Return the numbers of a benchmark's canonical solutions, and the failed ones with their reasons."""
     if not canonical_runs:
         return None
     failed = {task_id: run for task_id, run in canonical_runs.items() if run.verdict != "passed"}

@@ -1,1 +1,1 @@
-"""Report of the experiment: the summary, the terminal's table, the page, and pairs with their error region marked."""
+"""Write the report of the experiment: the summary, tables, pages, and pairs with their error region marked."""

@@ -1,4 +1,4 @@
-"""Model comparisons on the same tasks."""
+"""Compare models on the same tasks."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
 
 
 def scores_of(result: Measured) -> BenchmarkScores:
-    """Return a benchmark's scores for summary.json; `parts` has those of each difficulty."""
+    """Return a benchmark's scores for summary.json; `parts` has a score for each difficulty."""
     return BenchmarkScores(
         n=result.n,
         pass_at_1=result.pass_at_1,

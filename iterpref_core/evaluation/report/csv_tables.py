@@ -1,4 +1,4 @@
-"""CSV tables of the page's figures, for DVC's plots, MLflow and spreadsheets. Shares are of 1."""
+"""Write the page's figures as CSV tables, for DVC's plots, MLflow and spreadsheets. Shares are of 1."""
 
 import csv
 from collections.abc import Callable, Iterable

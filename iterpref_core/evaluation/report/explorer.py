@@ -1,7 +1,7 @@
-"""Explorer, `explorer.html`: every attempt at a problem, in one page without requests.
+"""Write `explorer.html`: every attempt at a problem, in one page without requests.
 
 The page shows programs that models wrote. They are data; the one script puts them into the page as text. The page's
-policy names that script and the style sheet by their hashes, and allows nothing else.
+policy names that script and the style sheet by their hashes, and forbids all others.
 """
 
 import base64
@@ -71,7 +71,7 @@ def write_explorer(
 
     Args:
         files: the trajectories and pairs to show.
-        params: the parameters that tell which model wrote which attempt.
+        params: the parameters that name the model of each attempt.
         out: the file of the page.
         mended: held-out problems that training mended or broke, of `mended.mended_problems`.
 
@@ -105,7 +105,7 @@ def write_explorer(
 
 
 def text_hash(text: str) -> bytes:
-    """Return the hash by which tasks are drawn, so that no person picks them."""
+    """Return the hash for drawing tasks, so that no person picks them."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -154,7 +154,7 @@ def changed_lines(before: Sequence[str], after: Sequence[str]) -> list[tuple[str
 
 
 def embed(value: Any) -> str:
-    r"""Return JSON that can stand in a page's <script>: no text ends the element, and all of it is ASCII.
+    r"""Return JSON for a page's <script>: no text ends the element, and all of it is ASCII.
 
     >>> embed({"code": "</script>\u202e"})
     '{"code":"\\u003c/script>\\u202e"}'
@@ -165,7 +165,7 @@ def embed(value: Any) -> str:
 def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     """Choose the trajectories to show, by the hashes of their task_ids, so that no person picks them.
 
-    An outcome is `pair`, or the reason of stage pairs why there is none.
+    An outcome is `pair`, or the reason of stage pairs for a missing pair.
 
     Returns:
         The number of all trajectories by outcome; and task_id → outcome of the chosen ones.
@@ -234,7 +234,7 @@ def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
 
 def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
     return {
-        "titles": pair_titles(spans) if spans else ("Rejected y−; there are no spans of this pair", "Chosen y+"),
+        "titles": pair_titles(spans) if spans else ("Rejected y−; this pair has no spans", "Chosen y+"),
         "rejected": _lines(pair.rejected, spans.rejected if spans else ()),
         "chosen": _lines(pair.chosen, spans.chosen if spans else ()),
     }

@@ -1,4 +1,4 @@
-"""Failure kinds by model: exceptions, wrong answers, timeouts."""
+"""Count failures by kind and model: exceptions, wrong answers, timeouts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def failure_kinds(errors: Mapping[str, int], exceptions: Mapping[str, int] | Non
     others = {kind: number for kind, number in errors.items() if kind != "passed"}
     if exceptions is None:
         return others
-    # An exception inside a unit test fails the test: such programs are among the wrong answers.
+    # An exception inside a unit test fails the test: these programs count as wrong answers.
     within_tests = sum(exceptions.values()) - others.pop("exception", 0)
     rest = others.pop("wrong_answer", 0) - within_tests
     kinds = dict(exceptions)
@@ -47,7 +47,7 @@ def failure_kinds(errors: Mapping[str, int], exceptions: Mapping[str, int] | Non
 
 
 def failure_tables(summary: Summary) -> list[FailureTable]:
-    """Return one table for every benchmark on which a program failed, the main benchmark first."""
+    """Return one table for every benchmark with a failed program, the main benchmark first."""
     tables = []
     for benchmark in measured_benchmarks(summary):
         counts: dict[str, dict[str, int]] = {}

@@ -1,4 +1,4 @@
-"""Findings in sentences, composed from the data; a run without a gain gets sentences too."""
+"""Compose the findings in sentences from the data, also for a run without a gain."""
 
 from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, model_name
 from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
@@ -15,7 +15,7 @@ def headline(summary: Summary) -> str:
     rows = main_rows(summary)
     focal = next((name for name in ("target-rpo", "target-dpo") if name in rows), None)
     if focal is None:
-        return "No focal objective has been measured yet, so this run cannot say what focal preference training does."
+        return "No focal objective has been measured yet, so this run cannot show what focal preference training does."
     method = f"Focal preference training ({model_name(focal)})"
     after = percent(rows[focal].score)
     gain = rows[focal].comparison

@@ -1,4 +1,4 @@
-"""Labels and order of models and benchmarks, wherever they are shown; and the paper's numbers."""
+"""Name and order models and benchmarks, wherever they are shown; and the paper's numbers."""
 
 from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
 from iterpref_core.records.objective_table import OBJECTIVES
@@ -20,10 +20,10 @@ MAIN_BENCHMARK = "heldout"
 """The benchmark that answers the experiment's question; the headline and the comparisons are about it."""
 
 FOCAL = {name for name, row in OBJECTIVES.items() if row.focal}
-"""The paper's method; its rows stand out."""
+"""The paper's method; its rows are highlighted."""
 
 BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
-"""Objectives that know nothing of error regions. A focal objective has to beat the best of them."""
+"""Objectives without error regions. A focal objective has to beat the best of them."""
 
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""

@@ -1,4 +1,4 @@
-"""Number formats: the same in the terminal, on the page and in sentences."""
+"""Format numbers alike in the terminal, on the page and in sentences."""
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10
@@ -16,7 +16,7 @@ def percent(share: float) -> str:
 
 
 def readable(value: object) -> str:
-    """Format a value for people: thousands are grouped, four digits behind the point at most, no powers of ten.
+    """Format a value for people: thousands are grouped, at most four digits after the point, no powers of ten.
 
     >>> readable(43300.0), readable(1234567), readable(0.73456), readable(0.00012), readable("text")
     ('43,300', '1,234,567', '0.7346', '0.00012', 'text')

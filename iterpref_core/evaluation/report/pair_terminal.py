@@ -1,4 +1,4 @@
-"""Pair view in the terminal: signs in the margin say where the error region is, on terminals without colors, too."""
+"""Show a pair in the terminal; signs in the margin mark the error region, also on terminals without colors."""
 
 from collections.abc import Sequence
 

@@ -14,7 +14,7 @@ from iterpref_core.records.prompt_messages import labeled_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 NO_SPANS = "no spans"
-"""The method of a region that was not marked by any method: the lines outside the line LCS stand in for it."""
+"""The method of a region that was not marked by any method: the lines outside the line LCS replace it."""
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -40,7 +40,7 @@ def code_spans(text: str) -> Markup:
     Write <code>f(x)</code> for x &lt; 3.
     """
     parts = [escape(part) for part in _CODE_SPAN.split(text)]
-    # Every second part stood between backticks: the regular expression's group.
+    # Every second part was between backticks: the regular expression's group.
     parts[1::2] = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
     return Markup("").join(parts)
 

@@ -1,4 +1,4 @@
-"""Program lines: a program cut at line ends and at the edges of its error region."""
+"""Cut a program at line ends and at the edges of its error region."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def cut_lines(text: str, spans: Sequence[Span]) -> list[ProgramLine]:
     bounds = line_spans(text)
     lines = []
     for number, (start, end) in enumerate(bounds, start=1):
-        # The next line's beginning tells where this one's line end ends.
+        # The next line's beginning is where this line's end ends.
         following = bounds[number][0] if number < len(bounds) else len(text)
         pieces = []
         for marked, group in groupby(range(start, end), key=inside.__contains__):
@@ -67,11 +67,11 @@ def cut_lines(text: str, spans: Sequence[Span]) -> list[ProgramLine]:
 
 
 def _is_marked(line: Span, following: int, spans: Sequence[Span]) -> bool:
-    """Return True if a span has a character of a line or of its line end, or has no width and stands in an empty line.
+    """Return True if a span has a character of a line or of its line end, or is an empty span in an empty line.
 
     Args:
         line: the line's characters.
-        following: the first character behind the line and its line end.
+        following: the first character after the line and its line end.
         spans: the program's region.
     """
     start, end = line

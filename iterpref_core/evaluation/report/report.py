@@ -1,4 +1,4 @@
-"""Stage `report`: the results of the experiment, for scripts, for DVC's plots and for people."""
+"""Run stage `report`: write the results of the experiment for scripts, for DVC's plots and for people."""
 
 import heapq
 from collections.abc import Collection
@@ -49,7 +49,7 @@ def build_report(
         The object of `summary.json`.
 
     Raises:
-        InputError: an input is absent or unusable. Nothing is written then.
+        InputError: an input is absent or unusable; no file is written.
     """
     summary = build_summary(
         results=results,

@@ -1,4 +1,4 @@
-"""Scores as typed rows, for the page, the terminal, the CSV files, the gate and the cards."""
+"""Hold scores as typed rows, for the page, the terminal, the CSV files, the gate and the cards."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,7 +23,7 @@ class ScoreRow:
         of_other_k: k → pass@k, for other k than 1, if several samples were drawn.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
-        compared: the number of tasks of the comparison; None if there is no first model to compare with.
+        compared: the number of tasks of the comparison; None without a first model.
         inside: of all tasks of a benchmark, those whose tests ran in the program's own process.
         tokens: the mean number of tokens in an answer; None if it is not known.
         cut: the answers that the limit of tokens cut off; None if it is not known.
@@ -94,7 +94,7 @@ def main_rows(summary: Summary) -> dict[str, ScoreRow]:
 
 
 def tests_inside(summary: Summary) -> list[tuple[str, int, int]]:
-    """Return the benchmarks with tasks whose tests ran in the program's own process: name, such tasks, all tasks."""
+    """Return the benchmarks with tasks whose tests ran in the program's own process: name, these tasks, all tasks."""
     found = {}
     for row in score_rows(summary):
         if row.inside:
@@ -113,7 +113,7 @@ def compared(
     against: str,
     benchmark: str = MAIN_BENCHMARK,
 ) -> Comparison | None:
-    """Return a comparison of two models; None if there is none."""
+    """Return the comparison of two models, or None."""
     by_model = summary.comparisons.get(model, {})
     return by_model.get(against, {}).get(benchmark)
 

@@ -1,4 +1,4 @@
-"""Score table of the page: every model on every benchmark, as the paper's tables 1 and 10."""
+"""Make the page's table of every model on every benchmark, as the paper's tables 1 and 10."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.summary_record import Summary
 
 Cell = ScoreRow | str
-"""A score, or the sign of the reason why there is none."""
+"""A score, or a sign for a missing score."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ScoreTable:
 def score_table(summary: Summary) -> ScoreTable | None:
     """Return a table with a column for every measured benchmark, and for every difficulty of one.
 
-    Held-out problems alone have a table of their own: None if there is nothing else.
+    Held-out problems alone have a table of their own: None without other benchmarks.
     """
     scores: dict[tuple[str, str, str], ScoreRow] = {}
     sizes: dict[tuple[str, str], int] = {}

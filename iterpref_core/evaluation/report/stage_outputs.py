@@ -1,4 +1,4 @@
-"""Stage outputs that the report reads: results, metrics, DVC's hashes."""
+"""Read the outputs of other stages: results, metrics, DVC's hashes."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -26,7 +26,7 @@ def load_results(folder: Path, models: Collection[str] | None = None) -> dict[st
         models: names of the models to load, those without results left out; by default all.
 
     Raises:
-        InputError: there is none, or one cannot be read.
+        InputError: no model has results, or a file cannot be read.
     """
     paths = {}
     for path in folder.glob("*/results.json"):
@@ -73,11 +73,11 @@ def _made_by_another_version(path: Path, error: ValidationError, stage: str) -> 
 def load_hashes(lock: Path) -> dict[str, str]:
     """Return artifact → md5 from `dvc.lock`; empty if DVC has not run.
 
-    Metrics are left out, because they are no inputs of results; so are the report's own files, whose hashes here would
-    be those of the report before.
+    Metrics are left out, because they are not inputs of results; so are the report's own files, whose hashes here would
+    belong to the previous report.
 
     Raises:
-        InputError: the file is no lock of DVC's.
+        InputError: the file is not a lock file of DVC.
     """
     if not lock.is_file():
         return {}

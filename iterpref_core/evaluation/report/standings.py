@@ -1,4 +1,4 @@
-"""Print and write scores of several models: one list of rows, as a table in the terminal, as Markdown and as CSV."""
+"""Print and write a list of score rows as a table in the terminal, as Markdown and as CSV."""
 
 import csv
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ def write_csv(rows: Sequence[ScoreRow], path: Path) -> None:
 
 
 def _cells(first: str, rows: Sequence[ScoreRow]) -> list[list[str]]:
-    """Return headings and rows as texts for people, without the columns in which no row has a value."""
+    """Return headings and rows as texts for people, without empty columns."""
     further = sorted({k for row in rows for k in row.of_other_k})
     headings = ["benchmark", "model", "tasks", "pass@1", "95% interval", *(f"pass@{k}" for k in further)]
     table = [[*headings, f"against {model_name(first)}", "p", "tokens", "cut", "dollars"]]

@@ -45,7 +45,7 @@ def build_summary(
         params: the parameters, recorded whole.
         lock: `dvc.lock`, for the hashes of all artifacts.
         contamination: the file of stage pairs on the overlap of pairs with benchmarks; None: not checked.
-        names: the models of the experiment; None: those that have results.
+        names: the models of the experiment; None: all models with results.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.

@@ -1,4 +1,4 @@
-"""The record of `reports/summary.json`: the experiment in one object that scripts can rely on.
+"""Define the record of `reports/summary.json`: the experiment in one object that scripts can rely on.
 
 The report writes the file; the page, the terminal, the cards, MLflow and Prefect read it.
 """
@@ -18,7 +18,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 
 class SummaryRecord(BaseModel):
-    """The base of the records of summary.json: immutable; a field that is None is not in the file."""
+    """The base of the records of summary.json: immutable; the file leaves out fields that are None."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -112,7 +112,7 @@ class Provenance(SummaryRecord):
         inputs: artifact → MD5 from DVC.
         weights: model → fingerprint of its weights.
         data: name of a benchmark's data → SHA-256.
-        isolation: the isolation under which programs ran.
+        isolation: the isolation of the programs.
         versions: package → version.
     """
 
@@ -154,11 +154,11 @@ class Summary(SummaryRecord):
     @field_validator("contamination", mode="before")
     @classmethod
     def _is_checked(cls, value: object) -> object:
-        """Read {}, which stands in the file where nothing was checked, as None."""
+        """Read {} as None: the overlap was not checked."""
         return None if value == {} else value
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary as it stands in the file."""
+        """Return the summary as the file has it."""
         return {"contamination": {}} | self.model_dump(mode="json", exclude_none=True)
 
     @property

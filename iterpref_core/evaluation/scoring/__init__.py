@@ -1,1 +1,1 @@
-"""Scores that no stage makes: samples of a file, outputs of other harnesses, and tables of several models."""
+"""Score samples of a file and outputs of other harnesses, and compare results of several models."""

@@ -1,4 +1,4 @@
-"""Existing samples: programs of a file, or a benchmark's solutions, scored without a model."""
+"""Score programs of a file, or a benchmark's solutions, without a model."""
 
 import logging
 import textwrap
@@ -34,7 +34,7 @@ def score_samples(
 ) -> ModelResults:
     """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
-    Rows of other tasks are counted and said. In the results the model is called as the file, or `ground-truth`.
+    A warning counts rows of other tasks. In the results the model has the name of the file, or `ground-truth`.
 
     Args:
         path: JSONL of samples.
@@ -44,7 +44,7 @@ def score_samples(
         partial: some tasks may be without a sample; then the scores are of the others.
 
     Raises:
-        InputError: the file is broken, or some task has no sample or solution. If none of a benchmark has one, the
+        InputError: the file is broken, or some task has no sample or solution. If no task of a benchmark has one, the
             other benchmarks are scored before.
         DataUnavailableError: no benchmark's data can be had here.
     """
@@ -90,8 +90,8 @@ def find_programs(
 ) -> FoundPrograms:
     """Return the programs that a file has for a benchmark.
 
-    A `completion` goes on with its task's prompt, if that is the prefix of a program. An answer is read as that of a
-    model behind an endpoint, which answers a chat.
+    A `completion` continues its task's prompt, if that is the prefix of a program. An answer is read like a chat
+    answer of an endpoint.
 
     Args:
         benchmark: the suite. With `partial` it keeps the tasks that have a sample.
@@ -155,10 +155,10 @@ def _check_complete(
 
 
 def _answer(benchmark: Benchmark[Any], task: Any, completion: str) -> str:
-    """Return the text in which the program of a completion is found.
+    """Return the text that has the program of a completion.
 
     It is the prompt with the completion. But this may hold the whole function, such as in a fence. Then the function
-    stands behind the prompt, which may have imports for it. Or its fence holds the body of the function.
+    comes after the prompt, which may have imports for it. Or its fence holds the body of the function.
 
     Args:
         benchmark: the suite.
@@ -186,7 +186,7 @@ def _warn_of_answers(
     path: Path,
     programs: Sequence[tuple[Any, str]],
 ) -> None:
-    """Say how many samples are answers with a program in them, which would have to be extracted."""
+    """Warn of samples that are answers whose programs would have to be extracted."""
     count = 0
     for task, program in programs:
         if "```" not in program and "~~~" not in program and "[PYTHON]" not in program:

@@ -1,1 +1,1 @@
-"""Sharing results: models and data sets to publish, with their cards; and the gate that compares two results."""
+"""Publish models and data sets with their cards, and compare two results at the gate."""

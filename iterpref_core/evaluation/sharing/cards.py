@@ -86,7 +86,7 @@ def pairs_card(
         title: the title of the card.
         summary: the object of summary.json, if it is about these very pairs.
         localized: True if there are columns for spans.
-        regions_known: True if the summary is about these very spans, too.
+        regions_known: True if the summary is also about these very spans.
     """
     sections = ["model", "pairs", "localization"] if regions_known else ["model", "pairs"]
     card = DatasetCard.from_template(
@@ -116,7 +116,7 @@ def pairs_card(
 
 
 def first_base(lineage: ModelLineage | None) -> ModelLineage | None:
-    """Return the record that names the model from which all training started."""
+    """Return the record of the first training, which names the first model."""
     if lineage is None:
         return None
     *_, first = ancestors(lineage)
@@ -172,7 +172,7 @@ def _experiment(summary: Summary, *sections: str) -> dict[str, Any]:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """Return a record as it stands in a fence of a card, one line for each value."""
+    """Return a record for a fence of a card, one line for each value."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""Data set export: pairs as a folder of Parquet and a card, for `datasets.load_dataset`.
+"""Export pairs as a folder of Parquet and a card, for `datasets.load_dataset`.
 
 Pairs have TRL's columns `prompt`, `chosen`, `rejected`. A column has one type: where one prompt is a list of messages,
 all are, and so are the answers. All exports have the same columns with the same types: they can be concatenated.
@@ -43,7 +43,7 @@ class DataSet:
         pairs: all pairs.
         origins: origin of the problems → pairs.
         methods: method of localization → pairs.
-        tested: pairs that say that tests have judged both programs.
+        tested: pairs that state that tests judged both programs.
     """
 
     pairs: int = 0
@@ -68,7 +68,7 @@ def export_pairs(
 
     Args:
         pairs: JSONL of pairs.
-        spans: JSONL of their spans; without this file there are no columns for spans.
+        spans: JSONL of their spans; without this file the export has no columns for spans.
         problems: JSONL of problems, for the sources of the pairs; may be absent.
         out: a folder that is absent or empty.
         describe: writes the card.
@@ -78,7 +78,7 @@ def export_pairs(
 
     Raises:
         RecordError: a line is broken, or spans are not of these pairs.
-        InputError: `out` holds something, or there is no pair.
+        InputError: `out` is not empty, or the file has no pair.
     """
     contents = DataSet()
     origins: dict[str, Origin] = {}

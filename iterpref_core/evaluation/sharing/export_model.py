@@ -1,4 +1,4 @@
-"""Model export: a trained model as a plain Hugging Face folder that stands by itself."""
+"""Export a trained model as a plain, self-contained Hugging Face folder."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,7 +22,7 @@ from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.model.parity import rounding_scale
 
 _TRIED = 16
-"""Tokens on which a merged model is compared with its base and adapters."""
+"""The number of tokens for comparing a merged model with its base and adapters."""
 
 
 def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
@@ -31,7 +31,7 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
     The folder appears whole or not at all.
 
     Args:
-        model: a checkpoint folder, or one of LoRA adapters, which are merged into their base.
+        model: a checkpoint folder, or a folder of LoRA adapters, which are merged into their base.
         out: absent or empty.
         card: text of its README.md.
 
@@ -71,7 +71,7 @@ def _merge(adapted: Any, model: Path) -> Any:
 
     Raises:
         ModelError: the merged model predicts otherwise than the base with its adapters does. One weight that is both
-            embedding and head cannot take an adapter that only one of them has.
+            embedding and head cannot take an adapter of only one of them.
     """
     adapted.eval()
     ids = torch.arange(_TRIED)[None] % adapted.get_input_embeddings().weight.shape[0]

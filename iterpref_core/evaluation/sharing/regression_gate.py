@@ -38,7 +38,7 @@ class RegressionGate(BaseModel, frozen=True):
 
     Attributes:
         alpha: the rate of false alarms.
-        worse: the benchmarks on which the candidate is significantly worse.
+        worse: the benchmarks with a significantly worse candidate.
         benchmarks: benchmark → comparison.
     """
 
@@ -81,7 +81,7 @@ def compare_with_baseline(
         baseline: results.json of the model to compare with, or its folder.
         candidate: the same for the model in question.
         benchmarks: the benchmarks to compare on; by default all of the baseline's.
-        alpha: the rate at which a candidate that is no worse may fail.
+        alpha: the share of equally good candidates that may fail.
 
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.

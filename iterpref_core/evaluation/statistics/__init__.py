@@ -1,1 +1,1 @@
-"""Statistics: pass@k with its interval, and paired tests of two models."""
+"""Compute pass@k with its interval, and test pairs of models."""

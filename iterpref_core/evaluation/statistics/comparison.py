@@ -1,4 +1,4 @@
-"""Comparison: the results of statistical tests on two models. They need numpy; a reader of the numbers does not."""
+"""Hold the results of statistical tests on two models, for readers that do not import numpy."""
 
 from pydantic import BaseModel
 

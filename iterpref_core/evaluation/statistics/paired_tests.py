@@ -20,7 +20,7 @@ def compare_shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Co
     """Compare two models on the tasks that both were judged on.
 
     With several samples of a task, the test flips the signs of the tasks' differences at random (Fisher's
-    randomization test), of which McNemar's is the special case for differences of one task.
+    randomization test), whose special case for one sample is McNemar's test.
 
     Args:
         ours: task_id → share of this model's samples that passed.
@@ -74,8 +74,8 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
         effects: one difference for each task, from -1 to 1.
         p_value: the two-sided p-value of the test of no difference.
 
-    >>> [f"{end:.3f}".removeprefix("-") for end in difference_interval(np.array([1] * 47 + [-1] * 30 + [0] * 923), 0.068)]
-    ['0.000', '0.035']
+    >>> [round(end, 4) for end in difference_interval(np.array([1] * 47 + [-1] * 30 + [0] * 923), 0.068)]
+    [-0.0002, 0.0348]
     """
     # The import takes half a second, which those who only read a summary do not wait for.
     from scipy.optimize import brentq  # type: ignore[import-untyped]
@@ -117,10 +117,10 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
 
 
 def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
-    """Return the p-values of McNemar's exact test: the two-sided one, and that of "this model is no worse"."""
+    """Return the p-values of McNemar's exact test: two-sided, and one-sided for "this model is not worse"."""
     from scipy.stats import binomtest
 
-    # Without a discordant task there is no toss to test: one toss that fell on neither side gives p = 1.
+    # Without a discordant task no toss is left to test: one toss on neither side gives p = 1.
     tosses = max(1, gained + lost)
     p_value = binomtest(min(gained, lost), tosses).pvalue
     p_worse = binomtest(lost, tosses, alternative="greater").pvalue
@@ -128,7 +128,7 @@ def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
 
 
 def _flip_signs(effects: np.ndarray, random: np.random.Generator) -> tuple[float, float]:
-    """Return the p-values of the sign-flip test: the two-sided one, and that of "this model is no worse"."""
+    """Return the p-values of the sign-flip test: two-sided, and one-sided for "this model is not worse"."""
     from scipy.stats import permutation_test
 
     # scipy refuses a single task. A second one without a difference changes no sum, and so no p-value.

@@ -9,14 +9,14 @@ import numpy as np
 from iterpref_core.records.results import ScoreRecord
 
 Verdicts = Mapping[str, Sequence[str]]
-"""task_id → the verdict on each of its samples; `infra_error` says nothing about a program, and counts nowhere."""
+"""task_id → the verdict on each of its samples; `infra_error` does not judge a program, and does not count."""
 
 
 DEFAULT_K = (1, 5)
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
-    """Unbiased estimate that one of `k` samples passes, from `n` of which `correct` passed (Chen et al. 2021, 2.1).
+    """Estimate without bias that one of `k` samples passes if `correct` of `n` passed (Chen et al. 2021, 2.1).
 
     >>> pass_at_k(n=4, correct=1, k=2)
     0.5
@@ -32,9 +32,9 @@ def share_interval(shares: Sequence[float]) -> tuple[float, float]:
     """Return Wilson's 95% interval (1927, equation 3) of a mean over tasks, with the effective number of tasks.
 
     Wilson's interval is for tasks that are solved or not: of a score p they spread by p (1 - p). Shares of several
-    samples spread less, and say as much as a larger number of such tasks: the number of tasks by the ratio of both
-    spreads (Kish's design effect, 1965). To both spreads a task that is always solved and one that never is are added.
-    Without them 50 samples that all failed would say nothing of their spread, and few that passed too much.
+    samples spread less, and inform as much as a larger number of solved-or-not tasks: their number times the ratio of
+    both spreads (Kish's design effect, 1965). To both spreads an always solved and a never solved task are added.
+    Without them 50 failed samples would have no spread, and a few passed ones too much.
 
     Args:
         shares: a number from 0 to 1 for each task, such as the share of its samples that passed.
@@ -68,7 +68,7 @@ def score_tasks(
 ) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
-    Intervals are those of `share_interval`.
+    Intervals come from `share_interval`.
 
     Args:
         verdicts: of each task's samples.
@@ -95,7 +95,7 @@ def score_tasks(
 
 
 def _scores(tasks: Iterable[Sequence[bool]], k: int) -> list[float]:
-    """Return pass@k of each task with at least k judged samples; a task is given by which of its samples passed."""
+    """Return pass@k of each task with at least k judged samples; a task is a list that marks the passed samples."""
     scores = []
     for passed in tasks:
         if len(passed) >= k:

@@ -1,4 +1,4 @@
-"""Rows of scores over seeds, compared on the same problems."""
+"""Compare rows of scores over seeds on the same problems."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
@@ -20,7 +20,7 @@ class ComparisonRow(Record):
         scores: pass@1 of each seed.
         pass_at_1: their mean.
         spread: their standard deviation; None for one seed.
-        difference: mean pass@1 less that of the first row, a share of 1; None for the first row itself.
+        difference: mean pass@1 minus the mean of the first row, a share of 1; None for the first row itself.
         ci95: 95% interval of the difference.
         p_value: two-sided bootstrap test of "no difference", from the same resamples as the interval.
     """
@@ -74,11 +74,11 @@ def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) ->
         solved_by_any.update(score.passed)
     tasks = sorted(solved_by_any)
     random = np.random.default_rng(SEED)
-    # [2, 0, 1, …]: how often a resample has each problem. Those that nobody solved are the last, without a name.
+    # [2, 0, 1, …]: how often a resample has each problem. Problems that no model solved come last, without a name.
     drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
 
     def resample(scores: Sequence[Measured]) -> Any:
-        """Return pass@1 of each resample, over as many trainings as there are, drawn with replacement."""
+        """Return pass@1 of each resample, over its trainings, drawn with replacement."""
         solved = np.array([np.isin(tasks, score.passed) for score in scores])
         times_drawn = drawn[:, : len(tasks)]
         shares = times_drawn @ solved.T / n

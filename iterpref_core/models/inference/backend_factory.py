@@ -125,7 +125,7 @@ def model_identity(
     """Return the key of a model's answers: everything they depend on except prompt and sampling.
 
     For a checkpoint the key is its content, and the precision of the computation if that is not the checkpoint's own.
-    For an endpoint it is the model's name, so that a server that has moved costs nothing twice, with the API and the
+    For an endpoint it is the model's name, so that a moved server does not cost twice, with the API and the
     parameters of requests.
 
     Raises:
@@ -149,7 +149,7 @@ def model_identity(
 
 
 def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, str]:
-    """Return the precision in which a model in this process computes, and the one of its file, such as `bfloat16`.
+    """Return the precision of a model's computation in this process, and of its file, such as `bfloat16`.
 
     Raises:
         ModelError: the model cannot be had.

@@ -41,7 +41,7 @@ def read_key(base_url: str) -> str:
     """Return the key from the environment; a server on this machine needs none.
 
     Raises:
-        ConfigError: the key is absent, or cannot stand in a header. The message does not show it.
+        ConfigError: the key is absent, or is not a valid header. The message does not show it.
     """
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key and is_loopback(base_url):
@@ -70,14 +70,14 @@ def connection_options(base_url: str) -> dict[str, Any]:
     """
     return {
         "follow_redirects": False,  # prompts go to the place that was named, and to no other
-        "trust_env": False,  # the library would refuse a proxy that is for other hosts, too
+        "trust_env": False,  # the library would also refuse a proxy of other hosts
         "proxy": _proxy(base_url),
         "verify": _certificates(base_url),
     }
 
 
 def _proxy(base_url: str) -> str | None:
-    """Return the proxy for a server; None if there is none, or `NO_PROXY` names the server's host.
+    """Return the proxy for a server, or None, also if `NO_PROXY` names the server's host.
 
     Raises:
         ConfigError: the proxy is of a kind that cannot be used.
@@ -101,13 +101,13 @@ def _proxy(base_url: str) -> str | None:
 
 
 def _certificates(base_url: str) -> ssl.SSLContext | bool:
-    """Return the certificates that are trusted: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the usual ones.
+    """Return the certificates that are trusted: `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the usual ones.
 
     Raises:
         ConfigError: the file or folder cannot be used.
     """
     if urlsplit(base_url).scheme == "http":
-        # A connection without TLS shows no certificate, and to read those that are trusted takes each client a while.
+        # A connection without TLS shows no certificate, and reading the trusted ones takes each client a while.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     file = os.environ.get("SSL_CERT_FILE") or None
     folder = os.environ.get("SSL_CERT_DIR") or None

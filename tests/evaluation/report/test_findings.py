@@ -50,7 +50,7 @@ def test_headline_without_the_full_set_of_models(experiment):
         ("target-rpo", "from 35.0% to 45.0%, 25.0 points above the best baseline, DPO (20.0%)."),
         ("dpo", "from 35.0% to 45.0%; no baseline was measured."),
         ("base", "solves 45.0% of the held-out problems; the base model was not measured."),
-        ("target-dpo", "this run cannot say what focal preference training does."),
+        ("target-dpo", "this run cannot show what focal preference training does."),
     ):
         shutil.rmtree(experiment.results / gone)
         assert headline(experiment.summarize()).endswith(end)

@@ -1,4 +1,4 @@
-"""BigCodeBench's own environment: its harness and the libraries that its tasks import, in versions of their own."""
+"""Find BigCodeBench's own environment: its harness and the libraries of its tasks, in their own versions."""
 
 import os
 import subprocess
@@ -21,12 +21,12 @@ for _, folders, files in os.walk(os.path.join(sysconfig.get_path("purelib"), "nl
 
 
 def find_python() -> Path:
-    """Return the environment's Python: `ITERPREF_BIGCODEBENCH_PYTHON`, else the one that `make bigcodebench` made.
+    """Return the environment's Python: `ITERPREF_BIGCODEBENCH_PYTHON`, else the Python of `make bigcodebench`.
 
     Raises:
-        DataUnavailableError: there is none, or bigcodebench is not in it.
+        DataUnavailableError: it is absent, or lacks bigcodebench.
     """
-    # It lies beside our own environment, which is the checkout's: a worktree of the checkout has neither. An
+    # It is next to our own environment, which is the checkout's: a worktree of the checkout has neither. An
     # environment's Python is a link to another one, and not resolved.
     python = Path(os.environ.get(PYTHON_VARIABLE) or Path(sys.prefix).parent / _PYTHON).absolute()
     if not os.access(python, os.X_OK):

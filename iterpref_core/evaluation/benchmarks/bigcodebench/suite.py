@@ -80,7 +80,7 @@ except PermissionError:
 del atexit, safe_environment, _interception
 """
 """The official harness's own hand on processes and signals. (`atexit` keeps it: when forgotten, it undoes itself.) It
-starts a process; where programs may have none, there is nothing for it to intercept."""
+starts a process; where programs may have none, it has no calls to intercept."""
 
 _ONLY_TEST_CASES = """
 for _name, _value in list(globals().items()):
@@ -170,12 +170,12 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         code: str,
         reference_s: float | None,
     ) -> Iterator[Program]:
-        """Yield one program, behind the imports and the signature that its task gives, as the official harness runs it.
+        """Yield one program after the imports and the signature of its task, as the official harness runs it.
 
         A model that left out the task's imports, or answered with a bare body, is not failed for that.
         """
         del reference_s
-        # "import math\ndef task_func(x):\n    pass\n" stands before the program, whose own definition replaces it.
+        # "import math\ndef task_func(x):\n    pass\n" comes before the program, whose own definition replaces it.
         calibrated = f"{task.code_prompt}\n    pass\n{code}"
         test = UnittestTest(code=task.test + "\n" + _ONLY_TEST_CASES)
         yield Program(
@@ -199,7 +199,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         return task.complete_prompt
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings at which bigcodebench ends a local model's answer; none stands in the way of reasoning."""
+        """Return bigcodebench's end strings for a local model's answer; none of them ends reasoning."""
         if mode.reasoning:
             return ()
         return STOPS if mode.instruct else COMPLETION_STOPS

@@ -1,12 +1,12 @@
 """HumanEval, HumanEval+, MBPP and MBPP+ as EvalPlus (0.3.1) asks and judges (`evalplus.eval.untrusted_check`).
 
-A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests behind them. The time
+A program runs with its task's base tests and, for the benchmarks with a plus, with the plus tests after them. The time
 limits are EvalPlus's, in CPU time where EvalPlus has real time: so a verdict depends less on the load of the machine.
 HumanEval/32 is judged by its oracle; evalplus 0.3.1 has the same one, but forgets to count the tests that pass it, and
 so fails every program (corrected after the release: evalplus's pull request 201).
 
 EvalPlus publishes inputs without outputs. Here the canonical solutions compute the expected results in the sandbox,
-once per data and machine. Values leave it as canonical text, and those of more than a megabyte as digests: both can be
+once per data and machine. Values leave it as canonical text, and values of more than a megabyte as digests: both can be
 compared.
 """
 
@@ -47,7 +47,7 @@ from iterpref_core.records.config import Benchmark as BenchmarkName
 from iterpref_core.records.config import ExecutionParams
 
 SYSTEM = "You are a helpful assistant good at coding."
-"""The system message of EvalPlus for chat models behind an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
+"""The system message of EvalPlus for chat models at an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""
 RULES = {"min_time_limit_s": 1.0, "gt_time_limit_factor": 4.0, "timeout_per_task_s": 60.0}
 """EvalPlus's defaults: a test may take the larger of 1 s and 4 times the canonical solution's time; all tests of a
 set a minute, or the sum of these, and 1 s more. The canonical solution's time is known here for a whole set."""
@@ -113,7 +113,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         code: str,
         reference_s: float | None,
     ) -> Iterator[Program]:
-        """Yield the program with the base tests, and the plus tests behind them."""
+        """Yield the program with the base tests, and the plus tests after them."""
         del reference_s  # it is here
         found = self.canonical[task.task_id]
         if found.values is None:
@@ -161,7 +161,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return CanonicalRun(run)
         texts = [_as_text(value) for value in values]
         is_right = self._comparator(task, texts)
-        # A value such as NaN equals nothing, and no program could pass.
+        # A value such as NaN does not equal itself, and no program could pass.
         if all(is_right(index, value) for index, value in enumerate(values)):
             return CanonicalRun(run, texts)
         return CanonicalRun(run._replace(verdict="wrong_answer", feedback="a result is not equal to itself"))
@@ -175,7 +175,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         return task.prompt
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings at which EvalPlus ends a local model's answer; none stands in the way of reasoning."""
+        """Return EvalPlus's end strings for a local model's answer; none of them ends reasoning."""
         if mode.reasoning:
             return ()
         if mode.instruct:

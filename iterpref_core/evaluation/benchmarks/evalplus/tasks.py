@@ -53,7 +53,7 @@ class EvalPlusTask(Record):
             return list(mbpp_deserialize_inputs(self.task_id, inputs))
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(
-                f"{self.task_id}: its inputs are not those of MBPP ({error}); give a task of your own another name"
+                f"{self.task_id}: its inputs differ from MBPP's ({error}); give a task of your own another name"
             ) from None
 
 
@@ -103,7 +103,7 @@ def comparator_of(
 
     def is_right(index: int, actual: Any) -> bool:
         wanted = expected[index]
-        # A digest says only whether two large values are the same, so no tolerance is applied to them.
+        # A digest shows only whether two large values are equal, so no tolerance is applied to them.
         if isinstance(wanted, Digest) or isinstance(actual, Digest):
             return type(wanted) is type(actual) and actual == wanted
         try:
@@ -123,12 +123,12 @@ def comparator_of(
 
 
 def is_near(actual: Any, wanted: Any, atol: float) -> bool:
-    """Tell whether numbers are near each other as numpy finds, since EvalPlus asks numpy.
+    """Return whether numpy finds numbers close, as EvalPlus does.
 
     Args:
         actual: the value that was returned.
         wanted: the right value, of the same type.
-        atol: how far numbers may be off, absolutely; besides, they may be off by 1e-7 of the right number.
+        atol: how far numbers may be off, absolutely, in addition to 1e-7 of the right number.
 
     >>> is_near([1.0, [2]], [1.0, [2]], 1e-6), is_near([0.5], [0.5 + 1e-8], 1e-6)
     (False, True)
@@ -138,7 +138,7 @@ def is_near(actual: Any, wanted: Any, atol: float) -> bool:
     if isinstance(wanted, list | tuple) and len(actual) != len(wanted):
         return False
     try:
-        # Of [False] and [[]] numpy compares nothing, and says that they are close. That is no right result.
+        # numpy compares no element of [False] and [[]], and finds them close. The result is not right.
         if np.size(actual) != np.size(wanted) and np.broadcast(actual, wanted).size == 0:
             return False
         with np.errstate(invalid="ignore"):  # inf - inf

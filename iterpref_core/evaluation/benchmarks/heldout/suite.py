@@ -1,4 +1,4 @@
-"""Held-out and validation benchmarks: this project's own problems of that split, run with all their tests."""
+"""Run this project's own held-out and validation problems with all their tests."""
 
 import hashlib
 from collections.abc import Collection, Iterator
@@ -39,7 +39,8 @@ def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "Heldout":
 class Heldout(Benchmark[Problem]):
     """Problems of one split; `heldout` for results, `validation` for choosing anything.
 
-    A program has at least the common CPU seconds, and `REFERENCE_FACTOR` times those of the problem's reference.
+    A program has at least the common CPU seconds, and at least `REFERENCE_FACTOR` times the seconds of the problem's
+    reference.
 
     Raises:
         InputError: no usable problem of this split.
@@ -68,7 +69,7 @@ class Heldout(Benchmark[Problem]):
         return BenchmarkPrompt(draft_prompt(task.prompt), private=task.own_code)
 
     def program(self, task: Problem, answer: str, mode: PromptMode) -> str:
-        """Return the program that the answer shows; nothing where it shows none."""
+        """Return the program in the answer, or ""."""
         del mode
         return extract_program(answer, task.entry_point, tested_names(task.tests)) or ""
 
@@ -90,7 +91,7 @@ class Heldout(Benchmark[Problem]):
         return task.reference
 
     def stops(self, mode: PromptMode) -> tuple[str, ...]:
-        """Return the strings with which a base model goes on behind its program; a chat model ends by itself.
+        """Return the strings that follow a base model's program; a chat model ends by itself.
 
         Only strings that no requested program contains: a program that reads its input has a line `if __name__`.
         """

@@ -69,7 +69,7 @@ class LiveTask:
 def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, LiveTask]]:
     """Find the problems of a release and window, downloading them where needed.
 
-    A window ends where the benchmark's runner ends it: at the midnight with which its last day begins.
+    A window ends as in the benchmark's runner: at the midnight that begins its last day.
 
     Returns:
         Name of the data, SHA-256 of exactly the lines that are used, tasks by task_id.
@@ -124,7 +124,7 @@ def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:
 
 
 def decode_tests(text: str) -> list[PublishedTest]:
-    r"""Decode a field `public_test_cases` or `private_test_cases`; nothing that a pickle names is imported.
+    r"""Decode a field `public_test_cases` or `private_test_cases`; names in a pickle are not imported.
 
     >>> decode_tests('[{"input": "1 2\\n", "output": "3\\n", "testtype": "stdin"}]')[0].output
     '3\n'

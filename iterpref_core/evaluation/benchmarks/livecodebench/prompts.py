@@ -1,6 +1,6 @@
 """LiveCodeBench prompts by family of model, and the program in an answer.
 
-Wording and form are those of the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
+Wording and form come from the benchmark's runner (`lcb_runner/prompts/code_generation.py`), so that scores can be
 compared; a family has its name there (`LMStyle`).
 """
 
@@ -36,7 +36,7 @@ WITHOUT_STARTER_CODE = (
 MESSAGE = (
     "### Question:\n{question}\n\n### Format: {form}\n{code}### Answer: (use the provided format with backticks)\n\n"
 )
-"""The message to a model that is asked in its own chat template, or behind an endpoint."""
+"""The message to a model with its own chat template, or at an endpoint."""
 PROMPTS: dict[ModelFamily, str] = {
     "CodeQwenInstruct": (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\n"
@@ -50,11 +50,11 @@ PROMPTS: dict[ModelFamily, str] = {
 """All that a model of a family reads."""
 STOP = "###"
 """The end string of a local model's answer: the runner's default stop text. A server has none, nor has a model that
-reasons, which writes such headings as it thinks."""
+reasons, which writes headings of this kind as it thinks."""
 
 
 def family_of(mode: PromptMode) -> ModelFamily:
-    """Return the family of a model. The runner has a list of names; here the chat template tells the family.
+    """Return the family of a model. The runner has a list of names; here the chat template determines the family.
 
     Raises:
         DataUnavailableError: it is a base model.

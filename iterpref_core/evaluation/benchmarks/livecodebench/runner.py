@@ -1,6 +1,6 @@
-"""LiveCodeBench's own runner: its rules for running a program, as of one commit.
+"""Run a program by the rules of LiveCodeBench's own runner, as of one commit.
 
-The sandbox runs this file before a test calls `run`, so it imports the standard library alone. The rules are those of
+The sandbox runs this file before a test calls `run`, so it imports the standard library alone. The rules come from
 the commit 15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
 `lcb_runner/evaluation/testing_util.py`. It puts objects of Python's in the place of the console, and makes a function
 of a program that reads standard input. Some programs fail there that would not on a real console, and so they do here:
@@ -9,7 +9,7 @@ of a program that reads standard input. Some programs fail there that would not 
     def f():                    n = 0
         global n      ->        def f():
         n += 1                      global n
-    f()                             n += 1      # NameError: there is no global n
+    f()                             n += 1      # NameError: no global n
                                 f()
 """
 
@@ -45,7 +45,7 @@ _WITHOUT = {
     os: "kill system putenv remove removedirs rmdir fchdir setuid fork forkpty killpg rename renames truncate replace "
     "unlink fchmod fchown chmod chown chroot lchflags lchmod lchown getcwd chdir",
 }
-"""Functions that the runner puts None in the place of, but for those of shutil and subprocess."""
+"""Functions that the runner replaces by None, except functions of shutil and subprocess."""
 _NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
 
 
@@ -60,7 +60,7 @@ def _take_away() -> None:
 
 
 def _parse(source: str) -> ast.Module:
-    """Return the tree of a program behind the runner's imports, where a `__future__` import comes too late."""
+    """Return the tree of a program after the runner's imports, where a `__future__` import comes too late."""
     sys.modules.pop(MODULE, None)  # the runner's module is not among them, which `dataclass` notices
     tree = ast.parse(source, __file__)
     for node in tree.body:
@@ -96,7 +96,7 @@ def _as_function(source: str) -> ast.Module:
 
 
 def _load(source: str, make_tree: Callable[[str], ast.Module]) -> dict[str, Any]:
-    """Run a program as a module, behind the names that it finds; return its namespace.
+    """Run a program as a module after the names that it finds; return its namespace.
 
     Errors name the place where the sandbox looks for a program.
     """

@@ -181,5 +181,5 @@ def _same_line(ours: str, theirs: str) -> bool:
         return True
     try:
         return [Decimal(word) for word in ours.split()] == [Decimal(word) for word in theirs.split()]
-    except InvalidOperation:  # a word that is no number
+    except InvalidOperation:  # a word that is not a number
         return False
