@@ -42,7 +42,7 @@ def run(
         if shown:
             from flows.experiment import experiment
 
-            folder = Path(experiment(targets, values, jobs))
+            folder = Path(str(experiment(targets, values, jobs)))
         else:
             from flows.display import Terminal
             from flows.reproduction import bring_up_to_date
