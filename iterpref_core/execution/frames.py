@@ -136,6 +136,7 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all bytes, in several calls if necessary."""
     left = memoryview(data)
     while left:
+        # A full pipe takes a part.
         left = left[_write(descriptor, left) :]
 
 
@@ -151,6 +152,7 @@ def read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
     """
     parts = []
     while size:
+        # A frame of a gigabyte is not asked for at once.
         part = read(min(size, _CHUNK))
         if not part:
             raise EOFError
@@ -169,6 +171,7 @@ def pour_frame(source: int, target: int) -> None:
     buffer = bytearray(min(left, _CHUNK))
     view = memoryview(buffer)
     while left:
+        # Into one buffer, which is erased below: `os.read` would leave copies.
         size = os.readv(source, [view[: min(left, _CHUNK)]])
         if not size:
             raise EOFError

@@ -21,6 +21,7 @@ def begins_program(prompt: str) -> bool:
     >>> begins_program("def f(x):\n    'Add 1.'\n"), begins_program("Write f(x), which adds 1.")
     (True, False)
     """
+    # A signature and docstring need a body to be a program.
     for ending in ("", "\n    pass", "\n\tpass", "\n        pass"):
         try:
             return bool(parse_source(prompt + ending).body)
@@ -31,6 +32,7 @@ def begins_program(prompt: str) -> bool:
 
 def whole_program(begun: str, sample: Sample) -> str:
     """Return the whole program of a sample; a `completion` goes on with the prompt, unless the prompt is prose."""
+    # As in EvalPlus, a whole solution counts before a completion.
     if sample.solution is not None:
         return sample.solution
     completion = sample.completion or ""
@@ -42,6 +44,7 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
     limit_of_all = limit = problem.time_limit_s
     # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
     if limit is not None and not any(isinstance(test, StdinTest) for test in tests):
+        # Ten tests of two seconds each: twenty seconds.
         limit_of_all = limit * len(tests)
     return Program(
         code,
@@ -91,6 +94,7 @@ def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
     """
 
     def decide(problem: Problem) -> Problem:
+        # Calls, and tests that run inside in any case, need no run of the reference.
         if not needs_decision(problem):
             return problem
         return run_right_program(problem, problem.reference or "", executor)[0]
@@ -143,6 +147,7 @@ class Admission:
         for problem in problems:
             self._total += 1
             if tests_inside(problem):
+                # Named in both policies, left out in one.
                 self.inside[problem.task_id] = None
                 if self._policy == "refuse":
                     continue
@@ -156,6 +161,7 @@ class Admission:
         """
         if not self.inside:
             return
+        # The message is one for both policies.
         done = "are left out" if self.refused else "take part"
         told = (
             f"{path}: tests run inside: {len(self.inside):,} of {self._total:,} problems, "

@@ -22,6 +22,7 @@ TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
     for item in read_items(path):
         sample = parse_record(item.where, item.text, Sample)
+        # A sample of another file of problems
         if sample.task_id not in problems:
             raise RecordError(
                 f"{item.where}: field 'task_id': no problem has the id {sample.task_id!r}; "
@@ -41,6 +42,7 @@ def check_tests(problem: Problem, where: object, *, visible: bool = False) -> No
     Raises:
         RecordError: it has no tests, or an expected value is not a literal.
     """
+    # `problems.jsonl: problem 'one'`
     place = f"{where}: problem {problem.task_id!r}"
     tests = problem.tests + problem.hidden_tests
     if not (problem.tests if visible else tests):
@@ -133,6 +135,7 @@ def execute_samples(
     # All samples are read before the first one runs, so that a broken line costs no time.
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
+    # Only problems with samples are decided: the file may have thousands.
     admission = Admission(inside)
     admitted = {problem.task_id: problem for problem in admission.admit(decided(sampled.values(), executor))}
     admission.tell(problems)
@@ -145,6 +148,7 @@ def execute_samples(
             task = problem.task_id
             result = _result(task, number[task], outcome)
             file.write(result.to_json() + "\n")
+            # The first sample of a task is 0.
             number[task] += 1
             counts.add(result)
     return counts

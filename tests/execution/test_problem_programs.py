@@ -32,7 +32,7 @@ def executor():
 
 
 def passing(where, otherwise):
-    """Return an engine that runs nothing, by which programs pass `where` (inside or not), and the list of its runs."""
+    """Return an engine whose programs pass `where` (inside or not), and the list of its runs."""
     runs = []
 
     def run(program):

@@ -100,6 +100,7 @@ def _exactly(value: fractions.Fraction) -> Any:
     """
     if value.denominator == 1:
         return value.numerator
+    # `Fraction(1, 3)` equals no float.
     if fractions.Fraction(float(value)) != value:
         raise UnencodableError(type_name(type(value)))
     return float(value)
@@ -131,10 +132,12 @@ def _held_by(value: Any, used: set[Likeness]) -> Any:
     used.add("alike")
     plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
     # `class L(list, Never)`: `Never` comes after the plain class, and its methods count as well.
+    # `class L(list)` without a special method of its own is a list.
     if plain and all(_behaves_as_its_base(base) for base in _mro_of(kind) if id(base) not in (*plain, id(object))):
         return _HELD[plain[0]](value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
+        # `np.uint8(3) - 5` is 254: small numbers compute in another way.
         if kind not in (numpy.float64, numpy.int64, numpy.bool_):
             used.add("equal")
         number = numpy.generic.item(value)
@@ -157,6 +160,7 @@ def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
     Raises:
         UnencodableError: it has none.
     """
+    # A list in itself would have no end.
     if level > _MOST_NESTED:
         raise UnencodableError("value nested too deeply")
     kind = type(value)
@@ -170,6 +174,7 @@ def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
         return {"t": _trees(value, used, level)}
     if kind is dict:
         keys = _hashed(value, used, level)
+        # The order of insertion does not count: `{1: 2, 3: 4} == {3: 4, 1: 2}`.
         pairs = [list(pair) for pair in zip(keys, _trees(value.values(), used, level), strict=True)]
         return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
     if kind is set or kind is frozenset:
@@ -183,6 +188,7 @@ def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
 
 def _trees(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
     """Return the trees of several values at a level."""
+    # A list of a million numbers is its own tree.
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
@@ -196,6 +202,7 @@ def _hashed(values: Collection[Any], used: set[Likeness], level: int) -> list[Tr
         ValueError: as `_hashable`.
     """
     trees = _trees(values, used, level)
+    # Many keys with one hash take quadratic time in the supervisor.
     if len(trees) > _MOST_OF_A_HASH:
         _hashable(_value(trees))
     return trees
@@ -230,6 +237,7 @@ def summarize(value: Any) -> tuple[str, Likeness]:
         UnencodableError: as `encode`.
     """
     text, likeness = encode(value)
+    # The digest of a right value equals that of the expected one.
     if len(text) > MAX_TEXT:
         text = Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
     return text, likeness
@@ -273,6 +281,7 @@ def _value(tree: Tree) -> Any:
         return tree if _NESTED.isdisjoint(map(type, tree)) else [_value(item) for item in tree]
     if type(tree) is not dict:
         return tree
+    # `{"t": [1, 2]}` is the tuple (1, 2).
     ((tag, body),) = tree.items()
     return _READERS[tag](body)
 

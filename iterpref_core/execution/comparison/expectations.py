@@ -75,12 +75,14 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
         atol: how far numbers may be off, absolutely; they may also be off by 1e-7 of the larger number.
     """
     if _is_number(actual) and _is_number(expected):
+        # `nan` is the expected number, and the program returned it.
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself
         return _near(actual, expected, atol) or both_nan
     kind = type(expected)
     close = functools.partial(is_close, atol=atol)
     if type(actual) is kind and kind in (list, tuple):
         return len(actual) == len(expected) and all(map(close, actual, expected))
+    # `{True: 1.0}` has the keys of `{1: 1.0}`.
     if type(actual) is kind and kind is dict:
         return actual.keys() == expected.keys() and all(close(actual[key], expected[key]) for key in expected)
     return bool(actual == expected)
@@ -100,6 +102,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     """
     try:
         value = literal(parse(source.strip(), "eval").body, NUMBERS)
+        # Equal texts are equal values, `nan` included.
         text, _ = summarize(value)
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
@@ -107,6 +110,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     wanted = shape(value)
 
     def holds(actual: Any) -> bool:
+        # `[(1, 2)]` becomes `[[1, 2]]`.
         found = shape(actual)
         return bool(found == wanted) or (atol is not None and is_close(found, wanted, atol))
 

@@ -24,7 +24,9 @@ class MachinePaths:
         self._names: dict[str, str] = {}
         for path, name in names:
             if len(path) > 1:
+                # `/` alone would match every path.
                 self._names.setdefault(path, name)
+        # `/usr/lib/python3.11` before `/usr`
         longest_first = sorted(self._names, key=len, reverse=True)
         any_of_them = "|".join(map(re.escape, longest_first))
         # `/tmp/x7/w` is neither the beginning of `/tmp/x7/window` nor the end of `/my/tmp/x7/w`.

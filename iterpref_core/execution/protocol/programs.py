@@ -132,8 +132,10 @@ class Program:
     def __post_init__(self) -> None:
         if not self.tests:
             raise ValueError("Program.tests is empty; a program without tests cannot be judged")
+        # A script runs once for each test, and other tests share one process.
         if len({isinstance(test, StdinTest) for test in self.tests}) > 1:
             raise ValueError("Program.tests has stdin tests among others; a program is a script, or it is called")
+        # All tests of a program run in one interpreter.
         named = [self.environment, *(test.environment for test in self.tests if isinstance(test, ScriptTest))]
         object.__setattr__(self, "environment", next(filter(None, named), None))
 
@@ -141,6 +143,7 @@ class Program:
         """Return the limits of this program where all have common ones."""
         if self.cpu_s is None:
             return common
+        # A program with ten times the CPU time may also take ten times the real time.
         longer = max(1.0, self.cpu_s / common.cpu_s)
         return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * longer)
 

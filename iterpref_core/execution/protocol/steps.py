@@ -98,6 +98,7 @@ def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
     """
     texts = {code}
     for step in steps:
+        # A test may open the file as well: `open(solution.__file__)`.
         texts.add(step.expression if isinstance(step, ValueStep) else step.source)
     return any(map(_WAYS_TO_THE_FILE.search, texts))
 
@@ -113,11 +114,13 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
         steps: in order; none for a script on a console. Calls with values, of one function, have one turn.
         key: begins each report of the process. A program that writes reports does not know the key.
     """
+    # `solution`, and the names by which scripts import the program
     modules = dict.fromkeys(
         (step.module if isinstance(step, RunStep) else "solution", step.runner == "script") for step in steps
     )
     turns: list[list[SandboxStep]] = []
     for step in steps:
+        # Hundreds of a benchmark's calls go into one turn: their arguments do not depend on answers.
         if turns and _has_values(step) and _has_values(turns[-1][-1]):
             turns[-1].append(step)
         else:

@@ -20,6 +20,7 @@ def shorten(text: str, limit: int) -> str:
     """Return at most `limit` characters: the beginning, "...", and the end."""
     if len(text) <= limit:
         return text
+    # `the beginning of a long te...e end`
     tail = limit // 4
     return f"{text[: limit - tail - 3]}...{text[-tail:]}"
 
@@ -45,16 +46,19 @@ def show(value: Any) -> str:
     '[{1, 3}, (2,)]'
     """
     kind = type(value)
+    # `repr` of a larger integer raises an error.
     if kind is int and value.bit_length() >= _MOST_BITS:
         return f"an integer of about {int(value.bit_length() * math.log10(2))} digits"
     if kind is list:
         return f"[{_items(value)}]"
     if kind is tuple:
+        # `(1,)` needs its comma.
         return f"({show(value[0])},)" if len(value) == 1 else f"({_items(value)})"
     if kind is dict:
         items = [f"{show(key)}: {show(item)}" for key, item in value.items()]
         return "{" + ", ".join(items) + "}"
     if kind is set and value:
+        # The order of a set depends on the process, and feedback must not.
         return "{" + ", ".join(sorted(map(show, value))) + "}"
     if kind is frozenset and value:
         return f"frozenset({show(set(value))})"
@@ -70,6 +74,7 @@ def _items(values: Iterable[Any]) -> str:
 
 def shown(value: Any, text: str) -> str:
     """Return a value as `show` has it; where it is long or deep, its canonical text."""
+    # Feedback shows 120 characters: a text of 64 KB needs no `repr`.
     if len(text) > _MAX_SHOWN:
         return text
     try:

@@ -62,6 +62,7 @@ def read_assertion(source: str) -> Assertion | None:
     ('sorted(f(3))', None)
     """
     try:
+        # `xs = [1]` before the assertion, or a second assertion: the test runs inside.
         match parsed(source).body if len(source) <= _MAX_SOURCE else []:
             case [ast.Assert(test=condition)]:
                 return _read(condition)
@@ -95,18 +96,23 @@ def _read(condition: ast.expr) -> Assertion | None:
         case ast.Compare(
             ast.Call(ast.Name("abs"), [ast.BinOp(left, ast.Sub(), right)]), [ast.Lt() | ast.LtE() as near], [bound]
         ):
+            # `abs(f(x) - 0.5) < 1e-6`
             within, most = _OPERATORS[type(near)], literal(bound)
             return _between(left, right, lambda one, other: within(abs(one - other), most), condition, "alike", {"abs"})
         case ast.Compare(left, [compared], [right]) if type(compared) in _OPERATORS:
+            # `f(x) == 2`, `f(x) is None`, `3 <= f(x)`
             likeness: Likeness = "alike"
             if isinstance(compared, ast.Is):
+                # Other literals have no identity that leaves the process: `f(x) is 1000`.
                 if not isinstance(right, ast.Constant) or right.value not in (None, True, False):
                     return None
                 likeness = "exact"
             elif isinstance(compared, ast.Eq | ast.NotEq):
+                # `Decimal(2) == 2` in Python; `Decimal(2) - 0.5` raises.
                 likeness = "equal"
             return _between(left, right, _OPERATORS[type(compared)], condition, likeness)
         case ast.Call(ast.Attribute(ast.Name("math"), "isclose"), [left, right], keywords):
+            # `math.isclose(f(x), 0.5, rel_tol=1e-3)`
             settings = {str(each.arg): literal(each.value) for each in keywords}
             return _between(left, right, functools.partial(math.isclose, **settings), condition)
         case ast.UnaryOp(ast.Not(), value) if _is_call(value):
@@ -127,9 +133,11 @@ def _between(
     Raises:
         ValueError: neither side is a literal.
     """
+    # `f(x) == 2`, and `2 == f(x)`
     value, other = (left, right) if is_literal(right) else (right, left)
     stated = literal(other)
     is_equality = isinstance(condition, ast.Compare) and isinstance(condition.ops[0], ast.Eq | ast.Is)
+    # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
     expected = ast.unparse(other if is_equality else condition)
     if value is left:
         return _assertion(value, lambda found: compare(found, stated), expected, likeness, names | _builtins_in(other))
@@ -158,6 +166,7 @@ def _builtins_around(node: ast.expr) -> frozenset[str] | None:
         return frozenset()
     match node:
         case ast.Call(ast.Name(name), [inner, *more], []) if name in _AROUND and all(map(is_literal, more)):
+            # `sorted(f(x), reverse=True)` has a keyword, and runs inside.
             around = _builtins_around(inner)
             return None if around is None else around | {name}
     return None
@@ -169,6 +178,7 @@ def _is_call(node: ast.expr) -> bool:
         case ast.Call(ast.Name(name)) if hasattr(builtins, name) and name not in _AROUND:
             return False
         case ast.Call(ast.Name() | ast.Attribute(value=ast.Name() | ast.Call(ast.Name(), [], [])), args, keywords):
+            # `f(*[1, 2], **{'k': 3})`
             values = [each.value if isinstance(each, ast.Starred) else each for each in args]
             return all(map(is_literal, [*values, *(keyword.value for keyword in keywords)]))
     return False

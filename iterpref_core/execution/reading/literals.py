@@ -54,6 +54,7 @@ def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:  # noqa: C901 -
         case ast.UnaryOp(ast.USub(), operand):
             return -_value(operand, numbers)
         case ast.Dict():
+            # `{**other}` has None as a key, which is not a literal.
             keys = [_value(key, numbers) for key in node.keys]  # type: ignore[arg-type]
             return dict(zip(keys, [_value(value, numbers) for value in node.values], strict=True))
         case ast.Set():
@@ -75,6 +76,7 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
     Raises:
         ValueError: the operator or its operands have another form, or the result may be too large.
     """
+    # `10 ** 10 ** 10` would take all memory.
     numbers = all(isinstance(each, int | float) and abs(each) <= _MAX_NUMBER for each in (left, right))
     match operator:
         case ast.Add() if numbers or (isinstance(left, int | float) and isinstance(right, complex)):  # `2 + 3j`
@@ -87,6 +89,7 @@ def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
             return left / right
         case ast.Pow() if numbers and 0 <= right <= _MAX_POWER:
             return left**right
+        # `'a' + 'b'`, `[1] + [2]`
         case ast.Add() if type(left) is type(right) and isinstance(left, str | list | tuple):
             if len(left) + len(right) <= _MAX_ITEMS:
                 return left + right

@@ -40,8 +40,10 @@ def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.append(str(node.module))
+        # `try: import numpy` works without numpy.
         if not isinstance(node, ast.Try | ast.If):
             nodes += ast.iter_child_nodes(node)
+    # A module of the test itself, or of Python, needs no package.
     own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
     return tuple(sorted({name.partition(".")[0] for name in names} - own))
 

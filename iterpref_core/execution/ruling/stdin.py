@@ -69,6 +69,7 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     answer = observe(program, Job(*packed(program.setup, program.code, (), key), key, console=console))
     trial = Trial(program, (step,), limits, answer, key)
     trial.printed = len(answer.printed)
+    # The kernel has kept one byte more than is allowed.
     if len(answer.printed) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
     failure = _without_output(trial, answer)

@@ -82,6 +82,7 @@ def plan_of(program: Program) -> TestPlan:
     for index, test in enumerate(program.tests):
         if isinstance(test, IoTest):
             steps.append(_call(index, test))
+            # `f(2) == 4` as a call: the test would compare inside.
             if not read_expression(test.call):
                 inside.add(index)
             continue
@@ -107,11 +108,13 @@ def plan_of(program: Program) -> TestPlan:
 def _doubts(program: Program, inside: set[int]) -> tuple[str, tuple[int, ...]]:
     """Return why the tests cannot find any program wrong, and the tests that perhaps reach no assertion."""
     asserts = {index: test.code for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
+    # `print(f(1))` passes every program.
     if len(asserts) == len(program.tests) and not any(map(may_assert, (*asserts.values(), program.setup))):
         return "the tests assert nothing; an `assert` test is such as `assert f(1) == 2`", ()
     doubtful = []
     for index in sorted(inside & asserts.keys()):
         later = (code for place, code in asserts.items() if place > index)
+        # A `test_` function that is not called passes every program.
         if may_assert(asserts[index]) and not asserts_at_once(asserts[index], later):
             doubtful.append(index)
     return "", tuple(doubtful)
@@ -121,6 +124,7 @@ def _needs(test: Any, program: Program) -> tuple[list[str], str]:
     """Return the packages that a test cannot do without, and why it cannot be compiled; empty if it can."""
     is_script = isinstance(test, ScriptTest)
     stated = list(test.packages) if is_script else []
+    # A test's own `helper.py` is not a package to install.
     own = {name.partition("/")[0].removesuffix(".py") for name in test.files} if is_script else set()
     try:
         tree = parsed(test.files[test.run] if is_script else test.code)
@@ -156,6 +160,7 @@ def _run(index: int, test: Any) -> Step:
         sent = RunStep("script", index, with_kept_operands(source), tuple(test.files.items()), test.run, test.module)
         return Step(sent, source, test.run)
     place = test.code if test.kind == "assert" else "the unit tests"
+    # `unittest.main()` ends the process, so the runner of such classes takes its place.
     runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind
     source = test.code if test.kind == "pytest" else with_kept_operands(test.code)  # pytest shows values by itself
     return Step(RunStep(runner, index, source), test.code, place)

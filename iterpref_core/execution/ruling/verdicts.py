@@ -112,13 +112,17 @@ class Trial:
         step = self.steps[index]
         expected = step.expected
         assert expected is not None
+        # `alike:Counter:sum,len`
         likeness, kind, bound = facts.split(":")
+        # `assert sum(f(3)) == 6` with the program's own `sum`, which may return 6 for all lists.
         if names := sorted(expected.builtins.intersection(bound.split(","))):
             text = feedback.rebound(step.source, names[0])
             return self.fail(index, "bad_return_type", text)
+        # A generator, or `np.True_` where identity is asked.
         if likeness == OTHER or not expected.takes(likeness):
             name = self.answer.paths.hide(payload if likeness == OTHER else kind)
             return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected.source))
+        # Most values are right: their texts are compared without decoding them. `nan` equals itself here.
         if expected.text and payload == expected.text:
             return None
         actual = decode(payload)
@@ -135,6 +139,7 @@ class Trial:
             right = False
         if right:
             return None
+        # `/tmp/x7/w/a.txt` is shown as `./a.txt`.
         returned = self.answer.paths.hide(shown(actual, payload))
         text = feedback.wrong_value(step.source, returned, expected.source)
         return self.fail(index, "bad_return_type" if is_lost else "wrong_answer", text)
@@ -155,6 +160,7 @@ class Trial:
             text += feedback.in_the_test(step.source, facts["test_line"])
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
+        # By base class: numpy raises its own subclass.
         if "MemoryError" in bases:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
@@ -168,11 +174,13 @@ class Trial:
         """Rule on a program that ended, or was ended, in the midst of a step."""
         answer = self.answer.seen
         where = self.where(index)
+        # Seen by the zygote while the program ran.
         if answer.killed == "disk":
             return self.fail(index, "output_limit", f"too many or too large files written{where}")
         if answer.killed == "processes":
             text = f"more than {MAX_PROCESSES} processes or {MAX_THREADS} threads at a time{where}"
             return self.fail(index, "crash", text)
+        # The kernel's limit acts a moment before the zygote looks.
         killed = "cpu" if answer.exit == -signal.SIGXCPU else answer.killed
         if killed:
             return self.fail(index, "timeout", self._over_time(killed) + where)
@@ -195,6 +203,7 @@ class Trial:
         seen = -1
         for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, self.key)):
             self.printed = printed
+            # The reports are -1 (`loaded`), 0, 1, 2 and so on.
             if index != seen - 1:
                 raise ValueError("a report out of order")
             if kind == "error":
@@ -214,6 +223,7 @@ class Trial:
         step = self.steps[index]
         if step.expected:
             return self.value(index, kind, payload)
+        # A program with the key may forge this report, for a test that is marked as inside.
         if kind == "passed" and isinstance(step.sent, RunStep):
             return None
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")
@@ -229,6 +239,7 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
         answer: the zygote's.
         key: of the reports.
     """
+    # A forged report can raise any of these errors where it is read.
     trial = Trial(program, steps, limits, answer, key)
     try:
         outcome = trial.rule()

@@ -54,6 +54,7 @@ def _end() -> None:
     _flush("stderr")
     sys.stdout = sys.__stdout__
     _flush_all()
+    # `__del__` of an object may print.
     main = weakref.ref(sys.modules.pop("__main__"))
     # A module that nothing but its own functions holds goes with all its names; of any other, the names go.
     gc.collect()
@@ -85,6 +86,7 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str], N
     vars(main)["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.argv = [SCRIPT]
+    # As for `python solution.py`, the first folder is that of the script.
     sys.path.insert(0, os.getcwd())
     status = 0
     try:

@@ -58,6 +58,7 @@ def file_of(module: str) -> str:
 def write_files(files: dict[str, str]) -> None:
     """Write texts into files, by their paths."""
     for path, text in files.items():
+        # `tests/helper.py` of a script's files
         parent = os.path.dirname(path)
         if parent:
             os.makedirs(parent, exist_ok=True)
@@ -97,6 +98,7 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
     spec = ModuleSpec("solution", _Loader(path, code), origin=path)
     spec.has_location = True
     namespace.update(__file__=path, __package__="", __spec__=spec, __loader__=spec.loader)
+    # Before it runs: a dataclass looks up its module.
     sys.modules["solution"] = module
     if setup:
         exec(compile(setup, SETUP, "exec", dont_inherit=True), namespace)
@@ -106,6 +108,7 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
 
 def line_in(error: BaseException, solution: str) -> int | None:
     """Return the innermost line of the solution that an error passed."""
+    # The last frame of the program's own file: frames of libraries come after it.
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == solution:
@@ -120,6 +123,7 @@ def facts_of(error: BaseException, solution: str) -> dict[str, Any]:
     if isinstance(error, CompileError):
         error = error.cause
     message = text_of(error)[:MAX_MESSAGE]
+    # A syntax error of `eval` in the program is an exception like any other.
     if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
         line = error.lineno
         message = str(error.msg)

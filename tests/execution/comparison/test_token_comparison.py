@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from iterpref_core.execution.comparison.token_comparison import Difference, first_difference, same_tokens
 
 PLACES = 20
-"""No generated number has more digits behind its point, so that 50 digits hold each difference."""
+"""A generated number has at most this many digits after its point, so that 50 digits hold each difference."""
 WORDS = (
     "Yes", "YES", "no", "Stra\u00dfe", "STRASSE", "nan", "inf", "-inf", "0x10", "1_000", "1e", "--1", ".", "\u0663",
     "3", "a\u00a0b", "1e99999999999999999999",
@@ -28,7 +28,7 @@ class Token:
 
 @st.composite
 def spelled(draw, value):
-    """Return one of the ways to write a number: with zeros, a sign, a point or an exponent that say nothing new."""
+    """Return one of the ways to write a number: with zeros, a sign, a point or an exponent that change nothing."""
     mantissa = value * 10**PLACES
     assert mantissa.denominator == 1
     digits = str(abs(mantissa.numerator))

@@ -53,7 +53,7 @@ READ = {
     "return": None,
     f"assert f(1) == '{'a' * 100_000}'": None,
 }  # fmt: skip
-"""Sources with the program's expression and what is expected of it; None for those that run inside."""
+"""Sources, each with the program's expression and its expected value; None: the test runs inside."""
 
 
 @pytest.mark.parametrize("source", READ, ids=lambda source: source[:40])

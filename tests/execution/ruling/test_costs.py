@@ -24,7 +24,7 @@ from iterpref_core.records import AssertTest, IoTest
 
 SIZE = 100_000
 BUDGET = 60
-"""Plain loops over as many items: 25 suffice on a quiet machine; what grows with the square takes hundreds."""
+"""Plain loops over the same number of items: 25 suffice on a quiet machine; quadratic time takes hundreds."""
 RUNS = 5
 ONE_HASH = 2**61 - 1
 """Multiples of it have the hash 0."""
@@ -99,13 +99,13 @@ PATHS = MachinePaths([("/home/me/lib/python3.11", "lib"), ("/tmp/x7/w", "."), ("
 def seconds(function):
     """Return the CPU seconds that a function takes."""
     start = time.process_time()
-    with contextlib.suppress(*MALFORMED):  # an end, too
+    with contextlib.suppress(*MALFORMED):  # an error is an end as well
         function()
     return time.process_time() - start
 
 
 def plain_loop():
-    """Add up as many numbers as there are characters."""
+    """Add up a number for each character."""
     total = 0
     for number in range(SIZE):
         total += number

@@ -1,4 +1,4 @@
-"""A test of kind `assert` is run as `__main__`; one that asserts nothing is at fault, and no program."""
+"""A test of kind `assert` runs as `__main__`; if it asserts nothing, the test is at fault."""
 
 import pytest
 

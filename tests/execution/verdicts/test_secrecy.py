@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - tables of programs
-"""A program finds nothing in its process of what its tests want: each of these passes if it does."""
+"""A program's process does not have what its tests expect; each of these programs would pass if it had."""
 
 import pytest
 
