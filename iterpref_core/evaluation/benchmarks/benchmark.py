@@ -1,4 +1,4 @@
-"""Define the base of every suite: tasks, the prompt for a model, and the programs that judge an answer.
+"""Define the base of every suite, with tasks, the prompt for a model, and the programs that judge an answer.
 
 A new suite is a folder here with a module `suite`, which has the class and `open_suite`, and rows of
 `benchmark_table.BENCHMARKS` that name the folder.

@@ -1,1 +1,1 @@
-"""Write the report of the experiment: the summary, tables, pages, and pairs with their error region marked."""
+"""Write the report of the experiment, with the summary, tables, pages, and pairs with their error region marked."""

@@ -1,4 +1,4 @@
-"""Count failures by kind and model: exceptions, wrong answers, timeouts."""
+"""Count failures by kind (exceptions, wrong answers, timeouts) and model."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Read the outputs of other stages: results, metrics, DVC's hashes."""
+"""Read results, metrics and DVC's hashes of other stages."""
 
 from collections.abc import Collection
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Define the protocol of all backends: requests with their own seeds, and answers."""
+"""Define the protocol of all backends, with requests that have their own seeds, and answers."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Endpoint: the address, the key, the proxy and the certificates of a server."""
+"""Find the address, the key, the proxy and the certificates of a server."""
 
 import ipaddress
 import os

@@ -1,4 +1,4 @@
-"""Wrap a model so that its answers are kept: look up, guard, reserve, call, settle and store.
+"""Wrap a model so that its answers are kept. A call is looked up, guarded, reserved, made, settled and stored.
 
 The model itself is opened when it is first asked for an answer that is not kept.
 """

@@ -1,4 +1,4 @@
-"""Write CodeFlow's prompts: the task for a draft; task, failing program and feedback for a refinement.
+"""Write CodeFlow's prompts from the task for a draft, and from task, failing program and feedback for a refinement.
 
 The wordings are in `codeflow_prompts/<wording>/*.txt`, versioned like code. `terse` is for the embedded models, which
 read it through a 1k BPE and are trained on exactly these renderings: CodeFlow and nanolab share this module. `instruct`

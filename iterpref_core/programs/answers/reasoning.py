@@ -1,4 +1,4 @@
-r"""Remove reasoning: the text before a model's answer, in tags or channels of its own.
+r"""Remove reasoning, the text before a model's answer in tags or channels of its own.
 
 A tag within a program is part of the program: `s.split("</think>")`. Where the prompt has opened the reasoning, the
 answer has its end alone.

@@ -1,4 +1,4 @@
-"""Find BigCodeBench's own environment: its harness and the libraries of its tasks, in their own versions."""
+"""Find BigCodeBench's own environment, which has its harness and the libraries of its tasks."""
 
 import os
 import subprocess
