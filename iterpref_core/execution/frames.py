@@ -23,6 +23,7 @@ LENGTH = struct.Struct("=I")
 """The length before a frame."""
 _JOB = struct.Struct("=dddqq?")
 _ANSWER = struct.Struct("=bqdq?")
+# The limit that was hit, by its number in an answer; the first means none
 _LIMITS = ("", "cpu", "test", "wall", "disk", "processes")
 _CHUNK = 1 << 20
 # Kept, because a test or a program may replace `os.write`.
@@ -134,6 +135,7 @@ def framed(data: bytes) -> bytes:
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all bytes, in several calls if necessary."""
+    # A view, so that the rest is not copied for each call.
     left = memoryview(data)
     while left:
         # A full pipe takes a part.

@@ -134,6 +134,7 @@ def _explanation(message: str) -> str:
 
 def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[str]:
     """Return `f(x) is 0`, `want is 6` and `x is 5`: the compared values, then the other names of a statement."""
+    # For example {LEFT: f(x), RIGHT: want}; `values` has their texts by these names.
     kept = operands(statement)
     texts = {name: _source_of(node, source) for name, node in kept.items() if name in values}
     shown = {name: clean(values[name], _MAX_VALUE) for name in texts}
@@ -143,6 +144,7 @@ def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[st
         shown = dict(zip(texts, apart, strict=True))
     # A literal needs no value.
     told = {texts[name]: shown[name] for name in texts if texts[name] != values[name]}
+    # The other names, such as `x` in `f(x)`
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and node.id in values:
             told.setdefault(node.id, clean(values[node.id], _MAX_NAMED))
@@ -165,6 +167,7 @@ def _statement_at(source: str, line: Any) -> tuple[ast.stmt | None, ast.stmt | N
         for node in ast.iter_child_nodes(parent):
             if not isinstance(node, ast.stmt) or not isinstance(line, int):
                 continue
+            # A statement inside of this one is found later and replaces it.
             if node.lineno <= line <= (node.end_lineno or 0):
                 found, before = node, called
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr) and _calls(node):

@@ -24,6 +24,7 @@ def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
     if not isinstance(statement, ast.Assert):
         return {}
     test = statement.test
+    # `a and b`: only `a` is always evaluated.
     while isinstance(test, ast.BoolOp):
         test = test.values[0]
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -49,6 +50,7 @@ def with_kept_operands(source: str) -> str:
     insertions = []
     for statement in ast.walk(tree):
         for name, node in operands(statement).items() if isinstance(statement, ast.Assert) else ():
+            # `f(x)` becomes `(_left_value:=f(x))`.
             insertions.append((node.lineno, node.col_offset, f"({name}:="))
             insertions.append((node.end_lineno or 0, node.end_col_offset or 0, ")"))
     # From the end, so that the earlier offsets stay right.

@@ -59,6 +59,7 @@ class Engine(ABC):
         # Queues: a future for each item costs twice as much.
         given: SimpleQueue[Any] = SimpleQueue()
         done: SimpleQueue[Any] = SimpleQueue()
+        # One thread for each slot takes items and waits for their programs.
         for number in range(self.slots):
             arguments = (function, given, done)
             Thread(target=_work, args=arguments, name=f"execution-{number}", daemon=True).start()
@@ -72,6 +73,7 @@ class Engine(ABC):
                 yield from _due(waiting, results, done, LOOK_AHEAD * self.slots - 1)
             yield from _due(waiting, results, done, 0)
         finally:
+            # Drop items that no thread has taken, then end the threads.
             with contextlib.suppress(Empty):
                 while True:
                     given.get_nowait()
@@ -117,6 +119,7 @@ def _due(
     while waiting:
         first, item = waiting[0]
         while first not in results:
+            # The oldest result is missing, but the caller may go on with further items.
             if len(waiting) <= most and done.empty():
                 return
             number, value, error = done.get()

@@ -29,6 +29,7 @@ def open_executor(
         IsolationError: the machine lacks a layer, and `allow_unsafe` is off.
         ExecutionError: the Ray cluster cannot be used.
     """
+    # A benchmark's environment replaces the user's environment of the same name.
     known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}
     known |= environments or {}
     limits = limits_of(params)

@@ -68,6 +68,7 @@ class RayExecutor(Engine):
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect()
+        # Each task occupies one CPU of the cluster.
         self._task: Any = ray.remote(num_cpus=1, max_retries=NODES_LOST)(_act)
         try:
             self.isolation = self._do(lambda executor: executor.isolation)

@@ -101,7 +101,9 @@ class Worker:
             (str(tiers.CODE), tiers.PACKAGE),
         ]
         self._paths = MachinePaths([*runtime.names, *own])
+        # What the zygote prints on standard error, for the message if it dies
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        # The zygote's standard input and output are one end of this pair.
         self._socket, theirs = socket.socketpair()
         self._answers = self._socket.makefile("rb")
         self.usable = True
@@ -168,6 +170,7 @@ class Worker:
             WorkerDiedError: the zygote is gone or does not answer.
         """
         self.usable = False
+        # The zygote enforces the limit itself. This one notices a zygote that hangs.
         patience_s = 2 * limits.wall_s + GRACE_S
         job_head = JobHead(
             limits.cpu_s,
@@ -199,6 +202,7 @@ class Worker:
             try:
                 self._process.wait(LEAVE_S)
             except subprocess.TimeoutExpired:
+                # The session of `Popen` makes the zygote the leader of its group.
                 os.killpg(self.pid, signal.SIGKILL)
                 self._process.wait()
             if self._own_folder:
@@ -237,6 +241,7 @@ class WorkerPool:
     environments: Mapping[str, Environment]
 
     def __post_init__(self) -> None:
+        # Idle workers by environment and runners; a worker of one kind cannot serve another.
         self._idle: defaultdict[tuple[str | None, str], list[Worker]] = defaultdict(list)
         self.workers: set[Worker] = set()
         self._lock = threading.Lock()
@@ -255,6 +260,7 @@ class WorkerPool:
             ConfigError: the environment is unknown, or its interpreter cannot be used.
             ExecutionError: no worker can be started, or the pool is closed.
         """
+        # At most `slots` programs run at a time, whatever their environments.
         with self._free:
             worker = self._take(environment, runners)
             try:
@@ -269,6 +275,7 @@ class WorkerPool:
             idle = self._idle[environment, runners]
             if idle:
                 return idle.pop()
+        # Starting a zygote takes up to a second, so it happens outside the lock.
         runtime = self._runtime(environment)
         worker = Worker(self.plan, self.limits, runtime, runners)
         if self._admit(worker):
@@ -305,6 +312,7 @@ class WorkerPool:
     def missing(self, packages: Iterable[str], environment: str | None) -> str:
         """Return the first package that an environment lacks, or an empty text."""
         for package in packages:
+            # `matplotlib.pyplot` is part of the package `matplotlib`.
             name = package.partition(".")[0]
             if name in sys.stdlib_module_names:
                 continue
@@ -320,6 +328,7 @@ class WorkerPool:
             busy = self.workers.difference(idle)
             self.workers -= set(idle)
             self._idle.clear()
+        # The threads that wait for busy workers close them.
         for worker in busy:
             worker.end()
         for worker in idle:

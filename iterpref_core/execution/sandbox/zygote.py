@@ -205,6 +205,7 @@ class Zygote:
         Raises:
             EOFError: the child did not read its frames, so the beginning of the next frame is unknown.
         """
+        # The child writes one byte to this pipe after it has read its frames.
         done, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -215,6 +216,7 @@ class Zygote:
                 if self.processes:
                     # `random` has a fork hook that seeds anew.
                     seed()
+                # From here on the supervisor's bytes are in the child only.
                 frame = read_frame(from_supervisor)
                 if turns:
                     pour_frame(0, turns.steps)
@@ -273,6 +275,7 @@ class Zygote:
 
         Returns: the listener of the filter, or 0.
         """
+        # A session of its own, so that one signal reaches the whole group.
         os.setsid()
         os.chdir(self.folder)
         # Copy all descriptors above 64 first, then to 0, 1, ...: a direct copy to 3 could close one that is needed.
@@ -284,6 +287,7 @@ class Zygote:
         for number, descriptor in enumerate(kept):
             os.dup2(descriptor, number)
         os.closerange(len(kept), 64 + len(kept))
+        # After the copies above, which need more descriptors than a program may have.
         limits.set_limits(cpu_s, memory_bytes, self.file_bytes)
         return 0 if self.filter is None else self.filter.install()
 
@@ -307,10 +311,12 @@ class Zygote:
         os.mkdir(self.folder)
         if self.temporary:
             os.mkdir(self.temporary)
+        # Standard input, output and the reports are memory files, so nothing of a program stays on a disk.
         files = Files(console=job.keep >= 0, turns=job.turns)
         pid, program = self.start_job(job, files)
         left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
         killed = self.watch(pid, left, program, files.turns)
+        # Also after a regular end: the program may have left threads or processes.
         status, cpu = program.end()
         seen = AnswerHead(
             killed,
@@ -319,6 +325,7 @@ class Zygote:
             printed=files.printed(),
             worn=self.processes and leaves_connections(),
         )
+        # The kernel copies the files to the socket, past this process's memory.
         send(seen, files.parts(job.keep))
         files.close()
         for each in self.writable:
@@ -360,6 +367,7 @@ class Zygote:
         Raises:
             EOFError: the supervisor is gone, and the child was ended.
         """
+        # This descriptor becomes readable when the child ends.
         process = os.pidfd_open(pid)
         poll = select.poll()
         asking = turns.ours if turns else None
@@ -381,6 +389,7 @@ class Zygote:
                     return ""
                 if turns and asking in events and not turns.give():
                     poll.unregister(turns.ours)
+                # The supervisor sends the next job only after an answer, so input means that it is gone.
                 if 0 in events:
                     program.end()
                     raise EOFError
@@ -388,6 +397,7 @@ class Zygote:
                     return "processes"
                 if time.monotonic() - looked < LOOK_S:
                     continue
+                # Walking the folders is expensive, so this happens ten times a second.
                 if any(is_over(folder, self.disk_bytes, MAX_ENTRIES) for folder in self.writable):
                     return "disk"
                 looked = time.monotonic()
@@ -418,6 +428,7 @@ def hide_own_modules() -> None:
 
 def preload(names: list[str], site: list[str]) -> None:
     """Import modules that programs are likely to need."""
+    # A module that is missing here is missing for programs too.
     sys.path += site
     for name in (*_PRELOADED, *names):
         importlib.import_module(name)
@@ -493,6 +504,7 @@ def rehearse(folder: str) -> None:
     path = list(sys.path)
     os.mkdir(folder)
     os.chdir(folder)
+    # The reports go to a memory file that nobody reads.
     for _ in range(REHEARSALS):
         child.run_job(raw, channel, None)
         _flush(sys.stdout)
@@ -530,6 +542,7 @@ def serve(settings: Settings) -> None:
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         say({"error": f"{type(error).__name__}: {error}"})
         return
+    # Programs see an empty environment and no module of this project.
     os.environ.clear()
     hide_own_modules()
     sys.modules["__main__"] = type(sys)("__main__")

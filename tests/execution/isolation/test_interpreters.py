@@ -1,4 +1,4 @@
-"""Programs in the interpreter of another project: its packages, its folders, and nothing more."""
+"""Programs run in the interpreter of another project, with only its packages and folders."""
 
 import sys
 import venv
@@ -16,7 +16,7 @@ LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A virtual environment with one package, and beside it a folder of the project's and one that is not."""
+    """Make a virtual environment with one package, next to a folder of the project and an unrelated folder."""
     folder = tmp_path_factory.mktemp("project")
     venv.create(folder / "env", symlinks=True)
     (site,) = (folder / "env").glob("lib/python*/site-packages")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.named_tier
 
 # On a busy machine it takes seconds until somebody looks at a program's threads.
 LIMITS = Limits(cpu_s=20, wall_s=60, memory_mb=512)
-# In the group of the program that starts as many processes as it can: one of them at a time is enough for a machine.
+# In one group with the program that starts processes without end, because a machine bears only one such program.
 ONE_AT_A_TIME = pytest.mark.xdist_group("hostile with processes")
 
 
@@ -90,7 +90,7 @@ def f():
 
 
 def test_threads_of_a_script_count_too(executor):
-    # Threads that sleep: those of the bomb would compute until somebody looks.
+    # Threads that sleep: the threads of the bomb would compute until the next look.
     code = f"""
 import _thread, threading, time
 threading.stack_size(2**16)

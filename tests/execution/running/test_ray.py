@@ -1,4 +1,4 @@
-"""The same job stream on a Ray cluster of several nodes, one of which dies."""
+"""A Ray cluster of several nodes gives the same outcomes, also if a node dies."""
 
 import json
 import os
@@ -80,13 +80,13 @@ class Driver:
         self._answers.close()
 
     def read(self):
-        """The next thing it says."""
+        """Return the next line that it prints."""
         line = self._answers.readline()
         assert line, f"the driver ended with {self._process.wait()}"
         return json.loads(line)
 
     def read_rest(self):
-        """Let it go on, and take what it says to its end."""
+        """Let it go on, and return what it prints until its end."""
         self._process.stdin.write(b"\n")
         self._process.stdin.flush()
         rest = [json.loads(line) for line in self._answers]

@@ -32,7 +32,7 @@ def family(worker):
 
 
 def kill_after_start(monkeypatch, times):
-    """Kill so many zygotes, each as soon as it has made a process for its program."""
+    """Kill this many zygotes, each as soon as it has started a process for its program."""
     receive, left = Worker._receive, [None] * times
 
     def kill_and_receive(worker):
@@ -118,7 +118,7 @@ def test_a_program_that_a_closed_executor_ends_is_no_lost_worker(caplog):
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_run_may_outlive_its_executor(namespaces, monkeypatch):
     wait = subprocess.Popen.wait
-    # Two threads end a busy worker: the one that closes the pool, and the one that hears of it.
+    # Two threads end a busy worker: the closer of the pool, and the thread that waits for the answer.
     monkeypatch.setattr(subprocess.Popen, "wait", lambda *process_and_s: time.sleep(0.02) or wait(*process_and_s))
     with Executor(LIMITS, workers=2, namespaces=namespaces) as executor:
         run = executor.run_each([GOOD] * 50, lambda program: program)

@@ -223,7 +223,7 @@ AGAIN = {
 @given(before=st.permutations(sorted(AGAIN)))
 @settings(max_examples=2)
 def test_the_last_test_is_itself_whatever_ran_before(executor, last, inside, before):
-    """Each form has run before, its own among them, whose module or file has the same name and says something else."""
+    """Each form has run before, including the same form, whose module or file has the same name and other contents."""
     right = [AGAIN[form](2) for form in before]
     passed = run(executor, CODE, *right, AGAIN[last](2), inside=inside)
     assert (passed.verdict, passed.feedback) == ("passed", "")

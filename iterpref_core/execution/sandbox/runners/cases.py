@@ -37,6 +37,7 @@ class _Outcomes(unittest.TestResult):
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         del reason
+        # `unittest` calls this method while it handles the exception, if there is one.
         error = sys.exc_info()[1]
         if error is not None and line_in(error, self._solution) is not None:
             self.failed.append(TestFailedError(f"{test.id().rpartition('.')[2]}: the program skipped the test"))
@@ -72,6 +73,7 @@ def run_cases(values: Iterable[Any], solution: str) -> int:
         for name in sorted(dir(kind))
         if name.startswith("test") and callable(getattr(kind, name))
     }
+    # `TestPop('test_empty')` is one case of the class.
     cases = {place: place[0](place[1]) for place in written}
     if classes and not cases:
         raise TestFailedError("no test ran")
@@ -82,6 +84,7 @@ def run_cases(values: Iterable[Any], solution: str) -> int:
     if cases and len(outcomes.left_out) >= len(cases):
         raise TestFailedError("all tests were skipped")
     for (kind, name), case in cases.items():
+        # A patched `TestCase.run` reports no success. A replaced method is no longer the one that was written.
         is_over = case.id() in outcomes.passed | outcomes.left_out
         if not is_over or getattr(kind, name, None) is not written[kind, name]:
             raise TestFailedError(f"{name} did not run to its end as it was written")

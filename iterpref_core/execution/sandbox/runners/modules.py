@@ -45,6 +45,7 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
     Raises:
         TestFailedError: a case failed, or the module exits with a status that is not 0.
     """
+    # By identity: a test may bind the same name to a class of its own.
     known = {name: id(value) for name, value in names.items()}
     main: Any = unittest.main
     ran: list[int] = []

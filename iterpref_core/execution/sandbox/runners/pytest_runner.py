@@ -15,6 +15,7 @@ from ...solution.loading import line_in, write_files
 from ..reports import TestFailedError
 from .modules import forget
 
+# Plugins that only print, or write files and reports
 _ABSENT = "cacheprovider doctest faulthandler junitxml pastebin setuponly setupplan stepwise terminal threadexception"
 _OPTIONS = ["--capture=sys", "--noconftest", "--import-mode=importlib"]
 _OPTIONS += [option for name in _ABSENT.split() for option in ("-p", f"no:{name}")]
@@ -100,10 +101,12 @@ def run_pytest_file(step: RunStep, path: str, solution: str, names: dict[str, An
     write_files({path: step.source})
     # pytest would use the module of an earlier test file, which has the same name.
     forget(["test_solution"])
+    # A session serves one file. A second file of the same program opens a new session, which costs 25 ms.
     session = _prepared.pop() if _prepared else _session(path)
     outcomes = _Outcomes(solution)
     session.config.pluginmanager.register(outcomes)
     session.config.hook.pytest_collection(session=session)
+    # pytest has imported the file by now.
     found = {item.nodeid.partition("::")[2] for item in session.items}
     if not outcomes.failed:
         session.config.hook.pytest_runtestloop(session=session)
@@ -111,5 +114,6 @@ def run_pytest_file(step: RunStep, path: str, solution: str, names: dict[str, An
         raise outcomes.failed[0]
     if not outcomes.ran:
         raise TestFailedError("all tests were skipped, or none ran")
+    # For example the program called `pytest.exit`.
     if left := sorted(found - outcomes.over):
         raise TestFailedError(f"{left[0]} did not run to its end")
