@@ -1,10 +1,13 @@
 """Serve MLflow's pages on loopback for a database of runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+from filelock import FileLock
 
 from tasks.addresses import without_passwords
 from tasks.local_server import served
+from tasks.mlflow.entry import entries_folder
 from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, tracking_uri
 from tasks.paths import STATE, home
 
@@ -30,7 +33,12 @@ def mlflow_server() -> Iterator[str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     command = ["mlflow", "server", "--default-artifact-root", artifacts_uri(), "--workers", "1"]
-    with served("mlflow", command, _PORT, lambda _: settings, "/health") as address:
+    lock = entries_folder() / ".lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        # A run that starts in a new checkout at this moment would create the same tables.
+        with FileLock(lock):
+            address = stack.enter_context(served("mlflow", command, _PORT, lambda _: settings, "/health"))
         yield address
 
 

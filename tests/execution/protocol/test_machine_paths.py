@@ -26,7 +26,7 @@ CALLED = {
     "absent file": ("import os\ndef f(): open(os.path.abspath('x'))", "No such file or directory: './x'"),
     "long message": ("import os\ndef f(): raise ValueError('x' * 150 + f' {os.__file__}' * 30)", "lib/os.py"),
     "printed": ("import os\nprint(os.__file__, os.getcwd())\ndef f(): 1 / 0", "printed: lib/os.py ."),
-    "stack": ("import traceback\nprint('\\n')\ntraceback.print_stack()\ndef f(): pass", "sandbox/zygote.py"),
+    "stack": ("import traceback\nprint('\\n')\ntraceback.print_stack()\ndef f(): pass", "zygote"),
     "module": ("import json\ndef f(): raise ValueError(json)", "<module 'json' from 'lib/json/__init__.py'>"),
     "type of an object": ("import os\nX = type(os.__file__, (), {})\ndef f(): return X()", "of type lib/os.py"),
     "type of an error": ("import os\nX = type(os.__file__, (Exception,), {})\ndef f(): raise X", "raised lib/os.py"),
