@@ -166,7 +166,7 @@ def _experiment(summary: Summary, *sections: str) -> dict[str, Any]:
     """Return what the summary records of the pairs, with these sections of the parameters."""
     overlap = {"pairs": True, "dropped": True, "absent": True, "benchmarks": {"__all__": {"tasks", "pairs"}}}
     provenance = {"params": {*sections}, "inputs": True, "data": True, "isolation": True, "versions": True}
-    kept = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
+    kept: Any = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
     record = summary.model_dump(mode="json", include=kept, exclude_none=True)
     return {"contamination": "not checked"} | record
 

@@ -103,7 +103,7 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
         """Return the end of the interval between the mean and this largest or smallest difference."""
 
         def beyond(difference: float) -> float:
-            return abs(gained - lost - n * difference) - z * deviation(difference)
+            return float(abs(gained - lost - n * difference) - z * deviation(difference))
 
         # At the mean itself the deviation may be 0: all tasks gained.
         inner = mean + (outermost - mean) * 1e-9
@@ -118,7 +118,7 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
 
 def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
     """Return the p-values of McNemar's exact test: two-sided, and one-sided for "this model is not worse"."""
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
 
     # Without a discordant task no toss is left to test: one toss on neither side gives p = 1.
     tosses = max(1, gained + lost)

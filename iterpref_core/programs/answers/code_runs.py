@@ -143,7 +143,7 @@ def _is_python(info: str) -> bool | None:
 @cache
 def _languages() -> dict[str, str]:
     """Return the languages that Pygments knows, by the tags of their blocks."""
-    from pygments.lexers import get_all_lexers
+    from pygments.lexers import get_all_lexers  # type: ignore[import-untyped]
 
     return {tag.lower(): name for name, tags, *_ in get_all_lexers(plugins=False) for tag in tags}
 

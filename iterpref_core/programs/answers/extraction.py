@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from iterpref_core.programs.answers.code_runs import read_code
 from iterpref_core.programs.answers.python_text import (
+    DEFINING,
     STATEMENT,
     Excerpt,
     Parser,
@@ -41,10 +42,6 @@ _FIRST_TOKEN = re.compile(
     re.IGNORECASE,
 )
 """First tokens of a text, which a server has left before an answer; Llama's tokenizer adds a blank."""
-_DEFINING = (
-    *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
-    *(ast.Assign, ast.AnnAssign),
-)
 _FENCE = re.compile(r"```|~~~")
 _PYTHON_FENCE = re.compile(r"(?:```|~~~)[ \t]*(?:python|py)", re.IGNORECASE)
 _STATEMENT_LINE = re.compile(rf"^[ \t]*(?:{STATEMENT.pattern}|\w+[ ]*=[^=])", re.VERBOSE | re.MULTILINE)
@@ -97,13 +94,14 @@ def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Exce
     ranked = [(run, rank(run.tree, entry_point)) for run in runs]
     if entry_point:
         return ranked
-    readers = [reads_input(run.tree) for run in runs]
-    # `def main(): n = int(input())` may be in one block, and `main()` in the next.
-    names = {name for run, reads in zip(runs, readers, strict=True) if reads for name in bound_names(run.tree)}
-    for place, (run, reads) in enumerate(zip(runs, readers, strict=True)):
-        if acts(run.tree) and (reads or names & {*unbound_names(run.tree)}):
-            ranked[place] = run, Rank.ENTRY_POINT
-    return ranked
+    readers = [run for run in runs if reads_input(run.tree)]
+    whole = [run for run in readers if acts(run.tree)]
+    if not whole:
+        # `def main(): n = int(input())` may be in one block, and `main()` in the next.
+        names = {name for run in readers for name in bound_names(run.tree)}
+        whole = [run for run in runs if acts(run.tree) and names & {*unbound_names(run.tree)}]
+    starts = {run.start for run in whole}
+    return [(run, Rank.ENTRY_POINT if run.start in starts else of_run) for run, of_run in ranked]
 
 
 def _completed(best: Excerpt, runs: Sequence[Excerpt], read: Iterable[str]) -> str:
@@ -135,8 +133,8 @@ def _definitions(tree: ast.Module) -> ast.Module:
 
     Of "import math", "x = 1", "print(f(x))" it is the import: the others are an example of use.
     """
-    alone = all(isinstance(statement, _DEFINING) for statement in tree.body)
-    kinds = _DEFINING if alone else _DEFINING[:5]
+    alone = all(isinstance(statement, DEFINING) for statement in tree.body)
+    kinds = DEFINING if alone else DEFINING[:5]
     return ast.Module([statement for statement in tree.body if isinstance(statement, kinds)], [])
 
 

@@ -81,6 +81,13 @@ class Rank(IntEnum):
     ENTRY_POINT = 5
 
 
+DEFINING = (
+    *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.Assign, ast.AnnAssign),
+)
+"""Statements that only define, the last ones by an assignment."""
+
+
 def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     """Return how well a Python text answers a task.
 
@@ -126,8 +133,8 @@ def reads_input(tree: ast.Module) -> bool:
 
 
 def acts(tree: ast.Module) -> bool:
-    """Return True if a text does more than define and import."""
-    return any(not isinstance(node, (*_Definition.__args__, ast.Import, ast.ImportFrom)) for node in tree.body)
+    """Return True if a text does more than define, import and assign."""
+    return any(not isinstance(statement, DEFINING) for statement in tree.body)
 
 
 def _is_idle(statement: ast.stmt) -> bool:

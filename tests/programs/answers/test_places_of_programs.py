@@ -52,6 +52,9 @@ def script_cases() -> Iterator[tuple[str, str]]:
         "main in one block, its call in the next",
         fence(MAIN.removesuffix("\nmain()\n")) + "Run it:\n" + fence("main()\n"),
     )
+    yield "an example of use behind", f"{fence(SOLVED)}For example:\n" + fence("print(solve(3))\n")
+    yield "an example with a name of the script", fence(PLAIN) + "So\n" + fence("print(2 * n)\n")
+    yield "input in one block, output in the next", fence("n = int(input())\n") + "and\n" + fence("print(2 * n)\n")
     yield "definitions alone", f"Either\n{fence(SNIPPET)}or the program\n{fence(PLAIN)}"
 
 

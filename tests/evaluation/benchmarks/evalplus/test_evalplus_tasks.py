@@ -98,5 +98,5 @@ def test_inputs_that_are_not_those_of_mbpp_s_task_are_refused_by_name():
         plus_input=[],
         atol=0,
     )
-    with pytest.raises(InputError, match="Mbpp/2: its inputs are not those of MBPP"):
+    with pytest.raises(InputError, match="Mbpp/2: its inputs differ from MBPP's"):
         task.inputs("base")
