@@ -93,6 +93,7 @@ def evaluate(
 
     settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
+    # The three sources of programs exclude each other.
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
     asking = "--fresh, --backend and --base-url are about a model that is asked; give one with --model"
@@ -114,6 +115,7 @@ def evaluate(
         results = score_samples(samples, setting, out, extract=extract, partial=partial)
     warn_of_absent_benchmarks(results)
     show_result(results.metrics(), json_)
+    # Exit code 1: answers are missing, and the same command asks for them.
     if results.incomplete:
         raise typer.Exit(1)
 

@@ -72,6 +72,7 @@ def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for text in assignments or ():
         # `training.beta=0.3`: only the first `=` divides, since a value may contain more.
+        # `a.b=c=d` is the value `c=d` of `a.b`.
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise ConfigError(f"--set {text!r}: not KEY=VALUE, such as training.beta=0.3")

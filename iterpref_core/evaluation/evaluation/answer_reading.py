@@ -71,6 +71,7 @@ def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
     mode = answers.mode
     answered = []
     missing = []
+    # Missing answers keep their reason; all others are read.
     for task, answer in answers.by_task:
         if answer.missing:
             missing.append((task, answer.missing))
@@ -123,6 +124,7 @@ def read_texts(
     if benchmark.sanitizer is None:
         return [benchmark.program(task, text, mode) for task, text in texts], {}
     counts = Counter[str]()
+    # Reasoning and text after an end token go before the sanitizer sees the answer.
     named = []
     for task, text in texts:
         # EvalPlus's sanitizer would take a draft within `<think>…</think>` for the program.
@@ -132,6 +134,7 @@ def read_texts(
         named.append((before_end_token(program, task.entry_point), task.entry_point))
     programs = []
     sanitized = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+    # A text that is too long for the sanitizer is read by our own rule.
     for (text, entry_point), sanitized_program in zip(named, sanitized, strict=True):
         counts["not_sanitized"] += sanitized_program is None
         programs.append((extract_program(text, entry_point) or "") if sanitized_program is None else sanitized_program)

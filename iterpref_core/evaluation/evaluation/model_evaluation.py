@@ -57,6 +57,7 @@ def evaluate_model(
         prompt=prompt,
         fresh=fresh,
     ) as sampler:
+        # The fingerprint keeps results of different weights apart.
         if names_served(model, setting.params.inference.backend):
             weights = served_fingerprint(str(model))
         else:

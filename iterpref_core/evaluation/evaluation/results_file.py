@@ -62,6 +62,7 @@ class ResultsFolder:
             UnansweredError: the model answered no prompt of a benchmark; the results of the others are written.
             DataUnavailableError: no benchmark has data here.
         """
+        # Record absent benchmarks only next to a measured one.
         if self._measured and self._absent:
             write_results(self._out, self._record(self._absent), {})
         if self._unanswered:
@@ -91,6 +92,7 @@ def write_results(
         InputError: the folder has a results.json that cannot be read.
     """
     kept = _earlier(out, results)
+    # A benchmark without data here does not replace an earlier measurement.
     for name, result in results.benchmarks.items():
         has_run = isinstance(kept.get(name), Measured | Incomplete)
         if isinstance(result, Measured | Incomplete) or not has_run:
@@ -124,6 +126,7 @@ def warn_of_absent_benchmarks(results: ModelResults) -> None:
 
     The experiment does not call this for each of its models: its report names them once.
     """
+    # One warning for each reason, with all benchmarks that it concerns.
     by_reason: dict[str, list[str]] = {}
     for name, reason in results.unavailable.items():
         by_reason.setdefault(reason, []).append(name)

@@ -132,6 +132,7 @@ class Sampler:
         asked = []
         for task in benchmark.tasks.values():
             prompt = benchmark.prompt(task, self.mode)
+            # Every sample has a request of its own, with its own seed.
             for number in range(self._samples):
                 asked.append((task, prompt, self._request(prompt, number)))
         # A chat model at an endpoint ends its answer by itself.
@@ -158,6 +159,7 @@ class Sampler:
         """Return the answer to each request, kept or new, and log how many an earlier process has kept."""
         if self._fresh:
             self._model.forget_earlier(requests, sampling)
+        # Count the answers that an earlier process has kept.
         before = self._model.kept
         with show_progress(f"{benchmark}: generate", len(requests)) as advance:
             answers = ask_all(self._model, requests, sampling, lambda *_: advance())

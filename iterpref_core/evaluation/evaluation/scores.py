@@ -43,9 +43,11 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
     """
     tasks = [sample.task_id for sample in found.samples]
     outcomes = list(runs.outcomes)
+    # A missing answer counts as a sample of its task, with a verdict of its own.
     for task, reason in found.missing:
         tasks.append(task.task_id)
         outcomes.append(ProgramRun(UNANSWERED, f"no answer: {reason}", "", 0.0))
+    # Verdicts by task: {"mbpp/2": ["passed", "timeout"]}.
     verdicts = _by_task(tasks, [run.verdict for run in outcomes])
     feedback = _by_task(tasks, [run.feedback for run in outcomes])
     errors = _count(run.verdict for run in outcomes if run.verdict != "passed")
@@ -76,6 +78,7 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
         window=benchmark.window,
     )
     fields = measurement.model_dump()
+    # Missing answers leave bounds instead of a score.
     if found.missing:
         reasons = [reason for _, reason in found.missing]
         return Incomplete.model_validate(fields | _bounds(verdicts, reasons, len(tasks)))
@@ -99,6 +102,7 @@ def _tell_missing_k(benchmark: Benchmark[Any], score: ScoreRecord) -> None:
 def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: int) -> dict[str, Any]:
     """Return the text that takes the place of a score where answers are missing."""
     scores = []
+    # The lower bound fails every missing answer, and the upper bound passes it.
     for instead in ("wrong_answer", "passed"):
         filled = {task: [instead if each == UNANSWERED else each for each in all_] for task, all_ in verdicts.items()}
         score = score_tasks(filled)
@@ -133,6 +137,7 @@ def _ground_truth(canonical_runs: Mapping[str, ProgramRun]) -> GroundTruth | Non
 def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]]) -> dict[str, DifficultyRecord]:
     """Return tasks and scores by difficulty; empty if tasks have none, or none could be scored."""
     groups: dict[str, dict[str, list[str]]] = {}
+    # Group the verdicts of LiveCodeBench by easy, medium and hard.
     for task_id, outcomes in verdicts.items():
         task = benchmark.tasks[task_id]
         difficulty = benchmark.difficulty(task)

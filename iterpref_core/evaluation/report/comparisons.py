@@ -49,6 +49,7 @@ def compare_models(
     """
     compared: dict[str, dict[str, dict[str, Comparison]]] = {}
     for name, model in models.items():
+        # Focal objectives are compared with every baseline, other models with base alone.
         others = ["base"]
         if name in FOCAL:
             others += BASELINES
@@ -108,6 +109,7 @@ def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparis
         InputError: the results are of different data: under the same name tasks may have been composed anew.
     """
     ours, theirs = results.values()
+    # Equal names do not mean equal tasks: problems may have been composed anew.
     if ours.data.sha256 != theirs.data.sha256:
         raise InputError(
             f"{benchmark}: {' and '.join(results)} were measured on different data ({ours.data.sha256[:12]}, "
@@ -123,6 +125,7 @@ def measured_differently(before: Measured, after: Measured) -> list[str]:
         old = getattr(before, field)
         new = getattr(after, field)
         if isinstance(old, dict) and isinstance(new, dict):
+            # List only the settings that differ: `sampling temperature: 0.0 -> 1.5`.
             for name in sorted(old.keys() | new.keys()):
                 if old.get(name) != new.get(name):
                     differences.append(f"{field} {name}: {old.get(name)} -> {new.get(name)}")

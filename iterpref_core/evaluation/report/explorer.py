@@ -143,6 +143,7 @@ def changed_lines(before: Sequence[str], after: Sequence[str]) -> list[tuple[str
     i = 0
     j = 0
     end = (len(before), len(after))
+    # Lines between two matches were removed from the first program or added in the second.
     for a, b in [*match_lines(before, after), end]:
         lines += [("−", text) for text in before[i:a]]
         lines += [("+", text) for text in after[j:b]]
@@ -177,6 +178,7 @@ def _choose(files: Explored) -> tuple[Counter[str], dict[str, str]]:
     for item in read_jsonl(files.trajectories, Trajectory, unique=True):
         outcomes[item.task_id] = known.get(item.task_id, "no pair")
     totals = Counter(dict(Counter(outcomes.values()).most_common()))
+    # The smallest hashes are an arbitrary, repeatable choice.
     chosen = heapq.nsmallest(TRAJECTORIES, outcomes, key=text_hash)
     return totals, {task_id: outcomes[task_id] for task_id in chosen}
 

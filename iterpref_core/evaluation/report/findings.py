@@ -13,6 +13,7 @@ def headline(summary: Summary) -> str:
     The focal objective with the NLL term speaks for the method if it was trained, else the objective without.
     """
     rows = main_rows(summary)
+    # The NLL term matters in the paper, so Target-RPO comes first.
     focal = next((name for name in ("target-rpo", "target-dpo") if name in rows), None)
     if focal is None:
         return "No focal objective has been measured yet, so this run cannot show what focal preference training does."
@@ -28,6 +29,7 @@ def headline(summary: Summary) -> str:
         0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
     }[gain.effect]
     baseline = best_baseline(rows)
+    # The baseline decides whether the method is worth its trouble.
     distance = compared(summary, focal, baseline) if baseline else None
     if baseline is None or distance is None:
         return f"{method} {effect}; no baseline was measured."

@@ -50,6 +50,7 @@ def mended_problems(summary: Summary, results: Path, problems: Path) -> tuple[Co
 
 def _entries(chosen: Mapping[tuple[str, str], list[str]], results: Path, problems: Path) -> Iterator[Json]:
     wanted = {task for tasks in chosen.values() for task in tasks}
+    # Stream the problems once, and keep the prompts of the shown tasks.
     asked = read_chosen(problems, Problem, wanted)
     before = _answers(results / "base", wanted)
     for (outcome, model), tasks in chosen.items():
@@ -57,6 +58,7 @@ def _entries(chosen: Mapping[tuple[str, str], list[str]], results: Path, problem
         for task in tasks:
             prompt = labeled_text(asked[task].prompt) if task in asked else ""
             old, new = before[task], after[task]
+            # The second step shows what training changed in the answer.
             changes = changed_lines(old["lines"], new["lines"])
             whole = changed_lines([], old["lines"])
             attempts = [
@@ -71,6 +73,7 @@ def _answers(folder: Path, wanted: Collection[str]) -> dict[str, Json]:
     """Return task_id → lines, verdict and feedback of the first sample of each wanted task."""
     if not wanted:
         return {}
+    # Verdicts are in results.json, and programs in the file of samples.
     result = load_model_results(folder).measured[MAIN_BENCHMARK]
     answers: dict[str, Json] = {}
     for sample in read_jsonl(folder / SAMPLES / f"{MAIN_BENCHMARK}.jsonl", Sample):

@@ -43,6 +43,7 @@ def write_page(
         pairs: the pairs to show, with their error regions.
         out: the file of the page.
     """
+    # Sampling has no iterations, and other headings.
     sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
     template = templates().get_template("page.html")
     html = template.render(

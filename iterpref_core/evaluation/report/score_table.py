@@ -41,6 +41,7 @@ def score_table(summary: Summary) -> ScoreTable | None:
     for row in score_rows(summary):
         scores[row.model, row.benchmark, row.part] = row
         column = (row.benchmark, row.part)
+        # Models may have different numbers of judged tasks: show the largest.
         sizes[column] = max(row.n, sizes.get(column, 0))
     if sizes.keys() <= {(MAIN_BENCHMARK, "")}:
         return None
@@ -53,6 +54,7 @@ def score_table(summary: Summary) -> ScoreTable | None:
         missing = summary.unavailable.get(model, {})
         cells: list[Cell] = []
         for benchmark, part in columns:
+            # "n/a": could not be measured; "–": not asked for.
             without_score = "n/a" if benchmark in missing else "–"
             cells.append(scores.get((model, benchmark, part), without_score))
         style = "focal" if model in FOCAL else ""

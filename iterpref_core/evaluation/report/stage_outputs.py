@@ -29,6 +29,7 @@ def load_results(folder: Path, models: Collection[str] | None = None) -> dict[st
         InputError: no model has results, or a file cannot be read.
     """
     paths = {}
+    # Folders of models that left the experiment are skipped.
     for path in folder.glob("*/results.json"):
         if models is None or path.parent.name in models:
             paths[path.parent.name] = path

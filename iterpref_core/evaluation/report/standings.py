@@ -44,6 +44,7 @@ class Standings:
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
         headings, *cells = _cells(self.first, self.rows)
+        # One table for each benchmark fits into 80 columns.
         for benchmark in dict.fromkeys(row.benchmark for row in self.rows):
             table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, collapse_padding=True)
             table.title, table.title_justify = benchmark_name(benchmark), "left"
@@ -59,6 +60,7 @@ class Standings:
     def markdown(self) -> str:
         """Return the table and the notes as Markdown, with aligned columns."""
         texts = [[cell.replace("|", "\\|") for cell in cells] for cells in _cells(self.first, self.rows)]
+        # Pad every cell to its column, so that the source is readable.
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         lines = [f"| {' | '.join(map(str.ljust, cells, widths))} |" for cells in texts]
         lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
@@ -147,5 +149,6 @@ def _cells(first: str, rows: Sequence[ScoreRow]) -> list[list[str]]:
         cells += [against, p, "–" if row.tokens is None else readable(round(row.tokens))]
         table.append(cells + ["–" if number is None else readable(number) for number in (row.cut, row.dollars)])
     columns = zip(*table, strict=True)
+    # Drop columns in which every row has "–", such as dollars of local models.
     kept = [column for column in columns if not rows or {*column[1:]} != {"–"}]
     return [list(cells) for cells in zip(*kept, strict=True)]

@@ -58,6 +58,7 @@ def build_summary(
         scores[name] = {}
         for benchmark, result in model.measured.items():
             scores[name][benchmark] = scores_of(result)
+            # Models share data and isolation, so a set keeps each once.
             data.add((result.data.name, result.data.sha256))
             isolation.add(result.isolation)
     return Summary(
@@ -84,6 +85,7 @@ def build_summary(
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
     dropped = summary.codeflow.dropped
+    # Ties are broken by name, so that the order is always the same.
     largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
     counts = {"became a pair": summary.codeflow.problems_with_pair} | {name: dropped[name] for name in largest_first}
     total = max(summary.codeflow.problems, 1)

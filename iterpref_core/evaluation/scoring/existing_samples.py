@@ -49,6 +49,7 @@ def score_samples(
         DataUnavailableError: no benchmark's data can be had here.
     """
     samples = [] if path is None else list(read_jsonl(path, Sample))
+    # Samples of tasks that no benchmark has are counted in a warning.
     unknown = Counter(sample.task_id for sample in samples)
     results = ResultsFolder(out, "ground-truth" if path is None else path.stem)
     for name in setting.params.evaluation.benchmarks:
@@ -109,6 +110,7 @@ def find_programs(
     total = len(benchmark.tasks)
     if not samples:
         raise UnansweredError(f"{path}: no sample for any of {total} tasks of {benchmark.name}; check their task_id")
+    # With --partial the benchmark keeps only the tasks with samples.
     if partial:
         sampled = {sample.task_id for sample in samples}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
@@ -169,12 +171,14 @@ def _answer(benchmark: Benchmark[Any], task: Any, completion: str) -> str:
     prefix = benchmark.completion_prefix(task)
     entry_point = benchmark.entry_point(task)
     continued = whole_program(prefix, Sample(task_id=task.task_id, completion=completion))
+    # A completion that is indented continues the function of the prompt.
     is_body = completion.lstrip("\n").startswith((" ", "\t")) and not STATEMENT.match(completion.lstrip())
     if is_body or not entry_point or continued == completion:
         return continued
     program = extract_program(completion, entry_point)
     if program is None:
         return continued
+    # The completion repeats the whole function, which replaces the stub of the prompt.
     if defines(program, entry_point):
         return f"{prefix.rstrip()}\n\n\n{program}"
     with_body = f"{prefix.rstrip()}\n{textwrap.indent(program, '    ')}"

@@ -34,6 +34,7 @@ def make_leaderboard(places: Sequence[Path], benchmarks: Sequence[str], out: Pat
         # Two folders may have one name: `a/results` and `b/results`.
         name = folder.name if names.count(folder.name) == 1 else str(place)
         models[name] = load_model_results(place)
+    # Without --benchmark, show every benchmark of any model.
     shown = benchmarks or list(dict.fromkeys(name for model in models.values() for name in model.benchmarks))
     board = rank_models(models, shown)
     if not board.rows:
@@ -60,6 +61,7 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
     for benchmark in benchmarks:
         lacking: dict[str, list[str]] = {}
         rows += sorted(compare_with_first(benchmark, models, first), key=lambda row: -row.score)
+        # Compare how the models were measured, and collect missing scores by reason.
         base = models[first].measured.get(benchmark)
         for name, model in models.items():
             result = model.measured.get(benchmark)

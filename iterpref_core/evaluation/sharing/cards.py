@@ -155,6 +155,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
     base: list[ScoreRow] = []
     if lineage is not None and lineage.base_weights and lineage.base_weights == measured.get("base"):
         base = [row for row in rows if row.model == "base"]
+    # A difference from base means little for a model that did not start there.
     if not base:
         own = [replace(row, comparison=None) for row in own]
     if not own:
@@ -164,6 +165,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
 
 def _experiment(summary: Summary, *sections: str) -> dict[str, Any]:
     """Return what the summary records of the pairs, with these sections of the parameters."""
+    # The names of overlapping tasks stay out: a card needs only their number.
     overlap = {"pairs": True, "dropped": True, "absent": True, "benchmarks": {"__all__": {"tasks", "pairs"}}}
     provenance = {"params": {*sections}, "inputs": True, "data": True, "isolation": True, "versions": True}
     kept: Any = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}

@@ -87,6 +87,7 @@ def export_pairs(
             origins[problem.task_id] = Origin(problem.source or None, problem.license or None)
     rows: list[Row] = []
     for pair, region in _join(pairs, spans):
+        # The license of the pair itself outranks the license of its problem.
         origin = origins.get(pair.problem, Origin())
         contents.origins[Origin(origin.source, pair.license or origin.license)] += 1
         contents.tested += pair.tested is True
@@ -118,6 +119,7 @@ def _write(
 
     if not rows:
         raise InputError(f"{source}: has no record; look at the drop reasons of the stages before")
+    # One prompt of messages makes the whole column conversational.
     chat = any(not isinstance(row["prompt"], str) for row in rows)
     if chat:
         for row in rows:
@@ -159,6 +161,7 @@ def _join(pairs: Path, spans: Path | None) -> Iterator[tuple[PreferencePair, Foc
     if spans is not None:
         regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
     for pair in read_pairs(pairs):
+        # Spans that remain at the end belong to no pair.
         region = regions.pop(pair.task_id, None)
         if region is not None and spans is not None:
             check_spans(region, pair, spans)

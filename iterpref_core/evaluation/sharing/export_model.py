@@ -75,6 +75,7 @@ def _merge(adapted: Any, model: Path) -> Any:
     """
     adapted.eval()
     ids = torch.arange(_TRIED)[None] % adapted.get_input_embeddings().weight.shape[0]
+    # Compare logits before and after the merge on a few tokens.
     before = adapted(input_ids=ids).logits.float()
     merged = adapted.merge_and_unload()
     after = merged(input_ids=ids).logits.float()

@@ -88,6 +88,7 @@ def compare_with_baseline(
     """
     old = load_model_results(baseline)
     new = load_model_results(candidate)
+    # Without --benchmark, gate on all benchmarks of the baseline.
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
@@ -96,6 +97,7 @@ def compare_with_baseline(
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
         comparison = compare_results(name, {"candidate": after, "baseline": before})
+        # A task without a verdict on one side would change the test silently.
         if before.n != after.n:
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "

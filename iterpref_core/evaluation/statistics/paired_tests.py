@@ -37,12 +37,15 @@ def compare_shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Co
     if not tasks:
         return None
     n = len(tasks)
+    # A task that both models solve has effect 0; solved by this one alone, 1.
     effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
     tasks_gained = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect > _ROUNDING]
     tasks_lost = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect < -_ROUNDING]
     gained, lost = len(tasks_gained), len(tasks_lost)
+    # Equal shares above 0 count as solved by both.
     both = sum(1 for task_id in {*tasks} - {*tasks_gained, *tasks_lost} if ours[task_id] > 0)
 
+    # With one sample each, shares are 0 or 1, and McNemar is exact.
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
     if one_sample_each:
         p_value, p_worse = _mcnemar(gained, lost)
@@ -89,12 +92,14 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
 
     def deviation(difference: float) -> float:
         """Return the standard deviation of gained minus lost tasks, if this were the true difference."""
+        # The constrained maximum-likelihood estimate of the lost share solves a x² + b x + c = 0.
         a = 2 * n
         b = (a - gained + lost) * difference - gained - lost
         c = -lost * difference * (1 - difference)
         share_lost = (np.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
         return float(np.sqrt(max(n * (2 * share_lost + difference * (1 - difference)), 0.0)))
 
+    # The score at a difference of 0: for single samples McNemar's z.
     at_zero = abs(gained - lost) / deviation(0.0) if gained != lost else 0.0
     z = min(Z95, at_zero * (1 - 1e-9)) if p_value < SIGNIFICANT else max(Z95, at_zero)
     mean = float(effects.mean())

@@ -45,8 +45,10 @@ def share_interval(shares: Sequence[float]) -> tuple[float, float]:
     tasks = np.asarray(shares, dtype=float)
     with_two = np.append(tasks, [0.0, 1.0])
     score = with_two.mean()
+    # Binary tasks of this score would spread by p (1 - p): their ratio scales n.
     n = len(tasks) * score * (1 - score) / with_two.var()
     p = tasks.mean()
+    # Wilson's center is pulled towards 1/2.
     center = p + Z95**2 / (2 * n)
     half = Z95 * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
     scale = 1 + Z95**2 / n
@@ -85,6 +87,7 @@ def score_tasks(
         "pass_at_1": sum(shares) / len(shares),
         "ci95": share_interval(shares),
     }
+    # Every further k has its own tasks: the tasks with at least k samples.
     for number in sorted(set(k) - {1}):
         scores = _scores(tasks, number)
         if scores:

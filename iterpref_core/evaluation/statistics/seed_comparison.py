@@ -69,6 +69,7 @@ def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) ->
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
     n = left[0].n
+    # Problems that no training solved need no name.
     solved_by_any: set[str] = set()
     for score in (*left, *right):
         solved_by_any.update(score.passed)
@@ -82,6 +83,7 @@ def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) ->
         solved = np.array([np.isin(tasks, score.passed) for score in scores])
         times_drawn = drawn[:, : len(tasks)]
         shares = times_drawn @ solved.T / n
+        # Draw seeds anew for each resample and side.
         trainings = random.integers(len(scores), size=shares.shape)
         return np.take_along_axis(shares, trainings, axis=1).mean(axis=1)
 

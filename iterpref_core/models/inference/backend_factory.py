@@ -143,6 +143,7 @@ def model_identity(
     if not (backend.checkpoint and backend.in_process):
         return fingerprint
     computed, saved = precision_of(model, inference)
+    # Only another precision than the file's changes answers.
     if computed == saved:
         return fingerprint
     return f"{fingerprint} {computed}"

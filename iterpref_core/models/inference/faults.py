@@ -112,6 +112,7 @@ def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> F
     ('repeat', 'give up the prompt', 'end the run')
     """
     codes = _codes(text)
+    # The first row that fits decides.
     for rule in RULES:
         if rule.statuses and status not in rule.statuses:
             continue
@@ -131,6 +132,7 @@ def _codes(text: str) -> str:
     except ValueError:
         return ""
     codes = []
+    # Some servers send a list of errors.
     for entry in body if isinstance(body, list) else [body]:
         error = entry.get("error", entry) if isinstance(entry, dict) else None
         if isinstance(error, dict):

@@ -96,12 +96,14 @@ class OpenAIModel(Model):
             # Connections belong to the event loop that opened them, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
+        # A call is adapted anew after each refusal.
         path, usual = self._call(request, sampling)
         adapted = self.adapted
         tries = _Tries()
         while True:
             body = adapt(usual, adapted)
             outcome = await self._try(path, body, request, sampling, tries)
+            # An answer confirms the adaptations of its call.
             if isinstance(outcome, Reply):
                 self._learn(adapted)
                 return tries.priced(self._read(outcome, body, request, sampling))
@@ -229,6 +231,7 @@ class OpenAIModel(Model):
             text = self._tokens.read(text, request)
         elif "prompt" in body:
             text = text.removeprefix(body["prompt"])  # some servers repeat the prompt
+        # Servers that ignore end strings run on to the limit.
         kept = before_stop(text, sampling.stops)
         end = FINISHED if answer.truncated and kept != text else _redacted(answer.end)
         return replace(answer, text=kept, end=end)
@@ -249,6 +252,7 @@ class OpenAIModel(Model):
         field = set_parameter(fault.text, self._fields)
         if field is None:
             return suggest(fault.text, body)
+        # After an answer the setting cannot be at fault: the refusal is about the prompt.
         if self._answered:
             return None
         raise InputError(

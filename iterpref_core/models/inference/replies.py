@@ -79,6 +79,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
         ReplyError: there is no answer; the message repeats the reason, or names the field.
     """
     reply = _read_json(content)
+    # A failed call may have cost tokens.
     counted = reply.get("usage")
     spent = (0, 0)
     if isinstance(counted, dict):
@@ -91,6 +92,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
         code = error.get("code") if isinstance(error, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else 500
         raise ReplyError(f"field 'error': {_shown(error)}", status, spent)
+    # Without an answer the reason of the server is shown.
     if choice is None:
         raise ReplyError(f"field 'choices': a list with an answer is expected, not {_shown(choices)}")
     end = end_of(choice.get("finish_reason"))
@@ -167,6 +169,7 @@ def _joined(stream: str) -> dict[str, Any]:
     has_deltas = False
     choice: dict[str, Any] = {}
     reply: dict[str, Any] = {"choices": [choice]}
+    # openai's decoder joins the lines of an event and skips comments.
     decoder = SSEDecoder()
     decoded = [decoder.decode(line) for line in [*stream.split("\n"), ""]]
     events = [event.data for event in decoded if event is not None and event.data.strip()]
@@ -192,6 +195,7 @@ def _joined(stream: str) -> dict[str, Any]:
             choice[field] = part.get(field) or choice.get(field)
         if isinstance(delta, dict) and delta.get("tool_calls"):
             choice["tool_calls"] = delta["tool_calls"]
+    # Only [DONE] or a finish_reason proves that the stream is whole.
     is_done = len(pieces) < len(events)
     if not is_done and not choice.get("finish_reason") and not reply.get("error"):
         raise ReplyError("the stream ends before the answer does")

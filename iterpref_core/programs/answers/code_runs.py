@@ -61,6 +61,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
+    # Blocks in other languages are not read; blocks with unknown tags only count if needed.
     foreign, doubtful = _tagged_lines(lines)
     read: set[int] = set(foreign)
     runs: list[Excerpt] = []
@@ -72,6 +73,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
             continue
         kept, tree = run
         end = number + len(kept)
+        # Lines of a run do not begin another one.
         read.update(range(number, end))
         # The last line may continue after a mark: "return x</code> adds".
         last = kept[-1].strip()
@@ -117,6 +119,7 @@ def _tagged_lines(lines: Sequence[str]) -> tuple[set[int], set[int]]:
     for number, line in enumerate(lines):
         fence = _FENCE_LINE.match(line)
         if fence and opened in ("", fence["fence"]):
+            # A closing fence belongs to its block.
             if inside is not None and not fence["info"].strip():
                 inside.add(number)
             is_python = _is_python(fence["info"])
@@ -167,6 +170,7 @@ def _longest_run(
             if not wrong:
                 return kept, parsed
             kept = kept[: wrong - 1]
+        # A docstring may show fences: continue past the next one.
         elif "triple-quoted" in parsed.msg and fences < _MAX_FENCES:
             fences += 1
             kept = _lines_from(lines, number, beginning, fences)

@@ -67,12 +67,14 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(text)))
     parser = Parser()
     text = before_end_token(text, entry_point)
+    # An answer without prose is the program as it is.
     if _is_program(text, entry_point, parser):
         return text
     runs, outside = read_code(text, parser)
     if not entry_point:
         defined = (name for name in read if any(rank(run.tree, name) >= Rank.ALIAS for run in runs))
         entry_point = next(defined, None)
+    # Rank every run, and prefer runs in untagged and Python blocks.
     ranked = _ranked(runs, entry_point)
     least = Rank.ALIAS if entry_point else Rank.DEFINITION
     best, best_rank = _best((run, of_run) for run, of_run in ranked if not run.doubtful)
@@ -83,6 +85,7 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
             best, best_rank = other, other_rank
     if best is not None and best_rank >= least and not _is_cut(best, outside, entry_point):
         return _completed(best, runs, read)
+    # A program that was cut does not parse; return it, so that it fails as a syntax error.
     cut = _cut_program(text, outside, entry_point)
     if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
         return cut
@@ -111,6 +114,7 @@ def _completed(best: Excerpt, runs: Sequence[Excerpt], read: Iterable[str]) -> s
     """
     code = best.code
     lacking = {*unbound_names(best.tree), *read} - bound_names(best.tree)
+    # Nearest earlier run first, then the runs after the program.
     others = [run for run in reversed(runs) if run.end <= best.start] + [run for run in runs if run.start >= best.end]
     waiting = [(run, _definitions(run.tree)) for run in others] if lacking else []
     place = 0
@@ -161,6 +165,7 @@ def before_end_token(text: str, entry_point: str | None = None) -> str:
         return text
     parser = Parser()
     runs, _ = read_code(text, parser)
+    # Find the end of the first program, then the first end token after it.
     least = _least_rank(entry_point)
     program_end = None
     for run in runs:

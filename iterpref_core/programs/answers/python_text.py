@@ -106,6 +106,7 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     if not definitions:
         idle = all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
         return Rank.NOTHING if idle else Rank.SCRIPT
+    # `def f(x): ...` repeats the task and is not a solution.
     if all(map(_is_stub, definitions)):
         return Rank.NOTHING
     return Rank.TESTS if all(map(_is_test, definitions)) else Rank.DEFINITION
@@ -151,6 +152,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
     """Return all nodes outside of functions' bodies: a function inside of another is not the one asked for."""
     found: list[ast.AST] = []
+    # Walk without entering functions.
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
         node = waiting.pop()
@@ -169,6 +171,7 @@ def _rank_of_name(nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Ran
         of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
     """
     found = []
+    # A method with the wanted name is only an alias.
     methods = {method for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
     for node in nodes:
         if isinstance(node, _Definition) and node.name == name:

@@ -62,6 +62,7 @@ def without_reasoning(answer: str) -> str:
         return answer
     kept = []
     at = 0
+    # A closing tag comes first if the prompt opened the reasoning.
     is_open = not tags[0]["opening"]
     for tag in tags:
         if is_open and not tag["opening"]:
