@@ -6,7 +6,7 @@ from typing import Any
 
 from iterpref_core.execution.comparison.expectations import Expected, expect
 from iterpref_core.execution.protocol.programs import Program, ValueTest
-from iterpref_core.execution.protocol.steps import RunStep, SandboxStep, ValueStep
+from iterpref_core.execution.protocol.steps import Runner, RunStep, SandboxStep, ValueStep
 from iterpref_core.execution.reading.assertions import Assertion, read_assertion, read_expression
 from iterpref_core.execution.reading.sources import (
     UNREADABLE,
@@ -161,6 +161,6 @@ def _run(index: int, test: Any) -> Step:
         return Step(sent, source, test.run)
     place = test.code if test.kind == "assert" else "the unit tests"
     # `unittest.main()` ends the process, so the runner of such classes takes its place.
-    runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind
+    runner: Runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind
     source = test.code if test.kind == "pytest" else with_kept_operands(test.code)  # pytest shows values by itself
     return Step(RunStep(runner, index, source), test.code, place)
