@@ -1,4 +1,4 @@
-"""MkDocs hook: the page of verbs and options, from the command line itself."""
+"""Write the page of verbs and options from the command line itself, as a hook of MkDocs."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Griffe extension: doctests of docstrings as blocks of code, whatever section they stand in."""
+"""Show the doctests of docstrings as blocks of code, in any section, as an extension of Griffe."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The graph of imports: the code that each stage executes, on which it therefore depends in dvc.yaml.
+"""Find the code that each stage executes, by imports; dvc.yaml lists it among the stage's deps.
 
 `make graph` writes it: the deps of dvc.yaml, and docs/edits.md.
 """
@@ -42,7 +42,7 @@ gets another name, and the rest is messages and files (docs/decisions.md)."""
 
 
 def is_contract(module: str) -> bool:
-    """Return True for a module of `CONTRACTS`, or of one of its packages. The room of records has others, too."""
+    """Return True for a module of `CONTRACTS`, or of one of its packages; not all of the room of records is listed."""
     return module == "iterpref_core.records" or module.startswith(CONTRACTS)
 
 
@@ -103,7 +103,7 @@ def named_in_strings(tree: ast.Module) -> set[str]:
     """Return the modules that strings of code name, apart from docstrings.
 
     `import_module("flows.cli")`, `["-m", "iterpref_cli"]` and `"python -m flows.stage"` name one each. A name without a
-    dot is also a word, such as "tasks": it counts behind `-m` and in calls of `import_module`.
+    dot is also a word, such as "tasks": it counts after `-m` and in calls of `import_module`.
     """
     found: set[str] = set()
     nodes = list(ast.walk(tree))
@@ -125,7 +125,7 @@ def named_in_strings(tree: ast.Module) -> set[str]:
 
 
 def behind_minus_m(items: list[ast.expr]) -> list[str]:
-    """Return the text behind "-m" among the items of a command."""
+    """Return the text after "-m" among the items of a command."""
     found: list[str] = []
     for option, name in pairwise(items):
         if texts_of([option]) == ["-m"]:
@@ -139,7 +139,7 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 
 
 def stages() -> dict[str, list[Path]]:
-    """Return the paths on which each stage of dvc.yaml depends."""
+    """Return the paths that each stage of dvc.yaml depends on."""
     content = read_yaml(ROOT / "dvc.yaml")
     return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
 
@@ -189,7 +189,7 @@ def executed_by(module: str) -> set[str]:
 
 @cache
 def is_docstring(path: Path) -> bool:
-    """Return True for a module that does nothing: it has a docstring, and may list names in `__all__`."""
+    """Return True for a module without code: it has a docstring, and may list names in `__all__`."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
             case ast.Expr(value=ast.Constant()) | ast.Assign(targets=[ast.Name(id="__all__")]):

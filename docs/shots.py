@@ -1,4 +1,4 @@
-"""Shots: the pictures of pages in docs/pictures, made of a run of this checkout (`make pictures`).
+"""Take the pictures of docs/pictures from a run of this checkout (`make pictures`).
 
 `make demo` has run here before. The run that the pages show is another one, with the next seed of training.
 """
@@ -18,7 +18,7 @@ from tests.browser import PATIENCE_S, open_browser
 ROOT = Path(__file__).parents[1]
 PICTURES = Path(__file__).with_name("pictures")
 IDLE_S = 10
-"""Seconds in which a page draws its curves, once it shows its texts."""
+"""Seconds that a page needs for its curves after its texts are shown."""
 _SETTINGS = """
     localStorage.setItem("prefect-password", btoa("PASSWORD"));
     localStorage.setItem("color-scheme", JSON.stringify("COLORS"));
@@ -37,7 +37,7 @@ class Shot(NamedTuple):
         width: in pixels.
         height: in pixels.
         texts: the page shows all of these once it is ready.
-        left: pixels that are cut off at the left, such as those of a menu.
+        left: pixels that are cut off at the left, such as a menu's.
         search: typed into the field that has this placeholder: (placeholder, text).
     """
 
@@ -51,7 +51,7 @@ class Shot(NamedTuple):
 
 
 def take(browser: Browser, shot: Shot, colors: str) -> None:
-    """Write a picture in `light` or `dark` colors, by a tab that knows nothing of the choices on another one."""
+    """Write a picture in `light` or `dark` colors, in a tab that does not share the choices of other tabs."""
     size = {"width": shot.left + shot.width, "height": shot.height}
     with browser.new_context(viewport=size, color_scheme=colors) as context:
         password = PASSWORD.read_text(encoding="ascii")

@@ -1,4 +1,4 @@
-"""MkDocs hook: a site without what no reader gets, which was two thirds of its bytes."""
+"""Leave files that no reader loads out of the site, as a hook of MkDocs: they were two thirds of its bytes."""
 
 import re
 import shutil

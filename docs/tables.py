@@ -47,7 +47,7 @@ def rows_of_sets() -> list[str]:
 
 
 def rows_of_extras() -> list[str]:
-    """Return the list of extras in docs/trl.md: how many packages each brings, and those that it names."""
+    """Return the list of extras in docs/trl.md: how many packages each brings, and the packages that it names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lock = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
     locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==", lock))
@@ -69,7 +69,7 @@ def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: 
         asked: the requirements.
         extras: the requirements of each extra of this project.
         locked: names of the packages in the lock. What it lacks are packages of other systems, other accelerators, and
-            those that evalplus does without; what these need themselves does not count.
+            the packages that evalplus does without; what these need themselves does not count.
     """
     known = locked | {"iterpref"}
     seen: set[tuple[str, str]] = set()
@@ -89,7 +89,7 @@ def closure(asked: Iterable[Requirement], extras: dict[str, list[str]], locked: 
 
 
 def stated(name: str) -> list[Requirement]:
-    """Return the requirements that an installed package states; none of a package that is not installed."""
+    """Return the requirements that an installed package states; an empty list for a package that is not installed."""
     try:
         return [Requirement(line) for line in requires(name) or ()]
     except PackageNotFoundError:

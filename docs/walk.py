@@ -1,6 +1,6 @@
-"""Walk: the commands of a page, run in a fresh clone, and the lines that it shows beside those that they print.
+"""Run the commands of a page in a fresh clone, and compare the printed lines with the lines on the page.
 
-`make walk` walks through the tutorial. `python -m docs.walk README.md` compares the README's table with that of this
+`make walk` walks through the tutorial. `python -m docs.walk README.md` compares the README's table with the table of this
 checkout's last `make demo`.
 """
 
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 def read_steps(page: str) -> list[Step]:
     """Return the steps of a page: its blocks `sh`, each with the block `text` below it, and its blocks `yaml`.
 
-    A block `yaml` stands for an edit of params.yaml.
+    A block `yaml` is an edit of params.yaml.
     """
     steps: list[Step] = []
     for kind, block in re.findall(r"(?ms)^```(sh|yaml|text)\n(.*?)^```", page):
@@ -56,7 +56,7 @@ def run_steps(steps: list[Step]) -> list[str]:
             commands = step.commands.replace("/home/me/iterpref", str(clone))
             script += f'echo "{_MARK}{number}"\n{commands}\n'
         script += "kill $(jobs -p)\n"
-        # The width of the tables on the page; models of the walk lie beside the clone.
+        # The width of the tables on the page; models of the walk are next to the clone.
         variables = {**os.environ, "COLUMNS": "80", "HOME": folder}
         done = subprocess.run(
             ["bash", "-c", script],
@@ -71,7 +71,7 @@ def run_steps(steps: list[Step]) -> list[str]:
 
 
 def unlike(shown: list[str], printed: str) -> Iterator[str]:
-    """Yield the lines of a page that no command has printed, each with the nearest one that was; `…` is left out."""
+    """Yield the lines of a page that no command has printed, each with the nearest printed line; `…` is left out."""
     lines = {" ".join(line.split()): line for line in printed.splitlines() if line.strip()}
     for line in shown:
         words = " ".join(line.split())

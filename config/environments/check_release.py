@@ -1,4 +1,4 @@
-"""Release check: the wheel and the sdist have all of the packages and nothing else, and the wheel can be installed.
+"""Check a release: wheel and sdist have exactly the packages, and the wheel can be installed.
 
 `python config/environments/check_release.py FOLDER` looks at the wheel and sdist in a folder, by the standard library
 alone, compares them to the files of this repository, installs the wheel in a fresh environment without what it depends

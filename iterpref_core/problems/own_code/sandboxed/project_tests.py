@@ -1,4 +1,4 @@
-"""Project tests: a runner of pytest's tests that reports which passed, and which functions they called."""
+"""Run a project's tests with pytest, and report which tests passed and which functions they called."""
 
 import contextlib
 import hashlib

@@ -1,6 +1,6 @@
-"""Function replacement: a module of the project with one function replaced by a candidate.
+"""Replace one function in a module of the project by a candidate.
 
-The candidate stands in its module as if it had been written there: the module's syntax tree gets the candidate's
+The candidate is part of its module as if it had been written there: the module's syntax tree gets the candidate's
 statements. Their compiled code is labeled as code of the candidate's own file, for tracebacks.
 """
 
@@ -13,7 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 _OFFSET = 1_000_000
-"""The number that is added to a candidate's line numbers in its module's tree, to tell its code from the module's."""
+"""The number that is added to a candidate's line numbers in its module's tree, to distinguish its code from the module's."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -33,7 +33,7 @@ def _class(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
 def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast.stmt]]:
     """Split a candidate into its definition of the function and its other statements.
 
-    A method may stand alone or in a class of the right name. The rest of such a class is dropped.
+    A method may be written alone or in a class of the right name. The rest of that class is dropped.
     """
     body = list(candidate.body)
     definition = _find(body, path[-1])
@@ -79,7 +79,7 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
 
 
 def relabel(code: CodeType, filename: str) -> CodeType:
-    """Return code in which the candidate's parts name the candidate's file, with the line numbers of that file."""
+    """Return code whose parts from the candidate name the candidate's file, with the line numbers of that file."""
     # The code of a function is a constant of the code around it, so that all nested parts are reached.
     constants = []
     for constant in code.co_consts:
@@ -88,7 +88,7 @@ def relabel(code: CodeType, filename: str) -> CodeType:
         else:
             constants.append(constant)
     code = code.replace(co_consts=tuple(constants))
-    # Lines of the candidate were moved up by `_OFFSET`, which no module has, to tell them from the module's own.
+    # Lines of the candidate were moved up by `_OFFSET`, a number larger than any module has, to distinguish them from the module's own.
     if code.co_firstlineno > _OFFSET:
         code = code.replace(co_filename=filename, co_firstlineno=code.co_firstlineno - _OFFSET)
     return code
@@ -114,7 +114,7 @@ class Replacement:
         candidate: the file of the candidate.
 
     Raises:
-        SyntaxError: the candidate is no Python.
+        SyntaxError: the candidate is not valid Python.
     """
 
     def __init__(self, module: str, qualname: str, candidate: str = "candidate.py") -> None:
@@ -127,7 +127,7 @@ class Replacement:
     def install(self) -> None:
         """Make the next import of the module have the candidate, even if the module has been imported before."""
         top = self.module.partition(".")[0]
-        # All modules of the package: one that was imported may hold the function that is replaced.
+        # All modules of the package: an imported module may hold the function that is replaced.
         for name in list(sys.modules):
             if name.partition(".")[0] == top:
                 del sys.modules[name]
