@@ -80,6 +80,8 @@ _LAYOUT = (
     (re.compile(r"(?<!\S)[-=]{3,}|(?<![-=])[-=]{3,}+(?!\S)"), " "),  # -----Input-----
     (re.compile(r"(?<![ \t])[ \t]*+(<=|>=|!=|<|>)[ \t]*"), r" \1 "),
 )
+# A mark in the text for each rule above.
+_LAYOUT_MARK = re.compile(r"[\\<>$^_*#•]|[-=]{2}|!=|^[ \t]*-", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
 
@@ -95,8 +97,9 @@ def exact_form(prompt: Prompt) -> str:
     """
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
     statement = _without_asks("\n".join(texts))
-    # "é" may be one character or two.
-    statement = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement))
+    if not statement.isascii():
+        # "é" may be one character or two.
+        statement = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement)).translate({0xE000: None})
     quoted: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
@@ -106,7 +109,7 @@ def exact_form(prompt: Prompt) -> str:
         return f"\ue000{len(quoted) - 1}\ue001"
 
     # Take quotes out first, since '&lt;' in quotes is not layout. A page may also encode quotes: &quot;n&quot;.
-    statement = _QUOTED.sub(keep, statement.translate({0xE000: None}))
+    statement = _QUOTED.sub(keep, statement)
     if "&" in statement:
         statement = _QUOTED.sub(keep, html.unescape(statement))
     plain = _plain(_without_layout(statement))
@@ -123,7 +126,11 @@ def _without_asks(statement: str) -> str:
 
 def _without_layout(text: str) -> str:
     """Return a text without the marks of HTML, TeX and Markdown, and with plain signs for typographic ones."""
-    text = text.translate(_TYPOGRAPHY)
+    if not text.isascii():
+        text = text.translate(_TYPOGRAPHY)
+    # Most statements have none of the marks.
+    if not _LAYOUT_MARK.search(text):
+        return text
     text = _COMMAND.sub(lambda match: _COMMANDS[match[1]], text)
     # Tags inside of others are undone first.
     while (plain := _TAG.sub(_undone, text)) != text:

@@ -12,10 +12,8 @@ from iterpref_core.programs.answers.extraction import extract_program, lacks_pro
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
-_MARK = re.compile(
-    r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)|\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>",
-    re.MULTILINE | re.IGNORECASE,
-)
+_FENCE = re.compile(r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)", re.MULTILINE)
+_TAG = re.compile(r"\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>", re.IGNORECASE)
 """Fences and tags around a program in an answer, or around other text."""
 _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
@@ -34,7 +32,8 @@ def program_in(text: str, name: str | None = None) -> str:
     ('x = 1\n', 'x = 1', 'I cannot do that.')
     """
     # A program may hold fences in its strings: Python as a whole is never searched.
-    if _MARK.search(text) is None or is_program(text):
+    has_fence = ("```" in text or "~~~" in text) and _FENCE.search(text)
+    if not (has_fence or _TAG.search(text)) or is_program(text):
         return text
     return extract_program(text, name) or text
 

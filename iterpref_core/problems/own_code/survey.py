@@ -115,7 +115,7 @@ def survey(
         allow_unsafe=execution.allow_unsafe,
         environments={_NAME: project.environment},
     ) as executor:
-        # The limits of a survey are higher than those of a candidate.
+        # One run has all tests of a file, so that it may take longer than a candidate.
         runs = _run_all(executor, project, tops)
     for test, run in runs.items():
         counts["tests"] += 1
