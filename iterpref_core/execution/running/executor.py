@@ -1,4 +1,4 @@
-"""Executor, the supervisor: hands a program to a zygote and rules on the answer."""
+"""Run programs as the supervisor, which hands each one to a zygote and rules on the answer."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Child: runs one program and its tests in a process that is restricted, and reports over a private channel.
+"""Run one program and its tests in a restricted process, and report over a private channel.
 
 All tests of a program share the process, in their order: a change by the program or by a test is there for
 the next test, as in Python itself. `protocol.steps` describes the steps, and `sandbox.reports` the reports of them.
@@ -24,14 +24,14 @@ _eval = eval
 
 
 class Child:
-    """The process of a program, in which its tests run.
+    """The process of a program and its tests.
 
     Args:
         message: the program and the steps of its tests.
 
     Attributes:
-        folder: in which it works, and scripts and their files are; the program may remove it.
-        code_folder: beside it, with the files of the program and of its other tests.
+        folder: the working folder, with the files of scripts; the program may remove it.
+        code_folder: next to it, with the files of the program and of its other tests.
     """
 
     def __init__(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Reports: the lines in which the process of a program reports on its tests, one each.
+"""Write the lines in which the process of a program reports on its tests, one line for each.
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
 on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `passed`, `error`, `done`, and
@@ -80,7 +80,7 @@ def returned(value: Any, names: Collection[str]) -> Report:
 
     Args:
         value: that the program returned.
-        names: that the test sees; builtins among them are told.
+        names: names that the test sees; the report lists builtins that are bound in them.
     """
     kind = type_name(type(value))
     likeness: str
@@ -102,7 +102,7 @@ def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> 
         flags: of `compile`.
 
     Raises:
-        TestFailedError: it is no Python, such as a `return` outside of a function.
+        TestFailedError: the source is not valid Python, such as a `return` outside of a function.
     """
     try:
         return _compile(source.removeprefix("\ufeff"), filename, mode, flags, dont_inherit=True)
