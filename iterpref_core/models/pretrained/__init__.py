@@ -1,1 +1,1 @@
-"""Read models from files: checkpoints, weights, adapters, tokenizers, chat templates, and their lineage."""
+"""Read checkpoints, weights, adapters, tokenizers, chat templates, and the lineage of a trained model."""

@@ -1,4 +1,4 @@
-"""Find the weights of a model: in a Hugging Face folder, on the hub, or where a stage's folder points.
+"""Find the weights of a model in a Hugging Face folder, on the hub, or where a stage's folder points.
 
 A stage's folder may also name a model at an endpoint, whose weights are not here. A hub id may have a revision
 after an `@`: a commit, a tag or a branch.

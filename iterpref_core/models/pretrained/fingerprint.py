@@ -1,4 +1,4 @@
-"""Compute a model's fingerprint: caches of its outputs are valid for one fingerprint."""
+"""Compute a model's fingerprint, for which caches of its outputs are valid."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Train a model with one objective: stage `training`."""
+"""Train a model with one objective, as stage `training` does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
