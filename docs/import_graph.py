@@ -219,7 +219,7 @@ def with_dependencies(text: str) -> str:
 _TITLE = """# What an edit reruns
 
 A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
-are the deps of `dvc.yaml`. An edit of a file reruns the stages named in its row, and after them the stages whose inputs have
+are the deps of `dvc.yaml`. An edit of a file reruns the stages of its row, and after them the stages whose inputs have
 become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again, and no training, since
 the error regions are the same. `dvc status` lists the changed inputs.
 

@@ -1,7 +1,7 @@
 """Run the commands of a page in a fresh clone, and compare the printed lines with the lines on the page.
 
-`make walk` walks through the tutorial. `python -m docs.walk README.md` compares the README's table with the table of this
-checkout's last `make demo`.
+`make walk` walks through the tutorial. `python -m docs.walk README.md` compares the README's table with the table
+of this checkout's last `make demo`.
 """
 
 import os

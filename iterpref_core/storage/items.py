@@ -33,14 +33,14 @@ class Item(NamedTuple):
         where: file, and line or row, for messages.
         number: from 1: the line number in JSONL, the object's number in other layouts.
         text: the object as JSON.
-        index: the number over all files that are read, if the reader counts them.
+        place: the number over all files that are read, if the reader counts them.
         origin: the file in its data set, if the reader states it.
     """
 
     where: LinePlace
     number: int
     text: str
-    index: int = 0
+    place: int = 0
     origin: SourceRow | None = None
 
 

@@ -196,7 +196,7 @@ def write_records(
     trajectory_file = intake.open_file(trajectories) if trajectories else None
     for item, (record, trajectory, counts) in taken:
         # Rows may repeat a name: the second `a` becomes `a#2`.
-        name = take_name(record.task_id or f"{intake.product}-{item.index}", names)
+        name = take_name(record.task_id or f"{intake.product}-{item.place}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
         own = {"task_id": name, "provenance": rows or None}
@@ -236,7 +236,7 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
         origin = find_origin(path, sources)
         for item in read_items(path, nulls=True):
             number = item.number
-            yield item._replace(index=before + number, origin=origin)
+            yield item._replace(place=before + number, origin=origin)
             advance()
         before += number
 

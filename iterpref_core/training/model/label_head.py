@@ -10,7 +10,7 @@ DDP, FSDP2's and ZeRO-3's hooks that gather weights) does its part.
 """
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
@@ -51,7 +51,7 @@ def decoder_of(model: PreTrainedModel) -> torch.nn.Module:
     base: torch.nn.Module = model.base_model
     if base is not model:
         return base
-    language: Any = model.get_decoder()  # Llama 4's classes misname their own part
+    language: Any = cast(Any, model).get_decoder()  # Llama 4's classes misname their own part
     decoder: torch.nn.Module = getattr(language, "model", language)
     return decoder
 

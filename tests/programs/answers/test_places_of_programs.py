@@ -154,7 +154,7 @@ def adds_one(code: str | None) -> bool:
         try:
             exec(code or "", names)
             return names["f"](3) == 4 and names["f"](-1) == 0
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a program of the table raises
             return False
 
 
@@ -167,7 +167,7 @@ def doubles(code: str | None, monkeypatch) -> bool:
         try:
             with contextlib.redirect_stdout(printed):
                 exec(code or "", names)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a program of the table raises
             return False
         if printed.getvalue().split() != [str(2 * number)]:
             return False

@@ -13,7 +13,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 _OFFSET = 1_000_000
-"""The number that is added to a candidate's line numbers in its module's tree, to distinguish its code from the module's."""
+"""The number that is added to a candidate's line numbers in its module's tree: it marks the candidate's code."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -88,7 +88,7 @@ def relabel(code: CodeType, filename: str) -> CodeType:
         else:
             constants.append(constant)
     code = code.replace(co_consts=tuple(constants))
-    # Lines of the candidate were moved up by `_OFFSET`, a number larger than any module has, to distinguish them from the module's own.
+    # Lines of the candidate were moved up by `_OFFSET`, a larger number than any line of the module has.
     if code.co_firstlineno > _OFFSET:
         code = code.replace(co_filename=filename, co_firstlineno=code.co_firstlineno - _OFFSET)
     return code
