@@ -44,15 +44,23 @@ class Standings:
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
         headings, *cells = _cells(self.first, self.rows)
-        # One table for each benchmark fits into 80 columns.
+        # One table for each benchmark fits into 80 columns, if the number of tasks is in the title
+        # and intervals have no blanks.
         for benchmark in dict.fromkeys(row.benchmark for row in self.rows):
+            counts = {row.n for row in self.rows if row.benchmark == benchmark}
+            title, left_out = benchmark_name(benchmark), {"benchmark"}
+            if len(counts) == 1:
+                title, left_out = f"{title}, {counts.pop():,} tasks", {"benchmark", "tasks"}
+            shown = [place for place, heading in enumerate(headings) if heading not in left_out]
             table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, collapse_padding=True)
-            table.title, table.title_justify = benchmark_name(benchmark), "left"
-            for heading in headings[1:]:
+            table.title, table.title_justify = title, "left"
+            for place in shown:
+                heading = headings[place]
                 table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
             for row, texts in zip(self.rows, cells, strict=True):
                 if row.benchmark == benchmark:
-                    table.add_row(*map(printable_text, texts[1:]), style="bold" if row.model in FOCAL else None)
+                    style = "bold" if row.model in FOCAL else None
+                    table.add_row(*(printable_text(texts[place]).replace(", ", ",") for place in shown), style=style)
             console.print(table)
         for note in (NOTE, *self.notes):
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
