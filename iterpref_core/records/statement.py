@@ -60,9 +60,10 @@ _PLACE = re.compile("\ue000(\\d+)\ue001")
 _TYPOGRAPHY = str.maketrans(dict.fromkeys("‘’‚", "'") | dict.fromkeys("“”„", '"') | dict.fromkeys("–—−‐‑", "-")) | {
     ord(sign): plain for sign, plain in {"…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "⋅": "·"}.items()
 }
-# Commands of TeX → signs.
+# Commands of TeX → signs and words.
 _COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">", "times": "×", "cdot": "·", "dots": "..."}
 _COMMANDS |= {"leq": "<=", "geq": ">=", "neq": "!=", "ldots": "...", "cdots": "..."}
+_COMMANDS |= {"min": "min", "max": "max", "gcd": "gcd", "log": "log", "bmod": "mod"}
 _COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-zA-Z])")
 # An element of HTML without other elements in it.
 _TAG = re.compile(

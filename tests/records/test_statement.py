@@ -131,6 +131,7 @@ def test_statements_that_ask_for_something_else_are_two(one, other):
     [
         ("Given $n$ and $m$, $1 \\le n \\le 10^{5}$.", "Given n and m, 1 <= n <= 10^5."),
         ("Given $$$n$$$ and \\(m\\), 1\\leq n\\leq m.", "Given n and m, 1 ≤ n ≤ m."),
+        ("Return $\\max(a, b)$ and $a \\bmod b$.", "Return max(a, b) and a mod b."),
         ("Is n&lt;=5 &amp;&amp; m &gt; 5?", "Is n <= 5 && m > 5?"),
         ("Don’t sort – just print “x”…", 'Don\'t sort - just print "x"...'),
         ("Print &quot;Yes.&quot;", 'Print "Yes."'),

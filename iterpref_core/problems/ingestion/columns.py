@@ -264,8 +264,10 @@ def _assignments(text: str, kind: str) -> tuple[dict[str, Sequence[str]], set[st
             optional.add(part)
         # `language=` leaves a part out.
         names = [name.strip() for name in stated.split("+")] if stated else []
+        if names and part in optional and part in PARTS[kind] and part in _NEEDED:
+            raise ConfigError(f"--columns {text!r}: {part} is not optional; write {part}={stated}")
         known = bool(equals) and part in PARTS[kind] and part not in columns and all(names)
-        if not known or (part in _NEEDED and (part in optional or not names)):
+        if not known or (part in _NEEDED and not names):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(PARTS[kind])} = a column; write it as "
                 f"{EXAMPLES[kind]}"
