@@ -97,7 +97,7 @@ class Child:
             else:
                 runners[step.runner](step, self.path(step), self.solution(step), names)
             return "passed", ""
-        return returned(_computed(step, names, self.path(step)), names)
+        return returned(_computed(step, names, self.path(step)), names if step.runner == "assert" else {})
 
 
 def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:

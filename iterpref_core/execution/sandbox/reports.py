@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any
 
 from ..codec.canonical import OTHER, UnencodableError, summarize, type_name
@@ -69,10 +70,10 @@ def printed() -> int:
         return 0
 
 
-_BUILTINS = frozenset(vars(builtins))
+_BUILTINS = dict(vars(builtins))
 
 
-def returned(value: Any, names: Collection[str]) -> Report:
+def returned(value: Any, names: Mapping[str, Any]) -> Report:
     """Return the report of a value: always the same facts, so that a program cannot learn what is wanted.
 
     The kind is `likeness:type:names`, such as `alike:Counter:` or `exact:list:sum,len`; see `canonical.Likeness`. The
@@ -80,7 +81,8 @@ def returned(value: Any, names: Collection[str]) -> Report:
 
     Args:
         value: that the program returned.
-        names: names that the test sees; the report lists builtins that are bound in them.
+        names: names that an assertion sees; the report lists builtins that mean something else in them. A call has
+            none: no builtin of it is looked at.
     """
     kind = type_name(type(value))
     likeness: str
@@ -88,7 +90,13 @@ def returned(value: Any, names: Collection[str]) -> Report:
         text, likeness = summarize(value)
     except UnencodableError as error:
         text, likeness = str(error), OTHER
-    bound = ",".join(sorted(_BUILTINS.intersection(names)))
+    bound = ""
+    # Most programs bind none, which is seen at once.
+    is_own = all(map(is_, vars(builtins).values(), _BUILTINS.values())) if names else True
+    if not is_own or not _BUILTINS.keys().isdisjoint(names):
+        # `builtins.len = ...` replaces `len` as well, and `len = len` does not.
+        seen = {**vars(builtins), **names}
+        bound = ",".join(sorted(name for name, own in _BUILTINS.items() if seen.get(name) is not own))
     return f"{likeness}:{kind if kind.isidentifier() else 'object'}:{bound}", text
 
 
