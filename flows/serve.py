@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -13,6 +14,9 @@ from tasks.mlflow.pages import ADDRESS, mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
 from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
+
+END_OF_RUNS_S = 15.0
+"""Seconds in which a run must end its stages after Ctrl-C; a stage has four of them (`tasks.child.GRACE_S`)."""
 
 
 def serve_pages() -> None:
@@ -64,12 +68,21 @@ async def _serve() -> None:
     servers = psutil.Process().children()
     serving = asyncio.ensure_future(serve_both())
 
+    async def end(runs: list[psutil.Process]) -> None:
+        """Wait until the runs have ended their stages. Prefect kills a run at once when serving is cancelled."""
+        deadline = time.monotonic() + END_OF_RUNS_S
+        while time.monotonic() < deadline and any(process.is_running() for process in runs):
+            await asyncio.sleep(0.1)
+        serving.cancel()
+
+    ending = []
+
     def stop() -> None:
         """End the runs as well: each has its own session, which Ctrl-C does not reach, and Prefect waits for them."""
-        for process in psutil.Process().children():
-            if process not in servers:
-                process.terminate()
-        serving.cancel()
+        runs = [process for process in psutil.Process().children() if process not in servers]
+        for process in runs:
+            process.terminate()
+        ending.append(asyncio.ensure_future(end(runs)))  # kept, because the loop keeps no reference to it
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)

@@ -72,15 +72,13 @@ def _last_state(raw: bytes) -> str:
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and the rest of its group, also where the child has ended itself."""
+    """End a child and the rest of its group, also if the child has ended itself. Its output stays open for a reader."""
     # Ask the group to end, and kill what is left of it after the grace period.
     _signal(child, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_S)
     _signal(child, signal.SIGKILL)
     child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
 
 
 def die_with(parent: int) -> None:

@@ -96,6 +96,9 @@ class Commands:
                     say(line)
         finally:
             child.end(process)
+            # Only this thread closes the pipe: `end` may run in another one while this one reads.
+            if process.stdout is not None:
+                process.stdout.close()
             with self._lock:
                 self._running.discard(process)
         if process.returncode:

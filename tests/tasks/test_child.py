@@ -50,6 +50,7 @@ def test_what_a_killed_child_left_behind_does_not_hold_its_output_open():
     [inner] = list(child.read_lines(started))
     assert time.monotonic() - began < 30
     child.end(started)
+    started.stdout.close()
     wait_until_gone(int(inner))
 
 
@@ -60,5 +61,6 @@ def test_a_group_ends_with_all_that_is_in_it_and_bars_leave_their_last_state():
     inner = int(next(lines))
     assert next(lines) == "100%"
     child.end(started)
+    started.stdout.close()
     wait_until_gone(inner)
     assert started.returncode == -signal.SIGTERM
