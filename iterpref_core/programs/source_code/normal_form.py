@@ -42,8 +42,8 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     Args:
         code: a program.
         changed: another one.
-        entry_point: the module-level name that is used from outside. If empty, every module-level name is that does
-            not begin with an underscore.
+        entry_point: the module-level name that is used from outside. If empty, every public module-level name is
+            used from outside.
 
     >>> same_form("def f(n):\n    m = n + 1  # more\n    return m", "def f(n):\n  k = n + 1\n  return k")
     True
