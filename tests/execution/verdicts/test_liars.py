@@ -63,6 +63,7 @@ def test_no_liar_passes_three_kinds_of_tests(executor, name):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("executor", BEST_TIER, indirect=True)
 @pytest.mark.parametrize("name", LIARS)
 def test_no_liar_passes_any_other_kind_of_test(executor, name):

@@ -148,6 +148,7 @@ def test_an_architecture_is_trained_exactly_or_refused(name, pairs, params):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(8))
 def test_every_other_architecture_is_trained_exactly_or_refused(part, pairs, params, subtests):
