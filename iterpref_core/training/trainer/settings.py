@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
 import torch
@@ -114,14 +115,16 @@ def _try_arguments(given: Mapping[str, Any]) -> None:
         return
     # The arguments that the trial needs, unless the user has them.
     arguments: dict[str, Any] = {
-        "output_dir": "unused",
         "report_to": "none",
         "use_cpu": not torch.cuda.is_available(),
         "eval_strategy": "steps",
     }
     try:
-        trainer = Trainer(torch.nn.Linear(1, 1), TrainingArguments(**arguments | dict(given)), eval_dataset=[0])
-        trainer.create_optimizer_and_scheduler(max(int(given.get("max_steps", 0)), 2))
+        # transformers makes the folder of a trainer at once.
+        with TemporaryDirectory() as folder:
+            settings = TrainingArguments(folder, **arguments | dict(given))
+            trainer = Trainer(torch.nn.Linear(1, 1), settings, eval_dataset=[0])
+            trainer.create_optimizer_and_scheduler(max(int(given.get("max_steps", 0)), 2))
     except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError, OSError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
 

@@ -24,8 +24,10 @@ def test_arguments_that_training_decides_are_refused_and_so_are_unknown_ones():
         check_arguments({"weight_decai": 0.1})
 
 
-def test_what_transformers_takes_is_taken():
+def test_what_transformers_takes_is_taken_and_its_trial_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     check_arguments({"optim": "lion_8bit", "lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": 2.0}})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("save_steps", [4, 0.2])
