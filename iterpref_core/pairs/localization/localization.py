@@ -8,14 +8,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from iterpref_core.pairs.localization import token_lcs
+from iterpref_core.pairs.localization.token_lcs import split_tokens
 from iterpref_core.programs.source_code.line_diff import (
     ErrorRegion,
     count_lines,
-    diff_ends,
-    line_spans,
+    join_spans,
+    line_units,
     locate_error,
-    span_lines,
+    match_ends,
 )
 from iterpref_core.records import FocalSpans, Span
 from iterpref_core.records.config import LocalizationMethod, LocalizationParams
@@ -33,8 +33,8 @@ _WIDENING_SEED = 13
 # The methods, by their names.
 ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "line_lcs": locate_error,
-    "prefix_suffix": partial(locate_error, diff=diff_ends),
-    "token": token_lcs.locate_error,
+    "prefix_suffix": partial(locate_error, match=match_ends),
+    "token": partial(locate_error, split=split_tokens),
 }
 # The reasons why a pair has no spans, and what each means.
 DROPPED = {
@@ -144,18 +144,16 @@ def widen_spans(
     ['b = 2\nc = 3\nd = 4']
     """
     # Convert characters to line numbers, widen, and convert back.
-    starts = [start for start, _ in line_spans(text)]
+    units = line_units(text)
+    starts = [unit.span[0] for unit in units]
     lines: set[int] = set()
     for start, end in spans:
-        last_character = max(start, end - 1)
         first_line = bisect_right(starts, start) - 1
-        last_line = bisect_right(starts, last_character) - 1
+        last_line = bisect_right(starts, max(start, end - 1)) - 1
         before = random.randint(1, max_lines)
         after = random.randint(1, max_lines)
-        widened_start = max(first_line - before, 0)
-        widened_end = min(last_line + after + 1, len(starts))
-        lines.update(range(widened_start, widened_end))
-    return span_lines(text, sorted(lines))
+        lines.update(range(max(first_line - before, 0), min(last_line + after + 1, len(units))))
+    return join_spans(units, sorted(lines))
 
 
 def localize(

@@ -22,32 +22,38 @@ reach for characters that a neighboring line's tokens are made of:
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from iterpref_core.records import Span
 
 _LINE = re.compile(r"(?=[\s\S])([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 
+# The index pairs of equal items of two sequences, both ascending.
+Matches = list[tuple[int, int]]
 
-@dataclass(frozen=True)
-class LineDiff:
-    """The line diff of a failing and a passing program: line indices from 0, each in ascending order.
+
+class Unit(NamedTuple):
+    """A line or a token of a program.
 
     Attributes:
-        rejected: the failing program's lines outside the LCS, D-.
-        chosen: the passing program's lines outside the LCS, D+.
-        matches: the pairs (index in rejected, index in chosen) of the LCS.
+        text: the text that is compared.
+        span: its characters in the program that a region may include; empty for a blank line.
     """
 
-    rejected: tuple[int, ...]
-    chosen: tuple[int, ...]
-    matches: tuple[tuple[int, int], ...]
+    text: str
+    span: Span
 
 
-@dataclass(frozen=True)
-class ErrorRegion:
+class LineDiff(NamedTuple):
+    """The lines outside the LCS of a failing and a passing program, D- and D+: ascending indices from 0."""
+
+    rejected: list[int]
+    chosen: list[int]
+
+
+class ErrorRegion(NamedTuple):
     """The error region of a pair, as character spans.
 
     Attributes:
@@ -76,37 +82,25 @@ def split_lines(text: str) -> list[str]:
     return _LINE.findall(text)
 
 
-def span_lines(text: str, lines: Sequence[int]) -> tuple[Span, ...]:
-    """Return the character spans of the given lines (ascending, from 0) by the rules above."""
-    bounds = line_spans(text)
+def line_units(text: str) -> list[Unit]:
+    """Return the lines of a program; a line's span leaves its trailing blanks out."""
+    return [Unit(line[1], (line.start(), line.start() + len(line[1].rstrip()))) for line in _LINE.finditer(text)]
+
+
+def join_spans(units: Sequence[Unit], numbers: Iterable[int]) -> tuple[Span, ...]:
+    """Return the spans of the units of these indices (ascending); neighbors are one span with the blanks between."""
     spans = []
-    for run in adjacent_runs(lines):
-        visible = []
-        for line in run:
-            start, end = bounds[line]
-            if text[start:end].strip():
-                visible.append((start, end))
+    # Within a run, an index minus its place is constant: 1-0, 2-1 | 5-2, 6-3 | 9-4.
+    for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
+        visible = [units[number].span for _, number in run if _is_visible(units[number])]
         if visible:
-            start = visible[0][0]
-            end = visible[-1][1]
-            spans.append((start, start + len(text[start:end].rstrip())))
+            spans.append((visible[0][0], visible[-1][1]))
     return tuple(spans)
 
 
-def anchor_lines(text: str, positions: Iterable[int]) -> tuple[Span, ...]:
-    """Return the span of the first line with text from each place (a line, from 0) on, else of the last one."""
-    lines_with_text = []
-    for number, (start, end) in enumerate(line_spans(text)):
-        if text[start:end].strip():
-            lines_with_text.append(number)
-    if not lines_with_text:
-        return ()
-    last = len(lines_with_text) - 1
-    anchors = set()
-    for position in positions:
-        following = bisect_left(lines_with_text, position)
-        anchors.add(lines_with_text[min(following, last)])
-    return span_lines(text, sorted(anchors))
+def _is_visible(unit: Unit) -> bool:
+    start, end = unit.span
+    return start < end
 
 
 def count_lines(text: str, spans: Iterable[Span]) -> int:
@@ -119,101 +113,7 @@ def count_lines(text: str, spans: Iterable[Span]) -> int:
     return len(lines)
 
 
-def adjacent_runs(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """Yield the runs of consecutive numbers in an ascending sequence.
-
-    >>> list(adjacent_runs([1, 2, 5, 6, 9]))
-    [[1, 2], [5, 6], [9]]
-    """
-    # Within a run, a number minus its place is constant: 1-0, 2-1 | 5-2, 6-3 | 9-4.
-    for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
-        yield [number for _, number in run]
-
-
-def diff_lines(rejected: str, chosen: str) -> LineDiff:
-    r"""Return the lines of two programs outside their line LCS: the paper's error region D-, and its counterpart D+.
-
-    >>> diff_lines("a\nb\nc\n", "a\nx\nc\ny\n")
-    LineDiff(rejected=(1,), chosen=(1, 3), matches=((0, 0), (2, 2)))
-    """
-    rejected_lines = split_lines(rejected)
-    chosen_lines = split_lines(chosen)
-    return _diff_outside(match_lines(rejected_lines, chosen_lines), rejected_lines, chosen_lines)
-
-
-def diff_ends(rejected: str, chosen: str) -> LineDiff:
-    r"""Return the lines between the longest common beginning and, in the rest, the longest common end.
-
-    One local fix is found as by the LCS. Two fixes that are far apart drag in all the right lines between them.
-
-    >>> diff_ends("a\nx\nb\ny\nc\n", "a\nX\nb\nY\nc\n")
-    LineDiff(rejected=(1, 2, 3), chosen=(1, 2, 3), matches=((0, 0), (4, 4)))
-    """
-    rejected_lines = split_lines(rejected)
-    chosen_lines = split_lines(chosen)
-    beginning, end = _match_ends(rejected_lines, chosen_lines)
-    return _diff_outside(beginning + end, rejected_lines, chosen_lines)
-
-
-def _diff_outside(
-    matches: Sequence[tuple[int, int]],
-    rejected_lines: Sequence[str],
-    chosen_lines: Sequence[str],
-) -> LineDiff:
-    """Return the lines of two programs that are in no match: index pairs of equal lines, both ascending."""
-    kept_rejected = {i for i, _ in matches}
-    kept_chosen = {j for _, j in matches}
-    return LineDiff(
-        rejected=tuple(i for i in range(len(rejected_lines)) if i not in kept_rejected),
-        chosen=tuple(j for j in range(len(chosen_lines)) if j not in kept_chosen),
-        matches=tuple(matches),
-    )
-
-
-def locate_error(
-    rejected: str,
-    chosen: str,
-    diff: Callable[[str, str], LineDiff] = diff_lines,
-) -> ErrorRegion:
-    r"""Return the error region of a failing program.
-
-    For each run of inserted lines with text, the anchor is the first line with text after the place where they belong:
-    the model wrote that line instead of them, so its first token is the first wrong one. If no text follows, the anchor
-    is the last line with text. There are no anchors if only blank lines were inserted, or if the failing program has no
-    text.
-
-    Args:
-        rejected: the failing program.
-        chosen: the passing program.
-        diff: decides which lines the two programs share; `diff_ends` is the ablation `prefix_suffix` of the paper.
-
-    >>> rejected = "def f(x):\n    return x\n"
-    >>> region = locate_error(rejected, "def f(x):\n    y = x\n    return -y\n")
-    >>> [rejected[start:end] for start, end in region.rejected]
-    ['    return x']
-    >>> [rejected[start:end] for start, end in locate_error(rejected, "def f(x):\n    x += 1\n    return x\n").anchors]
-    ['    return x']
-    """
-    difference = diff(rejected, chosen)
-    counterparts = {}
-    for i, j in difference.matches:
-        counterparts[j] = i
-    positions = []
-    # The line of `rejected` that a line inserted here would come before.
-    position = 0
-    for number, line in enumerate(split_lines(chosen)):
-        if number in counterparts:
-            position = counterparts[number] + 1
-        elif line.strip():
-            positions.append(position)
-    return ErrorRegion(
-        rejected=span_lines(rejected, difference.rejected),
-        chosen=span_lines(chosen, difference.chosen),
-        anchors=anchor_lines(rejected, positions),
-    )
-
-
-def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
+def match_lines(a: Sequence[str], b: Sequence[str]) -> Matches:
     """Return a longest common subsequence of two sequences, as ascending index pairs.
 
     Where several are longest: first the common prefix is matched, then the common suffix of the rest; between
@@ -223,34 +123,37 @@ def match_lines(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     >>> match_lines("xaby", "xbay")
     [(0, 0), (1, 2), (3, 3)]
     """
-    beginning, end = _match_ends(a, b)
-    first = len(beginning)
-    middle_of_a = a[first : len(a) - len(end)]
-    middle_of_b = b[first : len(b) - len(end)]
-    middle = [(first + i, first + j) for i, j in _match_middle(middle_of_a, middle_of_b)]
-    return beginning + middle + end
+    prefix, suffix = _common_ends(a, b)
+    ends = match_ends(a, b)
+    middle = _match_middle(a[prefix : len(a) - suffix], b[prefix : len(b) - suffix])
+    return ends[:prefix] + [(prefix + i, prefix + j) for i, j in middle] + ends[prefix:]
 
 
-def _match_ends(a: Sequence[str], b: Sequence[str]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def match_ends(a: Sequence[str], b: Sequence[str]) -> Matches:
     """Return index pairs of the longest common prefix of two sequences and, in the rest, the longest common suffix.
 
-    >>> _match_ends("abxcab", "abcab")
-    ([(0, 0), (1, 1)], [(3, 2), (4, 3), (5, 4)])
+    One local fix is found as by the LCS. Two fixes that are far apart drag in all the right lines between them.
+
+    >>> match_ends("abxcab", "abcab")
+    [(0, 0), (1, 1), (3, 2), (4, 3), (5, 4)]
     """
+    prefix, suffix = _common_ends(a, b)
+    return [(k, k) for k in range(prefix)] + [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
+
+
+def _common_ends(a: Sequence[str], b: Sequence[str]) -> tuple[int, int]:
+    """Return the lengths of the common prefix and, in the rest, of the common suffix."""
     shorter = min(len(a), len(b))
     prefix = 0
     while prefix < shorter and a[prefix] == b[prefix]:
         prefix += 1
-    rest = shorter - prefix
     suffix = 0
-    while suffix < rest and a[-1 - suffix] == b[-1 - suffix]:
+    while suffix < shorter - prefix and a[-1 - suffix] == b[-1 - suffix]:
         suffix += 1
-    beginning = [(k, k) for k in range(prefix)]
-    end = [(len(a) - k, len(b) - k) for k in range(suffix, 0, -1)]
-    return beginning, end
+    return prefix, suffix
 
 
-def _match_middle(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
+def _match_middle(a: Sequence[str], b: Sequence[str]) -> Matches:
     """Return the LCS by walking back through the table of prefix lengths L[i][j] = |LCS(a[:i], b[:j])|.
 
     Column j of the table is one integer: bit i - 1 is 0 if L[i][j] exceeds L[i - 1][j], else 1.
@@ -300,3 +203,73 @@ def _length_columns(a: Sequence[str], b: Sequence[str]) -> list[int]:
         column = ((column + hits) | (column - hits)) & everything
         columns.append(column)
     return columns
+
+
+def diff_lines(rejected: str, chosen: str) -> LineDiff:
+    r"""Return the lines of two programs outside their line LCS: the paper's error region D-, and its counterpart D+.
+
+    >>> diff_lines("a\nb\nc\n", "a\nx\nc\ny\n")
+    LineDiff(rejected=[1], chosen=[1, 3])
+    """
+    a = split_lines(rejected)
+    b = split_lines(chosen)
+    return _outside(match_lines(a, b), len(a), len(b))
+
+
+def _outside(matches: Matches, of_rejected: int, of_chosen: int) -> LineDiff:
+    """Return the indices of two sequences of these lengths that are in no match."""
+    kept_rejected = {i for i, _ in matches}
+    kept_chosen = {j for _, j in matches}
+    return LineDiff(
+        rejected=[i for i in range(of_rejected) if i not in kept_rejected],
+        chosen=[j for j in range(of_chosen) if j not in kept_chosen],
+    )
+
+
+def locate_error(
+    rejected: str,
+    chosen: str,
+    split: Callable[[str], list[Unit]] = line_units,
+    match: Callable[[Sequence[str], Sequence[str]], Matches] = match_lines,
+) -> ErrorRegion:
+    r"""Return the error region of a failing program.
+
+    For each run of inserted units with text, the anchor is the first unit with text after the place where they belong:
+    the model wrote that unit instead of them, so its first token is the first wrong one. If no text follows, the anchor
+    is the last unit with text. There are no anchors if only blank lines were inserted, or if the failing program has no
+    text.
+
+    Args:
+        rejected: the failing program.
+        chosen: the passing program.
+        split: cuts a program into lines or tokens.
+        match: decides which units the two programs share: `match_lines`, or for the ablation `prefix_suffix` of the
+            paper `match_ends`.
+
+    >>> rejected = "def f(x):\n    return x\n"
+    >>> region = locate_error(rejected, "def f(x):\n    y = x\n    return -y\n")
+    >>> [rejected[start:end] for start, end in region.rejected]
+    ['    return x']
+    >>> [rejected[start:end] for start, end in locate_error(rejected, "def f(x):\n    x += 1\n    return x\n").anchors]
+    ['    return x']
+    """
+    a = split(rejected)
+    b = split(chosen)
+    matches = match([unit.text for unit in a], [unit.text for unit in b])
+    counterparts = {j: i for i, j in matches}
+    visible = [number for number, unit in enumerate(a) if _is_visible(unit)]
+    anchors = set()
+    # The unit of `rejected` that a unit inserted here would come before.
+    position = 0
+    for number, unit in enumerate(b):
+        if number in counterparts:
+            position = counterparts[number] + 1
+        elif visible and _is_visible(unit):
+            following = bisect_left(visible, position)
+            anchors.add(visible[min(following, len(visible) - 1)])
+    outside = _outside(matches, len(a), len(b))
+    return ErrorRegion(
+        rejected=join_spans(a, outside.rejected),
+        chosen=join_spans(b, outside.chosen),
+        anchors=join_spans(a, sorted(anchors)),
+    )

@@ -70,8 +70,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Assign() | ast.Expr():
             yield ast.Pass()
         case ast.If(test, body, otherwise):
-            negated = ast.UnaryOp(ast.Not(), test)
-            yield ast.If(negated, body, otherwise)
+            yield ast.If(ast.UnaryOp(ast.Not(), test), body, otherwise)
         # A function that returns None already stays.
         case ast.Return(None) | ast.Return(ast.Constant(None)):
             pass
@@ -91,79 +90,48 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
             other_operator = _OPERATORS.get(type(operator))
             if other_operator is not None:
                 yield ast.BinOp(left, other_operator(), right)
-        case ast.BoolOp(ast.And(), values):
-            yield ast.BoolOp(ast.Or(), values)
-        case ast.BoolOp(ast.Or(), values):
-            yield ast.BoolOp(ast.And(), values)
+        case ast.BoolOp(operator, values):
+            yield ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
         case ast.UnaryOp(ast.Not() | ast.USub() | ast.Invert(), operand):
             yield operand
         case ast.IfExp(test, body, otherwise):
-            negated = ast.UnaryOp(ast.Not(), test)
-            yield ast.IfExp(negated, body, otherwise)
-        case ast.Compare():
-            # `a < b` becomes `a <= b` and `a >= b`.
-            yield from _comparisons(node)
+            yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, otherwise)
+        case ast.Compare(left, operators, right):
+            # `a < b` becomes `a <= b` and `a >= b`; of a chain such as `a < b < c` one operator changes.
+            for index, comparison in enumerate(operators):
+                for other in _COMPARISONS[type(comparison)]:
+                    yield ast.Compare(left, [*operators[:index], other(), *operators[index + 1 :]], right)
         case ast.Constant(bool() | int() | float() | str() as value):
             yield ast.Constant(_another(value))
-
-
-def _comparisons(node: ast.Compare) -> Iterator[ast.Compare]:
-    """Yield a comparison, or a chain such as `a < b < c`, with an operator changed."""
-    for index, comparison in enumerate(node.ops):
-        for other in _COMPARISONS[type(comparison)]:
-            operators = list(node.ops)
-            operators[index] = other()
-            yield ast.Compare(node.left, operators, node.comparators)
 
 
 def _another(value: float | str) -> float | str:
     if isinstance(value, str):
         return "" if value else "mutant"
     # Python counts True as the integer 1.
-    if isinstance(value, bool):
-        return not value
-    return value + 1
+    return not value if isinstance(value, bool) else value + 1
 
 
-@dataclass(frozen=True)
-class _Change:
-    """One node of a tree and another node for its place.
-
-    Attributes:
-        put: puts a node into that place of the tree.
-        old: the node that is there.
-        new: the node that makes the mutant.
-    """
-
-    put: Callable[[ast.AST], None]
-    old: ast.AST
-    new: ast.AST
+# A function that puts a node into a place of the tree, the node that is there, and the node that makes the mutant.
+_Change = tuple[Callable[[ast.AST], None], ast.AST, ast.AST]
 
 
 def _changes(parent: ast.AST) -> Iterator[_Change]:
     """Yield all small changes below a node, in the order of the text."""
-    for put, node in _places(parent):
-        # No test can see a docstring, and one for each piece of an f-string's text would be a mutant of wording.
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        is_text_of_fstring = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
-        if is_docstring or is_text_of_fstring:
-            continue
-        for new in (*_statements(node), *_expressions(node)):
-            yield _Change(put, node, new)
-        yield from _changes(node)
-
-
-def _places(parent: ast.AST) -> Iterator[tuple[Callable[[ast.AST], None], ast.AST]]:
-    """Yield the nodes directly below a node, each with a function that puts another node into its place."""
     for name, value in ast.iter_fields(parent):
         if name in _SKIPPED:
             continue
-        if isinstance(value, ast.AST):
-            yield partial(setattr, parent, name), value
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, ast.AST):
-                    yield partial(value.__setitem__, index), item
+        for index, node in enumerate(value if isinstance(value, list) else [value]):
+            # No test can see a docstring, and one for each piece of an f-string's text would be a mutant of wording.
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_text_of_fstring = isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant)
+            if not isinstance(node, ast.AST) or is_docstring or is_text_of_fstring:
+                continue
+            in_list = isinstance(value, list)
+            put = partial(value.__setitem__, index) if in_list else partial(setattr, parent, name)
+            for new in (*_statements(node), *_expressions(node)):
+                yield put, node, new
+            yield from _changes(node)
 
 
 def _head(node: ast.AST) -> str:
@@ -175,16 +143,14 @@ def _head(node: ast.AST) -> str:
     return f"{text[:42]}...{text[-15:]}"
 
 
-def _apply(change: _Change, tree: ast.Module) -> Mutant:
-    text = f"{_head(change.old)} -> {_head(change.new)}"
-    # The tree is changed, written, and changed back: a copy of it for each mutant would take longer.
-    change.put(change.new)
-    try:
-        code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-    finally:
-        change.put(change.old)
-    line = getattr(change.old, "lineno", 0)
-    return Mutant(code, line, text)
+def _mutant(change: _Change, tree: ast.Module) -> Mutant:
+    """Return the mutant of a change. The tree is changed, written, and changed back, which is faster than a copy."""
+    put, old, new = change
+    text = f"{_head(old)} -> {_head(new)}"
+    put(new)
+    code = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    put(old)
+    return Mutant(code, getattr(old, "lineno", 0), text)
 
 
 def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
@@ -212,7 +178,7 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
         for index in order:
             if len(chosen) >= limit:
                 break
-            mutant = _apply(changes[index], tree)
+            mutant = _mutant(changes[index], tree)
             if mutant.code != original:
                 chosen.setdefault(mutant.code, (index, mutant))
     except (SyntaxError, RecursionError):

@@ -10,8 +10,6 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 import ast
 import builtins
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
-from itertools import zip_longest
 
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
@@ -25,12 +23,6 @@ _NAME_FIELDS = {
     **dict.fromkeys(("TypeVar", "ParamSpec", "TypeVarTuple"), "name"),
 }
 """Kind of a node → its field that holds a name: of variables, definitions, `import … as`, patterns and parameters."""
-_COUNTED_FIELDS = {
-    kind: [field for field in kind._fields if field not in {"ctx", "returns", "type_comment", _NAME_FIELDS.get(name)}]
-    for name, kind in vars(ast).items()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
-} | {ast.arg: []}
-"""Kind of a node → the fields below it that count: not its name, annotations of functions, reading or writing."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that only hold others, and do not count for a program's size."""
@@ -53,56 +45,9 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     try:
         tree = shared_tree(code)
         other = shared_tree(changed)
-        # Most pairs differ in something that no renaming explains, which is found at the first difference.
-        if not _same(_form(tree), _form(other)):
-            return False
-        return _same(_form(tree, _kept(tree, entry_point)), _form(other, _kept(other, entry_point)))
     except SyntaxError:
         return False
-
-
-def _same(form: Iterator[object], other: Iterator[object]) -> bool:
-    return all(part == changed for part, changed in zip_longest(form, other))
-
-
-def _form(tree: ast.AST, kept: Container[str] = (), nodes: list[ast.AST] | None = None) -> Iterator[object]:
-    """Yield the parts of a normal form: kinds of nodes, lengths of lists, constants, and names or their numbers.
-
-    Args:
-        tree: a syntax tree.
-        kept: the names that are not numbered.
-        nodes: the nodes of the form are added to it.
-    """
-    # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
-    numbers: dict[str, int] = {}
-    waiting: list[object] = [tree]
-    # Nodes wait on a stack: a deeply nested program would exceed the limit of recursion.
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            # A docstring or `pass` does not change what a block does.
-            effective = [item for item in part if not _does_nothing(item)]
-            yield len(effective)
-            waiting += effective
-            continue
-        if not isinstance(part, ast.AST):
-            yield part
-            continue
-        if nodes is not None:
-            nodes.append(part)
-        if isinstance(part, ast.Constant):
-            # Of 1, 1.0 and True each equals the others.
-            yield type(part.value), part.value, part.kind
-            continue
-        yield type(part)
-        if type(part).__name__ in _NAME_FIELDS:
-            name = _name(part)
-            yield name if name is None or name in kept else numbers.setdefault(name, len(numbers))
-        if isinstance(part, ast.Global | ast.Nonlocal):
-            # `global n` binds the name n, which counts as a use of it.
-            waiting.append([ast.Name(name, ast.Load()) for name in part.names])
-        else:
-            waiting += [getattr(part, field) for field in _COUNTED_FIELDS[type(part)]]
+    return _form(tree, _kept(tree, entry_point)) == _form(other, _kept(other, entry_point))
 
 
 def solution_forms(code: str) -> list[tuple[object, int]]:
@@ -114,21 +59,54 @@ def solution_forms(code: str) -> list[tuple[object, int]]:
         Pairs of the form, and its size in nodes of the syntax tree. A program without functions has one form, a program
         that does not parse none.
     """
-    with suppress(SyntaxError):
+    try:
         tree = shared_tree(code)
-        return list(map(_sized_form, list(_functions(tree.body)) or [tree]))
-    return []
-
-
-def _sized_form(part: ast.AST) -> tuple[object, int]:
-    nodes: list[ast.AST] = []
-    form = tuple(_form(part, _BUILTINS, nodes))
+    except SyntaxError:
+        return []
     # A program may call its own function `sum`, which is then numbered like its other names.
-    bound = _BUILTINS & _bound_by(nodes)
-    if bound:
-        form = tuple(_form(part, _BUILTINS - bound))
-    size = 1 + sum(not isinstance(node, _UNCOUNTED) for node in nodes)
-    return form, size
+    return [_form(part, _BUILTINS - _bound_by(ast.walk(part))) for part in [*_functions(tree.body)] or [tree]]
+
+
+def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]:
+    """Return a normal form, and the number of its nodes.
+
+    Its parts are kinds of nodes, lengths of lists, constants, and names or, if they are not kept, their numbers.
+    """
+    # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
+    parts: list[object] = []
+    size = 1
+    numbers: dict[str, int] = {}
+    waiting: list[object] = [tree]
+    # Nodes wait on a stack: a deeply nested program would exceed the limit of recursion.
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            # A docstring or `pass` does not change what a block does.
+            effective = [item for item in part if not _does_nothing(item)]
+            parts.append(len(effective))
+            waiting += effective
+            continue
+        if not isinstance(part, ast.AST):
+            parts.append(part)
+            continue
+        parts.append(type(part))
+        size += not isinstance(part, _UNCOUNTED)
+        if isinstance(part, ast.Constant):
+            # Of 1, 1.0 and True each equals the others.
+            parts.append((type(part.value), part.value, part.kind))
+            continue
+        name_field = _NAME_FIELDS.get(type(part).__name__)
+        if name_field:
+            name = _name(part)
+            parts.append(name if name is None or name in kept else numbers.setdefault(name, len(numbers)))
+        if isinstance(part, ast.Global | ast.Nonlocal):
+            # `global n` binds the name n, which counts as a use of it.
+            waiting.append([ast.Name(name, ast.Load()) for name in part.names])
+        # Annotations of functions do not count, nor whether a name is read or written.
+        elif not isinstance(part, ast.arg):
+            unread = {name_field, "ctx", "returns", "type_comment"}
+            waiting += [getattr(part, field) for field in part._fields if field not in unread]
+    return tuple(parts), size
 
 
 def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.localization import token_lcs as token
 from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records.config import LocalizationMethod
 from tests.texts import marked
@@ -40,13 +39,13 @@ def test_everything_between_the_first_and_the_last_difference():
     ],
 )
 def test_tokens_outside_the_common_sequence(rejected, chosen, expected):
-    assert marked(rejected, token.locate_error(rejected, chosen).rejected) == expected
+    assert marked(rejected, ON_TEXT["token"](rejected, chosen).rejected) == expected
 
 
 def test_a_missing_token_is_anchored_at_what_was_written_instead():
-    assert marked("return x\n", token.locate_error("return x\n", "return -x\n").anchors) == ["x"]
-    assert marked("f(x)\n", token.locate_error("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
-    assert token.locate_error("\n", "x\n").anchors == ()
+    assert marked("return x\n", ON_TEXT["token"]("return x\n", "return -x\n").anchors) == ["x"]
+    assert marked("f(x)\n", ON_TEXT["token"]("f(x)\n", "f(x)\ng(x)\n").anchors) == [")"]
+    assert ON_TEXT["token"]("\n", "x\n").anchors == ()
 
 
 @pytest.mark.parametrize("locate", list(ON_TEXT.values()), ids=ON_TEXT)
