@@ -26,11 +26,10 @@ demo: ## run the whole experiment and print its results table
 	$(BIN)/iterpref run
 	@echo 'next           `. $(BIN)/activate`, then `iterpref show` and `iterpref ui`'
 
-# One worker more than there are cores, because tests of servers, pages and time limits mostly wait. A second extra worker costs
-# more than it gains, since each worker loads all libraries. Tests that share something expensive form a group, which runs in one
-# worker. Bytecode is written even if the environment forbids it: tests start hundreds of processes, and each would compile the
-# same code.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadgroup --no-loadscope-reorder
+# Three copies of one process on two cores, because tests of servers, pages and time limits mostly wait. The libraries are loaded and
+# the tests collected once. Bytecode is written even if the environment forbids it: tests start hundreds of processes, and each
+# would compile the same code.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.copies --copies $$(($$(nproc) + 1))
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)
@@ -110,7 +109,7 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.py \
 	tests/training/training/test_focal_collator.py tests/training/training/test_trl.py tests/models/inference/test_generation.py \
 	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
-RANGE_TOOLS = 'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7' \
+RANGE_TOOLS = 'pytest>=9' 'pytest-timeout>=2.4' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7' \
 	'moto[s3]>=5.1' 'flask-cors>=6'
 check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both
 	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
@@ -118,7 +117,7 @@ check-ranges: ## install the lowest and the highest versions that pyproject.toml
 		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
 		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
 			--editable '.[all,pipeline,cluster]' $(RANGE_TOOLS); \
-		build/ranges/$$end/bin/python -m pytest --numprocesses 2 --dist loadgroup $(RANGE_TESTS); \
+		build/ranges/$$end/bin/python -m pytest -p tests.copies --copies 2 $(RANGE_TESTS); \
 	done
 
 # Built from a copy of the commit, so that uncommitted files stay out of the release.

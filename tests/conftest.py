@@ -48,12 +48,6 @@ settings.register_profile("search", max_examples=300, deadline=None, suppress_he
 settings.load_profile("iterpref")
 
 
-def pytest_itemcollected(item):
-    """What the tests of a file share is made once, also where pytest-xdist runs them in several processes."""
-    if item.get_closest_marker("xdist_group") is None:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT / "tests").as_posix()))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def streams_of_dvc():
     """DVC logs to the streams that are there when it is first imported: those of a test are closed at its end."""

@@ -23,7 +23,7 @@ from docs.import_graph import (
 from flows.stage import STAGES
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.xdist_group("sources")  # parsed once
+pytestmark = pytest.mark.together("sources")  # parsed once
 
 ROOMS = {
     "records": (),

@@ -15,7 +15,7 @@ import pytest
 
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.xdist_group("sources")  # parsed once
+pytestmark = pytest.mark.together("sources")  # parsed once
 
 CONSTRUCTIONS = {
     "a relative clause with a preposition": r"(?:of|to|in|by|from|for|with|on|at|behind|under) (?:which|whom|whose)",

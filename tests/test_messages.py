@@ -9,7 +9,7 @@ import pytest
 from docs.import_graph import MODULES, parsed
 from tests.settings import ROOT
 
-pytestmark = pytest.mark.xdist_group("sources")  # parsed once
+pytestmark = pytest.mark.together("sources")  # parsed once
 
 ADVICE = re.compile(r"; |\b(add|give|install|name|needs|set|such as|write)\b")
 """What to do follows a semicolon; or the message as a whole is an instruction, such as `give --tree or --seed-code`."""

@@ -23,4 +23,4 @@ def tier(name, *marks):
 
 def tiers(what):
     """Return both tiers; tests of one of them run in one worker, beside those of the other."""
-    return [tier(name, pytest.mark.xdist_group(f"{what} {name}")) for name in ("A", "B")]
+    return [tier(name, pytest.mark.together(f"{what} {name}")) for name in ("A", "B")]

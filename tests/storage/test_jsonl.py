@@ -165,15 +165,15 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("reason", "place"),
     [
-        (ValueError("I/O error: No space left on device (os error 28)"), "model"),
-        (OSError(errno.ENOSPC, "full"), "model"),
-        (OSError(errno.ENOSPC, "full", f".model.{os.getpid()}.partial/a"), "model/a"),
+        (lambda: ValueError("I/O error: No space left on device (os error 28)"), "model"),
+        (lambda: OSError(errno.ENOSPC, "full"), "model"),
+        (lambda: OSError(errno.ENOSPC, "full", f".model.{os.getpid()}.partial/a"), "model/a"),
     ],
 )
 def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(tmp_path, monkeypatch, reason, place):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError, match=f"^{place}: No space left on device; free"), new_folder(Path("model")):
-        raise reason
+        raise reason()
     assert list(tmp_path.iterdir()) == []
 
 

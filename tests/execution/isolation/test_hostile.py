@@ -70,9 +70,9 @@ def shared_memory_segments():
 
 
 ARENAS = [
-    tier("A", pytest.mark.xdist_group("hostile A")),
-    pytest.param("A with processes", marks=[pytest.mark.xdist_group("hostile with processes"), pytest.mark.slow]),
-    tier("B", pytest.mark.xdist_group("hostile B")),
+    tier("A", pytest.mark.together("hostile A")),
+    pytest.param("A with processes", marks=[pytest.mark.together("hostile with processes"), pytest.mark.slow]),
+    tier("B", pytest.mark.together("hostile B")),
 ]
 ZYGOTES = 4
 """Number of zygotes, in each of which hostile programs run one after the other: some wait for a limit."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.named_tier
 # On a busy machine it takes seconds until somebody looks at a program's threads.
 LIMITS = Limits(cpu_s=20, wall_s=60, memory_mb=512)
 # In one group with the program that starts processes without end, because a machine bears only one such program.
-ONE_AT_A_TIME = pytest.mark.xdist_group("hostile with processes")
+ONE_AT_A_TIME = pytest.mark.together("hostile with processes")
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=ONE_AT_A_TIME) for name in "AB"])
