@@ -3,27 +3,22 @@
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from iterpref_core.pairs.selection.filters import FILTERS, drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
-from iterpref_core.records import UNDECIDED, PreferencePair, Problem, SourceRow, Trajectory
+from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
 from iterpref_core.records.benchmark_table import BENCHMARKS
 from iterpref_core.records.config import PairsParams, Params
 from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import Prompt
 from iterpref_core.records.seeds import derive_seed
 from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -49,62 +44,18 @@ def screened_params(params: Params) -> PairsParams:
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
 
 
-def token_counter(tokenizer: Path | str) -> Callable[[str], int]:
-    """Return a function that counts the tokens of a text.
-
-    Args:
-        tokenizer: model folder or hub id whose tokenizer counts.
-
-    Raises:
-        ModelError: the tokenizer cannot be read.
-    """
-    # transformers takes 350 MB, and reads the same file.
-    engine = _read_engine(Path(tokenizer) / "tokenizer.json")
-    if engine is not None:
-        return lambda text: len(engine.encode(text, add_special_tokens=False).ids)
-    from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-
-    encode = load_tokenizer(tokenizer)
-    return lambda text: len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
-
-
-def _read_engine(path: Path) -> "Tokenizer | None":
-    """Return the tokenizer in a file; None if it cannot be read, which transformers explains."""
-    from tokenizers import Tokenizer
-
-    if not path.is_file():
-        return None
-    try:
-        engine = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises only Exception
-        logger.debug("%s: %s", path, error)
-        return None
-    engine.no_truncation()
-    engine.no_padding()
-    return engine if engine.get_vocab_size() else None
-
-
-@dataclass(frozen=True)
-class PairedProblem:
+class PairedProblem(NamedTuple):
     """The part of a problem that its pairs need, without its tests, which are large.
 
     Attributes:
-        task_id: name of the problem.
-        prompt: the task, as the model reads it.
-        entry_point: name that the tests call.
-        license: SPDX of the problem.
-        has_tests: True if it has visible tests.
-        tests_digest: digest of its tests.
-        provenance: the row that it is from.
+        pair: a pair of the problem that still lacks its programs.
+        entry_point: the name that the tests call.
+        tests_digest: the digest of the tests.
     """
 
-    task_id: str
-    prompt: Prompt
+    pair: PreferencePair
     entry_point: str
-    license: str | None
-    has_tests: bool
     tests_digest: str
-    provenance: tuple[SourceRow, ...] | None
 
 
 def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
@@ -115,15 +66,18 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
     """
     found = {}
     for problem in read_jsonl(problems, Problem, unique=True):
-        found[problem.task_id] = PairedProblem(
+        pair = PreferencePair(
             task_id=problem.task_id,
             prompt=problem.prompt,
-            entry_point=problem.entry_point,
+            chosen="",
+            rejected="",
+            problem_id=problem.task_id,
             license=problem.license,
-            has_tests=bool(problem.tests),
-            tests_digest=problem.tests_digest,
+            # Without tests, the two programs are right and wrong by the word of their set.
+            tested=None if problem.tests else False,
             provenance=problem.provenance,
         )
+        found[problem.task_id] = PairedProblem(pair, problem.entry_point, problem.tests_digest)
     return found
 
 
@@ -159,8 +113,8 @@ def select_pairs(
     """
     # The file of dropped trajectories is written even if every pair is dropped.
     with open_left_out(dropped) as left_out:
-        selection = _Selection(problems, tokenizer, params, left_out)
-        pairs = selection.pairs(trajectories)
+        selection = _Selection(problems, tokenizer, params)
+        pairs = selection.pairs(trajectories, left_out)
         first = next(pairs, None)
         written = 0 if first is None else write_jsonl(out, chain([first], pairs))
     counts = selection.counts
@@ -186,54 +140,53 @@ class _Selection:
     Attributes:
         benchmarks: the benchmarks that pairs are compared with.
         counts: pairs that are left out by reason, and `further` pairs of a problem.
-
-    Args:
-        left_out: takes each trajectory without a pair, for the reason of its first pair.
     """
 
-    def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams, left_out: LeftOut) -> None:
-        self._left_out = left_out
-        self._count_tokens = token_counter(tokenizer)
+    def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
+        from iterpref_core.models.pretrained.tokenizers import load_tokenizer  # takes seconds to import
+
+        encode = load_tokenizer(tokenizer)
+        self._count_tokens = lambda text: len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
         self._params = params
         self.benchmarks = Decontamination(params.benchmarks, problems, pass_over=True)
         self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
 
-    def pairs(self, trajectories: Path) -> Iterator[PreferencePair]:
-        """Yield the pairs.
+    def pairs(self, trajectories: Path, left_out: LeftOut) -> Iterator[PreferencePair]:
+        """Yield the pairs; `left_out` takes each trajectory without one, for the reason of its first pair.
 
         Raises:
             InputError: a trajectory's problem is not there or has other tests now.
         """
         for number, trajectory in enumerate(read_jsonl(trajectories, Trajectory, unique=True), start=1):
-            pairs, reason, partner = self._screened(trajectory)
-            if not pairs:
-                where = f"{trajectories}:{number}"
-                self._left_out.add(Dropped(reason, where, trajectory.task_id, DROPPED[reason], partner))
-            for pair in pairs:
-                self.counts["further"] += pair.task_id != pair.problem
-                yield pair
-
-    def _screened(self, trajectory: Trajectory) -> tuple[list[PreferencePair], str, str]:
-        """Return the pairs of a problem without overlap with a benchmark; or the reason why all are dropped.
-
-        If they are all contaminated, a benchmark's task follows.
-        """
-        pairs = self._filtered(trajectory)
-        if isinstance(pairs, str):
-            self.counts[pairs] += 1
-            return [], pairs, ""
-        partners = list(map(self.benchmarks.partner, pairs))
-        clean = [pair for pair, partner in zip(pairs, partners, strict=True) if not partner]
-        self.counts["contaminated"] += len(pairs) - len(clean)
-        return clean, "contaminated", partners[0]
+            where = f"{trajectories}:{number}"
+            pairs = self._filtered(trajectory)
+            if isinstance(pairs, str):
+                self.counts[pairs] += 1
+                left_out.add(Dropped(pairs, where, trajectory.task_id, DROPPED[pairs]))
+                continue
+            partners = [self.benchmarks.partner(pair) for pair in pairs]
+            if all(partners):
+                left_out.add(Dropped("contaminated", where, trajectory.task_id, CONTAMINATED, partners[0]))
+            for pair, partner in zip(pairs, partners, strict=True):
+                if partner:
+                    self.counts["contaminated"] += 1
+                else:
+                    self.counts["further"] += pair.task_id != pair.problem
+                    yield pair
 
     def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:
         """Return the pairs of a problem that no filter drops; or the reason why the first one is dropped.
 
         The first has the problem's name; `#2`, `#3` follow it in the others, unless another problem has that name.
         """
-        problem = find_problem(trajectory, self._problems)
+        problem = self._problems.get(trajectory.task_id)
+        if problem is None or trajectory.tests not in {None, problem.tests_digest}:
+            fault = "is not in the problems file" if problem is None else "has other tests now"
+            raise InputError(
+                f"trajectory {trajectory.task_id!r}: its problem {fault}; "
+                "give the file that the trajectories were made from, or debug again"
+            )
         pairs = make_pairs(trajectory, problem, self._params)
         if isinstance(pairs, str):
             return pairs
@@ -254,26 +207,6 @@ class _Selection:
                 name = f"{pair.problem}#{number}"
             kept.append(pair.model_copy(update={"task_id": name}))
         return kept or dropped[0]
-
-
-def find_problem(trajectory: Trajectory, problems: Mapping[str, PairedProblem]) -> PairedProblem:
-    """Return the problem of a trajectory.
-
-    Raises:
-        InputError: it is missing, or its tests have changed since the trajectory was made.
-    """
-    problem = problems.get(trajectory.task_id)
-    if problem is None:
-        raise InputError(
-            f"trajectory {trajectory.task_id!r}: its problem is not in the problems file; "
-            "give the file that the trajectories were made from"
-        )
-    if trajectory.tests not in {None, problem.tests_digest}:
-        raise InputError(
-            f"trajectory {trajectory.task_id!r}: its problem's tests have changed since; "
-            "give the file that the trajectories were made from, or debug again"
-        )
-    return problem
 
 
 def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsParams) -> list[PreferencePair] | str:
@@ -321,18 +254,9 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     rows = {attempt.code: attempt.provenance for attempt in trajectory.attempts if attempt.provenance}
     pairs = []
     for rejected in choices[params.rejected]:
-        pair = PreferencePair(
-            task_id=trajectory.task_id,
-            prompt=problem.prompt,
-            chosen=chosen,
-            rejected=rejected,
-            problem_id=trajectory.task_id,
-            license=problem.license,
-            # Without tests, the two programs are right and wrong by the word of their set.
-            tested=None if problem.has_tests else False,
-            provenance=(rows.get(chosen, ()) + rows.get(rejected, ())) or problem.provenance,
-        )
-        pairs.append(pair)
+        provenance = (rows.get(chosen, ()) + rows.get(rejected, ())) or problem.pair.provenance
+        update = {"chosen": chosen, "rejected": rejected, "provenance": provenance}
+        pairs.append(problem.pair.model_copy(update=update))
     return pairs
 
 

@@ -4,7 +4,9 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+
+from pygments.lexers import find_lexer_class_by_name  # type: ignore[import-untyped]
+from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 from iterpref_core.programs.source_code.lines import whole_lines
@@ -51,16 +53,14 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         parser: parses.
 
     Returns:
-        the runs, in order, and a text of the same length with blanks for these runs and for all blocks with a tag.
+        the runs, in order, and a text of the same length with blanks for their lines and for all blocks with a tag.
 
     Examples:
         >>> read_code("Here it is.\n\ndef f(x):\n    return x + 1\n\nDone\n", Parser())[0][0].code
         'def f(x):\n    return x + 1\n'
     """
     lines = whole_lines(text)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
+    starts = [0, *itertools.accumulate(map(len, lines))]
     # Blocks in other languages are not read; blocks with unknown tags only count if needed.
     foreign, doubtful = _tagged_lines(lines)
     read: set[int] = set(foreign)
@@ -81,8 +81,9 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         code = "".join(kept).rstrip() + "\n"
         runs.append(Excerpt(starts[number], run_end, code, tree, number in doubtful))
     runs.sort(key=lambda excerpt: excerpt.start)
-    spans = [(starts[number], starts[number + 1]) for number in foreign | doubtful]
-    return runs, _blanked(text, [*spans, *((run.start, run.end) for run in runs)])
+    used = read | doubtful
+    outside = [re.sub(r"[^\n]", " ", line) if number in used else line for number, line in enumerate(lines)]
+    return runs, "".join(outside)
 
 
 def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -100,8 +101,9 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         if STATEMENT.match(rest) and not line[: mark.start()].strip():
             yield number, rest
             continue
-        following = range(number + 1, len(lines))
-        yield from itertools.islice(((place, lines[place]) for place in following if lines[place].strip()), 1)
+        following = next((place for place in range(number + 1, len(lines)) if lines[place].strip()), None)
+        if following is not None:
+            yield following, lines[following]
     for number, line in enumerate(lines):
         if _BEGINNING.match(line):
             yield number, line
@@ -139,16 +141,11 @@ def _is_python(info: str) -> bool | None:
     is_tag = len(words) == 1 or "=" in info or "{" in info
     if not is_tag or words[0].lower() in _NO_LANGUAGE:
         return True
-    language = _languages().get(words[0].lower())
-    return None if language is None else language in ("Python", "Cython")
-
-
-@cache
-def _languages() -> dict[str, str]:
-    """Return the languages that Pygments knows, by the tags of their blocks."""
-    from pygments.lexers import get_all_lexers  # type: ignore[import-untyped]
-
-    return {tag.lower(): name for name, tags, *_ in get_all_lexers(plugins=False) for tag in tags}
+    try:
+        language: str = find_lexer_class_by_name(words[0]).name
+    except ClassNotFound:
+        return None
+    return language in ("Python", "Cython")
 
 
 def _longest_run(
@@ -229,15 +226,3 @@ def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
         return 0
     decorators: list[ast.expr] = getattr(last, "decorator_list", [])
     return min([last.lineno, *(decorator.lineno for decorator in decorators)])
-
-
-def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return a text of the same length and lines with these spans blank."""
-    kept = []
-    at = 0
-    for start, end in sorted(spans):
-        begin = max(start, at)
-        kept.append(text[at:begin])
-        kept.append(re.sub(r"[^\n]", " ", text[begin:end]))
-        at = max(end, at)
-    return "".join((*kept, text[at:]))

@@ -23,7 +23,7 @@ from iterpref_core.programs.answers.python_text import (
     reads_input,
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
-from iterpref_core.programs.source_code.names import bound_names, entry_name, unbound_names
+from iterpref_core.programs.source_code.names import bound_names, unbound_names
 
 _WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
 """A byte order mark or a character without width, which Python allows only in a string."""
@@ -74,20 +74,21 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     if not entry_point:
         defined = (name for name in read if any(rank(run.tree, name) >= Rank.ALIAS for run in runs))
         entry_point = next(defined, None)
-    # Rank every run, and prefer runs in untagged and Python blocks.
-    ranked = _ranked(runs, entry_point)
     least = Rank.ALIAS if entry_point else Rank.DEFINITION
-    best, best_rank = _best((run, of_run) for run, of_run in ranked if not run.doubtful)
-    if best_rank < least:
-        # An unknown tag is better than no program.
-        other, other_rank = _best(ranked)
-        if other_rank >= least:
-            best, best_rank = other, other_rank
-    if best is not None and best_rank >= least and not _is_cut(best, outside, entry_point):
+    # An unknown tag is better than no program.
+    ranked = [(run, of_run) for run, of_run in _ranked(runs, entry_point) if of_run >= least or not run.doubtful]
+    best, best_rank = max(
+        ((run, of_run) for run, of_run in reversed(ranked) if of_run),
+        key=lambda pair: (pair[1] >= least, not pair[0].doubtful, pair[1]),
+        default=(None, Rank.NOTHING),
+    )
+    # Of "def helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
+    rest = "" if best is None or entry_point else _FENCE.split(outside[best.end :], maxsplit=1)[0]
+    if best is not None and best_rank >= least and not _DEFINITION_LINE.search(rest):
         return _completed(best, runs, read)
     # A program that was cut does not parse; return it, so that it fails as a syntax error.
-    cut = _cut_program(text, outside, entry_point)
-    if best is None or (cut is not None and _begins_to_define(cut, entry_point)):
+    cut = _cut_program(text, outside)
+    if best is None or (cut is not None and _DEFINITION_LINE.search(cut)):
         return cut
     return best.code
 
@@ -117,18 +118,13 @@ def _completed(best: Excerpt, runs: Sequence[Excerpt], read: Iterable[str]) -> s
     # Nearest earlier run first, then the runs after the program.
     others = [run for run in reversed(runs) if run.end <= best.start] + [run for run in runs if run.start >= best.end]
     waiting = [(run, _definitions(run.tree)) for run in others] if lacking else []
-    place = 0
-    while place < len(waiting):
-        run, kept = waiting[place]
-        if not lacking & bound_names(kept):
-            place += 1
-            continue
+    # What was added may lack something of a run that was passed over.
+    while found := next((pair for pair in waiting if lacking & bound_names(pair[1])), None):
+        waiting.remove(found)
+        run, kept = found
         added = run.code if len(kept.body) == len(run.tree.body) else f"{ast.unparse(kept)}\n"
         code = f"{added}\n\n{code}"
         lacking = lacking - bound_names(kept) | {*unbound_names(kept)}
-        # What was added may lack something of a run that was passed over.
-        del waiting[place]
-        place = 0
     return code
 
 
@@ -165,47 +161,32 @@ def before_end_token(text: str, entry_point: str | None = None) -> str:
         return text
     parser = Parser()
     runs, _ = read_code(text, parser)
-    # Find the end of the first program, then the first end token after it.
-    least = _least_rank(entry_point)
-    program_end = None
-    for run in runs:
-        if program_end is not None and (token := _END_TOKEN.search(text, program_end, run.start)):
+    least = Rank.ALIAS if entry_point else Rank.SCRIPT
+    first = next((run.end for run in runs if rank(run.tree, entry_point) >= least), len(text))
+    for token in _END_TOKEN.finditer(text):
+        run = next((run for run in runs if run.start <= token.start() < run.end), None)
+        before = "" if run is None or not _may_end(text, run, token) else text[run.start : token.start()]
+        program = parser.tree(textwrap.dedent(before))
+        if (run is None and first <= token.start()) or (program is not None and rank(program, entry_point) >= least):
             return text[: token.start()]
-        if (end := _end_in_comment(text, run, entry_point, parser)) is not None:
-            return text[:end]
-        if program_end is not None or rank(run.tree, entry_point) >= least:
-            # Code in a docstring is a run within another one.
-            program_end = max(program_end or 0, run.end)
-    token = None if program_end is None else _END_TOKEN.search(text, program_end)
-    return text if token is None else text[: token.start()]
+    return text
 
 
-def _least_rank(entry_point: str | None) -> Rank:
-    """Return the least rank of a program after which an end token ends the answer."""
-    return Rank.ALIAS if entry_point else Rank.SCRIPT
+def _may_end(text: str, run: Excerpt, token: re.Match[str]) -> bool:
+    r"""Return True if a token within a run may end the program: it follows a comment, or it is Python itself.
 
-
-def _end_in_comment(text: str, run: Excerpt, entry_point: str | None, parser: Parser) -> int | None:
-    r"""Return where an end token in a comment, or an end token that is Python, ends the program of a run, or None.
-
-    The text before a token in a string is not Python. After "# such as a</s>\n    return y" the program continues.
+    After "# such as a</s>\n    return y" the program continues.
     """
     margin = len(text[run.start :]) - len(text[run.start :].lstrip())
-    for token in _END_TOKEN.finditer(text, run.start, run.end):
-        rest, _, following = text[token.end() : run.end].partition("\n")
-        next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
-        goes_on = next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest)
-        line_start = text.rfind("\n", 0, token.start()) + 1
-        # `return x + 1[EOS]` is also Python. It is not the end if the program defines EOS.
-        is_last = token[0].startswith("[E") and not text[token.end() : run.end].strip()
-        ends = is_last and token[0][1:-1] not in bound_names(run.tree)
-        if goes_on or not (ends or re.search(r"#.*[\w.!?)]$", text[line_start : token.start()])):
-            continue
-        code = textwrap.dedent(text[run.start : token.start()])
-        tree = parser.tree(code)
-        if tree is not None and rank(tree, entry_point) >= _least_rank(entry_point):
-            return token.start()
-    return None
+    rest, _, following = text[token.end() : run.end].partition("\n")
+    next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
+    if next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest):
+        return False
+    line_start = text.rfind("\n", 0, token.start()) + 1
+    # `return x + 1[EOS]` is also Python. It is not the end if the program defines EOS.
+    is_last = token[0].startswith("[E") and not text[token.end() : run.end].strip()
+    ends = is_last and token[0][1:-1] not in bound_names(run.tree)
+    return ends or re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]) is not None
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
@@ -237,50 +218,21 @@ def lacks_program(code: str) -> bool:
     return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
 
-def _best(ranked: Iterable[tuple[Excerpt, Rank]]) -> tuple[Excerpt | None, Rank]:
-    """Return the last run with the highest rank, or None if no run ranks."""
-    best: Excerpt | None = None
-    best_rank = Rank.NOTHING
-    for run, of_run in ranked:
-        if of_run >= max(best_rank, Rank.SCRIPT):
-            best, best_rank = run, of_run
-    return best, best_rank
-
-
-def _is_cut(best: Excerpt, outside: str, entry_point: str | None) -> bool:
-    """Return True if a broken definition follows in the same block, and any might be the requested one."""
-    # Of "def helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
-    rest = _FENCE.split(outside[best.end :], maxsplit=1)[0]
-    return not entry_point and _DEFINITION_LINE.search(rest) is not None
-
-
-def _begins_to_define(code: str, entry_point: str | None) -> bool:
-    """Return True if a text has the first line of a definition of the entry point, or of any name without one."""
-    names = {match[1] for match in _DEFINITION_LINE.finditer(code)}
-    if not entry_point:
-        return bool(names)
-    return entry_name(entry_point) in names
-
-
-def _cut_program(text: str, outside: str, entry_point: str | None) -> str | None:
+def _cut_program(text: str, outside: str) -> str | None:
     """Return the last block that was meant as Python and does not parse, mostly because it was cut.
 
-    A block that begins to define the entry point is preferred.
+    A block that begins a definition is preferred.
     """
-    best = None
-    best_defines = False
+    found = []
     for start, end in _blocks(text):
         left = outside[start:end]
-        opening = text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : start]
-        is_tagged = _PYTHON_FENCE.search(opening) is not None
-        if not left.strip() or not (is_tagged or _STATEMENT_LINE.search(left)):
-            continue
-        defines_entry = _begins_to_define(left, entry_point)
-        if defines_entry or not best_defines:
+        is_tagged = _PYTHON_FENCE.search(text, text.rfind("\n", 0, max(start - 1, 0)) + 1, start) is not None
+        if left.strip() and (is_tagged or _STATEMENT_LINE.search(left)):
             beginning = None if is_tagged else _STATEMENT_LINE.search(text, start, end)
-            best = textwrap.dedent(text[beginning.start() if beginning else start : end])
-            best_defines = defines_entry
-    return best
+            program = textwrap.dedent(text[beginning.start() if beginning else start : end])
+            found.append((_DEFINITION_LINE.search(left) is not None, program))
+    _, last = max(reversed(found), key=lambda pair: pair[0], default=(False, None))
+    return last
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -50,9 +50,7 @@ class Parser:
     def tree(self, text: str) -> ast.Module | None:
         """Return the syntax tree of a text, or None if it is not Python or has no statement."""
         parsed = self.parse(text)
-        if isinstance(parsed, SyntaxError) or not parsed.body:
-            return None
-        return parsed
+        return None if isinstance(parsed, SyntaxError) or not parsed.body else parsed
 
 
 @dataclass(frozen=True)
@@ -97,12 +95,10 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
     example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
     """
     nodes = _outer_nodes(tree)
-    definitions = [node for node in nodes if isinstance(node, _Definition)]
     name = entry_name(entry_point or "")
-    if name:
-        found = _rank_of_name(nodes, name, of_class=name != entry_point)
-        if found is not None:
-            return found
+    if name and (found := list(_ranks_of_name(tree, nodes, name, of_class=name != entry_point))):
+        return max(found)
+    definitions = [node for node in nodes if isinstance(node, _Definition)]
     if not definitions:
         idle = all(is_prose(statement) or _is_idle(statement) for statement in tree.body)
         return Rank.NOTHING if idle else Rank.SCRIPT
@@ -123,14 +119,8 @@ def is_prose(statement: ast.stmt) -> bool:
 
 def reads_input(tree: ast.Module) -> bool:
     """Return True if a text reads its standard input: `input()`, `sys.stdin`, `open(0)`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in ("input", "stdin"):
-            return True
-        if isinstance(node, ast.Attribute) and node.attr == "stdin":
-            return True
-        if isinstance(node, ast.Call) and ast.unparse(node).startswith("open(0"):
-            return True
-    return False
+    names = {getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(tree)}
+    return bool(names & {"input", "stdin"}) or "open(0" in ast.unparse(tree)
 
 
 def acts(tree: ast.Module) -> bool:
@@ -162,54 +152,33 @@ def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
     return found
 
 
-def _rank_of_name(nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Rank | None:
-    """Return the rank of a text that gives a name a meaning; None where it gives it none.
+def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Iterator[Rank]:
+    """Yield a rank for each place where a text gives a name a meaning.
 
     Args:
-        nodes: the nodes of the text outside of functions.
+        tree: the text.
+        nodes: its nodes outside of functions.
         name: the entry point's.
         of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
     """
-    found = []
     # A method with the wanted name is only an alias.
     methods = {method for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
     for node in nodes:
         if isinstance(node, _Definition) and node.name == name:
-            is_method = node in methods and not of_class
-            full = Rank.ALIAS if is_method else Rank.ENTRY_POINT
-            found.append(Rank.NOTHING if _is_stub(node) else full)
-        value = _assigned_value(node, name)
-        if isinstance(value, ast.Lambda) and not _is_example(value, nodes, name):
-            found.append(Rank.ENTRY_POINT)
-        elif value is not None and _may_be_function(value, name):
-            found.append(Rank.ALIAS)
-    return max(found, default=None)
+            full = Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT
+            yield Rank.NOTHING if _is_stub(node) else full
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                # A lambda that its own text calls, or that ignores its arguments, is an example.
+                is_solution = isinstance(node.value, ast.Lambda) and _reads_arguments(node.value) and not acts(tree)
+                yield Rank.ENTRY_POINT if is_solution else Rank.ALIAS
 
 
-def _assigned_value(node: ast.AST, name: str) -> ast.expr | None:
-    """Return the value that a statement assigns to a name; None where it assigns none."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign):
-        return None
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    is_named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
-    return node.value if is_named else None
-
-
-def _may_be_function(value: ast.expr, name: str) -> bool:
-    """Return True if a value may be a function: a lambda, `solve`, `cache(solve)`; not `[]`, and not `f([])`."""
-    if not isinstance(value, ast.Lambda | ast.Name | ast.Attribute | ast.Call | ast.IfExp | ast.Subscript):
-        return False
-    return not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
-
-
-def _is_example(value: ast.Lambda, nodes: Sequence[ast.AST], name: str) -> bool:
-    """Return True for a lambda that ignores its arguments, as `lambda a, b: 0`, or that its own text calls."""
-    arguments = {argument.arg for argument in ast.walk(value.args) if isinstance(argument, ast.arg)}
-    read = {node.id for node in ast.walk(value.body) if isinstance(node, ast.Name)}
-    if arguments and not arguments & read:
-        return True
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
+def _reads_arguments(function: ast.Lambda) -> bool:
+    """Return False for a lambda such as `lambda a, b: 0`."""
+    arguments = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    return not arguments or any(isinstance(node, ast.Name) and node.id in arguments for node in ast.walk(function.body))
 
 
 def _is_test(definition: _Definition) -> bool:
