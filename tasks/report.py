@@ -36,6 +36,7 @@ def run(params: Params, *models: str) -> "Summary":
             before the evaluation of that model.
     """
     from iterpref_core.evaluation.report.report import build_report
+    from iterpref_core.evaluation.report.summary import ReportFiles
 
     # `--base models/student --sft models/trained/sft` names the models base and sft.
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
@@ -43,17 +44,15 @@ def run(params: Params, *models: str) -> "Summary":
     missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
     if missing:
         raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add these lines to its deps")
-    return build_report(
+    files = ReportFiles(
         results=RESULTS,
         metrics=METRICS,
         pairs=PAIRS,
         spans=FOCAL,
-        params=params,
-        lock=LOCK,
-        out=REPORTS,
-        contamination=CONTAMINATION,
         problems=PROBLEMS,
         trajectories=TRAJECTORIES,
         dropped=DROPPED,
-        names=names or None,
+        contamination=CONTAMINATION,
+        lock=LOCK,
     )
+    return build_report(files, params, REPORTS, names or None)

@@ -3,19 +3,12 @@
 import json
 from pathlib import Path
 
+from iterpref_core.evaluation.report.summary_record import write_summary
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.records import ModelLineage
-from iterpref_core.storage.file_digest import file_digest
 from tests.evaluation.report.conftest import experiment
 
 __all__ = ["experiment"]
-
-
-def write_summary(experiment, **inputs):
-    summary = experiment.summarize()
-    summary.provenance.inputs.update({f"data/{name}.jsonl": digest for name, digest in inputs.items()})
-    Path("reports").mkdir(exist_ok=True)
-    Path("reports/summary.json").write_text(summary.model_dump_json(), encoding="utf-8")
 
 
 def test_the_gate_tells_by_its_exit_code(iterpref, experiment):
@@ -31,26 +24,13 @@ def test_the_gate_tells_by_its_exit_code(iterpref, experiment):
 def test_a_model_is_exported_with_a_card(iterpref, word_model, experiment):
     assert iterpref("export", "--model", word_model, "--out", "alone")[0] == 0, "no report is needed"
     assert "no report has scores of exactly these weights" in Path("alone/README.md").read_text("utf-8")
-    write_summary(experiment)
+    write_summary(experiment.summarize(), Path("reports/summary.json"))
     lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
     write_lineage(Path("alone"), lineage)
     assert iterpref("export", "--model", "alone", "--out", "again")[0] == 0
     card = Path("again/README.md").read_text(encoding="utf-8")
     assert ("# again\n" in card, '"objective": "dpo"' in card) == (True, True)
     assert read_lineage(Path("again")) == lineage
-
-
-def test_pairs_are_exported_with_what_the_summary_says_of_them(iterpref, experiment):
-    pairs, spans = experiment.pairs, experiment.spans
-    arguments = ("export", "--pairs", pairs, "--spans", spans, "--out")
-    code, out, _ = iterpref(*arguments, "unknown", "--json")
-    assert (code, json.loads(out)["pairs"]) == (0, 12)
-    assert "There is no record of how the pairs were made" in Path("unknown/README.md").read_text(encoding="utf-8")
-    write_summary(experiment, pairs=file_digest(pairs, "md5"), focal=file_digest(spans, "md5"))
-    assert iterpref(*arguments, "known")[0] == 0
-    card = Path("known/README.md").read_text(encoding="utf-8")
-    for text in ("# known\n", '"identical_ast": 7', '"widen_lines": 0', '"contamination": "not checked"'):
-        assert text in card, card
     Path("reports/summary.json").write_text("{}", encoding="utf-8")
-    code, _, err = iterpref(*arguments, "broken")
+    code, _, err = iterpref("export", "--model", "alone", "--out", "broken")
     assert (code, "written by another version of the report" in err, Path("broken").exists()) == (2, True, False)

@@ -35,21 +35,6 @@ UNJUDGED = ProgramRun(
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The outcomes of programs.
-
-    Attributes:
-        outcomes: one for each program, in order.
-        canonical: task_id → the outcome of the benchmark's canonical solution.
-        isolation: the isolation of the programs.
-    """
-
-    outcomes: Sequence[ProgramRun]
-    canonical: Mapping[str, ProgramRun]
-    isolation: str
-
-
-@dataclass(frozen=True)
 class Harness:
     """A benchmark's harness, with the outcomes of its canonical solutions, by task_id."""
 
@@ -57,8 +42,8 @@ class Harness:
     executor: Engine
     canonical: Mapping[str, ProgramRun]
 
-    def run(self, samples: Sequence[Sample], truncated: Sequence[bool] | None = None) -> Runs:
-        """Run whole programs, with a progress bar.
+    def run(self, samples: Sequence[Sample], truncated: Sequence[bool] | None = None) -> list[ProgramRun]:
+        """Run whole programs, with a progress bar; return their outcomes in order.
 
         Args:
             samples: the programs.
@@ -81,11 +66,7 @@ class Harness:
                 # "def f(x):\n    return x +" is not a wrong answer, but an unfinished one.
                 runs[index] = mark_truncated(finished) if truncated and truncated[index] else finished
                 advance(1)
-        return Runs([runs[index] for index in range(len(samples))], self.canonical, self.executor.isolation)
-
-    def canonical_runs(self) -> Runs:
-        """Return the outcomes of the canonical solutions themselves."""
-        return Runs(list(self.canonical.values()), self.canonical, self.executor.isolation)
+        return [runs[index] for index in range(len(samples))]
 
 
 def mark_truncated(run: ProgramRun) -> ProgramRun:

@@ -5,8 +5,8 @@ continue. Wording and form come from `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (
 `provider.utility`).
 """
 
+from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.models.inference.backend import before_stop
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -30,14 +30,20 @@ def fenced(task: str) -> str:
     return f"{INSTRUCTION}\n```\n{task.strip()}\n```\n"
 
 
-def prefill_answer(template: ChatTemplate, message: str) -> str:
-    """Return the text for a chat model: the message, and its own answer up to the first line of the program."""
+def ask_here(mode: PromptMode, message: str) -> BenchmarkPrompt:
+    """Return the prompt of a chat model with weights here: the message, and its answer up to the program's first line.
+
+    A model whose template opens reasoning begins its answer itself.
+    """
+    if mode.reasoning:
+        return mode.ask_to_reason(message)
+    assert mode.template is not None
     chat = [
         {"role": "user", "content": message},
         {"role": "assistant", "content": f"{RESPONSE}\n```python\n{_SPLITTER}\n```\n"},
     ]
     # "…<|im_start|>assistant\nBelow is a Python script …\n```python\n" and no end: the model continues there.
-    return template.render_chat(chat).split(_SPLITTER)[0]
+    return BenchmarkPrompt(mode.template.render_chat(chat).split(_SPLITTER)[0], raw=True)
 
 
 def continuation(answer: str, stops: tuple[str, ...]) -> str:

@@ -40,10 +40,7 @@ class FoundPrograms:
         truncated: for each text whether a limit of tokens has cut its program; None where that is not known.
         missing: (task, the reason why an answer to it is missing).
         counts: further counts of texts, for `Measurement.answers`.
-        sampling: how the model was asked; None where none was.
-        answers: the model's answers; None where none was asked.
-        extracted: True if the programs were found in the answers of a file.
-        partial: the number of all tasks, where only some have a program.
+        about: fields of `Measurement`: how a model was asked and what it cost, or which samples a file has.
     """
 
     tasks: Sequence[Any]
@@ -52,54 +49,38 @@ class FoundPrograms:
     truncated: Sequence[bool] | None = None
     missing: Sequence[tuple[Any, str]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    sampling: dict[str, Any] | None = None
-    answers: Answers | None = None
-    extracted: bool | None = None
-    partial: int | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def samples(self) -> list[Sample]:
         """Return the programs as samples of their tasks."""
-        samples = []
-        for task, program in zip(self.tasks, self.programs, strict=True):
-            samples.append(Sample(task_id=task.task_id, solution=program))
-        return samples
+        found = zip(self.tasks, self.programs, strict=True)
+        return [Sample(task_id=task.task_id, solution=program) for task, program in found]
 
 
 def read_programs(benchmark: Benchmark[Any], answers: Answers) -> FoundPrograms:
     """Return the programs in a model's answers to a benchmark."""
     mode = answers.mode
-    answered = []
-    missing = []
     # Missing answers keep their reason; all others are read.
-    for task, answer in answers.by_task:
-        if answer.missing:
-            missing.append((task, answer.missing))
-        else:
-            answered.append((task, answer))
+    answered = [(task, answer) for task, answer in answers.by_task if not answer.missing]
     programs, counts = read_texts(benchmark, [(task, answer.text) for task, answer in answered], mode)
     truncated = []
     for (_, answer), program in zip(answered, programs, strict=True):
         truncated.append(_is_cut(benchmark, answer, program, mode))
+    about = dict(answers.about)
+    if benchmark.protocol:
+        form = "instruct" if mode.instruct else "completion"
+        protocol = f"{benchmark.protocol}, {benchmark.mode_name(mode)}"
+        about["sampling"] = {**about["sampling"], "prompt": form, "protocol": protocol}
     return FoundPrograms(
         tasks=[task for task, _ in answered],
         texts=[answer.text for _, answer in answered],
         programs=programs,
         truncated=truncated,
-        missing=missing,
+        missing=[(task, answer.missing) for task, answer in answers.by_task if answer.missing],
         counts=counts,
-        sampling=_describe_sampling(benchmark, answers),
-        answers=answers,
+        about=about,
     )
-
-
-def _describe_sampling(benchmark: Benchmark[Any], answers: Answers) -> dict[str, Any]:
-    """Return how the model was asked, as results.json has it."""
-    if not benchmark.protocol:
-        return dict(answers.sampling)
-    form = "instruct" if answers.mode.instruct else "completion"
-    protocol = f"{benchmark.protocol}, {benchmark.mode_name(answers.mode)}"
-    return {**answers.sampling, "prompt": form, "protocol": protocol}
 
 
 def read_texts(
@@ -187,21 +168,13 @@ def count_without_program(
             counts["empty"] += not text.strip()
         elif entry_point and run.verdict not in _NO_PYTHON and not defines(program, entry_point):
             counts["no_entry_point"] += 1
-    _say(
-        benchmark.name,
-        counts["no_program"],
-        len(runs),
-        f"hold no program ({counts['empty']:,} are empty)",
-    )
-    _say(
-        benchmark.name,
-        counts["no_entry_point"],
-        len(runs),
-        "do not define the function that their task asks for",
-    )
+    said = {
+        "no_program": f"hold no program ({counts['empty']:,} are empty)",
+        "no_entry_point": "do not define the function that their task asks for",
+    }
+    for name, description in said.items():
+        if counts[name] > QUIET_SHARE * len(runs):
+            logger.warning(
+                "%s: %s of %s answers %s", benchmark.name, f"{counts[name]:,}", f"{len(runs):,}", description
+            )
     return counts
-
-
-def _say(benchmark: str, count: int, total: int, description: str) -> None:
-    if count > QUIET_SHARE * total:
-        logger.warning("%s: %s of %s answers %s", benchmark, f"{count:,}", f"{total:,}", description)

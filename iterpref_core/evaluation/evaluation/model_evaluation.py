@@ -74,8 +74,7 @@ def ask_benchmarks(sampler: Sampler, setting: EvaluationSetting, results: Result
         with results.entry(name):
             benchmark = open_benchmark(name, setting)
             with open_harness(benchmark, setting.cache) as harness:
-                answers = sampler.answer(benchmark)
-                found = read_programs(benchmark, answers)
+                found = read_programs(benchmark, sampler.answer(benchmark))
                 runs = harness.run(found.samples, found.truncated)
-            results.write(name, summarize(benchmark, found, runs), found.samples)
+                results.write(name, summarize(harness, found, runs), found.samples)
     return results.of_this_run()

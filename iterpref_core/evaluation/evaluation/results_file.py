@@ -51,9 +51,19 @@ class ResultsFolder:
             self._unanswered.append(str(error))
 
     def write(self, benchmark: str, result: Measured | Incomplete, samples: Sequence[Sample]) -> None:
-        """Write a benchmark's result and programs, at once: they stay, however the next benchmark ends."""
+        """Write a benchmark's result and programs, at once: they stay, however the next benchmark ends.
+
+        Raises:
+            InputError: the folder has a results.json that cannot be read.
+        """
         self._measured[benchmark] = result
-        write_results(self._out, self._record({benchmark: result}), {benchmark: samples})
+        kept = self._earlier()
+        kept.pop(benchmark, None)
+        # Killed before the last line, the folder has new samples and no entry for them, and never an old entry with
+        # them.
+        self._replace(kept)
+        write_jsonl(self._out / SAMPLES / f"{benchmark}.jsonl", samples)
+        self._replace(kept | {benchmark: result})
 
     def of_this_run(self) -> ModelResults:
         """Write the reasons why benchmarks have no data here, and return the results of this run.
@@ -64,7 +74,10 @@ class ResultsFolder:
         """
         # Record absent benchmarks only next to a measured one.
         if self._measured and self._absent:
-            write_results(self._out, self._record(self._absent), {})
+            earlier = self._earlier()
+            # A benchmark without data here does not replace an earlier measurement.
+            runs = {name: result for name, result in earlier.items() if isinstance(result, Measured | Incomplete)}
+            self._replace(earlier | self._absent | runs)
         if self._unanswered:
             raise UnansweredError("; ".join(dict.fromkeys(self._unanswered)))
         if not self._measured:
@@ -75,36 +88,28 @@ class ResultsFolder:
     def _record(self, benchmarks: Mapping[str, Measured | Incomplete | Unavailable]) -> ModelResults:
         return ModelResults(model=self._model, weights=self._weights, benchmarks=dict(benchmarks))
 
+    def _earlier(self) -> dict[str, Measured | Incomplete | Unavailable]:
+        """Return the folder's results of the same model; the results and samples of another model are removed."""
+        path = self._out / RESULTS
+        if not path.exists():
+            return {}
+        earlier = load_model_results(path)
+        # The same name with other weights is another model, whose scores must not be mixed with the new ones.
+        if (earlier.model, earlier.weights) == (self._model, self._weights):
+            return earlier.benchmarks
+        logger.warning("%s: the results of %s are replaced: it was another model", path, earlier.model)
+        path.unlink()
+        shutil.rmtree(self._out / SAMPLES, ignore_errors=True)
+        return {}
 
-def write_results(
-    out: Path,
-    results: ModelResults,
-    samples: Mapping[str, Sequence[Sample]],
-) -> None:
-    """Write the results of some benchmarks; the folder keeps the others of the same model.
-
-    Args:
-        out: folder of the results.
-        results: the model's. A benchmark without a measurement does not replace a measured one.
-        samples: measured benchmark → programs.
-
-    Raises:
-        InputError: the folder has a results.json that cannot be read.
-    """
-    kept = _earlier(out, results)
-    # A benchmark without data here does not replace an earlier measurement.
-    for name, result in results.benchmarks.items():
-        has_run = isinstance(kept.get(name), Measured | Incomplete)
-        if isinstance(result, Measured | Incomplete) or not has_run:
-            kept.pop(name, None)
-    # Killed before the last line, the folder has new samples and no entry for them, and never an old entry with them.
-    if kept:
-        _write(out, results.model_copy(update={"benchmarks": kept}))
-    else:
-        (out / RESULTS).unlink(missing_ok=True)
-    for measured, programs in samples.items():
-        write_jsonl(out / SAMPLES / f"{measured}.jsonl", programs)
-    _write(out, results.model_copy(update={"benchmarks": results.benchmarks | kept}))
+    def _replace(self, benchmarks: Mapping[str, Measured | Incomplete | Unavailable]) -> None:
+        """Write results.json with these benchmarks; without any, remove it."""
+        if not benchmarks:
+            (self._out / RESULTS).unlink(missing_ok=True)
+            return
+        with atomic_writer(self._out / RESULTS) as file:
+            json.dump(self._record(benchmarks).to_json(), file, indent=2, sort_keys=True)
+            file.write("\n")
 
 
 def load_model_results(path: Path) -> ModelResults:
@@ -132,24 +137,3 @@ def warn_of_absent_benchmarks(results: ModelResults) -> None:
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         logger.warning("no score on %s: %s", ", ".join(names), reason)
-
-
-def _earlier(out: Path, results: ModelResults) -> dict[str, Measured | Incomplete | Unavailable]:
-    """Return the folder's results of the same model; the results and samples of another model are removed."""
-    path = out / RESULTS
-    if not path.exists():
-        return {}
-    earlier = load_model_results(path)
-    # The same name with other weights is another model, whose scores must not be mixed with the new ones.
-    if (earlier.model, earlier.weights) == (results.model, results.weights):
-        return dict(earlier.benchmarks)
-    logger.warning("%s: the results of %s are replaced: it was another model", path, earlier.model)
-    path.unlink()
-    shutil.rmtree(out / SAMPLES, ignore_errors=True)
-    return {}
-
-
-def _write(out: Path, results: ModelResults) -> None:
-    with atomic_writer(out / RESULTS) as file:
-        json.dump(results.to_json(), file, indent=2, sort_keys=True)
-        file.write("\n")

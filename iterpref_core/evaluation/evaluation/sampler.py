@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,13 @@ class Answers:
     Attributes:
         by_task: (task, answer), in order: one for each sample of each task. Answers may be missing.
         mode: the mode of the questions.
-        sampling: how the model was asked, as results.json has it.
-        tokens: the tokens of all answers.
-        cost_usd: the price of these; None for a model of this machine, and where no price is known.
+        about: `sampling`, how the model was asked, `tokens` of all answers and their price `cost_usd`, as results.json
+            has them. A model of this machine has no price.
     """
 
     by_task: Sequence[tuple[Any, Completion]]
     mode: PromptMode
-    sampling: Mapping[str, Any]
-    tokens: TokenCounts
-    cost_usd: float | None
+    about: Mapping[str, Any]
 
 
 class Sampler:
@@ -82,8 +79,7 @@ class Sampler:
             # One greedy sample: a score without chance.
             temperature = 0.0 if params.samples == 1 else SEVERAL_TEMPERATURE
         self._sampling = Sampling(temperature, params.max_new_tokens)
-        self._seed = params.seed
-        self._samples = params.samples
+        self._params = params
         self._precision = precision
         self._endpoint = endpoint
         self._fresh = fresh
@@ -95,8 +91,8 @@ class Sampler:
         described: dict[str, Any] = {
             "temperature": asked.temperature,
             "max_new_tokens": asked.max_new_tokens,
-            "seed": self._seed,
-            "samples": self._samples,
+            "seed": self._params.seed,
+            "samples": self._params.samples,
         }
         if "temperature" in self._model.adapted:
             described["temperature"] = OWN_TEMPERATURE
@@ -106,17 +102,9 @@ class Sampler:
             described["precision"] = self._precision
         if self._endpoint and self._endpoint.request_fields:
             described["request"] = dict(self._endpoint.request_fields)
-        adaptations = notes_of(self._model.adapted)
-        if adaptations:
+        if adaptations := notes_of(self._model.adapted):
             described["adaptations"] = adaptations
         return described
-
-    def _cost_usd(self, tokens: TokenCounts) -> float | None:
-        """Return the price of tokens in dollars; None for a model of this machine, and where no price is known."""
-        prices = self._endpoint
-        if prices is None or not (prices.price_prompt or prices.price_completion):
-            return None
-        return cost_usd(tokens.prompt, tokens.completion, prices.price_prompt, prices.price_completion)
 
     def answer(self, benchmark: Benchmark[Any]) -> Answers:
         """Return the answers to a benchmark's tasks. Some may be missing.
@@ -133,7 +121,7 @@ class Sampler:
         for task in benchmark.tasks.values():
             prompt = benchmark.prompt(task, self.mode)
             # Every sample has a request of its own, with its own seed.
-            for number in range(self._samples):
+            for number in range(self._params.samples):
                 asked.append((task, prompt, self._request(prompt, number)))
         # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
@@ -143,16 +131,23 @@ class Sampler:
         by_task = []
         for (task, prompt, _), answer in zip(asked, answered, strict=True):
             by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
-        answers = [answer for _, answer in by_task]
-        _tell(benchmark.name, answers)
-        tokens = _count_tokens(answers)
-        return Answers(by_task, self.mode, self._describe(), tokens, self._cost_usd(tokens))
+        _tell(benchmark.name, answered)
+        prompt_tokens = sum(answer.prompt_tokens for answer in answered)
+        completion_tokens = sum(answer.completion_tokens for answer in answered)
+        tokens = TokenCounts(
+            prompt=prompt_tokens, completion=completion_tokens, per_answer=completion_tokens / len(answered)
+        )
+        about = {"sampling": self._describe(), "tokens": tokens}
+        prices = self._endpoint
+        if prices is not None and (prices.price_prompt or prices.price_completion):
+            about["cost_usd"] = cost_usd(prompt_tokens, completion_tokens, prices.price_prompt, prices.price_completion)
+        return Answers(by_task, self.mode, about)
 
     def _request(self, prompt: BenchmarkPrompt, number: int) -> Request:
         """Return the request for a sample. Its seed depends on no other sample, so that a set of samples can grow."""
-        seed = self._seed
-        if self._samples > 1:
-            seed = derive_seed(self._seed, prompt_text(prompt.text), number)
+        seed = self._params.seed
+        if self._params.samples > 1:
+            seed = derive_seed(seed, prompt_text(prompt.text), number)
         return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
     def _ask(self, benchmark: str, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
@@ -163,25 +158,10 @@ class Sampler:
         before = self._model.kept
         with show_progress(f"{benchmark}: generate", len(requests)) as advance:
             answers = ask_all(self._model, requests, sampling, lambda *_: advance())
-        kept = self._model.kept - before
-        if kept:
-            logger.warning(
-                "%s: %s of %s answers were kept from earlier; --fresh asks again",
-                benchmark,
-                f"{kept:,}",
-                f"{len(set(requests)):,}",
-            )
+        if kept := self._model.kept - before:
+            shares = f"{kept:,} of {len(set(requests)):,}"
+            logger.warning("%s: %s answers were kept from earlier; --fresh asks again", benchmark, shares)
         return answers
-
-
-def _count_tokens(answers: Sequence[Completion]) -> TokenCounts:
-    """Return the tokens of answers."""
-    completion = sum(answer.completion_tokens for answer in answers)
-    return TokenCounts(
-        prompt=sum(answer.prompt_tokens for answer in answers),
-        completion=completion,
-        per_answer=completion / len(answers),
-    )
 
 
 def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
@@ -198,12 +178,8 @@ def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
         logger.warning("%s: %s; the same command asks for them again", benchmark, describe_missing(missing, total))
     truncated = sum(answer.truncated for answer in answers)
     if truncated > QUIET_SHARE * total:
-        logger.warning(
-            "%s: %s of %s answers were cut: raise evaluation.max_new_tokens",
-            benchmark,
-            f"{truncated:,}",
-            f"{total:,}",
-        )
+        shares = f"{truncated:,} of {total:,}"
+        logger.warning("%s: %s answers were cut: raise evaluation.max_new_tokens", benchmark, shares)
 
 
 @contextmanager
@@ -252,20 +228,8 @@ def open_sampler(
     if BACKENDS[asked.backend].in_process and BACKENDS[asked.backend].checkpoint:
         precision, _ = precision_of(model, asked)
     identity = model_identity(model, prompt, asked)
-    with ExitStack() as stack:
-        kept = stack.enter_context(AnswerStore(store, f"evaluate {identity}"))
-        opened = open_model(
-            model=model,
-            prompt=prompt,
-            inference=asked,
-            budget=cap,
-            store=kept,
-        )
-        yield Sampler(
-            model=stack.enter_context(opened),
-            params=params,
-            mode=mode,
-            precision=precision,
-            endpoint=endpoint,
-            fresh=fresh,
-        )
+    with (
+        AnswerStore(store, f"evaluate {identity}") as kept,
+        open_model(model=model, prompt=prompt, inference=asked, budget=cap, store=kept) as opened,
+    ):
+        yield Sampler(opened, params, mode, precision, endpoint, fresh=fresh)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun
-from iterpref_core.evaluation.benchmarks.harness import Runs
+from iterpref_core.evaluation.benchmarks.harness import Harness
 from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, count_without_program
 from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K, score_tasks
 from iterpref_core.models.inference.ends import count_reasons, describe_missing
@@ -18,13 +18,12 @@ from iterpref_core.records.results import (
     Incomplete,
     Measured,
     Measurement,
-    ScoreRecord,
 )
 
 logger = logging.getLogger(__name__)
 
 
-def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Measured | Incomplete:
+def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]) -> Measured | Incomplete:
     """Return a benchmark's part of results.json, without times, so that the same input gives the same bytes.
 
     A task may have several samples: `pass_at_1` is then the mean over tasks of the share that passed. `pass_at_5` (or
@@ -34,15 +33,16 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
     left out. Missing answers leave bounds instead of a score.
 
     Args:
-        benchmark: the suite.
+        harness: the benchmark's, which has run the programs.
         found: the programs.
         runs: their outcomes.
 
     Raises:
         ExecutionError: no sample has been scored.
     """
+    benchmark = harness.benchmark
     tasks = [sample.task_id for sample in found.samples]
-    outcomes = list(runs.outcomes)
+    outcomes = list(runs)
     # A missing answer counts as a sample of its task, with a verdict of its own.
     for task, reason in found.missing:
         tasks.append(task.task_id)
@@ -64,16 +64,12 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
         data=DataFile(name=data_name, sha256=data_sha256),
         harness=benchmark.harness,
         limits=benchmark.limits,
-        isolation=runs.isolation,
+        isolation=harness.executor.isolation,
         inside=len({task for task, run in zip(tasks, outcomes, strict=True) if run.inside}) or None,
-        ground_truth=_ground_truth(runs.canonical),
+        ground_truth=_ground_truth(harness.canonical),
         truncated=None if found.truncated is None else sum(found.truncated),
-        sampling=found.sampling,
-        tokens=None if found.answers is None else found.answers.tokens,
-        cost_usd=None if found.answers is None else found.answers.cost_usd,
-        answers={**count_without_program(benchmark, found, runs.outcomes), **found.counts},
-        extracted=found.extracted,
-        partial=None if found.partial is None else {"tasks": found.partial},
+        answers={**count_without_program(benchmark, found, runs), **found.counts},
+        **found.about,
         limit=benchmark.limit,
         window=benchmark.window,
     )
@@ -89,14 +85,10 @@ def summarize(benchmark: Benchmark[Any], found: FoundPrograms, runs: Runs) -> Me
         "without_failed_truth": score_tasks(verdicts, failed, benchmark.k) if failed else None,
         "by_difficulty": _by_difficulty(benchmark, verdicts) or None,
     }
-    _tell_missing_k(benchmark, score)
-    return Measured.model_validate(fields | score.model_dump())
-
-
-def _tell_missing_k(benchmark: Benchmark[Any], score: ScoreRecord) -> None:
     for k in benchmark.k:
         if k not in DEFAULT_K and k not in score.of_other_k:
             logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", benchmark.name, k, k)
+    return Measured.model_validate(fields | score.model_dump())
 
 
 def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: int) -> dict[str, Any]:
@@ -139,15 +131,11 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]])
     groups: dict[str, dict[str, list[str]]] = {}
     # Group the verdicts of LiveCodeBench by easy, medium and hard.
     for task_id, outcomes in verdicts.items():
-        task = benchmark.tasks[task_id]
-        difficulty = benchmark.difficulty(task)
-        if difficulty:
-            group = groups.setdefault(difficulty, {})
-            group[task_id] = outcomes
+        if difficulty := benchmark.difficulty(benchmark.tasks[task_id]):
+            groups.setdefault(difficulty, {})[task_id] = outcomes
     records = {}
     for difficulty, group in groups.items():
-        score = score_tasks(group, k=benchmark.k)
-        if score is not None:
+        if score := score_tasks(group, k=benchmark.k):
             records[difficulty] = DifficultyRecord.model_validate(score.model_dump() | {"tasks": tuple(group)})
     return records
 

@@ -50,19 +50,15 @@ def compare_models(
     compared: dict[str, dict[str, dict[str, Comparison]]] = {}
     for name, model in models.items():
         # Focal objectives are compared with every baseline, other models with base alone.
-        others = ["base"]
-        if name in FOCAL:
-            others += BASELINES
-        for against in others:
+        for against in ("base", *(BASELINES if name in FOCAL else ())):
             if against not in models or against == name:
                 continue
             comparisons = compared.setdefault(name, {}).setdefault(against, {})
-            for benchmark, ours in model.measured.items():
-                theirs = models[against].measured.get(benchmark)
-                if theirs is None:
+            others = models[against].measured
+            for benchmark, result in model.measured.items():
+                if benchmark not in others:
                     continue
-                comparison = compare_results(benchmark, {name: ours, against: theirs})
-                if comparison is not None:
+                if comparison := compare_results(benchmark, {name: result, against: others[benchmark]}):
                     comparisons[benchmark] = comparison
     return compared
 
@@ -82,16 +78,18 @@ def compare_with_first(
     Raises:
         InputError: two models were measured on different data.
     """
-    measured = {name: of.measured[benchmark] for name, of in models.items() if benchmark in of.measured}
-    base = measured.get(first)
+    base = models[first].measured.get(benchmark)
     rows = []
-    for name, result in measured.items():
+    for name, model in models.items():
+        result = model.measured.get(benchmark)
+        if result is None:
+            continue
         comparison = None
         tasks = None
         if base is not None and name != first:
             comparison = compare_results(benchmark, {name: result, first: base})
             tasks = comparison.n if comparison else 0
-        rows.append(ScoreRow.whole(name, benchmark, scores_of(result), comparison=comparison, compared=tasks))
+        rows.append(ScoreRow(name, benchmark, scores_of(result), comparison=comparison, compared=tasks))
     return rows
 
 

@@ -18,11 +18,11 @@ def headline(summary: Summary) -> str:
     if focal is None:
         return "No focal objective has been measured yet, so this run cannot show what focal preference training does."
     method = f"Focal preference training ({model_name(focal)})"
-    after = percent(rows[focal].score)
+    after = percent(rows[focal].scores.pass_at_1)
     gain = rows[focal].comparison
     if gain is None:
         return f"{method} solves {after} of the held-out problems; the base model was not measured."
-    before = percent(rows["base"].score)
+    before = percent(rows["base"].scores.pass_at_1)
     effect = {
         1: f"raised held-out pass@1 from {before} to {after}",
         -1: f"lowered held-out pass@1 from {before} to {after}",
@@ -40,14 +40,14 @@ def headline(summary: Summary) -> str:
         0: "not significantly different from",
     }[distance.effect]
     name = model_name(baseline)
-    score = percent(rows[baseline].score)
+    score = percent(rows[baseline].scores.pass_at_1)
     return f"{method} {effect}, {comparison} the best baseline, {name} ({score})."
 
 
 def best_baseline(rows: dict[str, ScoreRow]) -> str | None:
     """Return the baseline with the highest held-out pass@1, SFT included; None if none was measured."""
     measured = [name for name in BASELINES if name in rows]
-    return max(measured, key=lambda name: rows[name].score, default=None)
+    return max(measured, key=lambda name: rows[name].scores.pass_at_1, default=None)
 
 
 def findings(summary: Summary) -> list[str]:
@@ -61,12 +61,12 @@ def findings(summary: Summary) -> list[str]:
     harmed = []
     for row in rows.values():
         if row.model != "debugger" and row.comparison and row.comparison.effect < 0:
-            harmed.append(f"{model_name(row.model)} ({percent(row.score)})")
+            harmed.append(f"{model_name(row.model)} ({percent(row.scores.pass_at_1)})")
     if harmed:
-        base = percent(rows["base"].score)
+        base = percent(rows["base"].scores.pass_at_1)
         sentences.append(f"Worse than the base model ({base}): {' and '.join(harmed)}.")
     if "debugger" in rows:
-        ceiling = percent(rows["debugger"].score)
+        ceiling = percent(rows["debugger"].scores.pass_at_1)
         sentences.append(f"The debugger that wrote the fixes solves {ceiling} by itself.")
     return sentences
 

@@ -1,5 +1,7 @@
 """Name and order models and benchmarks, wherever they are shown; and the paper's numbers."""
 
+from collections.abc import Collection
+
 from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
 from iterpref_core.records.objective_table import OBJECTIVES
 
@@ -59,12 +61,10 @@ def in_words(name: str) -> str:
     return name.replace("_ast", " AST").replace("_", " ")
 
 
-def in_order(names: set[str], known: dict[str, str]) -> list[str]:
+def in_order(names: Collection[str], known: dict[str, str]) -> list[str]:
     """Return the known names in the known order, then the others by alphabet.
 
     >>> in_order({"mine", "dpo", "base"}, MODELS)
     ['base', 'dpo', 'mine']
     """
-    in_known_order = [name for name in known if name in names]
-    others = sorted(names - known.keys())
-    return in_known_order + others
+    return [name for name in known if name in names] + sorted({*names} - known.keys())

@@ -9,9 +9,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from iterpref_core.evaluation.report import number_formats
-from iterpref_core.evaluation.report.failures import failure_tables
 from iterpref_core.evaluation.report.findings import findings, headline
 from iterpref_core.evaluation.report.labels import (
+    BENCHMARKS,
     FOCAL,
     MAIN_BENCHMARK,
     MODELS,
@@ -19,12 +19,13 @@ from iterpref_core.evaluation.report.labels import (
     PAPER_COVERAGE,
     PAPER_PASS_RATES,
     benchmark_name,
+    in_order,
     in_words,
     model_name,
 )
+from iterpref_core.evaluation.report.page_tables import failure_tables, score_table
 from iterpref_core.evaluation.report.pair_view import pair_context, template_text, templates
-from iterpref_core.evaluation.report.score_rows import main_rows, tests_inside, unavailable_by_reason
-from iterpref_core.evaluation.report.score_table import score_table
+from iterpref_core.evaluation.report.score_rows import main_rows, score_rows, tests_inside
 from iterpref_core.evaluation.report.summary import problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -43,6 +44,7 @@ def write_page(
         pairs: the pairs to show, with their error regions.
         out: the file of the page.
     """
+    results = main_rows(summary).values()
     # Sampling has no iterations, and other headings.
     sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
     template = templates().get_template("page.html")
@@ -50,14 +52,15 @@ def write_page(
         summary=summary,
         headline=headline(summary),
         findings=findings(summary),
-        results=main_rows(summary).values(),
+        results=results,
         names=MODELS,
         focal=FOCAL,
         scores=score_table(summary),
         main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
-        tests_inside=[(benchmark_name(name), inside, n) for name, inside, n in tests_inside(summary)],
-        has_tokens=any(row.tokens is not None for row in main_rows(summary).values()),
+        tests_inside=tests_inside(score_rows(summary)),
+        benchmark=benchmark_name,
+        has_tokens=any(row.scores.tokens for row in results),
         cost=summary.cost,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
@@ -81,8 +84,14 @@ def write_page(
 
 def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
     """Return (benchmarks, the reason why they could not be measured)."""
-    reasons = unavailable_by_reason(summary)
-    return [(", ".join(map(benchmark_name, names)), reason) for reason, names in reasons.items()]
+    by_reason: dict[str, set[str]] = {}
+    for missing in summary.unavailable.values():
+        for name, reason in missing.items():
+            by_reason.setdefault(reason, set()).add(name)
+    return [
+        (", ".join(map(benchmark_name, in_order(names, BENCHMARKS))), reason)
+        for reason, names in sorted(by_reason.items())
+    ]
 
 
 def _pass_rates(rates: Sequence[float], sampled: bool) -> list[tuple[int, float | None, float | None]]:

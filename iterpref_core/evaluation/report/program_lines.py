@@ -59,25 +59,9 @@ def cut_lines(text: str, spans: Sequence[Span]) -> list[ProgramLine]:
         # The next line's beginning is where this line's end ends.
         following = bounds[number][0] if number < len(bounds) else len(text)
         pieces = []
-        for marked, group in groupby(range(start, end), key=inside.__contains__):
-            positions = list(group)
-            pieces.append(Piece(text[positions[0] : positions[-1] + 1], marked))
-        lines.append(ProgramLine(number, _is_marked((start, end), following, spans), tuple(pieces)))
+        for in_region, positions in groupby(range(start, end), key=inside.__contains__):
+            pieces.append(Piece("".join(text[position] for position in positions), in_region))
+        # An empty span marks an empty line.
+        marked = any((first < following and last > start) or first == last == start == end for first, last in spans)
+        lines.append(ProgramLine(number, marked, tuple(pieces)))
     return lines
-
-
-def _is_marked(line: Span, following: int, spans: Sequence[Span]) -> bool:
-    """Return True if a span has a character of a line or of its line end, or is an empty span in an empty line.
-
-    Args:
-        line: the line's characters.
-        following: the first character after the line and its line end.
-        spans: the program's region.
-    """
-    start, end = line
-    for first, last in spans:
-        if first < following and last > start:
-            return True
-        if first == last == start == end:
-            return True
-    return False

@@ -1,48 +1,31 @@
 """Run stage `report`: write the results of the experiment for scripts, for DVC's plots and for people."""
 
+import csv
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
-from iterpref_core.evaluation.report.csv_tables import write_tables
-from iterpref_core.evaluation.report.explorer import Explored, read_chosen, text_hash, write_explorer
-from iterpref_core.evaluation.report.mended import mended_problems
+from iterpref_core.evaluation.report.explored import read_chosen, text_hash
+from iterpref_core.evaluation.report.explorer import write_explorer
 from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.summary import build_summary
+from iterpref_core.evaluation.report.page_tables import failure_kinds
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
+from iterpref_core.evaluation.report.standings import write_csv
+from iterpref_core.evaluation.report.summary import ReportFiles, build_summary, problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary, write_summary
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import Params
-from iterpref_core.storage.jsonl import check_spans, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 
-def build_report(
-    results: Path,
-    metrics: Path,
-    pairs: Path,
-    spans: Path,
-    params: Params,
-    lock: Path,
-    out: Path,
-    contamination: Path,
-    problems: Path,
-    trajectories: Path,
-    dropped: Path,
-    names: Collection[str] | None,
-) -> Summary:
-    """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files (`evaluation.report.csv_tables`).
+def build_report(files: ReportFiles, params: Params, out: Path, names: Collection[str] | None = None) -> Summary:
+    """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files.
 
     Args:
-        results: the folder of `<model>/results.json`. The report names absent models.
-        metrics: the folder of the stages' metrics.
-        pairs: `pairs.jsonl`.
-        spans: `focal.jsonl`.
+        files: the stages' outputs.
         params: the parameters.
-        lock: `dvc.lock`; may be absent.
         out: the folder of the report.
-        contamination: `contamination.json`.
-        problems: `problems.jsonl`, for the prompts in the explorer.
-        trajectories: `trajectories.jsonl`, for the explorer.
-        dropped: `dropped.jsonl`, the problems without a pair and the reasons.
         names: the models of the experiment; files of other models in the folders are not read. None: all.
 
     Returns:
@@ -51,28 +34,16 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable; no file is written.
     """
-    summary = build_summary(
-        results=results,
-        metrics=metrics,
-        params=params,
-        lock=lock,
-        contamination=contamination,
-        names=names,
-    )
-    shown = choose_pairs(pairs, spans, params.report.pairs_shown)
-    files = Explored(trajectories, problems, pairs, spans, dropped)
-    write_explorer(files, params.codeflow, out / "explorer.html", mended_problems(summary, results, problems))
+    summary = build_summary(files, params, names)
+    shown = choose_pairs(files, params.report.pairs_shown)
+    write_explorer(files, params.codeflow, out / "explorer.html", summary)
     write_summary(summary, out / "summary.json")
     write_page(summary, shown, out / "index.html")
     write_tables(summary, out)
     return summary
 
 
-def choose_pairs(
-    pairs: Path,
-    spans: Path,
-    count: int,
-) -> list[tuple[PreferencePair, FocalSpans]]:
+def choose_pairs(files: ReportFiles, count: int) -> list[tuple[PreferencePair, FocalSpans]]:
     """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
 
     Both files are streamed; only the chosen pairs are held in memory.
@@ -82,15 +53,35 @@ def choose_pairs(
     """
     drawn = heapq.nsmallest(
         count,
-        read_jsonl(spans, FocalSpans),
+        read_jsonl(files.spans, FocalSpans),
         key=lambda item: text_hash(item.task_id),
     )
-    regions = {item.task_id: item for item in drawn}
-    pairs_by_task = read_chosen(pairs, PreferencePair, regions)
-    chosen = []
-    for task_id, region in regions.items():
-        if task_id in pairs_by_task:
-            pair = pairs_by_task[task_id]
-            check_spans(region, pair, spans)
-            chosen.append((pair, region))
+    pairs = read_chosen(files.pairs, PreferencePair, [item.task_id for item in drawn])
+    chosen = [(pairs[region.task_id], region) for region in drawn if region.task_id in pairs]
+    for pair, region in chosen:
+        check_spans(region, pair, files.spans)
     return chosen
+
+
+def write_tables(summary: Summary, out: Path) -> None:
+    """Write the page's figures as CSV tables, for DVC's plots, MLflow and spreadsheets; shares are of 1.
+
+    A table without rows has its header: DVC's plots need the file.
+    """
+    rows = score_rows(summary)
+    write_csv(rows, out / "results.csv")
+    tables: dict[str, list[tuple[Any, ...]]] = {
+        "pass_rate": [("iteration", "pass_rate"), *enumerate(summary.codeflow.pass_rate_by_iteration)],
+        "outcomes": [("outcome", "problems", "share"), *problem_outcomes(summary)],
+        "failures": [("benchmark", "model", "kind", "samples", "share"), *_failures(rows)],
+    }
+    for name, table in tables.items():
+        with atomic_writer(out / f"{name}.csv") as file:
+            csv.writer(file, lineterminator="\n").writerows(table)
+
+
+def _failures(rows: Collection[ScoreRow]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        if not row.part:
+            for kind, number in sorted(failure_kinds(row.scores).items()):
+                yield row.benchmark, row.model, kind, number, number / row.scores.samples

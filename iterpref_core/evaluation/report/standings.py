@@ -1,7 +1,7 @@
-"""Print and write a list of score rows as a table in the terminal, as Markdown and as CSV."""
+"""Print and write a list of score rows as a table in the terminal, as Markdown, as CSV and for scripts."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tests_inside
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records.errors import printable_text
 from iterpref_core.storage.jsonl import atomic_writer
@@ -21,6 +21,7 @@ NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
     "randomization test), not corrected for the number of rows."
 )
+_EMPTY = "–"
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Standings:
     """
 
     first: str
-    rows: tuple[ScoreRow, ...]
-    notes: tuple[str, ...]
+    rows: Sequence[ScoreRow]
+    notes: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return the standings for scripts."""
@@ -43,34 +44,35 @@ class Standings:
 
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
-        headings, *cells = _cells(self.first, self.rows)
+        headings, cells = _cells(self.first, self.rows)
         # One table for each benchmark fits into 80 columns, if the number of tasks is in the title
         # and intervals have no blanks.
         for benchmark in dict.fromkeys(row.benchmark for row in self.rows):
-            counts = {row.n for row in self.rows if row.benchmark == benchmark}
+            counts = {row.scores.n for row in self.rows if row.benchmark == benchmark}
             title, left_out = benchmark_name(benchmark), {"benchmark"}
             if len(counts) == 1:
                 title, left_out = f"{title}, {counts.pop():,} tasks", {"benchmark", "tasks"}
-            shown = [place for place, heading in enumerate(headings) if heading not in left_out]
             table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, collapse_padding=True)
             table.title, table.title_justify = title, "left"
-            for place in shown:
-                heading = headings[place]
+            shown = [heading for heading in headings if heading not in left_out]
+            for heading in shown:
                 table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
             for row, texts in zip(self.rows, cells, strict=True):
                 if row.benchmark == benchmark:
                     style = "bold" if row.model in FOCAL else None
-                    table.add_row(*(printable_text(texts[place]).replace(", ", ",") for place in shown), style=style)
+                    table.add_row(*(printable_text(texts[name]).replace(", ", ",") for name in shown), style=style)
             console.print(table)
         for note in (NOTE, *self.notes):
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
         """Return the table and the notes as Markdown, with aligned columns."""
-        texts = [[cell.replace("|", "\\|") for cell in cells] for cells in _cells(self.first, self.rows)]
+        headings, cells = _cells(self.first, self.rows)
+        rows = [headings, *([row[heading] for heading in headings] for row in cells)]
+        texts = [[text.replace("|", "\\|") for text in row] for row in rows]
         # Pad every cell to its column, so that the source is readable.
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        lines = [f"| {' | '.join(map(str.ljust, cells, widths))} |" for cells in texts]
+        lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in texts]
         lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
         return "\n".join([*lines, "", NOTE, *self.notes]) + "\n"
 
@@ -93,41 +95,41 @@ def summary_standings(summary: Summary) -> Standings:
     if summary.missing:
         notes.append(f"not measured: {', '.join(summary.missing)}")
     rows = [row for row in score_rows(summary) if not row.part]
-    return Standings("base", tuple(rows), (*notes, *inside_notes(rows)))
+    return Standings("base", rows, [*notes, *inside_notes(rows)])
 
 
-def inside_notes(rows: Sequence[ScoreRow]) -> list[str]:
+def inside_notes(rows: Iterable[ScoreRow]) -> list[str]:
     """Return a sentence for each benchmark whose tests ran in the program's own process."""
-    inside = {row.benchmark: f"{row.inside:,} of {row.n:,}" for row in rows if row.inside}
     return [
-        f"{benchmark_name(name)}: tests of {count} tasks ran in the program's own process, where it can deceive them."
-        for name, count in inside.items()
+        f"{benchmark_name(name)}: tests of {inside:,} of {n:,} tasks ran in the program's own process, "
+        "where it can deceive them."
+        for name, (inside, n) in tests_inside(rows).items()
     ]
 
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:
     """Return a row for scripts and CSV files; an unknown value is None. A part is named as `livecodebench/easy`."""
-    paired = row.comparison
+    scores, paired = row.scores, row.comparison
     return {
         "benchmark": f"{row.benchmark}/{row.part}" if row.part else row.benchmark,
         "model": row.model,
-        "n": row.n,
-        "pass_at_1": row.score,
-        "ci95_low": row.interval[0],
-        "ci95_high": row.interval[1],
-        **{f"pass_at_{k}": score for k, score in row.of_other_k.items()},
+        "n": scores.n,
+        "pass_at_1": scores.pass_at_1,
+        "ci95_low": scores.ci95[0],
+        "ci95_high": scores.ci95[1],
+        **{f"pass_at_{k}": score for k, score in scores.of_other_k.items()},
         "difference": paired and paired.difference,
         "difference_low": paired and paired.ci95[0],
         "difference_high": paired and paired.ci95[1],
         "p_value": paired and paired.p_value,
         "compared": row.compared,
-        "tokens_per_answer": row.tokens,
-        "answers_cut": row.cut,
-        "cost_usd": row.dollars,
+        "tokens_per_answer": scores.tokens and scores.tokens.per_answer,
+        "answers_cut": scores.truncated,
+        "cost_usd": scores.cost_usd,
     }
 
 
-def write_csv(rows: Sequence[ScoreRow], path: Path) -> None:
+def write_csv(rows: Iterable[ScoreRow], path: Path) -> None:
     """Write rows as CSV, in shares of 1. Every k that some row has is a column."""
     records = list(map(row_to_json, rows))
     # Without rows, DVC's plots still need a header.
@@ -138,25 +140,31 @@ def write_csv(rows: Sequence[ScoreRow], path: Path) -> None:
         table.writerows(records)
 
 
-def _cells(first: str, rows: Sequence[ScoreRow]) -> list[list[str]]:
-    """Return headings and rows as texts for people, without empty columns."""
-    further = sorted({k for row in rows for k in row.of_other_k})
+def _cells(first: str, rows: Sequence[ScoreRow]) -> tuple[list[str], list[dict[str, str]]]:
+    """Return headings, and rows as texts for people by heading, without empty columns."""
+    further = sorted({k for row in rows for k in row.scores.of_other_k})
+    against = f"against {model_name(first)}"
     headings = ["benchmark", "model", "tasks", "pass@1", "95% interval", *(f"pass@{k}" for k in further)]
-    table = [[*headings, f"against {model_name(first)}", "p", "tokens", "cut", "dollars"]]
+    headings += [against, "p", "tokens", "cut", "dollars"]
+    cells = []
     for row in rows:
-        low, high = row.interval
-        against, p = "–", "–"
-        if row.comparison is not None:
-            against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}"
-            p = p_value(row.comparison.p_value)
-        if row.compared is not None and row.compared < row.n:
-            against += f" on {row.compared:,}"
-        cells = [benchmark_name(row.benchmark), model_name(row.model), f"{row.n:,}", share(row.score)]
-        cells.append(f"[{share(low)}, {share(high)}]")
-        cells += ["–" if k not in row.of_other_k else share(row.of_other_k[k]) for k in further]
-        cells += [against, p, "–" if row.tokens is None else readable(round(row.tokens))]
-        table.append(cells + ["–" if number is None else readable(number) for number in (row.cut, row.dollars)])
-    columns = zip(*table, strict=True)
-    # Drop columns in which every row has "–", such as dollars of local models.
-    kept = [column for column in columns if not rows or {*column[1:]} != {"–"}]
-    return [list(cells) for cells in zip(*kept, strict=True)]
+        scores, paired = row.scores, row.comparison
+        low, high = map(share, scores.ci95)
+        texts = dict.fromkeys(headings, _EMPTY) | {
+            "benchmark": benchmark_name(row.benchmark),
+            "model": model_name(row.model),
+            "tasks": f"{scores.n:,}",
+            "pass@1": share(scores.pass_at_1),
+            "95% interval": f"[{low}, {high}]",
+            **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
+        }
+        if paired is not None:
+            texts |= {against: f"{points(paired.difference)} {interval(paired.ci95)}", "p": p_value(paired.p_value)}
+        if row.compared is not None and row.compared < scores.n:
+            texts[against] += f" on {row.compared:,}"
+        tokens = scores.tokens and round(scores.tokens.per_answer)
+        numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
+        cells.append(texts | {name: readable(number) for name, number in numbers.items() if number is not None})
+    # Drop columns in which every row is empty, such as dollars of local models.
+    shown = [heading for heading in headings if not rows or any(texts[heading] != _EMPTY for texts in cells)]
+    return shown, cells

@@ -1,20 +1,21 @@
-"""The summary of an experiment, gathered from the stages' outputs.
+"""Gather the summary of an experiment from the stages' outputs.
 
 The same experiment gives the same object: it has no time, no duration and no git commit.
 """
 
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
+from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
-from iterpref_core.evaluation.report.stage_outputs import (
-    load_hashes,
-    load_json,
-    load_result,
-    load_results,
-)
+from iterpref_core.evaluation.report.labels import MODELS, in_order
 from iterpref_core.evaluation.report.summary_record import (
     BenchmarkScores,
     CodeflowSummary,
@@ -23,34 +24,64 @@ from iterpref_core.evaluation.report.summary_record import (
     Summary,
 )
 from iterpref_core.records.config import Params
+from iterpref_core.records.errors import InputError
+from iterpref_core.records.input_files import read_text, read_yaml
 from iterpref_core.records.results import GroundTruth, ModelResults
-from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
+from iterpref_core.records.stage_results import (
+    CodeflowResult,
+    LocalizationResult,
+    PairsResult,
+    StageResult,
+    ValidityResult,
+)
+from iterpref_core.storage.jsonl import describe_validation_error
 
+T = TypeVar("T")
+R = TypeVar("R", bound=StageResult)
+
+_NUMBERS = TypeAdapter(dict[str, float])
 PACKAGES = ("dvc", "evalplus", "mlflow", "prefect", "tokenizers", "torch", "transformers", "trl")
 
 
-def build_summary(
-    results: Path,
-    metrics: Path,
-    params: Params,
-    lock: Path,
-    contamination: Path | None,
-    names: Collection[str] | None,
-) -> Summary:
+@dataclass(frozen=True)
+class ReportFiles:
+    """The files that a report is made from.
+
+    Attributes:
+        results: the folder of `<model>/results.json`; the report names absent models.
+        metrics: the folder of the stages' metrics.
+        pairs: `pairs.jsonl`.
+        spans: `focal.jsonl`.
+        problems: `problems.jsonl`, for the prompts in the explorer.
+        trajectories: `trajectories.jsonl`, for the explorer.
+        dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
+        contamination: the file of stage pairs on the overlap of pairs with benchmarks.
+        lock: `dvc.lock`, for the hashes of all artifacts; may be absent.
+    """
+
+    results: Path
+    metrics: Path
+    pairs: Path
+    spans: Path
+    problems: Path
+    trajectories: Path
+    dropped: Path
+    contamination: Path
+    lock: Path
+
+
+def build_summary(files: ReportFiles, params: Params, names: Collection[str] | None = None) -> Summary:
     """Gather the summary from the stages' outputs.
 
     Args:
-        results: the folder of `<model>/results.json`. Absent models are named under `missing`.
-        metrics: the folder of the stages' metrics.
+        files: the stages' outputs.
         params: the parameters, recorded whole.
-        lock: `dvc.lock`, for the hashes of all artifacts.
-        contamination: the file of stage pairs on the overlap of pairs with benchmarks; None: not checked.
         names: the models of the experiment; None: all models with results.
 
     Raises:
         InputError: a file is absent or unusable, or models were measured on different data.
     """
-    models = load_results(results, names)
+    models = load_results(files.results, names)
     scores: dict[str, dict[str, BenchmarkScores]] = {}
     data: set[tuple[str, str]] = set()
     isolation: set[str] = set()
@@ -62,10 +93,10 @@ def build_summary(
             data.add((result.data.name, result.data.sha256))
             isolation.add(result.isolation)
     return Summary(
-        codeflow=_codeflow(metrics),
-        validity=load_result(metrics / "validity.json", ValidityResult),
-        localization=load_result(metrics / "localization.json", LocalizationResult),
-        contamination=contamination and load_json(contamination, Contamination, "pairs"),
+        codeflow=_codeflow(files.metrics),
+        validity=load_result(files.metrics / "validity.json", ValidityResult),
+        localization=load_result(files.metrics / "localization.json", LocalizationResult),
+        contamination=_load(files.contamination, "pairs", Contamination.model_validate_json),
         models=scores,
         unavailable={name: model.unavailable for name, model in models.items() if model.unavailable},
         missing=tuple(name for name in names or () if name not in models),
@@ -73,7 +104,7 @@ def build_summary(
         comparisons=compare_models(models),
         provenance=Provenance(
             params=params.model_dump(mode="json"),
-            inputs=load_hashes(lock),
+            inputs=load_hashes(files.lock),
             weights={name: model.weights for name, model in models.items() if model.weights},
             data=dict(sorted(data)),
             isolation="; ".join(sorted(isolation)),
@@ -95,21 +126,18 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
 def _codeflow(metrics: Path) -> CodeflowSummary:
     codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
     pairs = load_result(metrics / "pairs.json", PairsResult)
-    return CodeflowSummary(
-        problems=codeflow.problems,
-        pass_rate_by_iteration=tuple(share for _, share in sorted(codeflow.pass_rate.items())),
-        pairs=pairs.pairs,
-        inside=codeflow.inside,
-        further_pairs=pairs.further_pairs,
-        dropped=dict(sorted(pairs.dropped.items())),
-        verdicts=dict(sorted(codeflow.verdicts.items())),
-        llm_calls=codeflow.llm_calls,
-        tokens=codeflow.prompt_tokens + codeflow.completion_tokens,
-        prompt_tokens=codeflow.prompt_tokens,
-        completion_tokens=codeflow.completion_tokens,
-        cost_usd=codeflow.cost_usd,
-        calls_per_pair=codeflow.llm_calls / pairs.pairs if pairs.pairs else None,
-        cost_usd_per_pair=codeflow.cost_usd / pairs.pairs if pairs.pairs else None,
+    return CodeflowSummary.model_validate(
+        codeflow.model_dump()
+        | {
+            "pass_rate_by_iteration": tuple(share for _, share in sorted(codeflow.pass_rate.items())),
+            "pairs": pairs.pairs,
+            "further_pairs": pairs.further_pairs,
+            "dropped": dict(sorted(pairs.dropped.items())),
+            "verdicts": dict(sorted(codeflow.verdicts.items())),
+            "tokens": codeflow.prompt_tokens + codeflow.completion_tokens,
+            "calls_per_pair": codeflow.llm_calls / pairs.pairs if pairs.pairs else None,
+            "cost_usd_per_pair": codeflow.cost_usd / pairs.pairs if pairs.pairs else None,
+        }
     )
 
 
@@ -127,9 +155,60 @@ def _ground_truth(models: Iterable[ModelResults]) -> dict[str, GroundTruth]:
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        # The core works without the orchestration around it.
+        with suppress(PackageNotFoundError):
             versions[package] = version(package)
-        except PackageNotFoundError:
-            # The core works without the orchestration around it.
-            continue
     return dict(sorted(versions.items()))
+
+
+def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
+    """Load every `<model>/results.json` of a folder, in the order of the results table.
+
+    Args:
+        folder: the folder.
+        models: names of the models to load, those without results left out; by default all.
+
+    Raises:
+        InputError: no model has results, or a file cannot be read.
+    """
+    # Folders of models that left the experiment are skipped.
+    found = {path.parent.name for path in folder.glob("*/results.json")}
+    wanted = found if models is None else found & {*models}
+    if not wanted:
+        raise InputError(f"{folder}: no model has results here; run `dvc repro` (stage evaluation) first")
+    return {name: load_model_results(folder / name) for name in in_order(wanted, MODELS)}
+
+
+def load_result(path: Path, kind: type[R]) -> R:
+    """Load the record of a stage from its metrics.
+
+    Raises:
+        InputError: the file is absent, is not a JSON object of numbers, or lacks a metric.
+    """
+    return _load(path, path.stem, lambda text: kind.of_metrics(_NUMBERS.validate_json(text)))
+
+
+def _load(path: Path, stage: str, parse: Callable[[str], T]) -> T:
+    """Return what a stage's file holds."""
+    text = read_text(path, f"run `dvc repro {stage}` first")
+    try:
+        return parse(text)
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise InputError(f"{path}: {reason}; run `dvc repro --force --single-item {stage}`") from None
+
+
+def load_hashes(lock: Path) -> dict[str, str]:
+    """Return artifact → md5 from `dvc.lock`; empty if DVC has not run.
+
+    Metrics are left out, because they are not inputs of results; so are the report's own files, whose hashes here would
+    belong to the previous report.
+    """
+    if not lock.is_file():
+        return {}
+    hashes = {}
+    for name, stage in read_yaml(lock)["stages"].items():
+        for out in stage.get("outs", ()):
+            if name != "report" and not out["path"].startswith("metrics/"):
+                hashes[out["path"]] = out["md5"]
+    return dict(sorted(hashes.items()))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.errors import InputError
@@ -131,7 +131,7 @@ class Summary(SummaryRecord):
         codeflow: attempts and pairs.
         validity: the quality of the tests.
         localization: the error regions.
-        contamination: the overlap of pairs with benchmarks; None if it was not checked.
+        contamination: the overlap of pairs with benchmarks.
         models: model → benchmark → scores.
         unavailable: model → benchmark → the reason why it could not be measured.
         missing: the models of the experiment that have no results.
@@ -143,7 +143,7 @@ class Summary(SummaryRecord):
     codeflow: CodeflowSummary
     validity: ValidityResult
     localization: LocalizationResult
-    contamination: Contamination | None
+    contamination: Contamination
     models: dict[str, dict[str, BenchmarkScores]]
     unavailable: dict[str, dict[str, str]]
     missing: tuple[str, ...]
@@ -151,15 +151,9 @@ class Summary(SummaryRecord):
     comparisons: dict[str, dict[str, dict[str, Comparison]]]
     provenance: Provenance
 
-    @field_validator("contamination", mode="before")
-    @classmethod
-    def _is_checked(cls, value: object) -> object:
-        """Read {} as None: the overlap was not checked."""
-        return None if value == {} else value
-
     def to_json(self) -> dict[str, Any]:
         """Return the summary as the file has it."""
-        return {"contamination": {}} | self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def cost(self) -> tuple[int, float]:

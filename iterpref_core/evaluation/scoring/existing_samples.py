@@ -62,8 +62,8 @@ def score_samples(
             else:
                 found = find_programs(benchmark, samples, path, extract=extract, partial=partial)
             with open_harness(benchmark, setting.cache) as harness:
-                runs = harness.canonical_runs() if path is None else harness.run(found.samples)
-            results.write(name, summarize(benchmark, found, runs), found.samples)
+                runs = list(harness.canonical.values()) if path is None else harness.run(found.samples)
+                results.write(name, summarize(harness, found, runs), found.samples)
     if unknown:
         logger.warning(
             "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id",
@@ -81,7 +81,7 @@ def find_canonical(benchmark: Benchmark[Any]) -> FoundPrograms:
         InputError: some task has no solution.
     """
     samples = canonical_samples(benchmark)
-    _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')")
+    _check_complete(benchmark, samples, f"{benchmark.name}: no solution (field 'reference')", "add them")
     programs = [sample.solution or "" for sample in samples]
     return FoundPrograms(list(benchmark.tasks.values()), programs, programs)
 
@@ -114,14 +114,13 @@ def find_programs(
     if partial:
         sampled = {sample.task_id for sample in samples}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
-    remedy = "add them" if partial else "add them, or score the others alone with --partial"
-    _check_complete(benchmark, samples, f"{path}: no sample", remedy)
+    _check_complete(benchmark, samples, f"{path}: no sample", "add them, or score the others alone with --partial")
     left_out = total - len(benchmark.tasks)
     if left_out:
         logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, total - left_out, total)
-    tasks = [benchmark.tasks[sample.task_id] for sample in samples]
     texts = []
-    for task, sample in zip(tasks, samples, strict=True):
+    for sample in samples:
+        task = benchmark.tasks[sample.task_id]
         if extract and sample.solution is None:
             text = _answer(benchmark, task, sample.completion or "")
         else:
@@ -134,21 +133,15 @@ def find_programs(
     else:
         _warn_of_answers(benchmark, path, texts)
     return FoundPrograms(
-        tasks=tasks,
+        tasks=[task for task, _ in texts],
         texts=[sample.solution or sample.completion or "" for sample in samples],
         programs=programs,
         counts=counts,
-        extracted=extract or None,
-        partial=total if left_out else None,
+        about={"extracted": extract or None, "partial": {"tasks": total} if left_out else None},
     )
 
 
-def _check_complete(
-    benchmark: Benchmark[Any],
-    known: Sequence[Sample],
-    lacking: str,
-    remedy: str = "add them",
-) -> None:
+def _check_complete(benchmark: Benchmark[Any], known: Sequence[Sample], lacking: str, remedy: str) -> None:
     if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in known}):
         raise InputError(
             f"{lacking} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "

@@ -60,18 +60,18 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
     notes: dict[tuple[str, str], list[str]] = {}
     for benchmark in benchmarks:
         lacking: dict[str, list[str]] = {}
-        rows += sorted(compare_with_first(benchmark, models, first), key=lambda row: -row.score)
+        rows += sorted(compare_with_first(benchmark, models, first), key=lambda row: -row.scores.pass_at_1)
+        label = benchmark_name(benchmark)
         # Compare how the models were measured, and collect missing scores by reason.
         base = models[first].measured.get(benchmark)
         for name, model in models.items():
             result = model.measured.get(benchmark)
             if result is None:
-                reason = model.unavailable.get(benchmark, "it was not measured")
-                lacking.setdefault(reason, []).append(name)
+                lacking.setdefault(model.unavailable.get(benchmark, "it was not measured"), []).append(name)
             elif base and (differing := measured_differently(base, result)):
                 key = f"{name} and {first} were measured differently", "; ".join(differing)
-                notes.setdefault(key, []).append(benchmark_name(benchmark))
+                notes.setdefault(key, []).append(label)
         for reason, names in lacking.items():
-            notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(benchmark_name(benchmark))
+            notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(label)
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
-    return Standings(first, tuple(rows), (*texts, *inside_notes(rows)))
+    return Standings(first, rows, [*texts, *inside_notes(rows)])

@@ -8,10 +8,7 @@ import torch
 
 from iterpref_core.models.pretrained.adapters import attach_adapters
 from iterpref_core.models.pretrained.checkpoints import locate_model
-from iterpref_core.models.pretrained.lineage import (
-    read_lineage,
-    write_lineage,
-)
+from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records import Problem
@@ -42,27 +39,18 @@ def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
         InputError: `out` holds something, or the model cannot be loaded.
     """
     with new_folder(out) as partial:
-        loaded, tokenizer = _load(model)
+        source = locate_model(model)
+        loaded = load_base(model)
+        if source.adapters is not None:
+            loaded = _merge(attach_adapters(loaded, source), model)
         loaded.save_pretrained(partial, safe_serialization=True)
-        tokenizer.save_pretrained(partial)
+        load_tokenizer(model).save_pretrained(partial)
         with atomic_writer(partial / CARD) as file:
             file.write(card)
         lineage = read_lineage(model)
         if lineage:
             write_lineage(partial, lineage)
-    return {
-        "out": str(out),
-        "parameters": float(loaded.num_parameters()),
-    }
-
-
-def _load(model: Path) -> tuple[Any, Any]:
-    """Return a model without adapters, merged if it had some, and its tokenizer."""
-    source = locate_model(model)
-    loaded = load_base(model)
-    if source.adapters is not None:
-        loaded = _merge(attach_adapters(loaded, source), model)
-    return loaded, load_tokenizer(model)
+    return {"out": str(out), "parameters": float(loaded.num_parameters())}
 
 
 @torch.no_grad()
@@ -90,13 +78,11 @@ def _merge(adapted: Any, model: Path) -> Any:
 
 
 def count_sources(problems: Path) -> dict[str, int]:
-    """Return the sources of the problems that pairs are made of: source → number; empty where the file is not here.
+    """Return the sources of the problems that pairs are made of: source → number.
 
     Raises:
         RecordError: a line is broken.
     """
-    if not problems.is_file():
-        return {}
     counts: Counter[str] = Counter()
     for problem in read_jsonl(problems, Problem):
         if problem.split in (None, "codeflow"):

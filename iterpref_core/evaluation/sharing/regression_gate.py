@@ -94,8 +94,7 @@ def compare_with_baseline(
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
     compared: dict[str, Comparison] = {}
     for name in names:
-        before = _measured(old, baseline, name)
-        after = _measured(new, candidate, name)
+        before, after = _measured(old, baseline, name), _measured(new, candidate, name)
         comparison = compare_results(name, {"candidate": after, "baseline": before})
         # A task without a verdict on one side would change the test silently.
         if before.n != after.n:
@@ -128,7 +127,5 @@ def _measured(model: ModelResults, path: Path, name: str) -> Measured:
         return model.measured[name]
     if name in model.unavailable:
         raise InputError(f"{path}: benchmark {name!r} could not be measured: {model.unavailable[name]}")
-    raise InputError(
-        f"{path}: no benchmark {name!r} (it has {', '.join(model.measured) or 'none'}); "
-        "evaluate the model on it, or name others with --benchmark"
-    )
+    has = ", ".join(model.measured) or "none"
+    raise InputError(f"{path}: no benchmark {name!r} (it has {has}); evaluate the model on it, or name others")

@@ -20,15 +20,14 @@ def score(benchmark, samples, cache):
     programs = [sample.solution or "" for sample in samples]
     found = FoundPrograms(tasks, programs, programs)
     with open_harness(benchmark, cache) as harness:
-        runs = harness.run(found.samples)
-    return summarize(benchmark, found, runs).to_json()
+        return summarize(harness, found, harness.run(found.samples)).to_json()
 
 
 def ask(benchmark, sampler, cache):
     """The result of a model on a benchmark, and the programs behind it."""
     with open_harness(benchmark, cache) as harness:
         found = read_programs(benchmark, sampler.answer(benchmark))
-        return summarize(benchmark, found, harness.run(found.samples, found.truncated)), found.samples
+        return summarize(harness, found, harness.run(found.samples, found.truncated)), found.samples
 
 
 def asked(name, sampler, setting):

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from iterpref_core.evaluation.evaluation.results_file import write_results
+from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.records import Sample
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import DataFile, Measured, ModelResults, Unavailable
+from iterpref_core.records.errors import DataUnavailableError, InputError
+from iterpref_core.records.results import DataFile, Measured, Unavailable
 
 MODEL = {"model": "mine", "weights": "abc"}
 
@@ -36,8 +36,13 @@ SAMPLES = [Sample(task_id="t", solution="x = 1")]
 
 
 def write(out, model, benchmarks):
-    samples = {name: SAMPLES for name, result in benchmarks.items() if isinstance(result, Measured)}
-    write_results(out, ModelResults(**model, benchmarks=benchmarks), samples)
+    folder = ResultsFolder(out, **model)
+    for name, result in benchmarks.items():
+        with folder.entry(name):
+            if result is ABSENT:
+                raise DataUnavailableError(ABSENT.reason)
+            folder.write(name, result, SAMPLES)
+    return folder.of_this_run()
 
 
 def as_json(**results):
@@ -91,8 +96,8 @@ def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path):
     beyond = {"pass_at_7": 0.25, "pass_at_7_ci95": (0.0, 1.0), "pass_at_7_n": 3}
     write(tmp_path, MODEL, {"mbpp": HALF.model_copy(update=beyond)})
     before = (tmp_path / "results.json").read_bytes()
-    write(tmp_path, MODEL, {"mbpp": ABSENT})
-    assert (tmp_path / "results.json").read_bytes() == before
+    write(tmp_path, MODEL, {"heldout": ONE})
+    assert read(tmp_path)["benchmarks"]["mbpp"] == json.loads(before)["benchmarks"]["mbpp"]
     assert b'"cpu_s": null' in before
     assert before.count(b"null") == 1, "a field without a value is not in the file"
     assert b'"pass_at_7_n": 3' in before

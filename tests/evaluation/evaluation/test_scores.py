@@ -1,9 +1,11 @@
 """Entries of results.json from verdicts."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
-from iterpref_core.evaluation.benchmarks.harness import Runs, mark_truncated
+from iterpref_core.evaluation.benchmarks.harness import Harness, mark_truncated
 from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms
 from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.records import Problem
@@ -22,7 +24,7 @@ def entry_of(verdicts, failed=()):
     found = FoundPrograms([letters.tasks[task_id] for task_id, _ in verdicts], programs, programs)
     runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
     own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
-    return summarize(letters, found, Runs(runs, own, "none")).to_json()
+    return summarize(Harness(letters, SimpleNamespace(isolation="none"), own), found, runs).to_json()
 
 
 class Letters(Benchmark[Problem]):

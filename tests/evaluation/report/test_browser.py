@@ -6,11 +6,11 @@ First the report with everything on it; then the explorer, whose filters and ste
 import pytest
 
 from docs.shots import shots_of_report
-from iterpref_core.evaluation.report.explorer import Explored, write_explorer
+from iterpref_core.evaluation.report.explorer import write_explorer
 from iterpref_core.evaluation.report.pair_view import write_html
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.evaluation.report.conftest import HOSTILE, MEASURE
+from tests.evaluation.report.conftest import HOSTILE, Experiment
 from tests.evaluation.report.test_explorer import attempt, trajectory
 from tests.settings import PARAMS
 from tests.texts import written
@@ -19,6 +19,15 @@ pytestmark = pytest.mark.slow  # chromium takes five CPU seconds to start; texts
 
 OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
 
+MEASURE = """(() => {
+  const root = document.documentElement, width = root.clientWidth;
+  document.querySelectorAll("details").forEach(element => element.open = true);
+  const wide = [...document.querySelectorAll("body *")].filter(
+    element => !element.closest(".scroll, .hidden, .skip, thead")
+      && element.getBoundingClientRect().right > width + 1);
+  return {inner: width, scroll: root.scrollWidth, wide: wide.slice(0, 5).map(element => element.outerHTML),
+    pairs: document.querySelectorAll(".pair").length};
+})()"""
 # Colors as the browser computes them, color-mix() included, drawn on the layers behind them (WCAG 2.2, 1.4.3).
 CONTRAST = """(() => {
   const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -67,9 +76,12 @@ ROWS = """(selector => {
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_full_page_fits_and_asks_for_nothing(rich_page, browse, width):
-    found = browse(rich_page.read_text(encoding="utf-8"), width)
+def test_a_full_page_fits_and_asks_for_nothing(rich_page, browser, width):
+    browser.open(rich_page, width)
+    found = browser.evaluate(MEASURE)
     assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
+    assert browser.complaints == []
+    assert [url for url in browser.requests if not url.startswith("data:")] == [rich_page.as_uri()]
 
 
 def test_it_shows_what_its_picture_waits_for(rich_page, browser):
@@ -119,10 +131,11 @@ FIXED = "def f(x):\n    y = x + 1\n    return y\n"
 
 @pytest.fixture(scope="module")
 def explorer(tmp_path_factory):
-    tmp_path = tmp_path_factory.mktemp("explorer")
+    experiment = Experiment(tmp_path_factory.mktemp("explorer"))
+    files = experiment.files
     hostile = f"</script>{HOSTILE}<img src=x onerror=alert(1)>\n{UNSEEN}"
     write_jsonl(
-        tmp_path / "trajectories",
+        files.trajectories,
         [
             trajectory("codeflow/1", attempt(code=DRAFT), attempt(code=DRAFT.replace("y", "z"), number=1),
                        attempt("passed", "passed", 2, code=FIXED, feedback="")),
@@ -132,17 +145,13 @@ def explorer(tmp_path_factory):
         ],
     )  # fmt: skip
     pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
-    write_jsonl(tmp_path / "pairs", [pair])
-    write_jsonl(tmp_path / "spans", [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
-    own = [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())]
-    write_jsonl(tmp_path / "problems", own)
-
+    write_jsonl(files.pairs, [pair])
+    write_jsonl(files.spans, [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
+    write_jsonl(files.problems, [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())])
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
-    written(tmp_path / "dropped", *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))
-    names = ("trajectories", "problems", "pairs", "spans", "dropped")
-    files = Explored(*(tmp_path / name for name in names))
-    write_explorer(files, PARAMS.codeflow, tmp_path / "explorer.html")
-    return tmp_path / "explorer.html"
+    written(files.dropped, *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))
+    write_explorer(files, PARAMS.codeflow, experiment.root / "explorer.html")
+    return experiment.root / "explorer.html"
 
 
 def text(browser):

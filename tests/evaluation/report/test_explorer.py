@@ -10,7 +10,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.report.explorer import Explored, changed_lines, embed, write_explorer
+from iterpref_core.evaluation.report.explored import changed_lines
+from iterpref_core.evaluation.report.explorer import embed
 from iterpref_core.records import Attempt, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.evaluation.report.conftest import HOSTILE
@@ -26,17 +27,12 @@ def trajectory(task_id, *attempts):
     return Trajectory(task_id=task_id, solved=attempts[-1].verdict == "passed", attempts=attempts)
 
 
-def data_of(page):
-    text = page.read_text(encoding="utf-8")
-    return json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
-
-
-def explore(experiment, trajectories, out, **files):
-    """The data of an explorer of these trajectories."""
-    paths = {name: experiment.told[name] for name in ("problems", "dropped")}
-    paths |= {"pairs": experiment.pairs, "spans": experiment.spans}
-    write_explorer(Explored(trajectories, **paths | files), experiment.params.codeflow, out)
-    return data_of(out)
+def explore(experiment, *trajectories):
+    """The page of a report with these trajectories, and its data."""
+    write_jsonl(experiment.files.trajectories, trajectories)
+    experiment.build(experiment.root / "reports")
+    page = (experiment.root / "reports/explorer.html").read_text(encoding="utf-8")
+    return page, json.loads(page.partition('type="application/json" id="data">')[2].partition("</script>")[0])
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "    c"]), max_size=12)
@@ -52,75 +48,60 @@ def test_changes_hold_both_programs(before, after):
 @given(st.text(st.characters(codec=None)))
 def test_embedded_text_comes_back_as_it_was_and_ends_no_element(text):
     found = embed({"text": text})
+    assert found.isascii()
     assert "<" not in found
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", found)
+    assert not re.search(r"[\x00-\x1f\x7f]", found)
     decoded = json.loads(found)["text"]
     assert decoded.encode("utf-16", "surrogatepass") == text.encode("utf-16", "surrogatepass")
-    found.encode("utf-8")
 
 
-def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment, tmp_path):
+def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment):
     items = [trajectory(f"codeflow/{n}", attempt(), attempt("passed", number=1)) for n in range(600)]
-    write_jsonl(tmp_path / "one", items)
-    write_jsonl(tmp_path / "other", [*reversed(items)])
     rows = [{"reason": "too_long", "where": "", "task_id": f"codeflow/{n}"} for n in range(12, 600)]
-    written(tmp_path / "dropped.jsonl", *rows)
-    data = explore(experiment, tmp_path / "one", tmp_path / "page.html", dropped=tmp_path / "dropped.jsonl")
-    assert data["totals"] == {"too_long": 588, "pair": 12}
+    written(experiment.files.dropped, *rows)
+    page, data = explore(experiment, *items)
+    assert {name: data["totals"][name] for name in ("too_long", "pair")} == {"too_long": 588, "pair": 12}
     assert data["outcomes"]["too_long"] == "too long", "a solved problem says why it has no pair"
-    assert len({item["id"] for item in data["trajectories"]}) == 500
-    assert "500 of 600 trajectories, drawn by a hash of their task_id." in (tmp_path / "page.html").read_text("utf-8")
-    assert explore(experiment, tmp_path / "other", tmp_path / "page.html", dropped=tmp_path / "dropped.jsonl") == data
+    assert len({item["id"] for item in data["trajectories"] if item["id"].startswith("codeflow")}) == 500
+    assert "500 of 600 trajectories, drawn by a hash of their task_id" in page
+    assert explore(experiment, *reversed(items)) == (page, data)
 
 
-def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(experiment, tmp_path):
-    write_jsonl(tmp_path / "in", [trajectory(HOSTILE, attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE))])
-    data = explore(experiment, tmp_path / "in", tmp_path / "out.html")
-    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(experiment):
+    hostile = attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE)
+    page, data = explore(experiment, trajectory(HOSTILE, hostile))
     policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', page)[0])
     for tag, directive in (("script", "script-src"), ("style", "style-src")):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{directive} 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none';")
-    assert page.count("<script") == 2
-    assert page.count("</script>") == 2
+    assert (page.count("<script"), page.count("</script>")) == (2, 2)
     assert "owned" not in page.partition('id="data"')[0]
     assert data["trajectories"][0]["id"] == HOSTILE
 
 
-def test_report_and_explorer_lead_to_each_other(rich, tmp_path):
-    out = tmp_path / "reports"
-    write_jsonl(tmp_path / "trajectories", [trajectory("codeflow/3", attempt(), attempt("passed", number=1))])
-    rich.build(out, trajectories=tmp_path / "trajectories")
-    assert 'href="explorer.html"' in (out / "index.html").read_text("utf-8")
-    assert 'href="index.html"' in (out / "explorer.html").read_text("utf-8")
-    (shown,) = (entry for entry in data_of(out / "explorer.html")["trajectories"] if entry["id"] == "codeflow/3")
+def test_a_trajectory_has_its_pair_and_report_and_explorer_lead_to_each_other(experiment):
+    page, data = explore(experiment, trajectory("codeflow/3", attempt(), attempt("passed", number=1)))
+    assert 'href="index.html"' in page
+    assert 'href="explorer.html"' in (experiment.root / "reports/index.html").read_text("utf-8")
+    (shown,) = (entry for entry in data["trajectories"] if entry["id"] == "codeflow/3")
     assert shown["outcome"] == "pair"
     assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
     assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
-    (tmp_path / "trajectories").write_text("", encoding="utf-8")
-    explore(rich, tmp_path / "trajectories", out / "explorer.html")
-    assert "There are no trajectories." in (out / "explorer.html").read_text("utf-8")
 
 
-def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment, tmp_path):
-    problem = {"task_id": "task/0150", "prompt": "Return 150.", "tests": [], "split": "heldout"}
-    written(experiment.told["problems"], problem)
-    summary = experiment.build(tmp_path / "reports")
-    data = data_of(tmp_path / "reports/explorer.html")
-    compared = summary.comparisons["target-rpo"]["base"]["heldout"]
-    assert data["totals"]["mended by Target-RPO"] == len(compared.tasks_gained) == 90
+def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment):
+    page, data = explore(experiment)
+    assert data["totals"]["mended by Target-RPO"] == 90
     assert data["totals"]["broken by DPO"] == 30
     assert "broken by Target-RPO" not in data["totals"]
     assert not any("debugger" in name for name in data["totals"])
-    shown = [entry for entry in data["trajectories"] if entry["outcome"] == "mended by Target-RPO"]
-    assert len(shown) == 20
-    first = shown[0]
+    first, *others = [entry for entry in data["trajectories"] if entry["outcome"] == "mended by Target-RPO"]
+    assert len(others) == 19
     number = int(first["id"].split(",")[0].removeprefix("task/"))
     before, after = first["attempts"]
     assert (before["label"], before["model"], before["verdict"]) == ("Before training", "base", "wrong_answer")
     assert (after["label"], after["model"], after["verdict"]) == ("After training", "Target-RPO", "passed")
     assert after["lines"] == [["", "def f(x):"], ["−", "    return -1"], ["+", f"    return {number}"]]
-    page = (tmp_path / "reports/explorer.html").read_text(encoding="utf-8")
     assert "answers to held-out problems that training mended or broke." in page

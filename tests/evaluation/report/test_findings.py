@@ -52,7 +52,7 @@ def test_headline_without_the_full_set_of_models(experiment):
         ("base", "solves 45.0% of the held-out problems; the base model was not measured."),
         ("target-dpo", "this run cannot show what focal preference training does."),
     ):
-        shutil.rmtree(experiment.results / gone)
+        shutil.rmtree(experiment.files.results / gone)
         assert headline(experiment.summarize()).endswith(end)
 
 

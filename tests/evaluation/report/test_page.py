@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.evaluation.report.conftest import PASSED, mark_inside
+from tests.evaluation.report.conftest import PASSED
 
 
 @pytest.fixture
@@ -48,9 +48,7 @@ def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page):
 
 def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tmp_path):
     sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
-    arguments = list(experiment.build.args)
-    arguments[4] = experiment.params.model_copy(update={"codeflow": sampling})
-    experiment.build.func(*arguments, tmp_path / "reports", **experiment.told)
+    experiment.build(tmp_path / "reports", params=experiment.params.model_copy(update={"codeflow": sampling}))
     text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
     assert _Elements(text).stack == []
     assert "Sampling instead of CodeFlow" in text
@@ -60,8 +58,8 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tm
 
 
 def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
-    mark_inside(experiment)
-    experiment.build.func(*experiment.build.args, tmp_path / "marked", **experiment.told)
+    experiment.mark_inside()
+    experiment.build(tmp_path / "marked")
     text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
     assert "Inside: 12 of 200 tasks of held-out." in text
     assert "run inside7 of 100" in text

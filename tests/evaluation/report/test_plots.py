@@ -17,7 +17,7 @@ from tests.settings import ROOT
 def test_every_plot_is_rendered(rich, tmp_path):
     path, environment = tmp_path / "workspace", os.environ | {"DVC_NO_ANALYTICS": "1"}
     rich.build(path / "reports")
-    shutil.copytree(rich.metrics, path / "metrics")
+    shutil.copytree(rich.files.metrics, path / "metrics")
     shutil.copytree(ROOT / ".dvc/plots", path / ".dvc/plots")
     plots = read_yaml(ROOT / "dvc.yaml")["plots"]
     (path / "dvc.yaml").write_text(json.dumps({"plots": plots}), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The stage: what it writes, what it leaves alone when an input is bad, and which pairs it shows."""
+"""The stage: what it writes, what it leaves alone when an input is bad, and which models it shows."""
 
 import csv
 import json
@@ -15,52 +15,33 @@ def rows(path):
 
 
 def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment, tmp_path):
-    metrics = experiment.build(tmp_path / "reports", names=["base", "sft", "new"]).metrics()
-    summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
-    assert (list(summary["models"]), summary["missing"]) == (["base", "sft"], ["new"])
-    assert "heldout/rpo" not in metrics
+    summary = experiment.build(tmp_path / "reports", names=["base", "sft", "new"])
+    assert (list(summary.models), summary.missing) == (["base", "sft"], ("new",))
+    assert summary.metrics()["models_missing"] == 1
     assert "RPO" not in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-
-
-def test_everything_is_written_and_the_scores_are_returned(experiment, tmp_path):
-    out = tmp_path / "reports"
-    metrics = experiment.build(out).metrics()
-
-    tables = ("failures", "outcomes", "pass_rate", "results")
-    assert {path.name for path in out.iterdir()} == {
-        "index.html",
-        "explorer.html",
-        "summary.json",
-        *(f"{name}.csv" for name in tables),
-    }
-    assert metrics["heldout/target-rpo"] == 0.8
-    assert metrics["humaneval_plus/base"] == 0
-    assert metrics["models_missing"] == 0
-    assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
-    assert json.loads((out / "summary.json").read_text())["models"].keys() == experiment.passed.keys()
 
 
 def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_path):
     """It has no stage of its own: `iterpref train` wrote the model, and a row of dvc.yaml had it evaluated."""
     experiment.write_results("sft-rejected", 155)
-    metrics = experiment.build(tmp_path / "reports", names=[*experiment.passed, "sft-rejected"]).metrics()
-    assert metrics["heldout/sft-rejected"] == 155 / 200
-    summary = json.loads((tmp_path / "reports/summary.json").read_text(encoding="utf-8"))
-    assert summary["comparisons"]["target-rpo"]["sft-rejected"]["heldout"]["difference"] == pytest.approx(5 / 200)
-    page = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
-    assert "SFT-rejected" in page
+    summary = experiment.build(tmp_path / "reports")
+    metrics = summary.metrics()
+    assert (metrics["heldout/sft-rejected"], metrics["heldout/target-rpo"]) == (155 / 200, 0.8)
+    assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
+    assert summary.comparisons["target-rpo"]["sft-rejected"]["heldout"].difference == pytest.approx(5 / 200)
+    assert "SFT-rejected" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):
     out = tmp_path / "reports"
     experiment.build(out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with experiment.pairs.open("a", encoding="utf-8") as file:
+    tables = {f"{name}.csv" for name in ("failures", "outcomes", "pass_rate", "results")}
+    assert before.keys() == {"index.html", "explorer.html", "summary.json", *tables}
+    with experiment.files.pairs.open("a", encoding="utf-8") as file:
         file.write('{"task_id": "half')
-
-    with pytest.raises(InputError, match=r"pairs\.jsonl:13: Invalid JSON"):
+    with pytest.raises(InputError, match="pairs:13: Invalid JSON"):
         experiment.build(out)
-
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
@@ -74,7 +55,8 @@ def test_every_figure_of_the_page_is_in_a_table(rich, tmp_path):
     at_5 = summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
     assert float(results["target-rpo", "livecodebench"]["pass_at_5"]) == at_5
     assert results["base", "heldout"]["pass_at_5"] == "", "a benchmark of one sample"
-    assert all(float(row["ci95_low"]) <= float(row["pass_at_1"]) <= float(row["ci95_high"]) for row in results.values())
+    heldout = results["dpo", "heldout"]
+    assert (heldout["tokens_per_answer"], heldout["answers_cut"], heldout["cost_usd"]) == ("40.0", "1", "0.25")
     assert rows(tmp_path / "pass_rate.csv")[1] == {"iteration": "1", "pass_rate": "0.8"}
     failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
     assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}

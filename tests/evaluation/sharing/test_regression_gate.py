@@ -22,7 +22,7 @@ def gate(before, after, *names, alpha=0.05):
 
 
 def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment):
-    base, worse, better = (experiment.results / name for name in ("base", "dpo", "sft"))
+    base, worse, better = (experiment.files.results / name for name in ("base", "dpo", "sft"))
     found = gate(base, worse, "heldout").benchmarks["heldout"]
     assert (found.gained, found.lost) == (0, 30)
     assert found.p_worse == pytest.approx(0.5**30)

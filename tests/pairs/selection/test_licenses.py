@@ -1,15 +1,11 @@
-"""A license goes from the problem to its pairs and to the card of an export, and is kept as it is written."""
+"""A license goes from the problem to its pairs, and is kept as it is written."""
 
 import pytest
 
-from iterpref_core.evaluation.sharing.cards import pairs_card
-from iterpref_core.evaluation.sharing.export_data_set import DataSet, Origin, export_pairs
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.selection.pair_selection import select_pairs
-from iterpref_core.problems.ingestion.intake import Source
 from iterpref_core.problems.synthesis.injection import inject_bugs
-from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory
+from iterpref_core.records import Attempt, IoTest, Problem, Trajectory
 from iterpref_core.records.config import PairsParams
 from iterpref_core.records.errors import RecordError
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
@@ -52,36 +48,6 @@ def test_injected_pairs_have_the_license_of_their_problem(tmp_path):
     with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as engine:
         inject_bugs(tmp_path / "problems.jsonl", out, tmp_path / "spans.jsonl", engine, mutations=4, seed=0)
     assert {pair.license for pair in read_pairs(out)} == {"GPL-3.0-only"}
-
-
-def test_an_export_names_what_each_pair_states_and_comes_back_with_it(tmp_path):
-    pairs = tmp_path / "pairs.jsonl"
-    made = PreferencePair(
-        task_id="a", prompt="p", chosen="x = 1\n", rejected="x = 2\n", license="ISC", problem_id="add"
-    )
-    other = made.model_copy(update={"task_id": "b", "license": None, "tested": True})
-    foreign = made.model_copy(update={"task_id": "c", "license": None, "problem_id": None, "tested": False})
-    write_jsonl(pairs, [made, other, foreign])
-    write_jsonl(tmp_path / "problems.jsonl", [ADD.model_copy(update={"source": "mine"})])
-    seen = []
-
-    def describe(contents):
-        seen.append(contents)
-        return ""
-
-    export_pairs(pairs, None, tmp_path / "problems.jsonl", tmp_path / "set", describe)
-    assert dict(seen[0].origins) == {Origin("mine", "ISC"): 1, Origin("mine", "GPL-3.0-only"): 1, Origin(): 1}
-    ingest_pairs(Source([tmp_path / "set/data/train.parquet"]), tmp_path / "again.jsonl")
-    assert list(read_pairs(tmp_path / "again.jsonl")) == [made, other, foreign]
-
-
-@pytest.mark.parametrize(("tested", "claim"), [(True, True), (False, False), (None, False)])
-def test_a_card_says_that_programs_pass_tests_only_if_tests_have_judged_them(tested, claim):
-    contents = DataSet(pairs=2, tested=2 if tested else 1)
-    card = pairs_card(contents, "mine", None, localized=False, regions_known=False)
-    assert f"Tests judged both programs of {2 if claim else 1} pairs" in card
-    assert ("the source says which program is right" in card) != claim
-    assert "| `tested` | true: tests judged both programs" in card
 
 
 @pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])

@@ -1,11 +1,8 @@
-"""Each record says of which row it is made, from the ingestion to the exported data set."""
+"""Each record says of which row it is made."""
 
 import hashlib
 import json
 
-from datasets import load_dataset
-
-from iterpref_core.evaluation.sharing.export_data_set import export_pairs
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.pairs.selection.pair_selection import make_pairs, read_paired_problems
@@ -75,16 +72,6 @@ def test_a_pair_of_submissions_names_the_rows_of_both_programs(tmp_path):
     assert [origins(attempt)[0]["row"] for attempt in trajectory.attempts] == [2, 3]
     (pair,) = make_pairs(trajectory, read_paired_problems(out)["p"], PARAMS.pairs)
     assert [row.row for row in pair.provenance] == [3, 2]
-
-
-def test_the_exported_set_has_the_rows_and_reads_back_byte_by_byte(tmp_path):
-    pairs, again = tmp_path / "pairs.jsonl", tmp_path / "again.jsonl"
-    ingest_pairs(Source([written(tmp_path / "in.jsonl", PAIR, PAIR)], license="MIT"), pairs)
-    export_pairs(pairs, None, None, tmp_path / "set", lambda _: "")
-    (first, second) = load_dataset(str(tmp_path / "set"), split="train")["provenance"]
-    assert (first[0]["file"], first[0]["row"], second[0]["row"]) == ("in.jsonl", 1, 2)
-    ingest_pairs(Source([tmp_path / "set"]), again)
-    assert again.read_bytes() == pairs.read_bytes()
 
 
 def test_a_column_of_this_name_that_means_something_else_is_no_fault_of_a_pair():

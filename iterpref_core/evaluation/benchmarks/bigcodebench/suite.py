@@ -17,7 +17,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import (
     Sanitizer,
 )
 from iterpref_core.evaluation.benchmarks.bigcodebench.environment import contents_of, find_python
-from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
+from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.isolation.interpreters import Environment
@@ -154,9 +154,7 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
             message = f"{INSTRUCTION}\n{task.instruct_prompt.strip()}\n"
         if mode.template is None:
             return BenchmarkPrompt(message)
-        if mode.reasoning:
-            return mode.ask_to_reason(message)
-        return BenchmarkPrompt(prefill_answer(mode.template, message), raw=True)
+        return ask_here(mode, message)
 
     def program(self, task: BigCodeBenchTask, answer: str, mode: PromptMode) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""

@@ -10,10 +10,10 @@ once per data and machine. Values leave it as canonical text, and values of more
 compared.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
-from typing import Any, cast
+from typing import cast
 
 from iterpref_core.evaluation.benchmarks.benchmark import (
     Benchmark,
@@ -31,7 +31,7 @@ from iterpref_core.evaluation.benchmarks.evalplus.tasks import (
     comparator_of,
     result_function,
 )
-from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, continuation, fenced, prefill_answer
+from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import (
     ENGINE,
@@ -87,7 +87,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.limits = LIMITS | RULES
         self.identity = self.test_sets
-        self._comparator_of = lru_cache(maxsize=8)(self._known_comparator)
+        self._comparator = lru_cache(maxsize=8)(self._make_comparator)
 
     def prompt(self, task: EvalPlusTask, mode: PromptMode) -> BenchmarkPrompt:
         """Return the task's own text, to be continued; for a chat model, EvalPlus's question with an answer begun."""
@@ -96,9 +96,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return BenchmarkPrompt(text)
         if mode.template is None:
             return BenchmarkPrompt(f"{INSTRUCTION}\n```python\n{text}\n```", SYSTEM)
-        if mode.reasoning:
-            return mode.ask_to_reason(fenced(text))
-        return BenchmarkPrompt(prefill_answer(mode.template, fenced(text)), raw=True)
+        return ask_here(mode, fenced(text))
 
     def program(self, task: EvalPlusTask, answer: str, mode: PromptMode) -> str:
         """Return the text for `sanitize`: the prompt and its continuation, or a chat model's answer alone."""
@@ -126,7 +124,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         yield Program(
             code,
             calls,
-            comparator=self._comparator_of(task.task_id),
+            comparator=self._comparator(task.task_id, tuple(found.values)),
             cpu_s=min(RULES["timeout_per_task_s"] * len(self.test_sets), all_s) + len(self.test_sets),
             test_cpu_s=time_limit(base_s, found.run.cpu_s, factor),
         )
@@ -136,11 +134,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         inputs = chain.from_iterable(map(task.inputs, self.test_sets))
         return tuple(ValueTest(task.entry_point, arguments, then) for arguments in inputs)
 
-    def _known_comparator(self, task_id: str) -> Comparator:
-        return self._comparator(self.tasks[task_id], self.canonical[task_id].values or [])
-
-    def _comparator(self, task: EvalPlusTask, texts: Sequence[str]) -> Comparator:
+    def _make_comparator(self, task_id: str, texts: tuple[str, ...]) -> Comparator:
         """Return the comparator of a task's results, given the expected ones as canonical text or digests."""
+        task = self.tasks[task_id]
         return comparator_of(
             self.dataset,
             task.entry_point,
@@ -159,8 +155,9 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         run = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
         if run.verdict != "passed":
             return CanonicalRun(run)
-        texts = [_as_text(value) for value in values]
-        is_right = self._comparator(task, texts)
+        # A digest, of a large value, is text already.
+        texts = [value if isinstance(value, Digest) else encode(value)[0] for value in values]
+        is_right = self._comparator(task.task_id, tuple(texts))
         # A value such as NaN does not equal itself, and no program could pass.
         if all(is_right(index, value) for index, value in enumerate(values)):
             return CanonicalRun(run, texts)
@@ -183,10 +180,3 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         from evalplus.provider.utility import extra_eos_for_direct_completion
 
         return (*STOPS, *extra_eos_for_direct_completion(self.dataset))
-
-
-def _as_text(value: Any) -> str:
-    """Return a value that a solution returned as canonical text; a digest, of a large value, is text already."""
-    if isinstance(value, Digest):
-        return value
-    return encode(value)[0]

@@ -1,7 +1,7 @@
 """Run this project's own held-out and validation problems with all their tests."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,18 +117,15 @@ def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams)
     Raises:
         InputError: none is left.
     """
+    problems = list(tasks.values())
+    # An engine, which may be far away, is opened only if a reference has to run.
+    if any(map(needs_decision, problems)):
+        with open_executor(execution) as executor:
+            problems = list(decided(problems, executor))
     admission = Admission(execution.inside)
-    admitted = {problem.task_id: problem for problem in admission.admit(_decided(tasks.values(), execution))}
+    admitted = {problem.task_id: problem for problem in admission.admit(problems)}
     admission.tell(path)
     return admitted
-
-
-def _decided(problems: Collection[Problem], execution: ExecutionParams) -> Collection[Problem]:
-    """Return the problems as `decided`. An engine, which may be far away, is opened only if a reference has to run."""
-    if not any(map(needs_decision, problems)):
-        return problems
-    with open_executor(execution) as executor:
-        return list(decided(problems, executor))
 
 
 def _asks_for_function(task: Problem) -> bool:

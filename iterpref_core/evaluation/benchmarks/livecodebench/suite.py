@@ -7,12 +7,12 @@ differences from the benchmark's own runner.
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, PublishedTest, find_live_data, read_tests
+from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, find_live_data, read_tests
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
     STOP,
     family_of,
@@ -33,6 +33,8 @@ from iterpref_core.records.errors import RecordError
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
+_RUNNER = Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
+"""The source of the benchmark's own runner, for the sandbox."""
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "LiveCodeBench":
@@ -54,12 +56,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
     def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         data_name, sha256, tasks = find_live_data(params)
-        super().__init__(
-            name,
-            (data_name, sha256),
-            tasks,
-            execution.model_copy(update=LIMITS),
-        )
+        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
         self.window = params.model_dump(mode="json")
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
@@ -89,8 +86,9 @@ class LiveCodeBench(Benchmark[LiveTask]):
             if not function:
                 yield reading_program(code, test.input, test.output)
                 continue
+            # A functional test has a JSON value a line, and its output is one value.
             try:
-                arguments, expected = parse_arguments(test)
+                arguments, (expected,) = _json_lines(test.input), _json_lines(test.output)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
             yield calling_program(code, function, arguments, expected)
@@ -108,35 +106,16 @@ class LiveCodeBench(Benchmark[LiveTask]):
         return task.difficulty
 
 
-@cache
-def _runner() -> str:
-    """Return the source of the benchmark's own runner, for the sandbox."""
-    return Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
-
-
 def reading_program(code: str, stdin: str, expected: str) -> Program:
     """Return a program that reads a text and prints, as the runner runs it; see `runner.run`."""
     test = ValueTest("run", (code, stdin, "", ()), shown=shown_input(stdin).removesuffix(","))
-    return Program("", (test,), _runner(), comparator=right_output(expected))
+    return Program("", (test,), _RUNNER, comparator=right_output(expected))
 
 
 def calling_program(code: str, function: str, arguments: Sequence[Any], expected: Any) -> Program:
     """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
     test = ValueTest("run", (code, None, function, tuple(arguments)), shown=shown_call(function, arguments))
-    return Program("", (test,), _runner(), comparator=right_value(expected))
-
-
-def parse_arguments(test: PublishedTest) -> tuple[Sequence[Any], Any]:
-    """Return the arguments of a functional test, a JSON value a line, and the result that it expects.
-
-    Raises:
-        ValueError: a line is not JSON, or the output not one value.
-    """
-    arguments = _json_lines(test.input)
-    expected = _json_lines(test.output)
-    if len(expected) != 1:
-        raise ValueError("its output is not one value")
-    return arguments, expected[0]
+    return Program("", (test,), _RUNNER, comparator=right_value(expected))
 
 
 def _json_lines(text: str) -> list[Any]:
@@ -167,13 +146,8 @@ def same_output(printed: str, expected: str) -> bool:
     >>> same_output("1 2.50 \n", "1.0 2.5"), same_output("yes", "YES"), same_output("1\n\n2", "1\n2")
     (True, False, False)
     """
-    ours = _stripped_lines(printed)
-    theirs = _stripped_lines(expected)
+    ours, theirs = ([line.strip() for line in text.strip().split("\n")] for text in (printed, expected))
     return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
-
-
-def _stripped_lines(text: str) -> list[str]:
-    return [line.strip() for line in text.strip().split("\n")]
 
 
 def _same_line(ours: str, theirs: str) -> bool:

@@ -118,7 +118,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
-        found = Harness(bench, executor, {}).run(samples).outcomes
+        found = Harness(bench, executor, {}).run(samples)
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
