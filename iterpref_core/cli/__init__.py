@@ -3,11 +3,9 @@
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
-import errno
 import re
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
@@ -76,10 +74,6 @@ def _explain(error: Exception) -> tuple[int, str]:
     """
     from iterpref_core.records.errors import InputError, IterPrefError, storage_error
 
-    loop = error.__context__
-    # pathlib of Python 3.11 turns a link that leads to itself into a RuntimeError.
-    if isinstance(error, RuntimeError) and isinstance(loop, OSError) and loop.errno == errno.ELOOP:
-        error = loop
     # A full disk and a missing package also are errors that the user can mend.
     full = storage_error(error)
     missing = _missing_module(error)
@@ -92,7 +86,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         return 2, ""
     if missing:
-        return 2, f"the module {missing} is not installed; {_remedy(missing, _rooms(error))}"
+        return 2, f"the module {missing} is not installed; {_remedy(missing)}"
     if full is not None:
         return 2, str(full)
     if isinstance(error, OSError) and error.filename is not None:
@@ -108,19 +102,8 @@ def _missing_module(error: Exception) -> str:
     return "" if module in {"flows", "tasks", "iterpref_core"} else module
 
 
-def _rooms(error: Exception) -> list[str]:
-    """Return the rooms of the library through which an error went, from the outermost."""
-    names = [frame.f_globals.get("__name__", "").split(".") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return [name[1] for name in names if name[0] == "iterpref_core" and len(name) > 1]
-
-
-def _remedy(module: str, rooms: Sequence[str]) -> str:
-    """Return the command that installs a module: an extra that has its package.
-
-    Args:
-        module: the top-level module of another project.
-        rooms: the rooms where the import failed. An extra with the last room's name comes first, then the smallest.
-    """
+def _remedy(module: str) -> str:
+    """Return the command that installs the top-level module of another project: the smallest extra with its package."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
@@ -139,6 +122,4 @@ def _remedy(module: str, rooms: Sequence[str]) -> str:
     if "" in having:
         return "pip install iterpref"
     smallest = min(having, key=lambda extra: len(packages[extra]), default="all")
-    # An import that fails in the room `training` asks for the extra of this name.
-    chosen = next((room for room in reversed(rooms) if room in having), smallest)
-    return f"pip install 'iterpref[{chosen}]'"
+    return f"pip install 'iterpref[{smallest}]'"

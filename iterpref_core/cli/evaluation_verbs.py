@@ -1,7 +1,6 @@
 """The verbs that execute and score."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,6 @@ from iterpref_core.cli.options import (
 )
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 
 EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
@@ -91,19 +89,27 @@ def evaluate(
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
 
-    settings = read_params(set_, _evaluation_values(benchmark, backend, base_url))
+    values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
+    if backend is not None and BACKENDS[backend].local:
+        # The debugger's backend is another parameter than the backend of a model on this machine.
+        values["evaluation.backend"] = backend
+    settings = read_params(set_, values)
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     # The three sources of programs exclude each other.
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
-    asking = "--fresh, --backend and --base-url are about a model that is asked; give one with --model"
-    _check_options_of(model, (fresh, backend, base_url), asking)
-    reading = "--extract and --partial are about a file of samples; give one with --samples"
-    _check_options_of(samples, (extract, partial), reading)
+    if model is None and (fresh or backend or base_url):
+        raise InputError("--fresh, --backend and --base-url are about a model that is asked; give one with --model")
+    if samples is None and (extract or partial):
+        raise InputError("--extract and --partial are about a file of samples; give one with --samples")
     if model is not None:
+        asked = settings.inference.backend
+        served = not BACKENDS[asked].local
+        if base_url and not served:
+            raise InputError(f"--base-url {base_url}: inference.backend {asked} asks no server; add --backend openai")
         results = evaluate_model(
             name=Path(model).name,
-            model=model_at(model, served=_asks_endpoint(settings, backend, base_url)),
+            model=model_at(model, served=served and bool(backend or base_url)),
             setting=setting,
             out=out,
             answers=ANSWERS,
@@ -118,12 +124,6 @@ def evaluate(
     # Exit code 1: answers are missing, and the same command asks for them.
     if results.incomplete:
         raise typer.Exit(1)
-
-
-def _check_options_of(place: object, given: Sequence[object], said: str) -> None:
-    """Refuse options about a model, or about a file of samples, if it is not given."""
-    if place is None and any(given):
-        raise InputError(said)
 
 
 def leaderboard(
@@ -149,33 +149,6 @@ def leaderboard(
         board.print(Console())
     if lacking:
         raise typer.Exit(1)
-
-
-def _asks_endpoint(params: Params, backend: str | None, base_url: str | None) -> bool:
-    """Return True if the options of a verb name an endpoint of a model.
-
-    Raises:
-        InputError: there is an address, and the backend asks none.
-    """
-    asks_none = BACKENDS[params.inference.backend].local
-    if base_url is not None and asks_none:
-        raise InputError(
-            f"--base-url {base_url}: inference.backend {params.inference.backend} asks no server; add --backend openai"
-        )
-    return not asks_none and (backend is not None or base_url is not None)
-
-
-def _evaluation_values(
-    benchmarks: Sequence[str],
-    backend: str | None,
-    base_url: str | None,
-) -> dict[str, object]:
-    """Return the parameters for the options of a verb that scores models."""
-    values = {"evaluation.benchmarks": tuple(benchmarks), **endpoint_values(backend, base_url)}
-    if backend is not None and BACKENDS[backend].local:
-        # The debugger's backend is another parameter than the backend of a model on this machine.
-        values["evaluation.backend"] = backend
-    return values
 
 
 def gate(

@@ -1,6 +1,7 @@
 """The verbs for preference pairs and their error regions."""
 
-from collections.abc import Container
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -81,8 +82,7 @@ def show(
     from rich.console import Console
 
     from iterpref_core.evaluation.report.pair_terminal import render_terminal
-    from iterpref_core.evaluation.report.pair_view import NO_SPANS, write_html
-    from iterpref_core.programs.source_code.line_diff import locate_error
+    from iterpref_core.evaluation.report.pair_view import write_html
 
     # In a checkout with a finished experiment, no option is needed.
     if pairs is None:
@@ -91,49 +91,30 @@ def show(
             spans = _SPANS
         if not pairs.is_file():
             raise InputError(f"{pairs} is not here: run the experiment (iterpref run), or name pairs with --pairs")
-    # The terminal shows one pair, a page ten.
-    number = 1 if html is None else 10
-    # Without spans mark what the line-based LCS leaves, as stage `localization` does by default.
-    if spans is None:
-        shown = _find_pairs(pairs, task_id, number)
-        regions = {}
-        for item in shown:
-            region = locate_error(item.rejected, item.chosen)
-            regions[item.task_id] = FocalSpans(
-                task_id=item.task_id,
-                method=NO_SPANS,
-                rejected=region.rejected,
-                chosen=region.chosen,
-            )
-    else:
-        regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)}
-        shown = _find_pairs(pairs, task_id, number, regions)
-        for item in shown:
-            check_spans(regions[item.task_id], item, spans)
+    # The terminal shows one pair, a page ten; the file may be large.
+    shown = list(islice(_marked_pairs(pairs, spans, task_id), 1 if html is None else 10))
+    if not shown:
+        raise InputError(f"{pairs}: no matching pair; give another file, spans of these pairs, or another --task-id")
     if html is not None:
-        write_html(shown, regions, html)
+        write_html(shown, html)
         typer.echo(str(html))
-        return
-    console = Console()
-    for item in shown:
-        console.print(render_terminal(item, regions[item.task_id]))
+    else:
+        Console().print(render_terminal(*shown[0]))
 
 
-def _find_pairs(
-    path: Path,
-    task_id: str | None,
-    number: int,
-    marked: Container[str] | None = None,
-) -> list[PreferencePair]:
-    found: list[PreferencePair] = []
-    for candidate in read_pairs(path):
-        # The file may be large: stop at the first pairs that match.
-        if task_id not in (None, candidate.task_id):
+def _marked_pairs(pairs: Path, spans: Path | None, task_id: str | None) -> Iterator[tuple[PreferencePair, FocalSpans]]:
+    """Yield the pairs with their error regions; without spans, what the line-based LCS leaves is marked."""
+    from iterpref_core.evaluation.report.pair_view import NO_SPANS
+    from iterpref_core.programs.source_code.line_diff import locate_error
+
+    regions = {item.task_id: item for item in read_jsonl(spans, FocalSpans, unique=True)} if spans else {}
+    for pair in read_pairs(pairs):
+        if task_id not in (None, pair.task_id):
             continue
-        if marked is None or candidate.task_id in marked:
-            found.append(candidate)
-        if len(found) == number:
-            break
-    if not found:
-        raise InputError(f"{path}: no matching pair; give another file, spans of these pairs, or another --task-id")
-    return found
+        if spans is None:
+            found = locate_error(pair.rejected, pair.chosen)
+            marked = {"rejected": found.rejected, "chosen": found.chosen}
+            yield pair, FocalSpans(task_id=pair.task_id, method=NO_SPANS, **marked)
+        elif pair.task_id in regions:
+            check_spans(regions[pair.task_id], pair, spans)
+            yield pair, regions[pair.task_id]

@@ -70,7 +70,7 @@ def write_page(
         outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
         paper_coverage=PAPER_COVERAGE,
         failures=failure_tables(summary),
-        pairs=[pair_context(pair, spans) for pair, spans in pairs],
+        pairs=[pair_context(*item) for item in pairs],
         params=_as_yaml(summary.provenance.params),
         style=template_text("style.css"),
         figures=number_formats,

@@ -1,7 +1,7 @@
 """Pair view as HTML, with the error region marked, and its parts that the terminal's view uses too."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -70,18 +70,12 @@ def pair_context(pair: PreferencePair, spans: FocalSpans) -> dict[str, object]:
     }
 
 
-def write_html(pairs: Sequence[PreferencePair], spans: Mapping[str, FocalSpans], out: Path) -> None:
-    """Write pairs as one self-contained page.
-
-    Args:
-        pairs: the pairs to show.
-        spans: task_id → error region, of every pair.
-        out: the page.
-    """
-    template = templates().get_template("pairs.html")
-    page = template.render(
-        pairs=[pair_context(pair, spans[pair.task_id]) for pair in pairs],
-        style=template_text("style.css"),
+def write_html(pairs: Iterable[tuple[PreferencePair, FocalSpans]], out: Path) -> None:
+    """Write pairs with their error regions as one self-contained page."""
+    page = (
+        templates()
+        .get_template("pairs.html")
+        .render(pairs=[pair_context(*item) for item in pairs], style=template_text("style.css"))
     )
     with atomic_writer(out) as file:
         file.write(page)

@@ -3,6 +3,7 @@
 import pytest
 
 from iterpref_core.evaluation.evaluation import sanitizing
+from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
 from tests.evaluation.evaluation.scoring import asked
 
@@ -76,3 +77,15 @@ def test_few_answers_without_a_program_are_counted_in_silence(setting, tmp_path,
     monkeypatch.setattr("iterpref_core.evaluation.evaluation.answer_reading.QUIET_SHARE", 1.0)
     assert measured(setting, tmp_path, "No.", "heldout")["answers"]["no_program"] == 2
     assert "no program" not in caplog.text
+
+
+@pytest.mark.usefixtures("problems")
+@pytest.mark.parametrize(
+    ("adapted", "temperature"),
+    [((), 0), (("temperature",), OWN_TEMPERATURE), (("temperature 0",), LEAST_TEMPERATURE)],
+)
+def test_the_temperature_that_a_server_takes_is_in_the_results(setting, tmp_path, adapted, temperature):
+    model = RecordedModel(lambda _: "def f(x): return x")
+    model.adapted = set(adapted)
+    entry = asked("heldout", sampler_of(model, tmp_path, instruct=True), setting)
+    assert entry["sampling"]["temperature"] == temperature

@@ -49,12 +49,11 @@ class Recording(MockEndpoint):
 
 
 @pytest.fixture
-def iterpref(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process and a folder of its own; returns (exit code, stdout, stderr)."""
+def iterpref(monkeypatch, capsys, problems):
+    """Run the command line in this process next to the problems; returns (exit code, stdout, stderr)."""
     from iterpref_core.cli import main
 
-    monkeypatch.chdir(tmp_path)
-
+    monkeypatch.chdir(problems.parent)
     return calling(main, monkeypatch, capsys)
 
 
@@ -69,9 +68,8 @@ def results():
 
 
 @pytest.fixture
-def evaluate_served(iterpref, problems):
+def evaluate_served(iterpref):
     """Score a served model; returns the entry of the benchmark, of which there is one."""
-    assert problems.exists()
 
     def run(mock, *options, benchmark="heldout"):
         with serve(mock) as url:
@@ -82,8 +80,7 @@ def evaluate_served(iterpref, problems):
     return run
 
 
-def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref, problems):
-    assert problems.exists()
+def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref):
     mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
         parameters = ["--set", "inference.backend=openai", "--set", f"inference.base_url={url}"]
@@ -97,10 +94,7 @@ NAMES_OF_FILES = ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gg
 
 
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
-def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_says_how_to_name_one(
-    iterpref, problems, name
-):
-    assert problems.exists()
+def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_says_how_to_name_one(iterpref, name):
     asked = ("evaluate", "--model", name, *EVALUATE[3:])
     with serve(MockEndpoint(answer, Behavior())) as url:
         code, _, err = iterpref(*asked, *SERVED, url)
@@ -109,7 +103,7 @@ def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_
     assert (code, "needs --backend openai and --base-url URL" in err) == (2, True)
 
 
-def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref, problems):
+def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref):
     """As vLLM, SGLang and `transformers serve` name a model by its path."""
     Path("big-model").mkdir()
     Path("big-model/config.json").write_text("{}")
@@ -126,32 +120,13 @@ def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref, problems):
     assert mock.asked.total() == 2
 
 
-def many(problems, count):
-    """Add held-out problems."""
-    lines = problems.read_text().splitlines()
-    row = json.loads(lines[0])
-    more = [row | {"task_id": f"h/{number}", "prompt": f"Double x, {number} times."} for number in range(count)]
-    problems.write_text("\n".join([*lines, *map(json.dumps, more)]))
-
-
 def debug_at(iterpref, problems, url, *options):
     problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
     return iterpref("debug", "--model", "m", "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
 
 
-def test_a_server_has_as_many_calls_in_flight_as_one_parameter_says(iterpref, problems):
-    many(problems, 20)
-    mock = MockEndpoint(answer, Behavior(median_s=0.01))
-    with serve(mock) as url:
-        code, _, err = iterpref(*EVALUATE, *SERVED, url, "--set", "inference.concurrency=3")
-        assert (code, mock.most_in_flight) == (0, 3), err
-        code, _, err = debug_at(iterpref, problems, url, "--concurrency", "4")
-        assert (code, mock.most_in_flight) == (0, 4), err
-
-
 @pytest.mark.parametrize("refused", ["heldout", "validation"])
-def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(iterpref, problems, refused):
-    assert problems.exists()
+def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(iterpref, refused):
     with serve(Refusing(f"({refused})")) as url:
         code, _, err = iterpref(*EVALUATE, "--benchmark", "validation", *SERVED, url)
     assert (code, f"{refused}: none of" in err) == (2, True)
@@ -161,7 +136,10 @@ def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_a
 
 
 def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benchmark(iterpref, problems):
-    many(problems, 30)
+    # Two held-out problems are there, and one of the validation split.
+    row = json.loads(problems.read_text().splitlines()[0])
+    rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x, {number} times."} for number in range(30)]
+    problems.write_text(problems.read_text() + "\n".join(map(json.dumps, rows)))
     mock = Refusing()
     with serve(mock) as url:
         options = ["--benchmark", "validation", *SERVED, url, "--set", "inference.concurrency=1"]
@@ -199,11 +177,6 @@ def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
     assert code == 0, err
     assert json.loads(out)["solved"] == 2
     assert (asked.count("small"), asked.count("large")) == (2, 2)
-
-
-def test_options_of_a_model_without_a_model_are_refused(iterpref):
-    code, _, err = iterpref("evaluate", "--ground-truth", *EVALUATE[3:5], "--out", "o", "--backend", "openai")
-    assert (code, "give one with --model" in err) == (2, True)
 
 
 def test_a_served_model_is_scored_where_an_event_loop_runs(problems, tmp_path, monkeypatch):
@@ -269,10 +242,3 @@ def test_one_sample_is_drawn_where_that_is_asked_for(evaluate_served, stated, te
     entry = evaluate_served(mock, "--set", f"evaluation.temperature={stated}")
     assert {body["temperature"] for body in mock.bodies} == {temperature}
     assert entry["sampling"]["temperature"] == temperature
-
-
-def test_a_sample_with_half_a_character_is_one_message(iterpref, problems):
-    row = {"task_id": "h/double", "solution": "MARK = '\ud83d'\n\n\ndef f(x):\n    return 2 * x\n"}
-    Path("samples.jsonl").write_text(json.dumps(row))
-    code, _, err = iterpref("evaluate", "--samples", "samples.jsonl", *EVALUATE[3:])
-    assert (code, "samples.jsonl:1" in err, "Traceback" in err) == (2, True, False)

@@ -112,7 +112,7 @@ def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser, tmp_path
     program = "def f(values):\n        return " + " + ".join(f"values[{number}]" for number in range(40)) + "\n"
     pair = PreferencePair(task_id="t/1", prompt="Use `f`.", chosen=program, rejected="pass\n")
     spans = FocalSpans(task_id="t/1", method="line_lcs", rejected=((0, 4),), chosen=())
-    write_html([pair], {"t/1": spans}, tmp_path / "pairs.html")
+    write_html([(pair, spans)], tmp_path / "pairs.html")
     browser.open(tmp_path / "pairs.html", 390)
     rows = browser.evaluate(f"{ROWS}('.ins-side .line:nth-of-type(2) .source')")
     assert len(rows) > 5

