@@ -1,14 +1,12 @@
 """Answers that are missing: each is one answer with its reason, the others are scored, and the score has bounds."""
 
 import json
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from iterpref_core.evaluation.statistics.pass_at_k import score_tasks
+from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.records import IoTest, Problem
 from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -18,15 +16,11 @@ HALF = "def f(x):\n    return 2 *"
 LIMIT = 32
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A way in which a server ends an answer.
 
-    Attributes:
-        reply: fields of the reply's choice, and its `usage`; or the body of a refusal.
-        state: begins the reason why the answer is missing; or the verdict on it, if it is not.
-        status: the status of the reply.
-        text: what the model has written.
+    `reply` are fields of the reply's choice, and its `usage`; or the body of a refusal. `state` begins the reason why
+    the answer is missing, or is the verdict on it.
     """
 
     reply: dict[str, Any]
@@ -115,44 +109,25 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
-def check(kinds, code, result):
-    """Compare a result with what follows from the table of kinds alone."""
+def check(kinds, result):
+    """Compare a result with the table of kinds."""
     states = [KINDS[name].state for name in kinds]
-    missing = [state for state in states if state.endswith(": ") or ": 4" in state or ": 5" in state]
-    verdicts = {f"t{number}": [state] for number, state in enumerate(states) if state not in missing}
-    assert {task: outcomes for task, outcomes in result["verdicts"].items() if outcomes != ["unanswered"]} == verdicts
     assert result["truncated"] == states.count("truncated")
-    if not missing:
-        assert (code, result["available"], result["n"]) == (0, True, len(kinds))
-        assert result["pass_at_1"] == states.count("passed") / len(states)
-        return
-    assert (code, result["available"], "pass_at_1" in result) == (1, False, False)
-    assert f"{len(missing)} of {len(kinds)} answers are missing" in result["reason"]
-    assert Counter(missing) == Counter(
-        next(state for state in missing if reason.startswith(state))
-        for reason, count in result["missing"].items()
-        for _ in range(count)
-    )
     for number, state in enumerate(states):
-        if state in missing:
-            assert result["feedback"][f"t{number}"][0].startswith(f"no answer: {state}")
-    bounds = []
-    for instead in ("wrong_answer", "passed"):
-        filled = {task: [instead] for task in result["verdicts"]} | verdicts
-        score = score_tasks(filled)
-        assert score is not None
-        bounds.append(score)
-    assert result["pass_at_1_bounds"] == pytest.approx([score.pass_at_1 for score in bounds])
-    assert result["ci95"] == pytest.approx([bounds[0].ci95[0], bounds[1].ci95[1]])
+        (verdict,) = result["verdicts"][f"t{number}"]
+        if verdict == "unanswered":
+            assert result["feedback"][f"t{number}"][0].startswith(f"no answer: {state}"), kinds[number]
+        else:
+            assert verdict == state, kinds[number]
 
 
-ANSWERED = [name for name, kind in KINDS.items() if kind.state in ("passed", "truncated")]
-
-
-@pytest.mark.parametrize("kinds", [list(KINDS), ANSWERED])
-def test_an_end_is_one_answers_state_and_the_others_are_scored(run, kinds):
-    code, _, result = run(Ending(kinds))
-    check(kinds, code, result)
+def test_an_end_is_one_answers_state_and_the_others_are_scored(run):
+    code, _, result = run(Ending(list(KINDS)))
+    check(list(KINDS), result)
+    missing = sum(outcomes == ["unanswered"] for outcomes in result["verdicts"].values())
+    assert (code, result["available"], "pass_at_1" in result) == (1, False, False)
+    assert f"{missing} of {len(KINDS)} answers are missing" in result["reason"]
+    assert sum(result["missing"].values()) == missing
 
 
 def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(run):
@@ -161,9 +136,11 @@ def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(ru
         kinds[4 * number] = name
     mock = Ending(kinds)
     code, _, result = run(mock)
-    check(kinds, code, result)
+    check(kinds, result)
     assert (code, result["n"], len(result["missing"])) == (1, 20, 5)
     assert result["pass_at_1_bounds"] == [0.75, 1.0]
+    ends = share_interval([1.0] * 15 + [0.0] * 5)[0], share_interval([1.0] * 20)[1]
+    assert result["ci95"] == pytest.approx(ends)
     assert sum(outcomes == ["passed"] for outcomes in result["verdicts"].values()) == 15
     assert len(Path("o/samples/heldout.jsonl").read_text().splitlines()) == 15
     # The same command asks for the five alone, and now they are there.
@@ -185,22 +162,17 @@ def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gat
     from iterpref_core.cli import main
 
     call = calling(main, monkeypatch, capsys)
-
-    run(Ending(["finish_reason stop"] * 3))
-    Path("o").rename("whole")
-    Path(".iterpref/answers.sqlite").unlink()
-    run(Ending(["finish_reason stop", "403 flagged by moderation", "finish_reason stop"]))
-    Path("o").rename("lacking")
-    board = ["leaderboard", "whole", "lacking", "--out", "b"]
-    code, out, _ = call(*board)
-    assert code == 1
-    reason = "no score of lacking on held-out: pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing"
-    assert reason in " ".join(out.split())
+    for name, second in (("whole", "finish_reason stop"), ("lacking", "403 flagged by moderation")):
+        Path(".iterpref/answers.sqlite").unlink(missing_ok=True)
+        run(Ending(["finish_reason stop", second, "finish_reason stop"]))
+        Path("o").rename(name)
+    reason = "pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing"
+    code, out, _ = call("leaderboard", "whole", "lacking", "--out", "b")
+    assert (code, f"no score of lacking on held-out: {reason}" in " ".join(out.split())) == (1, True)
     table = Path("b/leaderboard.md").read_text().splitlines()
     assert [line.split("|")[2].strip() for line in table if line.startswith("| held-out")] == ["whole"]
     code, _, err = call("gate", "--baseline", "whole", "--candidate", "lacking")
-    assert code == 2
-    assert "could not be measured: pass@1 is between 66.7% and 100.0%" in err
+    assert (code, f"could not be measured: {reason}" in err) == (2, True)
 
 
 def test_debugging_and_pairs_say_what_is_missing(run, monkeypatch, capsys, caplog, word_model):

@@ -41,9 +41,9 @@ def test_entry_counts_verdicts_by_kind_and_names_what_passed():
     entry = entry_of([("a", "passed"), ("b", "timeout"), ("c", "wrong_answer"), ("d", "wrong_answer")])
     assert (entry["n"], entry["pass_at_1"], entry["passed"]) == (4, 0.25, ["a"])
     assert entry["errors"] == {"timeout": 1, "wrong_answer": 2}
-    assert entry["ci95"] == pytest.approx((0.0456, 0.6994), abs=1e-4)
     assert entry["data"] == {"name": "set", "sha256": "abc"}
     assert entry["ground_truth"] == {"n": 4, "passed": 4, "failed": []}
+    assert not entry.keys() & {"without_failed_truth", "inside"}
 
 
 def test_failures_of_the_engine_are_counted_but_never_scored():
@@ -59,15 +59,12 @@ def test_scores_are_given_with_and_without_tasks_whose_canonical_solution_fails(
     assert (entry["n"], entry["pass_at_1"]) == (4, 0.5)
     rest = entry["without_failed_truth"]
     assert (rest["n"], rest["pass_at_1"]) == (3, 2 / 3)
-    assert rest["ci95"] == pytest.approx((0.2077, 0.9385), abs=1e-4)
-    assert "without_failed_truth" not in entry_of(verdicts)
 
 
 def test_tasks_whose_tests_ran_in_the_programs_own_process_are_counted():
     inside = run_of("passed")._replace(inside=1)
     entry = entry_of([("a", "passed"), ("b", inside), ("b", inside), ("c", inside)])
     assert entry["inside"] == 2
-    assert "inside" not in entry_of([("a", "passed")])
 
 
 def test_failures_are_counted_by_what_was_raised():

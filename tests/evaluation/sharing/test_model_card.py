@@ -24,18 +24,14 @@ TRAINED = ModelLineage(
 QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
 
 
-def summary_of(experiment):
-    summary = experiment.summarize()
-    summary.provenance.inputs["data/focal.jsonl"] = "fed"
-    return summary
-
-
 def card(summary, lineage=TRAINED, weights="of target-rpo", license=None):
+    """The card of a model; the summary is about the spans of `TRAINED`."""
+    summary.provenance.inputs["data/focal.jsonl"] = "fed"
     return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100})
 
 
 def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
-    summary = summary_of(experiment)
+    summary = experiment.summarize()
     text = card(summary)
     low, high = summary.comparisons["target-rpo"]["base"]["heldout"].ci95
     difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}] | <0.001 |"
@@ -47,7 +43,7 @@ def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
 
 
 def test_training_is_told_from_the_record_beside_the_weights(experiment):
-    text = card(summary_of(experiment))
+    text = card(experiment.summarize())
     for line in (
         "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch",
         *('"problems": 100', '"synthetic": 100', '"learning_rate": 0.000321', '"steps": 15', '"model_step": 10'),
@@ -57,11 +53,11 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment):
     assert "None" not in text
     sft = TRAINED.model_copy(update={"objective": "sft"})
     twice = TRAINED.model_copy(update={"objective": "dpo", "before": sft})
-    assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(summary_of(experiment), twice)
+    assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(experiment.summarize(), twice)
 
 
 def test_what_is_not_recorded_of_these_weights_is_unknown(experiment):
-    summary = summary_of(experiment)
+    summary = experiment.summarize()
     untrained = card(summary, EMBEDDED, "of base")
     assert "This is a small model that this project trains from scratch, without preference training." in untrained
     assert "this model | 200   | 35.0   | [29.0, 41.0] |" in untrained
@@ -76,23 +72,23 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment):
 
 
 def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment):
-    _, front, text = card(summary_of(experiment), QWEN).split("---\n", 2)
+    _, front, text = card(experiment.summarize(), QWEN).split("---\n", 2)
     fields = parse_yaml(front)
     assert (fields["license"], fields["base_model"]) == ("unknown", "Qwen/Qwen2.5-Coder-7B")
     assert fields["tags"] == ["code", "preference-optimization", "target-rpo"]
     assert "License of the base model: unknown: check." in text
-    known = card(summary_of(experiment), QWEN, license="apache-2.0")
+    known = card(experiment.summarize(), QWEN, license="apache-2.0")
     assert "license: apache-2.0\n" in known
-    assert "base_model" not in card(summary_of(experiment), QWEN.model_copy(update={"base": "mine"})).split("---\n")[1]
+    assert "base_model" not in card(experiment.summarize(), QWEN.model_copy(update={"base": "mine"})).split("---\n")[1]
 
 
 def test_overlap_with_benchmarks_and_tasks_that_ran_inside_are_counted(experiment):
     heldout = {"file": "tasks.jsonl", "tasks": 200, "pairs": 3, "examples": [], "overlapping": ["task/0000"]}
     found = {"pairs": 3, "dropped": 2, "benchmarks": {"heldout": heldout}, "absent": {"mbpp": "not set"}}
     experiment.files.contamination.write_text(json.dumps(found))
-    text = card(summary_of(experiment))
+    text = card(experiment.summarize())
     record = json.loads(text.split("```json\n")[2].split("```")[0])
     assert record["contamination"] == found | {"benchmarks": {"heldout": {"tasks": 200, "pairs": 3}}}
     assert "the program's own process" not in text
     experiment.mark_inside()
-    assert "held-out: tests of 12 of 200 tasks ran in the program's own process" in card(summary_of(experiment))
+    assert "held-out: tests of 12 of 200 tasks ran in the program's own process" in card(experiment.summarize())
