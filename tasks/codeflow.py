@@ -31,7 +31,7 @@ def check(params: Params) -> None:
 def run(params: Params) -> CodeflowResult:
     """Draft, execute and refine. Answers are stored, so a run that was killed does not ask for them again."""
     from iterpref_core.models.inference.backend_factory import precision_of
-    from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+    from iterpref_core.pairs.codeflow.codeflow import run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
     models = choose_models(
@@ -43,7 +43,6 @@ def run(params: Params) -> CodeflowResult:
         prompt=params.model.student_format,
         debugger_prompt=params.model.debugger_format,
     )
-    debugging = CodeflowRun(PROBLEMS, models, params.codeflow, params.execution, ANSWERS)
-    result = run_codeflow(debugging, TRAJECTORIES)
+    result = run_codeflow(PROBLEMS, models, params.codeflow, params.execution, ANSWERS, TRAJECTORIES)
     precision, _ = precision_of(STUDENT, params.inference)
     return result.model_copy(update={"bf16": float(precision == "bfloat16")})

@@ -42,7 +42,7 @@ def debug(
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+    from iterpref_core.pairs.codeflow.codeflow import run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
     # Options of the verb override params.yaml; None leaves the file's value.
@@ -68,11 +68,6 @@ def debug(
         debugger_prompt=debugger_format,
         student_served=names_endpoint(draft_model or "", settings, backend, base_url),
     )
-    run = CodeflowRun(
-        problems,
-        models,
-        settings.codeflow,
-        settings.execution,
-        store=out.with_name(f".{out.name}.answers.sqlite"),
-    )
-    show_result(run_codeflow(run, out).metrics(), json_)
+    store = out.with_name(f".{out.name}.answers.sqlite")
+    result = run_codeflow(problems, models, settings.codeflow, settings.execution, store, out)
+    show_result(result.metrics(), json_)

@@ -9,7 +9,6 @@ import json
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -31,30 +30,22 @@ logger = logging.getLogger(__name__)
 SPLIT = "codeflow"
 
 
-@dataclass(frozen=True)
-class CodeflowRun:
-    """The inputs that decide a run's trajectories, and the store of its answers.
+def run_codeflow(
+    problems: Path,
+    models: Models,
+    params: CodeflowParams,
+    execution: ExecutionParams,
+    store: Path,
+    out: Path,
+) -> CodeflowResult:
+    """Debug (or sample) the problems and write their trajectories in the problems' order.
 
-    Attributes:
+    Args:
         problems: Problem records; the split `codeflow` and problems without a split take part.
         models: the models that draft and refine.
         params: the loop's settings.
         execution: limits of each program run.
         store: SQLite file of answers; an answer in the file is never asked for again, by any run.
-    """
-
-    problems: Path
-    models: Models
-    params: CodeflowParams
-    execution: ExecutionParams
-    store: Path
-
-
-def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
-    """Debug (or sample) the problems and write their trajectories in the problems' order.
-
-    Args:
-        run: problems, models and settings.
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
@@ -64,26 +55,24 @@ def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
         InputError: the problems or models cannot be used, or no prompt was answered.
         IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
     """
-    problems, digest = _survey(run.problems)
-    sampled = run.params.source == "sampling"
-    last_iteration = run.params.sampling.samples - 1 if sampled else run.params.max_iterations
-    tally = OutcomeCounts(last_iteration, sampled=sampled)
-    cost = 0.0
+    names, digest = _survey(problems)
+    # Two runs with this name ask for the same answers, and share the budget.
+    decisive = json.dumps([digest, models.identity, params.model_dump()])
+    run = hashlib.sha256(decisive.encode()).hexdigest()[:16]
+    tally = OutcomeCounts(params, models.prices)
     answers = 0
     with (
-        open_executor(run.execution) as executor,
-        run.models.open(run.store, _run_name(run, digest)) as models,
+        open_executor(execution) as executor,
+        models.open(store, run) as (drafter, refiner),
         atomic_writer(out) as file,
-        show_progress("codeflow", len(problems), unit="problems") as advance,
+        show_progress("codeflow", len(names), unit="problems") as advance,
     ):
-        admission = Admission(run.execution.inside)
-        written = _InOrder(problems, admission, file)
+        admission = Admission(execution.inside)
+        written = _InOrder(names, admission, file)
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
-            nonlocal cost
             tally.add(trajectory)
-            cost += run.models.price(trajectory)
             advance(note=f"{tally.solved} solved")
             written.add(trajectory)
 
@@ -93,20 +82,13 @@ def run_codeflow(run: CodeflowRun, out: Path) -> CodeflowResult:
             answers += 1
             advance(0, f"{tally.solved} solved, {answers} answers")
 
-        roll_out(
-            problems=admission.admit(decided(selected(run.problems), executor)),
-            drafter=models.drafter,
-            refiner=models.refiner,
-            executor=executor,
-            params=run.params,
-            finished=keep,
-            answered=count,
-        )
-        admission.tell(run.problems)
+        admitted = admission.admit(decided(selected(problems), executor))
+        roll_out(admitted, drafter, refiner, executor, params, keep, count)
+        admission.tell(problems)
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
-    return tally.result(cost, admission)
+    return tally.result(admission)
 
 
 class _InOrder:
@@ -132,13 +114,6 @@ class _InOrder:
             ready = self._early.pop(self._left.popleft(), None)
             if ready is not None:
                 self._file.write(ready.to_json() + "\n")
-
-
-def _run_name(run: CodeflowRun, digest: str) -> str:
-    """Return a name of a run that changes with problems, models and settings."""
-    # Two runs with this name ask for the same answers, and share the budget.
-    decisive = json.dumps([digest, run.models.identity, run.params.model_dump()])
-    return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
 def _survey(path: Path) -> tuple[list[str], str]:

@@ -9,7 +9,7 @@ from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_p
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams, Wording
+from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.seeds import derive_seed
 
 
@@ -28,18 +28,14 @@ class Conversation:
 
     Attributes:
         problem: the problem.
-        wording: of the prompts.
-        seed: of the run.
-        refinements: largest number of refinements after the draft.
+        params: the loop's settings.
         number: index of the sample; 0 for debugging.
         attempts: the versions so far.
         missing: the reason why the last answer is missing; "" if it is not.
     """
 
     problem: Problem
-    wording: Wording
-    seed: int
-    refinements: int
+    params: CodeflowParams
     number: int = 0
     attempts: tuple[Attempt, ...] = ()
     missing: str = ""
@@ -47,12 +43,11 @@ class Conversation:
     @property
     def finished(self) -> bool:
         """Return True if no further answer is needed."""
-        if self.missing:
-            return True
-        if not self.attempts:
-            return False
+        if self.missing or not self.attempts:
+            return bool(self.missing)
+        refinements = 0 if self.params.source == "sampling" else self.params.max_iterations
         shows_no_failure = self.attempts[-1].verdict in UNDECIDED
-        return shows_no_failure or len(self.attempts) > self.refinements
+        return shows_no_failure or len(self.attempts) > refinements
 
     @property
     def iteration(self) -> int:
@@ -65,15 +60,10 @@ class Conversation:
         problem = self.problem
         if self.attempts:
             last = self.attempts[-1]
-            prompt = refine_prompt(
-                problem.prompt,
-                last.code,
-                last.feedback,
-                self.wording,
-            )
+            prompt = refine_prompt(problem.prompt, last.code, last.feedback, self.params.wording)
         else:
-            prompt = draft_prompt(problem.prompt, self.wording)
-        seed = derive_seed(self.seed, problem.task_id, self.iteration)
+            prompt = draft_prompt(problem.prompt, self.params.wording)
+        seed = derive_seed(self.params.seed, problem.task_id, self.iteration)
         return Request(prompt, seed, problem.own_code)
 
     def after(self, answer: Completion, executor: Engine) -> "Conversation":
@@ -114,10 +104,8 @@ class Conversation:
 
 def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
     """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
-    if params.source == "debugging":
-        return [Conversation(problem, params.wording, params.seed, params.max_iterations)]
-    samples = range(params.sampling.samples)
-    return [Conversation(problem, params.wording, params.seed, refinements=0, number=number) for number in samples]
+    samples = params.sampling.samples if params.source == "sampling" else 1
+    return [Conversation(problem, params, number) for number in range(samples)]
 
 
 def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:

@@ -1,36 +1,39 @@
 """Count the verdicts and tokens of a CodeFlow run, and the problems solved by each iteration."""
 
-from collections import Counter
-from typing import get_args
+from collections import Counter, defaultdict
+from itertools import accumulate
+from typing import Any, get_args
 
 from iterpref_core.execution import Admission
+from iterpref_core.models.inference.answer_store import cost_usd
 from iterpref_core.models.inference.backend import QUIET_SHARE
 from iterpref_core.models.inference.ends import describe_missing
+from iterpref_core.pairs.codeflow.roles import Prices
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, Trajectory, Verdict
+from iterpref_core.records.config import CodeflowParams
 from iterpref_core.records.stage_results import CodeflowResult
 
 
 class OutcomeCounts:
-    """The counts over trajectories.
+    """The counts over the trajectories of a run with some parameters.
 
-    Args:
-        last_iteration: the number of the last iteration, or sample.
-        sampled: attempts are samples, not refinements of the one before.
+    Attributes:
+        missing: the reasons why answers are missing.
     """
 
-    def __init__(self, last_iteration: int, *, sampled: bool) -> None:
-        self._last_iteration = last_iteration
-        self._sampled = sampled
-        self._problems = 0
-        self._mixed = 0
+    def __init__(self, params: CodeflowParams, prices: Prices) -> None:
+        self._sampled = params.source == "sampling"
+        self._last_iteration = params.sampling.samples - 1 if self._sampled else params.max_iterations
+        self._prices = prices
+        self._cost_usd = 0.0
         self.missing: list[str] = []
-        self._fails_hidden = 0
-        self._no_program = 0
         self._solved_at: Counter[int] = Counter()
-        self._verdicts: Counter[tuple[int, str]] = Counter()
-        self._prompt_tokens = 0
-        self._completion_tokens = 0
+        self._verdicts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        # Fields of the result that are sums over trajectories or attempts.
+        self._sums = Counter(
+            problems=0, mixed=0, solved_but_fails_hidden=0, no_program=0, prompt_tokens=0, completion_tokens=0
+        )
 
     @property
     def solved(self) -> int:
@@ -39,80 +42,69 @@ class OutcomeCounts:
 
     def add(self, trajectory: Trajectory) -> None:
         """Count a trajectory."""
-        self._problems += 1
         passing = [attempt.iteration for attempt in trajectory.attempts if attempt.verdict == "passed"]
         # Only the first passing version counts.
-        if passing:
-            self._solved_at[passing[0]] += 1
+        self._solved_at.update(passing[:1])
         failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
-        self._mixed += bool(passing) and failed
+        fails_hidden = any(attempt.fails_hidden for attempt in trajectory.attempts)
+        self._sums.update(problems=1, mixed=bool(passing) and failed, solved_but_fails_hidden=fails_hidden)
         self.missing += trajectory.missing or ()
-        self._fails_hidden += any(attempt.fails_hidden for attempt in trajectory.attempts)
         for attempt in trajectory.attempts:
-            self._no_program += attempt.verdict != "passed" and lacks_program(attempt.code)
-            self._verdicts[attempt.iteration, attempt.verdict] += 1
-            self._prompt_tokens += attempt.prompt_tokens
-            self._completion_tokens += attempt.completion_tokens
+            self._verdicts[attempt.iteration][attempt.verdict] += 1
+            tokens = attempt.prompt_tokens, attempt.completion_tokens
+            no_program = attempt.verdict != "passed" and lacks_program(attempt.code)
+            self._sums.update(no_program=no_program, prompt_tokens=tokens[0], completion_tokens=tokens[1])
+            if attempt.iteration > 0 or self._prices.drafts:
+                self._cost_usd += cost_usd(*tokens, self._prices.prompt, self._prices.completion)
 
     @property
     def prompts(self) -> int:
         """Return the number of prompts that were asked."""
-        return self._verdicts.total() + len(self.missing)
+        return self._totals().total() + len(self.missing)
 
     def advice(self) -> list[str]:
         """Return a sentence on missing answers, and one for each fault of more than `QUIET_SHARE` of the others."""
-        answers = self._verdicts.total()
-        cut = self._by_verdict()["truncated"]
+        totals = self._totals()
+        answers = totals.total()
+        cut = totals["truncated"]
+        no_program = self._sums["no_program"]
         sentences = []
         if self.missing:
             sentences.append(f"{describe_missing(self.missing, self.prompts)}; the same command asks for them again")
         if cut > QUIET_SHARE * answers:
             sentences.append(f"{cut:,} of {answers:,} answers were cut: raise codeflow.max_new_tokens")
-        if self._no_program > QUIET_SHARE * answers:
+        if no_program > QUIET_SHARE * answers:
             sentences.append(
-                f"{self._no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl, "
+                f"{no_program:,} of {answers:,} answers hold no program: read some in trajectories.jsonl, "
                 "and see codeflow.wording"
             )
         return sentences
 
-    def result(self, cost_usd: float, admission: Admission) -> CodeflowResult:
+    def result(self, admission: Admission) -> CodeflowResult:
         """Return the counts so far; at least one trajectory must have been added.
 
         Args:
-            cost_usd: the price of the answers.
             admission: knows the problems with tests that run inside.
         """
         # Problems solved in iterations 0, 1, … add up: 2 of 10, then 3 more, are rates of 0.2 and 0.5.
-        pass_rate = {}
-        solved = 0
-        for iteration in range(self._last_iteration + 1):
-            solved += self._solved_at[iteration]
-            pass_rate[iteration] = solved / self._problems
+        solved = accumulate(self._solved_at[iteration] for iteration in range(self._last_iteration + 1))
         refused = len(admission.refused)
-        totals = self._by_verdict()
-        by_iteration: dict[int, dict[str, int]] = {}
-        for (iteration, verdict), count in sorted(self._verdicts.items()):
-            by_iteration.setdefault(iteration, {})[verdict] = count
+        totals = self._totals()
+        sums: dict[str, Any] = dict(self._sums)
+        if not self._sampled:
+            del sums["mixed"]
         return CodeflowResult(
-            problems=self._problems,
+            **sums,
             solved=self.solved,
-            solved_but_fails_hidden=self._fails_hidden,
             missing=len(self.missing),
-            no_program=self._no_program,
-            pass_rate=pass_rate,
+            pass_rate={iteration: count / sums["problems"] for iteration, count in enumerate(solved)},
             llm_calls=totals.total(),
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=self._completion_tokens,
             verdicts={verdict: totals[verdict] for verdict in get_args(Verdict)},
-            verdicts_by_iteration=by_iteration,
-            cost_usd=round(cost_usd, 6),
-            mixed=self._mixed if self._sampled else None,
+            verdicts_by_iteration={n: dict(sorted(counts.items())) for n, counts in sorted(self._verdicts.items())},
+            cost_usd=round(self._cost_usd, 6),
             inside=(len(admission.inside) - refused) or None,
             left_out={"inside": refused} if refused else None,
         )
 
-    def _by_verdict(self) -> Counter[str]:
-        totals: Counter[str] = Counter()
-        for (_, verdict), count in self._verdicts.items():
-            totals[verdict] += count
-        return totals
+    def _totals(self) -> Counter[str]:
+        return sum(self._verdicts.values(), Counter[str]())

@@ -3,30 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
+from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Model
 from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
-from iterpref_core.records import Trajectory
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.config import BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
-
-
-@dataclass(frozen=True)
-class OpenModels:
-    """The models of a run, ready to answer; every answer is stored before it is used.
-
-    Attributes:
-        drafter: writes drafts.
-        refiner: writes refinements; may be the drafter itself.
-    """
-
-    drafter: Model
-    refiner: Model
 
 
 @dataclass(frozen=True)
@@ -50,28 +35,14 @@ class Models:
 
     Attributes:
         identity: digests of drafter and refiner: models with equal identity give equal answers.
-        open: opens the models, given the file of the answers and the name of the run.
+        open: opens the models, given the file of the answers and the name of the run: the one that writes drafts, and
+            the one that refines, which may be the same. Every answer is stored before it is used.
         prices: prices of the answers.
     """
 
     identity: tuple[str, str]
-    open: Callable[[Path, str], AbstractContextManager[OpenModels]]
+    open: Callable[[Path, str], AbstractContextManager[tuple[Model, Model]]]
     prices: Prices = Prices()
-
-    def price(self, trajectory: Trajectory) -> float:
-        """Return the dollars that the answers in a trajectory cost."""
-        prompt_tokens = 0
-        completion_tokens = 0
-        for attempt in trajectory.attempts:
-            if attempt.iteration > 0 or self.prices.drafts:
-                prompt_tokens += attempt.prompt_tokens
-                completion_tokens += attempt.completion_tokens
-        return cost_usd(
-            prompt_tokens,
-            completion_tokens,
-            self.prices.prompt,
-            self.prices.completion,
-        )
 
 
 def choose_models(
@@ -115,66 +86,31 @@ def choose_models(
         student = check_model(student, prompt, student_settings)
     # The identities name the run and its stored answers, also for models that are not opened.
     refiner_identity = model_identity(debugger, debugger_prompt, inference)
-    drafter: _Asked | None = None
     drafter_identity = refiner_identity
     if not debugger_drafts:
-        drafter = _Asked(student, prompt, student_settings, budget if student_served else NO_CAPS)
         drafter_identity = model_identity(student, prompt, student_settings)
-    refiner: _Asked | None = None
-    prices = Prices()
-    if debugger_needed:
-        refiner = _Asked(debugger, debugger_prompt, inference, budget)
-        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
-    opener = partial(_open_models, drafter, refiner)
-    return Models((drafter_identity, refiner_identity), opener, prices)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A model, and how it is asked."""
-
-    model: Path | str
-    prompt: PromptFormat
-    inference: InferenceParams
-    budget: BudgetParams
 
     @contextmanager
-    def open(self, path: Path, run: str) -> Iterator[Model]:
-        """Open the model, whose answers go into the store under the name of a run."""
-        with (
-            AnswerStore(path, run) as store,
-            open_model(
-                model=self.model,
-                prompt=self.prompt,
-                inference=self.inference,
-                budget=self.budget,
-                store=store,
-            ) as opened,
-        ):
-            yield opened
+    def opened(path: Path, run: str) -> Iterator[tuple[Model, Model]]:
+        models: list[Model] = []
+        with ExitStack() as stack:
+            if not debugger_drafts:
+                # A run of its own in the store: the student's answers count for no cap of the debugger.
+                store = stack.enter_context(AnswerStore(path, f"{run}/student"))
+                caps = budget if student_served else NO_CAPS
+                drafter = open_model(student, prompt, student_settings, caps, store)
+                models.append(stack.enter_context(drafter))
+            if debugger_needed:
+                store = stack.enter_context(AnswerStore(path, run))
+                refiner = open_model(debugger, debugger_prompt, inference, budget, store)
+                models.append(stack.enter_context(refiner))
+            # A model alone has both roles.
+            yield models[0], models[-1]
 
-
-@contextmanager
-def _open_models(drafter: _Asked | None, refiner: _Asked | None, path: Path, run: str) -> Iterator[OpenModels]:
-    """Open the models of a run: both, or the only one, which then has both roles.
-
-    Args:
-        drafter: the student; None where the debugger drafts.
-        refiner: the debugger; None for sampling from the student.
-        path: the file of the answers.
-        run: the name of the run.
-    """
-    with ExitStack() as stack:
-        drafts: Model | None = None
-        refines: Model | None = None
-        if drafter is not None:
-            # A run of its own in the store: the student's answers count for no cap of the debugger.
-            drafts = stack.enter_context(drafter.open(path, f"{run}/student"))
-        if refiner is not None:
-            refines = stack.enter_context(refiner.open(path, run))
-        only = drafts or refines
-        assert only is not None
-        yield OpenModels(drafter=drafts or only, refiner=refines or only)
+    prices = Prices()
+    if debugger_needed:
+        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
+    return Models((drafter_identity, refiner_identity), opened, prices)
 
 
 def _student_settings(inference: InferenceParams) -> InferenceParams:

@@ -26,8 +26,6 @@ WINDOW = 8
 # Seconds to wait, after an error, for the answers to calls under way: they are paid for, and so they are stored.
 GRACE_S = 30.0
 
-Ended = Callable[[Conversation], None]
-
 
 def roll_out(
     problems: Iterable[Problem],
@@ -55,13 +53,9 @@ def roll_out(
     Raises:
         IterPrefError: an error of a model, the executor or `finished`.
     """
-    if params.source == "sampling":
-        conversations_each = params.sampling.samples
-        temperature = params.sampling.temperature
-    else:
-        conversations_each = 1
-        temperature = params.temperature
-    sampling = Sampling(temperature, params.max_new_tokens)
+    sampled = params.source == "sampling"
+    conversations_each = params.sampling.samples if sampled else 1
+    temperature = params.sampling.temperature if sampled else params.temperature
     waiting: dict[str, list[Conversation]] = {}
 
     def ended(conversation: Conversation) -> None:
@@ -74,80 +68,15 @@ def roll_out(
             finished(trajectory_of(in_order))
 
     conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
+    roll_outs = _RollOuts(drafter, refiner, executor, Sampling(temperature, params.max_new_tokens), ended)
     if drafter.in_process and refiner.in_process:
-        lead_in_rounds(
-            conversations=conversations,
-            drafter=drafter,
-            refiner=refiner,
-            executor=executor,
-            sampling=sampling,
-            ended=ended,
-            answered=answered,
-        )
+        roll_outs.lead_in_rounds(conversations, answered)
     else:
-        stream = _Stream(
-            drafter=drafter,
-            refiner=refiner,
-            executor=executor,
-            sampling=sampling,
-            ended=ended,
-        )
-        run_to_end(stream.lead(conversations))
+        run_to_end(roll_outs.lead(conversations))
 
 
-def lead_in_rounds(
-    conversations: Iterator[Conversation],
-    drafter: Model,
-    refiner: Model,
-    executor: Engine,
-    sampling: Sampling,
-    ended: Ended,
-    answered: Answered,
-) -> None:
-    """Answer one batch of prompts per model, then run all programs, and repeat until every conversation has ended."""
-
-    def judge(answered_one: tuple[Conversation, Completion]) -> Conversation:
-        conversation, answer = answered_one
-        return conversation.after(answer, executor)
-
-    # Take room for 3 conversations, and conversations a, b, c, d, where b passes with its draft:
-    #
-    #   round 1   a, b, c   the drafter answers all three; b ends
-    #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
-    active: list[Conversation] = []
-    while True:
-        active += islice(conversations, WINDOW * drafter.concurrency - len(active))
-        if not active:
-            return
-        # Ask each model once, with all conversations that wait for it.
-        answers: dict[int, Completion] = {}
-        for model in _distinct(drafter, refiner):
-            indices = [index for index, each in enumerate(active) if _next_model(each, drafter, refiner) is model]
-            if indices:
-                requests = [active[index].request() for index in indices]
-                completions = ask_all(model, requests, sampling, answered)
-                answers.update(zip(indices, completions, strict=True))
-        answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
-        # Run all programs of the round.
-        active = []
-        for _, following in executor.each(answered_ones, judge):
-            active.append(following)
-        for conversation in active:
-            if conversation.finished:
-                ended(conversation)
-        active = [conversation for conversation in active if not conversation.finished]
-
-
-def _distinct(drafter: Model, refiner: Model) -> list[Model]:
-    return [drafter] if drafter is refiner else [drafter, refiner]
-
-
-def _next_model(conversation: Conversation, drafter: Model, refiner: Model) -> Model:
-    return refiner if conversation.attempts else drafter
-
-
-class _Stream:
-    """The conversations with a server, without barriers: each goes on as soon as its own answer has arrived."""
+class _RollOuts:
+    """The conversations of a run; `ended` gets each one at its end."""
 
     def __init__(
         self,
@@ -155,29 +84,79 @@ class _Stream:
         refiner: Model,
         executor: Engine,
         sampling: Sampling,
-        ended: Ended,
+        ended: Callable[[Conversation], None],
     ) -> None:
         self._drafter = drafter
         self._refiner = refiner
         self._executor = executor
         self._sampling = sampling
         self._ended = ended
-        # Permits for open conversations, and for the calls of each model.
-        self._open = asyncio.Semaphore(WINDOW * drafter.concurrency)
-        self._free = {id(model): asyncio.Semaphore(model.concurrency) for model in (drafter, refiner)}
-        self._threads = ThreadPoolExecutor(executor.slots, thread_name_prefix="execution")
+        self._window = WINDOW * drafter.concurrency
         self._calls = set[asyncio.Task[Completion]]()
 
+    def _next_model(self, conversation: Conversation) -> Model:
+        return self._refiner if conversation.attempts else self._drafter
+
+    def lead_in_rounds(self, conversations: Iterator[Conversation], answered: Answered) -> None:
+        """Answer one batch of prompts per model, then run all programs, until all conversations have ended."""
+
+        def judge(answered_one: tuple[Conversation, Completion]) -> Conversation:
+            conversation, answer = answered_one
+            return conversation.after(answer, self._executor)
+
+        # Take room for 3 conversations, and conversations a, b, c, d, where b passes with its draft:
+        #
+        #   round 1   a, b, c   the drafter answers all three; b ends
+        #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
+        active: list[Conversation] = []
+        while True:
+            active += islice(conversations, self._window - len(active))
+            if not active:
+                return
+            # Ask each model once, with all conversations that wait for it.
+            answers: dict[int, Completion] = {}
+            for model in dict.fromkeys((self._drafter, self._refiner)):
+                indices = [index for index, each in enumerate(active) if self._next_model(each) is model]
+                if indices:
+                    requests = [active[index].request() for index in indices]
+                    completions = ask_all(model, requests, self._sampling, answered)
+                    answers.update(zip(indices, completions, strict=True))
+            answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
+            # Run all programs of the round.
+            active = []
+            for _, following in self._executor.each(answered_ones, judge):
+                active.append(following)
+            for conversation in active:
+                if conversation.finished:
+                    self._ended(conversation)
+            active = [conversation for conversation in active if not conversation.finished]
+
     async def lead(self, conversations: Iterator[Conversation]) -> None:
-        """Lead all conversations to their ends.
+        """Lead all conversations without barriers: each goes on as soon as its own answer has arrived.
 
         After an error, no new call is made. The open calls may end, so that their answers are stored; Ctrl-C ends them.
         """
+        # Permits for open conversations, and for the calls of each model.
+        places = asyncio.Semaphore(self._window)
+        free = {model: asyncio.Semaphore(model.concurrency) for model in (self._drafter, self._refiner)}
+        threads = ThreadPoolExecutor(self._executor.slots, thread_name_prefix="execution")
+        loop = asyncio.get_running_loop()
+
+        async def finish(conversation: Conversation) -> None:
+            while not conversation.finished:
+                model = self._next_model(conversation)
+                async with free[model]:
+                    answer = await self._ask(model, conversation)
+                # Programs run in threads, so that they do not block other conversations.
+                conversation = await loop.run_in_executor(threads, conversation.after, answer, self._executor)
+            self._ended(conversation)
+            places.release()
+
         try:
             async with asyncio.TaskGroup() as group:
                 for conversation in conversations:
-                    await self._open.acquire()
-                    group.create_task(self._finish(conversation))
+                    await places.acquire()
+                    group.create_task(finish(conversation))
         except BaseExceptionGroup as errors:
             if self._calls:
                 await asyncio.wait(self._calls, timeout=GRACE_S)
@@ -185,30 +164,14 @@ class _Stream:
         finally:
             for call in self._calls:
                 call.cancel()
-            self._threads.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
 
-    async def _finish(self, conversation: Conversation) -> None:
-        loop = asyncio.get_running_loop()
-        # Programs run in threads, so that they do not block other conversations.
-        while not conversation.finished:
-            answer = await self._ask(conversation)
-            conversation = await loop.run_in_executor(
-                self._threads,
-                conversation.after,
-                answer,
-                self._executor,
-            )
-        self._ended(conversation)
-        self._open.release()
-
-    async def _ask(self, conversation: Conversation) -> Completion:
-        model = _next_model(conversation, self._drafter, self._refiner)
-        async with self._free[id(model)]:
-            # The call is a task of its own, outside of the group: an error cancels this task and not the call.
-            call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
-            self._calls.add(call)
-            call.add_done_callback(self._forget)
-            return await asyncio.shield(call)
+    async def _ask(self, model: Model, conversation: Conversation) -> Completion:
+        # The call is a task of its own, outside of the group: an error cancels this task and not the call.
+        call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
+        self._calls.add(call)
+        call.add_done_callback(self._forget)
+        return await asyncio.shield(call)
 
     def _forget(self, call: asyncio.Task[Completion]) -> None:
         """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""

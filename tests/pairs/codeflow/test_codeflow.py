@@ -11,9 +11,9 @@ import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion
-from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, OpenModels, choose_models
-from iterpref_core.records import AssertTest, Attempt, IoTest, Problem, Trajectory
+from iterpref_core.pairs.codeflow.codeflow import run_codeflow
+from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, Prices, choose_models
+from iterpref_core.records import AssertTest, IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.records.stage_results import CodeflowResult
@@ -88,14 +88,14 @@ def models_of(model):
     def opened(store, run):
         with AnswerStore(store, run) as answers:
             kept = stored(model, "model", answers, concurrency=2)
-            yield OpenModels(kept, kept)
+            yield kept, kept
 
     return Models(("a", "b"), opened)
 
 
-def debug(folder, model, params=PARAMS):
-    run = CodeflowRun(folder / "problems.jsonl", models_of(model), params, EXECUTION, folder / "answers.sqlite")
-    return run_codeflow(run, folder / "out.jsonl")
+def debug(folder, model, params=PARAMS, execution=EXECUTION):
+    files = folder / "answers.sqlite", folder / "out.jsonl"
+    return run_codeflow(folder / "problems.jsonl", models_of(model), params, execution, *files)
 
 
 def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path):
@@ -120,8 +120,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path):
     problems[1] = problems[1].model_copy(update={"hidden_tests": (inside,)})
     write_jsonl(path, problems)
     execution = EXECUTION.model_copy(update={"inside": "refuse"})
-    run = CodeflowRun(path, models_of(Patient()), PARAMS, execution, tmp_path / "answers.sqlite")
-    metrics = run_codeflow(run, tmp_path / "out.jsonl")
+    metrics = debug(tmp_path, Patient(), execution=execution)
     written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert (written, metrics.left_out["inside"]) == (["t0", "t2", "t3"], 1)
 
@@ -173,7 +172,7 @@ def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeyp
     opened = []
 
     @contextmanager
-    def open_model(model, prompt, **_):
+    def open_model(model, prompt, *_):
         opened.append(prompt.template)
         yield Patient()
 
@@ -182,39 +181,33 @@ def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeyp
         params = PARAMS.model_copy(update={"draft_model": draft_model})
         models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
         opened.clear()
-        with models.open(tmp_path / "answers.sqlite", "run") as found:
+        with models.open(tmp_path / "answers.sqlite", "run") as (drafter, refiner):
             assert opened == styles
-            assert (found.drafter is found.refiner) == (draft_model == "debugger")
+            assert (drafter is refiner) == (draft_model == "debugger")
         assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
 
 
-def priced(*iterations):
-    attempts = tuple(
-        Attempt(iteration=i, code="", verdict="exception", feedback="", prompt_tokens=1000, completion_tokens=500)
-        for i in iterations
-    )
-    return Trajectory(task_id="t", solved=False, attempts=attempts)
-
-
-def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model):
-    prices = INFERENCE.model_copy(update={"price_prompt": 2.0, "price_completion": 10.0, "backend": "openai"})
-
-    def price(draft_model, source):
-        params = PARAMS.model_copy(update={"draft_model": draft_model, "source": source})
-        return choose_models(word_model, "gpt", params, prices, NO_CAPS).price(priced(0, 1, 2))
-
-    assert price("debugger", "debugging") == pytest.approx(0.021)
-    assert price("debugger", "sampling") == pytest.approx(0.021)
-    assert price("student", "debugging") == pytest.approx(0.014)
-    assert price("student", "sampling") == 0
+@pytest.mark.parametrize(
+    ("draft_model", "source", "prices"),
+    [
+        ("debugger", "debugging", Prices(2.0, 10.0)),
+        ("debugger", "sampling", Prices(2.0, 10.0)),
+        ("student", "debugging", Prices(2.0, 10.0, drafts=False)),
+        ("student", "sampling", Prices()),
+    ],
+)
+def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model, draft_model, source, prices):
+    inference = INFERENCE.model_copy(update={"price_prompt": 2.0, "price_completion": 10.0, "backend": "openai"})
+    params = PARAMS.model_copy(update={"draft_model": draft_model, "source": source})
+    assert choose_models(word_model, "gpt", params, inference, NO_CAPS).prices == prices
 
 
 @pytest.mark.parametrize("backend", ["transformers", "vllm"])
 def test_a_model_that_is_its_own_debugger_is_loaded_once(backend, word_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda **_: nullcontext(Patient()))
+    monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda *_: nullcontext(Patient()))
     inference = INFERENCE.model_copy(update={"backend": backend})
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
-        assert opened.drafter is opened.refiner
+        assert opened[0] is opened[1]
 
 
 def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path):

@@ -26,7 +26,8 @@ PARAMS = section(
 
 
 def started(refinements=5, **changes):
-    return Conversation(PROBLEM.model_copy(update=changes), PARAMS.wording, PARAMS.seed, refinements)
+    params = PARAMS.model_copy(update={"max_iterations": refinements})
+    return Conversation(PROBLEM.model_copy(update=changes), params)
 
 
 def step(conversation, text, verdict, feedback="", end=FINISHED):
@@ -97,5 +98,5 @@ LIAR = "class A:\n    def __eq__(self, other): return True\ndef f(x): return A()
 def test_a_program_that_equals_everything_passes_no_test_outside(test, verdict, inside):
     problem = PROBLEM.model_copy(update={"tests": (AssertTest(code=test),), "hidden_tests": ()})
     with Executor(Limits(cpu_s=1, wall_s=5), workers=1) as executor:
-        (attempt,) = Conversation(problem, "terse", 0, 0).after(Completion(LIAR, 1, 1), executor).attempts
+        (attempt,) = Conversation(problem, PARAMS).after(Completion(LIAR, 1, 1), executor).attempts
     assert (attempt.verdict, attempt.inside) == (verdict, inside)

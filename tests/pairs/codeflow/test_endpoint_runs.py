@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
-from iterpref_core.pairs.codeflow.roles import Models, OpenModels
+from iterpref_core.pairs.codeflow.codeflow import run_codeflow
+from iterpref_core.pairs.codeflow.roles import Models
 from iterpref_core.records import IoTest, Problem, Trajectory
 from iterpref_core.records.config import CodeflowParams, InferenceParams
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
@@ -49,16 +49,14 @@ def models_at(url, timeout_s):
         backend = OpenAIModel("mock", inference.model_copy(update={"concurrency": CONCURRENCY}))
         with AnswerStore(path, run) as store:
             endpoint = stored(backend, "mock", store)
-            yield OpenModels(endpoint, endpoint)
+            yield endpoint, endpoint
 
     return Models(("mock", "mock"), opened)
 
 
 def codeflow(folder, url, timeout_s=60.0):
-    run = CodeflowRun(
-        folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, folder / "answers.sqlite"
-    )
-    return run_codeflow(run, folder / "out.jsonl")
+    files = folder / "answers.sqlite", folder / "out.jsonl"
+    return run_codeflow(folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, *files)
 
 
 def prepare(folder):

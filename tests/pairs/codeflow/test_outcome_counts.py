@@ -2,36 +2,43 @@
 
 import pytest
 
+from iterpref_core.execution import Admission
 from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
+from iterpref_core.pairs.codeflow.roles import Prices
 from iterpref_core.records import Attempt, Trajectory
+from iterpref_core.records.config import CodeflowParams
+from tests.settings import section
+
+PARAMS = section(CodeflowParams, source="debugging")
 
 
-def _trajectory(code, verdict):
-    attempt = Attempt(iteration=0, code=code, verdict=verdict, feedback="", prompt_tokens=1, completion_tokens=1)
-    return Trajectory(task_id="t", solved=verdict == "passed", attempts=(attempt,), tests="0" * 16)
+def _trajectory(*versions, tokens=(1, 1)):
+    attempts = tuple(
+        Attempt(iteration=i, code=c, verdict=v, feedback="", prompt_tokens=tokens[0], completion_tokens=tokens[1])
+        for i, (c, v) in enumerate(versions)
+    )
+    return Trajectory(task_id="t", solved=versions[-1][1] == "passed", attempts=attempts, tests="0" * 16)
 
 
 @pytest.mark.parametrize(
     ("code", "verdict", "advice"),
     [
         ("def f(:", "truncated", "of 50 answers were cut: raise codeflow.max_new_tokens"),
-        (
-            "",
-            "syntax_error",
-            "of 50 answers hold no program: read some in trajectories.jsonl, and see codeflow.wording",
-        ),
+        ("", "syntax_error", "of 50 answers hold no program: read some"),
     ],
 )
 def test_more_than_two_of_a_hundred_answers_at_fault_are_told(code, verdict, advice):
-    counts = OutcomeCounts(0, sampled=False)
-    for _ in range(48):
-        counts.add(_trajectory("def f(): return 1", "passed"))
-    counts.add(_trajectory("def f(): return 2", "wrong_answer"))
-    counts.add(_trajectory(code, verdict))
-    assert counts.advice() == []
-    few = OutcomeCounts(0, sampled=False)
-    for _ in range(48):
-        few.add(_trajectory("def f(): return 1", "passed"))
-    few.add(_trajectory(code, verdict))
-    few.add(_trajectory(code, verdict))
-    assert few.advice() == [f"2 {advice}"]
+    for at_fault in (1, 2):
+        counts = OutcomeCounts(PARAMS, Prices())
+        for number in range(50):
+            right = ("def f(): return 1", "passed")
+            counts.add(_trajectory((code, verdict) if number < at_fault else right))
+        told = [sentence[: len(advice) + 2] for sentence in counts.advice()]
+        assert told == ([f"2 {advice}"] if at_fault == 2 else [])
+
+
+@pytest.mark.parametrize(("drafts", "dollars"), [(True, 0.021), (False, 0.014)])
+def test_an_answer_costs_its_tokens_and_a_students_draft_nothing(drafts, dollars):
+    counts = OutcomeCounts(PARAMS, Prices(2.0, 10.0, drafts=drafts))
+    counts.add(_trajectory(*[("x", "exception")] * 3, tokens=(1000, 500)))
+    assert counts.result(Admission("mark")).cost_usd == pytest.approx(dollars)

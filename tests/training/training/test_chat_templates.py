@@ -17,7 +17,7 @@ from iterpref_core.models.inference.served_tokens import ServedTokens
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
-from iterpref_core.pairs.codeflow.codeflow import CodeflowRun, run_codeflow
+from iterpref_core.pairs.codeflow.codeflow import run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
 from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, PromptFormat, load_params
@@ -122,8 +122,8 @@ def test_it_is_evaluated_debugged_with_and_trained(fitted, params, tmp_path):
 
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, max_iterations=1)
     models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)
-    run = CodeflowRun(problems, models, codeflow, EXECUTION, tmp_path / "codeflow.sqlite")
-    assert run_codeflow(run, tmp_path / "trajectories.jsonl").pass_rate[0] == 1.0
+    files = tmp_path / "codeflow.sqlite", tmp_path / "trajectories.jsonl"
+    assert run_codeflow(problems, models, codeflow, EXECUTION, *files).pass_rate[0] == 1.0
 
     write_jsonl(tmp_path / "pairs.jsonl", pairs())
     spans = [FocalSpans(task_id=pair.task_id, method="none", rejected=(), chosen=()) for pair in pairs()]
