@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
@@ -14,7 +14,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import Attempt, Problem, Record, SourceRow, Trajectory, Verdict, take_name
+from iterpref_core.records import Attempt, Problem, Trajectory, Verdict, take_name
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_name
 
@@ -34,13 +34,18 @@ _VERDICTS: dict[str, Verdict] = {
 }
 
 
-class _Submission(Record):
-    """A program with its verdict, and the problem that it is for."""
+class _Group(NamedTuple):
+    """The programs for one problem.
+
+    Attributes:
+        problem: the problem, as its first row has it.
+        licenses: the license of each program's row.
+        places: the place of each attempt in the temporary file.
+    """
 
     problem: Problem
-    code: str
-    verdict: Verdict
-    provenance: tuple[SourceRow, ...] | None = None
+    licenses: list[str | None]
+    places: list[int]
 
 
 def ingest_submissions(
@@ -65,54 +70,53 @@ def ingest_submissions(
         InputError: a file is absent, or no row has a program.
     """
     # Programs are kept in a temporary file until all have come; only their places are in memory.
-    places: dict[tuple[str, str], list[int]] = {}
+    groups: dict[tuple[str, str], _Group] = {}
     names: Counter[str] = Counter()
     with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
 
-        def take(row: dict[str, Any]) -> tuple[tuple[str, str], _Submission, Counter[str]]:
-            problem_key, submission = _read(row, intake.columns, intake.license)
-            return problem_key, submission, intake.screen(submission)
+        def take(row: dict[str, Any]) -> tuple[str, Problem, Attempt, Counter[str]]:
+            statement, problem, attempt = _read(row, intake.columns, intake.license)
+            return statement, problem, attempt, intake.screen(problem, attempt)
 
-        for item, (problem_key, submission, found) in intake.take(take):
+        for item, (statement, problem, attempt, found) in intake.take(take):
             intake.counts.update(found)
-            rows = intake.rows_of(item, submission.problem.license)
-            places.setdefault(problem_key, []).append(kept.tell())
-            kept.write(submission.model_copy(update={"provenance": rows}).to_json().encode() + b"\n")
+            rows = intake.rows_of(item, problem.license)
+            named = problem.model_copy(update={"provenance": rows})
+            group = groups.setdefault((problem.task_id, statement), _Group(named, [], []))
+            update = {"iteration": len(group.places), "provenance": rows}
+            group.licenses.append(problem.license)
+            group.places.append(kept.tell())
+            kept.write(attempt.model_copy(update=update).to_json().encode() + b"\n")
         # All programs are known now: write one problem and one trajectory for each group.
-        for (task_id, _), offsets in places.items():
-            name = take_name(task_id, names)
-            submissions = []
-            # Read the programs of this problem back.
-            for offset in offsets:
-                kept.seek(offset)
-                submissions.append(_Submission.model_validate_json(kept.readline()))
+        for problem, licenses, places in groups.values():
             attempts = []
-            for iteration, each in enumerate(submissions):
-                attempt = Attempt(iteration=iteration, code=each.code, verdict=each.verdict, provenance=each.provenance)
-                attempts.append(attempt)
-            solved = any(attempt.verdict == "passed" for attempt in attempts)
-            first = submissions[0]
-            trajectory = Trajectory(task_id=name, solved=solved, attempts=tuple(attempts), provenance=first.provenance)
+            for place in places:
+                kept.seek(place)
+                attempts.append(Attempt.model_validate_json(kept.readline()))
+            name = take_name(problem.task_id, names)
+            trajectory = Trajectory(
+                task_id=name,
+                solved=any(attempt.verdict == "passed" for attempt in attempts),
+                attempts=tuple(attempts),
+                provenance=problem.provenance,
+            )
             # Any two of the programs may become a pair.
-            licenses = read_license([each.problem.license for each in submissions])
-            update = {"task_id": name, "license": licenses, "provenance": first.provenance}
-            problem = first.problem.model_copy(update=update)
-            problem_file.write(problem.to_json() + "\n")
-            intake.statistics.add(problem)
+            written = problem.model_copy(update={"task_id": name, "license": read_license(licenses)})
+            problem_file.write(written.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
-            intake.counts["problems"] += 1
-            intake.counts["solved"] += solved
-            intake.counts["attempts"] += len(attempts)
+            intake.statistics.add(written)
+            intake.counts.update(problems=1, solved=trajectory.solved, attempts=len(attempts))
     return intake.result
 
 
-def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, str], _Submission]:
-    """Return the name of a row's problem, the name of its statement, and the submission.
+def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem, Attempt]:
+    """Return a name of a row's statement, its problem, and the attempt at it.
 
-    A problem is identified by both names, since two files may each count their problems from 1. Without a name, texts
-    must be equal letter by letter: if two tasks were joined, one's right program would count as the other's.
+    A problem is identified by its own name and its statement's, since two files may each count their problems from 1.
+    Without a name, texts must be equal letter by letter: if two tasks were joined, one's right program would count as
+    the other's.
 
     Raises:
         LeftOutError: the row has no Python program.
@@ -135,7 +139,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[tuple[str, s
     stated = read_license(columns.one(row, "license"))
     name = name or of_statement
     problem = Problem(task_id=name, prompt=prompt, tests=(), license=stated or license)
-    return (name, identity), _Submission(problem=problem, code=code, verdict=verdict)
+    return identity, problem, Attempt(iteration=0, code=code, verdict=verdict)
 
 
 def _verdict(stated: Any) -> Verdict:

@@ -49,17 +49,17 @@ def first_is_better(row: Row, columns: Columns) -> bool:
             raise ValueError(f"winner: two numbers are expected, not {value!r}")
         difference: float | None = scores[1] - scores[0]
         # Rank 0 is better than rank 1.
-        first_wins = scores[0] < scores[1] if "rank" in names[0].lower() else scores[0] > scores[1]
+        sign = -1 if "rank" in names[0].lower() else 1
     elif _SIGNED.search(names[0]):
         difference = _number(value)
-        if difference is None:
-            raise ValueError(f"winner: a number is expected, not {value!r}")
-        first_wins = difference < 0
+        sign = 1
     else:
         return _names_first(value, [columns.names[part][0] for part in ("chosen", "rejected")])
+    if difference is None:
+        raise ValueError(f"winner: a number is expected, not {value!r}")
     if difference == 0:
         raise LeftOutError("no_preference")
-    return bool(first_wins)
+    return sign * difference < 0
 
 
 def _names_first(value: Any, sides: list[str]) -> bool:

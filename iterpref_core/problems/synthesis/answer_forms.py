@@ -102,13 +102,8 @@ def _imports(source: str) -> set[str]:
 
 def _has_test(source: str) -> bool:
     for node in ast.walk(parse_source(source)):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        is_test_case = any("TestCase" in ast.unparse(base) for base in node.bases)
-        if is_test_case and any(_is_test_method(item) for item in node.body):
-            return True
+        if isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases):
+            methods = [item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+            if any(name.startswith("test") for name in methods):
+                return True
     return False
-
-
-def _is_test_method(item: ast.stmt) -> bool:
-    return isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name.startswith("test")

@@ -71,21 +71,11 @@ class FeatureTree:
         >>> tree = FeatureTree()
         >>> tree.observe([("algorithm", "search"), ("algorithm", "sorting")])
         >>> tree.observe([("algorithm", "sorting")])
-        >>> tree.categories["algorithm"].frequency, tree.find(("algorithm", "sorting")).frequency
+        >>> tree.categories["algorithm"].frequency, tree.categories["algorithm"].children["sorting"].frequency
         (2, 2)
         """
-        # ("algorithm", "search") also counts for ("algorithm",), once for each seed.
         self.seeds += 1
-        prefixes: dict[FeaturePath, None] = {}
-        for path in paths:
-            for length in range(1, len(path) + 1):
-                prefixes[path[:length]] = None
-        for prefix in prefixes:
-            level = self._level(prefix[:-1])
-            if prefix[-1] in level:
-                level[prefix[-1]].frequency += 1
-            else:
-                level[prefix[-1]] = Node(1)
+        _count(self.categories, nest(paths))
 
     def grow(self, paths: Iterable[FeaturePath]) -> int:
         """Add features that were not observed in any seed, and return the number of new ones.
@@ -95,20 +85,6 @@ class FeatureTree:
         features stay as they are.
         """
         return _graft(self.categories, nest(paths), above=1.0)
-
-    def find(self, path: FeaturePath) -> Node:
-        """Return a feature.
-
-        Raises:
-            KeyError: the tree lacks the feature.
-        """
-        return self._level(path[:-1])[path[-1]]
-
-    def _level(self, path: FeaturePath) -> dict[str, Node]:
-        level = self.categories
-        for name in path:
-            level = level[name].children
-        return level
 
     def sample(
         self,
@@ -128,15 +104,13 @@ class FeatureTree:
         """
         return tuple(_draw(self.categories, breadth, temperature, random, ()))
 
-    def features(self) -> Iterator[FeaturePath]:
-        """Yield all features below the categories."""
-        waiting: list[tuple[FeaturePath, Node]] = [((name,), node) for name, node in self.categories.items()]
-        while waiting:
-            path, node = waiting.pop()
-            if len(path) > 1:
-                yield path
-            for name, child in node.children.items():
-                waiting.append(((*path, name), child))
+    def size(self) -> int:
+        """Return the number of features below the categories."""
+        waiting = list(self.categories.values())
+        # The list grows while the loop reads it.
+        for node in waiting:
+            waiting += node.children.values()
+        return len(waiting) - len(self.categories)
 
     def save(self, path: Path) -> None:
         """Write the tree as JSON, whole or not at all."""
@@ -198,15 +172,18 @@ def show(paths: Iterable[FeaturePath]) -> str:
     return json.dumps(nest(paths), indent=1, ensure_ascii=False)
 
 
+def _count(level: dict[str, Node], observed: dict[str, Any]) -> None:
+    for name, below in observed.items():
+        node = level.setdefault(name, Node(0))
+        node.frequency += 1
+        _count(node.children, below)
+
+
 def _graft(level: dict[str, Node], added: dict[str, Any], above: float) -> int:
     # With siblings of frequencies 4 and 2, a new feature gets their mean, 3. Two first children of a feature with
     # frequency 4 get half of it each, 2.
     new = [name for name in added if name not in level]
     siblings = [node.frequency for node in level.values()]
     for name in new:
-        estimate = fmean(siblings) if siblings else above / len(new)
-        level[name] = Node(estimate)
-    count = len(new)
-    for name, below in added.items():
-        count += _graft(level[name].children, below, level[name].frequency)
-    return count
+        level[name] = Node(fmean(siblings) if siblings else above / len(new))
+    return len(new) + sum(_graft(level[name].children, below, level[name].frequency) for name, below in added.items())

@@ -7,12 +7,12 @@ are written by `ast.unparse`, so that they do not differ in layout.
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Outcome, Program, program_of, reference_outcomes, time_limit
-from iterpref_core.programs.source_code.line_diff import locate_error
-from iterpref_core.programs.source_code.mutants import Mutant, mutants_of
+from iterpref_core.programs.source_code.line_diff import ErrorRegion, locate_error
+from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.records.errors import InputError
@@ -61,52 +61,28 @@ def inject_bugs(
         atomic_writer(spans) as spans_file,
         show_progress("inject", len(bugs)) as advance,
     ):
-        for bug, outcome in executor.run_each(bugs, _program):
+        for (pair, _), outcome in executor.run_each(bugs, lambda bug: bug[1]):
             advance()
-            region = _true_region(bug)
+            # One node of the tree differs, so the lines outside the LCS are exactly the change.
+            region = locate_error(pair.rejected, pair.chosen)
             fate = _fate(outcome, region)
             counts[f"mutants/{fate}"] += 1
             if fate == "killed":
                 counts[f"killed/{outcome.verdict}"] += 1
                 counts["pairs"] += 1
-                pair = PreferencePair(
-                    task_id=bug.task_id,
-                    prompt=bug.problem.prompt,
-                    chosen=bug.reference,
-                    rejected=bug.mutant.code,
-                    problem_id=bug.problem.task_id,
-                    license=bug.problem.license,
-                    provenance=bug.problem.provenance,
-                )
+                true = FocalSpans(task_id=pair.task_id, method=METHOD, rejected=region.rejected, chosen=region.chosen)
                 pairs_file.write(pair.to_json() + "\n")
-                spans_file.write(region.to_json() + "\n")
+                spans_file.write(true.to_json() + "\n")
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
     return {name: float(count) for name, count in counts.items()}
 
 
-@dataclass(frozen=True)
-class _Bug:
-    """A mutant of a problem's reference.
-
-    Attributes:
-        problem: the problem.
-        reference: its reference, as `ast.unparse` writes it.
-        task_id: name of the pair to be.
-        mutant: the reference with one change.
-        limit_s: CPU seconds that the mutant may take.
-    """
-
-    problem: Problem
-    reference: str
-    task_id: str
-    mutant: Mutant
-    limit_s: float
-
-
-def _bugs(problems: Path, executor: Engine, mutations: int, seed: int, counts: Counter[str]) -> Iterator[_Bug]:
-    """Yield the mutants of the references that pass their tests."""
+def _bugs(
+    problems: Path, executor: Engine, mutations: int, seed: int, counts: Counter[str]
+) -> Iterator[tuple[PreferencePair, Program]]:
+    """Yield the mutants of the references that pass their tests, as pairs, and each to be run."""
     for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
         counts["problems"] += 1
         if outcome is None or outcome.verdict != "passed":
@@ -116,25 +92,23 @@ def _bugs(problems: Path, executor: Engine, mutations: int, seed: int, counts: C
         reference = problem.reference or ""
         mutants = mutants_of(reference, mutations, f"{seed} {problem.task_id}")
         counts["mutants"] += len(mutants)
-        plain = ast.unparse(parse_source(reference)) + "\n"
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
         for number, mutant in enumerate(mutants):
-            yield _Bug(problem, plain, f"{problem.task_id}#{number}", mutant, limit_s)
+            pair = PreferencePair(
+                task_id=f"{problem.task_id}#{number}",
+                prompt=problem.prompt,
+                chosen=ast.unparse(parse_source(reference)) + "\n",
+                rejected=mutant.code,
+                problem_id=problem.task_id,
+                license=problem.license,
+                provenance=problem.provenance,
+            )
+            yield pair, replace(program_of(problem, mutant.code), cpu_s=limit_s)
 
 
-def _program(bug: _Bug) -> Program:
-    return replace(program_of(bug.problem, bug.mutant.code), cpu_s=bug.limit_s)
-
-
-def _fate(outcome: Outcome, region: FocalSpans) -> str:
+def _fate(outcome: Outcome, region: ErrorRegion) -> str:
     if outcome.verdict == "passed":
         return "equivalent"
     if outcome.verdict == "infra_error":
         return "not_run"
     return "killed" if region.rejected else "no_region"
-
-
-def _true_region(bug: _Bug) -> FocalSpans:
-    """Return the changed lines. One node of the tree differs, so the lines outside the LCS are exactly the change."""
-    region = locate_error(bug.mutant.code, bug.reference)
-    return FocalSpans(task_id=bug.task_id, method=METHOD, rejected=region.rejected, chosen=region.chosen)

@@ -78,12 +78,15 @@ def make_tree(
     total = sum(1 for _ in read_seeds(source))
     with show_progress("features of seed code", total) as advance:
         programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
-        requests = _extraction_requests(programs)
+        requests = (
+            Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)
+            for program in programs
+        )
         for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
             advance()
             if paths is not None:
                 tree.observe(paths)
-    extracted = sum(1 for _ in tree.features())
+    extracted = tree.size()
     if not extracted:
         raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
     tree.save(out)
@@ -104,11 +107,6 @@ def make_tree(
         "asked_again": asked["asked_again"] + grown["asked_again"],
     }
     return tree, {name: float(count) for name, count in counts.items()}
-
-
-def _extraction_requests(programs: Iterable[str]) -> Iterator[Request]:
-    for program in programs:
-        yield Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)
 
 
 def evolve(
@@ -173,105 +171,79 @@ def write_problems(
     if not tree.categories:
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
+    asked = Counter[str]()
+    offered: list[tuple[FeaturePath, ...]] = []
 
-    def run(drafted: tuple[Problem, str]) -> tuple[Problem, Outcome]:
-        problem, _ = drafted
+    def run(problem: Problem) -> tuple[Problem, Outcome]:
         return run_right_program(problem, problem.reference or "", executor)
 
     with show_progress("problems", count) as advance:
-        drafted = _draft_problems(
-            tree=tree,
-            backend=backend,
-            params=params,
-            count=count,
-            name=out.name.partition(".")[0],
-            counts=counts,
-            advance=advance,
-        )
-        kept = _keep(executor.each(drafted, run), counts)
-        counts["problems/kept"] = write_jsonl(out, kept)
+        requests = _problem_requests(tree, count, offered)
+        drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), asked)
+        drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, advance)
+        judged = (result for _, result in executor.each(drafted, run))
+        counts["problems/kept"] = write_jsonl(out, _keep(judged, counts))
+    counts["asked_again"] = asked["asked_again"]
     return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
 
 
-def _draft_problems(
-    tree: FeatureTree,
-    backend: Model,
-    params: SynthesisParams,
-    count: int,
+def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[FeaturePath, ...]]) -> Iterator[Request]:
+    """Yield the requests for problems; `offered` gets the features of each."""
+    for number in range(count):
+        features = tree.sample(BREADTH, FEATURE_TEMPERATURE, Random(f"{_SEED}/problem/{number}"))
+        offered.append(features)
+        lines = [f"{position}. {SEPARATOR.join(path)}" for position, path in enumerate(features, start=1)]
+        fields = {"features": "\n".join(lines), "form": json.dumps(Draft.model_json_schema())}
+        yield Request(fill(PROMPTS / "problem.txt", fields), _SEED + number)
+
+
+def _runnable(
+    drafts: Iterable[Draft | None],
+    offered: Sequence[tuple[FeaturePath, ...]],
     name: str,
     counts: Counter[str],
     advance: Callable[[], None],
-) -> Iterator[tuple[Problem, str]]:
-    """Yield the problems that can be run, each with its instruction."""
-    offered: list[tuple[FeaturePath, ...]] = []
-
-    def requests() -> Iterator[Request]:
-        for number in range(count):
-            random = Random(f"{_SEED}/problem/{number}")
-            features = tree.sample(BREADTH, FEATURE_TEMPERATURE, random)
-            offered.append(features)
-            lines = []
-            for position, path in enumerate(features, start=1):
-                lines.append(f"{position}. {SEPARATOR.join(path)}")
-            fields = {
-                "features": "\n".join(lines),
-                "form": json.dumps(Draft.model_json_schema()),
-            }
-            prompt = fill(PROMPTS / "problem.txt", fields)
-            yield Request(prompt, _SEED + number)
-
-    asked = Counter[str]()
-    drafts = ask_parsed(
-        backend,
-        requests(),
-        _sampling(params),
-        partial(read_object, form=Draft),
-        asked,
-    )
+) -> Iterator[Problem]:
+    """Yield the problems of the drafts that can be run."""
     for number, draft in enumerate(drafts):
         advance()
-        counts["asked_again"] = asked["asked_again"]
         if draft is None:
             counts["problems/dropped/unreadable"] += 1
             continue
         missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
-        used = dict.fromkeys(position for position in draft.features if 1 <= position <= len(offered[number]))
+        features = [
+            SEPARATOR.join(offered[number][position - 1])
+            for position in dict.fromkeys(draft.features)
+            if 1 <= position <= len(offered[number])
+        ]
         if missing:
             counts["problems/dropped/missing_package"] += 1
             counts.update(f"missing_package/{package}" for package in missing)
-        elif not used:
+        elif not features:
             counts["problems/dropped/no_feature"] += 1
         else:
-            features = tuple(SEPARATOR.join(offered[number][position - 1]) for position in used)
-            yield to_problem(draft, features, f"{name}/{number}"), draft.instruction
+            test = ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
+            yield Problem(
+                task_id=f"{name}/{number}",
+                prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
+                entry_point=MODULE,
+                tests=(test,),
+                reference=draft.solution,
+                source="synthesized",
+                features=tuple(features),
+            )
 
 
-def to_problem(draft: Draft, features: Sequence[str], task_id: str) -> Problem:
-    """Return the problem of a draft."""
-    return Problem(
-        task_id=task_id,
-        prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
-        entry_point=MODULE,
-        tests=(ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages),),
-        reference=draft.solution,
-        source="synthesized",
-        features=tuple(features),
-    )
-
-
-def _keep(
-    judged: Iterable[tuple[tuple[Problem, str], tuple[Problem, Outcome]]],
-    counts: Counter[str],
-) -> Iterator[Problem]:
+def _keep(judged: Iterable[tuple[Problem, Outcome]], counts: Counter[str]) -> Iterator[Problem]:
     """Yield the problems whose reference passes and whose instruction is new."""
     seen = set[str]()
-    for (_, instruction), (problem, outcome) in judged:
+    for problem, outcome in judged:
         if outcome.verdict == "infra_error":
             counts["problems/dropped/not_judged"] += 1
         elif outcome.verdict != "passed":
             counts["problems/dropped/reference_fails"] += 1
             counts[f"reference_fails/{outcome.verdict}"] += 1
-        elif (digest := statement_digest(instruction)) in seen:
+        elif (digest := statement_digest(problem.prompt)) in seen:
             counts["problems/dropped/repeated"] += 1
         else:
             seen.add(digest)

@@ -19,25 +19,30 @@ def _tree():
     return tree
 
 
+def _frequencies(level, above=()):
+    """Return the frequency of each feature by its path."""
+    found = {}
+    for name, node in level.items():
+        found |= {(*above, name): node.frequency} | _frequencies(node.children, (*above, name))
+    return found
+
+
 def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it():
     tree = _tree()
-    assert tree.seeds == 3
-    assert tree.find(("algorithm",)).frequency == 3
-    assert tree.find(("algorithm", "sorting")).frequency == 3
-    assert tree.find(("algorithm", "sorting", "stable")).frequency == 2
-    assert tree.find(("algorithm", "searching")).frequency == 1
-    assert tree.find(("logging",)).frequency == 1
-    assert sorted(tree.features()) == [
-        ("algorithm", "searching"), ("algorithm", "sorting"), ("algorithm", "sorting", "stable"), ("logging", "levels"),
-    ]  # fmt: skip
+    assert (tree.seeds, tree.size()) == (3, 4)
+    assert _frequencies(tree.categories) == {
+        ("algorithm",): 3, ("algorithm", "sorting"): 3, ("algorithm", "sorting", "stable"): 2,
+        ("algorithm", "searching"): 1, ("logging",): 1, ("logging", "levels"): 1,
+    }  # fmt: skip
 
 
 def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are():
     tree = _tree()
+    before = _frequencies(tree.categories)
     assert tree.grow([("algorithm", "hashing"), ("algorithm", "sorting"), ("algorithm", "searching", "binary")]) == 2
-    assert tree.find(("algorithm", "hashing")).frequency == 2  # of 3 and 1
-    assert tree.find(("algorithm", "sorting")).frequency == 3
-    assert tree.find(("algorithm",)).frequency == 3
+    # The first is the mean of 3 and 1.
+    new = {("algorithm", "hashing"): 2, ("algorithm", "searching", "binary"): 1}
+    assert _frequencies(tree.categories) == before | new
     assert tree.seeds == 3
 
 
