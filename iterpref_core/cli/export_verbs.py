@@ -23,7 +23,8 @@ def export(
     from iterpref_core.evaluation.sharing.cards import model_card
     from iterpref_core.evaluation.sharing.export_model import count_sources, export_model
     from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-    from iterpref_core.models.pretrained.lineage import ancestors, find_license, read_lineage
+    from iterpref_core.models.pretrained.lineage import ancestors, read_lineage
+    from iterpref_core.storage.data_card import find_license
     from iterpref_core.storage.file_digest import file_digest
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None
@@ -34,7 +35,7 @@ def export(
         *_, first = ancestors(lineage)
         license = first.license
         if not license and first.revision:
-            license = find_license(first.base)
+            license = find_license(first.base, "model")
     # A report has measured whole models, so its scores never belong to a folder of adapters.
     weights = "" if (model / "adapter_config.json").is_file() else model_fingerprint(model)
     # Count the problems' sources only if the summary is about this file.

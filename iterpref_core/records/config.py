@@ -20,7 +20,6 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
@@ -40,15 +39,8 @@ Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 
 
-def _check_switch(value: Any) -> Any:
-    """Refuse a value of `Bf16` in the words of YAML; pydantic would name each type of the union as a key."""
-    if not isinstance(value, bool) and value != "auto":
-        raise PydanticCustomError("switch", "takes true, false or auto")
-    return value
-
-
 # True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16.
-Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
+Bf16 = Literal[True, False, "auto"]
 # The form of a model's weights during training; `docs/training-settings.md` explains each.
 Load = Literal["auto", "bf16", "8bit", "4bit"]
 # The precision of saved weights; `auto`: the precision of the checkpoint that training started from.

@@ -186,7 +186,7 @@ def unknown_name(kind: str, name: str, names: Iterable[str]) -> str:
 
 
 @contextmanager
-def reading(checkpoint: object, part: str) -> Iterator[None]:
+def model_errors(checkpoint: object, part: str) -> Iterator[None]:
     """Turn the errors of a library that reads a part of a checkpoint into errors of this project.
 
     Args:

@@ -7,7 +7,7 @@ license: mit
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import parse_yaml
@@ -20,11 +20,24 @@ _SPDX = (
 """Licenses as SPDX writes them; the hub has their names in small letters."""
 
 
-def license_above(source: Path) -> str | None:
-    """Return the license on the card of a file or folder, which may be in a folder above, as for `data/train.jsonl`."""
-    folder = source if source.is_dir() else source.parent
-    licenses = (card_license(above / CARD) for above in (folder, *folder.parents[:2]))
-    return next(filter(None, licenses), None)
+def find_license(place: Path | str, kind: Literal["dataset", "model"]) -> str | None:
+    """Return the license on the card of a data set or model: of a file or folder, or of a repository on the hub.
+
+    The card may be in a folder above, as for `data/train.jsonl`.
+    """
+    from huggingface_hub import hf_hub_download
+
+    path = Path(place)
+    if path.exists():
+        folder = path if path.is_dir() else path.parent
+        licenses = (card_license(above / CARD) for above in (folder, *folder.parents[:2]))
+        return next(filter(None, licenses), None)
+    try:
+        # A model was loaded before, so that its card is in the hub's cache if it is anywhere.
+        card = hf_hub_download(str(place), CARD, repo_type=kind, local_files_only=kind == "model")
+        return card_license(Path(card))
+    except Exception:  # noqa: BLE001 - the hub cannot be reached, or has no card; its client passes on errors of HTTP
+        return None
 
 
 def card_license(card: Path) -> str | None:

@@ -1,6 +1,5 @@
 """Stream JSONL in and out, with errors that name file, line and field, and files that appear whole or not at all."""
 
-import io
 import json
 import logging
 import os
@@ -8,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
@@ -168,27 +167,6 @@ def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -
         )
 
 
-class _NamedFile(io.FileIO):
-    """A file whose errors name it; the system's error about a full disk does not."""
-
-    def write(self, data: Any) -> int:
-        with self._named():
-            return super().write(data)
-
-    def sync(self) -> None:
-        """Wait until the disk has all lines."""
-        with self._named():
-            os.fsync(self.fileno())
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = str(self.name)
-            raise
-
-
 @contextmanager
 def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
     """Open a text file for writing; the file gets its name only when the block ends without an error."""
@@ -199,14 +177,11 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
             yield nothing
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The block may meet a full disk elsewhere.
-    with new_path(path, unnamed="") as partial:
-        raw = _NamedFile(partial, "w")
-        with io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            # Else a machine that crashes after the renaming could leave the new name with an empty file.
-            raw.sync()
+    with new_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+        file.flush()
+        # Else a machine that crashes after the renaming could leave the new name with an empty file.
+        os.fsync(file.fileno())
 
 
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:

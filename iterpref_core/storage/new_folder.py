@@ -31,12 +31,11 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
+def new_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path for the file or folder that the block makes; after an error it is removed.
 
     Args:
         path: the file or folder, which gets its name when the block ends.
-        unnamed: the place that the message about a full disk names, if the error names none. By default, `path`.
 
     Raises:
         InputError: `path` is a device or a pipe.
@@ -62,10 +61,8 @@ def new_path(path: Path, unnamed: str | None = None) -> Iterator[Path]:
             path.rename(earlier)
         partial.replace(path)
     except Exception as error:
-        if isinstance(error, OSError) and str(error.filename) == str(partial):
-            error.filename = str(path)
-        # Writers of models, of Arrow and of Parquet name no file.
-        explained = storage_error(error, str(path) if unnamed is None else unnamed)
+        # A write to an open file names no file, and neither do writers of models, of Arrow and of Parquet.
+        explained = storage_error(error, str(path))
         if explained is None:
             raise
         raise StorageError(str(explained).replace(partial.name, path.name)) from None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from iterpref_core.records import SourceRow
 from iterpref_core.records.errors import InputError, first_line, unknown_name
 from iterpref_core.records.input_files import PACKED
-from iterpref_core.storage.data_card import CARD, card_license, license_above
+from iterpref_core.storage.data_card import CARD, find_license
 from iterpref_core.storage.file_digest import file_digest
 
 ALL = "all"
@@ -78,11 +78,11 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
     for source in sources:
         if not _has_splits(source):
             files.append(str(source))
-            licenses.add(license_above(source))
+            licenses.add(find_license(source, "dataset"))
             continue
         with _explained(source):
             place = _local_copy(source)
-            licenses.add(_license_of(place))
+            licenses.add(find_license(place, "dataset"))
             found = _find_splits(place, config)
         chosen = _choose(source, found, wanted)
         read = [file for name in chosen for file in found[name]]
@@ -171,19 +171,6 @@ def _local_copy(source: Path) -> str:
     except Exception:  # noqa: BLE001 - without an answer, the HTTP library raises its own error
         return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
     return str(source)
-
-
-def _license_of(place: str) -> str | None:
-    """Return the license on the card of a folder or of a set on the hub."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    if Path(place).is_dir():
-        return license_above(Path(place))
-    try:
-        return card_license(Path(hf_hub_download(place, CARD, repo_type="dataset")))
-    except EntryNotFoundError:
-        return None
 
 
 def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:

@@ -168,7 +168,7 @@ def test_a_set_of_the_hub_is_fetched_file_by_file(monkeypatch, tmp_path, script)
         files = {"train": [f"hf://datasets/{place}@0a1b/train.jsonl"], "test": ["hf://datasets/x"]}
         return SimpleNamespace(config=SimpleNamespace(data_files=files))
 
-    def download(place, file, *, repo_type, revision=None):
+    def download(place, file, *, repo_type, revision=None, **_):
         asked.append((place, file, repo_type, revision))
         return str(written(tmp_path / file, {"a": 1}))
 

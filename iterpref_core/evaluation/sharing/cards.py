@@ -52,7 +52,7 @@ def model_card(
         experiment = _experiment(summary) | {"sources": dict(sources)}
     card = ModelCard.from_template(
         ModelCardData(
-            license=license or "unknown",
+            license=(license or "unknown").lower(),
             library_name="transformers",
             pipeline_tag="text-generation",
             tags=tags,

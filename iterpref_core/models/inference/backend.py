@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.inference.event_loop import run_to_end
@@ -163,8 +164,7 @@ def ask_all(
     return [answers[index] for index in range(len(requests))]
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting:
+class _Waiting(NamedTuple):
     """A request that waits for its batch, and the future of its answer."""
 
     request: Request
@@ -200,36 +200,29 @@ class BatchModel(Model):
         return await answer
 
     async def _answer_all(self) -> None:
+        while self._waiting:
+            sampling = self._waiting[0].sampling
+            batch = [each for each in self._waiting if each.sampling == sampling]
+            self._waiting = tuple(each for each in self._waiting if each.sampling != sampling)
+            await self._answer_batch(batch)
+
+    async def _answer_batch(self, batch: Sequence[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
-        # A caller may have given up waiting, by Ctrl-C for example: then its future is done.
-        while waiting := [each for each in self._waiting if not each.answer.done()]:
-            sampling = waiting[0].sampling
-            alike = [each for each in waiting if each.sampling == sampling]
-            self._waiting = tuple(each for each in waiting if each.sampling != sampling)
-            futures = [each.answer for each in alike]
 
-            # Bound as a default, because the next round of the loop gives `futures` another value, and from another
-            # thread, because a future may be settled by its event loop alone.
-            def answered(
-                index: int,
-                answer: Completion,
-                futures: list[asyncio.Future[Completion]] = futures,
-            ) -> None:
-                if futures[index].cancelled():
-                    raise asyncio.CancelledError
-                loop.call_soon_threadsafe(_settle, futures[index], answer)
+        def answered(index: int, answer: Completion) -> None:
+            future = batch[index].answer
+            # The caller has given up, by Ctrl-C for example.
+            if future.cancelled():
+                raise asyncio.CancelledError
+            # A future may be settled by its event loop alone, and this is another thread.
+            loop.call_soon_threadsafe(_settle, future, answer)
 
-            try:
-                await asyncio.to_thread(
-                    self.generate,
-                    [each.request for each in alike],
-                    sampling,
-                    answered,
-                )
-            except Exception as error:  # noqa: BLE001 - passed on to all who wait for this batch
-                for future in futures:
-                    if not future.done():
-                        future.set_exception(error)
+        try:
+            await asyncio.to_thread(self.generate, [each.request for each in batch], batch[0].sampling, answered)
+        except Exception as error:  # noqa: BLE001 - passed on to all who wait for this batch
+            for each in batch:
+                if not each.answer.done():
+                    each.answer.set_exception(error)
 
 
 def _settle(future: "asyncio.Future[Completion]", answer: Completion) -> None:

@@ -34,7 +34,7 @@ _REMEDY = (
     "--reasoning-format none), or set inference.extra_body: {chat_template_kwargs: {enable_thinking: false}}"
 )
 SHORT_KEY = 8
-"""A key of at least this many characters is hidden within words as well."""
+"""A key of fewer characters, such as "x" for a local server, is no secret."""
 ATTEMPTS = 10
 """Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
 REFUSALS = 100
@@ -123,8 +123,7 @@ class OpenAIModel(Model):
             elif outcome.then in ("end the run", "no credit"):
                 raise self._ending(outcome)
             elif tries.left:
-                failures = 1 if outcome.then in ("wait", "pause") else tries.failures
-                await self._pacing.after_failure(failures, outcome.retry_after_s)
+                await self._pacing.after_failure(tries.failures or 1, outcome.retry_after_s)
             elif outcome.then in ("repeat", "wait"):
                 times = tries.failures + tries.refusals
                 return tries.priced(Completion("", 0, 0, f"failed: {times} times, at last: {outcome.said}"))
@@ -170,16 +169,14 @@ class OpenAIModel(Model):
         except TimeoutError:
             # The library's own limit is one for each read: a reply that trickles would never end.
             return Fault("repeat", f"no whole reply within {self._timeout_s:g} s (inference.timeout_s)")
-        except openai.APITimeoutError as error:
-            return Fault("repeat", first_line(error.__cause__ or error))
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            return Fault("reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause))
+        except (openai.APIConnectionError, httpx2.TransportError) as error:  # the latter in the middle of an answer
+            cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+            return Fault(
+                "reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause or error)
+            )
         except openai.APIStatusError as error:
             text = error.response.text
             return fault_of(error.status_code, _reason(error), text, seconds_to_wait(error.response.headers))
-        except httpx2.TransportError as error:  # the answer ends in its middle
-            return Fault("repeat", first_line(error))
         except ReplyError as error:
             fault = fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
             return replace(fault, tokens=error.tokens)
@@ -351,13 +348,8 @@ def _redacted(text: str) -> str:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if len(key) >= SHORT_KEY:
         text = text.replace(key, "[key]")
-    elif key:
-        # A local server is given any key, such as "x", which is in many words.
-        text = re.sub(rf"\b{re.escape(key)}\b", "[key]", text)
     on_one_line = " ".join(whole_characters(text).split())
-    if len(on_one_line) <= 300:
-        return on_one_line
-    return on_one_line[:300] + "…"
+    return on_one_line if len(on_one_line) <= 300 else f"{on_one_line[:300]}…"
 
 
 def open_backend(settings: BackendSettings) -> AbstractContextManager[Model]:

@@ -27,6 +27,8 @@ _REASONING_PARTS = {
     "reasoning_text",
 }
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
+_INSTEAD = ("tool_calls", "function_call", *_REASONING_FIELDS)
+"""The fields of a message that may have content instead of an answer."""
 _AROUND = re.compile(r"^(?::.*|(?:data:)?[ \t]*\[DONE\][ \t]*)$", re.MULTILINE)
 """A stream's comments, which keep a connection open, and its end; they may surround a reply that is one JSON object."""
 _DATA = re.compile(r"^data:", re.MULTILINE)
@@ -79,12 +81,9 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
         ReplyError: there is no answer; the message repeats the reason, or names the field.
     """
     reply = _read_json(content)
+    usage = _usage(reply.get("usage"))
     # A failed call may have cost tokens.
-    counted = reply.get("usage")
-    spent = (0, 0)
-    if isinstance(counted, dict):
-        usage = _usage(counted, request, "")
-        spent = (usage.prompt, usage.completion)
+    spent = (usage.prompt or 0, usage.completion or 0)
     choices = reply.get("choices")
     choice = _first(choices) if isinstance(choices, list) else None
     error = (choice or {}).get("error") or reply.get("error")
@@ -102,14 +101,19 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     if end == FINISHED and message is None and choice.get("text") is None:
         raise ReplyError("fields 'message' and 'text': one with an answer is expected, not null")
     text = whole_characters(_paired(_text(message) or _text(choice.get("text"))))
-    usage = _usage(counted, request, text + _reasoning(message))
-    # A count above the limit includes reasoning, which does not count towards it.
-    visible = usage.visible - (usage.reasoning if limit is not None and usage.visible > limit else 0)
-    if end == FINISHED and limit is not None and visible >= limit:
+    fields = message if isinstance(message, dict) else {}
+    if end == FINISHED and limit is not None and usage.towards(limit) >= limit:
         end = CUT
-    answer = Completion(text, usage.prompt, usage.completion, end)
-    instead = "" if text.strip() else _instead(message)
-    return Reply(answer, instead, str(reply.get("model") or ""), usage.cut_prompt)
+    asked = prompt_text(request.prompt)
+    answer = Completion(
+        text,
+        _estimate(request.system + asked) if usage.prompt is None else usage.prompt,
+        _estimate(text + _reasoning(message)) if usage.completion is None else usage.completion,
+        end,
+    )
+    instead = "" if text.strip() else next((name for name in _INSTEAD if fields.get(name)), "")
+    is_cut = usage.prompt is not None and usage.prompt < len(asked.split())
+    return Reply(answer, instead, str(reply.get("model") or ""), usage.prompt if is_cut else None)
 
 
 def _first(choices: list[Any]) -> dict[str, Any] | None:
@@ -121,12 +125,6 @@ def _first(choices: list[Any]) -> dict[str, Any] | None:
 def _index(choice: dict[str, Any]) -> int:
     index = choice.get("index")
     return index if isinstance(index, int) else 0
-
-
-def _instead(message: Any) -> str:
-    """Return the field of a message that has content instead of an answer, or ""."""
-    fields = ("tool_calls", "function_call", *_REASONING_FIELDS)
-    return next((field for field in fields if isinstance(message, dict) and message.get(field)), "")
 
 
 def _read_json(content: bytes | str) -> dict[str, Any]:
@@ -165,24 +163,24 @@ def _joined(stream: str) -> dict[str, Any]:
     Raises:
         ReplyError: the stream ends before the answer does, or a piece is not a JSON object.
     """
-    text, reasoning = "", ""
+    text = reasoning = ""
     has_deltas = False
     choice: dict[str, Any] = {}
+    tools: Any = None
     reply: dict[str, Any] = {"choices": [choice]}
     # openai's decoder joins the lines of an event and skips comments.
     decoder = SSEDecoder()
     decoded = [decoder.decode(line) for line in [*stream.split("\n"), ""]]
     events = [event.data for event in decoded if event is not None and event.data.strip()]
-    pieces = [event for event in events if event.strip() != "[DONE]"]
-    for event in pieces:
-        piece = _object(event, "a piece of the stream")
-        for field in ("usage", "error", "model"):
-            reply[field] = piece.get(field) or reply.get(field)
+    pieces = [_object(event, "a piece of the stream") for event in events if event.strip() != "[DONE]"]
+    for piece in pieces:
+        reply |= {field: piece[field] for field in ("usage", "error", "model") if piece.get(field)}
         parts = piece.get("choices")
         part = _first(parts) if isinstance(parts, list) else None
         # Of several answers it is the first one; a call asks for one.
         if part is None or _index(part) != 0:
             continue
+        choice |= {field: part[field] for field in ("finish_reason", "error") if part.get(field)}
         delta = part.get("delta") or part.get("message") or part.get("text")
         if part.get("delta"):
             has_deltas = True
@@ -191,60 +189,52 @@ def _joined(stream: str) -> dict[str, Any]:
             text = reasoning = ""
         text += _text(delta)
         reasoning += _reasoning(delta)
-        for field in ("finish_reason", "error"):
-            choice[field] = part.get(field) or choice.get(field)
-        if isinstance(delta, dict) and delta.get("tool_calls"):
-            choice["tool_calls"] = delta["tool_calls"]
+        if isinstance(delta, dict):
+            tools = delta.get("tool_calls") or tools
     # Only [DONE] or a finish_reason proves that the stream is whole.
     is_done = len(pieces) < len(events)
     if not is_done and not choice.get("finish_reason") and not reply.get("error"):
         raise ReplyError("the stream ends before the answer does")
-    tools = choice.pop("tool_calls", None)
     choice["message"] = {"content": text, "reasoning_content": reasoning, "tool_calls": tools}
     return reply
 
 
 @dataclass(frozen=True)
 class _Usage:
-    """The tokens of a reply.
+    """The tokens that a server counts, each None if it is not counted.
 
     Attributes:
         prompt: the tokens of the prompt.
         completion: the tokens of the answer, reasoning included.
         visible: the tokens of the answer that count towards its limit.
-        reasoning: the tokens of its reasoning, if the server counts them.
-        cut_prompt: the tokens of the prompt, if they are fewer than its words.
+        reasoning: the tokens of its reasoning.
     """
 
-    prompt: int
-    completion: int
-    visible: int
-    reasoning: int
-    cut_prompt: int | None
+    prompt: int | None
+    completion: int | None
+    visible: int | None
+    reasoning: int | None
+
+    def towards(self, limit: int) -> int:
+        """Return the tokens that count towards a limit. A count above the limit includes reasoning, which does not."""
+        visible = self.visible or 0
+        return visible - (self.reasoning or 0) if visible > limit else visible
 
 
-def _usage(usage: Any, request: Request, generated: str) -> _Usage:
-    """Return the tokens of a reply; uncounted tokens are estimated."""
-    if not isinstance(usage, dict):
-        usage = {}
-    prompt = _count(usage.get("prompt_tokens"))
-    completion = _count(usage.get("completion_tokens"))
-    total = _count(usage.get("total_tokens"))
+def _usage(usage: Any) -> _Usage:
+    """Return the tokens that a reply counts."""
+    counted = usage if isinstance(usage, dict) else {}
+    prompt, completion, total = (_count(counted.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
     visible = completion
     # Some servers count the prompt and the total alone: {"prompt_tokens": 12, "total_tokens": 40} is 28 for the answer.
     # Gemini counts its reasoning in the total alone: 10, 20 and 110 mean 100 tokens, 20 of them visible.
     if prompt is not None and total is not None and total >= prompt + (completion or 0):
         completion = total - prompt
         visible = completion if visible is None else visible
-    text = prompt_text(request.prompt)
-    cut_prompt = prompt if prompt is not None and prompt < len(text.split()) else None
-    if prompt is None:
-        prompt = _estimate(request.system + text)
-    if completion is None:
-        return _Usage(prompt, _estimate(generated), 0, 0, cut_prompt)
-    details = usage.get("completion_tokens_details")
-    reasoning = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
-    return _Usage(prompt, completion, visible or 0, reasoning or 0, cut_prompt)
+    details = counted.get("completion_tokens_details")
+    return _Usage(
+        prompt, completion, visible, _count(details.get("reasoning_tokens") if isinstance(details, dict) else None)
+    )
 
 
 def _paired(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from transformers import PreTrainedModel
 
 from iterpref_core.models.pretrained.checkpoints import ADAPTERS, ModelSource
-from iterpref_core.records.errors import ModelError, reading
+from iterpref_core.records.errors import ModelError, model_errors
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
@@ -42,7 +42,7 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
     from peft import LoraConfig
 
     assert source.adapters is not None
-    with reading(source, ADAPTERS):
+    with model_errors(source, ADAPTERS):
         options: LoraConfig = LoraConfig.from_pretrained(source.adapters)
     if options.init_lora_weights not in STARTS:
         raise ModelError(
@@ -69,6 +69,6 @@ def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bo
     assert source.adapters is not None
     read_adapter_options(source)
     # PEFT only warns of weights that are missing; here they are an error.
-    with reading(source, "adapters"), warnings.catch_warnings():
+    with model_errors(source, "adapters"), warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*missing adapter keys")
         return PeftModel.from_pretrained(base, source.adapters, is_trainable=trainable)

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from iterpref_core.records.config import AnswerFormat, PromptFormat
-from iterpref_core.records.errors import ModelError, reading
+from iterpref_core.records.errors import ModelError, model_errors
 from iterpref_core.records.prompt_messages import Prompt, chat_messages, prompt_text
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class ChatTemplate:
         add_generation_prompt: bool = False,
     ) -> str:
         """Return a chat as the template writes it."""
-        with reading(self.tokenizer.name_or_path, "chat template"):
+        with model_errors(self.tokenizer.name_or_path, "chat template"):
             return str(
                 self.tokenizer.apply_chat_template(
                     messages,
@@ -283,21 +283,16 @@ class ChatTemplate:
         self.render_exchange(_PROMPT, _PROGRAM)
 
     def describe(self, style: AnswerFormat) -> str:
-        """Return a line that shows the trained text: the last of the rendered prompt, the program, and the end.
+        """Return a line that shows the trained text: what follows the prompt, the program, and the end.
 
         Args:
             style: the form of the answer.
         """
-        shown = self.render_prompt(_PROMPT)
-        if not self.plain:
-            asked = self.render_chat(self._messages(_PROMPT, ""))
-            turn = shown[_shared(asked, shown) :]
-            shown = turn if turn.strip() else shown
-        shown = shown.rpartition(_PROMPT)[2]
+        shown = self.render_prompt(_PROMPT).rpartition(_PROMPT)[2]
         answer, _ = render_answer("program", style)
         end = self.end
         last = "" if end.token is None else str(self.tokenizer.convert_ids_to_tokens(end.token))
-        return f"`…{_escape(shown)}` | {_escape(answer)} | `{_escape(end.text + last)}`"
+        return f"`…{shown}` | {answer} | `{end.text}{last}`".replace("\n", "\\n")
 
     def _messages(self, prompt: Prompt, system: str) -> list[dict[str, str]]:
         """Return the messages that the template is given; one for the system begins the user's if it has no place."""
@@ -376,7 +371,3 @@ def _shared(first: str, second: str) -> int:
 
 def _quote(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
-
-
-def _escape(text: str) -> str:
-    return text.replace("\n", "\\n")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.records.errors import ModelError, first_line, reading
+from iterpref_core.records.errors import ModelError, first_line, model_errors
 from iterpref_core.records.input_files import read_text
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -107,7 +107,7 @@ def _locate_adapters(folder: Path) -> ModelSource:
     Raises:
         ModelError: they are not LoRA adapters, or their base is unknown.
     """
-    with reading(folder, ADAPTERS):
+    with model_errors(folder, ADAPTERS):
         options = json.loads(read_text(folder / ADAPTERS))
         kind = options.get("peft_type")
         base = options.get("base_model_name_or_path")
@@ -137,7 +137,7 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
     source = locate_model(model)
     name = source.name_or_path
     revision = source.revision
-    with reading(source, "config.json"):
+    with model_errors(source, "config.json"):
         if cached_file(name, ADAPTERS, revision=revision, _raise_exceptions_for_missing_entries=False):
             raise ModelError(
                 f"{source}: holds LoRA adapters ({ADAPTERS}) and no model; download them (`hf download`), and name "

@@ -8,7 +8,7 @@ from transformers import GenerationConfig
 from transformers.utils import cached_file
 
 from iterpref_core.models.pretrained.checkpoints import ModelSource
-from iterpref_core.records.errors import reading
+from iterpref_core.records.errors import model_errors
 
 NAME = "generation_config.json"
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -24,16 +24,14 @@ def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
 
 
 def valid_generation(source: ModelSource) -> GenerationConfig | None:
-    """Return the suggestions of a checkpoint's file, with as few changes as make them valid; None without a file.
-
-    A temperature without `do_sample` is the common fault. It gets one, as files on the hub were corrected.
+    """Return the suggestions of a checkpoint's file, or its token ids alone if they are invalid; None without a file.
 
     Raises:
         ModelError: the file cannot be read.
     """
     name = source.name_or_path
     revision = source.revision
-    with reading(source, NAME):
+    with model_errors(source, NAME):
         path = cached_file(
             name,
             NAME,
@@ -43,22 +41,10 @@ def valid_generation(source: ModelSource) -> GenerationConfig | None:
         if path is None:
             return None
         written: dict[str, Any] = json.loads(Path(path).read_bytes())
-    # As written, with sampling switched on, or the token ids alone: the first valid one.
-    candidates = [written]
-    if written.get("do_sample") is not False:
-        candidates.append(written | {"do_sample": True})
-    candidates.append({key: written[key] for key in _TOKEN_IDS if key in written})
-    for candidate in candidates:
-        config = _validated(candidate)
-        if config is not None:
-            return config
-    return GenerationConfig()
-
-
-def _validated(values: dict[str, Any]) -> GenerationConfig | None:
     try:
-        config = GenerationConfig(**values)
-        config.validate(strict=True)
+        suggested = GenerationConfig(**written)
+        suggested.validate(strict=True)
     except (ValueError, TypeError):
-        return None
-    return config
+        # A temperature without `do_sample` is the common fault.
+        return GenerationConfig(**{key: written[key] for key in _TOKEN_IDS if key in written})
+    return suggested

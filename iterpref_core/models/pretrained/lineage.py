@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.data_card import CARD, card_license
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
 LINEAGE = "lineage.json"
@@ -50,21 +49,3 @@ def training_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide trained weights."""
     packages = ("peft", "tokenizers", "torch", "transformers", "trl")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def find_license(base: str) -> str | None:
-    """Return the license that a model's own card names, from its folder or the hub's cache, in the hub's small letters.
-
-    It is None if the license is unknown.
-    """
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    card: object = Path(base) / CARD
-    if not Path(base).is_dir():
-        try:
-            card = try_to_load_from_cache(base, CARD)
-        except HFValidationError:
-            return None
-    license = card_license(Path(card)) if isinstance(card, str | Path) else None
-    return license and license.lower()

@@ -12,7 +12,7 @@ from transformers.utils import cached_file
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.records.config import PromptFormat, TemplateUse
-from iterpref_core.records.errors import ModelError, reading
+from iterpref_core.records.errors import ModelError, model_errors
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""
@@ -30,7 +30,7 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
     source = locate_model(model)
     name = source.name_or_path
     revision = source.revision
-    with reading(source, "tokenizer"):
+    with model_errors(source, "tokenizer"):
         # Adapters may bring a tokenizer of their own.
         if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
             name = source.adapters

@@ -14,7 +14,7 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.generation_config import valid_generation
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records.config import Bf16, PromptFormat
-from iterpref_core.records.errors import ModelError, reading
+from iterpref_core.records.errors import ModelError, model_errors
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
@@ -148,7 +148,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        with reading(source, "weights"):
+        with model_errors(source, "weights"):
             loaded, report = model_class(read_config(str(source))).from_pretrained(
                 source.name_or_path,
                 revision=source.revision,
@@ -165,11 +165,9 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
         remedy = "download the checkpoint again, or save all of it"
         if any("lm_head" in name for name in missing):
             remedy += "; where the head is the embedding, set tie_word_embeddings: true in config.json"
-        names = ", ".join(missing[:3])
-        if len(missing) > 3:
-            names += ", …"
         raise ModelError(
-            f"{source}: lacks {len(missing)} of the model's weights ({names}), which would be random numbers; {remedy}"
+            f"{source}: lacks {len(missing)} of the model's weights ({', '.join(missing[:3])}), which would be random "
+            f"numbers; {remedy}"
         )
     return loaded
 

@@ -50,23 +50,21 @@ def ask_parsed(
     """
     source = iter(requests)
     while chunk := list(islice(source, CHUNK)):
-        first_answers = ask_all(model, chunk, sampling)
-        missing = [answer.missing for answer in first_answers if answer.missing]
+        answers = ask_all(model, chunk, sampling)
+        missing = [answer.missing for answer in answers if answer.missing]
         if missing:
             if not counts["asked"]:
                 check_answered(missing, len(chunk), "structured answers")
             logger.warning("%s", describe_missing(missing, len(chunk)))
             counts["missing"] += len(missing)
-        readings = [_read(answer, parse) for answer in first_answers]
-        failed: list[int] = []
-        again: list[Request] = []
-        for position, reading in enumerate(readings):
-            if isinstance(reading, ValueError) and not first_answers[position].missing:
-                failed.append(position)
-                again.append(_ask_again(chunk[position], reading))
-        answers = ask_all(model, again, sampling) if again else []
-        for position, answer in zip(failed, answers, strict=True):
-            readings[position] = _read(answer, parse)
+        readings = [_read(answer, parse) for answer in answers]
+        again = {
+            place: _ask_again(chunk[place], reading)
+            for place, reading in enumerate(readings)
+            if isinstance(reading, ValueError) and not answers[place].missing
+        }
+        for place, answer in zip(again, ask_all(model, list(again.values()), sampling), strict=True):
+            readings[place] = _read(answer, parse)
         results = [None if isinstance(item, ValueError) else item for item in readings]
         counts.update(
             asked=len(chunk),

@@ -5,7 +5,8 @@ from typing import Any
 
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.models.pretrained.lineage import find_license, read_lineage
+from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.storage.data_card import find_license
 
 
 def describe_origin(model: Path | str) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def describe_origin(model: Path | str) -> dict[str, Any]:
         base = folder.resolve().name
     license = None
     if Path(source.name_or_path).is_dir():
-        license = find_license(source.name_or_path)
+        license = find_license(source.name_or_path, "model")
     return {
         "base": base,
         "revision": source.revision,

@@ -238,12 +238,6 @@ def test_a_prompt_that_the_server_has_cut_is_said(ask, caplog):
     assert caplog.text.count("counts 99 tokens of a prompt of 101 words: it has cut the prompt") == 1
 
 
-def test_a_key_of_one_letter_leaves_words_alone(ask, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "x")
-    backend = ask(Scripted(status(400, "the next extra of Bearer x is flagged")))
-    assert one(backend).missing == "refused: 400 the next extra of Bearer [key] is flagged"
-
-
 def test_tokens_of_reasoning_are_estimated_too(ask):
     message = {"content": None, "reasoning_content": "h" * 90}
     assert one(ask(Scripted(choice(message=message)))).completion_tokens == 31

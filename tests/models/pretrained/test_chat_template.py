@@ -57,7 +57,7 @@ def test_an_answer_stands_where_the_template_puts_it(family, tokenizer):
 
 def test_the_line_that_shows_what_is_trained():
     assert ChatTemplate(make_tokenizer(FAMILIES["ChatML"])).describe("bare") == (
-        "`…<|im_start|>assistant\\n` | program | `<|im_end|>`"
+        "`…<|im_end|>\\n<|im_start|>assistant\\n` | program | `<|im_end|>`"
     )
     assert ChatTemplate(make_tokenizer(FAMILIES["Llama 2"])).describe("fenced") == (
         "`… [/INST] ` | ```python\\nprogram\\n``` | ` </s>`"

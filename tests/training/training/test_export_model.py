@@ -9,9 +9,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
-from iterpref_core.models.pretrained.lineage import find_license
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.storage.data_card import find_license
 
 
 def logits(folder):
@@ -72,14 +72,14 @@ def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model, tmp_pat
 
 def test_the_license_is_what_the_models_own_card_says(tmp_path):
     card = tmp_path / "README.md"
-    assert find_license(str(tmp_path)) is None
+    assert find_license(tmp_path, "model") is None
     for text, license in (
-        ("---\nlicense: apache-2.0\ntags: [code]\n---\n# M\n", "apache-2.0"),
+        ("---\nlicense: apache-2.0\ntags: [code]\n---\n# M\n", "Apache-2.0"),
         ("---\nlicense: other\nlicense_name: deepseek\n---\n", "deepseek"),
         ("---\ntags: [code]\n---\n", None),
         ("# M\n---\nlicense: mit\n---\n", None),
         ("---\nlicense: [\n---\n", None),
     ):
         card.write_text(text, encoding="utf-8")
-        assert find_license(str(tmp_path)) == license
-    assert find_license("nobody/no-such-model") is None
+        assert find_license(tmp_path, "model") == license
+    assert find_license("nobody/no-such-model", "model") is None
