@@ -9,35 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from iterpref_core.records.artifacts import (
-        COMPOSED,
-        OWN_CODE,
-        TEST_EXAMPLES,
-        UNDECIDED,
-        AssertTest,
-        Attempt,
-        FocalSpans,
-        IoTest,
-        ModelLineage,
-        PreferencePair,
-        Problem,
-        PytestTest,
-        Record,
-        Result,
-        Sample,
-        ScriptTest,
-        SourceRow,
-        Span,
-        StdinTest,
-        Test,
-        Trajectory,
-        UnittestTest,
-        Verdict,
-        take_name,
-        unnumbered,
-    )
+    from iterpref_core.records.artifacts import *  # noqa: F403
 
-__all__ = [  # the records, and the modules of this room that others import
+__all__ = [  # noqa: F405 - the records, and the modules of this room that others import
     "COMPOSED",
     "OWN_CODE",
     "TEST_EXAMPLES",

@@ -23,8 +23,8 @@ class Published(NamedTuple):
     name: str
     location: str
     files: tuple[str, ...]
-    prompts: tuple[str, ...]
-    solutions: tuple[str, ...]
+    prompts: tuple[str, ...] = ("prompt",)
+    solutions: tuple[str, ...] = ("canonical_solution",)
     task_id: str = "task_id"
 
 
@@ -37,8 +37,6 @@ HUMANEVAL = Published(
     name="HumanEvalPlus-v0.1.10",
     location=_HUMANEVAL_RELEASE,
     files=("HumanEvalPlus.jsonl.gz",),
-    prompts=("prompt",),
-    solutions=("canonical_solution",),
 )
 MBPP = Published(
     key="mbpp",
@@ -46,8 +44,6 @@ MBPP = Published(
     name="MbppPlus-v0.2.0",
     location=_MBPP_RELEASE,
     files=("MbppPlus.jsonl.gz",),
-    prompts=("prompt",),
-    solutions=("canonical_solution",),
 )
 BIGCODEBENCH = Published(
     key="bigcodebench",
@@ -56,7 +52,6 @@ BIGCODEBENCH = Published(
     location="bigcode/bigcodebench",
     files=("data/v0.1.4-00000-of-00001.parquet",),
     prompts=("complete_prompt", "instruct_prompt"),
-    solutions=("canonical_solution",),
 )
 BIGCODEBENCH_HARD = BIGCODEBENCH._replace(
     key="bigcodebench-hard",

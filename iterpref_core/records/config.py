@@ -453,10 +453,6 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
     changed = params.model_dump()
     for key, value in values.items():
         *path, last = key.split(".")
-        # A section as a value would drop its other parameters.
-        if not path and isinstance(value, Mapping) and isinstance(getattr(params, key, None), Settings):
-            keys = ", ".join(f"{key}.{name}" for name in value) or f"{key}.NAME"
-            raise ConfigError(f"{key}: a section has no value of its own; use dotted keys: {keys}")
         section: Any = changed
         for part in path:
             if isinstance(section, dict) and section.get(part) is None:

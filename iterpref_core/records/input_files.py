@@ -69,8 +69,11 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: no such file; {absent}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; a file is needed") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
+    except (OSError, EOFError, zlib.error) as error:
+        # Errors of the operating system have a number, those of unpacking have none.
+        if getattr(error, "errno", None):
+            raise
+        raise InputError(f"{path}: not a whole packed file ({error}); fetch it again") from None
 
 
 def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
@@ -78,30 +81,10 @@ def _unpack(packed: IO[bytes], path: Path) -> IO[bytes]:
     if packing == ".gz":
         return cast("IO[bytes]", gzip.open(packed))
     if packing == ".zst":
-        return cast("IO[bytes]", io.BufferedReader(_ZstandardFile(packed, path)))
-    return packed
-
-
-class _ZstandardFile(io.RawIOBase):
-    """A Zstandard file, unpacked by Arrow while it is read."""
-
-    def __init__(self, packed: IO[bytes], path: Path) -> None:
         import pyarrow as pa
 
-        self._path = path
-        self._error = pa.ArrowException
-        self._stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, target: Any) -> int:
-        try:
-            read = self._stream.read(len(target))
-        except (OSError, self._error) as error:
-            raise InputError(f"{self._path}: not a whole Zstandard file ({error}); fetch it again") from None
-        target[: len(read)] = read
-        return len(read)
+        return cast("IO[bytes]", io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")))
+    return packed
 
 
 def decode_text(raw: bytes, path: Path, line: int = 1) -> str:

@@ -81,9 +81,9 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
             licenses.add(find_license(source, "dataset"))
             continue
         with _explained(source):
-            place = _local_copy(source)
-            licenses.add(find_license(place, "dataset"))
-            found = _find_splits(place, config)
+            _check_there(source)
+            licenses.add(find_license(source, "dataset"))
+            found = _find_splits(str(source), config)
         chosen = _choose(source, found, wanted)
         read = [file for name in chosen for file in found[name]]
         files += dict.fromkeys(read)
@@ -155,22 +155,12 @@ def _explained(source: object) -> Iterator[None]:
         raise InputError(f"{source}: {fault} ({first_line(error)}); {remedy}") from None
 
 
-def _local_copy(source: Path) -> str:
-    """Return a folder, or the id of a set on the hub; without a network, the set's folder in the cache."""
-    if source.is_dir():
-        return str(source)
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+def _check_there(source: Path) -> None:
+    """Ask the hub for a set that is not a folder. It is asked once: what comes later is asked again for a minute."""
+    from huggingface_hub import HfApi
 
-    try:
-        # Asked once: what comes later is asked again for most of a minute.
+    if not source.is_dir():
         HfApi().dataset_info(str(source), timeout=_TIMEOUT_S)
-    except HfHubHTTPError:
-        # The hub has answered: the set is unknown or gated.
-        raise
-    except Exception:  # noqa: BLE001 - without an answer, the HTTP library raises its own error
-        return snapshot_download(str(source), repo_type="dataset", local_files_only=True)
-    return str(source)
 
 
 def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:

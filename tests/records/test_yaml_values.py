@@ -108,6 +108,4 @@ def test_what_json_does_not_have_is_refused(tmp_path, text):
 def test_a_value_of_a_choice_is_refused_in_the_words_of_the_file():
     with pytest.raises(ConfigError, match=r"^training\.bf16: input should be True, False or 'auto' \(got 'yes'\)$"):
         with_values(PARAMS, {"training.bf16": "yes"})
-    with pytest.raises(ConfigError, match=r"^localization: .* use dotted keys: localization.widen_lines$"):
-        with_values(PARAMS, {"localization": {"widen_lines": 3}})
     assert with_values(PARAMS, {"training.bf16": False}).training.bf16 is False

@@ -1,6 +1,5 @@
 """What is made once appears whole, and is made by one of those that want it."""
 
-import errno
 import os
 import shutil
 import signal
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import InputError, StorageError
+from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.new_folder import new_folder
@@ -27,28 +26,6 @@ def test_what_failed_half_way_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [".made.lock"]
     assert make_once(tmp_path / "made", lambda out: out.write_text("whole")).read_text() == "whole"
     assert make_once(tmp_path / "made", fail).read_text() == "whole"
-
-
-def test_a_full_disk_is_told_by_the_name_of_what_is_made(tmp_path):
-    def fail(out):
-        out.write_text("half")
-        raise OSError(errno.EFBIG, "File too large")
-
-    with pytest.raises(StorageError, match=f"^{tmp_path}/made: File too large; raise the limit"):
-        make_once(tmp_path / "made", fail)
-
-
-def test_what_a_kill_left_of_a_folder_is_not_part_of_it(tmp_path):
-    left = tmp_path / f".made.{NO_PROCESS}.partial"
-    left.mkdir()
-    (left / "half").touch()
-
-    def make(out):
-        out.mkdir()
-        (out / "whole").touch()
-
-    assert [path.name for path in make_once(tmp_path / "made", make).iterdir()] == ["whole"]
-    assert not left.exists()
 
 
 def test_of_two_that_want_it_one_makes_it_and_the_other_waits(tmp_path):

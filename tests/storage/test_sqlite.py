@@ -1,26 +1,11 @@
 """SQLite files: shared, and what is said when one cannot be used."""
 
-import subprocess
-import sys
-from contextlib import closing
-
 import pytest
 
 from iterpref_core.records.errors import InputError, StorageError
 from iterpref_core.storage.sqlite import Database
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)
-
-
-def test_what_was_written_is_there_after_a_kill(tmp_path):
-    script = (
-        "import os, signal, sys; from pathlib import Path; from iterpref_core.storage.sqlite import Database;"
-        f"data = Database(Path(sys.argv[1]), {SCHEMA!r}); data.execute('INSERT INTO kept VALUES (?)', ('a',));"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", script, tmp_path / "data.sqlite"], check=False)
-    with closing(Database(tmp_path / "data.sqlite", SCHEMA)) as data:
-        assert data.row("SELECT name FROM kept") == ("a",)
 
 
 def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path):

@@ -1,6 +1,5 @@
 """Run a vLLM server for the length of a `with` block, in an environment of its own."""
 
-import http.client
 import os
 import shlex
 import shutil
@@ -11,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+import httpx2
 
 from iterpref_core.models.inference.backend import BackendSettings, Model
 from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
@@ -169,14 +170,11 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def _is_healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection(_LOOPBACK, port, timeout=3)  # urllib would ask a proxy
+    # Without the environment, whose proxy does not lead to this machine.
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
+        return httpx2.get(f"http://{_LOOPBACK}:{port}/health", timeout=3, trust_env=False).is_success
+    except httpx2.HTTPError:
         return False
-    finally:
-        connection.close()
 
 
 def _reason(server: subprocess.Popen[bytes], log: Path) -> str:

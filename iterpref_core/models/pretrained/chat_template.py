@@ -15,6 +15,7 @@ block that comes before every finished answer, and R1's opens a think block that
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 from iterpref_core.records.config import AnswerFormat, PromptFormat
@@ -363,10 +364,9 @@ def _show_difference(given: str, written: str) -> str:
     return f"{_quote(given[kept:])} becomes {_quote(written[kept:])}"
 
 
-def _shared(first: str, second: str) -> int:
-    """Return how many characters two texts begin with in common."""
-    places = enumerate(zip(first, second, strict=False))
-    return next((position for position, (left, right) in places if left != right), min(len(first), len(second)))
+def _shared(*texts: str) -> int:
+    """Return how many characters texts begin with in common."""
+    return len(commonprefix(texts))  # noqa: RUF071 - characters are meant, not the parts of a path
 
 
 def _quote(text: str) -> str:

@@ -74,7 +74,7 @@ def test_reasons_are_written_when_no_row_is_taken(tmp_path):
 
 def test_broken_files_are_named(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
-    for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole gzip file"}.items():
+    for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole packed file"}.items():
         with pytest.raises(InputError, match=message):
             ingest(tmp_path / name, "problems", tmp_path / "out.jsonl")
     with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
