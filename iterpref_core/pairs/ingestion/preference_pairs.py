@@ -17,7 +17,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
 from iterpref_core.problems.ingestion.prompts import Turn, as_prompt, column_turns, read_turns
-from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
+from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
 from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
@@ -183,8 +183,8 @@ def judge(
         raise LeftOutError(drop)
     asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
-    rules = Rules(programs=(pair.chosen,), modules=columns.modules(row))
-    readings, left_out = read_tests(asked, columns.values(row, "tests"), rules=rules)
+    facts = RowFacts(programs=(pair.chosen,), modules=columns.modules(row))
+    readings, left_out = read_tests(asked, columns.values(row, "tests"), (), facts)
     plainest = next(readings, None)
     if plainest is not None:
         check_tests(plainest, asked.task_id, visible=True)

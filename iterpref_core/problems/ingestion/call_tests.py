@@ -16,9 +16,9 @@ Arguments in a text are JSON, a value a line, and so are their results: LiveCode
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import product
 from typing import Any
 
 from iterpref_core.programs.source_code.names import is_name
@@ -39,8 +39,8 @@ from typing import *
 _LONG = 10**4300
 """The first integer that Python refuses to write in decimal."""
 
-Example = tuple[Sequence[Any] | Mapping[str, Any], Any]
-"""The arguments of a call, in order or by name, and its published result."""
+Examples = list[tuple[Any, Any]]
+"""The arguments of each call, a list or an object of their names, and its published result."""
 
 
 def read_arguments(value: Any) -> list[Any]:
@@ -60,14 +60,7 @@ def read_arguments(value: Any) -> list[Any]:
         raise ValueError(f"the arguments of a call are JSON, a value a line, and not {value!r} ({error})") from None
 
 
-def json_in_text(value: Any) -> Any:
-    """Return the value of a text that is JSON; a text that is not, and any other value, is returned as it is."""
-    with suppress(ValueError):
-        return parse_json(value) if isinstance(value, str) else value
-    return value
-
-
-def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = False) -> Iterator[tuple[IoTest, ...]]:
+def call_readings(call: str, examples: Examples, *, in_texts: bool = False) -> Iterator[tuple[IoTest, ...]]:
     """Yield the tests of calls, once for each reading of them, the plainest first. Each is made when it is asked for.
 
     Args:
@@ -79,84 +72,72 @@ def call_readings(call: str, examples: Sequence[Example], *, in_texts: bool = Fa
         ValueError: the plainest reading cannot be written in Python.
     """
     # Two ways of reading often give the same tests, which run once.
-    made: list[Sequence[Example]] = []
-    for results in _result_readings(examples, in_texts=in_texts):
-        for reading in chain(_json_readings(results), *map(_json_readings, _by_name(results))):
-            if reading in made:
+    made: list[Examples] = []
+    for in_json, by_name, bare, numbered in product((in_texts, not in_texts), *[(False, True)] * 3):
+        reading = _read(examples, in_json=in_json, by_name=by_name, bare=bare, numbered=numbered)
+        if reading is None or reading in made:
+            continue
+        made.append(reading)
+        try:
+            tests = tuple(_test(call, *example) for example in reading)
+        except ValueError:
+            # The text "NaN" is not read as JSON, since NaN cannot be expected.
+            if len(made) > 1:
                 continue
-            made.append(reading)
-            try:
-                tests = _tests(call, reading)
-            except ValueError:
-                # The text "NaN" is not read as JSON, since NaN cannot be expected.
-                if len(made) > 1:
-                    continue
-                raise
-            yield tests
+            raise
+        yield tests
 
 
-def is_ambiguous(examples: Sequence[Example]) -> bool:
+def is_ambiguous(examples: Examples) -> bool:
     """Return True if official graders read the examples in several ways: APPS's takes `[1]` for 1, and "1" as a key."""
-    return any(reading != examples for reading in _json_readings(examples))
+    return _read(examples, bare=True) is not None or _read(examples, numbered=True) != examples
 
 
-def _by_name(examples: Sequence[Example]) -> list[Sequence[Example]]:
-    """Return the reading by name of examples whose arguments are one object each; none for others."""
-    named: list[Example] = []
-    for arguments, result in examples:
-        # `[{"a": 1, "b": 2}]` gives the reading `f(a=1, b=2)`.
-        only = arguments[0] if isinstance(arguments, Sequence) and len(arguments) == 1 else None
-        if not isinstance(only, dict) or not all(map(is_name, only)):
-            return []
-        named.append((only, result))
-    return [named]
+def _read(
+    examples: Examples, *, in_json: bool = False, by_name: bool = False, bare: bool = False, numbered: bool = False
+) -> Examples | None:
+    """Return the examples in one reading; None if they cannot be read in this way.
 
-
-def _result_readings(examples: Sequence[Example], *, in_texts: bool) -> Iterator[Sequence[Example]]:
-    """Yield the examples: as they are, and with results as JSON in texts; that comes first if the arguments were."""
-    # JSON in texts: the grader of LiveCodeBench reads the result as JSON first.
-    if in_texts:
-        yield _json_results(examples)
-    yield examples
-    if not in_texts:
-        yield _json_results(examples)
-
-
-def _json_results(examples: Sequence[Example]) -> Sequence[Example]:
-    return [(arguments, _json_inside(result)) for arguments, result in examples]
-
-
-def _json_readings(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
-    """Yield the readings of examples as they are: with numbers as keys, and with results taken out of their lists.
-
-    For the example ([{"1": 2}], [3]) there are four: {"1": 2} → [3], {1: 2} → [3], {"1": 2} → 3, {1: 2} → 3.
+    Args:
+        examples: arguments and result of each test.
+        in_json: a result in a text is JSON.
+        by_name: `[{"a": 1, "b": 2}]` are the arguments `f(a=1, b=2)`.
+        bare: the result `[[1, 3]]` means `[1, 3]`, as in APPS.
+        numbered: the key "1" means 1.
     """
-    numbered = [(_number_keys(arguments), _number_keys(result)) for arguments, result in examples]
-    yield examples
-    yield numbered
-    # APPS: `[[1, 3]]` may mean the result `[1, 3]`.
-    if all(isinstance(result, list) and len(result) == 1 for _, result in examples):
-        for reading in (examples, numbered):
-            yield [(arguments, result[0]) for arguments, result in reading]
+    read: Examples = []
+    for example in examples:
+        arguments, result = example
+        if in_json:
+            # `["[1, 2]"]` has a result in JSON within a list.
+            is_single = isinstance(result, list) and len(result) == 1
+            result = [_json_in_text(result[0])] if is_single else _json_in_text(result)
+        if by_name:
+            if len(arguments) != 1 or not isinstance(arguments[0], dict) or not all(map(is_name, arguments[0])):
+                return None
+            arguments = arguments[0]
+        if bare:
+            if not isinstance(result, list) or len(result) != 1:
+                return None
+            result = result[0]
+        read.append((_number_keys(arguments), _number_keys(result)) if numbered else (arguments, result))
+    return read
 
 
-def _tests(call: str, examples: Sequence[Example]) -> tuple[IoTest, ...]:
-    tests = []
-    for arguments, result in examples:
-        if isinstance(arguments, Mapping):
-            given = ", ".join(f"{name}={as_source(value)}" for name, value in arguments.items())
-        else:
-            given = ", ".join(map(as_source, arguments))
-        # The official graders compare by `==`: 2.0 is 2, and True is 1.
-        tests.append(IoTest(call=f"{call}({given})", expected=as_source(result), atol=0.0, tuples_as_lists=True))
-    return tuple(tests)
+def _json_in_text(value: Any) -> Any:
+    """Return the value of a text that is JSON; a text that is not, and any other value, is returned as it is."""
+    with suppress(ValueError):
+        return parse_json(value) if isinstance(value, str) else value
+    return value
 
 
-def _json_inside(result: Any) -> Any:
-    """Return the JSON in a text, or in the only text of a list."""
-    # `["[1, 2]"]` has a result in JSON within a list.
-    is_single = isinstance(result, list) and len(result) == 1
-    return [json_in_text(result[0])] if is_single else json_in_text(result)
+def _test(call: str, arguments: Any, result: Any) -> IoTest:
+    given = map(as_source, arguments)
+    if isinstance(arguments, Mapping):
+        given = (f"{name}={as_source(value)}" for name, value in arguments.items())
+    # The official graders compare by `==`: 2.0 is 2, and True is 1.
+    expected = as_source(result)
+    return IoTest(call=f"{call}({', '.join(given)})", expected=expected, atol=0.0, tuples_as_lists=True)
 
 
 def _number_keys(value: Any) -> Any:

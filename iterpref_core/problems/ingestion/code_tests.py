@@ -16,12 +16,13 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from iterpref_core.problems.ingestion.check_function import tests_of_check
 from iterpref_core.programs.source_code.names import bound_names, names_of_module, unbound_names
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, IoTest, PytestTest, Test, UnittestTest
 
 _DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
+_BINDING = ast.comprehension | ast.Lambda | ast.NamedExpr
+"""The expressions that have names of their own."""
 _FENCED = re.compile(r"^[ \t]*```\w*[ \t]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^\s*>>>", re.MULTILINE)
 
@@ -46,25 +47,18 @@ def read_code(code: str, entry_point: str, modules: Sequence[str] = ()) -> tuple
         if _PROMPT.search(code):
             return _tests_of_doctest(code)
         raise ValueError(f"a test is not valid Python ({error.msg})") from None
-    for module in modules:
-        code = _import_solution(code, tree, module)
-        tree = parse_source(code)
-    return _tests_of_tree(code, tree, entry_point)
+    imported = [module for module in modules if _import_solution(tree, module)]
+    return _tests_of_tree(ast.unparse(tree) + "\n" if imported else code, tree, entry_point)
 
 
 def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test, ...]:
-    body = tree.body
-    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     if any(ast.unparse(base).rpartition(".")[2] == "TestCase" for node in classes for base in node.bases):
         return (UnittestTest(code=code),)
-    functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    names = [*functions, *(node.name for node in classes)]
-    nodes = list(ast.walk(tree))
-    imports = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    imports |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    defines_only = all(isinstance(node, _DEFINING) for node in body)
-    if any(name.lower().startswith("test") for name in names):
-        if "solution" in imports:
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    defines_only = all(isinstance(node, _DEFINING) for node in tree.body)
+    if any(name.lower().startswith("test") for name in (*functions, *(node.name for node in classes))):
+        if _import_solution(tree, "solution"):
             return (PytestTest(code=code),)
         # What the tests read and do not define must be the program's.
         asked = unbound_names(tree) if defines_only else []
@@ -73,7 +67,7 @@ def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test,
     # HumanEval-X names the function in the call alone.
     called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
     if "check" in functions and called:
-        return tests_of_check(code, called)
+        return _tests_of_check(tree, called)
     if functions and defines_only:
         raise ValueError(
             "the tests define functions that are never called, or that do not use the program; functions for pytest "
@@ -83,28 +77,66 @@ def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test,
     return (AssertTest(code=code),)
 
 
-def _import_solution(code: str, tree: ast.Module, module: str) -> str:
-    """Return tests that import a module with `solution` in its place; everything else stays, to the letter.
-
-    `from main import f` becomes `from solution import f`, and `import main` becomes `import solution as main`.
-    """
-    lines = code.split("\n")
-    name = re.escape(module)
+def _import_solution(tree: ast.Module, module: str) -> bool:
+    """Let tests import `solution` in place of a module, under the same names; return True if they import the module."""
     imports_it = False
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == module:
-            pattern, replacement = rf"\bfrom\s+{name}(?=\s)", "from solution"
-        elif isinstance(node, ast.Import) and any(alias.name == module for alias in node.names):
-            pattern, replacement = rf"(?<=[ ,]){name}(?=\s*(?:[,;#]|$))", f"solution as {module}"
-            lines[node.lineno - 1] = re.sub(rf"(?<=[ ,]){name}(?=\s+as\b)", "solution", lines[node.lineno - 1])
-        else:
-            continue
-        imports_it = True
-        lines[node.lineno - 1] = re.sub(pattern, replacement, lines[node.lineno - 1])
-    if not imports_it:
-        return code
-    # `mock.patch("main.f")` names the module in a text.
-    return re.sub(rf"""(\bpatch\(\s*["']){name}\.""", r"\1solution.", "\n".join(lines))
+            node.module = "solution"
+            imports_it = True
+        elif isinstance(node, ast.alias) and node.name == module:
+            node.name, node.asname = "solution", node.asname or module
+            imports_it = True
+    for node in nodes if imports_it else []:
+        # `mock.patch("main.f")` names the module in a text.
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] == "patch":
+            target = node.args[0]
+            if isinstance(target, ast.Constant) and str(target.value).startswith(f"{module}."):
+                target.value = f"solution{str(target.value).removeprefix(module)}"
+    return imports_it
+
+
+def _tests_of_check(tree: ast.Module, call: str) -> tuple[AssertTest, ...]:
+    """Return the tests of `def check(candidate)`, as HumanEval has it.
+
+    If the function has only assertions, each becomes a test with the called expression instead of the parameter, so
+    that feedback names one call, and tests can be chosen and hidden. Anything else, such as a loop, stays whole.
+
+        def check(candidate):                       assert add(1, 2) == 3
+            assert candidate(1, 2) == 3      ->
+            assert candidate(0, 0) == 0             assert add(0, 0) == 0
+
+    Raises:
+        ValueError: `check` has no parameter.
+    """
+    # A call `check(add)` after the function would test twice.
+    body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    check = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == "check")
+    parameters = [each.arg for each in check.args.args]
+    if not parameters:
+        raise ValueError("a function `check(candidate)` is expected")
+    # Docstrings and `pass` test nothing.
+    statements = [node for node in check.body if not isinstance(node, ast.Pass) and not _is_docstring(node)]
+    # HumanEval has METADATA next to `check`, unused by assertions; other code there may be their helper.
+    beside = [node for node in body if node is not check]
+    plain = all(isinstance(node, ast.Assert) for node in statements) and len(parameters) == 1
+    plain = plain and all(isinstance(node, ast.Assign) for node in beside)
+    inner = [each for node in statements for each in ast.walk(node)]
+    names = [node for node in inner if isinstance(node, ast.Name)]
+    helpers = {each.id for node in beside for each in ast.walk(node) if isinstance(each, ast.Name)}
+    # `all(candidate(f) for f in inputs)` with `f` in the place of `candidate` would call its own loop variable.
+    if not plain or any(isinstance(node, _BINDING) for node in inner) or helpers & {name.id for name in names}:
+        return (AssertTest(code=f"{ast.unparse(ast.Module(body, []))}\n\ncheck({call})\n"),)
+    for name in names:
+        if name.id == parameters[0]:
+            # A name is written unchanged, so that it may be an expression.
+            name.id = call
+    return tuple(AssertTest(code=ast.unparse(node)) for node in statements)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _tests_of_doctest(text: str) -> tuple[Test, ...]:

@@ -16,7 +16,7 @@ from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, list
 from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
-from iterpref_core.problems.ingestion.row_tests import Rules, read_tests
+from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records import Problem, StdinTest
@@ -206,8 +206,8 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     starter_code = as_text(columns.one(row, "starter_code"))
     checker = as_text(columns.one(row, "checker"))
     checks = checker if checker.strip() else None
-    rules = Rules(right, starter_code, preset.ignore_case, checks, columns.modules(row))
-    readings, tests_left_out = read_tests(asked, visible, hidden, rules)
+    facts = RowFacts(right, starter_code, preset.ignore_case, checks, columns.modules(row))
+    readings, tests_left_out = read_tests(asked, visible, hidden, facts)
     # Only the plainest reading is made now; `trials` asks for others if no right program passes it.
     plainest = next(readings, None)
     if plainest is None:
@@ -217,18 +217,18 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
 
     def ask(reading: Problem) -> Problem:
-        return _ask(reading, preset, rules)
+        return _ask(reading, preset, facts)
 
     return PublishedProblem(ask(plainest), map(ask, readings), right, every_right, failing, counts + tests_left_out)
 
 
-def _ask(problem: Problem, preset: Preset, rules: Rules) -> Problem:
+def _ask(problem: Problem, preset: Preset, facts: RowFacts) -> Problem:
     """Return a problem with its entry point, and a prompt that states the task if the statement does not."""
     tests = problem.tests + problem.hidden_tests
-    names = [problem.entry_point] if problem.entry_point else tested_names(tests, "".join(rules.programs[:1]))
+    names = [problem.entry_point] if problem.entry_point else tested_names(tests, "".join(facts.programs[:1]))
     prompt = problem.prompt
     if preset.asks and isinstance(prompt, str) and (names or isinstance(tests[0], StdinTest)):
-        prompt = ask_for_program(prompt, names, rules.starter_code)
+        prompt = ask_for_program(prompt, names, facts.starter_code)
     return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt})
 
 

@@ -47,11 +47,12 @@ _CODE = re.compile(
     r"^\s*(?:assert\b|(?:def|class|import|async|with)\s|from\s+\S+\s+import\b|>>>|```)|\bcheck\(", re.MULTILINE
 )
 """Signs of code in a test. Two texts without them are the input and the output of a script."""
+_ASSERTION = re.compile(r"^\s*assert\b", re.MULTILINE)
 _OWN_TEST: TypeAdapter[Test] = TypeAdapter(Test)
 
 
 @dataclass(frozen=True)
-class Rules:
+class RowFacts:
     """Facts of a row that decide how its tests are read.
 
     Attributes:
@@ -84,7 +85,7 @@ class _Example(NamedTuple):
 
 
 def read_tests(
-    asked: Problem, visible: Sequence[Any], hidden: Sequence[Any] = (), rules: Rules | None = None
+    asked: Problem, visible: Sequence[Any], hidden: Sequence[Any], facts: RowFacts
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with the tests of a row, once for each reading of them, and the tests that are not used.
 
@@ -94,7 +95,7 @@ def read_tests(
         asked: the problem without tests; its entry point is called if the tests name no function.
         visible: the values of the columns of visible tests.
         hidden: the values of the columns of hidden tests.
-        rules: facts that decide how they are read.
+        facts: facts that decide how they are read.
 
     Returns:
         The readings, none if the row has no tests; and `tests_left_out/<reason>`: numbers of tests that are not used.
@@ -105,22 +106,22 @@ def read_tests(
     """
     shown = _find(visible)
     every = [*shown, *_find(hidden)]
-    rules = rules or Rules()
-    codes = [test for test in every if not isinstance(test, _Example)]
     examples = [test for test in every if isinstance(test, _Example)]
-    if codes and examples:
+    if 0 < len(examples) < len(every):
         raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
     if examples:
-        return _read_examples(asked, examples, len(shown), rules)
-    if not codes:
-        return iter(()), Counter()
-    tests = [read_code(test, asked.entry_point, rules.modules) if isinstance(test, str) else (test,) for test in codes]
+        return _read_examples(asked, examples, len(shown), facts)
+    tests = [
+        read_code(test, asked.entry_point, facts.modules) if isinstance(test, str) else (test,)
+        for test in every
+        if not isinstance(test, _Example)
+    ]
     number = sum(map(len, tests[: len(shown)]))
-    return iter([_with_tests(asked, tuple(chain.from_iterable(tests)), number)]), Counter()
+    return iter([_with_tests(asked, tuple(chain.from_iterable(tests)), number)] if tests else []), Counter()
 
 
 def _read_examples(
-    asked: Problem, examples: Sequence[_Example], shown: int, rules: Rules
+    asked: Problem, examples: Sequence[_Example], shown: int, facts: RowFacts
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
     kinds = {example.kind for example in examples} - {""}
@@ -133,31 +134,31 @@ def _read_examples(
         raise ValueError("field 'tests': they call a function whose name is missing; add --columns entry_point=")
     if function and not all(map(is_name, function.split("()."))):
         raise ValueError(f"entry_point: {function!r} is not the name of a function, such as `add` or `Solution().add`")
-    places, left_out = _usable(examples, rules, script=not function)
+    places, left_out = _usable(examples, facts, script=not function)
     if not places:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
         raise LeftOutError("no_tests", f"no test can be used ({listed})")
-    left_out = Counter({f"tests_left_out/{reason}": count for reason, count in left_out.items()})
+    counts = Counter({f"tests_left_out/{reason}": count for reason, count in left_out.items()})
     used = [examples[place] for place in places]
     number = sum(place < shown for place in places)
     if not function:
         script = asked.model_copy(update={"entry_point": ""})
-        return iter([_with_tests(script, tuple(_stdin_test(example, rules) for example in used), number)]), left_out
+        return iter([_with_tests(script, tuple(_stdin_test(example, facts) for example in used), number)]), counts
     # The starter code shows whether the function is a method of a class; without it the first right program does.
-    in_class = "class Solution" in (rules.starter_code or "".join(rules.programs[:1])) and "." not in function
+    in_class = "class Solution" in (facts.starter_code or "".join(facts.programs[:1])) and "." not in function
     call = f"Solution().{function}" if in_class else function
     called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
     calls = [(read_arguments(example.given), example.expected) for example in used]
     in_texts = all(isinstance(example.given, str) for example in used)
     named = any(isinstance(example.given, Mapping) for example in used)
-    if not rules.programs and (named or (not in_texts and is_ambiguous(calls))):
+    if not facts.programs and (named or (not in_texts and is_ambiguous(calls))):
         raise LeftOutError(
             "reading_unknown",
             'a result `[1]` may mean 1, a key "1" the number, and an object the names of arguments; a column with '
             "right programs, reference=, decides",
         )
     readings = call_readings(call, calls, in_texts=in_texts)
-    return (_with_tests(called, tests, number) for tests in readings), left_out
+    return (_with_tests(called, tests, number) for tests in readings), counts
 
 
 def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Problem:
@@ -169,57 +170,71 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
 def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
     """Return the tests in the columns of a row: code, own tests, or examples of an input and its output.
 
-    The examples are in a column of inputs and a column of outputs, or in records of both.
+    Raises:
+        ValueError: the tests have another shape.
     """
     found = [value for value in map(_unpacked, values) if value]
-    if _is_input_and_output(values, found):
-        return [_Example(*values)]
-    if found and all(isinstance(value, str) for value in found):
-        return ["\n".join(found)]
-    if len(found) == 2 and all(map(_is_list_of_values, found)) and not any(map(_has_assertions, found)):
-        found = [{"inputs": found[0], "outputs": found[1]}]
-    tests: list[str | Test | _Example] = []
-    for value in found:
-        records = value if isinstance(value, list) else [value]
-        if all(isinstance(test, str | None) for test in records):
-            for test in filter(None, records):
-                # Dolci's list has one text, which is the JSON of a list of assertions.
-                inner = read_text_value(test)
-                is_list = isinstance(inner, list) and _has_assertions(inner)
-                tests += inner if is_list else [test] if test.strip() else []
-            continue
-        if not all(isinstance(record, Mapping) for record in records):
-            raise ValueError("the tests are code, inputs and outputs; name another column")
-        if all("kind" in record or {"call", "expected"} <= record.keys() for record in records):
-            tests += map(_own_test, records)
-            continue
-        names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
-        # {"input": "[1]", "output": "[2]"} is one test, and {"inputs": "[1]", "outputs": "[2]"} has lists of them.
-        is_one = isinstance(records[0].get("input"), str)
-        read = as_rows(records if is_one else value, *names)
-        # An object of two columns states the kind for all of its rows, a record for itself.
-        stated = [_kind_and_function(record) for record in records] * (len(read) // len(records))
-        for (given, output), (kind, function) in zip(read, stated, strict=True):
-            tests.append(_Example(given, output, kind, function))
-    return tests
+    if len(values) == 2 and not any(map(_holds_tests, found)):
+        # A column of inputs, and a column of outputs.
+        if len(found) == 2 and all(isinstance(value, list) for value in found):
+            return [_Example(*row) for row in as_rows({"inputs": found[0], "outputs": found[1]}, "inputs", "outputs")]
+        if all(map(_is_plain, values)) and str(values[1]).strip():
+            return [_Example(*values)]
+    if all(isinstance(value, str) for value in found):
+        return ["\n".join(found)] if found else []
+    return [test for value in found for test in _tests_in(value)]
 
 
-def _is_input_and_output(values: Sequence[Any], found: Sequence[Any]) -> bool:
-    """Return True for two texts or numbers that are neither code nor lists of inputs and outputs in JSON."""
-    if len(values) != 2 or any(map(_is_list_of_tests, found)):
-        return False
-    if any(isinstance(value, bool) or not isinstance(value, str | int | float) for value in values):
-        return False
-    in_lists = len(found) == 2 and all(isinstance(value, list) for value in found)
-    # An input alone is not a test.
-    return not in_lists and str(values[1]).strip() != "" and not any(_CODE.search(str(value)) for value in values)
+def _unpacked(value: Any) -> Any:
+    """Return the tests in a column, or in a field of the object in it."""
+    read = read_text_value(value)
+    if isinstance(read, list) and len(read) == 1 and isinstance(read[0], str):
+        # Dolci's list has one text, which is the JSON of a list of assertions.
+        inner = read_text_value(read[0])
+        return inner if _has_assertions(inner) else read
+    if not isinstance(read, Mapping):
+        return read
+    inside = [name for name in _NESTED if read.get(name)]
+    if inside:
+        return _unpacked(read[inside[0]])
+    # {"test_1": "assert …", "test_2": "assert …"} has a test in each field.
+    named = list(read.values())
+    return named if _has_assertions(named) else read
 
 
-def _is_list_of_tests(value: Any) -> bool:
+def _holds_tests(value: Any) -> bool:
     """Return True for JSON that holds tests; the input of a script may also be JSON."""
     if isinstance(value, list):
-        return any(map(_is_list_of_tests, value)) or _has_assertions(value)
+        return any(map(_holds_tests, value)) or _has_assertions(value)
     return isinstance(value, Mapping) and bool({"input", "inputs", "call", "kind"} & value.keys())
+
+
+def _has_assertions(value: Any) -> bool:
+    """Return True for a list of Python code with assertions, as opposed to inputs or outputs."""
+    texts = value if isinstance(value, list) else []
+    return bool(texts) and all(isinstance(text, str) and _ASSERTION.search(text) for text in texts)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return True for a text without code, or a number: the input or output of a script."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and not _CODE.search(str(value))
+
+
+def _tests_in(value: Any) -> list[str | Test | _Example]:
+    """Return the tests in one column."""
+    records = value if isinstance(value, list) else [value]
+    if all(isinstance(record, str | None) for record in records):
+        return [record for record in records if record and record.strip()]
+    if not all(isinstance(record, Mapping) for record in records):
+        raise ValueError("the tests are code, inputs and outputs; name another column")
+    if all("kind" in record or {"call", "expected"} <= record.keys() for record in records):
+        return list(map(_own_test, records))
+    names = ("inputs", "outputs") if "inputs" in records[0] else ("input", "output")
+    # {"input": "[1]", "output": "[2]"} is one test, and {"inputs": "[1]", "outputs": "[2]"} has lists of them.
+    rows = as_rows(records if isinstance(records[0].get("input"), str) else value, *names)
+    # An object of two columns states the kind for all of its rows, a record for itself.
+    stated = [_kind_and_function(record) for record in records] * (len(rows) // len(records))
+    return [_Example(*row, *kind_and_function) for row, kind_and_function in zip(rows, stated, strict=True)]
 
 
 def _own_test(record: Mapping[str, Any]) -> Test:
@@ -231,77 +246,51 @@ def _own_test(record: Mapping[str, Any]) -> Test:
     return _OWN_TEST.validate_python(fields)
 
 
-def _has_assertions(values: list[Any]) -> bool:
-    """Return True for a list of Python code with assertions, as opposed to inputs or outputs."""
-    return all(isinstance(value, str) and re.search(r"^\s*assert\b", value, re.MULTILINE) for value in values)
-
-
-def _is_list_of_values(value: Any) -> bool:
-    """Return True for a list of inputs or outputs, False for a list of records with both."""
-    return isinstance(value, list) and not isinstance(value[0], Mapping)
-
-
-def _unpacked(value: Any) -> Any:
-    """Return the tests in a column, or in a field of the object in it."""
-    read = read_text_value(value)
-    if not isinstance(read, Mapping):
-        return read
-    inside = [name for name in _NESTED if read.get(name)]
-    if inside:
-        return _unpacked(read[inside[0]])
-    # {"test_1": "assert …", "test_2": "assert …"} has a test in each field.
-    named = list(read.values())
-    return named if named and _has_assertions(named) else read
-
-
 def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
-    stated = test.get("testtype") or test.get("type")
-    kind = _KINDS.get(stated) if stated else "call" if test.get("fn_name") else ""
-    if kind is None:
+    stated = test.get("testtype") or test.get("type") or ("functional" if test.get("fn_name") else "")
+    if stated and stated not in _KINDS:
         raise ValueError(f"a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
     metadata = read_text_value(test.get("metadata"))
     inside = metadata.get("func_name") if isinstance(metadata, Mapping) else None
+    kind = _KINDS.get(stated, "")
     return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
 
 
-def _stdin_test(example: _Example, rules: Rules) -> StdinTest:
+def _stdin_test(example: _Example, facts: RowFacts) -> StdinTest:
     """Return the test of a script; a tolerance is allowed if the output has a decimal number."""
     output = as_text(example.expected)
     return StdinTest(
         input=as_text(example.given),
         output=output,
-        tolerance=TOLERANCE if _DECIMAL.search(output) and rules.checker is None else None,
-        ignore_case=rules.ignore_case,
-        checker=rules.checker,
+        tolerance=TOLERANCE if _DECIMAL.search(output) and facts.checker is None else None,
+        ignore_case=facts.ignore_case,
+        checker=facts.checker,
     )
 
 
-def _usable(examples: Sequence[_Example], rules: Rules, *, script: bool) -> tuple[list[int], Counter[str]]:
+def _usable(examples: Sequence[_Example], facts: RowFacts, *, script: bool) -> tuple[list[int], Counter[str]]:
     """Return the places of the examples that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `several_outputs`: a script may print any of several texts.
-    `contradictory`: another test expects
-    something else of the same input; neither is used.
+    `contradictory`: another test expects something else of the same input; neither is used.
     """
     as_one = as_text if script else as_source
     # A right program decides if the result `[null]` means `[None]`.
-    keeps_null = bool(rules.programs) and not script
+    keeps_null = bool(facts.programs) and not script
     left_out: Counter[str] = Counter()
+    inputs: dict[int, str] = {}
     outputs: defaultdict[str, set[str]] = defaultdict(set)
-    kept: list[tuple[int, str]] = []
     for place, (given, expected, *_) in enumerate(examples):
         results = expected if isinstance(expected, list) and expected else [expected]
         # An input in lines has an output in lines; a list next to a text holds several right texts.
         if script and isinstance(given, str) and len(results) > 1:
             left_out["several_outputs"] += 1
-            continue
-        if given is None or expected is None or not (keeps_null or any(result is not None for result in results)):
+        elif given is None or expected is None or not (keeps_null or any(result is not None for result in results)):
             left_out["null"] += 1
-            continue
-        printed = " ".join(as_one(expected).split())
-        key = as_one(given).rstrip()
-        outputs[key].add(printed.lower() if rules.ignore_case else printed)
-        kept.append((place, key))
-    clear = [place for place, key in kept if rules.checker or len(outputs[key]) == 1]
-    left_out["contradictory"] += len(kept) - len(clear)
+        else:
+            inputs[place] = as_one(given).rstrip()
+            printed = " ".join(as_one(expected).split())
+            outputs[inputs[place]].add(printed.lower() if facts.ignore_case else printed)
+    clear = [place for place, text in inputs.items() if facts.checker or len(outputs[text]) == 1]
+    left_out["contradictory"] += len(inputs) - len(clear)
     return clear, +left_out
