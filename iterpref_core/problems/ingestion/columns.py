@@ -42,10 +42,10 @@ _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts that every row needs."""
 _ABSENT = object()
-_EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
-"""Empty values: `tests=a|b` reads `b` if `a` is empty."""
 _NULLS = ("None", "nan", "NaN")
 """The texts that pandas makes of nulls. A row may be called `null`."""
+_EMPTY: tuple[Any, ...] = (*_NULLS, "", "[]", "{}", [], {})
+"""Empty values: `tests=a|b` reads `b` if `a` is empty."""
 
 
 class LeftOutError(Exception):
@@ -181,15 +181,11 @@ def _first_names(columns: Mapping[str, Sequence[str]]) -> set[str]:
 
 def _look_up(row: Row, column: str) -> Any:
     """Return the value of a column, or of the first of several that holds something; `_ABSENT` if all are absent."""
-    found = row.get(column, _ABSENT)
-    # Most columns have plain names, and hold something.
-    if isinstance(found, str) and found[:1].isalnum() and found not in _NULLS:
-        return found
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
         held = value.strip() if isinstance(value, str) else value
-        if not (value is _ABSENT or is_null(value) or held in _EMPTY + _NULLS):
+        if not (value is _ABSENT or is_null(value) or held in _EMPTY):
             return value
         found = value if found is _ABSENT else found
     return found
@@ -197,8 +193,6 @@ def _look_up(row: Row, column: str) -> Any:
 
 def _at_path(value: Any, path: Sequence[str]) -> Any:
     value = read_text_value(value)
-    if not path:
-        return value
     if isinstance(value, list) and path[0].isdecimal():
         value = {str(number): item for number, item in enumerate(value)}
     if isinstance(value, list):
@@ -258,19 +252,17 @@ def _assignments(text: str, kind: str) -> tuple[dict[str, Sequence[str]], set[st
     columns: dict[str, Sequence[str]] = {}
     optional = set()
     for assignment in text.split(","):
-        part, equals, stated = (word.strip() for word in assignment.partition("="))
-        if part.endswith("?"):
-            part = part.removesuffix("?").strip()
-            optional.add(part)
+        stated, equals, named = (word.strip() for word in assignment.partition("="))
+        part = stated.removesuffix("?").strip()
         # `language=` leaves a part out.
-        names = [name.strip() for name in stated.split("+")] if stated else []
-        if names and part in optional and part in PARTS[kind] and part in _NEEDED:
-            raise ConfigError(f"--columns {text!r}: {part} is not optional; write {part}={stated}")
+        names = [name.strip() for name in named.split("+")] if named else []
         known = bool(equals) and part in PARTS[kind] and part not in columns and all(names)
-        if not known or (part in _NEEDED and not names):
+        if not known or (part in _NEEDED and (part != stated or not names)):
             raise ConfigError(
                 f"--columns {text!r}: {assignment!r} is none of {', '.join(PARTS[kind])} = a column; write it as "
                 f"{EXAMPLES[kind]}"
             )
         columns[part] = names
+        if part != stated:
+            optional.add(part)
     return columns, optional

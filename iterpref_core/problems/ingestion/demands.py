@@ -10,10 +10,13 @@ from collections.abc import Callable
 
 from iterpref_core.execution import UNFIT
 from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.trials import Run
 from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import IoTest, Problem, StdinTest, Test
+from iterpref_core.records import IoTest, StdinTest, Test
 
+DEMANDS_NOTHING = "demands_nothing"
+"""The reason for tests that are left out, and for problems without another one."""
 _FUNCTION = "def {name}(*given, **named): return None\n"
 _CLASS = """\
 class {name}:
@@ -22,64 +25,62 @@ class {name}:
 """
 
 
-def keep_demanding(problem: Problem, run: Run, visible: int | None) -> tuple[Problem, list[Test]]:
-    """Return a problem without the tests that a stub passes, and these tests.
+def demanding_places(row: PublishedProblem, run: Run) -> list[int]:
+    """Return the places of the tests that a stub fails, among all tests of a problem.
 
     Args:
-        problem: the problem.
+        row: the problem.
         run: runs programs.
-        visible: number of tests to show; None: the tests that were shown, or else the first.
 
     Raises:
-        LeftOutError: the tests cannot run, and a reference that shows otherwise is missing.
+        LeftOutError: there are none; or the tests cannot run, and a right program that shows otherwise is missing.
         ExecutionError: the engine failed.
     """
-    tests = problem.tests + problem.hidden_tests
-    passes = _stub_runner(problem, run)
-    # A call of the stub returns None, as one run shows for all calls: calls that expect another value fail.
-    calls = [test.model_copy(update={"expected": "None"}) for test in tests if isinstance(test, IoTest)]
-    calls_return_none = bool(calls) and passes(*calls)
+    tests = row.problem.tests + row.problem.hidden_tests
+    passes = _stub_runner(row, run)
+    # A call of the stub returns None, as one call shows for all: calls that expect another value fail.
+    calls = [test for test in tests if isinstance(test, IoTest)]
+    calls_return_none = bool(calls) and passes(calls[0].model_copy(update={"expected": "None"}))
 
     def demands(test: Test) -> bool:
         if isinstance(test, IoTest) and calls_return_none:
             return test.expected != "None"
         if isinstance(test, StdinTest) and test.checker is None:
             # An empty script has an empty output.
-            return bool(test.output.split())
+            return bool(test.output.strip())
         return not passes(test)
 
-    kept = [place for place, test in enumerate(tests) if demands(test)]
-    if visible is None:
-        visible = max(1, sum(place < len(problem.tests) for place in kept))
-    staying = tuple(tests[place] for place in kept)
-    update = {"tests": staying[:visible], "hidden_tests": staying[visible:]}
-    return problem.model_copy(update=update), [test for place, test in enumerate(tests) if place not in set(kept)]
+    places = [place for place, test in enumerate(tests) if demands(test)]
+    if not places:
+        raise LeftOutError(
+            DEMANDS_NOTHING, "an empty program passes its tests; a test needs an output, or `assert` with a result"
+        )
+    return places
 
 
-def _stub_runner(problem: Problem, run: Run) -> Callable[..., bool]:
-    """Return a function that runs the stub of a problem with some tests, and returns True if the stub passes."""
+def _stub_runner(row: PublishedProblem, run: Run) -> Callable[[Test], bool]:
+    """Return a function that runs the stub of a problem with a test, and returns True if the stub passes."""
+    problem = row.problem
     # `Solution().add` is called of the class `Solution`.
     called = re.findall(r"^\w+", problem.entry_point)
-    names = dict.fromkeys(called)
-    for test in problem.tests + problem.hidden_tests:
-        # Calls ask for the problem's entry point.
-        names |= dict.fromkeys([] if isinstance(test, IoTest) else tested_names([test]))
+    # Calls ask for the problem's entry point.
+    tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, IoTest)]
     # The setup may have `math`, which the tests use as well.
     given = {*re.findall(r"\w+", problem.setup or "")} - {*called}
-    classes = re.findall(r"^class (\w+)", problem.reference or "", re.MULTILINE)
+    classes = re.findall(r"^class (\w+)", "".join(row.right[:1]), re.MULTILINE)
     stub = ""
-    for name in names:
+    for name in dict.fromkeys([*called, *tested_names(tests)]):
         if name not in given:
             is_class = name in classes or name[:1].isupper()
             stub += (_CLASS if is_class else _FUNCTION).format(name=name)
 
-    def passes(*tests: Test) -> bool:
-        outcome = run(problem.model_copy(update={"tests": tests, "hidden_tests": ()}))(stub)
+    def passes(test: Test) -> bool:
+        outcome = run(problem.model_copy(update={"tests": (test,), "hidden_tests": ()}))(stub)
         # The stub is Python without imports: the setup is at fault, or a package of the tests is missing.
         if outcome.exception == UNFIT:
             return True
         unfit = outcome.verdict == "infra_error" or outcome.exception in {"SyntaxError", "ModuleNotFoundError"}
-        if unfit and problem.reference is None:
+        if unfit and not row.right:
             raise LeftOutError("tests_not_run", outcome.feedback)
         return outcome.verdict == "passed"
 

@@ -1,13 +1,14 @@
 """Turn sources into `problems.jsonl`, and into trajectories of human errors; name what is left out."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.ingestion.demands import keep_demanding
+from iterpref_core.problems.ingestion.demands import DEMANDS_NOTHING, demanding_places
 from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.problem_rows import DEMANDS_NOTHING, Selection, nothing_demanded, read_problem
+from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
 from iterpref_core.records.config import ExecutionParams
 
@@ -56,23 +57,17 @@ def ingest(
     ):
 
         def take(row: dict[str, Any]) -> Taken:
-            chosen = selection
-            while True:
-                read = read_problem(row, preset, intake.columns, chosen, wrong=trajectories is not None)
-                problem = find_reference(read, outcomes.run)
-                problem, vacuous = keep_demanding(problem, outcomes.run, selection.visible)
-                without = chosen.without | {test.to_json() for test in vacuous}
-                if not (vacuous and selection.max_tests):
-                    break
-                # Draw again: with `--max-tests 1`, "assert True" must not replace nine good tests.
-                chosen = replace(chosen, without=without)
-            if not problem.tests:
-                raise nothing_demanded()
+            read = read_problem(row, preset, intake.columns, wrong=trajectories is not None)
+            places = demanding_places(read, outcomes.run)
+            select = partial(selection.apply, places=places)
+            chosen = replace(read, problem=select(read.problem), others=map(select, read.others))
+            problem = find_reference(chosen, outcomes.run)
             trajectory = None
             if trajectories and problem.reference is not None:
                 trajectory = find_failures(problem, read.wrong, outcomes.run, pairs_per_problem)
             counts = read.left_out + intake.screen(problem, trajectory)
-            counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(without)
+            every = read.problem.tests + read.problem.hidden_tests
+            counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(every) - len(places)
             counts["problems"] += 1
             counts["heldout"] += problem.split == "heldout"
             counts["references/none" if problem.reference is None else "references/passed"] += 1

@@ -4,8 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from random import Random
 
@@ -19,6 +18,7 @@ from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
 from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.programs.source_code.language import is_python_3
+from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.records import Problem, StdinTest
 from iterpref_core.records.input_files import is_null
 from iterpref_core.records.statement import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT
@@ -40,12 +40,6 @@ MOST_TRIED = 3
 _MOST_RIGHT = 20
 """The number of right programs that may run: a set can have hundreds for one problem. All wrong ones are kept, since
 the nearest of all is looked for."""
-_MISSPELT = 0.85
-"""A name this similar to a field's name is a misspelling: `hiden_tests` has 0.96."""
-DEMANDS_NOTHING = "demands_nothing"
-"""The reason for tests that are left out, and for problems without another one."""
-_UNNAMED = "-"
-"""The name of a problem whose row gives none, until its tests are known."""
 
 
 @dataclass(frozen=True)
@@ -78,32 +72,25 @@ class Selection:
         max_tests: tests of a problem to keep, visible and hidden together; None for all.
         visible: number of visible tests of a problem, the first ones; None: the set decides.
         heldout: share, 0 to 1, of the problems without a split that is held out.
-        without: tests that are not chosen, as JSON.
     """
 
     max_tests: int | None = None
     visible: int | None = None
     heldout: float = 0.0
-    without: frozenset[str] = frozenset()
 
-    def apply(self, problem: Problem) -> Problem:
-        """Return the problem with the chosen tests and split.
+    def apply(self, problem: Problem, places: Sequence[int]) -> Problem:
+        """Return the problem with its split, and with the tests that are chosen from those at some places.
 
         Raises:
-            LeftOutError: the problem is too large, or has no other tests than those to leave out.
+            LeftOutError: the problem is too large.
         """
-        every = problem.tests + problem.hidden_tests
-        places: Sequence[int] = range(len(every))
-        if self.without:
-            places = [place for place in places if every[place].to_json() not in self.without]
-            if not places:
-                raise nothing_demanded()
         if self.max_tests is not None and len(places) > self.max_tests:
             # The first test is a visible one. The others are drawn, since contests begin with small tests.
             drawn = Random(f"{_SEED}/{problem.task_id}").sample(places[1:], self.max_tests - 1)
             places = [places[0], *sorted(drawn)]
+        every = problem.tests + problem.hidden_tests
         tests = tuple(every[place] for place in places)
-        visible = sum(place < len(problem.tests) for place in places) if self.visible is None else self.visible
+        visible = self.visible or max(1, sum(place < len(problem.tests) for place in places))
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
@@ -113,46 +100,38 @@ class Selection:
         return hold_out(chosen, self.heldout)
 
 
-def nothing_demanded() -> LeftOutError:
-    """Return the error for a problem whose tests all pass with an empty program."""
-    return LeftOutError(
-        DEMANDS_NOTHING,
-        "an empty program passes its tests; a test needs an output, or `assert` with a result",
-    )
-
-
-def read_problem(
-    row: Row, preset: Preset, columns: Columns, selection: Selection, *, wrong: bool = False
-) -> PublishedProblem:
-    """Return a row as a problem, with its name, and with the chosen tests.
+def read_problem(row: Row, preset: Preset, columns: Columns, *, wrong: bool = False) -> PublishedProblem:
+    """Return a row as a problem, with its name.
 
     Args:
         row: the row.
         preset: the row's layout.
         columns: the columns of each part.
-        selection: choice of tests.
         wrong: also read wrong programs, there may be hundreds.
 
     Raises:
         LeftOutError: the row has none.
         ValueError: the row does not fit the format.
     """
-    is_own = preset.columns is None and not columns.stated and _is_own(row)
-    published = _own_problem(row) if is_own else _published(row, preset, columns, wrong=wrong)
-    plainest = published.problem
-    name = preset.prefix + plainest.task_id
-    if plainest.task_id == _UNNAMED:
-        name = (preset.prefix or "problem-") + plainest.identity
+    if preset.columns is None and not columns.stated and _is_own(row):
+        # Parquet has null for each field that a problem lacks. JSON's lists are the tuples of a record.
+        fields = {name: value for name, value in row.items() if not is_null(value)}
+        problem = Problem.model_validate_json(json.dumps(fields))
+        published = PublishedProblem(problem, right=() if problem.reference is None else (problem.reference,))
+    else:
+        published = _published(row, preset, columns, wrong=wrong)
+    own_split(published.problem, published.problem.task_id)
+    check_tests(published.problem, published.problem.task_id, visible=True)
+    _check_names(published.problem, published.right)
+    return published
 
-    def select(reading: Problem) -> Problem:
-        return selection.apply(reading.model_copy(update={"task_id": name}))
 
-    # Names depend on the tests, so that each reading gets the same name before tests are chosen.
-    chosen = select(plainest)
-    own_split(chosen, chosen.task_id)
-    check_tests(chosen, chosen.task_id, visible=True)
-    _check_names(chosen, published.right)
-    return replace(published, problem=chosen, others=map(select, published.others))
+def _is_own(row: Row) -> bool:
+    """Return True for a problem of this project, whose tests have kinds."""
+    tests = row.get("tests")
+    if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
+        return False
+    return all(isinstance(test, Mapping) and "kind" in test for test in tests)
 
 
 def _check_names(problem: Problem, right: Sequence[str]) -> None:
@@ -166,8 +145,7 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
         if not is_checker(checker or ""):
             raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
     # A script has no entry point.
-    # `Solution().add` must define or call `add`.
-    *_, name = ["", *re.findall(r"\w+", "" if isinstance(tests[0], StdinTest) else problem.entry_point)]
+    name = "" if isinstance(tests[0], StdinTest) else entry_name(problem.entry_point)
     # In JSON, a line begins after `\n`.
     in_tests = (test.to_json().replace(r"\n", " ") for test in tests)
     texts = chain([*right[:1], problem.setup or ""], in_tests)
@@ -189,10 +167,9 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     # Columns that the user names must be there, even if they are not read.
     for part in ("reference", "wrong"):
         columns.values(row, part)
-    visible = columns.values(row, "tests")
-    hidden = columns.values(row, "hidden_tests")
+    name = columns.name(row, "task_id")
     asked = Problem(
-        task_id=columns.name(row, "task_id") or _UNNAMED,
+        task_id=preset.prefix + name or "-",
         prompt=read_statement(row, columns),
         entry_point=as_text(columns.one(row, "entry_point")).strip(),
         tests=(),
@@ -201,24 +178,32 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
         time_limit_s=read_time_limit(columns.one(row, "time_limit")),
         license=read_license(columns.one(row, "license")),
     )
+    visible = columns.values(row, "tests")
+    hidden = columns.values(row, "hidden_tests")
     every_right = _right(row, columns, left_out) if visible or hidden else iter(())
     right = tuple(islice(every_right, MOST_TRIED))
-    starter_code = as_text(columns.one(row, "starter_code"))
     checker = as_text(columns.one(row, "checker"))
-    checks = checker if checker.strip() else None
-    facts = RowFacts(right, starter_code, preset.ignore_case, checks, columns.modules(row))
+    facts = RowFacts(
+        programs=right,
+        starter_code=as_text(columns.one(row, "starter_code")),
+        ignore_case=preset.ignore_case,
+        checker=checker if checker.strip() else None,
+        modules=columns.modules(row),
+    )
     readings, tests_left_out = read_tests(asked, visible, hidden, facts)
     # Only the plainest reading is made now; `trials` asks for others if no right program passes it.
     plainest = next(readings, None)
     if plainest is None:
         raise _not_there("tests", row, columns)
+    # Names depend on the tests of the plainest reading.
+    task_id = asked.task_id if name else (preset.prefix or "problem-") + plainest.identity
+
+    def ask(reading: Problem) -> Problem:
+        return _ask(reading, preset, facts).model_copy(update={"task_id": task_id})
+
     # Wrong programs are needed for trajectories alone.
     failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-
-    def ask(reading: Problem) -> Problem:
-        return _ask(reading, preset, facts)
-
     return PublishedProblem(ask(plainest), map(ask, readings), right, every_right, failing, counts + tests_left_out)
 
 
@@ -257,29 +242,6 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
     if starter_code.strip():
         prompt += f"{ASKED_BEGINNING}{starter_code.rstrip()}\n```"
     return prompt
-
-
-def _is_own(row: Row) -> bool:
-    """Return True for a problem of this project: its tests have kinds, and its fields are those of a problem.
-
-    A nearly right name is a misspelt field, which the record's own check reports.
-    """
-    tests = row.get("tests")
-    if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
-        return False
-    others = row.keys() - Problem.model_fields.keys()
-    # `hiden_tests` would be lost without a word.
-    misspelt = any(get_close_matches(name, Problem.model_fields, cutoff=_MISSPELT) for name in others)
-    return all(isinstance(test, Mapping) and "kind" in test for test in tests) and (misspelt or not others)
-
-
-def _own_problem(row: Row) -> PublishedProblem:
-    """Return a record of this project as it is; its reference is its right program."""
-    # Parquet has null for each field that a problem lacks.
-    fields = {name: value for name, value in row.items() if not is_null(value)}
-    # JSON's lists are the tuples of a record.
-    problem = Problem.model_validate_json(json.dumps(fields))
-    return PublishedProblem(problem, right=() if problem.reference is None else (problem.reference,))
 
 
 def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Run the programs of a published problem, to find out if its tests can be trusted.
 
-1. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
+1. An empty program runs (demands.py): tests that it passes are left out.
+2. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
    gives a different answer, several answers are right, and without a checker the tests accept only one.
-2. An empty program runs (demands.py): tests that it passes are left out.
 3. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
    and these make the trajectory: a human error and its repair.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 
-from iterpref_core.execution import REFERENCE_FACTOR, UNFIT, Outcome, tests_inside, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
 from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
@@ -41,8 +41,6 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
     if not passing:
         # After an infra_error the program is known neither to pass nor to fail.
         reason = "reference_not_run" if first.verdict == "infra_error" else "reference_fails"
-        if first.exception == UNFIT:
-            reason = "demands_nothing"
         raise LeftOutError(reason, f"{first.verdict}: {first.feedback}")
     tests = reading.tests + reading.hidden_tests
     has_checker = any(isinstance(test, StdinTest) and test.checker for test in tests)

@@ -5,7 +5,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import judge, read_pair
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import read_row
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
+from iterpref_core.problems.ingestion.problem_rows import read_problem
 from iterpref_core.storage.items import read_items
 from tests.settings import PARAMS
 
@@ -34,5 +34,5 @@ def read_rows(form, source, columns=None, split=None):
     if form == "pairs":
         return [read_row(item, named, repair_reader(named)) for item in items]
     return [
-        read_row(item, named, lambda row: read_problem(row, preset, named, Selection(), wrong=True)) for item in items
+        read_row(item, named, lambda row: read_problem(row, preset, named, wrong=True)) for item in items
     ]
