@@ -11,6 +11,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
 from iterpref_core.problems.screening.contamination import Decontamination
+from iterpref_core.records import PreferencePair
 from iterpref_core.records.prompt_messages import Message
 from iterpref_core.records.statement import exact_form, statement_digest
 
@@ -69,7 +70,8 @@ def read(way, **selection):
     form, row = WAYS[way]
     preset = PRESETS[form]
     columns = parse_columns(None, preset.parts, preset=preset.columns)
-    return read_problem(row, preset, columns, Selection(**selection)).problem
+    problem = read_problem(row, preset, columns).problem
+    return Selection(**selection).apply(problem, range(len(problem.tests)))
 
 
 @pytest.mark.parametrize("way", list(WAYS))
@@ -162,4 +164,4 @@ def test_a_system_does_not_hide_that_a_prompt_is_a_task_s():
     index = Decontamination([], Path())
     index.add("b", [BenchmarkTask("t", ("Sort the list of n.",), (), composed=True)])
     prompt = (Message(role="system", content="Be brief."), Message(role="user", content="sort the list of `n`"))
-    assert index.find("p", prompt, "x = 1")["b"] == {"t": {"prompt"}}
+    assert index.partner(PreferencePair(task_id="p", prompt=prompt, chosen="x = 1", rejected="x = 2")) == "b t"

@@ -1,7 +1,7 @@
 """Describe the records that an ingestion takes: tests, lengths, and the share of each file."""
 
 from collections import Counter, defaultdict
-from itertools import accumulate
+from statistics import fmean, median_low
 from typing import Any
 
 from iterpref_core.records import PreferencePair, Problem
@@ -9,53 +9,41 @@ from iterpref_core.records.prompt_messages import prompt_text
 
 
 class Statistics:
-    """Counts of the records so far; memory grows with the number of different values alone."""
+    """Sizes and kinds of the records so far."""
 
     def __init__(self) -> None:
-        self._records = 0
-        self._inside = 0
-        self._files: Counter[str] = Counter()
-        self._kinds: Counter[str] = Counter()
-        # `prompt` → characters of a prompt → number of records.
-        self._sizes: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        # `prompt characters` → the number of each record.
+        self._sizes: defaultdict[str, list[int]] = defaultdict(list)
+        self._inside: list[bool] = []
 
     def add(self, record: Problem | PreferencePair) -> None:
         """Count a record."""
-        self._records += 1
-        if record.provenance:
-            self._files[record.provenance[0].file] += 1
-        self._sizes["prompt characters"][len(prompt_text(record.prompt))] += 1
+        self._sizes["prompt characters"].append(len(prompt_text(record.prompt)))
         if isinstance(record, PreferencePair):
-            self._sizes["chosen characters"][len(record.chosen)] += 1
-            self._sizes["rejected characters"][len(record.rejected)] += 1
-            return
-        tests = record.tests + record.hidden_tests
-        if tests:
-            self._sizes["tests"][len(tests)] += 1
-        if record.reference is not None:
-            self._sizes["reference characters"][len(record.reference)] += 1
-        self._kinds.update(test.kind for test in tests)
-        self._inside += record.inside is True
+            self._sizes["chosen characters"].append(len(record.chosen))
+            self._sizes["rejected characters"].append(len(record.rejected))
+        else:
+            tests = record.tests + record.hidden_tests
+            if tests:
+                self._sizes["tests"].append(len(tests))
+                self._inside.append(record.inside is True)
+            if record.reference is not None:
+                self._sizes["reference characters"].append(len(record.reference))
+            self._counts["test kinds"].update(test.kind for test in tests)
+        if record.provenance:
+            self._counts["files"][record.provenance[0].file] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return the median, mean and largest of each size, and shares between 0 and 1."""
-        found: dict[str, Any] = {name: _distribution(sizes) for name, sizes in self._sizes.items()}
-        if self._kinds:
-            found["test kinds"] = _shares(self._kinds)
-            found["inside"] = round(self._inside / self._records, 4)
-        if self._files:
-            found["files"] = _shares(self._files)
-        return found
-
-
-def _distribution(sizes: Counter[int]) -> dict[str, float]:
-    number = sizes.total()
-    ordered = sorted(sizes)
-    up_to = accumulate(sizes[size] for size in ordered)
-    # The median of an even number of values is the lower value in the middle.
-    median = next(size for size, count in zip(ordered, up_to, strict=True) if 2 * count >= number)
-    mean = sum(size * count for size, count in sizes.items()) / number
-    return {"median": median, "mean": round(mean, 1), "max": max(sizes)}
+        found: dict[str, Any] = {
+            # The median of an even number of values is the lower value in the middle.
+            name: {"median": median_low(sizes), "mean": round(fmean(sizes), 1), "max": max(sizes)}
+            for name, sizes in self._sizes.items()
+        }
+        if self._inside:
+            found["inside"] = round(fmean(self._inside), 4)
+        return found | {name: _shares(counts) for name, counts in self._counts.items() if counts}
 
 
 def _shares(counts: Counter[str]) -> dict[str, float]:

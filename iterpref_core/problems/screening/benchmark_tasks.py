@@ -61,21 +61,20 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
             A task that is skipped would let its copies pass.
     """
     for item in read_items(path):
-        if only_heldout and f'"{HELDOUT}"' not in item.text:
-            continue
         where = str(item.where)
         task = parse_json_at(item.text, item.where)
-        if not isinstance(task, dict) or not any(_is_stated(task.get(name)) for name in PROMPTS | SOLUTIONS):
+        stated = {name: value for name, value in task.items() if _is_stated(value)} if isinstance(task, dict) else {}
+        if not stated.keys() & (PROMPTS | SOLUTIONS).keys():
             listed = ", ".join(PROMPTS | SOLUTIONS)
             raise RecordError(f"{where}: no text under any of the fields {listed}; give a benchmark's file")
-        split = task.get("split")
+        split = stated.get("split")
         if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
             continue
         yield BenchmarkTask(
             name=next((str(task[name]) for name in NAMES if name in task), f"{path.name}:{item.number}"),
-            prompts=_texts(task, PROMPTS, where),
-            solutions=_texts(task, SOLUTIONS, where),
-            composed=task.get("source") == COMPOSED,
+            prompts=_texts(stated, PROMPTS, where),
+            solutions=_texts(stated, SOLUTIONS, where),
+            composed=stated.get("source") == COMPOSED,
         )
 
 
@@ -91,9 +90,7 @@ def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[s
     """
     texts: list[str] = []
     for name in names:
-        value = task.get(name)
-        if not _is_stated(value):
-            continue
+        value = task.get(name, [])
         if isinstance(value, list) and all(isinstance(text, str) for text in value):
             texts += value
             continue

@@ -20,7 +20,7 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -28,10 +28,10 @@ from typing import Any, Literal, get_args
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
 from iterpref_core.programs.source_code.normal_form import solution_forms
-from iterpref_core.records import PreferencePair
+from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.errors import ConfigError, DataUnavailableError, InputError, unknown_name
-from iterpref_core.records.prompt_messages import Prompt, prompt_text, question
+from iterpref_core.records.prompt_messages import prompt_text, question
 from iterpref_core.records.statement import exact_form, loose_words, word_runs
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
@@ -39,6 +39,8 @@ from iterpref_core.storage.jsonl import atomic_writer
 logger = logging.getLogger(__name__)
 
 Evidence = Literal["prompt", "example", "ngram", "ast"]
+# (benchmark, name of a task)
+Owner = tuple[str, str]
 
 # The number of words in a run.
 RUN = 8
@@ -90,10 +92,6 @@ class Overlap:
     overlapping: set[str] = field(default_factory=set)
 
 
-# (benchmark, name of a task)
-Owner = tuple[str, str]
-
-
 class Decontamination:
     """An index of benchmarks' tasks by everything that a pair may share with them.
 
@@ -118,7 +116,7 @@ class Decontamination:
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
-        # Words of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
+        # Exact form of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
@@ -127,20 +125,17 @@ class Decontamination:
         # Hash of a run of words → the texts that have the run, and where in them.
         self._runs: dict[int, list[tuple[int, int]]] = {}
         for name in dict.fromkeys(benchmarks):
-            if name == HELDOUT:
-                self._read(HELDOUT, problems)
-            elif name in PUBLISHED:
+            if name in PUBLISHED:
                 self._read_published(name)
-            else:
-                file = Path(name)
-                self._read(name if file.name in self.overlaps else file.name, file)
-        if self._absent and not pass_over:
-            raise InputError(f"cannot check contamination against: {self._reasons()}; set the variables that they name")
-        if self._absent:
-            logger.warning("contamination is not checked against: %s", self._reasons())
-
-    def _reasons(self) -> str:
-        return ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
+                continue
+            path = problems if name == HELDOUT else Path(name)
+            label = name if name == HELDOUT or path.name in self.overlaps else path.name
+            self._read(label, path)
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
+        if reasons and not pass_over:
+            raise InputError(f"cannot check contamination against: {reasons}; set the variables that they name")
+        if reasons:
+            logger.warning("contamination is not checked against: %s", reasons)
 
     def _read_published(self, name: str) -> None:
         try:
@@ -148,11 +143,8 @@ class Decontamination:
         except DataUnavailableError as error:
             self._absent[name] = str(error)
             return
-        if len(files) == 1:
-            self._read(name, files[0])
-            return
         for path in files:
-            self._read(f"{name}/{path.name}", path)
+            self._read(name if len(files) == 1 else f"{name}/{path.name}", path)
 
     def _read(self, name: str, path: Path) -> None:
         self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))
@@ -173,78 +165,60 @@ class Decontamination:
             owner = (benchmark, task.name)
             # A benchmark of code completion publishes only the body, which needs the prompt before it.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
-            statements = map(task_statement, task.prompts)
+            statements = [task_statement(prompt) for prompt in task.prompts]
             prompts = [exact_form(text) for text in (*task.prompts, *statements) if text]
-            forms = [form for program in programs for form in long_forms(program)]
-            wholes: list[str | int] = [*prompts, *forms]
-            for whole in wholes:
+            for whole in (*prompts, *(form for program in programs for form in _long_forms(program))):
                 self._wholes[whole][owner] = None
-            if not task.composed:
-                self._add_words(owner, task, runs)
-        # Runs in more than `COMMON` tasks are known only after the whole benchmark is read.
-        for run, places in runs.items():
-            owners = {self._texts[text][0] for text, _ in places}
-            if len(owners) <= COMMON:
-                self._runs.setdefault(run, []).extend(places)
-
-    def _add_words(self, owner: Owner, task: BenchmarkTask, runs: dict[int, list[tuple[int, int]]]) -> None:
-        # An example is looked up by its first words.
-        for prompt in task.prompts:
-            for line in _EXAMPLE_LINE.findall(prompt):
-                words = loose_words(line)
+            if task.composed:
+                continue
+            for words in (loose_words(line) for prompt in task.prompts for line in _EXAMPLE_LINE.findall(prompt)):
                 if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
-        # A copy may have the whole prompt, the prompt without its examples, or the bare statement.
-        without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
-        statements = map(task_statement, task.prompts)
-        for text in dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions)):
-            words = loose_words(text)
-            for position, run in enumerate(_runs(words)):
-                runs[run].append((len(self._texts), position))
-            self._texts.append((owner, len(words)))
+            # A copy may have the whole prompt, the prompt without its examples, or the bare statement.
+            without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
+            for text in dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions)):
+                words = loose_words(text)
+                for position, run in enumerate(_runs(words)):
+                    runs[run].append((len(self._texts), position))
+                self._texts.append((owner, len(words)))
+        # Runs in more than `COMMON` tasks are known only after the whole benchmark is read.
+        for run, places in runs.items():
+            if len({self._texts[text][0] for text, _ in places}) <= COMMON:
+                self._runs.setdefault(run, []).extend(places)
 
-    def find(self, name: str, prompt: Prompt, program: str) -> dict[str, dict[str, set[Evidence]]]:
-        """Return the tasks that a pair or problem shares something with, and count the pair in `overlaps`.
+    def partner(self, record: PreferencePair | Problem) -> str:
+        """Return the task that shares most with a pair or problem, such as `humaneval HumanEval/3`; count the overlap.
 
-        Args:
-            name: its name.
-            prompt: its prompt.
-            program: the chosen program, or the reference.
-
-        Returns:
-            benchmark → task → kinds of evidence.
+        The text is empty for a clean record.
         """
         if not self.overlaps:
-            return {}
-        asked = loose_words(prompt_text(prompt))
+            return ""
+        program = record.chosen if isinstance(record, PreferencePair) else record.reference or ""
+        words = loose_words(prompt_text(record.prompt))
+        # A prompt, or the statement in it: a function may have got another name.
+        prompts = (exact_form(record.prompt), exact_form(task_statement(question(record.prompt))))
         evidence: dict[Evidence, Iterable[Owner]] = {
-            "prompt": self._same_statement(prompt),
-            "example": self._shared_examples(asked),
-            "ngram": self._covered([asked, loose_words(program)]),
-            "ast": [owner for form in long_forms(program) for owner in self._wholes.get(form, ())],
+            "prompt": (owner for form in prompts for owner in self._wholes.get(form, ())),
+            "example": self._shown_in(words),
+            "ngram": self._covered([words, loose_words(program)]),
+            "ast": (owner for form in _long_forms(program) for owner in self._wholes.get(form, ())),
         }
-        # Turn kind → owners into benchmark → task → kinds.
-        shared: dict[str, dict[str, set[Evidence]]] = {}
+        shared: dict[Owner, set[Evidence]] = defaultdict(set)
         for kind, owners in evidence.items():
-            for benchmark, task in owners:
-                shared.setdefault(benchmark, {}).setdefault(task, set()).add(kind)
-        for benchmark, tasks in shared.items():
-            overlap = self.overlaps[benchmark]
-            overlap.pairs += 1
+            for owner in owners:
+                shared[owner].add(kind)
+        for benchmark, overlap in self.overlaps.items():
+            tasks = {task: kinds for (name, task), kinds in shared.items() if name == benchmark}
+            overlap.pairs += bool(tasks)
             overlap.overlapping.update(tasks)
-            for kind in set().union(*tasks.values()):
+            for kind in set[Evidence]().union(*tasks.values()):
                 overlap.kinds[kind] += 1
-            if len(overlap.examples) < SHOWN:
-                overlap.examples.append({"pair": name, "task": max(tasks, key=lambda task: len(tasks[task]))})
-        return shared
+            if tasks and len(overlap.examples) < SHOWN:
+                overlap.examples.append({"pair": record.task_id, "task": max(tasks, key=lambda task: len(tasks[task]))})
+        self.contaminated += bool(shared)
+        return " ".join(max(shared, key=lambda owner: len(shared[owner]), default=()))
 
-    def _same_statement(self, prompt: Prompt) -> Iterator[Owner]:
-        """Yield the owners of a prompt, or of the statement in it: a function may have got another name."""
-        asked = question(prompt)
-        for text in dict.fromkeys((asked, task_statement(asked))):
-            yield from self._wholes.get(exact_form(text if text != asked else prompt), ())
-
-    def _shared_examples(self, words: Sequence[str]) -> Iterator[Owner]:
+    def _shown_in(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples in a text."""
         text = f" {' '.join(words)} "
         # An example is found by its first words, and then compared to its end.
@@ -266,15 +240,6 @@ class Decontamination:
             if len(positions) >= COVERED * length:
                 yield owner
 
-    def partner(self, pair: PreferencePair) -> str:
-        """Return the task that shares most with a pair, such as `humaneval HumanEval/3`; count the pair.
-
-        The text is empty for a clean pair.
-        """
-        shared = self.find(pair.task_id, pair.prompt, pair.chosen)
-        self.contaminated += bool(shared)
-        return closest(shared)
-
     def report(self) -> dict[str, Any]:
         """Return the counts of each benchmark, and the benchmarks that are absent."""
         benchmarks: dict[str, dict[str, Any]] = {}
@@ -285,7 +250,7 @@ class Decontamination:
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **{str(kind): count for kind, count in overlap.kinds.items()},
+                **overlap.kinds,
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }
@@ -298,20 +263,12 @@ class Decontamination:
             file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
 
 
-def closest(shared: Mapping[str, Mapping[str, set[Evidence]]]) -> str:
-    """Return the benchmark and the task with the most kinds of evidence, of what `Decontamination.find` returns."""
-    found = [
-        (len(kinds), f"{benchmark} {task}") for benchmark, tasks in shared.items() for task, kinds in tasks.items()
-    ]
-    return max(found, default=(0, ""))[1]
-
-
 def _runs(words: Sequence[str]) -> Iterator[int]:
     # Hashes of 64 bits are salted anew in every process and never leave the process. Two different runs have the same
     # hash once in 10^13 look-ups.
     return map(hash, word_runs(words, RUN))
 
 
-def long_forms(code: str) -> list[int]:
+def _long_forms(code: str) -> list[int]:
     """Return the hashes of the normal forms of a program's functions, but of short ones, which anybody would write."""
     return [hash(form) for form, size in solution_forms(code) if size >= FORM]

@@ -27,7 +27,9 @@ def pair(name, prompt="p", chosen="c"):
 def kinds(item, *tasks):
     index = Decontamination([], Path())
     index.add("b", tasks)
-    return {name: set(found) for name, found in index.find(item.task_id, item.prompt, item.chosen).get("b", {}).items()}
+    index.partner(item)
+    overlap = index.overlaps["b"]
+    return {name: {kind for kind, count in overlap.kinds.items() if count} for name in overlap.overlapping}
 
 
 def test_runs_must_cover_most_of_a_task():
@@ -163,7 +165,7 @@ def test_the_overlap_of_mbpp_with_mbpp_plus_is_found():
     for number, item in enumerate(read_items(Path(source)), 1):
         task = json.loads(item.text)
         prompt = f"{task['text']}\nYour code should pass this test: {task['test_list'][0]}"
-        if index.find(str(number), prompt, task["code"]):
+        if index.partner(pair(str(number), prompt, task["code"])):
             (found if task["task_id"] in mbpp_plus_ids() else others).add(task["task_id"])
     assert len(found) >= 0.94 * len(mbpp_plus_ids())
     assert len(others) <= 0.1 * 596, "near-duplicates inside MBPP, and no more"
