@@ -1,13 +1,13 @@
 """The verbs that make problems."""
 
-import hashlib
 import json
 import signal
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import asdict, replace
 from enum import Enum
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,13 +24,7 @@ from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import ANSWERS, WORK
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.records import PreferencePair, Problem, Record, Trajectory
-from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError, unknown_name
-
-if TYPE_CHECKING:
-    from iterpref_core.models.inference.backend import Model
-    from iterpref_core.problems.ingestion.intake import Ingested, Source
-    from iterpref_core.problems.synthesis.feature_tree import FeatureTree
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
@@ -66,7 +60,7 @@ TrajectoriesOption = Annotated[
     Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
 ]
 PairsPerProblemOption = Annotated[
-    int | None,
+    int,
     typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
 ]
 LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
@@ -99,7 +93,7 @@ def ingest(
     heldout: HeldoutOption = 0.0,
     dropped: DroppedOption = None,
     trajectories: TrajectoriesOption = None,
-    pairs_per_problem: PairsPerProblemOption = None,
+    pairs_per_problem: PairsPerProblemOption = 1,
     license: LicenseOption = None,
     split: SplitOption = None,
     config: ConfigurationOption = None,
@@ -118,27 +112,40 @@ def ingest(
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
     settings = read_params(set_)
     parts = PRESETS[form].parts if form in PRESETS else form
-    _refuse(ctx, form, _OPTIONS[parts])
-    if pairs_per_problem is not None and trajectories is None:
-        raise InputError(
-            "--pairs-per-problem: chooses programs for --trajectories; name a file for these, or leave it out"
-        )
+    # Without trajectories no wrong programs are kept.
+    _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
     # A scheduler such as Slurm stops a job by SIGTERM, which then ends with the message of Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if form == "folder":
-        counts = _ingest_folder(
-            source, out, settings, python=python, license=license, heldout=heldout, dropped=dropped, keep=keep
+        from iterpref_core.problems.own_code.own_code import ingest_own_code
+
+        if len(source) > 1:
+            raise InputError(f"--format folder: one folder is read in a call, not {len(source)}; call it once for each")
+        counts = ingest_own_code(
+            source[0],
+            out,
+            settings.own_code,
+            settings.execution,
+            python=python,
+            license=license,
+            heldout=heldout,
+            dropped=dropped,
+            keep=keep,
         )
         show_result(counts, json_)
         return
-    from iterpref_core.problems.ingestion.intake import Source
+    from iterpref_core.problems.ingestion.intake import Wanted
 
-    rows = Source(source, split, config, limit, license, keep)
-    if parts in {"answers", "programs"}:
-        taken = _ingest_pairs(rows, out, settings, form=form, columns=columns, spans=spans, dropped=dropped)
-    elif parts == "submissions":
-        taken = _ingest_submissions(rows, out, trajectories, columns=columns, dropped=dropped)
-    else:
+    rows = Wanted(source, split, config, limit, license, keep)
+    # This file remembers the outcomes of programs until the ingestion has ended.
+    store = WORK / "ingest" / f"{sha256(str(out.resolve()).encode()).hexdigest()[:16]}.sqlite"
+    if parts == "submissions":
+        from iterpref_core.pairs.ingestion.submissions import ingest_submissions
+
+        if trajectories is None:
+            raise InputError("--format submissions: name the file for their attempts with --trajectories")
+        taken = ingest_submissions(rows, out, trajectories, columns, dropped)
+    elif parts == "problems":
         from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
         from iterpref_core.problems.ingestion.problem_rows import Selection
 
@@ -148,95 +155,25 @@ def ingest(
             out,
             settings.execution,
             Selection(max_tests=max_tests, visible=visible, heldout=heldout),
-            _unfinished(out),
+            store,
             columns=columns,
             dropped=dropped,
             trajectories=trajectories,
-            pairs_per_problem=pairs_per_problem or 1,
+            pairs_per_problem=pairs_per_problem,
         )
-    _show_taken(taken, as_json=json_)
+    else:
+        from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
+        from iterpref_core.pairs.localization.localization import localize_pairs
 
-
-def _ingest_folder(
-    source: Sequence[Path],
-    out: Path,
-    settings: Params,
-    *,
-    python: str | None,
-    license: str | None,
-    heldout: float,
-    dropped: Path | None,
-    keep: bool,
-) -> dict[str, float | str]:
-    """Turn the user's own code into problems; return their counts."""
-    from iterpref_core.problems.own_code.own_code import ingest_own_code
-
-    if len(source) > 1:
-        raise InputError(f"--format folder: one folder is read in a call, not {len(source)}; call it once for each")
-    return ingest_own_code(
-        source[0],
-        out,
-        settings.own_code,
-        settings.execution,
-        python=python,
-        license=license,
-        heldout=heldout,
-        dropped=dropped,
-        keep=keep,
-    )
-
-
-def _ingest_pairs(
-    rows: "Source",
-    out: Path,
-    settings: Params,
-    *,
-    form: str,
-    columns: str | None,
-    spans: Path | None,
-    dropped: Path | None,
-) -> "Ingested":
-    """Turn sets of pairs, or of buggy and fixed programs, into pairs; localize these if a file for spans is named."""
-    from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
-    from iterpref_core.pairs.localization.localization import localize_pairs
-
-    judging = None
-    if PRESETS[form].parts == "programs":
-        judging = Judging(settings.pairs, settings.execution, _unfinished(out))
-    taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
-    if spans is None:
-        return taken
-    regions = localize_pairs(out, settings.localization, spans)
-    return replace(taken, counts=taken.counts | {"spans": regions.pairs})
-
-
-def _ingest_submissions(
-    rows: "Source", out: Path, trajectories: Path | None, *, columns: str | None, dropped: Path | None
-) -> "Ingested":
-    """Turn submissions with verdicts into problems and trajectories."""
-    from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-
-    if trajectories is None:
-        raise InputError("--format submissions: name the file for their attempts with --trajectories")
-    return ingest_submissions(rows, out, trajectories, columns, dropped)
-
-
-def _unfinished(out: Path) -> Path:
-    """Return the file that remembers the outcomes of programs until an ingestion has ended."""
-    digest = hashlib.sha256(str(out.resolve()).encode()).hexdigest()
-    return WORK / "ingest" / f"{digest[:16]}.sqlite"
-
-
-def _show_taken(taken: "Ingested", *, as_json: bool) -> None:
-    """Print the counts of a set, and the rows that were left out: on stderr, or in the JSON."""
-    if as_json:
-        rows = [asdict(row) for row in taken.dropped]
-        show_result({**taken.counts, "statistics": taken.statistics, "dropped_rows": rows}, as_json)
+        judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
+        taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
+        if spans is not None:
+            regions = localize_pairs(out, settings.localization, spans)
+            taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
+    if json_:
+        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
         return
-    from iterpref_core.problems.ingestion.statistics import table
-
-    show_result(taken.counts, as_json)
-    print_text("\n".join(["", *table(taken.statistics)]))
+    show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
@@ -250,7 +187,7 @@ def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
         name = str(option.name)
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and name not in known | of_all:
-            raise InputError(f"{option.opts[0]}: --format {form} does not have this option; leave it out")
+            raise InputError(f"{option.opts[0]}: --format {form} does not have this option here; leave it out")
 
 
 SynthesizedOption = Annotated[
@@ -280,9 +217,10 @@ def synthesize(
     """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
     from iterpref_core.models.inference.answer_store import AnswerStore
-    from iterpref_core.models.inference.backend_factory import open_model
+    from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
     from iterpref_core.problems.synthesis.feature_tree import load_tree
-    from iterpref_core.problems.synthesis.synthesis import write_problems
+    from iterpref_core.problems.synthesis.seed_code import filter_for_others
+    from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 
     settings = read_params(set_)
     if seed_code is None and tree is None:
@@ -299,48 +237,23 @@ def synthesize(
         ) as asked,
         open_executor(settings.execution) as executor,
     ):
+        counts: dict[str, float] = {}
         if seed_code is not None:
+            # A model on another machine sees only programs whose license allows that.
+            against = None
+            if leaves_this_machine(inference):
+                against = filter_for_others(seed_code, license, settings.own_code.licenses)
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
-            features, counts = _tree_of(seed_code, license, asked, settings, written)
+            features, counts = make_tree(seed_code, asked, settings.synthesis, against, written)
+            typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
-            counts = {}
         counts |= write_problems(
-            tree=features,
-            backend=asked,
-            params=settings.synthesis,
-            executor=executor,
-            count=count,
-            out=out,
+            tree=features, backend=asked, params=settings.synthesis, executor=executor, count=count, out=out
         )
         spent = store.spent()
         counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
     show_result(counts, json_)
-
-
-def _tree_of(
-    seed_code: Path, license: str | None, asked: "Model", settings: Params, out: Path
-) -> tuple["FeatureTree", dict[str, float]]:
-    """Let a model make a feature tree from seed code; return the tree, and the counts of `make_tree`.
-
-    A model on another machine sees only programs whose license allows that.
-    """
-    from iterpref_core.models.inference.backend_factory import leaves_this_machine
-    from iterpref_core.problems.synthesis.seed_code import filter_for_others
-    from iterpref_core.problems.synthesis.synthesis import make_tree
-
-    against = None
-    if leaves_this_machine(settings.inference):
-        against = filter_for_others(seed_code, license, settings.own_code.licenses)
-    made = make_tree(
-        seed_code,
-        asked,
-        settings.synthesis,
-        against,
-        out,
-    )
-    typer.echo(f"feature tree: {out}", err=True)
-    return made
 
 
 def inject(
@@ -356,14 +269,7 @@ def inject(
     from iterpref_core.problems.synthesis.injection import inject_bugs
 
     with open_executor(read_params(set_).execution) as executor:
-        counts = inject_bugs(
-            problems,
-            out,
-            spans,
-            executor,
-            mutations=mutations_per_problem,
-            seed=0,
-        )
+        counts = inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0)
     show_result(counts, json_)
 
 

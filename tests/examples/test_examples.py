@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from tests.settings import EXECUTION, ROOT
 
@@ -70,5 +70,5 @@ def test_execution_is_a_reward_of_grpo(run, tmp_path):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
 def test_examples_of_problems_go_in_as_they_stand(path, tmp_path):
     count = len(path.read_text(encoding="utf-8").splitlines())
-    counts = ingest(Source([path]), "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
+    counts = ingest(Wanted([path]), "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count

@@ -12,7 +12,8 @@ from iterpref_core.execution import check_tests
 from iterpref_core.pairs.ingestion.winner import first_is_better
 from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
-from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
+from iterpref_core.problems.ingestion.intake import Ingested, Taken, Wanted, open_intake, write_records
+from iterpref_core.problems.ingestion.outcome_store import open_trials
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
@@ -47,7 +48,7 @@ class Judging(NamedTuple):
 
 
 def ingest_pairs(
-    source: Source,
+    wanted: Wanted,
     out: Path,
     judging: Judging | None = None,
     *,
@@ -58,7 +59,7 @@ def ingest_pairs(
     """Turn rows into `pairs.jsonl`, as a stream; after a kill, the same call continues.
 
     Args:
-        source: the rows to read.
+        wanted: the rows to read.
         out: JSONL of pairs to write; a pair without a `task_id` of its own is called `pair-<its line or row>`.
         judging: settings for buggy and fixed programs; None for a preference set, whose word is taken.
         form: name of the preset.
@@ -77,9 +78,8 @@ def ingest_pairs(
     with ExitStack() as stack:
         executor = run = None
         if judging is not None:
-            executor, outcomes = stack.enter_context(open_trials(judging.execution, judging.store))
-            run = outcomes.run
-        intake = stack.enter_context(open_intake(source, preset, columns, dropped))
+            executor, run = stack.enter_context(open_trials(judging.execution, judging.store))
+        intake = stack.enter_context(open_intake(wanted, preset, columns, dropped))
 
         def take(row: dict[str, Any]) -> Taken:
             prepared = preset.prepare_row(row)

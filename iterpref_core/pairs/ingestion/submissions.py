@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
-from iterpref_core.problems.ingestion.intake import Ingested, Source, open_intake
+from iterpref_core.problems.ingestion.intake import Ingested, Wanted, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
@@ -49,14 +49,14 @@ class _Group(NamedTuple):
 
 
 def ingest_submissions(
-    source: Source, out: Path, trajectories: Path, columns: str | None, dropped: Path | None = None
+    wanted: Wanted, out: Path, trajectories: Path, columns: str | None, dropped: Path | None = None
 ) -> Ingested:
     """Turn single programs with verdicts into problems without tests and the trajectories of their attempts.
 
     No program is run: the verdicts are the word of the set.
 
     Args:
-        source: the rows to read.
+        wanted: the rows to read.
         out: JSONL of problems to write, for `pair`.
         trajectories: JSONL of trajectories to write, in the order of the problems' first rows.
         columns: names of columns, such as `task_id=problem,prompt=statement,program=code,passed=status`.
@@ -72,7 +72,7 @@ def ingest_submissions(
     # Programs are kept in a temporary file until all have come; only their places are in memory.
     groups: dict[tuple[str, str], _Group] = {}
     names: Counter[str] = Counter()
-    with open_intake(source, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
+    with open_intake(wanted, PRESETS["submissions"], columns, dropped) as intake, tempfile.TemporaryFile() as kept:
         problem_file = intake.open_file(out)
         trajectory_file = intake.open_file(trajectories)
 

@@ -132,9 +132,10 @@ def _json_in_text(value: Any) -> Any:
 
 
 def _test(call: str, arguments: Any, result: Any) -> IoTest:
-    given = map(as_source, arguments)
     if isinstance(arguments, Mapping):
-        given = (f"{name}={as_source(value)}" for name, value in arguments.items())
+        given = [f"{name}={as_source(value)}" for name, value in arguments.items()]
+    else:
+        given = list(map(as_source, arguments))
     # The official graders compare by `==`: 2.0 is 2, and True is 1.
     expected = as_source(result)
     return IoTest(call=f"{call}({', '.join(given)})", expected=expected, atol=0.0, tuples_as_lists=True)

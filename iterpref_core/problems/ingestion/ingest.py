@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.problems.ingestion.demands import DEMANDS_NOTHING, demanding_places
-from iterpref_core.problems.ingestion.intake import Ingested, Source, Taken, open_intake, open_trials, write_records
+from iterpref_core.problems.ingestion.intake import Ingested, Taken, Wanted, open_intake, write_records
+from iterpref_core.problems.ingestion.outcome_store import open_trials
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
@@ -14,7 +15,7 @@ from iterpref_core.records.config import ExecutionParams
 
 
 def ingest(
-    source: Source,
+    wanted: Wanted,
     form: str,
     out: Path,
     execution: ExecutionParams,
@@ -29,7 +30,7 @@ def ingest(
     """Turn sources into `problems.jsonl`, as a stream; after a kill, the same call continues.
 
     Args:
-        source: the rows to read.
+        wanted: the rows to read.
         form: name of their preset.
         out: JSONL of problems to write.
         execution: limits for running programs.
@@ -41,10 +42,10 @@ def ingest(
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Returns:
-        `problems` written, and `heldout` of these; `trajectories`; `references/passed`, and `references/none` of
-        problems without a right program; `programs_left_out/<language>` and `tests_left_out/<reason>` of these
-        problems; `dropped/<reason>` of rows that are left out; `files_left_out/<split>`: files of other splits and
-        layouts.
+        `problems` written, of these `heldout`, and `inside`, whose tests all run inside; `trajectories`;
+        `tests/<kind>` of these problems, `references/passed`, and `references/none` of those without a right program;
+        `programs_left_out/<language>` and `tests_left_out/<reason>`; `dropped/<reason>` of rows that are left out;
+        `files_left_out/<split>`: files of other splits and layouts.
 
     Raises:
         InputError: a file is absent or not whole, or no problem can be taken: the message has the reasons.
@@ -52,23 +53,25 @@ def ingest(
     """
     preset = PRESETS[form]
     with (
-        open_trials(execution, store) as (executor, outcomes),
-        open_intake(source, preset, columns, dropped) as intake,
+        open_trials(execution, store) as (executor, run),
+        open_intake(wanted, preset, columns, dropped) as intake,
     ):
 
         def take(row: dict[str, Any]) -> Taken:
             read = read_problem(row, preset, intake.columns, wrong=trajectories is not None)
-            places = demanding_places(read, outcomes.run)
+            places = demanding_places(read, run)
             select = partial(selection.apply, places=places)
             chosen = replace(read, problem=select(read.problem), others=map(select, read.others))
-            problem = find_reference(chosen, outcomes.run)
+            problem = find_reference(chosen, run)
             trajectory = None
             if trajectories and problem.reference is not None:
-                trajectory = find_failures(problem, read.wrong, outcomes.run, pairs_per_problem)
+                trajectory = find_failures(problem, read.wrong, run, pairs_per_problem)
             counts = read.left_out + intake.screen(problem, trajectory)
             every = read.problem.tests + read.problem.hidden_tests
             counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(every) - len(places)
             counts["problems"] += 1
+            counts["inside"] += problem.inside is True
+            counts.update(f"tests/{test.kind}" for test in problem.tests + problem.hidden_tests)
             counts["heldout"] += problem.split == "heldout"
             counts["references/none" if problem.reference is None else "references/passed"] += 1
             counts["trajectories"] += trajectory is not None

@@ -1,9 +1,8 @@
 """Find sources, read and count their rows, and write whole files, as every ingestion does."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,16 +10,13 @@ from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.execution import Engine, open_executor
+from iterpref_core.execution import Engine
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
-from iterpref_core.problems.ingestion.outcome_store import OutcomeStore
 from iterpref_core.problems.ingestion.presets import Preset
-from iterpref_core.problems.ingestion.statistics import Statistics
 from iterpref_core.programs.source_code.private_data import find_private_in
 from iterpref_core.records import PreferencePair, Problem, Record, SourceRow, Trajectory, take_name
-from iterpref_core.records.config import ExecutionParams
 from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
-from iterpref_core.records.input_files import parse_json
+from iterpref_core.records.input_files import parse_json_at
 from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
@@ -37,7 +33,7 @@ _LAYOUTS = {*ENDINGS, ".txt", ""}
 
 
 @dataclass(frozen=True)
-class Source:
+class Wanted:
     """The rows that a user wants to read.
 
     Attributes:
@@ -65,44 +61,35 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
-        statistics: what the records are like; see `Statistics`.
     """
 
     counts: dict[str, float]
     dropped: tuple[Dropped, ...]
-    statistics: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
 class Intake:
     """An ingestion while it runs: rows in, records out.
 
     Attributes:
+        wanted: the rows that the user wants.
         columns: the columns of each part.
-        product: the kind of record that is made, `problem` or `pair`.
         license: SPDX of rows that state none.
+        rows: the rows of all files.
+        left_out: the rows that are left out.
+        stack: closes files when the ingestion ends.
         counts: numbers of the records that are taken.
-        statistics: what they are like.
         result: the outcome, once all has been read.
     """
 
-    def __init__(
-        self, source: Source, preset: Preset, columns: str | None, left_out: LeftOut, stack: ExitStack
-    ) -> None:
-        # A mistake in `--columns` is found before any file is read.
-        self.columns = parse_columns(columns, preset.parts, preset=preset.columns, split=source.split)
-        self.product = "pair" if preset.parts in {"answers", "programs"} else "problem"
-        shards = find_shards(source.paths, source.split, source.config)
-        self._stack = stack
-        self._keep = source.keep
-        self._sources = {path.resolve() for path in source.paths}
-        self._left_out = left_out
-        self._rows = islice(_each_row(shards.files, source.paths, stack), source.limit)
-        # The user knows these rows; a card describes the whole set.
-        self.license = source.license or shards.license or preset.license or None
-        self.counts: Counter[str] = Counter()
-        self.statistics = Statistics()
-        self.files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
-        self.result = Ingested({}, ())
+    wanted: Wanted
+    columns: Columns
+    license: str | None
+    rows: Iterator[Item]
+    left_out: LeftOut
+    stack: ExitStack
+    counts: Counter[str] = field(default_factory=Counter)
+    result: Ingested = field(init=False)
 
     def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[Item, T]]:
         """Yield each row that is not left out, with the record that is read in it.
@@ -116,10 +103,10 @@ class Intake:
             return read_row(item, self.columns, read)
 
         # Without an engine nothing waits, so rows are read in this thread.
-        one_by_one = ((item, read_one(item)) for item in self._rows)
-        for item, taken in one_by_one if executor is None else executor.each(self._rows, read_one):
+        one_by_one = ((item, read_one(item)) for item in self.rows)
+        for item, taken in one_by_one if executor is None else executor.each(self.rows, read_one):
             if isinstance(taken, Dropped):
-                self._left_out.add(taken)
+                self.left_out.add(taken)
             else:
                 yield item, taken
 
@@ -132,7 +119,7 @@ class Intake:
         found = find_private_in(*records)
         if found is None:
             return Counter()
-        if not self._keep:
+        if not self.wanted.keep:
             raise LeftOutError(found.reason, f"it seems to hold {found}; --keep takes such rows")
         return Counter({f"kept/{found.reason}": 1})
 
@@ -149,17 +136,17 @@ class Intake:
             InputError: the file is a source, or lies in one, where the next ingestion would read it.
         """
         # An output inside of a source folder would be read by the next run.
-        if {path.resolve(), *path.resolve().parents} & self._sources:
+        if {path.resolve(), *path.resolve().parents} & {source.resolve() for source in self.wanted.paths}:
             raise InputError(f"{path}: is a source, or lies in one; write it elsewhere")
-        return self._stack.enter_context(atomic_writer(path))
+        return self.stack.enter_context(atomic_writer(path))
 
 
 @contextmanager
-def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Path | None) -> Iterator[Intake]:
+def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Path | None) -> Iterator[Intake]:
     """Open an ingestion. When the block ends, all files appear; after an error, only the file of left-out rows does.
 
     Args:
-        source: the rows to read.
+        wanted: the rows to read.
         preset: their layout.
         columns: the columns of each part; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written if None.
@@ -168,16 +155,23 @@ def open_intake(source: Source, preset: Preset, columns: str | None, dropped: Pa
         ConfigError: `columns` cannot be understood.
         InputError: a file is absent or not whole, or every row is left out; the message has the reasons.
     """
+    # A mistake in `--columns` is found before any file is read.
+    named = parse_columns(columns, preset.parts, preset=preset.columns, split=wanted.split)
+    shards = find_shards(wanted.paths, wanted.split, wanted.config)
+    # The user knows these rows; a card describes the whole set.
+    license = wanted.license or shards.license or preset.license or None
     with ExitStack() as stack:
         # The record of left-out rows is whole before it is known if any row was taken.
         with open_left_out(dropped) as left_out:
-            intake = Intake(source, preset, columns, left_out, stack)
+            rows = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
+            intake = Intake(wanted, named, license, rows, left_out, stack)
             yield intake
-        if not intake.counts[f"{intake.product}s"]:
-            raise left_out.nothing_taken(intake.product, source.paths)
-        every = {**intake.counts, **left_out.counts, **intake.files_left_out}
+        if not intake.counts[f"{preset.product}s"]:
+            raise left_out.nothing_taken(preset.product, wanted.paths)
+        files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
+        every = {**intake.counts, **left_out.counts, **files_left_out}
         counts = {name: float(count) for name, count in every.items() if count}
-        intake.result = Ingested(counts, left_out.first(), intake.statistics.summary())
+        intake.result = Ingested(counts, left_out.first())
 
 
 def write_records(
@@ -195,25 +189,16 @@ def write_records(
     file = intake.open_file(out)
     trajectory_file = intake.open_file(trajectories) if trajectories else None
     for item, (record, trajectory, counts) in taken:
-        # Rows may repeat a name: the second `a` becomes `a#2`.
-        name = take_name(record.task_id or f"{intake.product}-{item.place}", names)
+        # Rows may repeat a name: the second `a` becomes `a#2`. Problems without a name have one by their tests.
+        name = take_name(record.task_id or f"pair-{item.place}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
         own = {"task_id": name, "provenance": rows or None}
         written = record.model_copy(update=own | {"license": record.license or intake.license})
         file.write(written.to_json() + "\n")
-        intake.statistics.add(written)
         if trajectory is not None and trajectory_file is not None:
             trajectory_file.write(trajectory.model_copy(update=own).to_json() + "\n")
         intake.counts.update(counts)
-
-
-@contextmanager
-def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engine, OutcomeStore]]:
-    """Open an executor, and the store of its outcomes, which is removed when the block ends without an error."""
-    with open_executor(execution) as executor, closing(OutcomeStore(store, executor)) as outcomes:
-        yield executor, outcomes
-    store.unlink(missing_ok=True)
 
 
 def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -> Iterator[Item]:
@@ -241,21 +226,6 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
         before += number
 
 
-def _parse_row(text: str) -> Any:
-    """Return the value of a row's JSON.
-
-    Raises:
-        ValueError: the row is not JSON.
-    """
-    try:
-        return parse_json(text)
-    except json.JSONDecodeError as error:
-        if text.lstrip().startswith("<"):
-            raise ValueError("it is HTML or XML, not JSON; fetch the file itself, not a page about it") from None
-        # Python counts lines within the row, which is one line of the file.
-        raise ValueError(f"it is not JSON ({error.msg} at character {error.pos + 1})") from None
-
-
 def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) -> T | Dropped:
     """Return the record that is read in a row, or the row with the reason why it is left out.
 
@@ -267,7 +237,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
     name = ""
     reason = BAD_RECORD
     try:
-        row = _parse_row(item.text)
+        row = parse_json_at(item.text, item.where)
         if not isinstance(row, dict):
             raise ValueError(f"an object is expected, not {type(row).__name__}")
         # The name comes first, so that a left-out row can be named.

@@ -42,6 +42,11 @@ class Preset:
     parts: str = "problems"
 
     @property
+    def product(self) -> str:
+        """Return the kind of record that a row gives, `problem` or `pair`."""
+        return "pair" if self.parts in {"answers", "programs"} else "problem"
+
+    @property
     def prepare_row(self) -> Callable[[Row], Row]:
         """Return the function that adds columns to a row."""
         return getattr(preparations, self.prepare) if self.prepare else dict

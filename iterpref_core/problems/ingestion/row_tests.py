@@ -234,7 +234,8 @@ def _tests_in(value: Any) -> list[str | Test | _Example]:
     rows = as_rows(records if isinstance(records[0].get("input"), str) else value, *names)
     # An object of two columns states the kind for all of its rows, a record for itself.
     stated = [_kind_and_function(record) for record in records] * (len(rows) // len(records))
-    return [_Example(*row, *kind_and_function) for row, kind_and_function in zip(rows, stated, strict=True)]
+    pairs = zip(rows, stated, strict=True)
+    return [_Example(given, expected, kind, function) for (given, expected), (kind, function) in pairs]
 
 
 def _own_test(record: Mapping[str, Any]) -> Test:

@@ -166,8 +166,9 @@ class Decontamination:
             # A benchmark of code completion publishes only the body, which needs the prompt before it.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = [task_statement(prompt) for prompt in task.prompts]
-            prompts = [exact_form(text) for text in (*task.prompts, *statements) if text]
-            for whole in (*prompts, *(form for program in programs for form in _long_forms(program))):
+            wholes: list[str | int] = [exact_form(text) for text in (*task.prompts, *statements) if text]
+            wholes += [form for program in programs for form in _long_forms(program)]
+            for whole in wholes:
                 self._wholes[whole][owner] = None
             if task.composed:
                 continue
@@ -216,7 +217,7 @@ class Decontamination:
             if tasks and len(overlap.examples) < SHOWN:
                 overlap.examples.append({"pair": record.task_id, "task": max(tasks, key=lambda task: len(tasks[task]))})
         self.contaminated += bool(shared)
-        return " ".join(max(shared, key=lambda owner: len(shared[owner]), default=()))
+        return " ".join(max(shared, key=lambda owner: len(shared[owner]))) if shared else ""
 
     def _shown_in(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples in a text."""
@@ -250,7 +251,7 @@ class Decontamination:
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **overlap.kinds,
+                **{str(kind): count for kind, count in overlap.kinds.items()},
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }

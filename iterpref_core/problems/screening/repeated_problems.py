@@ -88,4 +88,4 @@ def check_problems(
             some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
     findings += private.findings()
-    return CheckedProblems({name: float(count) for name, count in (counts + private.counts).items()}, findings)
+    return CheckedProblems({name: float(count) for name, count in {**counts, **private.counts}.items()}, findings)

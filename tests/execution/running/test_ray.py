@@ -12,7 +12,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.records.config import load_params, with_values
@@ -166,7 +166,7 @@ def ingest(folder, engine):
     store = folder / f"{engine}.sqlite"
     dropped = folder / f"{engine}-dropped.jsonl"
     ingest_problems(
-        Source([source]), "problems", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
+        Wanted([source]), "problems", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
     )
 
 

@@ -33,6 +33,4 @@ def read_rows(form, source, columns=None, split=None):
     named = parse_columns(columns, preset.parts, preset=preset.columns, split=split)
     if form == "pairs":
         return [read_row(item, named, repair_reader(named)) for item in items]
-    return [
-        read_row(item, named, lambda row: read_problem(row, preset, named, wrong=True)) for item in items
-    ]
+    return [read_row(item, named, lambda row: read_problem(row, preset, named, wrong=True)) for item in items]

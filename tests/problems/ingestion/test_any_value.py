@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.storage.left_out import Dropped
 from tests.problems.ingestion.published_rows import ROWS
 from tests.problems.ingestion.readers import read_rows
@@ -76,7 +76,7 @@ def read(form, folder, row):
     good = OTHER_ROWS["messages"][1]
     source.write_text("".join(json.dumps(each) + "\n" for each in ([good, row] if form == "trl" else [row])))
     if form == "trl":
-        found = ingest_pairs(Source([source]), folder / "out.jsonl", dropped=folder / "dropped.jsonl")
+        found = ingest_pairs(Wanted([source]), folder / "out.jsonl", dropped=folder / "dropped.jsonl")
         return [*found.dropped, *["pair"] * (int(found.counts["pairs"]) - 1)]
     return read_rows(form, source)
 

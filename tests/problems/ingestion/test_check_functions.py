@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.problems.ingestion import check_function
+from iterpref_core.problems.ingestion.code_tests import read_code
 
 PROGRAMS = {name: f"def NAME(x):\n    {body}\n" for name, body in {
     "right": "return x + 1", "wrong": "return x", "sometimes": "return x + 1 if x else x", "fails": "return x.y",
@@ -46,7 +46,7 @@ def test_the_tests_of_a_check_function_judge_as_the_function_does(assertions, pa
     body = "".join(f"    {assertion}\n" for assertion in assertions).replace("PARAMETER", parameter)
     head = f"def check({parameter}, tolerance=0.5):\n" if second else f"def check({parameter}):\n"
     source = around + head + body + (f"\ncheck({call})\n" if called else "")
-    tests = check_function.tests_of_check(source, call)
+    tests = read_code(source, call)
     for code in PROGRAMS.values():
         program = code.replace("NAME", "inc" if CALLS[call] else call) + CALLS[call]
         alone = source if called else f"{source}\ncheck({call})\n"

@@ -8,7 +8,7 @@ from pyarrow import parquet
 
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
@@ -22,7 +22,7 @@ from tests.texts import written
 def taken(source, form, limit=None, **selection):
     out = source.with_suffix(".out.jsonl")
     store = source.with_suffix(".sqlite")
-    found = ingest(Source([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
+    found = ingest(Wanted([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
     return found, list(read_jsonl(out, Problem))
 
 
@@ -142,7 +142,7 @@ def test_shards_and_several_sources_are_read_one_after_another_and_names_that_re
         written(folder / name, row)
     other = written(tmp_path / "test.jsonl", row)
     out = tmp_path / "out.jsonl"
-    ingest(Source([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
+    ingest(Wanted([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
@@ -34,7 +34,7 @@ MBPP = {
 
 def ingest(source, form, out, dropped=None, **selection):
     store = out.with_suffix(".sqlite")
-    return ingest_with(Source([source]), form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
+    return ingest_with(Wanted([source]), form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
 
 
 def _write(path, *records):
@@ -56,7 +56,7 @@ def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
     broken = [{"task_id": str(number)} for number in range(5)]
     source = _write(tmp_path / "in.jsonl", SOUND, *broken)
     found = ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
-    assert found.counts == {"problems": 1, "references/passed": 1, "dropped/bad_record": 5}
+    assert found.counts == {"problems": 1, "tests/io": 1, "references/passed": 1, "dropped/bad_record": 5}
     assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
     assert found.dropped[0].explanation.startswith("no column `prompt`")
     written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]

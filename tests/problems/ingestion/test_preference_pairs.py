@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import FocalSpans
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError
@@ -24,7 +24,7 @@ PAIR = {"prompt": "Add one.", "chosen": f"So:\n```python\n{CHOSEN}```\nDone.", "
 
 def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     out, spans = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
-    ingest_pairs(Source([written(tmp_path / "in.json", PAIR)]), out)
+    ingest_pairs(Wanted([written(tmp_path / "in.json", PAIR)]), out)
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
     assert localize_pairs(out, focal, spans).pairs == 1
     assert marked(REJECTED, next(read_jsonl(spans, FocalSpans)).rejected) == ["    return x"]
@@ -35,14 +35,14 @@ def test_a_pipe_is_read_once(tmp_path):
     os.mkfifo(pipe)
     writer = Thread(target=pipe.write_text, args=(json.dumps(PAIR),), daemon=True)
     writer.start()
-    assert ingest_pairs(Source([pipe]), tmp_path / "out.jsonl").counts["pairs"] == 1
+    assert ingest_pairs(Wanted([pipe]), tmp_path / "out.jsonl").counts["pairs"] == 1
     writer.join()
 
 
 def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path):
     source, out = written(tmp_path / "in.jsonl", PAIR | {"rejected": PAIR["chosen"]}), tmp_path / "pairs.jsonl"
     with pytest.raises(InputError, match=r"no pair to ingest \(1 same_program;"):
-        ingest_pairs(Source([source]), out)
+        ingest_pairs(Wanted([source]), out)
     assert not out.exists()
 
 
@@ -59,7 +59,7 @@ def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp
     folder.mkdir()
     written(folder / "a.jsonl", PAIR, PAIR | {"chosen": "No."})
     written(folder / "b.jsonl", {"prompt": "p", "chosen": 3, "rejected": "x"}, PAIR)
-    found = ingest_pairs(Source([folder]), tmp_path / "out", dropped=tmp_path / "dropped")
+    found = ingest_pairs(Wanted([folder]), tmp_path / "out", dropped=tmp_path / "dropped")
     assert found.counts == {"pairs": 2, "dropped/no_code": 1, "dropped/bad_record": 1}
     assert [pair.task_id for pair in read_pairs(tmp_path / "out")] == ["pair-1", "pair-4"]
     lines = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
@@ -90,7 +90,7 @@ def test_every_record_of_the_public_sets_goes_in(tmp_path):
         pytest.skip("there are no records of public sets beside this checkout")
 
     def counts(name, columns=None):
-        return ingest_pairs(Source([folder / f"p_{name}"]), tmp_path / "out", columns=columns).counts
+        return ingest_pairs(Wanted([folder / f"p_{name}"]), tmp_path / "out", columns=columns).counts
 
     for line in PUBLIC.split("\n")[1:-1]:
         assert counts(*line.split()) == {"pairs": 3}, line

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Source, read_row
+from iterpref_core.problems.ingestion.intake import Wanted, read_row
 from iterpref_core.records import PreferencePair, take_name
 from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
@@ -28,7 +28,7 @@ def taken(source, dropped=None, **words):
     out = source.with_suffix(".pairs")
     store = source.with_suffix(".sqlite")
     license = words.pop("license", None)
-    rows = Source([source], license=license)
+    rows = Wanted([source], license=license)
     judging = Judging(PARAMS.pairs, EXECUTION, store)
     found = ingest_pairs(rows, out, judging, form="pairs", dropped=dropped, **words)
     assert not store.exists()
@@ -117,6 +117,6 @@ def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_
     rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
     named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
              rows[4] | {"task_id": "pair-4"}]  # fmt: skip
-    ingest_pairs(Source([written(tmp_path / "in.jsonl", *named)]), tmp_path / "out.jsonl")
+    ingest_pairs(Wanted([written(tmp_path / "in.jsonl", *named)]), tmp_path / "out.jsonl")
     names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
     assert names == ["pair-3", "a", "pair-3#2", "a#2", "pair-4"]

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records.input_files import read_yaml
@@ -33,7 +33,7 @@ def write(folder, layout, rows):
 def read(source, case):
     """Return the outcome, the records, and the rows that are left out."""
     form, columns = case["form"], case.get("columns")
-    rows = Source([source], case.get("split"), license=case.get("license"))
+    rows = Wanted([source], case.get("split"), license=case.get("license"))
     out, dropped, store = (source.with_suffix(end) for end in (".out", ".dropped", ".sqlite"))
     if PRESETS[form].parts == "problems":
         selection = Selection(visible=case.get("visible"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import Problem
 from iterpref_core.storage.left_out import Dropped, open_left_out
 from tests.problems.ingestion.readers import read_rows
@@ -56,7 +56,7 @@ def left_out_of(form, folder, *lines, split=None):
     source = folder / "in.jsonl"
     source.write_text("".join(f"{line}\n" for line in lines))
     if form == "trl":
-        return list(ingest_pairs(Source([source], split), folder / "out.jsonl").dropped)
+        return list(ingest_pairs(Wanted([source], split), folder / "out.jsonl").dropped)
     found = read_rows(form, source, split=split)
     return [row for row in found if isinstance(row, Dropped)]
 

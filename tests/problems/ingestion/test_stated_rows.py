@@ -12,7 +12,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion import call_tests
 from iterpref_core.problems.ingestion.columns import PARTS
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem, Trajectory
@@ -26,7 +26,7 @@ PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 
 def problems_of(folder, form, *rows, **words):
     out = folder / "out.jsonl"
-    source = Source([written(folder / "in.jsonl", *rows)])
+    source = Wanted([written(folder / "in.jsonl", *rows)])
     found = ingest(source, form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
     return found, list(read_jsonl(out, Problem))
 
@@ -52,7 +52,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path, layout):
     rows = [json.dumps(PAIR), *bad, json.dumps(PAIR)]
     source = tmp_path / "in.json"
     source.write_text(layout.format((",\n" if layout == "[{}]" else "\n").join(rows)))
-    found = ingest_pairs(Source([source]), tmp_path / "out.jsonl")
+    found = ingest_pairs(Wanted([source]), tmp_path / "out.jsonl")
     assert (found.counts["pairs"], sum(found.counts.values())) == (2, len(rows))
 
 
@@ -64,7 +64,7 @@ def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path, n
         archive.add(lines, "a.jsonl")
     (tmp_path / name).write_bytes(data.getvalue() if name.endswith(".gz") else lines.read_bytes())
     with pytest.raises(InputError, match=r"files that end in \.\w+"):
-        ingest_pairs(Source([tmp_path / name]), tmp_path / "out.jsonl")
+        ingest_pairs(Wanted([tmp_path / name]), tmp_path / "out.jsonl")
 
 
 APPS = {"question": "Do.", "solutions": ["def f(n):\n    return n\n"]}
@@ -140,7 +140,7 @@ def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value):
 def test_rows_of_any_values_are_taken_unchanged_or_counted(tmp_path_factory, rows, prompt):
     folder = tmp_path_factory.mktemp("rows")
     rows = [PAIR, *rows, PAIR | {"prompt": prompt}]
-    found = ingest_pairs(Source([written(folder / "in.jsonl", *rows)]), folder / "out.jsonl")
+    found = ingest_pairs(Wanted([written(folder / "in.jsonl", *rows)]), folder / "out.jsonl")
     assert sum(found.counts.values()) == len(rows)
     pairs = list(read_pairs(folder / "out.jsonl"))
     for pair in pairs:
@@ -162,7 +162,7 @@ def test_a_column_that_is_named_must_be_there_unless_it_is_optional(tmp_path, fo
     def take(columns):
         if form == "problems":
             return problems_of(tmp_path, form, ROWS_OF_FORMS[form], columns=columns)[0]
-        source = Source([written(tmp_path / "in.jsonl", ROWS_OF_FORMS[form])])
+        source = Wanted([written(tmp_path / "in.jsonl", ROWS_OF_FORMS[form])])
         judging = Judging(PARAMS.pairs, EXECUTION, tmp_path / "store") if form == "pairs" else None
         return ingest_pairs(source, tmp_path / "out.jsonl", judging, form=form, columns=columns)
 

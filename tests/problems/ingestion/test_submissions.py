@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.pairs.selection.pair_selection import make_pairs, read_paired_problems
 from iterpref_core.problems.composition.problem_splits import read_ingested
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
@@ -44,7 +44,7 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(tmp_path_fac
         passed = STATUS[line["status"]]
         if passed is not None:
             wanted.setdefault(str(line["problem"]), []).append((str(line["code"]), passed))
-    source = Source([written(folder / "in.jsonl", *lines)])
+    source = Wanted([written(folder / "in.jsonl", *lines)])
     out, trajectories = folder / "out.jsonl", folder / "t.jsonl"
     if not wanted:
         with pytest.raises(InputError, match=r"no problem to ingest \(\d+ bad_record; "):
@@ -67,7 +67,7 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(tmp_path_fac
 def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status, verdict, tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": status}
     trajectories = tmp_path / "t.jsonl"
-    ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "out.jsonl", trajectories, COLUMNS)
+    ingest_submissions(Wanted([written(tmp_path / "in.jsonl", row)]), tmp_path / "out.jsonl", trajectories, COLUMNS)
     (one,) = read_jsonl(trajectories, Trajectory)
     assert [attempt.verdict for attempt in one.attempts] == [verdict]
 
@@ -75,7 +75,7 @@ def test_a_truth_value_may_be_a_decimal_number_as_in_pandas(status, verdict, tmp
 def test_a_number_below_0_is_no_verdict(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n", "status": -1}
     with pytest.raises(InputError, match="the verdict -1 means neither that the program passes nor that it fails"):
-        ingest_submissions(Source([written(tmp_path / "in.jsonl", row)]), tmp_path / "o", tmp_path / "t", COLUMNS)
+        ingest_submissions(Wanted([written(tmp_path / "in.jsonl", row)]), tmp_path / "o", tmp_path / "t", COLUMNS)
 
 
 def test_problems_without_tests_never_join_an_experiment(tmp_path):
@@ -87,7 +87,7 @@ def test_problems_without_tests_never_join_an_experiment(tmp_path):
 
 def read(folder, columns, *rows):
     """Return the counts of rows, and their trajectories."""
-    found = ingest_submissions(Source([written(folder / "in.jsonl", *rows)]), folder / "out", folder / "t", columns)
+    found = ingest_submissions(Wanted([written(folder / "in.jsonl", *rows)]), folder / "out", folder / "t", columns)
     return found.counts, list(read_jsonl(folder / "t", Trajectory))
 
 
@@ -133,7 +133,7 @@ def test_problems_have_the_licenses_of_all_their_programs(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n"}
     rows = [row | {"status": "WA", "license": "MIT"}, row | {"status": "AC", "license": "GPL-3.0-only"}]
     out, trajectories = tmp_path / "out.jsonl", tmp_path / "t.jsonl"
-    ingest_submissions(Source([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
+    ingest_submissions(Wanted([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
     assert [problem.license for problem in read_jsonl(out, Problem)] == ["MIT AND GPL-3.0-only"]
 
 
@@ -143,6 +143,6 @@ def test_one_name_for_two_statements_is_two_problems(tmp_path):
         for number, statement in enumerate(("Split at ','.", "Split at ';'.", "Split at  ','"))
     ]
     out, trajectories = tmp_path / "out.jsonl", tmp_path / "t.jsonl"
-    ingest_submissions(Source([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
+    ingest_submissions(Wanted([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
     found = {one.task_id: [each.code for each in one.attempts] for one in read_jsonl(trajectories, Trajectory)}
     assert found == {"1": ["x = 0\n", "x = 2\n"], "1#2": ["x = 1\n"]}

@@ -16,7 +16,7 @@ from iterpref_core.execution import Executor, Outcome
 from iterpref_core.problems.ingestion import problem_rows
 from iterpref_core.problems.ingestion.columns import LeftOutError, parse_columns
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
@@ -81,7 +81,7 @@ def test_a_right_program_is_parsed_when_it_may_run(monkeypatch):
         "reference": [f"{RIGHT}# {number}\n" for number in range(30)],
         "tests": ["assert f(1) == 2"],
     }
-    published = problem_rows.read_problem(row, PRESETS["problems"], parse_columns(None, "problems"), Selection())
+    published = problem_rows.read_problem(row, PRESETS["problems"], parse_columns(None, "problems"))
     assert len(parsed) == 3
     assert len(published.right + tuple(published.more_right)) == 20
 
@@ -171,7 +171,7 @@ def test_programs_that_cannot_be_judged_or_pass_are_never_rejected():
 
 def ingested(source, form, **files):
     return ingest(
-        Source([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
+        Wanted([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
     )
 
 
@@ -220,7 +220,7 @@ def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Executor, "run_one", counted)
     (store,) = tmp_path.glob(".iterpref/work/ingest/*.sqlite")
-    ingest(Source([source]), "apps", tmp_path / "out", load_params(params).execution, Selection(), store)
+    ingest(Wanted([source]), "apps", tmp_path / "out", load_params(params).execution, Selection(), store)
     assert len(ran) == 60 - before
     assert len((tmp_path / "out").read_text().splitlines()) == 60
     assert not store.exists(), "what is finished needs no store"

@@ -9,7 +9,7 @@ from iterpref_core.cli.app import app
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.problems.ingestion.ingest import ingest
-from iterpref_core.problems.ingestion.intake import Source
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.problems.screening.repeated_problems import check_problems
 from iterpref_core.programs.source_code.private_data import find_private
@@ -68,34 +68,34 @@ def test_a_pair_with_a_key_is_left_out_by_name_wherever_it_stands_and_kept_if_th
     private = PAIR | {field: f"{PAIR[field]}# {KEY}"}
     source = written(tmp_path / "in.jsonl", PAIR, private)
     out, dropped = tmp_path / "out.jsonl", tmp_path / "dropped.jsonl"
-    assert ingest_pairs(Source([source]), out, dropped=dropped).counts == {"pairs": 1, "dropped/secret": 1}
+    assert ingest_pairs(Wanted([source]), out, dropped=dropped).counts == {"pairs": 1, "dropped/secret": 1}
     (row,) = map(json.loads, dropped.read_text().splitlines())
     assert row["explanation"] == "it seems to hold a key or password (AKIA…); --keep takes such rows"
-    assert ingest_pairs(Source([source], keep=True), out).counts == {"pairs": 2, "kept/secret": 1}
+    assert ingest_pairs(Wanted([source], keep=True), out).counts == {"pairs": 2, "kept/secret": 1}
 
 
 @pytest.mark.parametrize("field", ["prompt", "reference", "tests"])
 def test_a_problem_with_an_address_is_left_out_by_name(tmp_path, field):
     note = "# jane@acme.io"
     value = [f"{PROBLEM['tests'][0]}  {note}"] if field == "tests" else f"{PROBLEM[field]}\n{note}\n"
-    source = Source([written(tmp_path / "in.jsonl", PROBLEM, PROBLEM | {field: value})])
+    source = Wanted([written(tmp_path / "in.jsonl", PROBLEM, PROBLEM | {field: value})])
     found = ingest(source, "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store")
     assert (found.counts["problems"], found.counts["dropped/email"]) == (1, 1)
 
 
 def test_a_column_that_nothing_reads_is_not_looked_at(tmp_path):
-    source = Source([written(tmp_path / "in.jsonl", PAIR | {"author": "jane@acme.io"})])
+    source = Wanted([written(tmp_path / "in.jsonl", PAIR | {"author": "jane@acme.io"})])
     assert ingest_pairs(source, tmp_path / "out").counts == {"pairs": 1}
 
 
 def test_a_submission_with_a_key_is_left_out_by_name(tmp_path):
     base = {"task_id": "p", "prompt": "Do.", "passed": True}
     rows = [base | {"program": "x = 1\n"}, base | {"program": f"x = '{KEY}'\n"}]
-    source = Source([written(tmp_path / "in.jsonl", *rows)])
+    source = Wanted([written(tmp_path / "in.jsonl", *rows)])
     found = ingest_submissions(source, tmp_path / "out", tmp_path / "t", None)
     assert (found.counts["attempts"], found.counts["dropped/secret"]) == (1, 1)
     with pytest.raises(InputError, match=r"no problem to ingest \(1 secret;"):
-        ingest_submissions(Source([written(tmp_path / "b", rows[1])]), tmp_path / "out", tmp_path / "t", None)
+        ingest_submissions(Wanted([written(tmp_path / "b", rows[1])]), tmp_path / "out", tmp_path / "t", None)
 
 
 def test_check_reports_pairs_and_problems_with_private_data(tmp_path):
