@@ -217,7 +217,8 @@ class Decontamination:
             if tasks and len(overlap.examples) < SHOWN:
                 overlap.examples.append({"pair": record.task_id, "task": max(tasks, key=lambda task: len(tasks[task]))})
         self.contaminated += bool(shared)
-        return " ".join(max(shared, key=lambda owner: len(shared[owner]))) if shared else ""
+        closest = max(shared, key=lambda owner: len(shared[owner]), default=None)
+        return " ".join(closest) if closest else ""
 
     def _shown_in(self, words: Sequence[str]) -> Iterator[Owner]:
         """Yield the owners of the examples in a text."""
