@@ -106,7 +106,6 @@ def ingest_submissions(
             written = problem.model_copy(update={"task_id": name, "license": read_license(licenses)})
             problem_file.write(written.to_json() + "\n")
             trajectory_file.write(trajectory.to_json() + "\n")
-            intake.statistics.add(written)
             intake.counts.update(problems=1, solved=trajectory.solved, attempts=len(attempts))
     return intake.result
 
