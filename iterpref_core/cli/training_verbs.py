@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,44 +98,51 @@ def _check_pair_file(
     from iterpref_core.storage.left_out import open_left_out
     from iterpref_core.training.data.checks import Finding
 
+    trained: dict[str, Any] = {}
+    of_model: list[Any] = []
     # Lengths need the tokenizer of the model to train; without --model only texts are compared.
-    template = _load_template(model, settings) if model is not None else None
-    checks = _check_pairs(pairs, spans, template, settings) if spans is not None and template is not None else None
+    if model is not None and spans is not None:
+        trained, of_model = _check_with_model(pairs, spans, model, settings)
     benchmarks = Decontamination([*(against or []), *_configured()], problems)
-    overlaps = benchmarks.overlaps
     licenses: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     # One pass over the file: count, compare, and write what is clean.
     with open_left_out(dropped) as left_out:
         clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
-        if out is not None:
-            kept = write_jsonl(out, clean)
-        else:
-            kept = sum(1 for _ in clean)
+        kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
+    overlaps = benchmarks.overlaps
     findings = list(_overlap_findings(overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
     result: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
     result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
-    if template is not None and checks is not None and model is not None:
-        findings += _model_findings(model, template, checks, settings)
-        trained = template.describe(settings.training.answer)
-        result = {"trained": trained, **result, "pairs": len(checks), **checks.numbers()}
+    result |= trained
     if out is not None:
         result |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
     result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
-    _show_findings(result, findings, as_json=as_json)
+    _show_findings(result, findings + of_model, as_json=as_json)
 
 
-def _model_findings(model: str, template: Any, checks: Any, settings: Params) -> Iterator[Any]:
-    """Yield what the model to train finds in the pairs: lengths, error regions, its own limits and template."""
+def _check_with_model(pairs: Path, spans: Path, model: str, settings: Params) -> tuple[dict[str, Any], list[Any]]:
+    """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
+
+    The faults are of lengths, of error regions, and of the model's limits and template.
+    """
     from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
+    from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.models.pretrained.weights import check_checkpoint
     from iterpref_core.training.data.checks import Finding
     from iterpref_core.training.model.model_limits import limit_findings
 
-    yield from checks.findings(settings.training)
-    yield from limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
+    prompt = settings.model.student_format
+    template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
+    with _tokenized(pairs, spans, template, settings) as rows:
+        checks = rows.checks
+    findings = [*checks.findings(settings.training)]
+    findings += limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
     if template.remark:
-        yield Finding(stops=False, text=template.remark)
+        findings.append(Finding(stops=False, text=template.remark))
+    trained = template.describe(settings.training.answer)
+    return {"trained": trained, "pairs": len(checks), **checks.numbers()}, findings
 
 
 def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool) -> None:
@@ -200,23 +208,14 @@ def _clean_pairs(
             yield pair
 
 
-def _load_template(model: str, settings: Params) -> Any:
-    from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-
-    prompt = settings.model.student_format
-    return load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
-
-
-def _check_pairs(pairs: Path, spans: Path, template: Any, settings: Params) -> Any:
-    from iterpref_core.training.data.checks import PairChecks
+@contextmanager
+def _tokenized(pairs: Path, spans: Path, template: Any, settings: Params) -> Iterator[Any]:
+    """Open the tokenized pairs, which are on disk: in memory, 59,000 pairs would be 3 GB."""
     from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenization import tokenize_pairs
+    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
-    reader = PairReader(pairs, spans)
-    checks = PairChecks.of(tokenize_pairs(reader, template, settings.training))
-    checks.without_spans = reader.without_spans
-    return checks
+    with TemporaryDirectory() as folder:
+        yield open_tokenized_dataset(PairReader(pairs, spans), template, "", settings.training, Path(folder))
 
 
 def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator[Any]:
@@ -312,8 +311,6 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
     from iterpref_core.training.objectives.objective_settings import settings_of
@@ -321,10 +318,8 @@ def _show_estimate(
     settings = params.training
     template = load_chat_template(model, params.model.student_format)
     row = settings_of(objective, settings).row
-    # Pairs are on disk: in memory, 59,000 pairs would be 3 GB.
-    with TemporaryDirectory() as folder:
-        rows = open_tokenized_dataset(PairReader(pairs, spans), template, model, settings, Path(folder))
-        adapters = adapter_options(model, settings)
+    adapters = adapter_options(model, settings)
+    with _tokenized(pairs, spans, template, params) as rows:
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

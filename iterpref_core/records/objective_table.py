@@ -30,7 +30,6 @@ class Objective:
         chosen: the tokens of y+ that count in K+.
         rejected: the tokens of y- that count in K-.
         nll_of: the program in the NLL; None for an objective without NLL.
-        referenced: true if K+ and K- are relative to the reference; else they are log-probabilities themselves.
         counterpart: the same objective over all of y-, which the report compares it to.
     """
 
@@ -39,18 +38,12 @@ class Objective:
     chosen: Tokens = "all"
     rejected: Literal["all", "focal", "half focal"] = "all"
     nll_of: Literal["chosen", "rejected"] | None = None
-    referenced: bool = True
     counterpart: str | None = None
 
     @property
     def preference(self) -> bool:
-        """Return True if there is a preference term, and so a rejected program."""
+        """Return True if there is a preference term: it reads both programs, and the reference has to be scored."""
         return self.loss is not None
-
-    @property
-    def scores_reference(self) -> bool:
-        """Return True if the reference has to be scored."""
-        return self.preference and self.referenced
 
     @property
     def regional(self) -> bool:
@@ -74,7 +67,7 @@ class Objective:
 
     def values(self) -> dict[str, Any]:
         """Return the values that decide a training, as JSON; the code of a loss counts in `code_digest`."""
-        return {name: getattr(self, name) for name in ("loss", "chosen", "rejected", "nll_of", "referenced")}
+        return {name: getattr(self, name) for name in ("loss", "chosen", "rejected", "nll_of")}
 
 
 OBJECTIVES: dict[str, Objective] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from iterpref_core.records.config import TrainingParams
 from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import COUNTS, TokenizedPair
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +31,12 @@ COLUMNS = (
     "shared_prefix",
     "focal_end",
     "largest_id",
-    "prompt_truncated",
-    "chosen_truncated",
-    "rejected_truncated",
-    "focal_truncated",
-    "blank",
+    *COUNTS,
 )
 """Integers of a pair that the checks read, most of them numbers of tokens.
 
 `shared_prefix`: tokens that both programs begin with. `focal_end`: tokens of y- up to the last of D-. `largest_id`:
-the largest token id. `..._truncated`: tokens that the length limits removed. `blank`: 1 where the chosen program is
-empty.
+the largest token id.
 """
 DIGESTS = ("chosen_digest", "pair_digest")
 """Digests of prompt and y+, and of prompt, y+ and y-, which find repetitions; they leave marks out."""
@@ -64,11 +59,7 @@ def measure(row: TokenizedPair) -> dict[str, int | str]:
         "shared_prefix": row.shared_prefix,
         "focal_end": row.focal_end,
         "largest_id": max(chain(row.prompt_ids, row.chosen_ids, row.rejected_ids)),
-        "prompt_truncated": row.prompt_truncated,
-        "chosen_truncated": row.chosen_truncated,
-        "rejected_truncated": row.rejected_truncated,
-        "focal_truncated": row.focal_truncated,
-        "blank": row.blank,
+        **{name: getattr(row, name) for name in COUNTS},
         "chosen_digest": chosen.hexdigest(),
         "pair_digest": pair.hexdigest(),
     }
@@ -91,7 +82,7 @@ class PairChecks:
     """Checks of tokenized pairs.
 
     Args:
-        columns: `COLUMNS` and `DIGESTS` of all pairs, (pairs,) each.
+        columns: `COLUMNS` and `DIGESTS` of all pairs, (pairs,) each, as `measure` gives them.
         without_spans: how many other pairs have no record of their error region.
     """
 
@@ -101,15 +92,6 @@ class PairChecks:
         self._pairs = columns["pair_digest"]
         self.without_spans = without_spans
 
-    @classmethod
-    def of(cls, rows: Iterable[TokenizedPair]) -> "PairChecks":
-        """Return the checks of pairs that are not on disk."""
-        columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *DIGESTS)}
-        for row in rows:
-            for name, value in measure(row).items():
-                columns[name].append(value)
-        return cls(columns)
-
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a column of `COLUMNS`, (pairs,)."""
         return self._columns[name]
@@ -118,10 +100,10 @@ class PairChecks:
         return len(self._pairs)
 
     @property
-    def longest(self) -> int:
-        """Return the tokens of the longest prompt with the longer of its programs."""
-        programs = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
-        return int((self["prompt_tokens"] + programs).max())
+    def row_tokens(self) -> np.ndarray:
+        """Return the tokens of each prompt with the longer of its programs, (pairs,)."""
+        longer: np.ndarray = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
+        return self["prompt_tokens"] + longer
 
     @property
     def tokens(self) -> str:

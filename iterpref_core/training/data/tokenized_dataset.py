@@ -6,8 +6,6 @@ has room.
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +24,10 @@ from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, mea
 from iterpref_core.training.data.held_out import problems_of
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.data.tokenized_pair import COUNTS, TokenizedPair
 
 _ROWS = 64
 """Rows written at once."""
-
 _MADE_BY = ("iterpref_core.models.pretrained", "iterpref_core.training.data")
 _PAIRS = "pairs.arrow"
 _READ = "read.json"
@@ -39,8 +36,7 @@ _TOKENS = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
     | {name: Value("string") for name in ("task_id", "problem_id", "statement")}
-    | {f"{part}_truncated": Value("int32") for part in ("prompt", "chosen", "rejected", "focal")}
-    | {name: Value("int32") for name in ("blank", "shared_prefix", "focal_end")}
+    | {name: Value("int32") for name in COUNTS}
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
@@ -54,8 +50,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         checks: of all pairs.
         methods: names of the methods of localization.
         problems: of all rows, a name for each problem.
-        lengths: (pairs,) tokens of each prompt with its longer program.
-        starts: (2 pairs + 1,) where each chosen program, then each rejected one, begins in the reference.
+        starts: (pairs + 1,) where the two programs of each pair begin in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
     """
 
@@ -68,11 +63,8 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         self.checks = PairChecks(columns, read["without_spans"])
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
-        # Two pairs with programs of 3 and 4 tokens, and of 5 and 6, have the lengths 3 5 4 6: all chosen ones first.
-        # In the reference they start at 0 3 8 12, and it ends at 18.
-        programs = [self.checks["chosen_tokens"], self.checks["rejected_tokens"]]
-        self.lengths: np.ndarray = self.checks["prompt_tokens"] + np.maximum(*programs)
-        self.starts = np.concatenate([[0], np.cumsum(np.concatenate(programs))])
+        # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.
+        self.starts = np.cumsum([0, *(self.checks["chosen_tokens"] + self.checks["rejected_tokens"])])
         self.reference: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -82,14 +74,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         row = TokenizedPair(**self._rows[index])
         if self.reference is None:
             return row
-        chosen = self._of_program(self.reference, index)
-        rejected = self._of_program(self.reference, len(self) + index)
-        return replace(row, ref_chosen=chosen, ref_rejected=rejected)
-
-    def _of_program(self, reference: np.ndarray, program: int) -> list[float]:
-        """Return the reference's log-probabilities of a program's tokens."""
-        logps: list[float] = reference[self.starts[program] : self.starts[program + 1]].tolist()
-        return logps
+        return row.with_reference(self.reference[self.starts[index] : self.starts[index + 1]])
 
 
 def open_tokenized_dataset(
@@ -124,17 +109,14 @@ def open_tokenized_dataset(
     # Written to a partial folder, which `make_once` renames when it is whole.
     def make(partial: Path) -> None:
         partial.mkdir()
-        rows = tokenize_pairs(reader, template, params)
+        features = Features(_TOKENS | _MEASURED)
         with (
             show_progress("tokenize", None, unit="pairs") as advance,
-            ArrowWriter(features=Features(_TOKENS | _MEASURED), path=str(partial / _PAIRS)) as writer,
+            ArrowWriter(features=features, path=str(partial / _PAIRS), writer_batch_size=_ROWS) as writer,
         ):
-            while batch := list(islice(rows, _ROWS)):
-                measured = [measure(row) for row in batch]
-                columns = {name: [getattr(row, name) for row in batch] for name in _TOKENS}
-                columns |= {name: [each[name] for each in measured] for name in _MEASURED}
-                writer.write_batch(columns)
-                advance(len(batch))
+            for row in tokenize_pairs(reader, template, params):
+                writer.write(measure(row) | {name: getattr(row, name) for name in _TOKENS})
+                advance()
             writer.finalize()
         read = {"without_spans": reader.without_spans, "methods": sorted(reader.methods)}
         (partial / _READ).write_text(json.dumps(read))

@@ -1,8 +1,13 @@
 """Hold the token ids of a pair's texts, and the masks that objectives choose from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
+
+import numpy as np
+
+COUNTS = ("blank", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+"""The numbers of a pair that checks read as they are."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,6 @@ class TokenizedPair:
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
-        shared_prefix: tokens that both programs begin with; counted here unless they are given, as from a file.
-        focal_end: the place in y- after the last token of D-; 0 without one, and found here unless it is given.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: the same for y-.
     """
@@ -39,21 +42,28 @@ class TokenizedPair:
     chosen_truncated: int = 0
     rejected_truncated: int = 0
     focal_truncated: int = 0
-    shared_prefix: int = -1
-    focal_end: int = -1
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
 
-    def __post_init__(self) -> None:
-        if self.shared_prefix < 0:
-            object.__setattr__(self, "shared_prefix", count_shared(self.chosen_ids, self.rejected_ids))
-        if self.focal_end < 0:
-            object.__setattr__(self, "focal_end", marked_end(self.focal))
+    @property
+    def shared_prefix(self) -> int:
+        """Return the number of tokens that both programs begin with."""
+        return count_shared(self.chosen_ids, self.rejected_ids)
+
+    @property
+    def focal_end(self) -> int:
+        """Return the place in y- after the last token of D-; 0 without one."""
+        return max((place + 1 for place, mark in enumerate(self.focal) if mark), default=0)
 
     @property
     def half(self) -> int:
         """Return the half of all pairs, 0 or 1, that the pair's name puts it into, for objectives that need halves."""
         return crc32(self.task_id.encode()) % 2
+
+    def with_reference(self, logps: np.ndarray) -> "TokenizedPair":
+        """Return the pair with the reference's log-probabilities of the tokens of y+, and then of y-."""
+        chosen = len(self.chosen_ids)
+        return replace(self, ref_chosen=logps[:chosen].tolist(), ref_rejected=logps[chosen:].tolist())
 
     @property
     def length(self) -> int:
@@ -73,15 +83,3 @@ def count_shared(first: Sequence[object], second: Sequence[object]) -> int:
             break
         shared += 1
     return shared
-
-
-def marked_end(marks: Sequence[float]) -> int:
-    """Return the place after the last mark that is not 0; 0 without marks.
-
-    >>> marked_end([0, 1, 0, 1, 0])
-    4
-    """
-    end = len(marks)
-    while end and not marks[end - 1]:
-        end -= 1
-    return end

@@ -10,7 +10,7 @@ On a CPU the libraries come on top, and freed memory that is kept for the next m
 import gc
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import nlargest
 from random import Random
 from typing import Any
@@ -31,9 +31,8 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Colla
 from iterpref_core.training.data.steps import accumulation_steps, training_steps
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.model.layout import longest_pair, narrow_window
 from iterpref_core.training.model.policy import freeze_other_parts, lora_config
-from iterpref_core.training.model.reference import EVERY_TOKEN
+from iterpref_core.training.model.unseen import narrow_window
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
@@ -126,12 +125,12 @@ def estimate_training(
     accumulation_steps(params, gpus)
     pairs = len(rows)
     size = params.micro_batch_size
-    layout: Layout = "padded" if narrow_window(config, longest_pair(rows)) else params.layout
-    # The hours are of cards, whose attention skips what is hidden.
-    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True)
     # The micro-batch of the longest pairs decides the peak.
     longest = nlargest(size, rows, key=lambda row: row.length)
-    batch = collate([_scored(row) for row in longest])
+    layout: Layout = "padded" if narrow_window(config, longest[0].length) else params.layout
+    # The hours are of cards, whose attention skips what is hidden.
+    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True, unscored=True)
+    batch = collate(longest)
     with torch.device("meta"):
         kind = model_class(config)
         make = kind.from_config if kind is AutoModelForCausalLM else kind._from_config  # noqa: SLF001 - the same of one class
@@ -146,9 +145,9 @@ def estimate_training(
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
     positions_of_pair = _mean_positions(sample, collate, size)
     reference = 0.0
-    if objective.scores_reference:
+    if objective.preference:
         # A forward pass is a third of forward and backward.
-        reference = _mean_positions(sample, replace(collate, objective=EVERY_TOKEN), size) / 3
+        reference = _mean_positions(sample, collate.of_every_token(), size) / 3
     steps = training_steps(params, pairs)
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
@@ -172,8 +171,7 @@ def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: in
     """Return the mean positions of a pair in micro-batches of `size` pairs, padding included."""
     positions = 0
     for start in range(0, len(sample), size):
-        part = [_scored(row) for row in sample[start : start + size]]
-        positions += collate(part)["input_ids"].numel()
+        positions += collate(sample[start : start + size])["input_ids"].numel()
     return positions / len(sample)
 
 
@@ -270,14 +268,6 @@ def _held_dtype(config: PreTrainedConfig, params: TrainingParams) -> torch.dtype
 
 def _forget_gradient(weight: torch.Tensor) -> None:
     weight.grad = None
-
-
-def _scored(row: TokenizedPair) -> TokenizedPair:
-    return replace(
-        row,
-        ref_chosen=[0.0] * len(row.chosen_ids),
-        ref_rejected=[0.0] * len(row.rejected_ids),
-    )
 
 
 class _Live(TorchDispatchMode):

@@ -20,7 +20,7 @@ def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> 
         checks: of the rows.
     """
     config = config.get_text_config()
-    longest = checks.longest
+    longest = int(checks.row_tokens.max())
     largest_id = int(checks["largest_id"].max())
     advice = "lower training.max_length and training.max_prompt_length, or drop long rows (pairs.max_tokens)"
     if largest_id >= config.vocab_size:

@@ -22,8 +22,7 @@ from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
-from iterpref_core.training.model.layout import narrow_window
-from iterpref_core.training.model.unseen import RANDOM
+from iterpref_core.training.model.unseen import RANDOM, narrow_window
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
@@ -31,14 +30,7 @@ _ROUNDING = 0.02
 _AS_THE_CONTROL = 3.0
 """The multiple of the control's difference that a suffix's may reach: the control cannot be computed wrongly."""
 
-_FAILURES = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-)
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """Errors that models raise on inputs that their code has no place for."""
 
 _SHARED, _DIFFERENT, _REST = 4, 3, 5
@@ -46,14 +38,17 @@ _SHARED, _DIFFERENT, _REST = 4, 3, 5
 
 
 @contextmanager
-def silent(model: torch.nn.Module) -> Iterator[None]:
+def silent(model: torch.nn.Module, *, adapters: bool = False) -> Iterator[None]:
     """Switch off a model's own noise in training for a while: modules, numbers in modules, and configuration.
 
-    StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration. The dropout
-    of adapters stays: it was asked for (`lora_dropout`), and the reference is scored without any.
+    StarCoder2, for one, has no dropout modules but calls the function with a number of its configuration.
+
+    Args:
+        model: in training mode.
+        adapters: also switch off the dropout of adapters (`lora_dropout`), which was asked for.
     """
     noise = []
-    for holder, name in _noise(model):
+    for holder, name in _noise(model, adapters=adapters):
         noise.append((holder, name, getattr(holder, name)))
         setattr(holder, name, 0.0)
     try:
@@ -64,9 +59,12 @@ def silent(model: torch.nn.Module) -> Iterator[None]:
             setattr(holder, name, value)
 
 
-def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:
+def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str]]:
     """Yield the numbers that make a forward pass random, by their holder and name."""
-    kept = {id(dropout) for dropout in _adapter_dropouts(model)}
+    kept = set[int]()
+    if not adapters:
+        for layer in model.modules():
+            kept.update(map(id, getattr(layer, "lora_dropout", torch.nn.ModuleDict()).values()))
     # Most modules share one configuration.
     configs = {}
     for module in model.modules():
@@ -79,30 +77,6 @@ def _noise(model: torch.nn.Module) -> Iterator[tuple[Any, str]]:
         for name, value in list(vars(holder).items()):
             if isinstance(value, float) and (RANDOM.search(name) or (dropout and name == "p")):
                 yield holder, name
-
-
-def _adapter_dropouts(model: torch.nn.Module) -> Iterator[torch.nn.Dropout]:
-    """Yield the dropout modules of adapters, which `lora_dropout` makes."""
-    for layer in model.modules():
-        dropouts = getattr(layer, "lora_dropout", None)
-        if isinstance(dropouts, torch.nn.ModuleDict):
-            for dropout in dropouts.values():
-                if isinstance(dropout, torch.nn.Dropout):
-                    yield dropout
-
-
-@contextmanager
-def _without_adapter_dropout(model: torch.nn.Module) -> Iterator[None]:
-    """Switch the dropout of adapters off for a while, in training mode too."""
-    dropouts = list(_adapter_dropouts(model))
-    shares = [dropout.p for dropout in dropouts]
-    for dropout in dropouts:
-        dropout.p = 0.0
-    try:
-        yield
-    finally:
-        for dropout, share in zip(dropouts, shares, strict=True):
-            dropout.p = share
 
 
 def _nested(configs: Iterable[Any]) -> Iterator[Any]:
@@ -146,7 +120,7 @@ def check_parity(
             "training.layout: padded"
         )
     policy.train()
-    with silent(policy), _without_adapter_dropout(policy):
+    with silent(policy, adapters=True):
         _compare_with_logits(policy, layout, longest, model, dtype)
 
 
@@ -171,7 +145,7 @@ def _compare_with_logits(
         called, pair, kind, where, precision, keeps_last_logits=keeps_last_logits
     )
     add_label_head(policy)
-    collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF)
+    collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF, unscored=True)
     batch = {name: values.to(where) for name, values in collate([pair]).items()}
     try:
         logps = batch_logps(called, batch, config)
@@ -251,25 +225,11 @@ def _probe_pair(vocabulary: int, longest: int) -> TokenizedPair:
     prompt_tokens = max(1, longest - _SHARED - _DIFFERENT - _REST)
     sizes = (prompt_tokens, _SHARED, _REST, _DIFFERENT, _DIFFERENT)
     random = torch.Generator().manual_seed(0)
-    drawn = torch.randint(
-        vocabulary // 4,
-        vocabulary - vocabulary // 4,
-        (sum(sizes),),
-        generator=random,
-    )
+    edge = vocabulary // 4
+    drawn = torch.randint(edge, vocabulary - edge, (sum(sizes),), generator=random)
     prompt, start, rest, right, wrong = (part.tolist() for part in drawn.split(sizes))
-    size = _SHARED + _DIFFERENT + _REST
     focal = [0] * _SHARED + [1] * (_DIFFERENT + _REST)
-    zeros = [0.0] * size
-    return TokenizedPair(
-        prompt_ids=prompt,
-        chosen_ids=start + right + rest,
-        rejected_ids=start + wrong + rest,
-        focal=focal,
-        focal_chosen=focal,
-        ref_chosen=zeros,
-        ref_rejected=zeros,
-    )
+    return TokenizedPair(prompt, start + right + rest, start + wrong + rest, focal, focal)
 
 
 def _from_logits(

@@ -46,6 +46,9 @@ LORA_OPTIONS = (
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
     """Return the model to train, in the precision that `training.load` names.
 
+    bitsandbytes quantizes. Four bits are as in QLoRA (arXiv 2305.14314, sections 3.1 and 3.2): NormalFloat, with
+    constants that are quantized again. Eight bits are LLM.int8 (arXiv 2208.07339).
+
     Adapters that it has are trained further; it is the reference with them, as it is now.
 
     Args:
@@ -64,12 +67,23 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
 
 def _load_base(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
     """Return the model without adapters of its own."""
-    quantization = quantization_config(params)
-    if quantization is not None:
-        placement = {"device_map": {"": device}} if device.type == "cuda" else {}
+    if params.load in ("8bit", "4bit"):
         # Embeddings, norms and the head, which bitsandbytes leaves, have the precision of the matrix products.
-        policy = load_base(model, quantization_config=quantization, dtype=_compute_dtype(params), **placement)
-        use_one_kernel(policy)
+        computed = torch.bfloat16 if params.bf16 else torch.float32
+        quantization = BitsAndBytesConfig(
+            load_in_8bit=params.load == "8bit",
+            load_in_4bit=params.load == "4bit",
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=computed,
+        )
+        placement = {"device_map": {"": device}} if device.type == "cuda" else {}
+        policy = load_base(model, quantization_config=quantization, dtype=computed, **placement)
+        # On a CPU bitsandbytes has a kernel of another precision for passes that need no gradient. The reference's are
+        # such.
+        for layer in policy.modules():
+            if hasattr(layer, "support_avx512bf16_for_cpu"):
+                layer.support_avx512bf16_for_cpu = False
         return policy
     policy = load_base(model, dtype=torch.bfloat16 if params.load == "bf16" else "auto")
     if is_quantized(policy) and params.lora is None:
@@ -104,15 +118,10 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
         had = getattr(options, name)
         if asked != had:
             raise ConfigError(
-                f"params.yaml: training.lora.{name}: is {_shown(asked)}, and the adapters in {source} have "
-                f"{_shown(had)}; remove it to train these further, or {remedy}"
+                f"params.yaml: training.lora.{name}: is {asked!r}, and the adapters in {source} have {had!r}; remove "
+                f"it to train these further, or {remedy}"
             )
     return options
-
-
-def _shown(option: object) -> str:
-    """Return an option's value as text; a set in one order."""
-    return repr(sorted(option)) if isinstance(option, set) else repr(option)
 
 
 def lora_config(params: TrainingParams) -> LoraConfig | None:
@@ -160,16 +169,11 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
     """Refuse adapters that would change the objective.
 
     Raises:
-        ConfigError: they are tokens before each prompt, which the reference would share; or an adapter is on the head,
-            which computes log-probabilities; or an adapter or a trained copy is on an embedding that is also the head.
+        ConfigError: an adapter is on the head, which computes log-probabilities, or an adapter or a trained copy is on
+            an embedding that is also the head.
     """
     if not isinstance(model, PeftModel):
         return
-    if model.active_peft_config.is_prompt_learning:
-        raise ConfigError(
-            f"peft_config: {model.peft_type} puts tokens before each prompt, which are drawn, and the reference would "
-            "share them; choose adapters of weights, such as LoraConfig"
-        )
     base = model.get_base_model()
     if isinstance(base.get_output_embeddings(), BaseTunerLayer):
         raise ConfigError(
@@ -215,16 +219,6 @@ def is_quantized(model: object) -> bool:
     return bool(getattr(model, "is_quantized", False))
 
 
-def use_one_kernel(policy: PreTrainedModel) -> None:
-    """Make a quantized model compute alike with gradients and without.
-
-    On a CPU bitsandbytes has a kernel of another precision for passes that need no gradient. The reference's are such.
-    """
-    for layer in policy.modules():
-        if hasattr(layer, "support_avx512bf16_for_cpu"):
-            layer.support_avx512bf16_for_cpu = False
-
-
 def check_load(params: TrainingParams) -> None:
     """Refuse a quantization that cannot be trained here, before any computation.
 
@@ -246,25 +240,3 @@ def check_load(params: TrainingParams) -> None:
             f"{named}: quantized weights are not sharded; choose a configuration of data parallel training "
             "(training.accelerate), which holds them whole on every GPU, or training.load: bf16"
         )
-
-
-def quantization_config(params: TrainingParams) -> BitsAndBytesConfig | None:
-    """Return how bitsandbytes quantizes; None where weights are not quantized.
-
-    Four bits are as in QLoRA (arXiv 2305.14314, sections 3.1 and 3.2): NormalFloat, with constants that are
-    quantized again. Eight bits are LLM.int8 (arXiv 2208.07339).
-    """
-    if params.load == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    if params.load == "4bit":
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=_compute_dtype(params),
-        )
-    return None
-
-
-def _compute_dtype(params: TrainingParams) -> torch.dtype:
-    return torch.bfloat16 if params.bf16 else torch.float32

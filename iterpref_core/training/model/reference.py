@@ -8,7 +8,6 @@ is prepared for training, sharded or not: no process holds a second whole copy.
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,17 @@ from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.records.digest import digest_of
-from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.new_folder import new_path
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.training.data.batches import Batch, Collator
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import batch_logps
-from iterpref_core.training.model.layout import lengths
 from iterpref_core.training.model.parity import silent
 
-EVERY_TOKEN = replace(OBJECTIVES["dpo"], referenced=False)
-"""The reference is scored in batches of this objective: all tokens of both programs count."""
-
-Scores = tuple[int, np.ndarray, np.ndarray]
-"""The number of a pair, and the log-probabilities of the tokens of y+ and of y-, float32 nats."""
-
+Scores = tuple[int, np.ndarray]
+"""The number of a pair, and the log-probabilities of the tokens of y+ and then of y-, float32 nats."""
 
 _DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
 """Settings that change something before the first step, and that the key has in no other form."""
@@ -93,7 +87,7 @@ def reference_logps(
     size: int,
     processes: PartialState,
 ) -> np.ndarray:
-    """Return the log-probabilities on disk, (tokens,) of all chosen programs and then all rejected.
+    """Return the log-probabilities on disk, (tokens,) of both programs of each pair.
 
     They are computed if they are not there.
 
@@ -115,23 +109,19 @@ def reference_logps(
         processes.wait_for_everyone()  # all who wait here find the file that the lock's last holder wrote
         # The main process alone has memory for all scores; the others send theirs.
         if not path.exists():
-            starts = rows.starts
-            scores = np.empty(int(starts[-1]) if processes.is_main_process else 0, np.float32)
-            for batch in score_rows(model, config, rows, collator, size, processes):
-                for number, chosen, rejected in gather_object(batch):
+            scores = np.empty(int(rows.starts[-1]) if processes.is_main_process else 0, np.float32)
+            longest_first = np.argsort(-rows.checks.row_tokens, kind="stable").tolist()
+            for batch in score_rows(model, config, rows, longest_first, collator, size, processes):
+                for number, logps in gather_object(batch):
                     if processes.is_main_process:
-                        scores[starts[number] : starts[number + 1]] = chosen
-                        other = len(rows) + number
-                        scores[starts[other] : starts[other + 1]] = rejected
+                        scores[rows.starts[number] : rows.starts[number + 1]] = logps
             if processes.is_main_process:
-                partial = path.with_suffix(".partial")
                 # In a memory-mapped file a full disk would be a signal, which ends the process, and no error.
-                with partial.open("wb") as file:
+                with new_path(path) as partial, partial.open("wb") as file:
                     np.save(file, scores)
-                partial.replace(path)
             processes.wait_for_everyone()
-    logps: np.ndarray = np.load(path, mmap_mode="r")
-    return logps
+    found: np.ndarray = np.load(path, mmap_mode="r")
+    return found
 
 
 # In inference mode sharded weights could not be gathered.
@@ -139,45 +129,43 @@ def reference_logps(
 def score_rows(
     model: Any,
     config: PreTrainedConfig,
-    rows: TokenizedDataset | Sequence[TokenizedPair],
+    rows: Sequence[TokenizedPair],
+    order: Sequence[int],
     collator: Collator,
     size: int,
-    processes: PartialState | None = None,
+    processes: PartialState,
 ) -> Iterator[list[Scores]]:
     """Score every token of both programs given all before it, and yield the scores of each forward pass.
-
-    The longest pairs come first: a batch that does not fit into memory ends the run in its first seconds.
 
     Args:
         model: a causal language model with a label head.
         config: of the model itself.
         rows: the pairs.
+        order: their numbers: with the longest first, a batch that does not fit into memory ends the run in its first
+            seconds.
         collator: training's; its objective does not count.
         size: pairs of a forward pass.
-        processes: score a share of the pairs each, in equally many forward passes; None for one process.
+        processes: score a share of the pairs each, in equally many forward passes.
     """
     model.eval()
-    rank = processes.process_index if processes else 0
-    world = processes.num_processes if processes else 1
-    collate = replace(collator, objective=EVERY_TOKEN)
-    longest_first = np.argsort(-lengths(rows), kind="stable").tolist()
-    at_once = size * world
+    collate = collator.of_every_token()
+    at_once = size * processes.num_processes
     freed_memory = FreedMemory()
     device = next(model.parameters()).device
-    with show_progress("reference log-probabilities", len(rows), unit="pairs") as advance:
-        for start in range(0, len(rows), at_once):
-            first = start + rank * size
+    with show_progress("reference log-probabilities", len(order), unit="pairs") as advance:
+        for start in range(0, len(order), at_once):
             # With 2 processes and batches of 4, process 1 takes the pairs 4 to 7 of each eight.
-            numbers = longest_first[first : first + size]
+            first = start + processes.process_index * size
+            numbers = order[first : first + size]
             # A process that is done takes part in the others' passes, where weights are sharded.
-            pairs = [rows[number] for number in numbers or longest_first[:1]]
+            pairs = [rows[number] for number in numbers or order[:1]]
             batch = {name: values.to(device) for name, values in collate(pairs).items()}
             # Phi-MoE's router reads the number of its noise also where it evaluates; it trains without.
             with silent(model):
                 logps = batch_logps(model, batch, config).cpu().numpy()
             yield list(_scores_of(numbers, pairs, batch, logps))
             freed_memory.after_pass(device)
-            advance(min(at_once, len(rows) - start))
+            advance(min(at_once, len(order) - start))
 
 
 def _scores_of(
@@ -191,7 +179,7 @@ def _scores_of(
         own = pair_of_label == place
         chosen = _padded(logps[own & counts["w_chosen"]], len(pair.chosen_ids))
         rejected = _padded(logps[own & counts["w_rejected"]], len(pair.rejected_ids))
-        yield number, chosen, rejected
+        yield number, np.concatenate([chosen, rejected])
 
 
 def _padded(scores: np.ndarray, tokens: int) -> np.ndarray:

@@ -5,6 +5,8 @@ All else about an architecture, its attention, adapters and precision is found b
 
 import re
 
+from transformers import PreTrainedConfig
+
 SEES = re.compile(r"window(_size|_len)?$|attention_chunk_size$|attn_chunk_length$")
 """The ends of the names of settings that limit how many tokens a layer sees.
 
@@ -18,3 +20,21 @@ RANDOM = re.compile("drop|jitter|noise")
 
 A trial shows that two passes differ, and not which setting is to be switched off.
 """
+
+
+def narrow_window(config: PreTrainedConfig, longest: int) -> str:
+    """Return the setting that lets some layer see less than a whole pair; empty if all see it.
+
+    The mask of a row with a shared prefix takes the place of a layer's own.
+
+    Args:
+        config: the model's.
+        longest: the tokens of the longest prompt and program.
+
+    >>> narrow_window(PreTrainedConfig(sliding_window=8), 9), narrow_window(PreTrainedConfig(sliding_window=9), 9)
+    ('sliding_window: 8', '')
+    """
+    for name, value in vars(config.get_text_config()).items():
+        if type(value) is int and 0 < value < longest and SEES.search(name):
+            return f"{name}: {value}"
+    return ""

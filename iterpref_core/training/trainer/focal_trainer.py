@@ -5,9 +5,9 @@ Checkpoints survive `kill -9`, a loss that is not finite ends training, and free
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,10 @@ from transformers import (
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.records.config import Layout, TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
-from iterpref_core.training.data.batches import (
-    PAD_TO_MULTIPLE_OF,
-    Batch,
-    Collator,
-    Counts,
-)
+from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, Counts
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
-from iterpref_core.training.model.layout import longest_pair
 from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
 from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts, report_half_precision
 from iterpref_core.training.model.ranks import is_sharded
@@ -59,6 +53,7 @@ class FocalTrainer(Trainer):
         policy: the model to train.
         args: transformers' arguments.
         rows: tokenized pairs, whose reference is scored before the first step.
+        longest: the tokens of the longest prompt and program, those of `validation` included.
         tokenizer: the model's.
         objective: the values that hold for the objective.
         params: layout, reduction of the NLL, and limit of the margin.
@@ -80,17 +75,15 @@ class FocalTrainer(Trainer):
         policy: PreTrainedModel | PeftModel,
         args: TrainingArguments,
         rows: Pairs,
+        longest: int,
         tokenizer: PreTrainedTokenizerBase,
         objective: ObjectiveSettings,
         params: TrainingParams,
         validation: Pairs | None = None,
         peft_config: PeftConfig | None = None,
     ) -> None:
-        self._objective = objective.row
-        self._alpha = objective.alpha
-        self._nll = params.nll
-        self._beta = objective.beta
-        self._max_margin = params.max_margin
+        self._objective = objective
+        self._params = params
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         padding = int(tokenizer.pad_token_id)
@@ -113,10 +106,11 @@ class FocalTrainer(Trainer):
             report_half_precision(self.model)
         self.before_training: list[Callable[[], None]] = []
         self.add_callback(_Hooks(self))
-        self.data_collator = replace(collator, layout=self._prepare(collator.layout, longest_pair(rows)))
+        self.data_collator = replace(collator, layout=self._prepare(longest))
 
-    def _prepare(self, layout: Layout, longest: int) -> Layout:
+    def _prepare(self, longest: int) -> Layout:
         """Give the model the attention of its layout, try it, and return a layout that is exact for its pairs."""
+        layout = self._params.layout
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
@@ -129,7 +123,8 @@ class FocalTrainer(Trainer):
             choose_attention(base, longest)
         # Sharded weights are whole in no process, so they are tried once they are prepared.
         if is_sharded():
-            self.before_training.append(partial(self._check_sharded, layout, longest))
+            rounded = torch.bfloat16 if self.args.bf16 else None
+            self.before_training.append(lambda: check_parity(self.model, layout, longest, self.model_wrapped, rounded))
             return layout
         dtype = rounding_dtype(base)
         if layout == "fork":
@@ -159,11 +154,6 @@ class FocalTrainer(Trainer):
         except (ConfigError, ModelError) as error:
             logger.warning("attention: sdpa instead of flex_attention, which is faster: %s", error)
             base.set_attn_implementation(own)
-
-    def _check_sharded(self, layout: Layout, longest: int) -> None:
-        """Check weights that several processes share, which are whole in none, as they are prepared for training."""
-        dtype = torch.bfloat16 if self.args.bf16 else None
-        check_parity(self.model, layout, longest, self.model_wrapped, dtype)
 
     def train(self, resume_from_checkpoint: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Train without the model's own noise, which would separate the policy from its reference."""
@@ -216,44 +206,38 @@ class FocalTrainer(Trainer):
         share = Counts(*shares)
         # The paper's NLL is a mean over pairs, the authors' code's a mean over tokens.
         share_of_nll, count_of_nll = share.pairs, count.pairs
-        if self._nll == "mean":
+        if self._params.nll == "mean":
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
 
         logps = batch_logps(model, inputs, self.model.config)
         # A shape is known without waiting for the card.
         pairs = len(inputs["counts"])
-        nll = nll_loss(logps, inputs["w_nll"], self._nll, pairs)
+        nll = nll_loss(logps, inputs["w_nll"], self._params.nll, pairs)
         self._count("nll", nll * count_of_nll, count_of_nll)
-        row = self._objective
-        if row.loss is None:
-            return self._alpha * nll * share_of_nll
-        chosen, rejected, losses = preference_losses(logps, inputs, row.loss, self._beta, pairs)
-        self._count("preference", losses.sum(), count.pairs)
-        self._count_rewards(chosen, rejected)
-        self._count("focal_fraction", count.rejected_counted, count.rejected_tokens)
-        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
-        if self._alpha == 0:
-            return losses.mean() * share.pairs
-        return losses.mean() * share.pairs + self._alpha * nll * share_of_nll
-
-    def _count_rewards(self, chosen: torch.Tensor, rejected: torch.Tensor) -> None:
-        """Add to the means of rewards: beta K+ and beta K- of each pair."""
-        pairs = chosen.new_tensor(len(chosen))
+        alpha, beta, loss = self._objective.alpha, self._objective.beta, self._objective.row.loss
+        if loss is None:
+            return alpha * nll * share_of_nll
+        chosen, rejected, losses = preference_losses(logps, inputs, loss, beta, pairs)
+        # The rewards of a pair are beta K+ and beta K-.
         of_pairs = {
-            "rewards/chosen": self._beta * chosen,
-            "rewards/rejected": self._beta * rejected,
-            "rewards/margins": self._beta * (chosen - rejected),
+            "preference": losses,
+            "rewards/chosen": beta * chosen,
+            "rewards/rejected": beta * rejected,
+            "rewards/margins": beta * (chosen - rejected),
             "rewards/accuracies": (chosen > rejected).float(),
         }
         for name, values in of_pairs.items():
-            self._count(name, values.sum(), pairs)
+            self._count(name, values.sum(), count.pairs)
+        self._count("focal_fraction", count.rejected_counted, count.rejected_tokens)
+        # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
+        if alpha == 0:
+            return losses.mean() * share.pairs
+        return losses.mean() * share.pairs + alpha * nll * share_of_nll
 
     def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
         """Add to the sum and the count of a number, whose mean is logged."""
         item = torch.stack([total.detach().float(), count.float()])
-        if name in self._sums:
-            item = self._sums[name] + item
-        self._sums[name] = item
+        self._sums[name] = self._sums[name] + item if name in self._sums else item
 
     def _take_means(self) -> dict[str, float]:
         """Return the means over all that was computed since the last call, in all processes, and their `loss`."""
@@ -266,8 +250,8 @@ class FocalTrainer(Trainer):
                 means[name] = total / count
         self._sums.clear()
         loss = means.pop("preference", 0.0)
-        if self._alpha:
-            loss += self._alpha * means["nll"]
+        if self._objective.alpha:
+            loss += self._objective.alpha * means["nll"]
         return {"loss": loss, **means}
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -282,41 +266,38 @@ class FocalTrainer(Trainer):
         step = self.state.global_step + 1
         margin = means.get("rewards/margins", 0.0)
         gradient = 0.0 if norm is None else float(norm)
-        if not math.isfinite(means["loss"]):
-            raise DivergedError("loss", step, means["loss"])
-        if not math.isfinite(gradient):
-            raise DivergedError("gradient", step, gradient)
-        if self._max_margin and margin > self._max_margin:
+        for reason, value in (("loss", means.pop("loss")), ("gradient", gradient)):
+            if not math.isfinite(value):
+                raise DivergedError(reason, step, value)
+        if self._params.max_margin and margin > self._params.max_margin:
             raise DivergedError("margin", step, margin)
-        self._steps.append({name: value for name, value in means.items() if name != "loss"})
+        self._steps.append(means)
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the means of the steps since the last time."""
         # A line of the training loss takes the means of all steps since the line before.
         if "loss" in logs:  # and no line of a validation between two of these
-            values: dict[str, list[float]] = {}
-            for step in self._steps:
-                for name, value in step.items():
-                    values.setdefault(name, []).append(value)
-            for name, of_steps in values.items():
+            for name in dict.fromkeys(chain.from_iterable(self._steps)):
+                of_steps = [step[name] for step in self._steps if name in step]
                 logs[name] = sum(of_steps) / len(of_steps)
             self._steps.clear()
         super().log(logs, start_time)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Batch]:
-        """Return this process's batches of validation pairs: every process has equally many, and no pair is in two."""
-        rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        return DataLoader(rows, batch_sampler=list(map(list, self._shares(len(rows)))), collate_fn=self.data_collator)
+        """Return this process's batches of validation pairs, each of micro-batch size or up to twice that.
 
-    def _shares(self, pairs: int) -> Iterator[range]:
-        """Yield this process's batches of validation pairs, each of micro-batch size or up to twice that."""
+        Every process has equally many, and no pair is in two.
+        """
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
         # 11 pairs, two processes, batches of 2: each process has 11 // 4 = 2 batches, so there are 4 in all, which end
         # at the pairs 2, 5, 8 and 11. The first process takes the first and the third of them.
         processes = self.accelerator.num_processes
+        pairs = len(rows)
         batches = max(1, pairs // (processes * self.args.per_device_eval_batch_size)) * processes
-        for number in range(self.accelerator.process_index, batches, processes):
-            yield range(pairs * number // batches, pairs * (number + 1) // batches)
+        numbers = range(self.accelerator.process_index, batches, processes)
+        own = [list(range(pairs * number // batches, pairs * (number + 1) // batches)) for number in numbers]
+        return DataLoader(rows, batch_sampler=own, collate_fn=self.data_collator)
 
     def prediction_step(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> tuple[None, None, None]:
         """Add a validation batch to the means; transformers would add up a loss that ignores the number of pairs."""

@@ -1,5 +1,6 @@
 """Set up a training, train from its last checkpoint, and write model and curve."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,39 +15,20 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records.errors import InputError, TrainingError
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.model.policy import adapter_options, check_load
 from iterpref_core.training.model.ranks import join_processes, launched_precision, sharding
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings, settings_of
-from iterpref_core.training.trainer.checkpoint import (
-    SaveSeldom,
-    last_before_divergence,
-    last_checkpoint,
-    log_left_over,
-    run_key,
-    step_of,
-)
+from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key, step_of
+from iterpref_core.training.trainer.curve import OnLog, ReportProgress, write_curve
 from iterpref_core.training.trainer.early_end import DivergedError, EndEarly, EndedError
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.settings import check_settings
-from iterpref_core.training.trainer.trained_model import OnLog, ReportProgress, check_out, write_curve, write_model
+from iterpref_core.training.trainer.trained_model import check_out, write_model
 
-
-@dataclass(frozen=True)
-class OutputPaths:
-    """The paths that a training writes to.
-
-    Attributes:
-        out: folder for the trained checkpoint.
-        curve: CSV of the training curve, one row per logged step.
-        scratch: folder for unfinished work, kept outside of `out`.
-    """
-
-    out: Path
-    curve: Path
-    scratch: Path
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +41,9 @@ class Run:
         model: the model to start from, as it was found.
         prompt: how the model reads prompts; the trained model keeps to it.
         params: settings, with `bf16` decided.
-        paths: where results and unfinished work go.
+        out: folder for the trained checkpoint.
+        curve: CSV of the training curve, one row per logged step.
+        scratch: folder for unfinished work, kept outside of `out`.
         processes: the processes that train together.
     """
 
@@ -68,7 +52,9 @@ class Run:
     model: Path | str
     prompt: PromptFormat
     params: TrainingParams
-    paths: OutputPaths
+    out: Path
+    curve: Path
+    scratch: Path
     processes: PartialState
 
     @cached_property
@@ -81,7 +67,7 @@ class Run:
         """The folder of checkpoints of all runs that the same settings, files and sharding decide."""
         name = self.objective.name
         key = run_key(self.reader.digests, self.fingerprint, name, self.params)
-        return self.paths.scratch / "checkpoints" / f"{name}-{key}{sharding(self.processes)}"
+        return self.scratch / "checkpoints" / f"{name}-{key}{sharding(self.processes)}"
 
     def train(self, trainer: FocalTrainer, on_log: OnLog | None, *, resumes: bool) -> DivergedError | None:
         """Train, and return the error if training diverged.
@@ -91,16 +77,11 @@ class Run:
             on_log: called with (metrics, step) while training runs.
             resumes: False: training starts from the beginning, and not from the last checkpoint.
         """
-        name = self.objective.name
         # The folder's name has the digest of all that decides the weights.
         resume = last_checkpoint(self.checkpoints) if resumes else None
-        if self.processes.is_main_process:
-            log_left_over(self.checkpoints, name)
         with ExitStack() as opened:
-            trainer.add_callback(ReportProgress(f"train {name}", opened, self.paths.curve, on_log))
+            trainer.add_callback(ReportProgress(f"train {self.objective.name}", opened, self.curve, on_log))
             trainer.add_callback(EndEarly(self.params.early_stopping_patience))
-            if not self.params.validation_share and "save_steps" not in self.params.arguments:
-                trainer.add_callback(SaveSeldom())
             try:
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
             except EndedError:
@@ -123,19 +104,22 @@ class Run:
         best = trainer.state.best_model_checkpoint if self.params.select == "best" else None
         folder = Path(best) if best else None
         if diverged:
-            last = last_before_divergence(self.checkpoints, diverged, warn=self.processes.is_main_process)
+            advice = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
+            # The newest checkpoint is from before the step that diverged.
+            last = last_checkpoint(self.checkpoints)
+            if last is None:
+                raise TrainingError(
+                    f"training diverged: {diverged}, before its first checkpoint, so a model is missing; {advice}"
+                )
+            if self.processes.is_main_process:
+                logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
             folder = folder or last
         if folder is None:
             return int(trainer.state.global_step)
         trainer.load_weights(folder)
         return step_of(folder)
 
-    def finish(
-        self,
-        trainer: FocalTrainer,
-        lineage: ModelLineage,
-        result: TrainingResult,
-    ) -> TrainingResult:
+    def finish(self, trainer: FocalTrainer, lineage: ModelLineage, result: TrainingResult) -> TrainingResult:
         """Write model and curve, remove the checkpoints, and return the whole result.
 
         Args:
@@ -146,30 +130,17 @@ class Run:
         share = write_model(
             trainer,
             self.model,
-            self.paths.out,
+            self.out,
             lineage,
             merge=self.params.merge,
             save_dtype=self.params.save_dtype,
         )
         if self.processes.is_main_process:
-            write_curve(self.paths.curve, trainer.state.log_history, result.model_step)
+            write_curve(self.curve, trainer.state.log_history, result.model_step)
             shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.processes.wait_for_everyone()
         written = {"bf16": float(self.params.bf16 is True), "surviving_change": share}
         return result.model_copy(update=written)
-
-
-def _check_places(paths: OutputPaths, files: Mapping[str, Path]) -> None:
-    """Refuse a path inside of the folder that the trained model replaces.
-
-    Raises:
-        InputError: the first one.
-    """
-    for name, path in ({"curve": paths.curve, "scratch": paths.scratch} | dict(files)).items():
-        if path.resolve().is_relative_to(paths.out.resolve()):
-            raise InputError(
-                f"{path}: {name} lies in {paths.out}, which the trained model replaces as a whole; choose another path"
-            )
 
 
 def set_up_run(
@@ -177,7 +148,9 @@ def set_up_run(
     files: Mapping[str, Path],
     model: Path | str,
     params: TrainingParams,
-    paths: OutputPaths,
+    out: Path,
+    curve: Path,
+    scratch: Path,
     prompt: PromptFormat | None,
 ) -> Run:
     """Check the inputs of a training, meet the other processes, and return the run.
@@ -190,8 +163,12 @@ def set_up_run(
     """
     prompt = prompt or PromptFormat()
     resolved = settings_of(objective, params)
-    _check_places(paths, files)
-    check_out(paths.out, objective)
+    for name, path in ({"curve": curve, "scratch": scratch} | dict(files)).items():
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(
+                f"{path}: {name} lies in {out}, which the trained model replaces as a whole; choose another path"
+            )
+    check_out(out, objective)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = launched_precision(bf16=uses_bf16(params.bf16, device))
     params = params.model_copy(update={"bf16": bf16})
@@ -207,6 +184,8 @@ def set_up_run(
         model=found,
         prompt=prompt,
         params=params,
-        paths=paths,
+        out=out,
+        curve=curve,
+        scratch=scratch,
         processes=processes,
     )

@@ -16,7 +16,8 @@ from transformers import (
 )
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-from iterpref_core.models.pretrained.lineage import training_versions
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.models.pretrained.lineage import find_license, read_lineage, training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
@@ -34,12 +35,11 @@ from iterpref_core.training.model.reference import (
     reference_path,
 )
 from iterpref_core.training.objectives.objective_settings import RESOLVED
+from iterpref_core.training.trainer.curve import REWARDS, OnLog, mean_loss
 from iterpref_core.training.trainer.early_end import DivergedError, is_patience_over
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
-from iterpref_core.training.trainer.origin import describe_origin
-from iterpref_core.training.trainer.run import OutputPaths, Run, set_up_run
+from iterpref_core.training.trainer.run import Run, set_up_run
 from iterpref_core.training.trainer.settings import training_arguments
-from iterpref_core.training.trainer.trained_model import REWARDS, OnLog, mean_loss
 
 
 def train_objective(
@@ -77,7 +77,7 @@ def train_objective(
             holds something other than a model of this objective.
         TrainingError: training diverged before its first checkpoint.
     """
-    run = set_up_run(objective, files, model, params, OutputPaths(out, curve, scratch), prompt)
+    run = set_up_run(objective, files, model, params, out, curve, scratch, prompt)
     params = run.params
     # Cheap refusals first: batch sizes, rows and arguments, then the model.
     accumulation = accumulation_steps(params, run.processes.num_processes)
@@ -85,9 +85,9 @@ def train_objective(
     arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
     trainer = _make_trainer(run, data, arguments)
     reference = None
-    if run.objective.row.scores_reference:
+    if run.objective.row.preference:
         reference = reference_path(
-            cache=run.paths.scratch / "reference",
+            cache=run.scratch / "reference",
             tokens=data.rows.checks.tokens,
             fingerprint=run.fingerprint,
             params=params,
@@ -133,7 +133,7 @@ def _read_data(run: Run) -> _Data:
     tokenizer = template.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, run.params, run.paths.scratch / "pairs")
+    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, run.params, run.scratch / "pairs")
     held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
     report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
     report_findings(rows.checks.findings(run.params, regional=run.objective.row.regional))
@@ -169,9 +169,12 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
     if data.held.any():
         trained = Subset(rows, np.flatnonzero(~data.held).tolist())
         validation = Subset(rows, np.flatnonzero(data.held).tolist())
+    longest = int(rows.checks.row_tokens.max())
     adapters = None if isinstance(policy, PeftModel) else lora_config(params)
     try:
-        trainer = FocalTrainer(policy, arguments, trained, data.tokenizer, run.objective, params, validation, adapters)
+        trainer = FocalTrainer(
+            policy, arguments, trained, longest, data.tokenizer, run.objective, params, validation, adapters
+        )
     except (ValueError, TypeError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -186,8 +189,15 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
 def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResult, commit: str | None) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
     settings["layout"] = trainer.data_collator.layout
+    source = locate_model(run.model)
+    folder = Path(source.adapters or source.name_or_path)
     return ModelLineage(
-        **describe_origin(run.model),
+        # The path depends on this machine, the name on the model.
+        base=folder.resolve().name if folder.is_dir() else source.name_or_path,
+        revision=source.revision,
+        base_weights=model_fingerprint(run.model),
+        license=find_license(source.name_or_path),
+        before=read_lineage(folder),
         objective=run.objective.name,
         settings=settings | run.prompt.parameters,
         pairs=data.trained,

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 import pytest
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, TrainingArguments
 from trl import DPOConfig, DPOTrainer
@@ -23,6 +24,7 @@ from iterpref_core.records.input_files import read_yaml
 from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
+from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.attention import dense_mask
@@ -220,9 +222,10 @@ def scored(model, rows, size=4):
     """Return the pairs with the log-probabilities that a model gives their tokens."""
     add_label_head(model)
     found = list(rows)
-    for batch in score_rows(model, model.config, found, Collator(OBJECTIVES["dpo"], "padded", 0, 16), size):
-        for number, chosen, rejected in batch:
-            found[number] = replace(found[number], ref_chosen=chosen.tolist(), ref_rejected=rejected.tolist())
+    collator = Collator(OBJECTIVES["dpo"], "padded", 0, 16)
+    for batch in score_rows(model, model.config, found, range(len(found)), collator, size, PartialState()):
+        for number, logps in batch:
+            found[number] = found[number].with_reference(logps)
     return found
 
 
@@ -233,7 +236,14 @@ def trainer_of(
     row = OBJECTIVES[objective]
     values = ObjectiveSettings(objective, row, arguments.learning_rate, alpha if row.nll_of else 0.0, beta)
     params = section(TrainingParams, **{"layout": "padded", "nll": "mean"} | settings)
-    return FocalTrainer(model, arguments, rows, tokenizer, values, params, validation, peft_config)
+    longest = max(row.length for row in rows)
+    return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation, peft_config)
+
+
+def checks_of(rows, without_spans=0):
+    """Return the checks of pairs that are not on disk."""
+    measured = list(map(measure, rows))
+    return PairChecks({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)}, without_spans)
 
 
 def with_zeros(row):

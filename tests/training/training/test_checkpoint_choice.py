@@ -2,7 +2,6 @@
 
 import json
 import logging
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +17,6 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.trainer import checkpoint
 from tests.training.outputs import read_curve, read_validation
 
 from .conftest import arguments_in, read_weights, trainer_of, with_zeros
@@ -94,7 +92,7 @@ def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
 def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, trained, caplog):
     whole, _ = trained("target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.checkpoint"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.run"):
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
@@ -192,33 +190,3 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     assert train("killed", "dpo", **settings) == whole
     weights = read_weights(tmp_path / "killed")
     assert all(torch.equal(weights[name], weight) for name, weight in read_weights(folder).items())
-
-
-def test_a_large_checkpoint_is_written_once_in_half_an_hour_and_at_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_LARGE", 10)
-    now = 0.0
-    seldom = checkpoint.SaveSeldom(lambda: now)
-    args = SimpleNamespace(output_dir=str(tmp_path))
-    saved = []
-    for step in range(1, 9):
-        now += 600.0
-        state = SimpleNamespace(global_step=step, max_steps=8)
-        control = SimpleNamespace(should_save=True)
-        seldom.on_step_end(args, state, control)
-        if control.should_save:
-            saved.append(step)
-            (tmp_path / f"checkpoint-{step}").mkdir()
-            (tmp_path / f"checkpoint-{step}" / "optimizer.pt").write_bytes(bytes(11))
-            seldom.on_save(args, state, control)
-    assert saved == [1, 4, 7, 8]
-
-
-def test_checkpoints_of_other_settings_are_named_with_their_size(tmp_path, train, caplog):
-    folder = tmp_path / "run" / "work" / "checkpoints"
-    for name in ("sft-0123456789abcdef", "sft-rejected-0123456789abcdef"):
-        left = folder / name / "checkpoint-4"
-        left.mkdir(parents=True)
-        (left / "optimizer.pt").write_bytes(bytes(100))
-    train("run", "sft", epochs=1)
-    (said,) = [record.getMessage() for record in caplog.records if "other settings" in record.getMessage()]
-    assert said.startswith(f"{folder / 'sft-0123456789abcdef'}: checkpoints of a training with other settings, 0.0 GB;")

@@ -7,8 +7,10 @@ import pytest
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.checks import Finding, PairChecks, report_findings
+from iterpref_core.training.data.checks import Finding, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+
+from .conftest import checks_of
 
 
 def row(prompt, chosen, rejected, focal="", truncated=(0, 0, 0, 0)):
@@ -26,12 +28,6 @@ def row(prompt, chosen, rejected, focal="", truncated=(0, 0, 0, 0)):
     )
 
 
-def check_rows(rows, without_spans=0):
-    checks = PairChecks.of(rows)
-    checks.without_spans = without_spans
-    return checks
-
-
 GOOD, OTHER = row(1, "129", "139", "01"), row(2, "149", "159", "01")
 EMPTY, LOST, CUT = (
     row(1, "129", "139"),
@@ -41,7 +37,7 @@ EMPTY, LOST, CUT = (
 
 
 def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these():
-    checks = check_rows([GOOD, EMPTY, LOST, CUT])
+    checks = checks_of([GOOD, EMPTY, LOST, CUT])
     counts = checks.counts()
     assert [counts[f"focal_{kind}"] for kind in ("empty", "lost", "cut")] == [1, 1, 1]
     assert (counts["chosen_cut"], len(checks)) == (1, 4)
@@ -51,14 +47,14 @@ def test_error_regions_are_empty_lost_or_cut_and_never_two_of_these():
 def test_repetitions_are_counted_apart_from_other_rejected_programs():
     texts = [(1, "129", "139"), (1, "129", "139"), (1, "129", "149"), (2, "129", "139"), (1, "129", "149")]
     only_goes_on = [row(4, "123", "12"), row(5, "12", "123")]
-    counts = check_rows([*(row(*text) for text in texts), row(3, "19", "19"), *only_goes_on]).counts()
+    counts = checks_of([*(row(*text) for text in texts), row(3, "19", "19"), *only_goes_on]).counts()
     assert (counts["same_pair"], counts["same_chosen"], counts["no_difference"]) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(("focal", "forked", "after"), [("0011", 11, 2), ("", 9, 6)])
 def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal, forked, after):
     """Prompt 3, chosen 6, rejected 6, 2 tokens are shared; without D- the rejected program does not count."""
-    numbers = check_rows([row(3, "123459", "126459", focal)]).numbers()
+    numbers = checks_of([row(3, "123459", "126459", focal)]).numbers()
     shares = [numbers[f"{name}_token_share"] for name in ("fork", "shared_prefix", "after_focal")]
     assert shares == [forked / 18, 2 / 6, after / 6]
 
@@ -73,7 +69,7 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
     ],
 )
 def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(rows, message, params):
-    checks = check_rows(rows)
+    checks = checks_of(rows)
     report_findings(checks.findings(params, regional=False))
     if message is None:
         report_findings(checks.findings(params))
@@ -87,7 +83,7 @@ def test_an_empty_chosen_program_stops_every_objective(regional, params):
     """SFT and RPO learn it."""
     rows = [*[GOOD] * 9, replace(GOOD, blank=1)]
     with pytest.raises(InputError, match="the chosen program is empty: 1 of 10 pairs"):
-        report_findings(check_rows(rows).findings(params, regional=regional))
+        report_findings(checks_of(rows).findings(params, regional=regional))
 
 
 def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
@@ -98,9 +94,9 @@ def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
 
 
 def test_every_finding_says_what_to_do_and_good_data_has_none(params):
-    assert not list(check_rows([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
+    assert not list(checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
     whole = row(1, "129", "569", "11", (5, 1, 0, 0))
-    checks = check_rows([whole, whole, row(1, "129", "589", "11")], without_spans=2)
+    checks = checks_of([whole, whole, row(1, "129", "589", "11")], without_spans=2)
     texts = [finding.text.split("; ") for finding in checks.findings(params)]
     assert all(len(text) == 2 for text in texts), "what is wrong; what to do"
     assert [text for text, _ in texts] == [

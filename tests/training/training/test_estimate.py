@@ -31,8 +31,8 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, 
     add_label_head(model)
     for weight in model.parameters():
         weight.register_post_accumulate_grad_hook(estimate._forget_gradient)
-    scored = [estimate._scored(row) for row in sorted(rows, key=lambda row: -row.length)[:4]]
-    batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF)(scored)
+    longest = sorted(rows, key=lambda row: -row.length)[:4]
+    batch = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF, unscored=True)(longest)
     gc.collect()
     gc.freeze()
     with estimate._Live(model) as live:

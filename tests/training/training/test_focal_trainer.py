@@ -13,7 +13,7 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.trainer.trained_model import write_curve
+from iterpref_core.training.trainer.curve import write_curve
 
 from .conftest import arguments_in, scored, trainer_of
 

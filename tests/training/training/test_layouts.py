@@ -1,6 +1,5 @@
 """Both layouts compute the same, and the fork computes less."""
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,7 +14,7 @@ from iterpref_core.records.objective_table import OBJECTIVES
 from iterpref_core.training.data.batches import Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, attention_mask, dense_mask, flex_in_autocast
-from iterpref_core.training.model.layout import narrow_window
+from iterpref_core.training.model.unseen import narrow_window
 from tests.architectures import build_small
 
 TOKENS = st.integers(3, 60)
@@ -159,12 +158,3 @@ def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(impleme
 )
 def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(model_type, settings, window):
     assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window
-
-
-def test_what_a_pair_shares_is_counted_once():
-    """And stored: a batch lays out by the numbers that a row brings along, as it reads them from the file."""
-    counted = _pair([5], [6, 7], [6, 8, 9], [0, 1, 0])
-    assert (counted.shared_prefix, counted.focal_end) == (1, 2)
-    stored = replace(counted, shared_prefix=0, focal_end=3)
-    assert _fork([counted])["input_ids"].tolist() == [[5, 6, 6]]
-    assert _fork([stored])["input_ids"].tolist() == [[5, 6, 5, 6, 8]]

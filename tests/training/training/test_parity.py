@@ -219,6 +219,6 @@ def test_the_noise_of_a_router_is_off_in_policy_and_reference(tokenizer, tmp_pat
     assert _first_loss(trained, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
     trained.train()
     assert not torch.equal(trained(ids).logits, trained(ids).logits), "the user's noise is back after training"
-    monkeypatch.setattr("iterpref_core.training.model.parity._noise", lambda _: iter(()))
+    monkeypatch.setattr("iterpref_core.training.model.parity._noise", lambda *_, **__: iter(()))
     with pytest.raises(ModelError, match="two forward passes in training mode differ"):
         _first_loss(noisy, tokenizer, tmp_path, tokens=40)

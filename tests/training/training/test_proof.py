@@ -203,7 +203,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction
     row = OBJECTIVES[objective]
     rows = [
         replace(pair, ref_chosen=reference[id(pair)][0], ref_rejected=reference[id(pair)][1])
-        if row.scores_reference
+        if row.preference
         else pair
         for pair in pairs
     ]

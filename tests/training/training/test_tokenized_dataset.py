@@ -10,9 +10,10 @@ import pytest
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data import tokenized_dataset
-from iterpref_core.training.data.checks import PairChecks
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
+
+from .conftest import checks_of
 
 
 @pytest.fixture
@@ -27,10 +28,10 @@ def open_dataset(pairs_file, spans_file, tokenizer, params, tmp_path):
 
 def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(open_dataset, rows, params, monkeypatch):
     monkeypatch.setattr(tokenized_dataset, "_ROWS", 5)
-    table, counted = open_dataset(), PairChecks.of(rows)
+    table, counted = open_dataset(), checks_of(rows)
     assert list(table) == rows
     assert (len(table), table.problems) == (len(rows), [row.task_id for row in rows])
-    assert max(table.lengths) == max(row.length for row in rows)
+    assert list(table.checks.row_tokens) == [row.length for row in rows]
     assert (table.checks.counts(), table.checks.numbers()) == (counted.counts(), counted.numbers())
     assert list(table.checks.findings(params)) == list(counted.findings(params))
 

@@ -33,7 +33,7 @@ from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
-from iterpref_core.training.model.reference import reference_logps, reference_path, score_rows
+from iterpref_core.training.model.reference import reference_logps, reference_path
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
@@ -59,36 +59,27 @@ def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder):
             torch.testing.assert_close(torch.tensor(score), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer):
+def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, monkeypatch):
     table = open_tokenized_dataset(
         PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
     )
-    model, path = _scorer(inputs[2]), tmp_path / "key.npy"
+    model, path, batches = _scorer(inputs[2]), tmp_path / "key.npy", []
+    collate = Collator.__call__
+    monkeypatch.setattr(Collator, "__call__", lambda self, rows: batches.append(rows) or collate(self, rows))
     collator = Collator(OBJECTIVES["sft"], "fork", pad_token_id=0)
     first, again = (
         reference_logps(scorer, model.config, table, path, collator=collator, size=5, processes=PartialState())
         for scorer in (model, None)
     )
     assert (first == again).all()
+    lengths = [row.length for batch in batches for row in batch]
+    assert lengths == sorted((row.length for row in table), reverse=True), (
+        "what does not fit into a card's memory ends a run in its first seconds"
+    )
     table.reference = again
     for row, alone in zip(table, scored(model, list(table), 1), strict=True):
         assert row.ref_chosen == pytest.approx(alone.ref_chosen, abs=1e-4)
         assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
-
-
-@pytest.mark.parametrize("layout", ["padded", "fork"])
-def test_the_longest_pairs_are_scored_first(layout, model_folder, rows):
-    """What does not fit into a card's memory ends a run in its first seconds."""
-    model = _scorer(model_folder)
-    pairs = []
-    for number, row in enumerate(rows):
-        ids = row.chosen_ids[: 4 * (number + 1)]
-        marks = [0] * len(ids)
-        pairs.append(replace(row, chosen_ids=ids, rejected_ids=ids, focal=marks, focal_chosen=marks))
-    batches = score_rows(model, model.config, pairs, Collator(OBJECTIVES["sft"], layout, 0), 5)
-    lengths = [pairs[number].length for batch in batches for number, *_ in batch]
-    assert lengths == sorted(lengths, reverse=True)
-    assert len(lengths) == len(pairs)
 
 
 QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
