@@ -45,10 +45,7 @@ DIGESTS = ("chosen_digest", "pair_digest")
 def measure(row: TokenizedPair) -> dict[str, int | str]:
     """Return the `COLUMNS` and the `DIGESTS` of a pair."""
     # The digest of the pair goes on from that of its chosen half.
-    chosen = blake2b(
-        _as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids),
-        digest_size=16,
-    )
+    chosen = blake2b(_as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids), digest_size=16)
     pair = chosen.copy()
     pair.update(_as_bytes(row.rejected_ids))
     return {
@@ -88,6 +85,7 @@ class PairChecks:
 
     def __init__(self, columns: Mapping[str, Sequence[Any]], without_spans: int = 0) -> None:
         self._columns = {name: np.array(columns[name], np.int64) for name in COLUMNS}
+        self._longer: np.ndarray = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
         self._chosen = columns["chosen_digest"]
         self._pairs = columns["pair_digest"]
         self.without_spans = without_spans
@@ -102,8 +100,7 @@ class PairChecks:
     @property
     def row_tokens(self) -> np.ndarray:
         """Return the tokens of each prompt with the longer of its programs, (pairs,)."""
-        longer: np.ndarray = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
-        return self["prompt_tokens"] + longer
+        return self["prompt_tokens"] + self._longer
 
     @property
     def tokens(self) -> str:
@@ -126,24 +123,12 @@ class PairChecks:
             "blank": self["blank"],
         }
         counts = {name: int(marks.sum()) for name, marks in kinds.items()}
-        counts["without_spans"] = self.without_spans
-        counts |= self._repetitions()
-        longer = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
-        counts["no_difference"] = int((self["shared_prefix"] == longer).sum())
+        # The chosen program of each pair that is not there yet is new, or of an earlier pair.
+        different = len(set(self._pairs))
+        counts["same_pair"] = len(self) - different
+        counts["same_chosen"] = different - len(set(self._chosen))
+        counts["no_difference"] = int((self["shared_prefix"] == self._longer).sum())
         return counts
-
-    def _repetitions(self) -> dict[str, int]:
-        """Return how many pairs repeat an earlier pair, and how many others an earlier prompt and chosen program."""
-        repetitions = {"same_pair": 0, "same_chosen": 0}
-        seen = set[str]()
-        for chosen, pair in zip(self._chosen, self._pairs, strict=True):
-            # A repeated pair is not counted a second time as a repeated chosen program.
-            if pair in seen:
-                repetitions["same_pair"] += 1
-            elif chosen in seen:
-                repetitions["same_chosen"] += 1
-            seen |= {chosen, pair}
-        return repetitions
 
     def lengths(self) -> dict[str, np.ndarray]:
         """Return the tokens before anything is cut, (pairs,) each; a `pair` is the prompt and the longer program."""
@@ -153,10 +138,7 @@ class PairChecks:
 
     def numbers(self) -> dict[str, float]:
         """Return the key numbers: shares of the pairs, or of tokens (`…_token_share`); lengths in tokens."""
-        numbers: dict[str, float] = {}
-        for name, count in self.counts().items():
-            if name != "without_spans":
-                numbers[f"{name}_share"] = count / len(self)
+        numbers = {f"{name}_share": count / len(self) for name, count in self.counts().items()}
         rejected = int(self["rejected_tokens"].sum())
         after_focal = self["rejected_tokens"] - self["focal_end"]
         numbers["shared_prefix_token_share"] = float(self["shared_prefix"].sum() / rejected)
@@ -173,31 +155,29 @@ class PairChecks:
                 numbers[f"{name}_tokens_p{percent}"] = float(length)
         return numbers
 
-    def findings(self, form: TrainingParams, *, regional: bool = True, marked: bool = True) -> Iterator[Finding]:
+    def findings(self, form: TrainingParams, *, regional: bool = True) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
         Args:
             form: limits of length, and the size of a batch, which decide some of them.
             regional: the objective weighs D-; else no fault of D- stops a run.
-            marked: D- was looked for; else its faults are not reported.
         """
         pairs = len(self)
         if self.without_spans:
             text = f"{self.without_spans} of {self.without_spans + pairs} pairs have no spans and are not trained on"
             yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
         # A program that is all error region still has an end token outside of D-.
-        end_tokens = pairs
-        share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - end_tokens, 1)
+        share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - pairs, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
-        for count, text, remedy, limit in self._faults(form, regional=regional, marked=marked):
+        for count, text, remedy, limit in self._faults(form, regional=regional):
             if count:
                 stops = count > limit * pairs
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
                 yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
 
-    def _faults(self, form: TrainingParams, *, regional: bool, marked: bool) -> Iterator[tuple[int, str, str, float]]:
+    def _faults(self, form: TrainingParams, *, regional: bool) -> Iterator[tuple[int, str, str, float]]:
         """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
         counts = self.counts()
         longest = int(self.lengths()["pair"].max())
@@ -206,9 +186,8 @@ class PairChecks:
         too_few = len(self) if len(self) < form.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
         no_region = "set localization.empty to anchor or drop, or choose another method"
-        if marked:
-            yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
-            yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
+        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
+        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
         yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
         prompts = f"raise max_prompt_length = {form.max_prompt_length}"
         yield counts["prompts_cut"], "the prompt loses its start", prompts, 1

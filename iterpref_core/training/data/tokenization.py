@@ -11,9 +11,9 @@ neither:
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import eq
+from typing import NamedTuple
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -24,7 +24,7 @@ from iterpref_core.models.pretrained.tokenizers import text_engine
 from iterpref_core.records import FocalSpans, PreferencePair, Span
 from iterpref_core.records.config import AnswerFormat, TrainingParams
 from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.prompt_messages import Prompt, prompt_text
+from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.statement import statement_digest
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
@@ -57,22 +57,19 @@ def tokenize_pairs(
         )
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
-        exchanges = []
+        answers = []
         for pair, marked in batch:
-            name = f"pair {pair.task_id!r}"
             if template.holds(prompt_text(pair.prompt)):
                 raise InputError(
-                    f"{name}: its prompt is in the chat template already ({template.opening!r}), which would be put "
-                    "around it once more; give the bare text or messages, or set model.prompt: completion, which takes "
-                    "prompts as they are"
+                    f"pair {pair.task_id!r}: its prompt is in the chat template already ({template.opening!r}), which "
+                    "would be put around it once more; give the bare text or messages, or set model.prompt: "
+                    "completion, which takes prompts as they are"
                 )
-            exchanges.append(Exchange(name, pair.prompt, pair.chosen, marked.chosen))
-            exchanges.append(Exchange(name, pair.prompt, pair.rejected, marked.rejected))
-        # Two exchanges for each pair, the chosen program and the rejected one.
-        tokens = iter(encode_exchanges(template, exchanges, form.answer))
-        for pair, _ in batch:
-            chosen = next(tokens)
-            rejected = next(tokens)
+            answers.append((pair, pair.chosen, marked.chosen))
+            answers.append((pair, pair.rejected, marked.rejected))
+        # Two answers for each pair, the chosen program and the rejected one.
+        tokens = _encode_answers(template, answers, form.answer)
+        for (pair, _), chosen, rejected in zip(batch, tokens[::2], tokens[1::2], strict=True):
             # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
             whole = chosen.prompt_ids
             surplus = max(len(whole) - form.max_prompt_length, 0)
@@ -96,26 +93,12 @@ def tokenize_pairs(
             )
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """A prompt and the program that is to answer it.
-
-    Attributes:
-        name: the row that they are from, for messages.
-        prompt: the task.
-        program: the text.
-        region: the [start, end) characters of the program to mark.
-    """
-
-    name: str
-    prompt: Prompt
-    program: str
-    region: Sequence[Span]
+Answer = tuple[PreferencePair, str, Sequence[Span]]
+"""A pair, the program that is to answer its prompt, and the [start, end) characters of the program to mark."""
 
 
-@dataclass(frozen=True)
-class ExchangeTokens:
-    """An exchange as token ids.
+class _Tokens(NamedTuple):
+    """A prompt and its answer as token ids.
 
     Attributes:
         prompt_ids: the token ids that the model reads.
@@ -129,25 +112,14 @@ class ExchangeTokens:
     marks: list[int]
 
 
-def encode_exchanges(
-    template: ChatTemplate, exchanges: Sequence[Exchange], style: AnswerFormat
-) -> list[ExchangeTokens]:
-    """Return the tokens of exchanges, uncut, made on all cores.
-
-    Args:
-        template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
-        exchanges: prompts and programs.
-        style: the form of the answers.
-
-    Raises:
-        ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.
-    """
+def _encode_answers(template: ChatTemplate, answers: Sequence[Answer], style: AnswerFormat) -> list[_Tokens]:
+    """Return the tokens of prompts and their answers, uncut, made on all cores."""
     rendered = []
-    for exchange in exchanges:
+    for pair, program, _ in answers:
         try:
-            rendered.append(template.render_exchange(exchange.prompt, exchange.program, style))
+            rendered.append(template.render_exchange(pair.prompt, program, style))
         except ModelError as error:
-            raise ModelError(f"{exchange.name}: {error}") from None
+            raise ModelError(f"pair {pair.task_id!r}: {error}") from None
     end = template.end
     if end.token is None and not end.text:
         raise ModelError(
@@ -159,19 +131,19 @@ def encode_exchanges(
     texts = [asked.healing_prefix + each.answer + end.text for asked, each in zip(prompts, rendered, strict=True)]
     encodings = text_engine(template.tokenizer, continues=True).encode_batch(texts, add_special_tokens=False)
     tokens = []
-    for exchange, each, asked, text, encoding in zip(exchanges, rendered, prompts, texts, encodings, strict=True):
+    for answer, each, asked, text, encoding in zip(answers, rendered, prompts, texts, encodings, strict=True):
+        _, program, region = answer
         # In the text " def f" of Llama 2's template, whose prompt ends with the blank (`healing_prefix`), the token
         # " def" has the characters 0 to 4. They are -1 to 3 of the program, and clipped to it 0 to 3.
         prefix = len(asked.healing_prefix)
         begin = prefix + each.begin
         first = max(begin, prefix)
-        last = min(begin + len(exchange.program), prefix + len(each.answer))
+        last = min(begin + len(program), prefix + len(each.answer))
         # The end token has no characters, so it is never marked.
         closing = [] if end.token is None else [end.token]
         offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
         places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin
-        marks = mask_from_spans(places, exchange.region)
-        tokens.append(ExchangeTokens(asked.ids, encoding.ids + closing, marks))
+        tokens.append(_Tokens(asked.ids, encoding.ids + closing, mask_from_spans(places, region)))
     return tokens
 
 
@@ -189,26 +161,19 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int
 
 
 def _true_offsets(offsets: list[Span], text: str) -> list[Span]:
-    """Return for each token its own characters."""
-    repeated = any(map(eq, offsets, offsets[1:]))
-    return list(_own_characters(offsets, text)) if repeated else offsets
-
-
-def _own_characters(offsets: Sequence[Span], text: str) -> Iterator[Span]:
-    """Yield for each token its own character, where tokens of the same characters are the bytes of these."""
+    """Return for each token its own characters: tokens of the same characters may be the bytes of these."""
+    if not any(map(eq, offsets, offsets[1:])):
+        return offsets
     # A tokenizer without "é" and "ü" spells "éü" in the four bytes C3 A9 C3 BC, and gives each the characters 0 to 2.
     # There is a token for each byte: the first two are of "é" (0 to 1), the others of "ü" (1 to 2).
+    own: list[Span] = []
     for (start, end), run in groupby(offsets):
-        tokens = len(list(run))
-        owners: list[int] = []
-        for position in range(start, end):
-            owners += [position] * len(text[position].encode())
-        if len(owners) == tokens:
-            for position in owners:
-                yield position, position + 1
-        else:
-            for _ in range(tokens):
-                yield start, end
+        tokens = list(run)
+        owners: list[Span] = []
+        for place in range(start, end):
+            owners += [(place, place + 1)] * len(text[place].encode())
+        own += owners if len(owners) == len(tokens) else tokens
+    return own
 
 
 def mask_from_spans(places: Sequence[Span] | np.ndarray, spans: Sequence[Span]) -> list[int]:
@@ -227,12 +192,9 @@ def mask_from_spans(places: Sequence[Span] | np.ndarray, spans: Sequence[Span]) 
     [0, 1, 1]
     """
     edges = np.asarray(places, np.int64).reshape(-1, 2)
-    starts = edges[:, 0]
-    ends = edges[:, 1]
-    has_characters = starts < ends
+    starts, ends = edges.T
     marks = np.zeros(len(edges), dtype=bool)
     for first, last in spans:
-        if first < last:
-            marks |= has_characters & (starts < last) & (first < ends)
+        marks |= np.maximum(starts, first) < np.minimum(ends, last)
     mask: list[int] = marks.astype(int).tolist()
     return mask

@@ -139,7 +139,13 @@ def estimate_training(
         saved_bytes, matrix_bytes = _quantization(plain, params.load)
         gathered_bytes = _largest_gathered_bytes(plain)
         model = _prepare(plain, params, adapters)
-    counted = _count_step(model, plain, batch, params)
+    weights = list(model.parameters())
+    trained = [weight for weight in weights if weight.requires_grad]
+    # Weights, gradients, and the optimizer's two numbers of each trained weight.
+    state_bytes = sum(weight.nbytes for weight in weights) + 3 * sum(weight.nbytes for weight in trained)
+    # `_count_step` gives the weights a place, so they are counted before.
+    trained_count = sum(weight.numel() for weight in trained)
+    batch_bytes, flops = _count_step(model, plain, batch, params)
 
     # The same sample for every call, so that an estimate repeats.
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
@@ -152,16 +158,16 @@ def estimate_training(
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
         epochs = min(epochs, steps * params.batch_size / pairs)
-    flops_of_position = counted.flops / batch["input_ids"].numel()
+    flops_of_position = flops / batch["input_ids"].numel()
     return Estimate(
         layout=layout,
         bf16=params.bf16 is not False,
         parameters=parameters,
-        trained=counted.trained,
+        trained=trained_count,
         gpus=gpus,
         steps=steps,
-        state_bytes=(counted.state_bytes - saved_bytes) // gpus,
-        batch_bytes=counted.batch_bytes + matrix_bytes,
+        state_bytes=(state_bytes - saved_bytes) // gpus,
+        batch_bytes=batch_bytes + matrix_bytes,
         gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
         flops=flops_of_position * pairs * (positions_of_pair * epochs + reference),
     )
@@ -211,25 +217,18 @@ def _prepare(plain: PreTrainedModel, params: TrainingParams, adapters: LoraConfi
     return model
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """The counts of one micro-batch.
+def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: TrainingParams) -> tuple[int, int]:
+    """Count forward and backward of a micro-batch on a model without numbers.
 
-    Attributes:
-        trained: the number of weights that are trained.
-        state_bytes: weights, gradients, and the optimizer's two numbers of each trained weight.
-        batch_bytes: the peak of all other tensors.
-        flops: of forward and backward.
+    Args:
+        model: with or without adapters.
+        plain: the model below adapters.
+        batch: the micro-batch.
+        params: settings.
+
+    Returns:
+        The peak bytes of all tensors but the weights, their gradients and the optimizer's state; and the FLOPs.
     """
-
-    trained: int
-    state_bytes: int
-    batch_bytes: int
-    flops: int
-
-
-def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: TrainingParams) -> _Counted:
-    """Count forward and backward of a micro-batch on a model without numbers; `plain` is the model below adapters."""
     with (
         FakeTensorMode(allow_non_fake_inputs=True),
         torch.autocast("cpu", torch.bfloat16, params.bf16 is not False),
@@ -237,23 +236,16 @@ def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: Traini
         # Under the fake mode this makes tensors with a shape and no memory.
         model.to_empty(device="cpu")
         plain.tie_weights()
-        trained = [weight for weight in model.parameters() if weight.requires_grad]
-        weights_bytes = sum(weight.nbytes for weight in model.parameters())
-        trained_bytes = sum(weight.nbytes for weight in trained)
         inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
         model.train()
-        for weight in trained:  # gradients are counted as state; here each is a tensor for a moment
-            weight.register_post_accumulate_grad_hook(_forget_gradient)
+        for weight in model.parameters():
+            if weight.requires_grad:  # gradients are counted as state; here each is a tensor for a moment
+                weight.register_post_accumulate_grad_hook(_forget_gradient)
         gc.freeze()  # the collector looks only at objects that are made from here on
         with FlopCounterMode(display=False) as flops, _Live(model) as live:
             batch_logps(model, inputs, plain.config).sum().backward()
         gc.unfreeze()
-    return _Counted(
-        trained=sum(weight.numel() for weight in trained),
-        state_bytes=weights_bytes + 3 * trained_bytes,
-        batch_bytes=live.peak,
-        flops=flops.get_total_flops(),
-    )
+    return live.peak, flops.get_total_flops()
 
 
 def _held_dtype(config: PreTrainedConfig, params: TrainingParams) -> torch.dtype:

@@ -38,8 +38,8 @@ class FocalCollator(DataCollatorForPreference):
 
     Args:
         tokenizer: the trainer's; it must give offsets.
-        args: the trainer's. Its `max_length`, `truncation_mode`, `pad_to_multiple_of` and `pad_token` decide how
-            rows are cut and padded.
+        args: the trainer's. Its `max_length`, `truncation_mode` and `pad_to_multiple_of` decide how rows are cut and
+            padded.
         model: to be trained; a warning is logged if its precision would round small steps away.
 
     Raises:
@@ -67,9 +67,6 @@ class FocalCollator(DataCollatorForPreference):
     ) -> None:
         if model is not None:
             report_half_precision(model)
-        for name, value, kind in (("tokenizer", tokenizer, PreTrainedTokenizerBase), ("args", args, DPOConfig)):
-            if not isinstance(value, kind):
-                raise InputError(f"FocalCollator: {name} is a {type(value).__name__}; give a {kind.__name__}")
         if args.ld_alpha is not None:
             raise InputError(
                 "FocalCollator: ld_alpha counts the tokens that both programs have, and of the rejected one the error "
@@ -82,8 +79,12 @@ class FocalCollator(DataCollatorForPreference):
                 "FocalCollator: TRL finds precomputed references by the data set and the model alone, whole programs' "
                 "and error regions' alike; set precompute_ref_log_probs=False in DPOConfig"
             )
+        # Whatever fills rows counts nowhere.
+        padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        if padding is None:
+            raise InputError("the tokenizer has neither a pad_token nor an eos_token to fill rows with; give it one")
         super().__init__(
-            pad_token_id=_padding_of(tokenizer, args),
+            pad_token_id=padding,
             max_length=args.max_length,
             truncation_mode=args.truncation_mode,
             pad_to_multiple_of=args.pad_to_multiple_of,
@@ -176,10 +177,9 @@ class FocalCollator(DataCollatorForPreference):
         try:
             text = template.render_chat([*before, last])
             rendered = template.render_exchange(tuple(map(Message.model_validate, before)), last["content"])
-        except ValidationError as error:
-            raise InputError(f"FocalCollator: {_name(example)}: {describe_validation_error(error)}") from None
-        except ModelError as error:
-            raise InputError(f"FocalCollator: {_name(example)}: {error}") from None
+        except (ValidationError, ModelError) as error:
+            reason = describe_validation_error(error) if isinstance(error, ValidationError) else error
+            raise InputError(f"FocalCollator: {_name(example)}: {reason}") from None
         if not text.startswith(rendered.prompt + rendered.answer):
             raise InputError(
                 f"FocalCollator: {_name(example)}: the chat template has no place for the first message, so that the "
@@ -187,22 +187,6 @@ class FocalCollator(DataCollatorForPreference):
             )
         start = len(rendered.prompt)
         return text, start + rendered.begin, start + len(rendered.answer)
-
-
-def _padding_of(tokenizer: PreTrainedTokenizerBase, args: DPOConfig) -> int:
-    """Return the token that fills rows: `pad_token` of the configuration, else the tokenizer's, else the end token.
-
-    Raises:
-        InputError: the vocabulary does not have it, or all three are missing.
-    """
-    if args.pad_token is not None:
-        if args.pad_token not in tokenizer.get_vocab():
-            raise InputError(f"pad_token is {args.pad_token!r}, which the vocabulary does not have; name a token of it")
-        tokenizer.pad_token = args.pad_token
-    padding: int | None = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    if padding is None:
-        raise InputError("the tokenizer has neither a pad_token nor an eos_token to fill rows with; give it one")
-    return padding
 
 
 def _spans(example: Example) -> Sequence[Span]:
@@ -226,11 +210,8 @@ def _are_of_another_text(example: Example) -> bool:
     # The programs differ from their first character on: a region of the program covers that place, and a region of
     # the whole text is further on by the length of the prompt.
     in_whole = len(example["prompt"]) + parting
-    return not _holds(spans, parting) and _holds(spans, in_whole)
-
-
-def _holds(spans: Sequence[Span], place: int) -> bool:
-    return any(first <= place < last for first, last in spans)
+    covers, covers_in_whole = (any(first <= place < last for first, last in spans) for place in (parting, in_whole))
+    return covers_in_whole and not covers
 
 
 def _program(side: Any) -> str:

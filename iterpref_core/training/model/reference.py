@@ -41,7 +41,7 @@ _DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
 
 def reference_path(
     cache: Path,
-    tokens: str,
+    rows: TokenizedDataset,
     fingerprint: str,
     params: TrainingParams,
     model: PreTrainedModel | PeftModel,
@@ -52,7 +52,7 @@ def reference_path(
 
     Args:
         cache: folder.
-        tokens: a digest of all token ids.
+        rows: the tokenized pairs.
         fingerprint: of the model's files, and of how it reads prompts.
         params: settings; the seed counts where adapters are drawn with it.
         model: the policy, whose precision, attention and device count.
@@ -63,7 +63,7 @@ def reference_path(
     settings = params.model_dump(mode="json", include=decided)
     code = code_digest("iterpref_core.models.pretrained", "iterpref_core.training.data", "iterpref_core.training.model")
     decisive = [
-        tokens,
+        rows.checks.tokens,
         fingerprint,
         settings,
         str(model.dtype),

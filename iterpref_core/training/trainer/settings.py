@@ -166,34 +166,17 @@ def training_arguments(
     Raises:
         ConfigError: transformers refuses a value.
     """
-    best = params.select == "best"
-    values = _usual(params, training_steps(params, rows)) | {
-        "output_dir": str(folder),
-        "learning_rate": objective.learning_rate,
-        "gradient_accumulation_steps": accumulation,
-    }
-    # The user's arguments replace the usual ones, but not those that follow.
-    values |= params.arguments
-    values |= {
-        "num_train_epochs": params.epochs,
-        "eval_strategy": "steps" if params.validation_share else "no",
-        "eval_steps": values["save_steps"],
-        "per_device_eval_batch_size": params.micro_batch_size,
-        "metric_for_best_model": "loss" if best else None,
-        "greater_is_better": False if best else None,
-    }
-    try:
-        return TrainingArguments(**values)
-    except (ValueError, TypeError, ImportError) as error:
-        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
-
-
-def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
-    """Return the arguments that hold unless `training.arguments` has others."""
     # 40 steps have a row of the curve every 2, and a checkpoint every 4.
+    steps = training_steps(params, rows)
     log_every = max(1, steps // _POINTS)
-    return {
+    best = params.select == "best"
+    values: dict[str, Any] = {
+        "output_dir": str(folder),
+        "num_train_epochs": params.epochs,
+        "learning_rate": objective.learning_rate,
         "per_device_train_batch_size": params.micro_batch_size,
+        "per_device_eval_batch_size": params.micro_batch_size,
+        "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "cosine",
         "warmup_steps": int(params.warmup_ratio * steps),
         "max_grad_norm": 1.0,
@@ -205,6 +188,9 @@ def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
         "save_strategy": "steps",
         "save_steps": log_every * max(1, steps // (_SAVES * log_every)),
         "save_total_limit": _KEPT,
+        "eval_strategy": "steps" if params.validation_share else "no",
+        "metric_for_best_model": "loss" if best else None,
+        "greater_is_better": False if best else None,
         "ddp_find_unused_parameters": False,
         "logging_nan_inf_filter": False,  # a loss that is not finite ends training
         "report_to": "none",
@@ -213,4 +199,11 @@ def _usual(params: TrainingParams, steps: int) -> dict[str, Any]:
         # The arguments make accelerate's state of this process anew. Without a GPU, and without `use_cpu`, that state
         # does not know other processes: 2 processes would each train as if alone, with twice the micro-batches.
         "use_cpu": not torch.cuda.is_available(),
+        # `check_arguments` has refused what is decided above.
+        **params.arguments,
     }
+    values["eval_steps"] = values["save_steps"]
+    try:
+        return TrainingArguments(**values)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None

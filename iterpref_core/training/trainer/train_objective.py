@@ -1,7 +1,6 @@
 """Train a model with one objective, as stage `training` does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,7 @@ from typing import Any
 import numpy as np
 from peft import PeftModel
 from torch.utils.data import Subset
-from transformers import (
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    TrainingArguments,
-)
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
@@ -30,10 +25,7 @@ from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open
 from iterpref_core.training.model.model_limits import limit_findings
 from iterpref_core.training.model.policy import load_policy, lora_config
 from iterpref_core.training.model.ranks import sharding
-from iterpref_core.training.model.reference import (
-    reference_logps,
-    reference_path,
-)
+from iterpref_core.training.model.reference import reference_logps, reference_path
 from iterpref_core.training.objectives.objective_settings import RESOLVED
 from iterpref_core.training.trainer.curve import REWARDS, OnLog, mean_loss
 from iterpref_core.training.trainer.early_end import DivergedError, is_patience_over
@@ -81,71 +73,33 @@ def train_objective(
     params = run.params
     # Cheap refusals first: batch sizes, rows and arguments, then the model.
     accumulation = accumulation_steps(params, run.processes.num_processes)
-    data = _read_data(run)
-    arguments = training_arguments(params, run.objective, accumulation, data.trained, run.checkpoints)
-    trainer = _make_trainer(run, data, arguments)
+    template = load_chat_template(run.model, run.prompt)
+    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, params, run.scratch / "pairs")
+    held = np.array(held_out(rows.problems, params, run.processes.num_processes))
+    report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
+    report_findings(rows.checks.findings(params, regional=run.objective.row.regional))
+    arguments = training_arguments(params, run.objective, accumulation, int((~held).sum()), run.checkpoints)
+    trainer = _make_trainer(run, template.tokenizer, rows, held, arguments)
     reference = None
     if run.objective.row.preference:
+        layout = trainer.data_collator.layout
         reference = reference_path(
-            cache=run.scratch / "reference",
-            tokens=data.rows.checks.tokens,
-            fingerprint=run.fingerprint,
-            params=params,
-            model=trainer.model,
-            processes=sharding(run.processes),
-            layout=trainer.data_collator.layout,
+            run.scratch / "reference", rows, run.fingerprint, params, trainer.model, sharding(run.processes), layout
         )
-        trainer.before_training.append(partial(_score_reference, run, data, reference, trainer))
+        trainer.before_training.append(partial(_score_reference, run, rows, reference, trainer))
     # Before the reference is scored, training starts anew: the weights of a checkpoint would be their own reference.
     diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
     step = run.choose_weights(trainer, diverged)
-    result = _result(data, trainer, step, _stopped(trainer, diverged, params))
-    return run.finish(trainer, _lineage(run, data, trainer, result, commit), result)
+    result = _result(rows, held, trainer, step, _stopped(trainer, diverged, params))
+    return run.finish(trainer, _lineage(run, rows, trainer, result, commit), result)
 
 
-@dataclass(frozen=True)
-class _Data:
-    """The data of a training.
-
-    Attributes:
-        tokenizer: the model's.
-        rows: the tokenized rows.
-        held: (rows,) true for rows that are held out for validation.
-    """
-
-    tokenizer: PreTrainedTokenizerBase
-    rows: TokenizedDataset
-    held: np.ndarray
-
-    @property
-    def trained(self) -> int:
-        """The number of rows to train on."""
-        return int(np.sum(~self.held))
-
-
-def _read_data(run: Run) -> _Data:
-    """Return the tokenized rows, checked against the model's limits and the objective's needs.
-
-    Raises:
-        InputError: rows cannot be used, or are beyond a limit of the model, or too little of D- is there.
-    """
-    template = load_chat_template(run.model, run.prompt)
-    tokenizer = template.tokenizer
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, run.params, run.scratch / "pairs")
-    held = np.array(held_out(rows.problems, run.params, run.processes.num_processes))
-    report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
-    report_findings(rows.checks.findings(run.params, regional=run.objective.row.regional))
-    return _Data(tokenizer, rows, held)
-
-
-def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalTrainer) -> None:
+def _score_reference(run: Run, rows: TokenizedDataset, path: Path, trainer: FocalTrainer) -> None:
     """Score the rows with the weights to train."""
-    data.rows.reference = reference_logps(
+    rows.reference = reference_logps(
         trainer.model_wrapped,
         trainer.model.config,
-        data.rows,
+        rows,
         path,
         collator=trainer.data_collator,
         size=run.params.micro_batch_size,
@@ -153,7 +107,9 @@ def _score_reference(run: Run, data: _Data, path: Path, trainer: FocalTrainer) -
     )
 
 
-def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalTrainer:
+def _make_trainer(
+    run: Run, tokenizer: PreTrainedTokenizerBase, rows: TokenizedDataset, held: np.ndarray, arguments: TrainingArguments
+) -> FocalTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
@@ -161,19 +117,17 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
         ModelError: training would not compute the log-probabilities of the model's own logits.
     """
     params = run.params
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
     policy = load_policy(run.model, params, arguments.device)
-    rows: Any = data.rows  # a sequence, which Subset takes as it takes a Dataset
-    trained: Any = rows
-    validation: Any = None
     # Rows stay in one file; training and validation are two lists of their numbers.
-    if data.held.any():
-        trained = Subset(rows, np.flatnonzero(~data.held).tolist())
-        validation = Subset(rows, np.flatnonzero(data.held).tolist())
+    sequence: Any = rows  # which Subset takes as it takes a Dataset
+    trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
     longest = int(rows.checks.row_tokens.max())
     adapters = None if isinstance(policy, PeftModel) else lora_config(params)
     try:
         trainer = FocalTrainer(
-            policy, arguments, trained, longest, data.tokenizer, run.objective, params, validation, adapters
+            policy, arguments, trained, longest, tokenizer, run.objective, params, validation, adapters
         )
     except (ValueError, TypeError, ConfigError, ModelError) as error:
         if params.lora is None:
@@ -186,7 +140,9 @@ def _make_trainer(run: Run, data: _Data, arguments: TrainingArguments) -> FocalT
     return trainer
 
 
-def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResult, commit: str | None) -> ModelLineage:
+def _lineage(
+    run: Run, rows: TokenizedDataset, trainer: FocalTrainer, result: TrainingResult, commit: str | None
+) -> ModelLineage:
     settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
     settings["layout"] = trainer.data_collator.layout
     source = locate_model(run.model)
@@ -200,10 +156,10 @@ def _lineage(run: Run, data: _Data, trainer: FocalTrainer, result: TrainingResul
         before=read_lineage(folder),
         objective=run.objective.name,
         settings=settings | run.prompt.parameters,
-        pairs=data.trained,
+        pairs=result.pairs,
         steps=result.steps,
         model_step=result.model_step,
-        localization=data.rows.methods,
+        localization=rows.methods,
         data=run.reader.digests,
         versions=training_versions(),
         commit=commit,
@@ -220,16 +176,18 @@ def _stopped(trainer: FocalTrainer, diverged: DivergedError | None, params: Trai
     return stopped or None
 
 
-def _result(data: _Data, trainer: FocalTrainer, step: int, stopped: dict[str, int] | None) -> TrainingResult:
+def _result(
+    rows: TokenizedDataset, held: np.ndarray, trainer: FocalTrainer, step: int, stopped: dict[str, int] | None
+) -> TrainingResult:
     """Return the numbers of a training, without the numbers of the written weights."""
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     # The loss of the step that becomes the model, which is not always the last.
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
-    checks = data.rows.checks
+    checks = rows.checks
     counts = checks.counts()
     return TrainingResult(
-        pairs=data.trained,
+        pairs=int((~held).sum()),
         steps=trainer.state.global_step,
         model_step=step,
         loss=mean_loss(history),
@@ -238,7 +196,7 @@ def _result(data: _Data, trainer: FocalTrainer, step: int, stopped: dict[str, in
         pairs_without_focal_tokens=counts["focal_empty"] + counts["focal_lost"],
         focal_tokens_cut=int(checks["focal_truncated"].sum()),
         data=checks.numbers(),
-        validation_pairs=int(data.held.sum()) if scored else None,
+        validation_pairs=int(held.sum()) if scored else None,
         validation={"loss": scored[-1]} if scored else None,
         stopped=stopped,
     )

@@ -256,6 +256,13 @@ def read_weights(folder):
     return outputs.read_weights(folder / "out")
 
 
+def assert_equal_weights(folder, other):
+    """Compare the models that two trainings have left in their folders, bit for bit."""
+    weights, others = read_weights(folder), read_weights(other)
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weight, others[name]) for name, weight in weights.items())
+
+
 @pytest.fixture
 def rows(pairs_file, spans_file, tokenizer, params):
     return list(tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params))

@@ -7,7 +7,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,22 +23,22 @@ from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.config import (
     ObjectiveParams,
     PromptFormat,
-    TemplateUse,
 )
 from iterpref_core.records.errors import InputError, ModelError
 from iterpref_core.records.objective_table import OBJECTIVES
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path
+from iterpref_core.training.objectives.objective_settings import settings_of
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
+from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
-from .conftest import read_weights, scored, train_in
+from .conftest import assert_equal_weights, read_weights, scored, train_in
 
 
 def _scorer(model_folder):
@@ -87,9 +87,7 @@ QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
 `test_proof.py` proves each loss."""
 
 
-@pytest.mark.parametrize(
-    "objective", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES]
-)
+@pytest.mark.parametrize("objective", QUICK)
 def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
     curve, out = read_curve(folder), folder / "out"
@@ -98,29 +96,22 @@ def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
     lineage = read_lineage(out)
     assert lineage
-    assert lineage.commit == "0123abc"
-    assert (lineage.objective, lineage.pairs, lineage.steps, lineage.model_step) == (objective, 12, 3, 3)
+    assert (lineage.commit, lineage.objective) == ("0123abc", objective)
+    assert (lineage.pairs, lineage.steps, lineage.model_step) == (12, 3, 3)
+    assert lineage.settings["learning_rate"] == 1e-3
     assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 3, 1)
     assert metrics["surviving_change"] == 1.0, "written in float32, as it was trained"
     assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
     assert list((folder / "work" / "checkpoints").iterdir()) == []
 
 
-def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_path, train):
-    for use in get_args(TemplateUse):
-        train(use, "target-rpo", answer="fenced", epochs=1, prompt=PromptFormat(template=use))
-        assert (load_tokenizer(tmp_path / use / "out").chat_template is None) == (use != "auto")
-    auto, plain = (read_weights(tmp_path / style) for style in ("auto", "plain"))
-    assert not all(torch.equal(auto[key], plain[key]) for key in auto)
-
-
-def test_the_seed_decides_the_weights(tmp_path, train, trained):
-    train("again", "target-rpo", epochs=1)
-    folders = [trained("target-rpo", epochs=1)[1] / "out", tmp_path / "again" / "out"]
-    written = [(folder / LINEAGE).read_text() for folder in folders]
-    assert written[0] == written[1]
-    assert str(tmp_path.parent) not in written[0]
-    assert model_fingerprint(folders[0]) == model_fingerprint(folders[1])
+def test_a_model_trained_on_plain_prompts_is_saved_without_a_chat_template(tmp_path, train, trained):
+    _, auto = trained("target-rpo", epochs=1)
+    train("plain", "target-rpo", epochs=1, prompt=PromptFormat(template="plain"))
+    assert load_tokenizer(auto / "out").chat_template
+    assert load_tokenizer(tmp_path / "plain" / "out").chat_template is None
+    with pytest.raises(AssertionError):
+        assert_equal_weights(auto, tmp_path / "plain")
 
 
 def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_no_fingerprint_depends_on_it(
@@ -139,23 +130,6 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
     (first / LINEAGE).write_text("{}")
     with pytest.raises(InputError, match=r"lineage\.json: field 'base': Field required"):
         read_lineage(first)
-
-
-@pytest.mark.slow
-def test_small_updates_of_a_model_saved_in_bfloat16_are_not_lost(tmp_path, inputs, train, params):
-    """24 steps of 1e-5 are more than half of the last place of a weight of 0.02 together, and each of them less."""
-    saved = tmp_path / "bf16"
-    load_model(inputs[2]).bfloat16().save_pretrained(saved)
-    load_tokenizer(inputs[2]).save_pretrained(saved)
-    small = params.objectives["sft"].model_copy(update={"learning_rate": 1e-5})
-    before, changed = load_file(saved / "model.safetensors"), {}
-    for load in ("auto", "bf16"):
-        settings = {"epochs": 8, "objectives": {"sft": small}}
-        train(load, "sft", (*inputs[:2], saved), load=load, **settings)
-        after = read_weights(tmp_path / load)
-        assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}, "written as it was read"
-        changed[load] = sum(int((after[name] != before[name]).sum()) for name in before)
-    assert changed["auto"] > 2 * changed["bf16"]
 
 
 def _train_and_die(folder, inputs, params, last_step):
@@ -184,21 +158,11 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(lora, tmp_path, tra
     assert 1 <= int(checkpoint.name.removeprefix("checkpoint-")) <= 4
     assert train("killed", "target-rpo", **settings) == uninterrupted
     assert (killed / "curve.csv").read_bytes() == (folder / "curve.csv").read_bytes()
-    whole, resumed = read_weights(folder), read_weights(killed)
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-
-
-def test_each_file_of_a_training_is_digested_once_and_read_once(train, inputs, monkeypatch):
-    opened = []
-    plain = Path.open
-
-    def counting(path, *arguments, **options):
-        opened.append(path)
-        return plain(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", counting)
-    train("run", "dpo", epochs=1)
-    assert [opened.count(path) for path in inputs[:2]] == [2, 2], "a digest and a reading"
+    assert_equal_weights(folder, killed)
+    lineages = [(each / "out" / LINEAGE).read_text() for each in (folder, killed)]
+    assert lineages[0] == lineages[1]
+    assert str(tmp_path.parent) not in lineages[0]
+    assert model_fingerprint(folder / "out") == model_fingerprint(killed / "out")
 
 
 def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path, inputs, train):
@@ -209,21 +173,16 @@ def test_a_trained_adapter_becomes_a_plain_checkpoint(tmp_path, inputs, train):
     assert changed == {name for name in base if "_proj" in name}, "all linear layers, and no others"
     for name in changed:
         assert torch.linalg.matrix_rank(trained[name] - base[name], rtol=1e-4) <= 4
-    out = tmp_path / "first" / "out"
-    assert not list(out.glob("adapter*"))
-    train("again", "target-rpo", (*inputs[:2], out), epochs=1, lora={"r": 4})
+    assert not list((tmp_path / "first" / "out").glob("adapter*"))
 
 
-def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(
-    tmp_path, train, trained, inputs, pair_records, span_records
-):
-    write_jsonl(tmp_path / "pair.jsonl", pair_records[:1])
-    write_jsonl(tmp_path / "spans.jsonl", span_records[:1])
-    one_pair = tmp_path / "pair.jsonl", tmp_path / "spans.jsonl", inputs[2]
-    train("long", "sft", one_pair, epochs=41, batch_size=1, micro_batch_size=1)
-    long, short = (read_curve(folder) for folder in (tmp_path / "long", trained("sft", epochs=1)[1]))
-    assert [int(row["step"]) for row in long] == [*range(2, 42, 2), 41]
-    assert [int(row["step"]) for row in short] == [1, 2, 3]
+def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(tmp_path, trained, params):
+    for epochs, every in ((2, 1), (41, 2)):
+        once = params.model_copy(update={"epochs": epochs, "batch_size": 12, "micro_batch_size": 12})
+        assert training_arguments(once, settings_of("sft", once), 1, 12, tmp_path).logging_steps == every
+    for every, steps in ((1, [1, 2, 3]), (2, [2, 3])):
+        _, folder = trained("sft", epochs=1, arguments={"logging_steps": every, "save_steps": 3})
+        assert [int(row["step"]) for row in read_curve(folder)] == steps
 
 
 def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone(tmp_path, train, trained):
@@ -275,26 +234,17 @@ def policy(model_folder):
 def key_of_reference(policy, params):
     def key(tokens="tokens", fingerprint="model", processes="", **settings):
         stated = params.model_copy(update=settings)
-        return reference_path(Path("cache"), tokens, fingerprint, stated, policy, processes, stated.layout).name
+        rows = SimpleNamespace(checks=SimpleNamespace(tokens=tokens))
+        return reference_path(Path("cache"), rows, fingerprint, stated, policy, processes, stated.layout).name
 
     return key
 
 
-@pytest.mark.parametrize("name", ["code_digest", "training_versions"])
-def test_reference_log_probabilities_belong_to_the_code_and_the_packages_that_made_them(
-    name, key_of_reference, monkeypatch
-):
-    before = key_of_reference()
-    assert key_of_reference() == before
-    monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")
-    assert key_of_reference() != before
-
-
-def test_reference_log_probabilities_belong_to_all_that_makes_the_model(policy, key_of_reference):
+def test_reference_log_probabilities_belong_to_all_that_makes_them(policy, key_of_reference, monkeypatch):
     """Every setting that is not known to come later, so that a new setting counts."""
     lora = {"r": 4}
     changes = [
-        {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
+        {}, {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
         {"micro_batch_size": 2}, {"layout": "padded"}, {"arguments": {"tf32": True}}, {"lora": lora},
         {"lora": lora, "seed": 4},
         *({"lora": lora | more} for more in (
@@ -302,12 +252,15 @@ def test_reference_log_probabilities_belong_to_all_that_makes_the_model(policy, 
             {"layer_replication": [[0, 2], [1, 2]]}, {"target_modules": ["q_proj"]},
         )),
     ]  # fmt: skip
-    keys = [key_of_reference(), *(key_of_reference(**change) for change in changes)]
-    assert len(set(keys)) == len(keys)
+    keys = [key_of_reference(**change) for change in changes]
+    assert key_of_reference() == keys[0]
     policy.config._attn_implementation = "eager"
     keys.append(key_of_reference())
     policy.half()
     keys.append(key_of_reference())
+    for name in ("code_digest", "training_versions"):
+        monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")
+        keys.append(key_of_reference())
     assert len(set(keys)) == len(keys)
 
 
@@ -321,19 +274,3 @@ def test_a_model_that_is_not_there_is_said_before_anything_is_written(tmp_path, 
     with pytest.raises(ModelError, match="absent"):
         train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("objective", "option", "recorded"),
-    [
-        ("dpo", {"beta": 2.0}, {"beta": 2.0}),
-        ("rpo", {"alpha": 3.0}, {"alpha": 3.0}),
-    ],
-)
-def test_options_of_an_objective_change_its_training_and_stand_in_the_lineage(
-    objective, option, recorded, train, trained, params, tmp_path
-):
-    stated = {objective: params.objectives[objective].model_copy(update=option)}
-    changed = train("changed", objective, epochs=1, objectives=params.objectives | stated)
-    assert changed != trained(objective, epochs=1)[0]
-    assert recorded.items() <= read_lineage(tmp_path / "changed/out").settings.items()
