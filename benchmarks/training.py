@@ -226,10 +226,11 @@ def contestants(
     if DEVICE.type == "cpu":
         models["trl"].forward = MethodType(tuned_forward, models["trl"])
     # Batches are given to each step, so that no trainer reads its data set.
-    unread = [TokenizedPair([0] * (longest - 1), [0], [0], [0], [0])]
+    unread = [TokenizedPair([0], [0], [0], [0], [0])]
     params = load_params(Path(__file__).parents[1] / "params.yaml").training
     params = params.model_copy(update={"layout": "fork", "beta": arguments.beta})
-    ours = FocalTrainer(models["fork"], arguments, unread, tokenizer, settings_of("target-dpo", params), params)
+    target_dpo = settings_of("target-dpo", params)
+    ours = FocalTrainer(models["fork"], arguments, unread, longest, tokenizer, target_dpo, params)
     theirs = {
         name: Contestant(UnpreparedDPOTrainer(model=models[name], **common), trl_batch)
         for name in ("trl", "trl as it is")

@@ -100,7 +100,8 @@ class PairChecks:
     @property
     def row_tokens(self) -> np.ndarray:
         """Return the tokens of each prompt with the longer of its programs, (pairs,)."""
-        return self["prompt_tokens"] + self._longer
+        tokens: np.ndarray = self["prompt_tokens"] + self._longer
+        return tokens
 
     @property
     def tokens(self) -> str:
