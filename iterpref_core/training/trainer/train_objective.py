@@ -12,12 +12,13 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArgum
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.models.pretrained.lineage import find_license, read_lineage, training_versions
+from iterpref_core.models.pretrained.lineage import read_lineage, training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
 from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.records.stage_results import TrainingResult
+from iterpref_core.storage.data_card import find_license
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.steps import accumulation_steps
@@ -152,7 +153,7 @@ def _lineage(
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,
         revision=source.revision,
         base_weights=model_fingerprint(run.model),
-        license=find_license(source.name_or_path),
+        license=find_license(source.name_or_path, "model"),
         before=read_lineage(folder),
         objective=run.objective.name,
         settings=settings | run.prompt.parameters,
