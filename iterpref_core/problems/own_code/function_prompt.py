@@ -3,7 +3,7 @@
 import ast
 import copy
 
-from iterpref_core.problems.own_code.functions import Definition, Function, own_text
+from iterpref_core.problems.own_code.functions import Definition, Function
 
 
 class _Outline(ast.NodeTransformer):
@@ -31,14 +31,14 @@ def prompt_of(function: Function) -> str:
     """Return the task to write a function that does what its docstring describes."""
     kind = "function"
     alone = ""
-    if function.classes:
+    if "." in function.qualname:
         kind = "method"
         alone = " Give the method alone, without its class."
     context = ast.unparse(_Outline(function.node).visit(copy.deepcopy(function.module.tree)))
     known = ""
     if context:
         known = f"What there is in the module:\n\n```python\n{context}\n```\n\n"
-    head = own_text(function.node, function.module, function.node.body[0].end_lineno)
+    head = function.text(function.node.body[0].end_lineno)
     return (
         f"Write the {kind} `{function.qualname}` of the Python module `{function.module.name}`, so that it does what "
         f"its docstring says.{alone}\n\n{known}```python\n{head}```"

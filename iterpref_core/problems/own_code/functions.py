@@ -4,7 +4,7 @@ import ast
 import importlib.util
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,11 @@ class Function:
         module: the module of the function.
         qualname: the name in the module, such as `Class.method`.
         node: the definition.
-        classes: the definitions of the classes around the function, outermost first.
-        source: the text with decorators, without the indentation of the class.
     """
 
     module: Module
     qualname: str
     node: Definition
-    classes: tuple[ast.ClassDef, ...]
-    source: str
 
     @property
     def id(self) -> str:
@@ -66,6 +62,13 @@ class Function:
     def docstring(self) -> str:
         """The docstring as it is written, or an empty text."""
         return ast.get_docstring(self.node, clean=False) or ""
+
+    def text(self, last: int | None = None) -> str:
+        """Return the source with decorators, without the indentation of a class, up to a line of the file."""
+        # The line of a decorated function is that of `def`; its decorators are above.
+        first = min([self.node.lineno, *(decorator.lineno for decorator in self.node.decorator_list)])
+        end = last or self.node.end_lineno or self.node.lineno
+        return cut_lines(self.module.source, first, end, self.module.in_strings).rstrip() + "\n"
 
 
 def source_files(root: Path) -> Iterator[tuple[str, Path]]:
@@ -115,32 +118,26 @@ def is_public(name: str) -> bool:
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
-def own_text(node: Definition, module: Module, last: int | None = None) -> str:
-    """Return the text of a definition with its decorators, without indentation, up to a line of the file."""
-    # The line of a decorated function is that of `def`; its decorators are above.
-    starts = [node.lineno]
-    starts += [decorator.lineno for decorator in node.decorator_list]
-    end = last or node.end_lineno or node.lineno
-    return cut_lines(module.source, min(starts), end, module.in_strings).rstrip() + "\n"
-
-
-def find_functions(module: Module, classes: tuple[ast.ClassDef, ...] = ()) -> Iterator[Function | Dropped]:
+def find_functions(
+    module: Module, body: Sequence[ast.stmt] | None = None, prefix: str = ""
+) -> Iterator[Function | Dropped]:
     """Yield the public functions and methods of a module, in order, and the reason for each that cannot be replaced.
 
     Args:
         module: the module.
-        classes: the classes around the functions, outermost first; empty for functions of the module itself.
+        body: the statements of a class; None for the module's own.
+        prefix: the name of the class with a dot behind it, such as `Class.`.
     """
-    body = classes[-1].body if classes else module.tree.body
+    body = module.tree.body if body is None else body
     # Blocks such as `if` count as well: a second definition would replace what a model has written.
     inner = (each for node in body if not isinstance(node, ast.ClassDef) for each in ast.walk(node))
     names = Counter(each.name for each in inner if isinstance(each, Definition))
     for node in body:
         if not isinstance(node, Definition | ast.ClassDef) or not is_public(node.name):
             continue
+        qualname = f"{prefix}{node.name}"
         if isinstance(node, ast.ClassDef):
-            yield from find_functions(module, (*classes, node))
+            yield from find_functions(module, node.body, f"{qualname}.")
             continue
-        qualname = ".".join([*(owner.name for owner in classes), node.name])
-        function = Function(module, qualname, node, classes, own_text(node, module))
+        function = Function(module, qualname, node)
         yield function if names[node.name] == 1 else function.dropped("defined_twice")

@@ -1,6 +1,5 @@
 """Turn a project's functions into problems, if they have reliable tests and a model may see them."""
 
-import hashlib
 import logging
 import sys
 from collections import Counter
@@ -113,12 +112,21 @@ def _drafted(
     """Yield the problems of the functions that have tests, and that a model may see."""
     for function in functions:
         prompt = prompt_of(function)
+        # A header in the file counts before the license of the project.
+        own = license_of_source(function.module.source, license)
+        reason: str | None = None
         if function.id not in tests:
-            left_out.add(function.dropped("no_test"))
-        elif reason := _reason_against(function, prompt, license, params, keep=keep):
-            left_out.add(function.dropped(reason))
+            reason = "no_test"
+        elif not is_allowed(own, params.licenses):
+            reason = "license"
+        elif len(prompt) > MAX_PROMPT_CHARS:
+            reason = "long_prompt"
+        elif not keep:
+            reason = reason_to_withhold(f"{prompt}\n{function.text()}")
+        if reason is None:
+            yield _problem(function, prompt, tests[function.id], project, own)
         else:
-            yield _problem(function, prompt, tests[function.id], project, license)
+            left_out.add(function.dropped(reason))
 
 
 def _functions_to_write(
@@ -142,22 +150,6 @@ def _functions_to_write(
                 yield function
 
 
-def _reason_against(
-    function: Function,
-    prompt: str,
-    license: str,
-    params: OwnCodeParams,
-    *,
-    keep: bool,
-) -> str | None:
-    """Return the reason why a function must not become a problem, or None."""
-    if not is_allowed(license_of_source(function.module.source, license), params.licenses):
-        return "license"
-    if len(prompt) > MAX_PROMPT_CHARS:
-        return "long_prompt"
-    return None if keep else reason_to_withhold(f"{prompt}\n{function.source}")
-
-
 def _problem(
     function: Function,
     prompt: str,
@@ -170,22 +162,20 @@ def _problem(
         "own_code_tests.py": sandboxed_source("project_tests.py"),
         _RUN: _script(function, test_ids, project),
     }
-    # A header in the file counts before the license of the project.
-    stated = license_of_source(function.module.source, license)
     place = SourceRow(
         file=str(Path(project.name, function.module.path.relative_to(project.folder))),
         row=function.node.lineno,
         digest=file_digest(function.module.path),
-        license=stated,
+        license=license,
     )
     return Problem(
         task_id=f"{project.name}/{function.module.name}.{function.qualname}",
         prompt=prompt,
         entry_point=function.qualname,
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),
-        reference=function.source,
+        reference=function.text(),
         source=f"{OWN_CODE}{project.name}",
-        license=stated,
+        license=license,
         provenance=(place,),
     )
 
@@ -196,20 +186,19 @@ def _script(function: Function, tests: Sequence[str], project: Project) -> str:
     files = {node.partition("::")[0] for node in tests}
     files.add(str(function.module.path.relative_to(project.folder)))
     # `tests/test_a.py` → its SHA-256, as the script compares it.
-    hashes = {name: hashlib.sha256((project.folder / name).read_bytes()).hexdigest() for name in sorted(files)}
-    lines = [
-        "from own_code_replacement import Replacement",
-        "from own_code_tests import failure_of",
-        "",
-        f"candidate = Replacement({function.module.name!r}, {function.qualname!r})",
-        f"FILES = {hashes!r}",
-        "TESTS = [",
-        *(f"    {node!r}," for node in tests),
-        "]",
-        "failure = failure_of(candidate, FILES, TESTS)",
-        "assert not failure, failure",
-    ]
-    return "\n".join(lines) + "\n"
+    hashes = {name: file_digest(project.folder / name) for name in sorted(files)}
+    shown = "".join(f"    {node!r},\n" for node in tests)
+    return f"""\
+from own_code_replacement import Replacement
+from own_code_tests import failure_of
+
+candidate = Replacement({function.module.name!r}, {function.qualname!r})
+FILES = {hashes!r}
+TESTS = [
+{shown}]
+failure = failure_of(candidate, FILES, TESTS)
+assert not failure, failure
+"""
 
 
 def _sound(

@@ -6,7 +6,7 @@ All tests run isolated, in the project's own environment, watched.
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,22 +116,19 @@ def survey(
         environments={_NAME: project.environment},
     ) as executor:
         # One run has all tests of a file, so that it may take longer than a candidate.
-        runs = _run_all(executor, project, tops)
-    for test, run in runs.items():
-        counts["tests"] += 1
-        reason = _reason_against(run, execution.cpu_s)
-        if reason:
-            left_out.add(Dropped(reason, test.partition("::")[0], test))
-        elif run is not None:
-            called[test] = run.called
+        for test, run in _run_all(executor, project, tops):
+            counts["tests"] += 1
+            reason = _reason_against(run, execution.cpu_s)
+            if run is None or reason:
+                left_out.add(Dropped(reason or "", test.partition("::")[0], test))
+            else:
+                called[test] = run.called
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
-        # A function is tested by each test that called it.
+        # A function is tested by each test that called it; a test of few functions checks each of them more closely.
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
-            # A test that calls few functions checks each of them more closely.
-            most_specific = sorted(callers, key=lambda test: len(called[test]))
-            tests_of[function.id] = tuple(most_specific[:MAX_TESTS])
+            tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[:MAX_TESTS])
     return tests_of
 
 
@@ -160,11 +157,10 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
     return list(tests_of_file.values())
 
 
-def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[str, _Run | None]:
-    """Run all tests; a test that did not finish has None."""
+def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> Iterator[tuple[str, _Run | None]]:
+    """Run all tests and yield each with its run; a test that did not finish has None."""
     code = sandboxed_source("project_tests.py")
     files = _collect(executor, project)
-    runs: dict[str, _Run | None] = {}
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
         call = ValueTest("survey_tests", [str(project.folder), tests, tops])
@@ -178,8 +174,7 @@ def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> dict[st
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
             for test in tests:
-                runs[test] = _Run(*found[test]) if found else None
-    return runs
+                yield test, _Run(*found[test]) if found else None
 
 
 def _reason_against(run: _Run | None, cpu_s: float) -> str | None:

@@ -31,7 +31,7 @@ def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
     assert module is not None
     (function,) = find_functions(module)
     assert isinstance(function, Function)
-    assert function.source == FUNCTION
+    assert function.text() == FUNCTION
     assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function)
 
 
@@ -42,7 +42,7 @@ def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path):
     assert module is not None
     (function,) = find_functions(module)
     assert isinstance(function, Function)
-    assert function.source == 'def f():\n    """Ä."""\n    return "Ã¤"\n'
+    assert function.text() == 'def f():\n    """Ä."""\n    return "Ã¤"\n'
 
 
 def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):

@@ -39,7 +39,7 @@ class _Plugin:
     """
 
     def __init__(self, chosen: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
-        self._chosen = chosen
+        self.chosen = chosen
         self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
@@ -52,9 +52,8 @@ class _Plugin:
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
-        if self._chosen is None:
-            return
-        items[:] = [item for item in items if item.nodeid in self._chosen]
+        if self.chosen is not None:
+            items[:] = [item for item in items if item.nodeid in self.chosen]
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -89,14 +88,16 @@ class _Plugin:
         """Return the first failure of a session in which all tests should have passed, or an empty text."""
         if self.failure:
             return self.failure
-        for node in self._chosen or ():
+        for node in self.chosen or ():
             if not self.passed.get(node):
                 return f"{node}: did not run"
         return ""
 
 
-def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: str) -> None:
+def _run_pytest(root: str, plugin: _Plugin, *options: str) -> None:
     """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
+    # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
+    targets = sorted({node.partition("::")[0] for node in plugin.chosen}) if plugin.chosen else [root]
     # Finding plugins takes longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
@@ -116,16 +117,14 @@ def _run_pytest(root: str, targets: Sequence[str], plugin: _Plugin, *options: st
 def collect_tests(root: str) -> list[str]:
     """Return the ids of the tests that pytest can collect in a project."""
     plugin = _Plugin()
-    _run_pytest(root, [root], plugin, "--collect-only", "--continue-on-collection-errors")
+    _run_pytest(root, plugin, "--collect-only", "--continue-on-collection-errors")
     return plugin.nodes
 
 
 def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
     """Run tests of a project, and watch which functions they call."""
     plugin = _Plugin(nodes, tops)
-    # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
-    files = {node.partition("::")[0] for node in nodes}
-    _run_pytest(root, sorted(files), plugin)
+    _run_pytest(root, plugin)
     return {node: (plugin.passed.get(node, False), *plugin.watched.get(node, (0.0, []))) for node in nodes}
 
 
@@ -162,5 +161,5 @@ def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str])
     with _silence():
         importlib.import_module(replacement.module)
     plugin = _Plugin(nodes)
-    _run_pytest(root, sorted({node.partition("::")[0] for node in nodes}), plugin, "--maxfail=1")
+    _run_pytest(root, plugin, "--maxfail=1")
     return plugin.verdict()

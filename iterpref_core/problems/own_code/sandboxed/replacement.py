@@ -18,16 +18,10 @@ _OFFSET = 1_000_000
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _find(body: Sequence[ast.stmt], name: str) -> Definition | None:
-    definitions = [node for node in body if isinstance(node, Definition) and node.name == name]
-    return definitions[-1] if definitions else None
-
-
-def _class(body: Sequence[ast.stmt], name: str) -> ast.ClassDef | None:
-    for node in body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return node
-    return None
+def _find(body: Sequence[ast.stmt], name: str, kind: Any) -> Any:
+    """Return the last statement of a kind that defines a name; None if there is none."""
+    found = [node for node in body if isinstance(node, kind) and node.name == name]
+    return found[-1] if found else None
 
 
 def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast.stmt]]:
@@ -36,12 +30,11 @@ def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast
     A method may be written alone or in a class of the right name. The rest of that class is dropped.
     """
     body = list(candidate.body)
-    definition = _find(body, path[-1])
-    if definition is None and len(path) > 1:
-        owner = _class(body, path[-2])
-        if owner is not None:
-            definition = _find(owner.body, path[-1])
-            body.remove(owner)
+    definition = _find(body, path[-1], Definition)
+    owner = _find(body, path[-2], ast.ClassDef) if len(path) > 1 else None
+    if definition is None and owner is not None:
+        definition = _find(owner.body, path[-1], Definition)
+        body.remove(owner)
     if definition is None:
         raise NameError(f"name {path[-1]!r} is not defined")
     others = []
@@ -66,13 +59,10 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     body: list[ast.stmt] = tree.body
     outermost: ast.stmt | None = None
     for step in classes:
-        owner = _class(body, step)
-        assert owner is not None
+        owner = _find(body, step, ast.ClassDef)
         body = owner.body
         outermost = outermost or owner
-    old = _find(body, name)
-    assert old is not None
-    body[body.index(old)] = definition
+    body[body.index(_find(body, name, Definition))] = definition
     position = tree.body.index(outermost or definition)
     tree.body[position:position] = brought
     return tree
@@ -81,12 +71,7 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
 def relabel(code: CodeType, filename: str) -> CodeType:
     """Return code whose parts from the candidate name the candidate's file, with the line numbers of that file."""
     # The code of a function is a constant of the code around it, so that all nested parts are reached.
-    constants = []
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            constants.append(relabel(constant, filename))
-        else:
-            constants.append(constant)
+    constants = [relabel(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts]
     code = code.replace(co_consts=tuple(constants))
     # Lines of the candidate were moved up by `_OFFSET`, a larger number than any line of the module has.
     if code.co_firstlineno > _OFFSET:
