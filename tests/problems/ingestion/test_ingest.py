@@ -81,17 +81,6 @@ def test_broken_files_are_named(tmp_path):
         ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
 
-def test_ones_own_broken_problems_are_left_out_and_named(tmp_path):
-    broken = [SOUND | {"task_id": f"b/{n}", "reference": "def f(x): return x"} for n in range(12)]
-    nothing_to_run = {key: value for key, value in SOUND.items() if key != "reference"} | {"task_id": "without"}
-    source = _write(tmp_path / "in.jsonl", *broken, SOUND, nothing_to_run)
-    found = ingest(source, "problems", tmp_path / "out.jsonl")
-    assert found.counts["problems"] == 2
-    assert found.counts["dropped/reference_fails"] == 12
-    assert found.counts["references/none"] == 1
-    assert [row.task_id for row in found.dropped] == ["b/0", "b/1", "b/2"]
-
-
 def test_a_share_is_held_out_by_hash(tmp_path):
     many = [SOUND | {"task_id": f"own/{n}", "prompt": f"Add one, and say {n // 2}."} for n in range(100)]
     source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)

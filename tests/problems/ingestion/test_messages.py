@@ -67,12 +67,6 @@ def test_an_option_without_an_effect_is_refused(tmp_path):
     assert str(ran.exception).startswith("--pairs-per-problem: ")
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    ran = run(written(tmp_path / "in.jsonl", PAIR), "--format", "trl", "--out", "/proc/out.jsonl")
-    assert ran.exception.filename == "/proc/out.jsonl"
-
-
 def test_a_job_that_a_scheduler_stops_says_so_and_leaves_nothing_half_written(tmp_path):
     source = tmp_path / "in.jsonl"
     os.mkfifo(source)

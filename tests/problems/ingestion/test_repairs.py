@@ -111,12 +111,3 @@ def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_
     assert len({pair.task_id for pair in pairs}) == len(names)
     named = [pair.problem for pair in pairs if not pair.problem.startswith("problem-")]
     assert sorted(named) == sorted(filter(None, names))
-
-
-def test_a_name_that_was_used_never_becomes_that_of_another_row_of_a_preference_set(tmp_path):
-    rows = [{"prompt": "p", "chosen": "x = 1\n", "rejected": f"x = {number}\n"} for number in range(2, 7)]
-    named = [rows[0] | {"task_id": "pair-3"}, rows[1] | {"task_id": "a"}, rows[2], rows[3] | {"task_id": "a"},
-             rows[4] | {"task_id": "pair-4"}]  # fmt: skip
-    ingest_pairs(Wanted([written(tmp_path / "in.jsonl", *named)]), tmp_path / "out.jsonl")
-    names = [pair.task_id for pair in read_pairs(tmp_path / "out.jsonl")]
-    assert names == ["pair-3", "a", "pair-3#2", "a#2", "pair-4"]

@@ -17,7 +17,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs
+from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION, PARAMS
 from tests.texts import written
 
@@ -129,24 +129,6 @@ VALUES = st.recursive(
 def test_any_value_is_written_as_the_source_of_the_same_value_or_refused(value):
     if "NaN" not in json.dumps(value):
         assert eval(call_tests.as_source(value), {}) == value
-
-
-@given(
-    rows=st.lists(
-        st.fixed_dictionaries({}, optional=dict.fromkeys((*PAIR, "language", "license"), VALUES)), max_size=6
-    ),
-    prompt=TEXT,
-)
-def test_rows_of_any_values_are_taken_unchanged_or_counted(tmp_path_factory, rows, prompt):
-    folder = tmp_path_factory.mktemp("rows")
-    rows = [PAIR, *rows, PAIR | {"prompt": prompt}]
-    found = ingest_pairs(Wanted([written(folder / "in.jsonl", *rows)]), folder / "out.jsonl")
-    assert sum(found.counts.values()) == len(rows)
-    pairs = list(read_pairs(folder / "out.jsonl"))
-    for pair in pairs:
-        assert (pair.chosen, pair.rejected) in [(row.get("chosen"), row.get("rejected")) for row in rows]
-    if pairs[-1].task_id == f"pair-{len(rows)}":
-        assert pairs[-1].prompt == prompt
 
 
 PROGRAMS = {"buggy": "print(2)\n", "fixed": "print(1)\n", "tests": [{"input": "", "output": "1"}]}

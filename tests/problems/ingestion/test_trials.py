@@ -13,11 +13,9 @@ from contextlib import closing
 import pytest
 
 from iterpref_core.execution import Executor, Outcome
-from iterpref_core.problems.ingestion import problem_rows
-from iterpref_core.problems.ingestion.columns import LeftOutError, parse_columns
+from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
 from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
@@ -25,6 +23,7 @@ from iterpref_core.records.config import load_params
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION, ROOT
+from tests.texts import written
 
 PROBLEM = Problem(
     task_id="p",
@@ -62,28 +61,11 @@ def tried(judge, *, problem=PROBLEM, wrong=(), right):
     return found, find_failures(found, wrong, judge, 1)
 
 
-def test_the_first_right_program_that_passes_is_the_reference():
-    found, _ = tried(Judge({RIGHT: ("exception", 0)}), right=(RIGHT, OTHER_RIGHT))
-    assert found.reference == OTHER_RIGHT
-
-
-def test_no_more_than_three_right_programs_run():
-    judge = Judge({})
-    tried(judge, right=tuple(f"{RIGHT}# {number}\n" for number in range(8)))
-    assert sum(judge.run.values()) == 3
-
-
-def test_a_right_program_is_parsed_when_it_may_run(monkeypatch):
-    parsed = []
-    monkeypatch.setattr(problem_rows, "is_program", lambda code: not parsed.append(code))
-    row = {
-        "prompt": "Add one.",
-        "reference": [f"{RIGHT}# {number}\n" for number in range(30)],
-        "tests": ["assert f(1) == 2"],
-    }
-    published = problem_rows.read_problem(row, PRESETS["problems"], parse_columns(None, "problems"))
-    assert len(parsed) == 3
-    assert len(published.right + tuple(published.more_right)) == 20
+def test_of_three_right_programs_that_run_the_first_that_passes_is_the_reference():
+    right = [f"{RIGHT}# {number}\n" for number in range(8)]
+    judge = Judge({right[0]: ("exception", 0)})
+    found, _ = tried(judge, right=right)
+    assert (found.reference, sum(judge.run.values())) == (right[1], 3)
 
 
 @pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
@@ -169,27 +151,15 @@ def test_programs_that_cannot_be_judged_or_pass_are_never_rejected():
     assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR))[1] is None
 
 
-def ingested(source, form, **files):
-    return ingest(
-        Wanted([source]), form, source.with_suffix(".out"), EXECUTION, Selection(), source.with_suffix(".db"), **files
-    )
-
-
 @pytest.mark.parametrize("name", ["code_contests", "acecode", "humaneval, HumanEvalPack"])
 def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path, name):
-    source = tmp_path / "in.jsonl"
-    source.write_text(json.dumps(ROWS[name].row))
-    out = tmp_path / "trajectories.jsonl"
-    assert ingested(source, ROWS[name].form, trajectories=out).counts["trajectories"] == 1
-    (trajectory,) = read_jsonl(out, Trajectory)
+    source = written(tmp_path / "in.jsonl", ROWS[name].row)
+    paths = (tmp_path / "out", EXECUTION, Selection(), tmp_path / "store")
+    found = ingest(Wanted([source]), ROWS[name].form, *paths, trajectories=tmp_path / "t.jsonl")
+    (trajectory,) = read_jsonl(tmp_path / "t.jsonl", Trajectory)
     assert [attempt.verdict == "passed" for attempt in trajectory.attempts] == [False, True]
-
-
-def test_programs_in_other_languages_are_counted(tmp_path):
-    source = tmp_path / "in.jsonl"
-    source.write_text(json.dumps(ROWS["code_contests"].row))
-    counts = ingested(source, "code_contests", trajectories=tmp_path / "trajectories.jsonl").counts
-    assert (counts["programs_left_out/c++"], counts["programs_left_out/python2"]) == (2, 1)
+    if name == "code_contests":
+        assert (found.counts["programs_left_out/c++"], found.counts["programs_left_out/python2"]) == (2, 1)
 
 
 def test_after_a_kill_nothing_that_was_run_is_run_again(tmp_path, monkeypatch):

@@ -7,13 +7,10 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
-from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED
-from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import DataUnavailableError
-from tests.settings import ROOT
 
 TASK = {
     "task_id": "Mbpp/2",
@@ -42,14 +39,6 @@ def test_screening_sees_the_file_that_scores_are_measured_on(tmp_path):
     (name, sha256), _ = read_tasks(MBPP, EvalPlusTask)
     assert (found["benchmarks"]["mbpp"]["sha256"], found["absent"]) == (sha256, {})
     assert name == "MbppPlus-v0.2.0"
-
-
-def test_what_will_be_measured_is_screened():
-    params = load_params(ROOT / "params.yaml")
-    measured = ("heldout", "mbpp+", "bigcodebench-full-complete", "bigcodebench-hard-instruct", "livecodebench")
-    params = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"benchmarks": measured})})
-    screened = set(screened_params(params).benchmarks)
-    assert screened >= {"heldout", "mbpp", "bigcodebench", "livecodebench"}
 
 
 def test_without_a_network_the_message_names_the_variable_and_nothing_is_left(tmp_path):

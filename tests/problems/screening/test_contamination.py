@@ -14,7 +14,6 @@ from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.items import read_items
-from tests.texts import written
 
 TEN = "one two three four five six seven eight nine ten"
 SOLUTION = "def solve(xs):\n    total = 0\n    for x in xs:\n        total += x * x - 1\n    return total\n"
@@ -126,15 +125,6 @@ def test_files_that_are_no_benchmark_are_refused(tmp_path, line, message):
         list(read_benchmark(tmp_path / "b.jsonl"))
     with pytest.raises(InputError, match="no such file"):
         Decontamination([str(tmp_path / "absent.jsonl")], tmp_path)
-
-
-def test_two_files_of_one_name_are_two_benchmarks(tmp_path):
-    files = []
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        files.append(str(written(tmp_path / folder / "tasks.jsonl", {"prompt": folder})))
-    report = Decontamination(files, tmp_path).report()["benchmarks"]
-    assert {name: counts["tasks"] for name, counts in report.items()} == {"tasks.jsonl": 1, files[1]: 1}
 
 
 def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(tmp_path, monkeypatch, caplog):

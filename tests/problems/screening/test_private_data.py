@@ -8,13 +8,10 @@ from typer.testing import CliRunner
 from iterpref_core.cli.app import app
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.problems.screening.repeated_problems import check_problems
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records.errors import InputError
-from tests.settings import EXECUTION
 from tests.texts import written
 
 KEY = "AKIAJ2ZJQ5X3TFZ7Q6ZA"
@@ -72,20 +69,6 @@ def test_a_pair_with_a_key_is_left_out_by_name_wherever_it_stands_and_kept_if_th
     (row,) = map(json.loads, dropped.read_text().splitlines())
     assert row["explanation"] == "it seems to hold a key or password (AKIA…); --keep takes such rows"
     assert ingest_pairs(Wanted([source], keep=True), out).counts == {"pairs": 2, "kept/secret": 1}
-
-
-@pytest.mark.parametrize("field", ["prompt", "reference", "tests"])
-def test_a_problem_with_an_address_is_left_out_by_name(tmp_path, field):
-    note = "# jane@acme.io"
-    value = [f"{PROBLEM['tests'][0]}  {note}"] if field == "tests" else f"{PROBLEM[field]}\n{note}\n"
-    source = Wanted([written(tmp_path / "in.jsonl", PROBLEM, PROBLEM | {field: value})])
-    found = ingest(source, "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store")
-    assert (found.counts["problems"], found.counts["dropped/email"]) == (1, 1)
-
-
-def test_a_column_that_nothing_reads_is_not_looked_at(tmp_path):
-    source = Wanted([written(tmp_path / "in.jsonl", PAIR | {"author": "jane@acme.io"})])
-    assert ingest_pairs(source, tmp_path / "out").counts == {"pairs": 1}
 
 
 def test_a_submission_with_a_key_is_left_out_by_name(tmp_path):

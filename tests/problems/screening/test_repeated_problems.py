@@ -100,15 +100,6 @@ def test_a_pair_without_an_error_region_is_written_with_its_reason(tmp_path):
 PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x = 2\n", "license": "GPL-3.0-only"}
 
 
-def test_pairs_are_counted_by_license(tmp_path):
-    pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "license": None})
-    _, found = checked("--pairs", pairs)
-    assert {name: count for name, count in found.items() if name.startswith("license/")} == {
-        "license/GPL-3.0-only": 1,
-        "license/not stated": 1,
-    }
-
-
 @pytest.mark.parametrize(
     ("words", "places"),
     [
