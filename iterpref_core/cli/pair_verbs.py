@@ -81,8 +81,7 @@ def show(
     """Show pairs with their error region marked."""
     from rich.console import Console
 
-    from iterpref_core.evaluation.report.pair_terminal import render_terminal
-    from iterpref_core.evaluation.report.pair_view import write_html
+    from iterpref_core.evaluation.report.pair_view import render_terminal, write_html
 
     # In a checkout with a finished experiment, no option is needed.
     if pairs is None:

@@ -113,22 +113,17 @@ def read_texts(
         counts["reasoning_removed"] += answer != text
         program = benchmark.program(task, answer, mode)
         named.append((before_end_token(program, task.entry_point), task.entry_point))
-    programs = []
-    sanitized = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
+    programs = sanitize_all(named, benchmark.execution, benchmark.sanitizer, f"{benchmark.name}: sanitize")
     # A text that is too long for the sanitizer is read by our own rule.
-    for (text, entry_point), sanitized_program in zip(named, sanitized, strict=True):
-        counts["not_sanitized"] += sanitized_program is None
-        programs.append((extract_program(text, entry_point) or "") if sanitized_program is None else sanitized_program)
+    for number, (text, entry_point) in enumerate(named):
+        if programs[number] is None:
+            counts["not_sanitized"] += 1
+            programs[number] = extract_program(text, entry_point)
     if counts["not_sanitized"]:
-        logger.warning(
-            "%s: %s of %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout",
-            benchmark.name,
-            f"{counts['not_sanitized']:,}",
-            f"{len(named):,}",
-            MAX_LINES,
-            benchmark.sanitizer.module,
-        )
-    return programs, dict(+counts)
+        shares = f"{counts['not_sanitized']:,} of {len(named):,}"
+        message = "%s: %s answers are too long (over %s lines) for %s.sanitize; their programs are read as for heldout"
+        logger.warning(message, benchmark.name, shares, MAX_LINES, benchmark.sanitizer.module)
+    return [program or "" for program in programs], dict(+counts)
 
 
 def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:

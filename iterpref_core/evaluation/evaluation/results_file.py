@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,24 +22,24 @@ RESULTS = "results.json"
 SAMPLES = "samples"
 
 
+@dataclass
 class ResultsFolder:
     """The folder of one model's results, written benchmark by benchmark: results.json, and samples/<benchmark>.jsonl.
 
     It keeps the results of other benchmarks of the same model, and removes the results of another model.
 
-    Args:
+    Attributes:
         out: the folder.
         model: the model's name.
         weights: the fingerprint of the model's weights, where it has any.
     """
 
-    def __init__(self, out: Path, model: str, weights: str | None = None) -> None:
-        self._out = out
-        self._model = model
-        self._weights = weights
-        self._measured: dict[str, Measured | Incomplete] = {}
-        self._absent: dict[str, Unavailable] = {}
-        self._unanswered: list[str] = []
+    out: Path
+    model: str
+    weights: str | None = None
+    _measured: dict[str, Measured | Incomplete] = field(default_factory=dict)
+    _absent: dict[str, Unavailable] = field(default_factory=dict)
+    _unanswered: list[str] = field(default_factory=list)
 
     @contextmanager
     def entry(self, benchmark: str) -> Iterator[None]:
@@ -62,7 +63,7 @@ class ResultsFolder:
         # Killed before the last line, the folder has new samples and no entry for them, and never an old entry with
         # them.
         self._replace(kept)
-        write_jsonl(self._out / SAMPLES / f"{benchmark}.jsonl", samples)
+        write_jsonl(self.out / SAMPLES / f"{benchmark}.jsonl", samples)
         self._replace(kept | {benchmark: result})
 
     def of_this_run(self) -> ModelResults:
@@ -86,28 +87,28 @@ class ResultsFolder:
         return self._record({**self._measured, **self._absent})
 
     def _record(self, benchmarks: Mapping[str, Measured | Incomplete | Unavailable]) -> ModelResults:
-        return ModelResults(model=self._model, weights=self._weights, benchmarks=dict(benchmarks))
+        return ModelResults(model=self.model, weights=self.weights, benchmarks=dict(benchmarks))
 
     def _earlier(self) -> dict[str, Measured | Incomplete | Unavailable]:
         """Return the folder's results of the same model; the results and samples of another model are removed."""
-        path = self._out / RESULTS
+        path = self.out / RESULTS
         if not path.exists():
             return {}
         earlier = load_model_results(path)
         # The same name with other weights is another model, whose scores must not be mixed with the new ones.
-        if (earlier.model, earlier.weights) == (self._model, self._weights):
+        if (earlier.model, earlier.weights) == (self.model, self.weights):
             return earlier.benchmarks
         logger.warning("%s: the results of %s are replaced: it was another model", path, earlier.model)
         path.unlink()
-        shutil.rmtree(self._out / SAMPLES, ignore_errors=True)
+        shutil.rmtree(self.out / SAMPLES, ignore_errors=True)
         return {}
 
     def _replace(self, benchmarks: Mapping[str, Measured | Incomplete | Unavailable]) -> None:
         """Write results.json with these benchmarks; without any, remove it."""
         if not benchmarks:
-            (self._out / RESULTS).unlink(missing_ok=True)
+            (self.out / RESULTS).unlink(missing_ok=True)
             return
-        with atomic_writer(self._out / RESULTS) as file:
+        with atomic_writer(self.out / RESULTS) as file:
             json.dump(self._record(benchmarks).to_json(), file, indent=2, sort_keys=True)
             file.write("\n")
 

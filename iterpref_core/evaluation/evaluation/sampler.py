@@ -51,10 +51,11 @@ class Answers:
     about: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
 class Sampler:
     """A model that answers a benchmark's prompts.
 
-    Args:
+    Attributes:
         model: keeps its answers, and is opened for the first answer that is not kept.
         params: how answers are sampled; each of several samples of a prompt has a seed of its own.
         mode: how the model is asked.
@@ -63,46 +64,37 @@ class Sampler:
         fresh: ask again for kept answers, except those of this process.
     """
 
-    def __init__(
-        self,
-        model: StoredModel,
-        params: EvaluationParams,
-        mode: PromptMode,
-        precision: str | None = None,
-        endpoint: InferenceParams | None = None,
-        *,
-        fresh: bool = False,
-    ) -> None:
-        self._model = model
-        temperature = params.temperature
-        if temperature is None:
-            # One greedy sample: a score without chance.
-            temperature = 0.0 if params.samples == 1 else SEVERAL_TEMPERATURE
-        self._sampling = Sampling(temperature, params.max_new_tokens)
-        self._params = params
-        self._precision = precision
-        self._endpoint = endpoint
-        self._fresh = fresh
-        self.mode = mode
+    model: StoredModel
+    params: EvaluationParams
+    mode: PromptMode
+    precision: str | None = None
+    endpoint: InferenceParams | None = None
+    fresh: bool = False
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature of `params`; without one, a single sample is greedy: a score without chance."""
+        if self.params.temperature is not None:
+            return self.params.temperature
+        return 0.0 if self.params.samples == 1 else SEVERAL_TEMPERATURE
 
     def _describe(self) -> dict[str, Any]:
         """Return the sampling as results.json has it."""
-        asked = self._sampling
         described: dict[str, Any] = {
-            "temperature": asked.temperature,
-            "max_new_tokens": asked.max_new_tokens,
-            "seed": self._params.seed,
-            "samples": self._params.samples,
+            "temperature": self.temperature,
+            "max_new_tokens": self.params.max_new_tokens,
+            "seed": self.params.seed,
+            "samples": self.params.samples,
         }
-        if "temperature" in self._model.adapted:
+        if "temperature" in self.model.adapted:
             described["temperature"] = OWN_TEMPERATURE
-        elif "temperature 0" in self._model.adapted:
-            described["temperature"] = asked.temperature or LEAST_TEMPERATURE
-        if self._precision:
-            described["precision"] = self._precision
-        if self._endpoint and self._endpoint.request_fields:
-            described["request"] = dict(self._endpoint.request_fields)
-        if adaptations := notes_of(self._model.adapted):
+        elif "temperature 0" in self.model.adapted:
+            described["temperature"] = self.temperature or LEAST_TEMPERATURE
+        if self.precision:
+            described["precision"] = self.precision
+        if self.endpoint and self.endpoint.request_fields:
+            described["request"] = dict(self.endpoint.request_fields)
+        if adaptations := notes_of(self.model.adapted):
             described["adaptations"] = adaptations
         return described
 
@@ -121,12 +113,12 @@ class Sampler:
         for task in benchmark.tasks.values():
             prompt = benchmark.prompt(task, self.mode)
             # Every sample has a request of its own, with its own seed.
-            for number in range(self._params.samples):
+            for number in range(self.params.samples):
                 asked.append((task, prompt, self._request(prompt, number)))
         # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
-        sampling = replace(self._sampling, stops=stops)
+        sampling = Sampling(self.temperature, self.params.max_new_tokens, stops=stops)
         answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
         by_task = []
         for (task, prompt, _), answer in zip(asked, answered, strict=True):
@@ -138,27 +130,27 @@ class Sampler:
             prompt=prompt_tokens, completion=completion_tokens, per_answer=completion_tokens / len(answered)
         )
         about = {"sampling": self._describe(), "tokens": tokens}
-        prices = self._endpoint
+        prices = self.endpoint
         if prices is not None and (prices.price_prompt or prices.price_completion):
             about["cost_usd"] = cost_usd(prompt_tokens, completion_tokens, prices.price_prompt, prices.price_completion)
         return Answers(by_task, self.mode, about)
 
     def _request(self, prompt: BenchmarkPrompt, number: int) -> Request:
         """Return the request for a sample. Its seed depends on no other sample, so that a set of samples can grow."""
-        seed = self._params.seed
-        if self._params.samples > 1:
+        seed = self.params.seed
+        if self.params.samples > 1:
             seed = derive_seed(seed, prompt_text(prompt.text), number)
         return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
     def _ask(self, benchmark: str, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """Return the answer to each request, kept or new, and log how many an earlier process has kept."""
-        if self._fresh:
-            self._model.forget_earlier(requests, sampling)
+        if self.fresh:
+            self.model.forget_earlier(requests, sampling)
         # Count the answers that an earlier process has kept.
-        before = self._model.kept
+        before = self.model.kept
         with show_progress(f"{benchmark}: generate", len(requests)) as advance:
-            answers = ask_all(self._model, requests, sampling, lambda *_: advance())
-        if kept := self._model.kept - before:
+            answers = ask_all(self.model, requests, sampling, lambda *_: advance())
+        if kept := self.model.kept - before:
             shares = f"{kept:,} of {len(set(requests)):,}"
             logger.warning("%s: %s answers were kept from earlier; --fresh asks again", benchmark, shares)
         return answers

@@ -17,7 +17,6 @@ from iterpref_core.records.results import (
     GroundTruth,
     Incomplete,
     Measured,
-    Measurement,
 )
 
 logger = logging.getLogger(__name__)
@@ -41,54 +40,51 @@ def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]
         ExecutionError: no sample has been scored.
     """
     benchmark = harness.benchmark
-    tasks = [sample.task_id for sample in found.samples]
-    outcomes = list(runs)
+    outcomes = [(sample.task_id, run) for sample, run in zip(found.samples, runs, strict=True)]
     # A missing answer counts as a sample of its task, with a verdict of its own.
     for task, reason in found.missing:
-        tasks.append(task.task_id)
-        outcomes.append(ProgramRun(UNANSWERED, f"no answer: {reason}", "", 0.0))
+        outcomes.append((task.task_id, ProgramRun(UNANSWERED, f"no answer: {reason}", "", 0.0)))
     # Verdicts by task: {"mbpp/2": ["passed", "timeout"]}.
-    verdicts = _by_task(tasks, [run.verdict for run in outcomes])
-    feedback = _by_task(tasks, [run.feedback for run in outcomes])
-    errors = _count(run.verdict for run in outcomes if run.verdict != "passed")
+    verdicts: dict[str, list[str]] = {}
+    feedback: dict[str, list[str]] = {}
+    for task_id, run in outcomes:
+        verdicts.setdefault(task_id, []).append(run.verdict)
+        feedback.setdefault(task_id, []).append(run.feedback)
+    errors = _count(run.verdict for _, run in outcomes if run.verdict != "passed")
     score = score_tasks(verdicts, k=benchmark.k)
     data_name, data_sha256 = benchmark.data
     if score is None:
         raise ExecutionError(f"{data_name}: no program could be scored ({errors})")
-    measurement = Measurement(
-        errors=errors,
-        exceptions=_count(run.exception for run in outcomes if run.exception),
-        passed=tuple(task_id for task_id, of_task in verdicts.items() if "passed" in of_task),
-        verdicts=verdicts,
-        feedback={task_id: texts for task_id, texts in feedback.items() if any(texts)},
-        data=DataFile(name=data_name, sha256=data_sha256),
-        harness=benchmark.harness,
-        limits=benchmark.limits,
-        isolation=harness.executor.isolation,
-        inside=len({task for task, run in zip(tasks, outcomes, strict=True) if run.inside}) or None,
-        ground_truth=_ground_truth(harness.canonical),
-        truncated=None if found.truncated is None else sum(found.truncated),
-        answers={**count_without_program(benchmark, found, runs), **found.counts},
+    failed = {task_id: run for task_id, run in harness.canonical.items() if run.verdict != "passed"}
+    fields: dict[str, Any] = {
+        "errors": errors,
+        "exceptions": _count(run.exception for _, run in outcomes if run.exception),
+        "passed": [task_id for task_id, of_task in verdicts.items() if "passed" in of_task],
+        "verdicts": verdicts,
+        "feedback": {task_id: texts for task_id, texts in feedback.items() if any(texts)},
+        "data": DataFile(name=data_name, sha256=data_sha256),
+        "harness": benchmark.harness,
+        "limits": benchmark.limits,
+        "isolation": harness.executor.isolation,
+        "inside": len({task_id for task_id, run in outcomes if run.inside}) or None,
+        "ground_truth": _ground_truth(harness.canonical, failed),
+        "truncated": None if found.truncated is None else sum(found.truncated),
+        "answers": {**count_without_program(benchmark, found, runs), **found.counts},
+        "limit": benchmark.limit,
+        "window": benchmark.window,
         **found.about,
-        limit=benchmark.limit,
-        window=benchmark.window,
-    )
-    fields = measurement.model_dump()
+    }
     # Missing answers leave bounds instead of a score.
     if found.missing:
         reasons = [reason for _, reason in found.missing]
-        return Incomplete.model_validate(fields | _bounds(verdicts, reasons, len(tasks)))
-    # A task whose canonical solution fails here, such as for want of a library, does not judge the model.
-    failed = measurement.ground_truth.failed if measurement.ground_truth else ()
-    fields |= {
-        "available": True,
-        "without_failed_truth": score_tasks(verdicts, failed, benchmark.k) if failed else None,
-        "by_difficulty": _by_difficulty(benchmark, verdicts) or None,
-    }
+        return Incomplete.model_validate(fields | _bounds(verdicts, reasons, len(outcomes)))
     for k in benchmark.k:
         if k not in DEFAULT_K and k not in score.of_other_k:
             logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", benchmark.name, k, k)
-    return Measured.model_validate(fields | score.model_dump())
+    # A task whose canonical solution fails here, such as for want of a library, does not judge the model.
+    without = score_tasks(verdicts, failed, benchmark.k) if failed else None
+    fields |= {"without_failed_truth": without, "by_difficulty": _by_difficulty(benchmark, verdicts) or None}
+    return Measured.model_validate({"available": True, **fields, **score.model_dump()})
 
 
 def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: int) -> dict[str, Any]:
@@ -112,18 +108,13 @@ def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: in
     }
 
 
-def _ground_truth(canonical_runs: Mapping[str, ProgramRun]) -> GroundTruth | None:
+def _ground_truth(canonical: Mapping[str, ProgramRun], failed: Mapping[str, ProgramRun]) -> GroundTruth | None:
     """Return the numbers of a benchmark's canonical solutions, and the failed ones with their reasons."""
-    if not canonical_runs:
+    if not canonical:
         return None
-    failed = {task_id: run for task_id, run in canonical_runs.items() if run.verdict != "passed"}
     reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
-    return GroundTruth(
-        n=len(canonical_runs),
-        passed=len(canonical_runs) - len(failed),
-        failed=tuple(failed),
-        reasons=reasons or None,
-    )
+    passed = len(canonical) - len(failed)
+    return GroundTruth(n=len(canonical), passed=passed, failed=tuple(failed), reasons=reasons or None)
 
 
 def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]]) -> dict[str, DifficultyRecord]:
@@ -138,13 +129,6 @@ def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]])
         if score := score_tasks(group, k=benchmark.k):
             records[difficulty] = DifficultyRecord.model_validate(score.model_dump() | {"tasks": tuple(group)})
     return records
-
-
-def _by_task(tasks: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
-    grouped: dict[str, list[Any]] = {}
-    for task_id, value in zip(tasks, values, strict=True):
-        grouped.setdefault(task_id, []).append(value)
-    return grouped
 
 
 def _count(names: Any) -> dict[str, int]:

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 from iterpref_core.evaluation.evaluation.results_file import SAMPLES, load_model_results
 from iterpref_core.evaluation.report.labels import MAIN_BENCHMARK, model_name
-from iterpref_core.evaluation.report.pair_view import pair_titles
-from iterpref_core.evaluation.report.program_lines import cut_lines
+from iterpref_core.evaluation.report.pair_view import cut_lines, pair_titles
 from iterpref_core.evaluation.report.summary import ReportFiles
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.models.inference.ends import count_reasons

@@ -1,6 +1,6 @@
 """Name and order models and benchmarks, wherever they are shown; and the paper's numbers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
 from iterpref_core.records.objective_table import OBJECTIVES
@@ -15,7 +15,7 @@ MODELS = {
 BENCHMARKS = {name: row.label for name, row in BENCHMARK_ROWS.items()}
 """Every benchmark, in the order of the results table."""
 
-DIFFICULTIES = {"easy": "easy", "medium": "medium", "hard": "hard"}
+DIFFICULTIES = ("easy", "medium", "hard")
 """LiveCodeBench's difficulties, in the order of the paper's table 10."""
 
 MAIN_BENCHMARK = "heldout"
@@ -61,10 +61,10 @@ def in_words(name: str) -> str:
     return name.replace("_ast", " AST").replace("_", " ")
 
 
-def in_order(names: Collection[str], known: dict[str, str]) -> list[str]:
+def in_order(names: Collection[str], known: Iterable[str]) -> list[str]:
     """Return the known names in the known order, then the others by alphabet.
 
     >>> in_order({"mine", "dpo", "base"}, MODELS)
     ['base', 'dpo', 'mine']
     """
-    return [name for name in known if name in names] + sorted({*names} - known.keys())
+    return [name for name in known if name in names] + sorted({*names} - {*known})

@@ -1,15 +1,22 @@
-"""Pair view as HTML, with the error region marked, and its parts that the terminal's view uses too."""
+"""Show a pair with its error region marked, as HTML and in the terminal."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
-from iterpref_core.evaluation.report.program_lines import cut_lines
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.programs.source_code.line_diff import line_spans
+from iterpref_core.records import FocalSpans, PreferencePair, Span
+from iterpref_core.records.errors import printable_text
 from iterpref_core.records.prompt_messages import labeled_text
 from iterpref_core.storage.jsonl import atomic_writer
 
@@ -17,6 +24,65 @@ NO_SPANS = "no spans"
 """The method of a region that was not marked by any method: the lines outside the line LCS replace it."""
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a line; `marked` is True in the region."""
+
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True)
+class ProgramLine:
+    """A line of a program.
+
+    Attributes:
+        number: the line's number, from 1.
+        marked: True if the line lies in the region, even if the line has no character to mark.
+        pieces: the line's text in order.
+    """
+
+    number: int
+    marked: bool
+    pieces: tuple[Piece, ...]
+
+    @property
+    def indent(self) -> int:
+        """Return the columns of blanks at the line's beginning, with tab stops at multiples of four."""
+        text = "".join(piece.text for piece in self.pieces).expandtabs(4)
+        return len(text) - len(text.lstrip(" "))
+
+
+def cut_lines(text: str, spans: Sequence[Span]) -> list[ProgramLine]:
+    r"""Cut a program into lines, and every line at the edges of spans.
+
+    A line is marked when a span covers any of its characters, its line end included. An empty line has none to
+    cover where spans leave line ends out; there a span without width marks it.
+
+    Args:
+        text: the program.
+        spans: the program's region, as characters.
+
+    >>> [[(p.text, p.marked) for p in line.pieces] for line in cut_lines("a = 1\nb = 2\n", [(4, 5)])]
+    [[('a = ', False), ('1', True)], [('b = 2', False)]]
+    """
+    inside: set[int] = set()
+    for first, last in spans:
+        inside.update(range(first, last))
+    bounds = line_spans(text)
+    lines = []
+    for number, (start, end) in enumerate(bounds, start=1):
+        # The next line's beginning is where this line's end ends.
+        following = bounds[number][0] if number < len(bounds) else len(text)
+        pieces = []
+        for in_region, positions in groupby(range(start, end), key=inside.__contains__):
+            pieces.append(Piece("".join(text[position] for position in positions), in_region))
+        # An empty span marks an empty line.
+        marked = any((first < following and last > start) or first == last == start == end for first, last in spans)
+        lines.append(ProgramLine(number, marked, tuple(pieces)))
+    return lines
 
 
 @cache
@@ -79,3 +145,32 @@ def write_html(pairs: Iterable[tuple[PreferencePair, FocalSpans]], out: Path) ->
     )
     with atomic_writer(out) as file:
         file.write(page)
+
+
+def render_terminal(pair: PreferencePair, spans: FocalSpans) -> RenderableType:
+    """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen."""
+    rejected_title, chosen_title = pair_titles(spans)
+    return Group(
+        Text(printable_text(pair.task_id), style="bold"),
+        Text(printable_text(labeled_text(pair.prompt)), style="italic"),
+        _panel(rejected_title, cut_lines(pair.rejected, spans.rejected), "−", "red"),
+        _panel(chosen_title, cut_lines(pair.chosen, spans.chosen), "+", "green"),
+    )
+
+
+def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str) -> Panel:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for line in lines:
+        if line.marked:
+            margin = Text(f"{line.number:>3} {sign}", style=color)
+        else:
+            margin = Text(f"{line.number:>3}  ", style="dim")
+        source = Text()
+        for piece in line.pieces:
+            # A table's cells have no tab stops.
+            text = printable_text(piece.text).replace("\t", "    ")
+            source.append(text, style=f"{color} reverse" if piece.marked else "")
+        grid.add_row(margin, source)
+    return Panel(grid, title=Text(title), title_align="left", border_style=color)

@@ -65,12 +65,8 @@ def score_samples(
                 runs = list(harness.canonical.values()) if path is None else harness.run(found.samples)
                 results.write(name, summarize(harness, found, runs), found.samples)
     if unknown:
-        logger.warning(
-            "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id",
-            path,
-            f"{unknown.total():,}",
-            next(iter(unknown)),
-        )
+        message = "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id"
+        logger.warning(message, path, f"{unknown.total():,}", next(iter(unknown)))
     return results.of_this_run()
 
 
@@ -191,11 +187,5 @@ def _warn_of_answers(
         found = extract_program(program, benchmark.entry_point(task))
         count += found is not None and found != program and not lacks_program(found)
     if count:
-        logger.warning(
-            "%s: %s of %s samples of %s are answers with a program in a fence, and are run as they stand; "
-            "--extract reads the programs",
-            path,
-            f"{count:,}",
-            f"{len(programs):,}",
-            benchmark.name,
-        )
+        shares = f"{count:,} of {len(programs):,} samples of {benchmark.name} are answers with a program in a fence"
+        logger.warning("%s: %s, and are run as they stand; --extract reads the programs", path, shares)

@@ -120,9 +120,9 @@ def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref):
     assert mock.asked.total() == 2
 
 
-def debug_at(iterpref, problems, url, *options):
+def debug_at(iterpref, problems, url, *options, model="m"):
     problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
-    return iterpref("debug", "--model", "m", "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
+    return iterpref("debug", "--model", model, "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
 
 
 @pytest.mark.parametrize("refused", ["heldout", "validation"])
@@ -158,22 +158,17 @@ def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref, problem
 
 
 def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
-    Path("problems.jsonl").write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
     asked = []
 
     class Named(MockEndpoint):
         def _completion(self, body):
             asked.append(body["model"])
             # The small model drafts a wrong program, which the large one repairs.
-            text = "```python\ndef f(x):\n    return 0\n```" if body["model"] == "small" else None
-            made = json.loads(super()._completion(body))
-            if text:
-                made["choices"][0]["message"]["content"] = text
-            return json.dumps(made).encode()
+            self._answer = answer if body["model"] == "large" else lambda *_: "def f(x):\n    return 0\n"
+            return super()._completion(body)
 
     with serve(Named(answer, Behavior())) as url:
-        options = ["--problems", "problems.jsonl", "--out", "t.jsonl", *SERVED, url]
-        code, out, err = iterpref("debug", "--model", "large", "--draft-model", "small", *options, "--json")
+        code, out, err = debug_at(iterpref, problems, url, "--draft-model", "small", "--json", model="large")
     assert code == 0, err
     assert json.loads(out)["solved"] == 2
     assert (asked.count("small"), asked.count("large")) == (2, 2)

@@ -7,7 +7,6 @@ import pytest
 
 from docs.shots import shots_of_report
 from iterpref_core.evaluation.report.explorer import write_explorer
-from iterpref_core.evaluation.report.pair_view import write_html
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.evaluation.report.conftest import HOSTILE, Experiment
@@ -54,27 +53,6 @@ CONTRAST = """(() => {
 })()"""
 
 
-# How far each row of a wrapped line of code begins right of the line's box, in columns.
-ROWS = """(selector => {
-  const source = document.querySelector(selector);
-  const range = document.createRange();
-  range.selectNodeContents(source);
-  const rows = new Map();
-  for (const box of range.getClientRects()) {
-    const top = Math.round(box.top);
-    rows.set(top, Math.min(box.left, rows.get(top) ?? Infinity));
-  }
-  const column = document.createElement("span");
-  column.textContent = "0";
-  source.append(column);
-  const width = column.getBoundingClientRect().width;
-  column.remove();
-  const left = source.getBoundingClientRect().left;
-  const inOrder = [...rows].sort((one, other) => one[0] - other[0]);
-  return inOrder.map(([, start]) => Math.round((start - left) / width));
-})"""
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_full_page_fits_and_asks_for_nothing(rich_page, browser, width):
     browser.open(rich_page, width)
@@ -99,26 +77,6 @@ def test_all_text_stands_out_from_what_is_behind_it(rich_page, browser, dark):
     assert [item for item in found if item["ratio"] < 4.5] == []
     lightness = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (lightness == "rgb(20, 22, 26)") == dark, "the measured page is the dark one where it should be"
-
-
-def test_a_phone_shows_the_scale_of_the_intervals(rich_page, browser):
-    browser.open(rich_page, 390)
-    axis = "document.querySelector('.results .axis')"
-    assert browser.evaluate(f"{axis}.innerText.split(/\\s+/)") == ["0%", "50%", "100%"]
-    assert browser.evaluate(f"{axis}.getBoundingClientRect().width") > 300
-
-
-def test_a_wrapped_line_of_code_goes_on_behind_its_indentation(browser, tmp_path):
-    program = "def f(values):\n        return " + " + ".join(f"values[{number}]" for number in range(40)) + "\n"
-    pair = PreferencePair(task_id="t/1", prompt="Use `f`.", chosen=program, rejected="pass\n")
-    spans = FocalSpans(task_id="t/1", method="line_lcs", rejected=((0, 4),), chosen=())
-    write_html([(pair, spans)], tmp_path / "pairs.html")
-    browser.open(tmp_path / "pairs.html", 390)
-    rows = browser.evaluate(f"{ROWS}('.ins-side .line:nth-of-type(2) .source')")
-    assert len(rows) > 5
-    assert rows[0] == 0
-    assert set(rows[1:]) == {8 + 2}
-    assert browser.evaluate("document.querySelector('.prompt code').textContent") == "f"
 
 
 UNSEEN = "user = 'a\u202e\u2066b'\u200b # \x1b[31m\x00\ufeff \u00e9 \U000e0041\n"

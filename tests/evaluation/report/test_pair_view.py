@@ -5,8 +5,7 @@ from html import escape
 
 import pytest
 
-from iterpref_core.evaluation.report.pair_view import code_spans, write_html
-from iterpref_core.evaluation.report.program_lines import cut_lines
+from iterpref_core.evaluation.report.pair_view import code_spans, cut_lines, write_html
 from iterpref_core.records import FocalSpans, PreferencePair
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
@@ -38,6 +37,7 @@ def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_p
         assert escape(text).replace("&#x27;", "&#39;") in page
     assert not re.search("<(script|img)", page)
     assert page.count("<del") == 1
+    assert page.count('style="--indent:4"') == 6
     assert "D− is empty" in page
 
 

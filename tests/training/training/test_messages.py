@@ -9,7 +9,7 @@ from datasets import Dataset
 from rich.console import Console
 
 from iterpref_core import mark_errors
-from iterpref_core.evaluation.report.pair_terminal import render_terminal
+from iterpref_core.evaluation.report.pair_view import render_terminal
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import FocalSpans, PreferencePair
