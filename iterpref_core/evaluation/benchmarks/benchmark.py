@@ -107,6 +107,7 @@ class ProgramRun(NamedTuple):
     `unanswered` is the outcome of a sample whose answer is missing. `exception` is the name of the type that this
     program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     `inside` is the number of tests that ran inside, in the process of the program, which can lie to them.
+    `values` are what a canonical solution returned, as text, where these are wanted.
     """
 
     verdict: Verdict | Literal["unanswered"]
@@ -114,13 +115,7 @@ class ProgramRun(NamedTuple):
     exception: str
     cpu_s: float
     inside: int = 0
-
-
-class CanonicalRun(NamedTuple):
-    """The outcome of a canonical solution, and the values that it returned, as text, where these are wanted."""
-
-    run: ProgramRun
-    values: list[str] | None = None
+    values: Sequence[str] | None = None
 
 
 class Benchmark(ABC, Generic[T]):
@@ -166,7 +161,7 @@ class Benchmark(ABC, Generic[T]):
         self.execution = execution
         self.tasks: Mapping[str, T] = tasks
         self.k: tuple[int, ...] = DEFAULT_K
-        self.canonical: Mapping[str, CanonicalRun] = {}
+        self.canonical: Mapping[str, ProgramRun] = {}
         self.limits: dict[str, Any] = asdict(limits_of(execution))
 
     @abstractmethod
@@ -196,7 +191,7 @@ class Benchmark(ABC, Generic[T]):
         del task
         return None
 
-    def run_canonical(self, task: T, executor: Engine) -> CanonicalRun | None:
+    def run_canonical(self, task: T, executor: Engine) -> ProgramRun | None:
         """Run a canonical solution in the suite's own way; return None where it runs as a sample does."""
         del task, executor
         return None

@@ -5,13 +5,13 @@ import hashlib
 import json
 import logging
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, CanonicalRun, ProgramRun
+from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
 from iterpref_core.records import UNDECIDED, Sample
 from iterpref_core.records.digest import digest_of
@@ -36,11 +36,10 @@ UNJUDGED = ProgramRun(
 
 @dataclass(frozen=True)
 class Harness:
-    """A benchmark's harness, with the outcomes of its canonical solutions, by task_id."""
+    """A benchmark whose canonical solutions have run, and its engine."""
 
     benchmark: Benchmark[Any]
     executor: Engine
-    canonical: Mapping[str, ProgramRun]
 
     def run(self, samples: Sequence[Sample], truncated: Sequence[bool] | None = None) -> list[ProgramRun]:
         """Run whole programs, with a progress bar; return their outcomes in order.
@@ -53,7 +52,7 @@ class Harness:
 
         def run(index: int) -> ProgramRun:
             sample = samples[index]
-            canonical = self.canonical.get(sample.task_id)
+            canonical = self.benchmark.canonical.get(sample.task_id)
             reference_s = canonical.cpu_s if canonical and canonical.verdict == "passed" else None
             return _run(self.benchmark, self.executor, sample, reference_s)
 
@@ -85,7 +84,8 @@ def open_harness(benchmark: Benchmark[Any], cache: Path) -> Iterator[Harness]:
         cache: folder where the outcomes of canonical solutions are kept.
     """
     with benchmark.open_executor() as executor:
-        yield Harness(benchmark, executor, run_canonical_solutions(benchmark, executor, cache))
+        run_canonical_solutions(benchmark, executor, cache)
+        yield Harness(benchmark, executor)
 
 
 def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_s: float | None) -> ProgramRun:
@@ -102,12 +102,8 @@ def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_
     return ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, cpu_s, outcome.inside)
 
 
-def run_canonical_solutions(
-    benchmark: Benchmark[Any],
-    executor: Engine,
-    cache: Path,
-) -> dict[str, ProgramRun]:
-    """Return the outcomes of a suite's canonical solutions, by task_id; a warning names a failing one.
+def run_canonical_solutions(benchmark: Benchmark[Any], executor: Engine, cache: Path) -> None:
+    """Set `canonical` of a suite, the outcomes of its canonical solutions; a warning names a failing one.
 
     They run once on a machine, also where several evaluations run at the same time, and are read afterwards. Another
     machine runs them again: the seconds of a solution decide the limits of samples. A solution may take as long as a
@@ -115,17 +111,17 @@ def run_canonical_solutions(
     again the next time.
 
     Args:
-        benchmark: the suite; its attribute `canonical` is set.
+        benchmark: the suite.
         executor: runs programs.
         cache: folder where outcomes are kept.
     """
     samples = canonical_samples(benchmark)
     if not samples:
-        return {}
+        return
 
-    def run(sample: Sample) -> CanonicalRun:
+    def run(sample: Sample) -> ProgramRun:
         found = benchmark.run_canonical(benchmark.tasks[sample.task_id], executor)
-        return found or CanonicalRun(_run(benchmark, executor, sample, benchmark.execution.cpu_s))
+        return found or _run(benchmark, executor, sample, benchmark.execution.cpu_s)
 
     def write(partial: Path) -> None:
         with (
@@ -133,24 +129,18 @@ def run_canonical_solutions(
             show_progress(f"{benchmark.name}: canonical solutions", len(samples)) as advance,
         ):
             for sample, found in executor.each(samples, run):
-                file.write(json.dumps([sample.task_id, *found]) + "\n")
+                file.write(json.dumps([sample.task_id, found]) + "\n")
                 advance(1)
 
     path = make_once(cache / f"canonical-{benchmark.name}-{_key(benchmark, executor, samples)}.jsonl.gz", write)
-    canonical = {}
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            task_id, outcome, values = json.loads(line)
-            canonical[task_id] = CanonicalRun(ProgramRun(*outcome), values)
-    benchmark.canonical = canonical
-    runs = {task_id: found.run for task_id, found in canonical.items()}
-    if any(found.verdict in _BY_THE_MACHINE for found in runs.values()):
+        benchmark.canonical = {task_id: ProgramRun(*outcome) for task_id, outcome in map(json.loads, file)}
+    failed = [task_id for task_id, found in benchmark.canonical.items() if found.verdict != "passed"]
+    if any(benchmark.canonical[task_id].verdict in _BY_THE_MACHINE for task_id in failed):
         path.unlink(missing_ok=True)
-    failed = [task_id for task_id, found in runs.items() if found.verdict != "passed"]
     if failed:
         message = "%s: %s of the benchmark's canonical solutions fail, such as %s; results.json names them"
         logger.warning(message, benchmark.name, len(failed), failed[0])
-    return runs
 
 
 def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:

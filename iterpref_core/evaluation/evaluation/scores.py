@@ -55,7 +55,7 @@ def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]
     data_name, data_sha256 = benchmark.data
     if score is None:
         raise ExecutionError(f"{data_name}: no program could be scored ({errors})")
-    failed = {task_id: run for task_id, run in harness.canonical.items() if run.verdict != "passed"}
+    failed = {task_id: run for task_id, run in benchmark.canonical.items() if run.verdict != "passed"}
     fields: dict[str, Any] = {
         "errors": errors,
         "exceptions": _count(run.exception for _, run in outcomes if run.exception),
@@ -67,7 +67,7 @@ def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]
         "limits": benchmark.limits,
         "isolation": harness.executor.isolation,
         "inside": len({task_id for task_id, run in outcomes if run.inside}) or None,
-        "ground_truth": _ground_truth(harness.canonical, failed),
+        "ground_truth": _ground_truth(benchmark.canonical, failed),
         "truncated": None if found.truncated is None else sum(found.truncated),
         "answers": {**count_without_program(benchmark, found, runs), **found.counts},
         "limit": benchmark.limit,

@@ -26,9 +26,7 @@ def test_hard_is_a_file_of_its_own(monkeypatch, tmp_path):
     [
         ("", "broken.jsonl: holds no task; set BIGCODEBENCH_OVERRIDE_PATH"),
         ("{}\n", "broken.jsonl:1: field 'task_id': Field required"),
-        (json.dumps(DOUBLE) + "\n{", "broken.jsonl:2:.* Invalid JSON"),
         (json.dumps({**DOUBLE, "test": None}), "broken.jsonl:1: field 'test'"),
-        (f"{json.dumps(DOUBLE)}\n{json.dumps(DOUBLE)}", "broken.jsonl:2: .*already used on line 1"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(content, message, monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import LiveCodeBenchParams
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import PARAMS
 from tests.shared_workers import shared_workers
 
@@ -53,20 +54,21 @@ def evalplus_slice(tmp_path, monkeypatch):
 @pytest.fixture
 def problems(tmp_path):
     """Two held-out problems, one of them with a hidden test, and one of another split."""
-    names = [("h/double", "heldout"), ("h/square", "heldout"), ("v/double", "validation")]
-    reference = {"double": "def f(x):\n    return 2 * x\n", "square": "def f(x):\n    return x * x\n"}
-    lines = [
-        Problem(
+    rows = []
+    for task_id, split, factor in (
+        ("h/double", "heldout", "2"),
+        ("h/square", "heldout", "x"),
+        ("v/double", "validation", "2"),
+    ):
+        problem = Problem(
             task_id=task_id,
-            prompt=f"Write f that will {task_id.split('/')[1]} x ({split}).",
+            prompt=f"Write f that will {task_id[2:]} x ({split}).",
             entry_point="f",
             tests=(IoTest(call="f(2)", expected="4"),),
-            hidden_tests=(IoTest(call="f(3)", expected="6" if task_id.endswith("double") else "9"),),
-            reference=reference[task_id.split("/")[1]],
+            hidden_tests=(IoTest(call="f(3)", expected="6" if factor == "2" else "9"),),
+            reference=f"def f(x):\n    return {factor} * x\n",
             split=split,
-        ).to_json()
-        for task_id, split in names
-    ]
-    path = tmp_path / "problems.jsonl"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+        )
+        rows.append(problem)
+    write_jsonl(tmp_path / "problems.jsonl", rows)
+    return tmp_path / "problems.jsonl"

@@ -23,8 +23,8 @@ def entry_of(verdicts, failed=()):
     programs = ["x = 1"] * len(verdicts)
     found = FoundPrograms([letters.tasks[task_id] for task_id, _ in verdicts], programs, programs)
     runs = [found if isinstance(found, ProgramRun) else run_of(found) for _, found in verdicts]
-    own = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
-    return summarize(Harness(letters, SimpleNamespace(isolation="none"), own), found, runs).to_json()
+    letters.canonical = {name: run_of("timeout" if name in failed else "passed") for name in "abcd"}
+    return summarize(Harness(letters, SimpleNamespace(isolation="none")), found, runs).to_json()
 
 
 class Letters(Benchmark[Problem]):

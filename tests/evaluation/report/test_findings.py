@@ -5,8 +5,6 @@ import shutil
 import pytest
 
 from iterpref_core.evaluation.report.findings import findings, headline
-from iterpref_core.evaluation.report.number_formats import difference
-from iterpref_core.evaluation.statistics.comparison import Comparison
 
 
 @pytest.mark.parametrize(
@@ -54,10 +52,3 @@ def test_headline_without_the_full_set_of_models(experiment):
     ):
         shutil.rmtree(experiment.files.results / gone)
         assert headline(experiment.summarize()).endswith(end)
-
-
-def test_the_test_alone_decides_where_its_interval_disagrees():
-    compared = Comparison.model_construct(difference=0.018, ci95=(0.002, 0.035), p_value=0.060)
-    assert compared.effect == 0
-    assert difference(compared) == "+1.8 [+0.2, +3.5], p = 0.060"
-    assert compared.model_copy(update={"ci95": (-0.001, 0.037), "p_value": 0.045}).effect == 1

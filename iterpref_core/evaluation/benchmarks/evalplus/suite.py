@@ -18,7 +18,6 @@ from typing import cast
 from iterpref_core.evaluation.benchmarks.benchmark import (
     Benchmark,
     BenchmarkPrompt,
-    CanonicalRun,
     EvaluationSetting,
     ProgramRun,
     PromptMode,
@@ -120,13 +119,13 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         base_s = RULES["min_time_limit_s"]
         factor = RULES["gt_time_limit_factor"]
         # 20 tests, whose canonical solution takes 0.1 s in all: 1 s for each test, and 20 + 1 s for all of them.
-        all_s = time_limit(base_s * len(calls), found.run.cpu_s, factor)
+        all_s = time_limit(base_s * len(calls), found.cpu_s, factor)
         yield Program(
             code,
             calls,
             comparator=self._comparator(task.task_id, tuple(found.values)),
             cpu_s=min(RULES["timeout_per_task_s"] * len(self.test_sets), all_s) + len(self.test_sets),
-            test_cpu_s=time_limit(base_s, found.run.cpu_s, factor),
+            test_cpu_s=time_limit(base_s, found.cpu_s, factor),
         )
 
     def _calls(self, task: EvalPlusTask) -> tuple[ValueTest, ...]:
@@ -149,19 +148,19 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         """Return the canonical solution."""
         return task.canonical_program
 
-    def run_canonical(self, task: EvalPlusTask, executor: Engine) -> CanonicalRun:
+    def run_canonical(self, task: EvalPlusTask, executor: Engine) -> ProgramRun:
         """Run a canonical solution; return its outcome, and if it passes the values that it returns."""
         values, outcome = executor.call(Program(task.canonical_program, self._calls(task), cpu_s=CANONICAL_S))
         run = ProgramRun(outcome.verdict, outcome.feedback, outcome.exception, outcome.cpu_s)
         if run.verdict != "passed":
-            return CanonicalRun(run)
+            return run
         # A digest, of a large value, is text already.
         texts = [value if isinstance(value, Digest) else encode(value)[0] for value in values]
         is_right = self._comparator(task.task_id, tuple(texts))
         # A value such as NaN does not equal itself, and no program could pass.
         if all(is_right(index, value) for index, value in enumerate(values)):
-            return CanonicalRun(run, texts)
-        return CanonicalRun(run._replace(verdict="wrong_answer", feedback="a result is not equal to itself"))
+            return run._replace(values=texts)
+        return run._replace(verdict="wrong_answer", feedback="a result is not equal to itself")
 
     def entry_point(self, task: EvalPlusTask) -> str:
         """Return the name of the task's function."""

@@ -10,7 +10,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.harness import Harness
 from iterpref_core.evaluation.benchmarks.livecodebench.data import find_live_data
-from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt, program_by_family
+from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
@@ -29,11 +29,9 @@ def question(name, tests, *, function=None, difficulty="easy", date="2023-05-20T
     packed = zlib.compress(pickle.dumps(json.dumps(published[1:])))
     starter = f"class Solution:\n    def {function}(self, values: List[int]) -> int:\n        " if function else ""
     return {
-        "question_title": name.title(),
         "question_content": f"Solve {name}.",
         "platform": "atcoder",
         "question_id": name,
-        "contest_id": "abc300",
         "contest_date": date,
         "starter_code": starter,
         "difficulty": difficulty,
@@ -118,7 +116,7 @@ def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_th
     bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
-        found = Harness(bench, executor, {}).run(samples)
+        found = Harness(bench, executor).run(samples)
     assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
 
 
@@ -220,6 +218,7 @@ def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_
     mode = PromptMode(True, ChatTemplate(tokenizer))
     assert bench.stops(mode) == ()
     assert bench.program(task, answer, mode) == "print(1)"
+    assert bench.program(task, "print(1)", mode) == "", "an answer without fences holds no program"
     asked = bench.prompt(task, mode)
     assert asked.text.endswith("BEGIN<think>\n")
     assert (asked.raw, asked.opened, bench.mode_name(mode)) == (True, "<think>", "OpenAIChat")
@@ -230,9 +229,3 @@ def test_a_base_model_is_not_asked(execution):
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     with pytest.raises(DataUnavailableError, match="livecodebench: "):
         bench.prompt(next(iter(bench.tasks.values())), PromptMode(instruct=False))
-
-
-def test_the_program_is_what_the_last_two_fences_enclose():
-    assert program_by_family("```python\na\n```\nor\n```python\nb\nc\n```", "LLaMa3") == "b\nc"
-    assert program_by_family("print(1)", "LLaMa3") == ""
-    assert program_by_family("```python\n### first\na\n```", "OpenAIChat") == "### first\na"
