@@ -197,9 +197,8 @@ class Benchmark(ABC, Generic[T]):
         return None
 
     def entry_point(self, task: T) -> str:
-        """Return the name that a program must define; "" where it is a script, or where that is not known."""
-        del task
-        return ""
+        """Return the name that a program must define; "" where a task names none: it is a script, or not known."""
+        return str(getattr(task, "entry_point", ""))
 
     def completion_prefix(self, task: T) -> str:
         """Return the text that a sample's `completion` goes on with; "" where completions are whole programs."""

@@ -178,7 +178,7 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     return lines
 
 
-def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], Iterator[Json]]:
+def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], list[Json]]:
     """Return the number of held-out problems by outcome, such as `mended by DPO`, and the shown ones as entries.
 
     Args:
@@ -186,7 +186,7 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
         files: the results with their samples, and the problems for the prompts.
     """
     totals: Counter[str] = Counter()
-    chosen: dict[tuple[str, str], list[str]] = {}
+    chosen = []
     for model, others in summary.comparisons.items():
         compared = others.get("base", {}).get(MAIN_BENCHMARK)
         if compared is None or model == "debugger":
@@ -194,16 +194,13 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
         for word, tasks in (("mended", compared.tasks_gained), ("broken", compared.tasks_lost)):
             outcome = f"{word} by {model_name(model)}"
             totals[outcome] = len(tasks)
-            chosen[outcome, model] = heapq.nsmallest(MENDED, tasks, key=text_hash)
-    return +totals, _mended(chosen, files)
-
-
-def _mended(chosen: Mapping[tuple[str, str], list[str]], files: ReportFiles) -> Iterator[Json]:
-    wanted = {task for tasks in chosen.values() for task in tasks}
+            chosen.append((outcome, model, heapq.nsmallest(MENDED, tasks, key=text_hash)))
+    wanted = {task for *_, tasks in chosen for task in tasks}
     # Stream the problems once, and keep the prompts of the shown tasks.
     asked = read_chosen(files.problems, Problem, wanted)
     before = _answers(files.results / "base", wanted)
-    for (outcome, model), tasks in chosen.items():
+    entries = []
+    for outcome, model, tasks in chosen:
         after = _answers(files.results / model, tasks)
         for task in tasks:
             prompt = labeled_text(asked[task].prompt) if task in asked else ""
@@ -216,7 +213,9 @@ def _mended(chosen: Mapping[tuple[str, str], list[str]], files: ReportFiles) -> 
                 {**new, "iteration": 1, "label": "After training", "model": model_name(model), "lines": changes},
             ]
             # Several models may have mended one problem.
-            yield {"id": f"{task}, {outcome}", "prompt": cut(prompt, PROMPT), "outcome": outcome, "attempts": attempts}
+            name = f"{task}, {outcome}"
+            entries.append({"id": name, "prompt": cut(prompt, PROMPT), "outcome": outcome, "attempts": attempts})
+    return +totals, entries
 
 
 def _answers(folder: Path, wanted: Collection[str]) -> dict[str, Json]:

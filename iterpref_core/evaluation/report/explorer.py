@@ -40,7 +40,7 @@ def write_explorer(files: ReportFiles, params: CodeflowParams, out: Path, summar
     """
     totals, outcomes = choose_trajectories(files)
     entries = _first_bytes(trajectory_entries(files, outcomes, params), TRAJECTORY_BYTES)
-    of_models, heldout = mended_entries(summary, files) if summary else (Counter[str](), ())
+    of_models, heldout = mended_entries(summary, files) if summary else (Counter[str](), [])
     answers = _first_bytes(heldout, HELDOUT_BYTES)
     words = {name: in_words(name) for name in totals} | {"pair": "became a pair"}
     data = {

@@ -127,5 +127,6 @@ def _measured(model: ModelResults, path: Path, name: str) -> Measured:
         return model.measured[name]
     if name in model.unavailable:
         raise InputError(f"{path}: benchmark {name!r} could not be measured: {model.unavailable[name]}")
-    has = ", ".join(model.measured) or "none"
-    raise InputError(f"{path}: no benchmark {name!r} (it has {has}); evaluate the model on it, or name others")
+    has = f"it has {', '.join(model.measured) or 'none'}"
+    remedy = "evaluate the model on it, or name others with --benchmark"
+    raise InputError(f"{path}: no benchmark {name!r} ({has}); {remedy}")

@@ -188,10 +188,6 @@ class BigCodeBench(Benchmark[BigCodeBenchTask]):
         """Return the canonical solution."""
         return f"{task.complete_prompt}\n{task.canonical_solution}"
 
-    def entry_point(self, task: BigCodeBenchTask) -> str:
-        """Return the name of the task's function."""
-        return task.entry_point
-
     def completion_prefix(self, task: BigCodeBenchTask) -> str:
         """Return the prompt of Complete, also for Instruct."""
         return task.complete_prompt

@@ -162,10 +162,6 @@ class EvalPlus(Benchmark[EvalPlusTask]):
             return run._replace(values=texts)
         return run._replace(verdict="wrong_answer", feedback="a result is not equal to itself")
 
-    def entry_point(self, task: EvalPlusTask) -> str:
-        """Return the name of the task's function."""
-        return task.entry_point
-
     def completion_prefix(self, task: EvalPlusTask) -> str:
         """Return the prompt."""
         return task.prompt
