@@ -30,10 +30,10 @@ ROOMS = {
     "storage": (),
     "programs": ("source_code", "answers"),
     "execution": (
-        "frames",
+        "packets",
         "isolation",
         "codec",
-        "reading",
+        "parsing",
         "comparison",
         "solution",
         "protocol",
@@ -191,7 +191,7 @@ def test_a_zygote_loads_the_standard_library_and_a_few_rooms_alone():
     started = ("sandbox.zygote", "isolation.probes")
     loaded = loaded_with(f"{execution}.{name}" for name in started)
     rooms = {name.removeprefix(f"{execution}.").partition(".")[0] for name in loaded}
-    assert rooms == {"frames", "isolation", "codec", "solution", "protocol", "sandbox"}
+    assert rooms == {"packets", "isolation", "codec", "solution", "protocol", "sandbox"}
     foreign = {
         f"{name} imports {other}"
         for name in loaded

@@ -83,7 +83,7 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
 
 def needs_decision(problem: Problem) -> bool:
     """Return whether the reference of a problem has to run, to decide where its tests run."""
-    return problem.reference is not None and not problem.inside and bool(plan_of(program_of(problem, "")).read)
+    return problem.reference is not None and not problem.inside and plan_of(program_of(problem, "")).has_read
 
 
 def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
 from iterpref_core.execution.problem_programs import Admission, decided, program_of, whole_program
-from iterpref_core.execution.protocol.programs import Outcome, Program
+from iterpref_core.execution.protocol.programs import Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
 from iterpref_core.records.config import Inside
@@ -82,29 +82,24 @@ class SampleCounts:
     """The counts of the samples of a file.
 
     Attributes:
-        samples: that ran.
         verdicts: how many have each verdict, the most frequent first.
         inside: how many were judged by tests that run inside, which a program can deceive.
         infra_error: the first sample with this verdict, and the reason; empty if no sample has it.
     """
 
-    samples: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     inside: int = 0
     infra_error: str = ""
 
-    def add(self, result: Result) -> None:
-        """Count a result."""
-        self.samples += 1
-        self.verdicts[result.verdict] += 1
-        self.inside += bool(result.inside)
-        if result.verdict == "infra_error" and not self.infra_error:
-            self.infra_error = f"{result.task_id}: {result.feedback}"
+    @property
+    def samples(self) -> int:
+        """Return how many samples ran."""
+        return self.verdicts.total()
 
     @property
     def failed(self) -> bool:
         """Return whether all samples are infrastructure errors."""
-        return bool(self.samples) and self.verdicts["infra_error"] == self.samples
+        return self.verdicts.keys() == {"infra_error"}
 
 
 def execute_samples(
@@ -140,27 +135,22 @@ def execute_samples(
     admitted = {problem.task_id: problem for problem in admission.admit(decided(sampled.values(), executor))}
     admission.tell(problems)
     pairs = [(admitted[problem.task_id], sample) for problem, sample in pairs if problem.task_id in admitted]
+    # The first sample of a task is 0.
     number: Counter[str] = Counter()
     counts = SampleCounts()
-    outcomes = executor.run_each(pairs, lambda pair: _sampled_program(*pair))
     with atomic_writer(out) as file:
-        for (problem, _), outcome in outcomes:
+        for (problem, _), outcome in executor.run_each(pairs, lambda pair: _sampled_program(*pair)):
             task = problem.task_id
-            result = _result(task, number[task], outcome)
-            file.write(result.to_json() + "\n")
-            # The first sample of a task is 0.
+            # An outcome has facts that a result leaves out, such as times.
+            facts = {name: fact for name, fact in vars(outcome).items() if name in Result.model_fields}
+            file.write(Result(task_id=task, sample=number[task], **facts).to_json() + "\n")
             number[task] += 1
-            counts.add(result)
+            counts.verdicts[outcome.verdict] += 1
+            counts.inside += bool(outcome.inside)
+            if outcome.verdict == "infra_error" and not counts.infra_error:
+                counts.infra_error = f"{task}: {outcome.feedback}"
     return counts
 
 
 def _sampled_program(problem: Problem, sample: Sample) -> Program:
     return program_of(problem, whole_program(question(problem.prompt), sample))
-
-
-def _result(task_id: str, sample: int, outcome: Outcome) -> Result:
-    # An outcome has facts that a result leaves out, such as times.
-    facts = vars(outcome)
-    names = facts.keys() & Result.model_fields.keys()
-    known = {name: facts[name] for name in names}
-    return Result(task_id=task_id, sample=sample, **known)

@@ -3,40 +3,15 @@
 import cmath
 import functools
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from iterpref_core.execution.codec.canonical import Likeness, UnencodableError, summarize
-from iterpref_core.execution.reading.literals import NUMBERS, literal
+from iterpref_core.execution.codec.canonical import UnencodableError, summarize
+from iterpref_core.execution.parsing.expected import Expected
+from iterpref_core.execution.parsing.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
-_LIKENESSES: tuple[str, ...] = get_args(Likeness)
 _RELATIVE = 1e-07
 """The relative tolerance, EvalPlus's. A test's own absolute tolerance comes in addition."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The expectation of a value.
-
-    Attributes:
-        holds: whether a value is right; raises if the value cannot be compared.
-        source: the right value, for people; None if it is unknown.
-        text: canonical text of a value that is certainly right; empty if it is unknown.
-        likeness: the least likeness of a result that is compared as the plain value.
-        builtins: names of Python's own functions in the test; a program that binds one of these names is not compared.
-    """
-
-    holds: Callable[[Any], Any]
-    source: str | None = None
-    text: str = ""
-    likeness: Likeness = "equal"
-    builtins: frozenset[str] = frozenset()
-
-    def takes(self, likeness: str) -> bool:
-        """Return whether a result of this likeness is compared as the plain value."""
-        return _LIKENESSES.index(likeness) <= _LIKENESSES.index(self.likeness)
 
 
 def as_lists(value: Any) -> Any:

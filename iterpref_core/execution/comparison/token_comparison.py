@@ -3,8 +3,8 @@ r"""Comparison of a script's output with the right one, token by token.
 White space separates tokens; their order and number count, as in CodeContests. Numbers are compared as decimals, so
 that large integers keep all of their digits.
 
->>> same_tokens("1  2\n", "1 2"), same_tokens("2 1", "1 2"), same_tokens("3.0", "3")
-(True, False, True)
+>>> first_difference("1  2\n", "1 2"), first_difference("2 1", "1 2"), first_difference("3.0", "3")
+(None, Difference(position=1, printed='2', expected='1'), None)
 """
 
 import re
@@ -90,8 +90,3 @@ def first_difference(
     if len(theirs) > common:
         return Difference(common + 1, None, theirs[common])
     return None
-
-
-def same_tokens(printed: str, expected: str, *, tolerance: float | None = None, ignore_case: bool = False) -> bool:
-    """Return whether two outputs are the same; see `first_difference`."""
-    return first_difference(printed, expected, tolerance=tolerance, ignore_case=ignore_case) is None

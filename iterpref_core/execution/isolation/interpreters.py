@@ -7,9 +7,10 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from iterpref_core.execution.packets import Runtime
 from iterpref_core.records.errors import ConfigError
 
 OLDEST = (3, 11)
@@ -71,29 +72,6 @@ class Environment:
     processes: bool = False
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """What a zygote needs to start.
-
-    Attributes:
-        interpreter: path of the interpreter, with links resolved.
-        executable: the value of `sys.executable` in programs.
-        site: folders of installed packages, in the order of `sys.path`.
-        readable: files and folders that Python reads at run time.
-        preload: modules to import once, because many programs import them; in another environment pytest and plugins.
-        processes: see `Environment`.
-        names: paths of this machine, each with the name that feedback shows instead.
-    """
-
-    interpreter: str
-    executable: str
-    site: tuple[str, ...]
-    readable: tuple[str, ...]
-    preload: tuple[str, ...]
-    processes: bool = False
-    names: tuple[tuple[str, str], ...] = ()
-
-
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the paths of an interpreter, of its standard library and of installed packages, with names."""
     # The first name of a path counts: in a flat layout the folder of packages is also a folder of the library.
@@ -117,23 +95,18 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(topmost)
 
 
+@functools.cache
 def own_runtime(preload: tuple[str, ...] = ()) -> Runtime:
     """Return the runtime of this interpreter and its installed packages."""
-    return replace(_this_interpreter(), preload=preload)
-
-
-@functools.cache
-def _this_interpreter() -> Runtime:
     standard = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
-    shared_objects = sysconfig.get_config_var("LIBDIR")
-    site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    interpreter = str(Path(sys.executable).resolve())
+    site = tuple(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
+    interpreter = os.path.realpath(sys.executable)
     return Runtime(
         interpreter,
         executable=interpreter,
-        site=tuple(dict.fromkeys(site)),
-        readable=_topmost([*standard, shared_objects, *site, *_SYSTEM_PATHS]),
-        preload=(),
+        site=site,
+        readable=_topmost([*standard, sysconfig.get_config_var("LIBDIR"), *site, *_SYSTEM_PATHS]),
+        preload=preload,
         names=_names_of(interpreter, standard, site),
     )
 

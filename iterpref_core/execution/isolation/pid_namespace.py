@@ -4,52 +4,28 @@ The seccomp filter's listener announces every new process, which waits until it 
 than `MAX_PROCESSES`, however fast a program starts them.
 """
 
-# The Python part of `socket` would make every fork more expensive.
 import _socket
 import contextlib
+import fcntl
 import os
 import resource
 import signal
 import struct
 
-from . import notifications
+from ..packets import receive
 from .process_limits import MAX_PROCESSES, MAX_THREADS
 
-_DESCRIPTOR = struct.Struct("=i")
+# SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND
+_RECEIVE = 0xC0502100
+_SEND = 0xC0182101
+_NOTIFICATION_BYTES = 80
+_IDENTITY = struct.Struct("=Q")
+_RESPONSE = struct.Struct("=QqiI")
+_CONTINUE = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 # Fields of /proc/PID/stat, counted from the state: user time, system time, and both of reaped children
 _THREADS = 17
 _TIMES = slice(11, 15)
-
-
-def send_listener(connection: int, listener: int) -> None:
-    """Send the listener of a filter to the zygote, and close both descriptors."""
-    end = _socket.socket(fileno=connection)
-    message = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _DESCRIPTOR.pack(listener))
-    end.sendmsg([b"x"], [message])
-    end.close()
-    os.close(listener)
-
-
-def receive_listener(connection: int) -> int:
-    """Return the listener that a child sends, and close the connection.
-
-    If the child ended before, the descriptor that is returned never becomes ready.
-    """
-    end = _socket.socket(fileno=connection)
-    _, messages, _, _ = end.recvmsg(1, _socket.CMSG_SPACE(_DESCRIPTOR.size))
-    end.close()
-    if not messages:
-        return os.eventfd(0)
-    _, _, data = messages[0]
-    (listener,) = _DESCRIPTOR.unpack(data)
-    return int(listener)
-
-
-def connect() -> tuple[int, int]:
-    """Return the descriptors of the two ends of a connection between the zygote and a child."""
-    ours, theirs = _socket.socketpair()
-    return ours.detach(), theirs.detach()
 
 
 class Processes:
@@ -57,7 +33,7 @@ class Processes:
 
     Args:
         main: id of the process that runs the program; only `end` reaps it.
-        listener: listener of its filter.
+        connection: by which that process sends the listener of its filter.
 
     Raises:
         RuntimeError: this is not the first process of a namespace, so `end` would end unrelated processes.
@@ -65,11 +41,15 @@ class Processes:
 
     cpus = os.cpu_count() or 1
 
-    def __init__(self, main: int, listener: int) -> None:
+    def __init__(self, main: int, connection: _socket.socket) -> None:
         if os.getpid() != 1:
             raise RuntimeError("not the first process of a pid namespace")
         self._main = main
-        self.listener = listener
+        try:
+            _, (self.listener,) = receive(connection)
+        except EOFError:
+            # The process has ended before; this descriptor never becomes ready.
+            self.listener = os.eventfd(0)
         self._before = self._reaped()
 
     @staticmethod
@@ -114,13 +94,15 @@ class Processes:
 
     def admit(self) -> bool:
         """Admit a new process that the listener announces; return False if there would be too many."""
-        call = notifications.receive(self.listener)
-        if call is None:
-            return True
-        self._reap_orphans()
-        if len(self._stats()) >= MAX_PROCESSES:
-            return False
-        notifications.let(self.listener, call)
+        call = bytearray(_NOTIFICATION_BYTES)
+        # The caller may be killed or interrupted meanwhile.
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.listener, _RECEIVE, call)
+            self._reap_orphans()
+            if len(self._stats()) >= MAX_PROCESSES:
+                return False
+            (identity,) = _IDENTITY.unpack_from(call)
+            fcntl.ioctl(self.listener, _SEND, _RESPONSE.pack(identity, 0, 0, _CONTINUE))
         return True
 
     def end(self) -> tuple[int, float]:

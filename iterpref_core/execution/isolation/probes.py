@@ -40,6 +40,7 @@ def _refused(action: Callable[[], Any]) -> bool:
 
 
 def _listener(_order: dict[str, Any]) -> str:
+    # Programs with processes need a filter with a listener. It fails if a container around this one has a listener.
     limits.refuse_privileges()
     seccomp.Filter(processes=True).install()
     return ""
@@ -79,40 +80,35 @@ def _bwrap(_order: dict[str, Any]) -> str:
     return ""
 
 
-def _try(layer: Callable[[dict[str, Any]], str], order: dict[str, Any]) -> str:
-    """Run a probe in a child, because a process cannot remove a layer again."""
-    receive, answer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            problem = layer(order)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-            problem = f"{type(error).__name__}: {error}"
-        os.write(answer, problem.encode()[:500])
-        os._exit(0)
-    os.close(answer)
-    with open(receive, "rb") as file:
-        problem = file.read().decode()
-    _, status = os.waitpid(pid, 0)
-    return problem if status == 0 else f"the probe ended with status {status}"
+_PROBES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "bwrap": _bwrap,
+    "landlock": _landlock,
+    "seccomp": _seccomp,
+    "listener": _listener,
+    "rlimits": _rlimits,
+}
 
 
 def main() -> None:
-    """Read an order (JSON) from standard input; print the problem of each layer.
+    """Read an order (JSON) from standard input; print the problem of a layer, or nothing if it holds.
 
-    The order has `root` (a folder for the probes, made here unless it exists) and `readable` (Python's files). The
-    folder is removed here, so it does not outlive a supervisor that is killed.
+    The order has `layer`, `root` (a folder for the probe, made here unless it exists) and `readable` (Python's files).
+    The folder is removed here, so it does not outlive a supervisor that is killed.
     """
     order = json.load(sys.stdin)
-    layers = {"bwrap": _bwrap, "landlock": _landlock, "seccomp": _seccomp, "rlimits": _rlimits}
     own = not os.path.isdir(order["root"])
     if own:
         os.mkdir(order["root"], 0o700)
-    try:
-        problems = {name: _try(layer, order) for name, layer in layers.items()}
-        # Programs with processes need a filter with a listener. It fails if a container around this one has a listener.
-        problems["seccomp"] = problems["seccomp"] or _try(_listener, order)
-    finally:
-        if own:
-            remove_folder(order["root"])
-    print(json.dumps(problems))
+    # The probe restricts a process for good: a child, so that this one can remove the folder.
+    pid = os.fork()
+    if pid == 0:
+        try:
+            problem = _PROBES[order["layer"]](order)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            problem = f"{type(error).__name__}: {error}"
+        os.write(1, problem.encode())
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    if own:
+        remove_folder(order["root"])
+    sys.exit(status != 0)

@@ -14,10 +14,13 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
-from iterpref_core.execution.isolation.interpreters import Runtime, own_runtime
+from iterpref_core.execution.isolation.interpreters import own_runtime
+from iterpref_core.execution.packets import Runtime
 from iterpref_core.records.errors import IsolationError
 
 CODE = Path(__file__).resolve().parents[1]
@@ -131,30 +134,31 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 
-def _run_probes(plan: Plan) -> dict[str, str]:
-    """Return the problem of each layer, empty if the layer holds; `start` if the interpreter did not start."""
+def _problem(layer: str, plan: Plan) -> str:
+    """Return the problem of a layer, empty if the layer holds."""
     runtime = own_runtime()
     root = "/probe"
     if "bwrap" not in plan.layers:
-        # The probes make and remove this folder.
+        # The probe makes and removes this folder.
         root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
-    order = {"root": root, "readable": list(runtime.readable)}
+    order = {"layer": layer, "root": root, "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
             command(plan, "isolation.probes", root, 16, runtime),
-            input=json.dumps(order).encode(),
+            input=json.dumps(order),
             capture_output=True,
+            text=True,
+            errors="replace",
             env=ENVIRONMENT,
             cwd="/",
             timeout=30,
             check=False,
         )
-        return dict(json.loads(done.stdout))
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {"start": str(error)}
-    except ValueError:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        return {"start": said[-300:] or f"exit status {done.returncode}"}
+        return str(error)
+    if done.returncode:
+        return done.stderr.strip()[-300:] or f"exit status {done.returncode}"
+    return done.stdout
 
 
 @functools.cache
@@ -165,13 +169,12 @@ def probe_isolation() -> dict[str, str]:
     """
     if sys.platform != "linux":
         return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
-    if not shutil.which("bwrap"):
-        bwrap = "bubblewrap is not installed"
-    else:
-        inside = _run_probes(Plan("A", ("bwrap",)))
-        bwrap = inside.get("start") or inside["bwrap"]
-    plain = _run_probes(Plan("B", ()))
-    return {"bwrap": bwrap} | {layer: plain.get("start") or plain[layer] for layer in LAYERS[1:]}
+    plain = Plan("B", ())
+    with ThreadPoolExecutor() as threads:
+        found = threads.map(_problem, ("landlock", "seccomp", "listener", "rlimits"), repeat(plain))
+        bwrap = _problem("bwrap", Plan("A", ("bwrap",))) if shutil.which("bwrap") else "bubblewrap is not installed"
+        landlock, seccomp, listener, rlimits = found
+    return {"bwrap": bwrap, "landlock": landlock, "seccomp": seccomp or listener, "rlimits": rlimits}
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:

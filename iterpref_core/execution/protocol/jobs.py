@@ -1,22 +1,12 @@
-"""Jobs that the supervisor hands to a zygote, and the answers of zygotes."""
+"""Jobs that the supervisor hands to a zygote, and the answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iterpref_core.execution.frames import AnswerHead
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 
-
-@dataclass(frozen=True)
-class Console:
-    """The console of a program that is a script.
-
-    Attributes:
-        stdin: its input.
-        keep: bytes of its standard output that are wanted; -1 for a program that is called.
-    """
-
-    stdin: bytes = b""
-    keep: int = -1
+HEAD_OF_OUTPUT = 2000
+"""Bytes of a program's output that feedback is made of."""
 
 
 @dataclass(frozen=True)
@@ -27,29 +17,37 @@ class Job:
         program: the message to the program's process; see `protocol.steps.packed`.
         turns: the steps of its tests, if they have several turns.
         key: begins each report of that process.
-        runners: that its tests need; see `frames.Settings`.
-        console: of a script.
+        runners: that its tests need; see `packets.Settings`.
+        stdin: the input of a script on a console; None for a program that is called.
+        keep: bytes of its standard output that are wanted.
     """
 
     program: bytes
-    turns: bytes
+    turns: Sequence[bytes]
     key: str
     runners: str = ""
-    console: Console = Console()
+    stdin: bytes | None = None
+    keep: int = HEAD_OF_OUTPUT
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The observations of a zygote from outside of a program, and the raw bytes that the program wrote.
+    """What is seen of a program from outside, and the bytes that it wrote.
 
     Attributes:
-        seen: the zygote's observations.
+        killed: the limit that the program has hit: `cpu`, `test`, `wall`, `disk` or `processes`; else empty.
+        exit: exit status, negative for a signal.
+        cpu_s: CPU seconds.
         paths: those of the machine that the program may have met, which feedback does not show.
-        printed: the beginning of all that it printed; of a script, its standard output as far as it was asked for.
+        output: the beginning of all that it printed; of a script, its standard output as far as it was asked for.
+        printed: bytes printed.
         channel: the reports.
     """
 
-    seen: AnswerHead
+    killed: str
+    exit: int
+    cpu_s: float
     paths: MachinePaths
-    printed: bytes
+    output: bytes
+    printed: int
     channel: bytes

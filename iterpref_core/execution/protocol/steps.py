@@ -8,8 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..frames import framed  # noqa: TID252 - a zygote has these modules under another name
-
 _WAYS_TO_THE_FILE = re.compile(
     r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
     r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
@@ -17,56 +15,47 @@ _WAYS_TO_THE_FILE = re.compile(
 """Words of sources that may open the program's file."""
 LEFT, RIGHT = "_left_value", "_right_value"
 """Names that keep the values which an assertion compares; see `ruling.operands`."""
-Runner = Literal["io", "assert", "unittest", "pytest", "script"]
-"""The runner of a test, which decides about the names that the test sees:
+Runner = Literal["io", "read", "assert", "unittest", "pytest", "script"]
+"""What becomes of a step, and the names that it sees:
 
-    io         the names of the solution's module
-    assert     a copy of them, which all `assert` tests of a program share
-    unittest   a copy of them, of one test
-    pytest     a module of its own, which imports the solution
+    io         an expression; its value leaves the sandbox. The names of the solution's module
+    read       the same for an `assert` test that is read, with the names of `assert`
+    assert     a test that runs inside. A copy of the solution's names, which all `assert` tests of a program share
+    unittest   the same, with a copy of its own
+    pytest     the same, in a module of its own, which imports the solution
     script     the same, as `__main__`
 """
 
 
-class ValueStep(NamedTuple):
-    """An expression whose value leaves the sandbox.
+class SandboxStep(NamedTuple):
+    """One thing that the sandbox does and reports on.
 
     Attributes:
-        runner: of the test that the expression is from.
+        runner: see `Runner`.
         test: index of the test.
-        expression: source.
+        source: of the expression or of the test.
         arguments: values to call the expression's value with; None: it is not called.
         then: an expression for a function of the result; may be empty.
-    """
-
-    runner: Runner
-    test: int
-    expression: str
-    arguments: tuple[Any, ...] | None = None
-    then: str = ""
-
-
-class RunStep(NamedTuple):
-    """A test that runs inside: in the process of the program, as its runner runs it.
-
-    Attributes:
-        runner: runs the test.
-        test: index of the test.
-        source: of the test.
         files: path and text of the files of a script's test.
-        path: of the test's own file.
+        path: of a script's own file.
         module: name that the test imports the solution by.
     """
 
     runner: Runner
     test: int
     source: str
+    arguments: tuple[Any, ...] | None = None
+    then: str = ""
     files: tuple[tuple[str, str], ...] = ()
-    path: str = "test_solution.py"
+    path: str = ""
     module: str = "solution"
 
+    @property
+    def is_inside(self) -> bool:
+        """Return whether a test runs in the process of the program."""
+        return self.runner not in ("io", "read")
 
-SandboxStep = ValueStep | RunStep
+
 _MARSHAL = 4
 """The version of the format that all supported versions of Python read."""
 
@@ -79,7 +68,8 @@ class Message(NamedTuple):
         code: the program.
         modules: names that tests import the program by, and whether scripts do; none for a script on a console.
         key: begins each report.
-        opens_file: the program's file may be opened.
+        opens_file: the program's file may be opened: to write one takes as long as most programs. Tracebacks and
+            `inspect` find the lines of functions without a file.
         only: the steps, if they have one turn; else empty.
     """
 
@@ -91,20 +81,8 @@ class Message(NamedTuple):
     only: bytes
 
 
-def _opens_file(code: str, steps: Sequence[SandboxStep]) -> bool:
-    """Return whether a program or a test may open the program's file: to write one takes as long as most programs.
-
-    Tracebacks and `inspect` find the lines of functions without a file.
-    """
-    texts = {code}
-    for step in steps:
-        # A test may open the file as well: `open(solution.__file__)`.
-        texts.add(step.expression if isinstance(step, ValueStep) else step.source)
-    return any(map(_WAYS_TO_THE_FILE.search, texts))
-
-
-def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tuple[bytes, bytes]:
-    """Return the message to the process of a program, and the steps of its turns, a frame for each.
+def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tuple[bytes, list[bytes]]:
+    """Return the message to the process of a program, and the steps of its turns.
 
     If there is only one turn, the message has its steps, since no later steps have to be hidden.
 
@@ -115,33 +93,29 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
         key: begins each report of the process. A program that writes reports does not know the key.
     """
     # `solution`, and the names by which scripts import the program
-    modules = dict.fromkeys(
-        (step.module if isinstance(step, RunStep) else "solution", step.runner == "script") for step in steps
-    )
-    turns: list[list[SandboxStep]] = []
+    modules = dict.fromkeys((step.module, step.runner == "script") for step in steps)
+    turns: list[list[tuple[Any, ...]]] = []
+    before = None
     for step in steps:
         # Hundreds of a benchmark's calls go into one turn: their arguments do not depend on answers.
-        if turns and _has_values(step) and _has_values(turns[-1][-1]):
-            turns[-1].append(step)
-        else:
-            turns.append([step])
-    # Tuples: no class of this project's has to be imported, from its files, where the message is read.
-    texts = [marshal.dumps([(type(step).__name__, tuple(step)) for step in turn], _MARSHAL) for turn in turns]
+        if before is None or before.arguments is None or step.arguments is None:
+            turns.append([])
+        # Tuples: no class of this project's has to be imported, from its files, where the message is read.
+        turns[-1].append(tuple(step))
+        before = step
+    texts = [marshal.dumps(turn, _MARSHAL) for turn in turns]
     only = texts.pop() if len(texts) == 1 else b""
-    message = Message(setup, code, tuple(modules), key, _opens_file(code, steps), only)
-    return marshal.dumps(tuple(message), _MARSHAL), b"".join(map(framed, texts))
+    # A test may open the file as well: `open(solution.__file__)`.
+    opens_file = any(map(_WAYS_TO_THE_FILE.search, {code, *(step.source for step in steps)}))
+    message = Message(setup, code, tuple(modules), key, opens_file, only)
+    return marshal.dumps(tuple(message), _MARSHAL), texts
 
 
-def _has_values(step: SandboxStep) -> bool:
-    return isinstance(step, ValueStep) and step.arguments is not None
-
-
-def unpacked(raw: bytes | memoryview) -> Message:
+def unpacked(raw: bytes) -> Message:
     """Return the message that `packed` has made."""
     return Message._make(marshal.loads(raw))
 
 
 def unpacked_turn(raw: bytes) -> list[SandboxStep]:
     """Return the steps of a turn."""
-    kinds = {kind.__name__: kind for kind in (ValueStep, RunStep)}
-    return [kinds[name]._make(fields) for name, fields in marshal.loads(raw)]
+    return [SandboxStep._make(fields) for fields in marshal.loads(raw)]

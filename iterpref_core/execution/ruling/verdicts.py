@@ -8,9 +8,8 @@ from typing import Any
 
 from iterpref_core.execution.codec.canonical import MAX_TEXT, OTHER, Digest, decode
 from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.protocol.jobs import Answer
+from iterpref_core.execution.protocol.jobs import HEAD_OF_OUTPUT, Answer
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
-from iterpref_core.execution.protocol.steps import RunStep
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.steps import Step
@@ -23,16 +22,12 @@ MALFORMED = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError
 """Errors that reading a forged report raises; a child itself writes no such report."""
 
 
-_MAX_PRINTED = 2000
-"""Bytes of a program's output that its feedback is made of."""
 MAX_REPORT = MAX_TEXT + 4096
 """Bytes of a report that are decoded: the longest text of a value, with the head of the report."""
-Report = tuple[int, str, int, str]
-"""One line of the channel: index of the step, kind, bytes printed so far, payload."""
 
 
-def parse_channel(channel: bytes, key: str) -> Iterator[Report]:
-    """Yield the reports of a channel; an unfinished last line is left out.
+def parse_channel(channel: bytes, key: str) -> Iterator[tuple[int, str, int, str]]:
+    """Yield index of the step, kind, bytes printed so far and payload of each report; an unfinished one is left out.
 
     Args:
         channel: its bytes.
@@ -77,7 +72,7 @@ class Trial:
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
-            printed = self.answer.printed[: min(self.printed, _MAX_PRINTED)].decode("utf-8", "backslashreplace")
+            printed = self.answer.output[: min(self.printed, HEAD_OF_OUTPUT)].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
         # Step 4 may be of test 2: the tests 0 and 1 passed.
         passed = 0 if index < 0 else self.steps[index].test
@@ -91,8 +86,8 @@ class Trial:
             tests_passed=passed,
             tests_total=len(self.program.tests),
             exception=exception,
-            cpu_s=self.answer.seen.cpu_s,
-            slowest_s=self.answer.seen.cpu_s,
+            cpu_s=self.answer.cpu_s,
+            slowest_s=self.answer.cpu_s,
         )
 
     def where(self, index: int) -> str:
@@ -156,7 +151,7 @@ class Trial:
         if step is not None and _is_check(facts):
             return self.fail(index, "wrong_answer", test + feedback.failed_check(step.source, facts))
         text = test + feedback.error_text(facts, self.program.code)
-        if step is not None and isinstance(step.sent, RunStep) and facts["line"] is None:
+        if step is not None and step.sent.is_inside and facts["line"] is None:
             text += feedback.in_the_test(step.source, facts["test_line"])
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
@@ -165,14 +160,14 @@ class Trial:
             return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
         if "SystemExit" in bases:
             return self.fail(index, "exited_early", f"the program called sys.exit{where}")
-        is_told = step is not None and (step.is_call or (facts["line"] and not isinstance(step.sent, RunStep)))
+        is_told = step is not None and (step.is_call or (facts["line"] and not step.sent.is_inside))
         if step is not None and is_told:
             text = f"{feedback.call_text(step.source)} raised {text}"
         return self.fail(index, "exception", text, kind)
 
     def ended(self, index: int) -> Outcome:
         """Rule on a program that ended, or was ended, in the midst of a step."""
-        answer = self.answer.seen
+        answer = self.answer
         where = self.where(index)
         # Seen by the zygote while the program ran.
         if answer.killed == "disk":
@@ -224,7 +219,7 @@ class Trial:
         if step.expected:
             return self.value(index, kind, payload)
         # A program with the key may forge this report, for a test that is marked as inside.
-        if kind == "passed" and isinstance(step.sent, RunStep):
+        if kind == "passed" and step.sent.is_inside:
             return None
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")
 
@@ -246,6 +241,6 @@ def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer
     except MALFORMED:
         return trial.outcome("tampered", TAMPERED, 0)
     exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict
-    if answer.seen.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
+    if answer.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
         return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
     return outcome

@@ -35,17 +35,8 @@ def open_executor(
     limits = limits_of(params)
     if params.engine == "local":
         return Executor(
-            limits,
-            workers=params.workers,
-            allow_unsafe=params.allow_unsafe,
-            preload=preload,
-            environments=known,
+            limits, workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload, environments=known
         )
     from iterpref_core.execution.running.ray_executor import RayExecutor  # Ray takes a second to import
 
-    return RayExecutor(
-        limits,
-        allow_unsafe=params.allow_unsafe,
-        preload=preload,
-        environments=known,
-    )
+    return RayExecutor(limits, allow_unsafe=params.allow_unsafe, preload=preload, environments=known)

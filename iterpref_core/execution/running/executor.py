@@ -10,7 +10,7 @@ from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.programs import UNFIT, Limits, Outcome, Program
-from iterpref_core.execution.protocol.steps import RunStep, packed
+from iterpref_core.execution.protocol.steps import SandboxStep, packed
 from iterpref_core.execution.protocol.value_texts import shorten
 from iterpref_core.execution.ruling.stdin import run_each_test
 from iterpref_core.execution.ruling.steps import TestPlan, plan_of
@@ -67,7 +67,7 @@ class Executor(Engine):
         self.isolation = str(plan)
         self.limits = limits
         self.slots = workers
-        self._needs_program: dict[int, bool] = {}
+        self._known_needs: dict[tuple[str, str | None], bool] = {}
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -90,42 +90,39 @@ class Executor(Engine):
         if plan.problem:
             return self._failure(program, plan.problem)
         if plan.unfit:
-            return replace(self._failure(program, plan.unfit), exception=UNFIT)
+            return self._failure(program, plan.unfit, UNFIT)
         if missing := self.pool.missing(plan.packages, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         outcome = self._ruled(program, plan)
-        if outcome.verdict == "passed" and (unfit := self._unfit(program, plan)):
-            return replace(self._failure(program, unfit), exception=UNFIT)
+        if outcome.verdict == "passed":
+            for test in plan.doubtful:
+                if not self._needs_program(test, program.environment):
+                    return self._failure(
+                        program,
+                        f"the test {shorten(test.code.strip(), 80)!r} passes without a program: it reaches no "
+                        "assertion. Is it of kind pytest or unittest?",
+                        UNFIT,
+                    )
         return outcome
 
-    def _unfit(self, program: Program, plan: TestPlan) -> str:
-        """Return why a test that a program has passed says nothing about it; empty if all tests say something."""
-        for index in plan.doubtful:
-            test = program.tests[index]
-            assert isinstance(test, AssertTest)
-            question = hash((test.code, program.environment))
-            if question not in self._needs_program:
-                nothing = replace(program, code="", setup="", tests=(test,))
-                self._needs_program[question] = self._ruled(nothing, plan_of(nothing)).verdict != "passed"
-            if not self._needs_program[question]:
-                return (
-                    f"the test {shorten(test.code.strip(), 80)!r} passes without a program: it reaches no "
-                    "assertion. Is it of kind pytest or unittest?"
-                )
-        return ""
+    def _needs_program(self, test: AssertTest, environment: str | None) -> bool:
+        """Return whether a test fails an empty program."""
+        question = (test.code, environment)
+        if question not in self._known_needs:
+            nothing = Program("", (test,), environment=environment)
+            self._known_needs[question] = self._ruled(nothing, plan_of(nothing)).verdict != "passed"
+        return self._known_needs[question]
 
     def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
         """Run the steps of a program, and return the verdict."""
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
-        runners = _runners([step for step in sent if isinstance(step, RunStep)])
-        answer = self._observe(program, Job(*packed(program.setup, program.code, sent, key), key, runners))
-        outcome = rule(program, plan.steps, program.limits(self.limits), answer, key)
+        job = Job(*packed(program.setup, program.code, sent, key), key, _runners(sent))
+        outcome = rule(program, plan.steps, program.limits(self.limits), self._observe(program, job), key)
         return replace(outcome, isolation=self.isolation, inside=len(plan.inside))
 
-    def _failure(self, program: Program, text: str) -> Outcome:
-        total = len(program.tests)
-        return Outcome("infra_error", text, tests_passed=0, tests_total=total, isolation=self.isolation)
+    def _failure(self, program: Program, text: str, exception: str = "") -> Outcome:
+        return Outcome("infra_error", text, 0, len(program.tests), exception, self.isolation)
 
     def _observe(self, program: Program, job: Job) -> Answer:
         """Run a job on a zygote and return its answer.
@@ -143,11 +140,12 @@ class Executor(Engine):
         raise WorkerDiedError(f"the execution engine failed {ATTEMPTS} times on this program")
 
 
-def _runners(steps: Sequence[RunStep]) -> str:
+def _runners(steps: Sequence[SandboxStep]) -> str:
     """Return the runners that tests inside need: a zygote without them forks faster."""
-    if any(step.runner == "pytest" or "pytest" in step.source for step in steps):
+    inside = [step for step in steps if step.is_inside]
+    if any(step.runner == "pytest" or "pytest" in step.source for step in inside):
         return "pytest"
-    return "unittest" if any(step.runner != "assert" for step in steps) else ""
+    return "unittest" if any(step.runner != "assert" for step in inside) else ""
 
 
 def _check_file_size(limits: Limits) -> None:

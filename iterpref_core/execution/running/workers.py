@@ -1,17 +1,17 @@
 """Start zygotes when they are needed, reuse them, and replace lost ones."""
 
 import contextlib
-import json
 import math
 import os
 import secrets
+import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +19,14 @@ from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
-from iterpref_core.execution.frames import LENGTH, AnswerHead, JobHead, Settings, framed
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
-from iterpref_core.execution.isolation.interpreters import Environment, Runtime, own_runtime, runtime_of
+from iterpref_core.execution.isolation.interpreters import Environment, own_runtime, runtime_of
+from iterpref_core.execution.packets import READY, Runtime, Settings
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
+from iterpref_core.execution.running.program_files import ProgramFiles
 from iterpref_core.records.errors import ConfigError, ExecutionError
 
 START_S = 60.0
@@ -36,36 +37,12 @@ LEAVE_S = 2.0
 """Seconds of real time that a zygote has to end its program and remove its folder before it is killed."""
 GRACE_S = 15.0
 """A zygote counts as dead after twice its program's limit of real time and this many seconds."""
+_MAX_PACKET = 1 << 16
 DISK_FILES = 4
 """All files of a program together may hold `DISK_FILES * Limits.file_mb`."""
 
 
 CLOSED = "the executor is closed; run programs inside its `with` block"
-
-
-def _settings(plan: tiers.Plan, limits: Limits, runtime: Runtime, root: str, runners: str) -> Settings:
-    """Return the settings of a zygote.
-
-    Args:
-        plan: isolation of the zygote.
-        limits: limits of each program.
-        runtime: interpreter of the zygote.
-        root: the folder that programs may write to.
-        runners: see `Settings`.
-    """
-    return Settings(
-        root=root,
-        layers=list(plan.layers),
-        readable=list(runtime.readable),
-        executable=runtime.executable,
-        site=list(runtime.site),
-        preload=list(runtime.preload),
-        runners=runners,
-        processes=runtime.processes,
-        memory_mb=limits.memory_mb,
-        file_mb=limits.file_mb,
-        disk_mb=DISK_FILES * limits.file_mb,
-    )
 
 
 class WorkerDiedError(Exception):
@@ -101,18 +78,18 @@ class Worker:
             (str(tiers.CODE), tiers.PACKAGE),
         ]
         self._paths = MachinePaths([*runtime.names, *own])
+        disk_mb = DISK_FILES * limits.file_mb
         # What the zygote prints on standard error, for the message if it dies
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         # The zygote's standard input and output are one end of this pair.
-        self._socket, theirs = socket.socketpair()
-        self._answers = self._socket.makefile("rb")
+        self._socket, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self.usable = True
         self._ending = threading.Lock()
         # Preloaded modules may look for a place to write; this folder is emptied after each program.
         variables = {"HOME": self._root, "TMPDIR": self._root}
         try:
             self._process = subprocess.Popen(
-                tiers.command(plan, "sandbox.zygote", self._root, DISK_FILES * limits.file_mb, runtime),
+                tiers.command(plan, "sandbox.zygote", self._root, disk_mb, runtime),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
@@ -129,34 +106,46 @@ class Worker:
         self.pid = self._process.pid
         """Process id; in tier A the id of bubblewrap."""
         try:
-            with self._patient(START_S):
-                self._socket.sendall(framed(_settings(plan, limits, runtime, self._root, runners).pack()))
-                problem = json.loads(self._receive()).get("error")
+            with self._talking():
+                sizes = (limits.memory_mb, limits.file_mb, disk_mb)
+                self._socket.send(Settings(runtime, self._root, plan.layers, runners, *sizes).pack())
+                answer = self._receive(START_S)
+            problem = "" if answer == READY else answer.decode("utf-8", "replace")
         except WorkerDiedError as error:
-            problem = error
+            problem = str(error)
         if problem:
             self.close()
             raise ExecutionError(f"a worker cannot be started in tier {plan}: {problem}")
 
     @contextlib.contextmanager
-    def _patient(self, seconds: float) -> Iterator[None]:
-        """Talk with the zygote; raise `WorkerDiedError` if it is gone, or silent for this many seconds."""
-        self._socket.settimeout(seconds)
+    def _talking(self) -> Iterator[None]:
+        """Talk with the zygote; raise `WorkerDiedError` if it is gone, or silent for too long."""
         try:
             yield
-        except (OSError, EOFError, struct.error) as error:
+        except (OSError, EOFError) as error:
             self._errors.seek(0)
             said = self._errors.read()[-500:].decode("utf-8", "replace").strip()
             message = f"the zygote does not answer ({error}); its standard error: {said or 'empty'}"
             raise WorkerDiedError(message) from None
 
-    def _receive(self) -> bytes:
-        """Return the next frame without a second copy in memory."""
-        (size,) = LENGTH.unpack(self._answers.read(LENGTH.size))
-        frame = self._answers.read(size)
-        if len(frame) < size:
+    def _receive(self, seconds: float, files: ProgramFiles | None = None) -> bytes:
+        """Return the zygote's next packet; until it comes, a program's turns are given to it."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if files:
+            poll.register(files.connection, select.POLLIN)
+        end = time.monotonic() + seconds
+        while True:
+            ready = dict(poll.poll(max(0.0, end - time.monotonic()) * 1000))
+            if self._socket.fileno() in ready:
+                break
+            if not files or files.connection.fileno() not in ready:
+                raise TimeoutError("timed out")
+            if not files.give():
+                poll.unregister(files.connection)
+        if not (packet := self._socket.recv(_MAX_PACKET)):
             raise EOFError
-        return frame
+        return packet
 
     def run(self, job: Job, limits: Limits, test_cpu_s: float | None) -> Answer:
         """Run a job, and wait for its end.
@@ -170,23 +159,16 @@ class Worker:
             WorkerDiedError: the zygote is gone or does not answer.
         """
         self.usable = False
-        # The zygote enforces the limit itself. This one notices a zygote that hangs.
-        patience_s = 2 * limits.wall_s + GRACE_S
-        job_head = JobHead(
-            limits.cpu_s,
-            limits.wall_s,
-            test_cpu_s or math.inf,
-            job.console.keep,
-            len(job.console.stdin),
-            turns=bool(job.turns),
-        )
-        with self._patient(patience_s):
-            for frame in (job_head.pack(), job.console.stdin + job.program, *filter(None, [job.turns])):
-                self._socket.sendall(framed(frame))
-            seen = AnswerHead.unpack(self._receive())
-            printed, channel = self._receive(), self._receive()
-        self.usable = not seen.worn
-        return Answer(seen, self._paths, printed, channel)
+        times = f"{limits.cpu_s} {limits.wall_s} {test_cpu_s or math.inf}".encode()
+        with self._talking(), ProgramFiles(job) as files:
+            socket.send_fds(self._socket, [times], files.files)
+            # The zygote enforces the limit itself. This one notices a zygote that hangs.
+            packet = self._receive(2 * limits.wall_s + GRACE_S, files)
+            files.keep_reports()
+            output, printed = files.output()
+        killed, status, cpu_s, is_usable = packet.decode().split(" ")
+        self.usable = is_usable == "True"
+        return Answer(killed, int(status), float(cpu_s), self._paths, output, printed, bytes(files.reports))
 
     def end(self) -> None:
         """End the zygote, its program and its folder; a thread that waits for its answer gets `WorkerDiedError`.
@@ -214,8 +196,8 @@ class Worker:
         self._close_streams()
 
     def _close_streams(self) -> None:
-        for stream in (self._answers, self._socket, self._errors):
-            stream.close()
+        self._socket.close()
+        self._errors.close()
 
 
 @dataclass(eq=False)
@@ -262,34 +244,32 @@ class WorkerPool:
         """
         # At most `slots` programs run at a time, whatever their environments.
         with self._free:
-            worker = self._take(environment, runners)
+            kind = (environment, runners)
+            worker = self._take(kind)
             try:
                 yield worker
             finally:
-                self._give_back(worker, (environment, runners))
+                self._give_back(worker, kind)
 
-    def _take(self, environment: str | None, runners: str) -> Worker:
-        with self._lock:
-            if self.closed:
-                raise ExecutionError(CLOSED)
-            idle = self._idle[environment, runners]
-            if idle:
-                return idle.pop()
-        # Starting a zygote takes up to a second, so it happens outside the lock.
-        runtime = self._runtime(environment)
-        worker = Worker(self.plan, self.limits, runtime, runners)
-        if self._admit(worker):
+    def _take(self, kind: tuple[str | None, str]) -> Worker:
+        if worker := self._idle_worker(kind):
             return worker
+        # Starting a zygote takes up to a second, so it happens outside the lock.
+        environment, runners = kind
+        worker = Worker(self.plan, self.limits, self._runtime(environment), runners)
+        with self._lock:
+            if not self.closed:
+                self.workers.add(worker)
+                return worker
         # The pool was closed while the worker started.
         worker.close()
         raise ExecutionError(CLOSED)
 
-    def _admit(self, worker: Worker) -> bool:
-        """Add a worker to the living ones unless the pool is closed; return whether it was added."""
+    def _idle_worker(self, kind: tuple[str | None, str]) -> Worker | None:
         with self._lock:
-            if not self.closed:
-                self.workers.add(worker)
-            return not self.closed
+            if self.closed:
+                raise ExecutionError(CLOSED)
+            return self._idle[kind].pop() if self._idle[kind] else None
 
     def _give_back(self, worker: Worker, kind: tuple[str | None, str]) -> None:
         with self._lock:

@@ -6,21 +6,31 @@ the next test, as in Python itself. `protocol.steps` describes the steps, and `s
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from types import ModuleType
 from typing import Any
 
-from ..protocol.steps import Message, RunStep, SandboxStep, ValueStep, unpacked, unpacked_turn
+from ..protocol.steps import Message, SandboxStep, unpacked, unpacked_turn
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_files
-from .names_of_tests import SharedNames, new_module, own_names
-from .reports import Report, compiled, describe, open_channel, printed, returned, run_source
+from .reports import compiled, describe, open_channel, printed, returned, run_source
 
-runners: dict[str, Callable[[RunStep, str, str, dict[str, Any]], None]] = {}
-"""The functions of `runners.table`, in a zygote that has been asked for them."""
+runners: dict[str, Callable[[SandboxStep, str, str, dict[str, Any]], None]] = {}
+"""The functions that run tests inside, by runner, in a zygote that has been asked for them. Each takes a step, the path
+of its file, the path of the solution and the names that the test sees, and raises an error if the test fails."""
 # A program may put a function of its own in its place.
 _eval = eval
+_OF_A_MODULE = frozenset(vars(ModuleType(""))) | {"__builtins__", "__file__"}
+"""Names that every module has."""
+
+
+def _new_module(name: str, path: str) -> dict[str, Any]:
+    """Return the names of a fresh module for a test; it is in `sys.modules`, so that its objects can be pickled."""
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    return vars(module)
 
 
 class Child:
@@ -39,8 +49,9 @@ class Child:
         self.code_folder = f"{os.path.dirname(self.folder)}/code"
         self._message = message
         self._solution: dict[str, Any] = {}
-        self._shared: SharedNames | None = None
-        self._modules: dict[int, ModuleType] = {}
+        # The names that `assert` tests share, and those of them that were copied from the solution
+        self._shared: dict[str, Any] = {}
+        self._copied: dict[str, Any] = {}
 
     def load(self) -> None:
         """Put the program where tests import it from, and run it, but for those tests that import it themselves.
@@ -59,68 +70,67 @@ class Child:
                     write_files({path: code})
                 self._solution = vars(load(setup, code, path))
 
-    def names(self, step: SandboxStep) -> dict[str, Any]:
+    def _names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""
         if step.runner == "io":
             return self._solution
-        if step.runner == "assert":
-            self._shared = self._shared or SharedNames(self._solution)
-            return self._shared.refreshed()
-        if step.test not in self._modules:
-            module = new_module("test_solution" if step.runner == "pytest" else "__main__", self.path(step))
-            if step.runner == "unittest":
-                vars(module).update(own_names(self._solution))
-            self._modules[step.test] = module
-        return vars(self._modules[step.test])
+        own = {name: value for name, value in self._solution.items() if name not in _OF_A_MODULE}
+        if step.runner in ("read", "assert"):
+            self._shared = self._shared or _new_module("__main__", "test_solution.py")
+            # A name that a test has bound, such as its helper `check`, stays until the solution binds the name anew.
+            new = [name for name in own if name not in self._copied or self._copied[name] is not own[name]]
+            self._shared.update({name: own[name] for name in new})
+            self._copied = own
+            return self._shared
+        names = _new_module("test_solution" if step.runner == "pytest" else "__main__", self.path(step))
+        if step.runner == "unittest":
+            names.update(own)
+        return names
 
     def path(self, step: SandboxStep) -> str:
         """Return the path of a test's own file."""
-        if step.runner != "script":
-            return f"{self.code_folder}/test_solution.py"
-        assert isinstance(step, RunStep)
-        return f"{self.folder}/{step.path}"
-
-    def solution(self, step: SandboxStep) -> str:
-        """Return the path of the program's file for a test."""
-        return self.file(step.module if isinstance(step, RunStep) else "solution", step.runner == "script")
+        return f"{self.folder}/{step.path}" if step.runner == "script" else f"{self.code_folder}/test_solution.py"
 
     def file(self, module: str, for_script: bool) -> str:
         """Return the path of the program's file, by the name that it is imported by."""
         return f"{self.folder if for_script else self.code_folder}/{file_of(module)}"
 
-    def run(self, step: SandboxStep) -> Report:
-        """Return the report of a step; an error of the program, or of the test, is raised."""
-        names = self.names(step)
-        if not isinstance(step, ValueStep):
-            if step.runner == "assert":
-                run_source(step.source, self.path(step), self.solution(step), names)
-            else:
-                runners[step.runner](step, self.path(step), self.solution(step), names)
-            return "passed", ""
-        return returned(_computed(step, names, self.path(step)), names if step.runner == "assert" else {})
+    def run(self, step: SandboxStep, path: str, solution: str) -> tuple[str, str]:
+        """Return kind and payload of the report on a step; an error of the program, or of the test, is raised.
+
+        Args:
+            step: of a test.
+            path: of the test.
+            solution: path of the program's file.
+        """
+        names = self._names(step)
+        if step.runner == "assert":
+            run_source(step.source, path, solution, names)
+        elif step.is_inside:
+            runners[step.runner](step, path, solution, names)
+        else:
+            value = _eval(compiled(step.source, path, "eval"), names)
+            if step.arguments is not None:
+                value = value(*step.arguments)
+            if step.then:
+                value = _eval(compiled(step.then, path, "eval"), names)(value)
+            return returned(value, names if step.runner == "read" else {})
+        return "passed", ""
 
 
-def _computed(step: ValueStep, names: dict[str, Any], path: str) -> Any:
-    value = _eval(compiled(step.expression, path, "eval"), names)
-    if step.arguments is not None:
-        value = value(*step.arguments)
-    if step.then:
-        value = _eval(compiled(step.then, path, "eval"), names)(value)
-    return value
-
-
-def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes] | None) -> int:
+def run_job(job: int, channel: int, asking: int) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns in any case, unless the program ends the process.
 
     Args:
-        raw: the message.
-        descriptor: of the channel.
-        turns: the steps, each turn when it has come; None if the message has them.
+        job: descriptor of the file that begins with the message.
+        channel: descriptor of the file for the reports.
+        asking: descriptor of the connection by which the next turn is asked for.
     """
-    message = unpacked(raw)
-    report = open_channel(descriptor, message.key)
+    size = os.fstat(job).st_size
+    message = unpacked(os.pread(job, size, 0))
+    report = open_channel(channel, message.key)
     if not message.modules:
 
         def tell(error: BaseException, path: str) -> None:
@@ -133,11 +143,25 @@ def run_job(raw: memoryview, descriptor: int, turns: Iterable[bytes] | None) -> 
     try:
         child.load()
         report(-1, "loaded", printed(), "")
-        for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns or [message.only]))):
-            solution, test = child.solution(step), child.path(step)
-            kind, said = child.run(step)
+        turns = [message.only] if message.only else _turns(job, size, asking)
+        for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns))):
+            solution, test = child.file(step.module, step.runner == "script"), child.path(step)
+            kind, said = child.run(step, test, solution)
             report(index, kind, printed(), said)
         report(index + 1, "done", printed(), "")
     except BaseException as error:  # noqa: BLE001 - as above
         report(index, "error", printed(), describe(error, solution, test))
     return 0
+
+
+def _turns(job: int, start: int, asking: int) -> Iterator[bytes]:
+    """Yield the steps of each turn when it has come: the bytes of the job's file from `start` on."""
+    while True:
+        os.write(asking, b"?")
+        os.read(asking, 1)
+        # Not `len` of what is read: the program may have put a function of its own in its place.
+        end = os.fstat(job).st_size
+        if end == start:
+            return
+        yield os.pread(job, end - start, start)
+        start = end

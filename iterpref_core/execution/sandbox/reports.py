@@ -15,13 +15,11 @@ from operator import is_
 from typing import Any
 
 from ..codec.canonical import OTHER, UnencodableError, summarize, type_name
-from ..frames import write_all
+from ..packets import write_all
 from ..protocol.steps import LEFT, RIGHT
-from ..solution.loading import facts_of, line_in, text_of
+from ..solution.loading import CompileError, line_in, text_of
 
 _exec = exec  # a program may put a function of its own in its place
-Report = tuple[str, str]
-"""Kind and payload."""
 Tell = Callable[[int, str, int, str], None]
 """Writes a report: index, kind, bytes printed, payload."""
 
@@ -73,8 +71,10 @@ def printed() -> int:
 _BUILTINS = dict(vars(builtins))
 
 
-def returned(value: Any, names: Mapping[str, Any]) -> Report:
-    """Return the report of a value: always the same facts, so that a program cannot learn what is wanted.
+def returned(value: Any, names: Mapping[str, Any]) -> tuple[str, str]:
+    """Return kind and payload of the report on a value.
+
+    The facts are always the same, so that a program cannot learn what is wanted.
 
     The kind is `likeness:type:names`, such as `alike:Counter:` or `exact:list:sum,len`; see `canonical.Likeness`. The
     payload is the value's canonical text. A value that has none is `other`, with the name of the type that is to blame.
@@ -139,6 +139,7 @@ def run_source(source: str, path: str, solution: str, names: dict[str, Any]) -> 
 
 _PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset, type(None))
 _MAX_VALUE = 4000
+_MAX_MESSAGE = 2000
 _MOST_NAMES = 50
 
 
@@ -166,14 +167,28 @@ def describe(error: BaseException, solution: str, test: str) -> str:
     if type(error) is TestFailedError:
         suite = error.name
         error = error.error or error
-    innermost = ""
-    facts = facts_of(error, solution)
-    for frame, line in traceback.walk_tb(error.__traceback__):
+    line = line_in(error, solution)
+    test_line, innermost, values = None, "", {}
+    for frame, number in traceback.walk_tb(error.__traceback__):
         innermost = frame.f_code.co_filename
         if innermost == test:
-            facts["test_line"] = line
-            facts["values"] = frame.f_locals
-    facts["in_test"] = innermost == test
-    facts["suite"] = suite
-    facts["values"] = _values_in(facts["values"])
+            test_line, values = number, frame.f_locals
+    syntax = isinstance(error, CompileError)
+    if isinstance(error, CompileError):
+        error = error.cause
+    message = text_of(error)[:_MAX_MESSAGE]
+    # A syntax error of `eval` in the program is an exception like any other.
+    if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
+        syntax, line, message = True, error.lineno, str(error.msg)
+    facts = {
+        "type": type_name(type(error)),
+        "bases": [type_name(base) for base in type.mro(type(error))],
+        "message": message,
+        "line": line,
+        "test_line": test_line,
+        "in_test": innermost == test,
+        "syntax": syntax,
+        "suite": suite,
+        "values": _values_in(values),
+    }
     return json.dumps(facts)

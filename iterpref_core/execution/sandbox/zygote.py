@@ -1,45 +1,36 @@
 """Fork one child for each program from a small, clean interpreter, the zygote, and watch the child.
 
-The zygote's standard input is a socket. The first frame on it holds the settings, later frames hold jobs, and each job
-is answered on the same socket. The zygote never parses or stores a job: each child reads its own job from the socket,
-and parses it after it is restricted.
+The zygote's standard input is a socket. The first packet on it holds the settings, later packets bring the files of
+jobs, and each job is answered on the same socket. The zygote never reads these files: each child reads its own job,
+after it is restricted.
 
 If programs may start processes, the zygote is the first process of a pid namespace. The processes of a program cannot
 signal it, and it ends them all at once.
 """
 
 import _sitebuiltins
+import _socket
 import builtins
 import contextlib
-import fcntl
-import functools
 import gc
 import importlib
-import json
 import os
 import resource
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from ..frames import LENGTH, AnswerHead, JobHead, Settings, framed, pour_frame, read_frame, write_all
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
-from ..isolation.pid_namespace import Processes, connect, leaves_connections, receive_listener, send_listener
+from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
-from ..protocol.steps import ValueStep, packed
+from ..packets import READY, Files, Settings, receive, send_descriptor, write_all
 from ..solution.loading import seed
 from . import child
-from .turns import Turns, asked
-
-HEAD_OF_OUTPUT = 2000
-"""Bytes of a program's printed output that are passed on by default."""
-MAX_CHANNEL = 64 << 20
-"""Bytes of reports that are passed on; a report that is cut off there is ignored."""
 
 LOOK_S = 0.1
 """Real seconds between two measures of a child's files."""
@@ -50,81 +41,11 @@ SHARED_MEMORY = "/dev/shm"
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
-REHEARSED = "def f(x):\n    return x[1:]\n"
-"""A program whose second test fails."""
-OWN_CALLS = 7
-"""Stack frames of this project between `serve` and a test, from `Zygote.run_job` to the runner of the test."""
-REHEARSALS = 20
-"""Python 3.11 specializes code that has run eight times."""
+OWN_CALLS = 8
+"""Stack frames of this project below those of a program."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
 """Further readable paths of programs with processes; they describe only the program's own namespaces."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-
-
-from_supervisor = functools.partial(os.read, 0)
-
-
-def say(facts: dict[str, Any]) -> None:
-    """Send the supervisor a message before the first job: ready, or an error."""
-    write_all(0, framed(json.dumps(facts).encode()))
-
-
-def send(head: AnswerHead, parts: Iterable[tuple[int, int]]) -> None:
-    """Answer the supervisor: one frame for the head, and one for the beginning of each file.
-
-    The kernel copies the files. A program's output never enters the memory of this process, because the next program
-    gets a copy of that memory.
-
-    Args:
-        head: head of the answer.
-        parts: file descriptors, and the number of bytes to send from each.
-    """
-    write_all(0, framed(head.pack()))
-    for descriptor, most in parts:
-        size = min(most, os.fstat(descriptor).st_size)
-        write_all(0, LENGTH.pack(size))
-        sent = 0
-        while sent < size:
-            sent += os.sendfile(0, descriptor, sent, size - sent)
-
-
-class Files:
-    """The in-memory files of one program: standard input, output and error, and the channel for its reports.
-
-    Standard output and standard error share one file, except for a script on a console.
-    """
-
-    def __init__(self, *, console: bool, turns: bool) -> None:
-        self.channel = os.memfd_create("channel")
-        self.output = os.memfd_create("output")
-        self.stdout = os.memfd_create("stdout") if console else self.output
-        self.stdin = os.memfd_create("stdin") if console else os.open("/dev/null", os.O_RDONLY)
-        self.turns = Turns(self.channel) if turns else None
-
-    def fill_stdin(self, text: memoryview) -> None:
-        """Write the standard input of the program in this process, and reopen the file as `< file` does."""
-        while text:
-            text = text[os.write(self.stdin, text) :]
-        self.stdin = os.open(f"/proc/self/fd/{self.stdin}", os.O_RDONLY)
-
-    def printed(self) -> int:
-        """Return the bytes printed so far."""
-        return sum(os.fstat(descriptor).st_size for descriptor in {self.output, self.stdout})
-
-    def parts(self, keep: int) -> list[tuple[int, int]]:
-        """Return the parts for the supervisor: at least `keep` bytes of the output, and the reports."""
-        reports = self.channel
-        if self.turns:
-            self.turns.keep()
-            reports = self.turns.reports
-        return [(self.stdout, max(keep, HEAD_OF_OUTPUT)), (reports, MAX_CHANNEL)]
-
-    def close(self) -> None:
-        """Close all files; the child has copies of its own."""
-        if self.turns:
-            self.turns.close()
-        for descriptor in {self.channel, self.output, self.stdout, self.stdin}:
-            os.close(descriptor)
 
 
 class OneProcess:
@@ -169,7 +90,7 @@ class Zygote:
         self.disk_bytes = settings.disk_mb * 2**20
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
-        self.processes = settings.processes
+        self.processes = settings.runtime.processes
         self.writable = [settings.root]
         if self.processes:
             self.writable.append(SHARED_MEMORY)
@@ -180,116 +101,52 @@ class Zygote:
             # The first process of a namespace receives only signals that it has a handler for.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         if "landlock" in settings.layers:
-            readable = [*settings.readable, *(_NAMESPACES if self.processes else ())]
+            readable = [*settings.runtime.readable, *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
         if "seccomp" in settings.layers:
             self.filter = seccomp.Filter(processes=self.processes, metadata="bwrap" in settings.layers)
         # The highest descriptors: a program that closes or counts the low ones does not meet them.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.channel = min(most_descriptors, 1024) - 1
-        self.shown = self.channel - 1
-        self.asking = self.channel - 2
+        self.highest = min(most_descriptors, 1024) - 1
         self._memory_bytes = settings.memory_mb * 2**20
         self.memory_bytes = 0
         self.file_bytes = settings.file_mb * 2**20
 
-    def start(self, run: Callable[[bytes], int], turns: Turns | None) -> int:
-        """Fork a child that reads its own frames from the supervisor; return its process id after it has read them.
-
-        Programs and tests never enter the memory of this process, because the next program gets a copy of it.
-
-        Args:
-            run: called in the child with its first frame; returns its exit status.
-            turns: store the second frame, with the steps; None if the message has the steps.
-
-        Raises:
-            EOFError: the child did not read its frames, so the beginning of the next frame is unknown.
-        """
-        # The child writes one byte to this pipe after it has read its frames.
-        done, theirs = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            status = 70
-            try:
-                limits.die_with_parent(self.pid)
-                os.close(done)
-                if self.processes:
-                    # `random` has a fork hook that seeds anew.
-                    seed()
-                # From here on the supervisor's bytes are in the child only.
-                frame = read_frame(from_supervisor)
-                if turns:
-                    pour_frame(0, turns.steps)
-                os.write(theirs, b"!")
-                os.close(theirs)
-                status = run(frame)
-            finally:
-                os._exit(status)
-        os.close(theirs)
-        has_read = os.read(done, 1)
-        os.close(done)
-        if not has_read:
-            raise EOFError
-        return pid
-
-    def child(self, head: JobHead, files: Files, connection: int | None, frame: bytes) -> int:
+    def child(self, cpu_s: float, files: Files, connection: int) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
 
         Args:
-            head: head of the job.
-            files: files of the program.
-            connection: socket to the zygote, for the filter's listener; None for a program without processes.
-            frame: standard input, then the job.
-        """
-        content = memoryview(frame)
-        if head.stdin_bytes:
-            files.fill_stdin(content[: head.stdin_bytes])
-        job = content[head.stdin_bytes :]
-        wanted = [files.stdin, files.stdout, files.output]
-        if connection is not None:
-            wanted.append(connection)
-        hidden = {self.channel: files.channel}
-        turns = None
-        if files.turns:
-            hidden |= {self.shown: files.turns.shown, self.asking: files.turns.theirs}
-            turns = asked(self.asking, self.shown)
-        listener = self.restrict(wanted, hidden, self.ruleset, head.cpu_s, self.memory_bytes)
-        if listener:
-            send_listener(3, listener)
-        status = child.run_job(job, self.channel, turns)
-        _flush(sys.stdout)
-        _flush(sys.stderr)
-        return status
-
-    def restrict(
-        self, wanted: list[int], hidden: dict[int, int], ruleset: int | None, cpu_s: float, memory_bytes: int
-    ) -> int:
-        """Restrict this process for good.
-
-        Args:
-            wanted: descriptors to keep as 0, 1, 2 and so on.
-            hidden: descriptors to keep, by the high numbers that they get.
-            ruleset: Landlock ruleset, if there is one.
             cpu_s: limit of CPU time.
-            memory_bytes: limit of the address space.
-
-        Returns: the listener of the filter, or 0.
+            files: files of the program.
+            connection: socket to the zygote, for the filter's listener; of a program with processes.
         """
+        limits.die_with_parent(self.pid)
+        if self.processes:
+            # `random` has a fork hook that seeds anew.
+            seed()
         # A session of its own, so that one signal reaches the whole group.
         os.setsid()
         os.chdir(self.folder)
-        # Copy all descriptors above 64 first, then to 0, 1, ...: a direct copy to 3 could close one that is needed.
-        kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 64) for each in wanted]
-        for number, descriptor in hidden.items():
-            os.dup2(descriptor, number, False)
-        if ruleset is not None:
-            landlock.enforce(ruleset)
-        for number, descriptor in enumerate(kept):
+        for number, descriptor in enumerate(files[:3]):
             os.dup2(descriptor, number)
-        os.closerange(len(kept), 64 + len(kept))
+        high = range(self.highest, self.highest - 4, -1)
+        channel, job, asking, to_zygote = high
+        for number, descriptor in zip(high, (files.channel, files.job, files.asking, connection), strict=True):
+            os.dup2(descriptor, number, False)
+        if self.ruleset is not None:
+            landlock.enforce(self.ruleset)
+        os.closerange(3, to_zygote)
         # After the copies above, which need more descriptors than a program may have.
-        limits.set_limits(cpu_s, memory_bytes, self.file_bytes)
-        return 0 if self.filter is None else self.filter.install()
+        limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
+        listener = 0 if self.filter is None else self.filter.install()
+        if listener:
+            send_descriptor(to_zygote, listener)
+        else:
+            os.close(to_zygote)
+        status = child.run_job(job, channel, asking)
+        _flush(sys.stdout)
+        _flush(sys.stderr)
+        return status
 
     def settle(self) -> None:
         """Prepare for forks after all imports: seed, measure memory, and hide imported objects from the collector.
@@ -301,65 +158,49 @@ class Zygote:
         gc.collect()
         gc.freeze()
 
-    def run_job(self, head: bytes) -> None:
+    def run_job(self, files: Files, cpu_s: float, wall_s: float, test_cpu_s: float) -> None:
         """Fork a child for a job, wait until it ends or end it, clean up, and answer the supervisor.
 
         Args:
-            head: the frame of a `JobHead`.
+            files: files of the program.
+            cpu_s: CPU seconds for all tests.
+            wall_s: real seconds for all tests.
+            test_cpu_s: CPU seconds for each test.
         """
-        job = JobHead.unpack(head)
         os.mkdir(self.folder)
         if self.temporary:
             os.mkdir(self.temporary)
-        # Standard input, output and the reports are memory files, so nothing of a program stays on a disk.
-        files = Files(console=job.keep >= 0, turns=job.turns)
-        pid, program = self.start_job(job, files)
-        left = Deadlines({"cpu": job.cpu_s, "wall": job.wall_s, "test": job.test_cpu_s}, pid, files.channel)
-        killed = self.watch(pid, left, program, files.turns)
+        # The child uses this connection once, to send the listener of its filter to the zygote.
+        ours, theirs = _socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                status = self.child(cpu_s, files, theirs.fileno())
+            finally:
+                os._exit(status)
+        theirs.close()
+        program = Processes(pid, ours) if self.processes else OneProcess(pid)
+        ours.close()
+        left = Deadlines({"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, pid, files.channel)
+        killed = self.watch(pid, left, program)
         # Also after a regular end: the program may have left threads or processes.
-        status, cpu = program.end()
-        seen = AnswerHead(
-            killed,
-            exit=os.waitstatus_to_exitcode(status),
-            cpu_s=cpu,
-            printed=files.printed(),
-            worn=self.processes and leaves_connections(),
-        )
-        # The kernel copies the files to the socket, past this process's memory.
-        send(seen, files.parts(job.keep))
-        files.close()
+        status, used_s = program.end()
+        for descriptor in files:
+            os.close(descriptor)
         for each in self.writable:
             empty_folder(each)
+        # Not JSON: its encoder would write to eighty memory pages of the zygote, which are then copied.
+        is_usable = not (self.processes and leaves_connections())
+        write_all(0, f"{killed} {os.waitstatus_to_exitcode(status)} {used_s} {is_usable}".encode())
 
-    def start_job(self, job: JobHead, files: Files) -> tuple[int, OneProcess | Processes]:
-        """Fork a child for the program of a job.
-
-        Args:
-            job: head of the job.
-            files: files of the program.
-
-        Returns:
-            The process id of the program, and a view of all its processes.
-        """
-        if not self.processes:
-            pid = self.start(functools.partial(self.child, job, files, None), files.turns)
-            return pid, OneProcess(pid)
-        # The child uses this pair of sockets once, to send the listener of its filter to the zygote.
-        ours, theirs = connect()
-        pid = self.start(functools.partial(self.child, job, files, theirs), files.turns)
-        os.close(theirs)
-        return pid, Processes(pid, receive_listener(ours))
-
-    def watch(  # noqa: C901 - one event after another
-        self, pid: int, left: Deadlines, program: OneProcess | Processes, turns: Turns | None
-    ) -> str:
+    def watch(self, pid: int, left: Deadlines, program: OneProcess | Processes) -> str:
         """Wait until a child ends, or until it and its processes reach a limit.
 
         Args:
             pid: process id of the child.
             left: time limits of the child.
             program: all processes of the child.
-            turns: turns of its tests, if there are several.
 
         Returns:
             The limit that was hit, or "".
@@ -370,8 +211,7 @@ class Zygote:
         # This descriptor becomes readable when the child ends.
         process = os.pidfd_open(pid)
         poll = select.poll()
-        asking = turns.ours if turns else None
-        for descriptor in (process, 0, program.listener, asking):
+        for descriptor in (process, 0, program.listener):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
         looked = time.monotonic()
@@ -387,8 +227,6 @@ class Zygote:
                 events = dict(poll.poll(wait * 1000 + 1))
                 if process in events:
                     return ""
-                if turns and asking in events and not turns.give():
-                    poll.unregister(turns.ours)
                 # The supervisor sends the next job only after an answer, so input means that it is gone.
                 if 0 in events:
                     program.end()
@@ -414,19 +252,7 @@ def _flush(stream: Any) -> None:
         return
 
 
-def own_modules() -> list[str]:
-    """Return the names of this project's own modules."""
-    package = __name__.partition(".")[0]
-    return [name for name in sys.modules if name.partition(".")[0] == package]
-
-
-def hide_own_modules() -> None:
-    """Remove this project's modules from `sys.modules`, so that programs do not meet them by accident."""
-    for name in own_modules():
-        del sys.modules[name]
-
-
-def preload(names: list[str], site: list[str]) -> None:
+def preload(names: Iterable[str], site: Iterable[str]) -> None:
     """Import modules that programs are likely to need."""
     # A module that is missing here is missing for programs too.
     sys.path += site
@@ -452,13 +278,15 @@ def main() -> None:
     """Serve jobs until the supervisor closes the socket or is gone; then remove the folder."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     with contextlib.suppress(EOFError):
-        settings = Settings.unpack(read_frame(from_supervisor))
+        supervisor = _socket.socket(fileno=0)
+        packet, _ = receive(supervisor)
+        settings = Settings.unpack(packet)
         # In tier A the folder exists already, on a memory disk.
         own = "bwrap" not in settings.layers
         if own:
             os.mkdir(settings.root, 0o700)
         try:
-            serve(settings)
+            serve(settings, supervisor)
         finally:
             if own:
                 remove_folder(settings.root)
@@ -473,9 +301,10 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
         folder: folder of the programs, which does not exist yet.
         pytest: open the session.
     """
-    from .runners.table import RUNNERS, prepare_pytest
+    from .runners.modules import run_script, run_unittest
+    from .runners.pytest_runner import prepare_pytest, run_pytest_file
 
-    child.runners.update(RUNNERS)
+    child.runners.update(unittest=run_unittest, pytest=run_pytest_file, script=run_script)
     if not pytest:
         return
     # The same folders as in `child.Child`
@@ -488,69 +317,38 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     empty_folder(os.path.dirname(folder))
 
 
-def rehearse(folder: str) -> None:
-    """Run a small program in this process, in the way that children run theirs.
-
-    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
-    would do this again, and copy the memory pages that it writes to.
+def serve(settings: Settings, supervisor: _socket.socket) -> None:
+    """Serve jobs.
 
     Args:
-        folder: folder of the programs, which does not exist yet.
-    """
-    steps = [ValueStep("io", 0, "f", ([1, 2],)), ValueStep("io", 1, "f", (1,))]
-    message, _ = packed("", REHEARSED, steps, "")
-    raw = memoryview(message)
-    channel = os.memfd_create("channel")
-    path = list(sys.path)
-    os.mkdir(folder)
-    os.chdir(folder)
-    # The reports go to a memory file that nobody reads.
-    for _ in range(REHEARSALS):
-        child.run_job(raw, channel, None)
-        _flush(sys.stdout)
-        _flush(sys.stderr)
-    os.chdir("/")
-    empty_folder(os.path.dirname(folder))
-    sys.path[:] = path
-    os.close(channel)
-    del sys.modules["solution"]
-
-
-def _depth() -> int:
-    frame: Any = sys._getframe()  # noqa: SLF001 - no other function returns it
-    depth = 0
-    while frame:
-        frame = frame.f_back
-        depth += 1
-    return depth
-
-
-def serve(settings: Settings) -> None:
-    """Serve jobs.
+        settings: of the zygote.
+        supervisor: connection to the supervisor.
 
     Raises:
         EOFError: the supervisor is gone.
     """
-    sys.executable = settings.executable
+    sys.executable = settings.runtime.executable
     try:
-        preload(settings.preload, settings.site)
+        preload(settings.runtime.preload, settings.runtime.site)
         zygote = Zygote(settings)
         if "bwrap" not in settings.layers:
             ask_before_times()
         if settings.runners:
             prepare_runners(zygote.folder, pytest=settings.runners == "pytest")
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
-        say({"error": f"{type(error).__name__}: {error}"})
+        write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
     # Programs see an empty environment and no module of this project.
     os.environ.clear()
-    hide_own_modules()
+    package = __name__.partition(".")[0]
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
-    rehearse(zygote.folder)
     # A program may recurse as deeply as in Python: the frames of this project do not count.
-    sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + OWN_CALLS)
+    sys.setrecursionlimit(sys.getrecursionlimit() + OWN_CALLS)
     zygote.settle()
-    say({"ready": True})
+    write_all(0, READY)
     while True:
-        zygote.run_job(read_frame(from_supervisor))
+        times, descriptors = receive(supervisor)
+        zygote.run_job(Files(*descriptors), *map(float, times.split()))

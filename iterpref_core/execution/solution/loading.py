@@ -1,17 +1,16 @@
 """Load the solution as a module, as an import of it would, and collect the facts of an error in it."""
 
+import io
+import linecache
 import os
 import random
 import sys
 import traceback
 import types
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from typing import Any
 
-from ..codec.canonical import type_name
-from ..frames import write_all
+from ..packets import write_all
 
-MAX_MESSAGE = 2000
 SETUP = "<setup>"
 
 
@@ -21,25 +20,6 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except BaseException as inner:  # noqa: BLE001 - as above
         return f"<{type(inner).__name__} while the message was made>"
-
-
-class _Loader(SourceFileLoader):
-    """The loader of a solution, whose file need not be there.
-
-    Args:
-        path: of the file.
-        code: its text.
-    """
-
-    def __init__(self, path: str, code: str) -> None:
-        super().__init__("solution", path)
-        self._code = code
-
-    def get_data(self, path: str) -> bytes:
-        """Return the bytes of a file: functions and tracebacks are shown with the lines of the solution's."""
-        if path == self.path:
-            return self._code.encode("utf-8", "surrogatepass")
-        return super().get_data(path)
 
 
 class CompileError(Exception):
@@ -95,9 +75,11 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
     """
     module = types.ModuleType("solution")
     namespace = vars(module)
-    spec = ModuleSpec("solution", _Loader(path, code), origin=path)
+    spec = ModuleSpec("solution", SourceFileLoader("solution", path), origin=path)
     spec.has_location = True
     namespace.update(__file__=path, __package__="", __spec__=spec, __loader__=spec.loader)
+    # The file need not be there: functions and tracebacks are shown with these lines.
+    linecache.cache[path] = len(code), None, io.StringIO(code, newline=None).readlines(), path
     # Before it runs: a dataclass looks up its module.
     sys.modules["solution"] = module
     if setup:
@@ -114,31 +96,6 @@ def line_in(error: BaseException, solution: str) -> int | None:
         if frame.f_code.co_filename == solution:
             found = line
     return found
-
-
-def facts_of(error: BaseException, solution: str) -> dict[str, Any]:
-    """Return the facts of an error: its type, message, line in the solution."""
-    line = line_in(error, solution)
-    syntax = isinstance(error, CompileError)
-    if isinstance(error, CompileError):
-        error = error.cause
-    message = text_of(error)[:MAX_MESSAGE]
-    # A syntax error of `eval` in the program is an exception like any other.
-    if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
-        line = error.lineno
-        message = str(error.msg)
-        syntax = True
-    return {
-        "type": type_name(type(error)),
-        "bases": [type_name(base) for base in type.mro(type(error))],
-        "message": message,
-        "line": line,
-        "test_line": None,
-        "in_test": False,
-        "syntax": syntax,
-        "suite": None,
-        "values": {},
-    }
 
 
 def seed() -> None:

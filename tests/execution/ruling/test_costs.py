@@ -13,11 +13,10 @@ from iterpref_core.execution import Limits, Program
 from iterpref_core.execution.codec.canonical import decode
 from iterpref_core.execution.comparison.expectations import expect
 from iterpref_core.execution.comparison.token_comparison import first_difference
-from iterpref_core.execution.frames import AnswerHead
+from iterpref_core.execution.parsing.assertions import read_assertion
 from iterpref_core.execution.protocol.jobs import Answer
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.reading.assertions import read_assertion
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.execution.ruling.verdicts import MALFORMED, MAX_REPORT, parse_channel, rule
@@ -146,9 +145,8 @@ def test_values_are_read_shown_and_compared_in_time(name):
     for expected in EXPECTED:
         assert cost(partial(expected.holds, value)) < BUDGET
     for source in CONDITIONS:
-        check = read_assertion(source)
-        assert check is not None
-        assert cost(partial(check.holds, value)) < BUDGET, source
+        _, expected = read_assertion(source)
+        assert cost(partial(expected.holds, value)) < BUDGET, source
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -175,7 +173,7 @@ def test_reports_are_told_apart_in_time(line):
 
 
 def ruled(program, channel):
-    answer = Answer(AnswerHead("", 0, 0.0, 0, worn=False), MachinePaths([("/job", ".")]), b"", channel)
+    answer = Answer("", 0, 0.0, MachinePaths([("/job", ".")]), b"", 0, channel)
     return rule(program, plan_of(program).steps, Limits(), answer, "k")
 
 

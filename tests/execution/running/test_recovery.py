@@ -35,14 +35,14 @@ def kill_after_start(monkeypatch, times):
     """Kill this many zygotes, each as soon as it has started a process for its program."""
     receive, left = Worker._receive, [None] * times
 
-    def kill_and_receive(worker):
+    def kill_and_receive(worker, *arguments):
         idle = 1 if worker._root == "/job" else 0  # bubblewrap is in between
         if not worker.usable and left:
             left.pop()
             while len(family(worker)) == idle and not select.select([worker._socket], [], [], 0)[0]:
                 pass
             os.killpg(worker.pid, signal.SIGKILL)
-        return receive(worker)
+        return receive(worker, *arguments)
 
     monkeypatch.setattr(Worker, "_receive", kill_and_receive)
 
@@ -74,11 +74,10 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
         os.kill(stopped, signal.SIGSTOP)
         receive = Worker._receive
 
-        def receive_late(worker):
-            worker._socket.settimeout(0.1 if worker.pid == stopped else 60)
-            return receive(worker)
+        def receive_soon(worker, seconds, files=None):
+            return receive(worker, 0.1 if worker.pid == stopped else seconds, files)
 
-        monkeypatch.setattr(Worker, "_receive", receive_late)
+        monkeypatch.setattr(Worker, "_receive", receive_soon)
         assert executor.run_one(GOOD).verdict == "passed"
     assert "the zygote does not answer" in caplog.text
 

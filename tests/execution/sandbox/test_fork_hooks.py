@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -20,7 +19,7 @@ os.wait()
 
 @pytest.mark.parametrize(("processes", "printed"), [(True, b"in the child"), (False, b"")])
 def test_hooks_of_a_zygote(processes, printed):
-    runtime = replace(own_runtime(), processes=processes)
+    runtime = own_runtime()._replace(processes=processes)
     *_, code = command(Plan("B", ()), "sandbox.zygote", "/job", 1, runtime)
     started, _, main = code.rpartition("\n")
     assert main.endswith("main()")

@@ -5,13 +5,13 @@ import unittest
 from collections.abc import Iterable
 from typing import Any
 
-from ...protocol.steps import RunStep
+from ...protocol.steps import SandboxStep
 from ...solution.loading import write_files
 from ..reports import TestFailedError, run_source
 from .cases import run_cases
 
 
-def run_unittest(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
+def run_unittest(step: SandboxStep, path: str, solution: str, names: dict[str, Any]) -> None:
     """Run a module and the classes that it defines.
 
     Raises:
@@ -22,7 +22,7 @@ def run_unittest(step: RunStep, path: str, solution: str, names: dict[str, Any])
         raise TestFailedError("no test ran")
 
 
-def run_script(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
+def run_script(step: SandboxStep, path: str, solution: str, names: dict[str, Any]) -> None:
     """Run a script as `__main__`, with its other files and the solution in the same folder.
 
     The script itself is not written to disk, because the program could read the expected values there.

@@ -10,7 +10,7 @@ import os
 import unittest
 from typing import Any
 
-from ...protocol.steps import RunStep
+from ...protocol.steps import SandboxStep
 from ...solution.loading import line_in, write_files
 from ..reports import TestFailedError
 from .modules import forget
@@ -91,7 +91,7 @@ def _session(path: str) -> Any:
     return session
 
 
-def run_pytest_file(step: RunStep, path: str, solution: str, names: dict[str, Any]) -> None:
+def run_pytest_file(step: SandboxStep, path: str, solution: str, names: dict[str, Any]) -> None:
     """Run a file of tests by pytest.
 
     Raises:

@@ -12,11 +12,12 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from iterpref_core.execution.codec.canonical import Likeness
-from iterpref_core.execution.reading.literals import is_literal, literal
-from iterpref_core.execution.reading.sources import UNREADABLE, parsed
+from iterpref_core.execution.parsing.expected import Expected
+from iterpref_core.execution.parsing.literals import is_literal, literal
+from iterpref_core.execution.parsing.sources import UNREADABLE, parsed
 
 _AROUND = (
     *("abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"),
@@ -32,34 +33,19 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+Read = tuple[str, Expected]
+"""The expression that the program computes, and what is expected of it."""
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
 
 
-class Assertion(NamedTuple):
-    """An assertion, taken apart.
-
-    Attributes:
-        value: the expression that the program computes.
-        holds: whether its value is right.
-        expected: the right value, or the whole condition, for people.
-        likeness: the results that Python compares as the plain value: see `canonical.Likeness`.
-        builtins: names that mean Python's own functions here, even if the program binds them anew.
-    """
-
-    value: str
-    holds: Callable[[Any], Any]
-    expected: str
-    likeness: Likeness
-    builtins: frozenset[str]
-
-
 @functools.lru_cache(maxsize=4096)
-def read_assertion(source: str) -> Assertion | None:
+def read_assertion(source: str) -> Read | None:
     r"""Return the assertion of a test, taken apart; None for a test that runs inside.
 
-    >>> read_assertion("assert sorted(f(3)) == [1, 2]").value, read_assertion("xs = [1]\nassert f(xs) == 1")
-    ('sorted(f(3))', None)
+    >>> value, expected = read_assertion("assert sorted(f(3)) == [1, 2]")
+    >>> value, expected.source, read_assertion("xs = [1]\nassert f(xs) == 1")
+    ('sorted(f(3))', '[1, 2]', None)
     """
     try:
         # `xs = [1]` before the assertion, or a second assertion: the test runs inside.
@@ -86,7 +72,7 @@ def read_expression(source: str) -> bool:
     return False
 
 
-def _read(condition: ast.expr) -> Assertion | None:
+def _read(condition: ast.expr) -> Read | None:
     """Return a condition, taken apart; None if it has another form.
 
     Raises:
@@ -127,7 +113,7 @@ def _between(
     condition: ast.expr,
     likeness: Likeness = "alike",
     names: frozenset[str] | set[str] = frozenset(),
-) -> Assertion | None:
+) -> Read | None:
     """Return a comparison of a value with a literal, taken apart.
 
     Raises:
@@ -150,11 +136,11 @@ def _assertion(
     expected: str,
     likeness: Likeness = "alike",
     names: frozenset[str] | set[str] = frozenset(),
-) -> Assertion | None:
+) -> Read | None:
     around = _builtins_around(value)
     if around is None:
         return None
-    return Assertion(ast.unparse(value), holds, expected, likeness, frozenset(names) | around)
+    return ast.unparse(value), Expected(holds, expected, likeness=likeness, builtins=frozenset(names) | around)
 
 
 def _builtins_around(node: ast.expr) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from iterpref_core.programs.source_code.syntax_tree import parse
 
@@ -32,20 +32,21 @@ def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
         tree: of the test.
         modules: names that the solution and the test's own files are imported by.
     """
-    nodes: list[ast.AST] = [tree]
-    names: list[str] = []
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names.append(str(node.module))
-        # `try: import numpy` works without numpy.
-        if not isinstance(node, ast.Try | ast.If):
-            nodes += ast.iter_child_nodes(node)
     # A module of the test itself, or of Python, needs no package.
     own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
-    return tuple(sorted({name.partition(".")[0] for name in names} - own))
+    return tuple(sorted({name.partition(".")[0] for name in _imported(tree)} - own))
+
+
+def _imported(block: ast.AST) -> Iterator[str]:
+    """Yield the modules that the statements of a block import, but for those in a `try` or an `if`."""
+    for node in ast.iter_child_nodes(block):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module)
+        # `try: import numpy` works without numpy.
+        elif isinstance(node, ast.stmt | ast.match_case) and not isinstance(node, ast.Try | ast.If):
+            yield from _imported(node)
 
 
 _ASSERTS = re.compile(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.execution.reading.assertions import read_assertion, read_expression
+from iterpref_core.execution.parsing.assertions import read_assertion, read_expression
 
 READ = {
     "assert f([1, -2], k='a') == {1: (2.0, None)}, 'why'": ("f([1, -2], k='a')", "{1: (2.0, None)}"),
@@ -59,7 +59,7 @@ READ = {
 @pytest.mark.parametrize("source", READ, ids=lambda source: source[:40])
 def test_a_single_assertion_about_a_call_with_literals_is_read(source):
     found = read_assertion(source)
-    assert (found and (found.value, found.expected)) == READ[source]
+    assert (found and (found[0], found[1].source)) == READ[source]
 
 
 HOLDS = [
@@ -79,7 +79,7 @@ HOLDS = [
 def test_a_comparison_holds_for_a_right_value_alone(source, right, wrong):
     found = read_assertion(source)
     assert found is not None
-    assert (bool(found.holds(right)), bool(found.holds(wrong))) == (True, False)
+    assert (bool(found[1].holds(right)), bool(found[1].holds(wrong))) == (True, False)
 
 
 @pytest.mark.parametrize(
