@@ -11,9 +11,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.problems.ingestion.ingest import ingest as ingest_problems
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import ExecutionError
@@ -151,7 +149,7 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "samples.jsonl", samples)
     evaluate(tmp_path, "local")
-    on_ray(cluster, "evaluate", tmp_path)
+    evaluate_on_ray(cluster, tmp_path)
     here, there = (tmp_path / "local", tmp_path / "ray")
     assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
@@ -160,36 +158,10 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
         assert (there / path).read_bytes() == (here / path).read_bytes(), path
 
 
-def ingest(folder, engine):
-    execution = load_params(ROOT / "params.yaml").execution.model_copy(update={"engine": engine, "workers": 1})
-    source = folder / "in.jsonl"
-    store = folder / f"{engine}.sqlite"
-    dropped = folder / f"{engine}-dropped.jsonl"
-    ingest_problems(
-        Wanted([source]), "problems", folder / f"{engine}.jsonl", execution, Selection(), store, dropped=dropped
-    )
-
-
-def test_an_ingestion_on_ray_takes_and_drops_the_rows_of_one_on_this_machine(cluster, tmp_path):
-    problems = []
-    for number in range(40):
-        test = IoTest(call="f()", expected=str(number if number % 4 else number + 1))
-        reference = f"def f():\n    return {number}\n"
-        problems.append(
-            Problem(task_id=f"own/{number}", prompt="Return it.", entry_point="f", tests=(test,), reference=reference)
-        )
-    write_jsonl(tmp_path / "in.jsonl", problems)
-    ingest(tmp_path, "local")
-    on_ray(cluster, "ingest", tmp_path)
-    assert len((tmp_path / "local.jsonl").read_text().splitlines()) == 30
-    assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
-    assert (tmp_path / "ray-dropped.jsonl").read_bytes() == (tmp_path / "local-dropped.jsonl").read_bytes()
-
-
-def on_ray(cluster, function, folder):
-    """Call a function of this file with a folder, in a process that uses the cluster."""
-    script = f"import sys, pathlib; from tests.execution.running.test_ray import {function} as call; "
-    command = [sys.executable, "-c", f"{script} call(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]
+def evaluate_on_ray(cluster, folder):
+    """Evaluate in a process that uses the cluster."""
+    script = "import sys, pathlib; from tests.execution.running.test_ray import evaluate"
+    command = [sys.executable, "-c", f"{script}; evaluate(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]
     own = os.environ | {"RAY_ADDRESS": cluster.address}
     done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -54,22 +54,3 @@ def test_the_next_program_finds_nothing_of_the_one_before(job):
         assert executor.run_one(JOBS[job]).verdict == "passed"
         outcome = executor.run_one(Program(SPY, (IoTest(call="f()", expected="True"),)))
     assert (outcome.verdict, outcome.feedback) == ("passed", "")
-
-
-def test_a_program_that_restarts_the_clock_of_its_test_is_tampering():
-    code = """
-import os, time
-def f(x):
-    channel = next(number for number in range(1100, 64, -1) if is_open(number))
-    if x == 3:
-        os.write(channel, b".")
-    return x
-def is_open(number):
-    try: os.fstat(number)
-    except OSError: return False
-    return True
-"""
-    tests = (IoTest(call="f(2)", expected="2"), IoTest(call="f(3)", expected="3"))
-    with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        assert executor.run_one(Program(code, tests[:1], test_cpu_s=2.0)).verdict == "passed"
-        assert executor.run_one(Program(code, tests, test_cpu_s=2.0)).verdict == "tampered"
