@@ -63,9 +63,10 @@ def no_setting_stays():
         import mlflow
 
         mlflow.set_tracking_uri(None)  # the one way to have none
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-    os.environ.update(before)
+    if os.environ != before:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -241,10 +241,12 @@ def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: Traini
         for weight in model.parameters():
             if weight.requires_grad:  # gradients are counted as state; here each is a tensor for a moment
                 weight.register_post_accumulate_grad_hook(_forget_gradient)
+        caller_froze = gc.get_freeze_count() > 0
         gc.freeze()  # the collector looks only at objects that are made from here on
         with FlopCounterMode(display=False) as flops, _Live(model) as live:
             batch_logps(model, inputs, plain.config).sum().backward()
-        gc.unfreeze()
+        if not caller_froze:
+            gc.unfreeze()
     return live.peak, flops.get_total_flops()
 
 

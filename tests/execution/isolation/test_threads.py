@@ -6,7 +6,7 @@ from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.process_limits import MAX_THREADS
 from iterpref_core.records import IoTest, StdinTest
 from tests.engines import outcomes_of, worker_pids
-from tests.execution.tiers import BWRAP
+from tests.execution.tiers import tier
 
 pytestmark = pytest.mark.named_tier
 
@@ -16,10 +16,8 @@ LIMITS = Limits(cpu_s=20, wall_s=60, memory_mb=512)
 ONE_AT_A_TIME = pytest.mark.together("hostile with processes")
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=ONE_AT_A_TIME) for name in "AB"])
+@pytest.fixture(scope="module", params=[tier(name, ONE_AT_A_TIME) for name in "AB"])
 def executor(request):
-    if request.param == "A" and BWRAP.problem:
-        pytest.skip(f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
     with Executor(LIMITS, workers=2, namespaces=request.param == "A") as executor:
         yield executor
 
