@@ -22,12 +22,12 @@ from iterpref_core.records.config import Benchmark, Params, load_params, with_va
 from iterpref_core.records.digest import digest_of
 from iterpref_core.records.errors import InputError, IterPrefError
 from iterpref_core.records.results import Measured, Unavailable
-from tasks.dvc.graph import frozen_line, load_graph
+from tasks.dvc.graph import load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
 from tasks.git.source import Source, observe_source
 from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
-from tasks.grid import BASE, Row, check_choice, plan_rows
+from tasks.grid import BASE, SweepRow, check_choice, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
 from tasks.paths import PARAMS, RESULTS, STATE, home
@@ -54,10 +54,6 @@ class FailedPointsError(StageError):
         self.result = result
 
 
-class RefusedPointsError(FailedPointsError, InputError):
-    """Points of a sweep failed, all because of their input or parameters. Exit code 2."""
-
-
 class Sweep(NamedTuple):
     """What all points of a sweep share.
 
@@ -79,7 +75,7 @@ class Sweep(NamedTuple):
     page: str
 
 
-def run_point(name: str, row: Row, share: dict[str, str], work: Sweep, say: Say) -> Measured:
+def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say: Say) -> Measured:
     """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
 
     Args:
@@ -152,8 +148,7 @@ def run_sweep(
         display: where the run is shown.
 
     Raises:
-        RefusedPointsError: points failed, all because of their input or parameters.
-        FailedPointsError: a point failed for another reason.
+        FailedPointsError: a point failed.
         InputError: the grid is wrong, or git does not know the user.
     """
     check_identity()
@@ -161,14 +156,14 @@ def run_sweep(
     rows = plan_rows(params, preset, objectives, values)
     check_choice(preset, benchmark, params)
     display.say(f"{len(rows)} points, {seeds} trainings of each")
-    if frozen := frozen_line(load_graph()):
-        display.say(frozen)
     source = observe_source()
     snapshot = take_snapshot(display.say)
-    trainings = {row.label: plan_points(row, preset, benchmark, seeds, params, source.state) for row in rows}
-    points: dict[str, Row] = {}
-    for group in trainings.values():
-        points |= group
+    planned = [
+        (row.label, *point)
+        for row in rows
+        for point in plan_points(row, preset, benchmark, seeds, params, source.state).items()
+    ]
+    points = {name: point for _, name, point in planned}
     work = Sweep(snapshot, params, source, Commands(), Lock(), display.page())
 
     def run(name: str, share: dict[str, str]) -> Measured:
@@ -180,28 +175,28 @@ def run_sweep(
     scores: dict[str, list[Measured]] = {}  # a row is missing if all its points failed
     failed = []
     experiments = []
-    for label, group in trainings.items():
-        for name in group:
-            try:
-                score = outcomes[name].result()
-            except IterPrefError as error:
-                failed.append(error)
-                display.say(f"{label}: {error}")
-            else:
-                scores.setdefault(label, []).append(score)
-                experiments.append(name)
+    for label, name, _ in planned:
+        try:
+            score = outcomes[name].result()
+        except IterPrefError as error:
+            failed.append(error)
+            display.say(f"{label}: {error}")
+        else:
+            scores.setdefault(label, []).append(score)
+            experiments.append(name)
     compared = compare_rows(scores)
     table = [row.model_dump(exclude={"scores"}) for row in compared]
     display.table(table, f"pass@1 of {benchmark}, compared to the first row")
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
-        kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
         message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
-        raise kind(message, result)
+        raise FailedPointsError(message, result)
     return result
 
 
-def plan_points(row: Row, preset: str | None, benchmark: str, seeds: int, params: Params, state: str) -> dict[str, Row]:
+def plan_points(
+    row: SweepRow, preset: str | None, benchmark: str, seeds: int, params: Params, state: str
+) -> dict[str, SweepRow]:
     """Return the points of a row of the grid by name, one for each seed.
 
     Equal trainings of one state of the code have equal names. DVC keeps an experiment for each commit, but `dvc exp

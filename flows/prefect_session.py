@@ -73,14 +73,12 @@ def create_automations() -> None:
         for content in read_yaml(AUTOMATIONS)["automations"]:
             automation = AutomationCore.model_validate(content)
             described = automation.model_dump(exclude={"enabled"})
-            is_there = False
-            for found in client.read_automations_by_name(automation.name):
-                if not is_there and found.model_dump(include={*described}) == described:
-                    is_there = True
-                else:
-                    client.delete_automation(found.id)
-            if not is_there:
-                client.create_automation(automation)
+            there = client.read_automations_by_name(automation.name)
+            if any(found.model_dump(include={*described}) == described for found in there):
+                continue
+            for found in there:
+                client.delete_automation(found.id)
+            client.create_automation(automation)
 
 
 def _shorten(record: logging.LogRecord) -> bool:

@@ -15,11 +15,9 @@ from flows.engine import run_graph
 from iterpref_core.records.config import Params, load_params, with_values
 from iterpref_core.records.digest import digest_of
 from iterpref_core.records.errors import InputError
-from tasks.dvc.graph import Survey, frozen_line, survey
+from tasks.dvc.graph import Survey, survey
 from tasks.dvc.reproduction import Commands
-from tasks.early_checks import check_early
 from tasks.git.source import observe_source
-from tasks.git.worktree import take_snapshot, worktree_of
 from tasks.lock import only_run
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, begin_entry
@@ -48,8 +46,6 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
     origin = Path.cwd()
     with entered(stages, values, display) as folder, only_run():
         found = survey(stages)
-        if line := frozen_line(found.graph):
-            display.say(line)
         # Nothing to run: skip DVC and MLflow, except for entries that earlier commands could not send.
         if found.stale.isdisjoint(found.graph):
             number = len(found.graph)
@@ -57,6 +53,8 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             sync.write_entry(None)
             display.end(folder, "")
             return folder
+        from tasks.early_checks import check_early  # a run with nothing to do need not load it
+
         check_early(found.may_run, params)
         # MLflow's row names the commit and changes of the checkout, not of the worktree.
         with chdir(origin):
@@ -67,7 +65,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             # Later stages may have run with code that was edited meanwhile.
             if not values and observe_source().edits != source.edits:
                 entry.tags["mlflow.source.git.dirty"] = "true"
-        display.end(folder, entry.key)
+        display.end(folder, entry.name)
         return folder
 
 
@@ -77,6 +75,8 @@ def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal)
     if not values:
         yield Path.cwd()
         return
+    from tasks.git.worktree import take_snapshot, worktree_of
+
     snapshot = take_snapshot(display.say)
     with worktree_of(snapshot, digest_of(dict(values), 12), display.say, stages) as folder, chdir(folder):
         write_values(values)
@@ -97,7 +97,7 @@ def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: 
     def work(name: str, share: dict[str, str]) -> bool:
         def reproduce(say: Say) -> bool:
             # A stage after a stale one may be stale by now. All others skip DVC, whose start takes most of a second.
-            if name not in stale and stale.isdisjoint(graph[name].upstream):
+            if name not in stale and stale.isdisjoint(graph[name]):
                 return False
             stale.add(name)
             nonlocal text
@@ -115,11 +115,11 @@ def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: 
                 sender.submit(sync.write_entry, entry)
             return bool(times)
 
-        return display.show(name, graph[name].upstream, reproduce)
+        return display.show(name, graph[name], reproduce)
 
     # Importing MLflow and creating its tables takes seconds. A thread does it, so that the next stages can start.
     with ThreadPoolExecutor(1) as sender:
-        futures = run_graph({name: stage.upstream for name, stage in graph.items()}, jobs, work, commands.end)
+        futures = run_graph(graph, jobs, work, commands.end)
     # Stages that were up to date are part of the row as well: it has the scores of all models.
     entry.add((name for name, future in futures.items() if future.exception() is None))
     # Raise the error of the first stage that failed, after all running stages have ended.

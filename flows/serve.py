@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-import socket
 import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
-from tasks.mlflow.pages import ADDRESS, mlflow_server
+from tasks.mlflow.pages import mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
 from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
@@ -35,14 +34,13 @@ def serve_pages() -> None:
         # A tracking server has its own pages; a database file needs a server that shows it.
         if not mlflow.startswith("http"):
             mlflow = stack.enter_context(mlflow_server())
-            stack.enter_context(announced(mlflow, ADDRESS))
         stack.enter_context(prefect_session(prefect))
         # Runs that the pages start import the flows from this checkout, before anything on the user's PYTHONPATH.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         create_automations()
         stack.enter_context(announced(prefect))
-        print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment or sweep → Run)")
+        print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment-ui → Run)")
         print(f"MLflow   {without_passwords(mlflow)}")
         if named is None:
             print(f"Prefect's page asks once for a password: it is in {home() / PASSWORD}")
@@ -104,17 +102,10 @@ def _deployments() -> list[Any]:
 def deployment_of(flow: Any) -> Any:
     """Return a deployment of a flow in this checkout, for Prefect's `serve`.
 
-    The user's settings on the server stay: schedules, a pause, default parameters, limits, tags. If a work pool has a
-    deployment with this name, it stays unchanged, and this checkout's deployment gets another name.
+    The user's settings on the server stay: schedules, a pause, default parameters, limits, tags. The deployments of
+    docker/prefect.yaml, for work pools, have other names.
     """
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    name = flow.name
-    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
-        if client.read_deployment_by_name(f"{flow.name}/{name}").work_pool_name:
-            name = f"{flow.name}-{socket.gethostname()}"
-    deployment = flow.to_deployment(name=name, tags=[TAG])
+    deployment = flow.to_deployment(name=f"{flow.name}-ui", tags=[TAG])
     # Prefect updates the fields that were set here, and leaves the others of an existing deployment unchanged.
     deployment.model_fields_set.intersection_update({"name", "flow_name", "entrypoint", "description"})
     return deployment

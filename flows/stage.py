@@ -20,7 +20,7 @@ from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.processes import is_launched, is_main_process
 from tasks.cards import own_cards
 from tasks.child import die_with
-from tasks.dvc.lock import observe_stage
+from tasks.dvc.observation import observe_stage
 from tasks.lock import only_one
 from tasks.paths import COMMIT_VARIABLE, PARAMS, STATE
 

@@ -20,7 +20,7 @@ def _name_sweep() -> str:
     given = flow_run.parameters
     subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
     listed = {key: ",".join(map(str, values)) for key, values in given["values"].items()}
-    return " ".join([subject, *describe_values(listed)])
+    return f"{subject} {describe_values(listed)}".strip()
 
 
 @flow(
@@ -50,8 +50,7 @@ def sweep(
         jobs: number of points at the same time; each takes its own GPU.
 
     Raises:
-        RefusedPointsError: points failed, all because of their input or parameters.
-        FailedPointsError: a point failed for another reason.
+        FailedPointsError: a point failed.
         InputError: the grid is wrong, or git does not know the user.
     """
     set_up_libraries()

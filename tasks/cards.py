@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import takewhile
 
 from filelock import FileLock, Timeout
@@ -54,17 +54,14 @@ def own_cards(*, every: bool = False) -> Iterator[None]:
 
 def _take(cards: tuple[str, ...], taken: ExitStack) -> str:
     """Return the first of these cards that is free, which stays taken until the stack is closed."""
-    folder = locks_of_user()
+    locks = {card: FileLock(locks_of_user() / f"card-{card.replace('/', '_')}") for card in cards}
     said = False
     while True:
         # Take the first free GPU, or wait and try again.
-        for card in cards:
-            lock = FileLock(folder / f"card-{card.replace('/', '_')}")
-            try:
+        for card, lock in locks.items():
+            with suppress(Timeout):
                 taken.enter_context(lock.acquire(blocking=False))
-            except Timeout:
-                continue
-            return card
+                return card
         if not said:
             print(f"waiting for a GPU: other stages have {', '.join(cards)}", flush=True)
             said = True

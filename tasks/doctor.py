@@ -4,8 +4,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import distributions
-from pathlib import Path
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
 from iterpref_core.records.backend_table import BACKENDS
@@ -14,11 +14,10 @@ from iterpref_core.records.config import InferenceParams, Params, PromptFormat
 from iterpref_core.records.errors import InputError, IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
-from tasks.dvc import IS_SITE_CACHE_GIVEN, OWN_SITE_CACHE, SITE_CACHE_VARIABLE
 from tasks.dvc.graph import check_root, load_graph
 from tasks.early_checks import refusals
 from tasks.local_server import answers
-from tasks.mlflow.entry import entries_folder, is_running, kept_entries
+from tasks.mlflow.entry import entries_folder, kept_entries
 from tasks.mlflow.server import check_server
 from tasks.paths import CHECKOUT, GRAPH
 from tasks.prefect.server import running_prefect
@@ -49,48 +48,24 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
 def examine(params: Params) -> list[Diagnosis]:
     """Check machine and configuration, by trying things instead of comparing versions where possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
-    found.append(_probe("experiment", _find_experiment))
-    found.append(_probe("plain dvc", _find_site_cache, "absent"))
+    found += examine_settings(params)
     if GRAPH.is_file():
-        found += examine_settings(params)
         found += examine_services()
     found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
 
 
-def _find_experiment() -> str:
-    check_root()
-    return f"{len(load_graph())} stages"
-
-
-def _find_site_cache() -> str:
-    """Return where `dvc` keeps digests if the user starts it.
-
-    Raises:
-        IterPrefError: other users can write there.
-    """
-    from dvc.config import Config
-
-    if IS_SITE_CACHE_GIVEN:
-        return os.environ[SITE_CACHE_VARIABLE]
-    settings = Path(".dvc")
-    named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
-    if named is None:
-        raise IterPrefError(
-            "keeps file digests in /var/tmp/dvc, where other users could plant code that your `dvc` runs; "
-            f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
-        )
-    return str(named)
-
-
-def examine_settings(params: Params) -> list[Diagnosis]:
-    """Return what stages refuse of the settings."""
+def examine_settings(params: Params) -> Iterator[Diagnosis]:
+    """Count the stages, and report what they refuse of the settings."""
     try:
+        check_root()
         graph = load_graph()
-    except InputError:  # `_find_experiment` reports it
-        return []
-    refused = [Diagnosis(f"settings: {stage}", message, "missing") for stage, message in refusals(graph, params)]
-    return refused or [Diagnosis("settings", "can be taken by every stage")]
+    except InputError as error:
+        yield Diagnosis("experiment", str(error), "missing")
+        return
+    yield Diagnosis("experiment", f"{len(graph)} stages")
+    for stage, message in refusals(graph, params):
+        yield Diagnosis(f"settings: {stage}", message, "missing")
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:
@@ -108,17 +83,17 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 def _versions() -> Iterator[Diagnosis]:
     """Compare the packages with the lock."""
     yield Diagnosis("python", sys.version.partition(" ")[0])
-    # `Jinja2==3.1` in the lock and `jinja2` on the machine are the same package.
-    here = {item.name.lower().replace("_", "-"): item.version.partition("+")[0] for item in distributions()}
-    locked = re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"))
+    others = []
     # The lock has the packages of all extras, not only those installed here.
-    wanted = {name: number for name, number in locked if name in here}
-    others = [f"{name} {here[name]} instead of {number}" for name, number in wanted.items() if here[name] != number]
+    for name, number in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8")):
+        with suppress(PackageNotFoundError):
+            if (here := version(name).partition("+")[0]) != number:
+                others.append(f"{name} {here} instead of {number}")
     if others:
         remedy = "rm .venv/.installed && make .venv/.installed"
         yield Diagnosis("packages", f"{'; '.join(others)}; {remedy}", "absent")
     else:
-        yield Diagnosis("packages", f"{len(wanted) - len(others)} of {len(wanted)} as in {LOCK.name}")
+        yield Diagnosis("packages", f"as in {LOCK.name}")
 
 
 def examine_models(params: Params) -> Iterator[Diagnosis]:
@@ -178,9 +153,9 @@ def examine_services() -> Iterator[Diagnosis]:
         yield Diagnosis("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
     else:
         yield Diagnosis("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
-    if waiting := [path for path in kept_entries() if not is_running(path)]:
+    if waiting := kept_entries():
         names = ", ".join(path.name for path in waiting)
-        detail = f"not there: {names} in {entries_folder()}; the next run sends them; or remove the files"
+        detail = f"not there: {names} in {entries_folder()}; the next run sends them"
         yield Diagnosis("MLflow: entries", detail, "absent")
 
 

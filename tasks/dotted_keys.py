@@ -1,6 +1,5 @@
 """Flatten nested values to dotted keys such as `training.objectives.sft.alpha`."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,18 +17,10 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
-def describe_values(values: Mapping[str, Any]) -> list[str]:
-    """Return a word for each parameter: by the last part of its key, or by two where the last is ambiguous.
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Return parameters and their values for a name; the section of most of them, `training`, goes without saying.
 
     >>> describe_values({"training.beta": 0.3, "training.seed": 1, "codeflow.seed": 2})
-    ['beta=0.3', 'training.seed=1', 'codeflow.seed=2']
+    'beta=0.3 seed=1 codeflow.seed=2'
     """
-    last = {key: key.rpartition(".")[2] for key in values}
-    counts = Counter(last.values())
-    words = []
-    for key, value in values.items():
-        name = last[key]
-        if counts[name] > 1:
-            name = ".".join(key.split(".")[-2:])
-        words.append(f"{name}={value}")
-    return words
+    return " ".join(f"{key.removeprefix('training.')}={value}" for key, value in values.items())

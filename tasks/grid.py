@@ -24,7 +24,7 @@ CHOSEN_ON = "validation"
 """Grids that choose a setting score on this benchmark, which must not measure the result."""
 
 
-class Row(NamedTuple):
+class SweepRow(NamedTuple):
     """A training and its score: an objective, or `base`, with parameters by dotted key."""
 
     label: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 class _Written(BaseModel):
-    """A row of a preset."""
+    """A row of a preset, as it is written."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -58,7 +58,7 @@ class _Choice(BaseModel):
     factors: list[Annotated[float, Field(gt=0)]] = []
     alphas: list[float] = []
 
-    def rows(self, name: str, params: Params) -> Iterator[Row]:
+    def rows(self, name: str, params: Params) -> Iterator[SweepRow]:
         """Yield a row of an objective for each rate and alpha."""
         resolved = settings_of(name, params.training)
         # 3e-05, and not 3.0000000000000004e-05
@@ -72,7 +72,7 @@ class _Choice(BaseModel):
             if alpha is not None:
                 label += f" alpha={alpha:g}"
                 values[f"training.objectives.{name}.alpha"] = alpha
-            yield Row(label, name, values)
+            yield SweepRow(label, name, values)
 
 
 def trained_objectives() -> list[str]:
@@ -82,7 +82,7 @@ def trained_objectives() -> list[str]:
 
 def plan_rows(
     params: Params, preset: str | None, objectives: Sequence[str], values: Mapping[str, Sequence[Any]]
-) -> list[Row]:
+) -> list[SweepRow]:
     """Return the points of a sweep: the preset's rows, or else the objectives, at every combination of values.
 
     Objectives sft and dpo at {"training.beta": [0.1, 0.3]} are four points. Without objectives they are the preset's,
@@ -94,13 +94,13 @@ def plan_rows(
     if preset:
         rows = list(_preset_rows(preset, objectives, params))
     else:
-        rows = [Row(name, name, {}) for name in objectives or trained_objectives()]
+        rows = [SweepRow(name, name, {}) for name in objectives or trained_objectives()]
     combined = []
     # Two objectives at two betas and three rates are twelve points.
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
         for row in rows:
-            label = " ".join([row.label, *describe_values(point)])
+            label = f"{row.label} {describe_values(point)}".strip()
             combined.append(row._replace(label=label, values=row.values | point))
     for row in combined:
         # Check all points before the first one trains.
@@ -124,7 +124,7 @@ def _read_preset(name: str) -> Any:
     return presets[name]
 
 
-def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[Row]:
+def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iterator[SweepRow]:
     content = _read_preset(preset)
     try:
         if isinstance(content, Mapping):
@@ -134,7 +134,7 @@ def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iter
             return
         for written in content:
             row = _Written.model_validate(written)
-            yield Row(row.label, row.objective, row.model_extra or {})
+            yield SweepRow(row.label, row.objective, row.model_extra or {})
     except ValidationError as error:
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
 

@@ -34,28 +34,27 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def _profile_values(name: str, builders: tuple[str, ...] = ()) -> dict[str, Any]:
+def _profile_values(name: str) -> dict[str, Any]:
     """Return the values of a profile and of the profiles that it builds on, by dotted key.
-
-    Args:
-        name: of the profile.
-        builders: the profiles that build on this one, such as `own-lora` and `own` on `nano`.
 
     Raises:
         ConfigError: the profile is unknown, or builds on itself.
     """
-    named_by = f"{PROFILES / builders[-1]}.yaml: base: " if builders else ""
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(f"{named_by}{unknown_name('profile', name, known)}")
+    values: dict[str, Any] = {}
     # `own-lora` builds on `own`, which builds on `nano`: `own-lora → own → nano`.
-    chain = (*builders, name)
-    if name in builders:
-        raise ConfigError(f"{named_by}{' → '.join(chain)} builds on itself; name another base")
-    content = dict(read_yaml(PROFILES / f"{name}.yaml", "give a profile's values"))
-    base = content.pop("base", None)
-    inherited = {} if base is None else _profile_values(base, chain)
-    return inherited | dict(flatten(content))
+    chain: list[str] = []
+    base: str | None = name
+    while base is not None:
+        if base not in known:
+            raise ConfigError(f"{' → '.join([*chain, unknown_name('profile', base, known)])}")
+        if base in chain:
+            raise ConfigError(f"{PROFILES}: {' → '.join([*chain, base])} builds on itself; name another base")
+        chain.append(base)
+        content = dict(read_yaml(PROFILES / f"{base}.yaml", "give a profile's values"))
+        base = content.pop("base", None)
+        values = dict(flatten(content)) | values
+    return values
 
 
 def _own_values() -> dict[str, Any]:

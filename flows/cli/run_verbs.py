@@ -37,7 +37,11 @@ def run(
     targets = tuple(stages or ())
     check_root()
     if pull:
-        _pull(targets)
+        from tasks.dvc.remote import pull_outputs
+        from tasks.lock import only_run
+
+        with only_run():
+            pull_outputs(list(load_graph(targets=targets)))
     with _shown_in_prefect() as shown:
         if shown:
             from flows.experiment import experiment
@@ -71,15 +75,6 @@ def _shown_in_prefect() -> Iterator[bool]:
 
     with prefect_session(server):
         yield True
-
-
-def _pull(targets: tuple[str, ...]) -> None:
-    """Fetch the files of the stages, and everything they need, from DVC's remote."""
-    from tasks.dvc.remote import pull_outputs
-    from tasks.lock import only_run
-
-    with only_run():
-        pull_outputs(list(load_graph(targets=targets)))
 
 
 def sweep(
@@ -173,17 +168,15 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from iterpref_core.evaluation.report.number_formats import interval, p_value, points
+    from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
 
-    table = Table(title=f"{result.benchmark}, compared to the first row", title_justify="left")
-    for column in ("", "pass@1", "seeds", "std", "points", "95% interval", "p"):
-        table.add_column(column, justify="right" if column else "left")
+    title = f"{result.benchmark}, compared to the first row"
+    table = Table("", "pass@1", "seeds", "std", "points, 95% interval, p", title=title, title_justify="left")
     for row in result.rows:
         spread = "" if row.spread is None else f"{100 * row.spread:.1f}"
-        cells = [row.label, f"{row.pass_at_1:.1%}", str(len(row.scores)), spread]
-        # The first row is the one that the others are compared with.
+        compared = ""
         if row.difference is not None and row.ci95 is not None and row.p_value is not None:
-            cells += [points(row.difference), interval(row.ci95), p_value(row.p_value)]
-        table.add_row(*cells)
+            compared = f"{points(row.difference)} {interval(row.ci95)}, {p_equation(row.p_value)}"
+        table.add_row(row.label, f"{row.pass_at_1:.1%}", f"{len(row.scores)}", spread, compared)
     Console().print(table)
     typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")

@@ -1,7 +1,7 @@
 """Read the order of the stages from DVC's graph, and which stages are out of date."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,17 +10,8 @@ from iterpref_core.records.errors import InputError, unknown_name
 from iterpref_core.records.input_files import read_yaml
 from tasks.paths import CHECKOUT, GRAPH
 
-
-class Stage(NamedTuple):
-    """A stage of dvc.yaml; a group with `foreach` is several stages.
-
-    Attributes:
-        upstream: names of the stages whose outputs it reads; empty for a frozen stage.
-        frozen: whether its outputs stay as they are (`dvc freeze`).
-    """
-
-    upstream: tuple[str, ...]
-    frozen: bool
+Graph = dict[str, tuple[str, ...]]
+"""Stage of dvc.yaml → the stages whose outputs it reads; a group with `foreach` is several stages."""
 
 
 def check_root() -> None:
@@ -35,7 +26,7 @@ def check_root() -> None:
         raise InputError(f"no {GRAPH} in {here}: cd {roots[0]}; only the library's verbs work here")
 
 
-def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> dict[str, Stage]:
+def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> Graph:
     """Return the stages of a folder, as `describe_graph`.
 
     Raises:
@@ -45,7 +36,7 @@ def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> dict[str, St
         return describe_graph(repo, targets)
 
 
-def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
+def describe_graph(repo: Any, targets: Sequence[str] = ()) -> Graph:
     """Return stages of an open repository in a valid order of execution.
 
     Args:
@@ -68,13 +59,11 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> dict[str, Stage]:
         if not named:
             raise InputError(f"{GRAPH}: {unknown_name('stage', target, map(name_of, order))}")
         wanted.update(plan_repro(graph, named))
-    found = {}
-    for stage in order:
-        if stage in wanted:
-            upstream = tuple(sorted(name_of(successor) for successor in graph.successors(stage)))
-            # DVC also marks the stages of `dvc import` as frozen; they have no command.
-            found[name_of(stage)] = Stage(upstream, frozen=stage.frozen and stage.cmd is not None)
-    return found
+    return {
+        name_of(stage): tuple(sorted(name_of(successor) for successor in graph.successors(stage)))
+        for stage in order
+        if stage in wanted
+    }
 
 
 class Survey(NamedTuple):
@@ -85,15 +74,15 @@ class Survey(NamedTuple):
         stale: the names of all stages that are out of date. A stage after a stale one may become stale when that runs.
     """
 
-    graph: dict[str, Stage]
+    graph: Graph
     stale: set[str]
 
     @property
     def may_run(self) -> list[str]:
         """The stages of the graph that are stale, and those after them."""
         found: list[str] = []
-        for name, stage in self.graph.items():
-            if name in self.stale or not set(found).isdisjoint(stage.upstream):
+        for name, upstream in self.graph.items():
+            if name in self.stale or not set(found).isdisjoint(upstream):
                 found.append(name)
         return found
 
@@ -109,14 +98,6 @@ def survey(targets: Sequence[str] = ()) -> Survey:
     """
     with opened_repo(Path()) as repo:
         return Survey(describe_graph(repo, targets), set(repo.status()))
-
-
-def frozen_line(graph: Mapping[str, Stage]) -> str:
-    """Return a sentence about the frozen stages of a graph, or an empty string."""
-    names = [name for name, stage in graph.items() if stage.frozen]
-    if not names:
-        return ""
-    return f"frozen, and left as they are: {', '.join(names)} (`frozen: true` in dvc.yaml)"
 
 
 @contextmanager
@@ -139,7 +120,6 @@ def opened_repo(root: Path) -> Iterator[Any]:
             # DVC also finds a repository in a folder above.
             if Path(repo.root_dir) != root.resolve():
                 raise InputError(f"{root.resolve()}: no `dvc init` has run here; cd {repo.root_dir}")
-            _release_killed(Path(repo.tmp_dir))
             yield repo
     except NotDvcRepoError as error:
         raise InputError(f"{GRAPH}: {error}; run from the repository's root, after `dvc init`") from None
@@ -151,40 +131,14 @@ def opened_repo(root: Path) -> Iterator[Any]:
     except LockError as error:
         holders = dict.fromkeys(re.findall(r"PID (\d+)", str(error)))
         raise InputError(
-            f"{root.resolve()}: DVC is at work here (process {', '.join(holders)}); wait for it or end it"
+            f"{root.resolve()}: DVC is at work here (process {', '.join(holders)}); wait for it or end it. "
+            "If it is a zombie, start the container with `--init`"
         ) from None
     except UnicodeEncodeError as error:
         raise InputError(f"{error.object}: DVC takes names of files in UTF-8 alone; rename the file") from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # if the file is not YAML, this names the line
         raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None
-
-
-def _release_killed(folder: Path) -> None:
-    """Release the files that processes of DVC held when they were killed, unless a running process holds some.
-
-    DVC does so itself, but takes a zombie for a process that runs. In a container whose first process collects no
-    zombies, the next run would be refused for ever.
-
-    Args:
-        folder: the folder of DVC's locks. DVC changes the file of locks only under the repository's lock.
-    """
-    from dvc.rwlock import RWLOCK_FILE
-
-    path = folder / RWLOCK_FILE
-    # The file is JSON: path → [{"pid": 4711, "cmd": …}].
-    holders = re.findall(r'"pid": (\d+)', path.read_text(encoding="utf-8")) if path.is_file() else []
-    if holders and not any(_is_running(int(holder)) for holder in holders):
-        path.unlink()
-
-
-def _is_running(pid: int) -> bool:
-    import psutil
-
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def name_of(stage: Any) -> str:

@@ -37,7 +37,7 @@ def git(*arguments: str, folder: Path = Path(), variables: Mapping[str, str] = {
     Raises:
         GitError: the command failed, or git is not installed.
     """
-    command = ["git"]
+    command = ["git", "--no-optional-locks"]
     for setting in _SETTINGS:
         command += ["-c", setting]
     try:
@@ -71,12 +71,3 @@ def check_identity() -> None:
             "git does not know who you are, and an experiment is a commit; run `git config --global user.name NAME` "
             "and `git config --global user.email ADDRESS`"
         ) from None
-
-
-def git_path(*arguments: str, folder: Path) -> Path:
-    """Return the path that a git command printed, relative to `folder` or absolute.
-
-    Raises:
-        GitError: the command failed, or git is not installed.
-    """
-    return folder / os.fsdecode(git(*arguments, folder=folder).removesuffix(b"\n"))

@@ -1,53 +1,32 @@
 """Select the files that a run copies from a checkout: those git tracks and those the pipeline needs."""
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from iterpref_core.records.errors import InputError
 from tasks.dvc.graph import opened_repo
-from tasks.git.command import git, git_path
+from tasks.git.command import git
 from tasks.paths import LOCK
 
 _DESCRIBING = tuple(f":(glob)**/{name}" for name in (LOCK.name, ".gitignore", ".dvcignore"))
 """Files, for git, that list the data, and the files that git and DVC do not look at."""
-_SHOWN = 3
-"""Names in a line about files that are not copied."""
 
 
-@contextmanager
-def own_index(folder: Path) -> Iterator[dict[str, str]]:
-    """Give git a copy of a checkout's index without the flags that hide changed files.
+def check_hidden(folder: Path) -> None:
+    """Refuse flags with which git ignores changes of files that are there, such as those of `--skip-worktree`.
 
-    After `git update-index --skip-worktree params.yaml` (or `--assume-unchanged`) git ignores changes of the file.
-
-    Args:
-        folder: the checkout.
-
-    Yields:
-        Variables for commands of git.
+    Raises:
+        InputError: a file has one of the flags.
     """
-    hidden = []
     for entry in git("ls-files", "-v", "-z", folder=folder).split(b"\0"):
         # `H code.py` is an ordinary file, `h code.py` is assumed to be unchanged, `S code.py` is skipped.
         tag, _, name = entry.partition(b" ")
         if (tag == b"S" or tag.islower()) and os.path.lexists(folder / os.fsdecode(name)):
-            hidden.append(name)
-    with TemporaryDirectory(prefix="iterpref-") as place:
-        index = Path(place) / "index"
-        known = git_path("rev-parse", "--git-path", "index", folder=folder)
-        if known.is_file():
-            # The copy knows which files have not changed, so git need not read them all.
-            shutil.copy2(known, index)
-        variables = {"GIT_INDEX_FILE": str(index)}
-        if hidden:
-            for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
-                command = ("update-index", flag, "-z", "--stdin")
-                git(*command, folder=folder, variables=variables, stdin=b"\0".join(hidden))
-        yield variables
+            shown = os.fsdecode(name)
+            raise InputError(
+                f"{shown}: git ignores its changes, so that no record would name them; run `git update-index "
+                f"--no-skip-worktree {shown}` and `git update-index --no-assume-unchanged {shown}`"
+            )
 
 
 def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
@@ -69,13 +48,6 @@ def new_files(folder: Path) -> tuple[list[bytes], list[bytes]]:
         named.update(_untracked(folder, "--exclude-per-directory=.dvcignore", "--", *places, *not_made))
     new = _untracked(folder, "--exclude-standard")
     return sorted(named), [name for name in new if name not in named]
-
-
-def left_behind(names: Sequence[bytes]) -> str:
-    """Return a sentence about new files that a run does not take along."""
-    shown = ", ".join(os.fsdecode(name) for name in names[:_SHOWN])
-    more = ", …" if len(names) > _SHOWN else ""
-    return f"new files that are not taken along: {len(names)} ({shown}{more}); `git add FILE` takes one along"
 
 
 def _untracked(folder: Path, *options: str) -> list[bytes]:

@@ -13,7 +13,7 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import parse_yaml
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
-from tasks.git.files import new_files, own_index
+from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS
 
 UNKNOWN = "unknown"
@@ -28,14 +28,12 @@ class Source(BaseModel, frozen=True):
 
     Attributes:
         commit: the commit's digest, or `unknown`: without git, without a commit, or where git refuses the folder.
-        branch: its name, or `unknown`.
         dirty: `true` if code or parameters differ from the commit, otherwise `false`, or `unknown`.
         edits: digest of the differences between the code and the commit; empty without differences.
         changes: parameters that differ from the commit's, by dotted key.
     """
 
     commit: str = UNKNOWN
-    branch: str = UNKNOWN
     dirty: str = UNKNOWN
     edits: str = ""
     changes: dict[str, Any] = {}
@@ -73,25 +71,14 @@ class Source(BaseModel, frozen=True):
 def observe_source() -> Source:
     """Return the source of a run in the present folder."""
     try:
-        with own_index(Path()) as index:
-            edits = _digest_of_edits(new_files(Path())[0], index)
-        branch = git("branch", "--show-current").decode().strip()
-    except GitError:
-        return Source()
-    try:
         # The image's own commit names the original commit of the sources (docker/Dockerfile).
-        shown = git("log", "-1", "--format=%H%n%(trailers:key=Source-Commit,valueonly)").decode().split()
-        commit = shown[-1]
-    except GitError:  # before the first commit
-        commit = UNKNOWN
+        *_, commit = git("log", "-1", "--format=%H%n%(trailers:key=Source-Commit,valueonly)").decode().split()
+        check_hidden(Path())
+        edits = _digest_of_edits(new_files(Path())[0])
+    except GitError:  # also before the first commit
+        return Source()
     changes = _changed_params()
-    return Source(
-        commit=commit,
-        branch=branch or UNKNOWN,
-        dirty=str(bool(edits or changes)).lower(),
-        edits=edits,
-        changes=changes,
-    )
+    return Source(commit=commit, dirty=str(bool(edits or changes)).lower(), edits=edits, changes=changes)
 
 
 def name_run(command: str, source: Source) -> str:
@@ -104,27 +91,23 @@ def name_run(command: str, source: Source) -> str:
     >>> name_run("dvc repro", Source(commit="a1b2c3d4e5f6"))
     'dvc repro a1b2c3d'
     >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
-    'beta=0.3 alpha=1.0'
+    'beta=0.3 objectives.dpo.alpha=1.0'
     """
     if not source.changes:
         return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
-    name = " ".join(describe_values(source.changes))
+    name = describe_values(source.changes)
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 
-def _digest_of_edits(added: list[bytes], index: Mapping[str, str]) -> str:
+def _digest_of_edits(added: list[bytes]) -> str:
     """Return a digest of the changed files without params.yaml, whose values count, and not its comments.
 
     Args:
         added: new files that count.
-        index: variables for git.
     """
     # DVC writes its lock while stages run, so the user has not changed it.
     files = ("--", ".", *(f":(exclude,literal){path}" for path in (LOCK, PARAMS)))
-    try:
-        changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files, variables=index)
-    except GitError:  # before the first commit
-        changed = b""
+    changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files)
     # New files of the pipeline are edits, except DVC's own lock.
     for name in added:
         if name != os.fsencode(LOCK):

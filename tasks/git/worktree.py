@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from filelock import FileLock
@@ -20,8 +21,8 @@ from iterpref_core.records.input_files import read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.given import check_given_files, check_out
-from tasks.git.command import GitError, git, git_path
-from tasks.git.files import left_behind, new_files, own_index
+from tasks.git.command import GitError, git
+from tasks.git.files import check_hidden, new_files
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, RESULTS, STATE, WORKTREES, home
 
@@ -59,19 +60,22 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     origin = Path.cwd()
     # Git does not store these files, so the worktree gets DVC's copies of them.
     check_given_files(origin)
-    prefix = git_path("rev-parse", "--show-prefix", folder=origin).relative_to(origin)
+    check_hidden(origin)
+    prefix = Path(os.fsdecode(git("rev-parse", "--show-prefix", folder=origin).removesuffix(b"\n")))
     try:
         head = git("rev-parse", "--verify", "--quiet", "HEAD", folder=origin).decode().strip()
     except GitError:
         raise InputError(f"{origin}: git has no commit here; run `git add .` and `git commit`") from None
     named, others = new_files(origin)
     # Write the files as they are now into git's object store, by a copy of the index: the user's own stays as it is.
-    with own_index(origin) as variables:
+    # The copy knows which files have not changed, so git need not read them all.
+    with TemporaryDirectory(prefix="iterpref-") as place:
+        index = shutil.copy2(_git_path("rev-parse", "--git-path", "index", folder=origin), place)
+        variables = {"GIT_INDEX_FILE": index, "GIT_LITERAL_PATHSPECS": "1"}
         git("add", "--update", ".", folder=origin, variables=variables)
+        adding = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
         if named:
-            literally = variables | {"GIT_LITERAL_PATHSPECS": "1"}
-            adding = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
-            git(*adding, folder=origin, variables=literally, stdin=b"\0".join(named))
+            git(*adding, folder=origin, variables=variables, stdin=b"\0".join(named))
         tree = git("write-tree", folder=origin, variables=variables).decode().strip()
     # A submodule is an entry of mode 160000 without content.
     for entry in git("ls-tree", "-r", "-z", tree, folder=origin).split(b"\0"):
@@ -82,7 +86,8 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
                 "move it out of the checkout, or let .gitignore name it"
             )
     if others:
-        say(left_behind(others))
+        shown = os.fsdecode(others[0])
+        say(f"new files that are not taken along: {len(others)} (such as {shown}); `git add FILE` takes one along")
     return Snapshot(origin, prefix, head, tree)
 
 
@@ -155,25 +160,25 @@ def add_objective(folder: Path, name: str) -> None:
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:
     """Give a worktree the commit and the files of a snapshot; files that git ignores there stay."""
     link = top / ".git"
-    # `gitdir: /earlier/.git/worktrees/a1b2` is /present/.git/worktrees/a1b2: the checkout may have moved since, or is a
-    # copy of another checkout, whose path the file still has.
-    name = Path(link.read_text(encoding="utf-8").strip()).name if link.is_file() else ""
-    entry = git_path("rev-parse", "--git-common-dir", folder=snapshot.origin).resolve() / "worktrees" / name
-    if name and entry.is_dir():
-        link.write_text(f"gitdir: {entry}\n", encoding="utf-8")
-        git("worktree", "repair", str(top), folder=snapshot.origin)
-        # A killed run may have left its lock.
-        lock = git_path("rev-parse", "--git-path", "index.lock", folder=top)
-        lock.unlink(missing_ok=True)
+    entries = _git_path("rev-parse", "--git-common-dir", folder=snapshot.origin).resolve() / "worktrees"
+    # `gitdir: /checkout/.git/worktrees/a1b2`. In a copy of the checkout, or after a move, the path is not of this one.
+    entry = Path(link.read_text(encoding="utf-8").removeprefix("gitdir: ").strip()) if link.is_file() else Path()
+    if entry.parent == entries and entry.is_dir():
+        (entry / "index.lock").unlink(missing_ok=True)  # of a killed run
         git("update-ref", "--no-deref", "HEAD", snapshot.head, folder=top)
     else:
         with list_of_worktrees(snapshot.origin):
-            shutil.rmtree(top, ignore_errors=True)  # git's list of worktrees does not have it, as after a new clone
+            shutil.rmtree(top, ignore_errors=True)
             git("worktree", "prune", folder=snapshot.origin)
             git("worktree", "add", "--detach", "--no-checkout", str(top), snapshot.head, folder=snapshot.origin)
     # Give files and index the snapshot's content. HEAD stays the user's commit, because experiments belong to it.
     git("read-tree", "--reset", "-u", snapshot.tree, folder=top)
     git("clean", "-d", "--force", "--quiet", f"--exclude={STATE}", folder=top)
+
+
+def _git_path(*arguments: str, folder: Path) -> Path:
+    """Return the path that a git command printed, relative to `folder` or absolute."""
+    return folder / os.fsdecode(git(*arguments, folder=folder).removesuffix(b"\n"))
 
 
 def _share(origin: Path, folder: Path) -> None:
@@ -193,7 +198,5 @@ def _share(origin: Path, folder: Path) -> None:
     (folder / STATE).mkdir(exist_ok=True)
     # Answers that one run has paid for are shared with all others.
     answers = folder / ANSWERS
-    if answers.is_symlink():
-        answers.unlink()
-    if not answers.exists():
+    if not answers.is_symlink():
         answers.symlink_to(origin / ANSWERS)

@@ -1,29 +1,26 @@
-"""Keep a command and its finished stages in a file until MLflow has recorded both.
+"""Describe a command and its finished stages, in a file if MLflow cannot record them now.
 
 The files are next to the stored answers of models, so they outlive a work pool's clone.
 """
 
 import csv
 import json
-import os
 import platform
 import re
 import time
 from collections.abc import Iterable, Mapping
 from getpass import getuser
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from psutil import Process, pid_exists
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.digest import digest_of
-from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
 from tasks.dotted_keys import flatten
-from tasks.dvc.lock import LockedStage, read_lock
+from tasks.dvc.observation import LockedStage, read_lock
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, name_run
 from tasks.paths import STATE, home, metrics_path
@@ -94,7 +91,6 @@ class Entry(BaseModel):
         stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
-        process: the machine, the id and the start of the command's process.
         started: seconds since the epoch.
         ended: seconds since the epoch: of the last look, while it runs.
         folder: the checkout or worktree with its report; None after its end, when the report may be another one.
@@ -109,7 +105,6 @@ class Entry(BaseModel):
     stages: dict[str, FinishedStage] = {}
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
-    process: tuple[str, int, float] | None = None
     started: float = Field(default_factory=time.time)
     ended: float = Field(default_factory=time.time)
     folder: Path | None = Field(default=None, exclude=True)
@@ -118,14 +113,6 @@ class Entry(BaseModel):
     def path(self) -> Path:
         """The entry's file."""
         return entries_folder() / f"{self.key}.json"
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its process may still be there. Only the process's own machine knows."""
-        if self.status != "RUNNING" or self.process is None:
-            return False
-        machine, number, _ = self.process
-        return machine != platform.node() or (pid_exists(number) and self.process == _process(number))
 
     def add(self, stages: Iterable[str], times: Mapping[str, Times] = {}, folder: Path = Path()) -> None:
         """Add stages that are up to date.
@@ -145,23 +132,11 @@ class Entry(BaseModel):
     def keep(self) -> None:
         """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
         if self.path.is_file():
-            before = Entry.read(self.path)
+            before = Entry.model_validate_json(self.path.read_bytes())
             self.stages = {**before.stages, **self.stages}
             self.started = min(before.started, self.started)
         with atomic_writer(self.path) as file:
             file.write(self.model_dump_json(indent=2))
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read an entry.
-
-        Raises:
-            InputError: it is torn, or of another version.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise InputError(f"{path} cannot be read ({error.error_count()} fields are wrong); remove it") from None
 
 
 def begin_entry(command: str, params: Params, source: Source, name: str = "", page: str = "") -> Entry:
@@ -185,18 +160,12 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "", pa
             "mlflow.source.name": command,
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": source.commit,
-            "mlflow.source.git.branch": source.branch,
             "mlflow.source.git.dirty": source.dirty,
             "iterpref.processor": _processor(),
             **({"prefect.flow_run": page} if page else {}),
         },
-        process=_process(os.getpid()),
         folder=Path(),
     )
-
-
-def _process(number: int) -> tuple[str, int, float]:
-    return platform.node(), number, Process(number).create_time()
 
 
 def _processor() -> str:
@@ -211,14 +180,6 @@ def entries_folder() -> Path:
     return home() / STATE / "mlflow"
 
 
-def is_running(path: Path) -> bool:
-    """Return whether the file belongs to a command that is running."""
-    try:
-        return Entry.read(path).is_running
-    except InputError:
-        return False
-
-
 def kept_entries() -> list[Path]:
-    """Return the files of the entries that MLflow does not have, and of commands under way, the oldest first."""
+    """Return the files of the entries that MLflow does not have, the oldest first."""
     return sorted(entries_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -2,20 +2,17 @@
 
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 from iterpref_core.records.config import Params
 from iterpref_core.storage.cores import threads_in
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc.lock import Observation, check_unchanged
+from tasks.dvc.observation import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
-from tasks.mlflow.server import explain
 from tasks.mlflow.sync import logged_command
 from tasks.paths import metrics_path
 
@@ -49,8 +46,7 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
     with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
         write_metrics(stage, work())
         locked = check_unchanged(begun, outs=True)
-        with _spared(stage):
-            entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
+        entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
     check_unchanged(begun)  # to write to MLflow takes seconds
 
 
@@ -59,12 +55,3 @@ def write_metrics(stage: str, measured: StageRecord) -> None:
     with atomic_writer(metrics_path(stage)) as file:
         json.dump(measured.metrics(), file, indent=2)
         file.write("\n")
-
-
-@contextmanager
-def _spared(stage: str) -> Iterator[None]:
-    """Turn every error in the block into a warning: an entry must not cost the work of hours."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - DVC's, git's, the disk's
-        print(f"warning: the entry of {stage} in MLflow will not be complete: {explain(error)}", file=sys.stderr)

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.benchmark_table import BENCHMARKS
-from tasks.dvc.lock import Artifact
+from tasks.dvc.observation import Artifact
 from tasks.mlflow.entry import Entry, FinishedStage
-from tasks.mlflow.server import Data, Server
-from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS, model_path
+from tasks.mlflow.server import Server
+from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 """Folders of data. Other inputs are code, which the commit names, and models, which have entries of their own."""
@@ -26,19 +25,15 @@ def send(server: Server, entry: Entry) -> None:
         return
     parent = run.info.run_id
     scores = []
-    data = {}
     # Scores of all models, also of those that an earlier command has evaluated.
     for stage in entry.stages.values():
         group, _, model = stage.name.partition("@")
-        known = _data_of(stage)
-        for name, _, value in stage.points:
-            if group == "evaluation" and name.endswith("/pass_at_1"):
-                # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
+        # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
+        for name, _, value in stage.points if group == "evaluation" else ():
+            if name.endswith("/pass_at_1"):
                 scores.append((f"{name}/{model}", 0, value))
-                if name in known:
-                    data[f"{name}/{model}"] = known[name]
     tags = {**entry.tags, "mlflow.note.content": entry.error}
-    server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
+    server.log(parent, entry.ended, params=entry.params, points=scores, tags=tags)
     for stage in entry.stages.values():
         if stage.times is not None:
             _send_stage(server, entry.tags, stage, parent)
@@ -65,26 +60,15 @@ def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, p
         return
     run_id = run.info.run_id
     params = _settings(stage)
-    data = _data_of(stage)
-    server.log(run_id, ended, params=params, points=stage.points, data=data)
+    server.log(run_id, ended, params=params, points=stage.points)
     for item in stage.outs:
         # A model with the same digest may be there already: another run has trained just the same weights.
         if Path(item.path).is_relative_to(MODELS) and server.find_model(item) is None:
             server.create_model(item, run_id, params, tags)
     read = _log_artifacts(server, run_id, stage.deps, stage.outs)
     for model in read if stage.name.startswith("evaluation@") else ():
-        server.log(run_id, ended, points=stage.points, data=data, model_id=model.model_id)
-        if _is_trained(model):
-            # Whoever compares evaluations sees the settings of training, and whoever compares trainings the scores.
-            others = {name: value for name, value in model.params.items() if name not in params}
-            server.log(run_id, ended, params=others)
-            if server.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
-                server.log(model.source_run_id, ended, points=stage.points, data=data)
+        server.log(run_id, ended, points=stage.points, model_id=model.model_id)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * ended))
-
-
-def _is_trained(model: Any) -> bool:
-    return Path(model.tags["dvc.path"]).is_relative_to(model_path(""))
 
 
 def _settings(stage: FinishedStage) -> dict[str, Any]:
@@ -100,20 +84,6 @@ def _settings(stage: FinishedStage) -> dict[str, Any]:
     }
     stated = {f"training.{key.removeprefix(own)}": value for key, value in stage.params.items() if key.startswith(own)}
     return common | stated
-
-
-def _data_of(stage: FinishedStage) -> dict[str, Data]:
-    """Return the data set of each score of an evaluation: the experiment's own problems, or a published version."""
-    own = next((Data(item.path, item.md5) for item in stage.deps if item.path == str(PROBLEMS)), None)
-    found = {}
-    for name, _, _ in stage.points:
-        row = BENCHMARKS.get(name.partition("/")[0])
-        if row is not None and row.data is not None:
-            data, _, version = row.data.name.rpartition("-")
-            found[name] = Data(data or version, version)
-        elif row is not None and own is not None:
-            found[name] = own
-    return found
 
 
 def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[Any]:

@@ -1,14 +1,13 @@
 """Send the entries of commands to MLflow. An entry's file is removed once MLflow has all of it."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from threading import Thread
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from tasks.addresses import without_passwords
 from tasks.mlflow.entry import Entry, entries_folder, kept_entries
@@ -29,14 +28,11 @@ _away_until: dict[str, float] = {}
 def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
     """Write to MLflow that the command of this entry runs in the block, and then how it ended.
 
-    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING adds the load of the machine, as it does for MLflow's own runs.
-
     Args:
         entry: the entry.
         stage: the stage that is all of the command, for the message of a failure.
     """
-    ending = ExitStack()
-    beginning = Thread(target=_begin, args=(entry, ending))
+    beginning = Thread(target=write_entry, args=(entry,))
     beginning.start()
     if stage:
         beginning.join()  # a stage starts processes by `fork`, which copies no other thread
@@ -44,86 +40,59 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
         yield entry
         entry.status = "FINISHED"
     except BaseException as error:
-        if isinstance(error, Exception):
-            entry.status = "FAILED"
-            reason = str(error) or type(error).__name__
-        else:
-            entry.status = "KILLED"
-            reason = "it received a signal to end"
-        entry.error = f"{stage}: {reason}" if stage else reason
+        entry.status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        entry.error = ": ".join(filter(None, (stage, str(error) or type(error).__name__)))
         raise
     finally:
         beginning.join()  # it takes seconds to import MLflow, and this row must not be written after the next one
-        ending.close()
         write_entry(entry)
 
 
-def _begin(entry: Entry, ending: ExitStack) -> None:
-    """Write a command that begins, and have the machine watched until `ending` is closed, if the user wants that."""
-    write_entry(entry)
-    if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in ("1", "true"):
-        try:
-            ending.callback(Server().watch_machine(entry.key))
-        except Exception as error:  # noqa: BLE001 - MLflow's, or its server's
-            _warn(f"MLflow gets no metrics of this machine: {explain(error)}")
-
-
 def write_entry(entry: Entry | None) -> None:
-    """Keep an entry, and send all that is kept to MLflow. Any failure of that is a warning.
+    """Send an entry and all that are kept to MLflow, and keep what it does not take. Any failure is a warning.
 
     Args:
         entry: the state of a command; None: only what earlier commands have left is sent.
     """
     if entry is None and not kept_entries():
         return
+    # While it is sent, other threads may add stages.
+    own = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
     try:
         entries_folder().mkdir(parents=True, exist_ok=True)
-        # While it is sent, other threads may add stages.
-        own = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
-        try:
-            # One process at a time writes to MLflow.
-            with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
-                if own:
-                    own.keep()
-                _send_all(own)
-        except Timeout:
-            if own:
-                own.keep()  # another process has been sending for minutes: a later one sends this entry
+        if own:
+            own.keep()  # another process may send for minutes
+        # One process at a time writes to MLflow.
+        with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
+            _send_all(own)
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {explain(error)}"
         _warn(f"{reason}; {_LATER}")
 
 
 def _send_all(own: Entry | None) -> None:
-    """Send every kept entry, including the present command's. If MLflow refuses one, the others are still sent.
+    """Send the present command's entry and every kept one. If MLflow refuses one, the others are still sent.
 
     Raises:
         TrackingError: the server cannot be used.
     """
     uri = tracking_uri()
+    if own:
+        own.keep()  # the other process may have sent, and removed, an earlier state
     if time.monotonic() < _away_until.get(uri, 0.0):
         return
     try:
         server = Server()
         for path in kept_entries():
             try:
-                entry = own if own and path == own.path else Entry.read(path)
-                if entry is not own and entry.is_running:
-                    continue  # its process sends it
-                if entry is not own and entry.status == "RUNNING":
-                    entry.status, entry.error = "KILLED", "its process is gone"
-                send(server, entry)
+                send(server, own if own and path == own.path else Entry.model_validate_json(path.read_bytes()))
+                path.unlink()
             except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
                 Server(create=False)  # if the server is away, this raises, and all other entries wait
                 _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
-            else:
-                if entry.status != "RUNNING":  # if it is killed, the next command learns it from the file
-                    path.unlink()
     except TrackingError:
         _away_until[uri] = time.monotonic() + _PAUSE_S
         raise
-    if server.no_files:
-        _warn(f"MLflow gets no files: {server.no_files}")
 
 
 @cache  # a refused entry is tried again after each stage, and reported once

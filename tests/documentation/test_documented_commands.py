@@ -44,6 +44,9 @@ def test_verbs_and_options_are_there():
     for page in PAGES:
         found = [problems_of(words) for words in commands(page.read_text(encoding="utf-8"), "iterpref")]
         assert [problem for problems in found for problem in problems] == [], page.name
+    workflow = (ROOT / "docs/experiment-workflow.yaml").read_text(encoding="utf-8")
+    (gate,) = commands(f"```{workflow}```", "run: iterpref")
+    assert problems_of(gate) == []
 
 
 def test_modules_that_are_started_are_there():

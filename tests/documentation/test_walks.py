@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from string import Template
 
@@ -34,22 +33,3 @@ def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one
     step, edit = read_steps(page)
     assert (step.commands, edit.commands) == ("count\n", "python -m docs.walk --edit <<'EOF'\nseed: 1\nEOF\n")
     assert list(unlike(step.shown, "\nproblems 27\n\nheldout 11\n")) == ["- heldout   12\n+ heldout 11"]
-
-
-def test_what_a_backup_has_is_there_after_it_is_restored(toy_checkout, tmp_path):
-    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
-    backup, restore = re.findall(r"(?s)```\n# needs: [^\n]+\n(.*?)```", page.partition("## Backup\n")[2])
-    records = {"mlflow.db": "1", "mlartifacts/report/index.html": "2", ".iterpref/answers.sqlite": "3"}
-    project = toy_checkout({}, {".gitignore": "/mlflow.db\n/mlartifacts\n/.iterpref\n"}, "project")
-    for name, text in records.items():
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_text(text, encoding="utf-8")
-    for folder, commands, elsewhere in (
-        (project, backup, "dvc push"),
-        (tmp_path, restore, "make .venv/.installed|dvc pull"),
-    ):
-        here = re.sub(elsewhere, "true", commands)
-        subprocess.run(["bash", "-ec", here], cwd=folder, check=True, capture_output=True)
-    restored = tmp_path / "iterpref"
-    assert {name: (restored / name).read_text(encoding="utf-8") for name in records} == records
-    assert (restored / "params.yaml").read_bytes() == (project / "params.yaml").read_bytes()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.inference.stand_in_hub import serving_hub, use_hub
-from tests.models.pretrained.test_checkpoints import lacks, shards
+from tests.models.pretrained.test_checkpoints import lacks
 
 RECORDS = {
     "pairs": {"task_id": "a", "prompt": "Return x.", "chosen": "return x", "rejected": "x return x"},
@@ -37,22 +36,3 @@ def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(iterp
     code, _, err = iterpref(verb, *VERBS[verb], "--model", "model", "--out", "out")
     assert (code, "lacks 1 of the model's weights (lm_head.weight)" in err) == (2, True), err
     assert set(Path().iterdir()) == before
-
-
-def test_a_hub_id_in_shards_is_trained_and_asked(iterpref, word_model, tmp_path, monkeypatch):
-    from iterpref_core.models.pretrained.weights import load_model
-
-    shards(Path(shutil.copytree(word_model, "shards")))
-    train, evaluate = (
-        (name, *VERBS[name], "--model", "org/tiny@v1", "--out", f"{name}d") for name in ("train", "evaluate")
-    )
-    with serving_hub({"org/tiny": {"v1": tmp_path / "shards"}}) as address:
-        use_hub(monkeypatch, address, tmp_path / "cache")
-        code, _, err = iterpref(*train)
-        assert code == 0, err
-    trained, base = (load_model(tmp_path / name).state_dict() for name in ("traind", "shards"))
-    assert trained.keys() == base.keys()
-    assert any((trained[name] != base[name]).any() for name in base)
-    code, _, err = iterpref(*evaluate)
-    assert code == 0, err
-    assert json.loads(Path("evaluated/results.json").read_text("utf-8"))["model"] == "tiny@v1"

@@ -65,13 +65,6 @@ def test_the_schema_of_a_record_holds_for_its_example_and_for_a_written_line(ite
     assert not Draft202012Validator(schema).is_valid({})
 
 
-def test_a_wrong_trajectory_is_answered_with_an_example(iterpref, word_model):
-    words = ["pair", "--trajectories", "pairs.jsonl", "--problems", "p.jsonl", "--out", "o", "--model", str(word_model)]
-    Path("p.jsonl").write_text("")
-    code, _, err = iterpref(*words)
-    assert (code, Trajectory.example in err) == (2, True), err
-
-
 def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeypatch):
     assert iterpref("--version")[:2] == (0, f"iterpref {version('iterpref')}\n")
     # Typer asks which shell has started the command; a test may have been started by none.
@@ -85,13 +78,10 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
     [
         (["trian"], "No such command"),
         (["train", "--objectiv", "dpo"], "--objective"),
-        ([*TRAIN, "dpo"], "Missing option '--pairs'"),
         ([*TRAIN, "dpo", *PAIRS], "--out is missing"),
         ([*TRAIN, "dpo", *PAIRS, "--out", "."], "--out .: the folder of the trained model needs a name of its own"),
-        ([*TRAIN, "grop"], "'grop' is not one of"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
-        (["localize", "--pairs", ".", "--out", "o"], "'--pairs': file '.' is a directory"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl/o"], "check the path"),
         ([*LOCALIZE, "--method", "tokn"], "'tokn' is not one of"),
@@ -100,7 +90,6 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
         (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--fresh"], "give one with --model"),
         (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--extract"], "give one with --samples"),
-        (["synthesize", "--out", "o", "--count", "1"], "--seed-code"),
         (["run", "--set", "training.beta"], "not KEY=VALUE"),
         (["run", "--set", "profile=tiny"], "use `iterpref init --profile NAME`"),
         (["run", "--set", "training=3"], "training: a section takes parameters"),
@@ -148,19 +137,6 @@ def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb
         assert r"further\x1b[2J (1 rows)" in err
 
 
-def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
-    code, _, err = iterpref("show")
-    assert (code, "run the experiment (iterpref run), or name pairs with --pairs" in err) == (2, True)
-    pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "y = 2\n"}
-    Path("data").mkdir()
-    written(Path("data/pairs.jsonl"), pair)
-    code, out, _ = iterpref("show")
-    assert (code, "y = 2" in out) == (0, True), out
-    written(Path("data/focal.jsonl"), {"task_id": "a", "method": "token", "rejected": [[0, 99]], "chosen": [[0, 1]]})
-    code, _, err = iterpref("show")
-    assert (code, "data/focal.jsonl" in err) == (2, True), "its spans are read, too"
-
-
 def test_values_on_the_command_line_are_yaml_and_checked():
     params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], {"training.seed": 7})
     assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)
@@ -180,9 +156,6 @@ def test_values_on_the_command_line_are_yaml_and_checked():
         with pytest.raises(ConfigError, match=message):
             read_params([wrong])
     assert parse_assignments(["training.start=null"]) == {"training.start": None}
-    days = ["evaluation.livecodebench.since=2023-06-01", "model.student=2024-08-01"]
-    params = read_params(days)
-    assert (params.evaluation.livecodebench.since, params.model.student) == ("2023-06-01", "2024-08-01")
     for wrong in ("model.student=[a", "model.student=" + "[\n" * 100_000):
         with pytest.raises(ConfigError, match="not valid YAML"):
             read_params([wrong])
@@ -215,24 +188,17 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     assert (code, err.count("\n"), message in err) == (expected, 1, True), err
 
 
-def test_a_check_that_writes_clean_pairs_still_fails_on_what_stops_a_training(iterpref, word_model):
-    spans = {"task_id": "a", "method": "line_lcs", "rejected": [], "chosen": []}
-    Path("spans.jsonl").write_text(json.dumps(spans), encoding="utf-8")
-    given = ("check", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl", "--model", word_model)
-    code, out, err = iterpref(*given)
-    assert (code, "STOP" in out) == (1, True), out + err
-    code, out, err = iterpref(*given, "--out", "clean.jsonl")
-    assert (code, "STOP" in out, Path("clean.jsonl").is_file()) == (1, True, True), out + err
-
-
-def test_pairs_of_anybody_are_cleaned(iterpref):
+def test_pairs_of_anybody_are_cleaned_and_a_check_still_fails_on_what_stops_a_training(iterpref, word_model):
     task = "Write a function that returns the sum of the squares of the even numbers of a list of integers, in order."
     pairs = [PAIR, PAIR | {"task_id": "b", "prompt": task}]
-    Path("pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
-    Path("bench.jsonl").write_text(json.dumps({"task_id": "B/0", "prompt": task}) + "\n", encoding="utf-8")
-    code, out, err = iterpref(
-        "check", "--pairs", "pairs.jsonl", "--against", "bench.jsonl", "--out", "c.jsonl", "--json"
-    )
+    written(Path("pairs.jsonl"), *pairs)
+    written(Path("bench.jsonl"), {"task_id": "B/0", "prompt": task})
+    clean = ("check", "--pairs", "pairs.jsonl", "--against", "bench.jsonl", "--out", "c.jsonl")
+    code, out, err = iterpref(*clean, "--json")
     assert code == 0, err
     assert (json.loads(out)["pairs"], json.loads(out)["kept"]) == (2, 1)
     assert json.loads(Path("c.jsonl").read_text(encoding="utf-8"))["task_id"] == "a"
+    spans = {"method": "line_lcs", "rejected": [], "chosen": []}
+    written(Path("spans.jsonl"), {"task_id": "a", **spans}, {"task_id": "b", **spans})
+    code, out, err = iterpref(*clean, "--spans", "spans.jsonl", "--model", word_model)
+    assert (code, "STOP" in out) == (1, True), out + err

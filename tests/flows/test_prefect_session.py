@@ -82,9 +82,6 @@ def test_what_ui_announces_is_found_while_it_runs(locked, monkeypatch):
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     with announced(locked):
         assert running_prefect() == locked
-        with announced("http://127.0.0.1:9/api"):
-            assert running_prefect() is None
-        assert running_prefect() == locked, "a second `iterpref ui` has ended"
     assert running_prefect() is None
 
 
@@ -107,39 +104,6 @@ def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
         running_prefect()
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("prefect/profiles.toml", 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{}"\n'),
-        (".env", "PREFECT_API_URL={}\n"),
-        ("prefect.toml", '[api]\nurl = "{}"\n'),
-    ],
-)
-def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatch):
-    from prefect.context import refresh_global_settings_context
-
-    Path("prefect").mkdir(exist_ok=True)
-    Path(file).write_text(text.format(locked), encoding="utf-8")
-    refresh_global_settings_context()
-    with pytest.raises(InputError, match="answers 401"):
-        running_prefect()
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
-    refresh_global_settings_context()
-    assert running_prefect() == locked
-
-
-def test_broken_settings_of_prefect_are_one_message(monkeypatch):
-    from prefect.context import SettingsContext
-
-    # So that Prefect reads its files, as in a new process.
-    monkeypatch.setattr("prefect.context.GLOBAL_SETTINGS_CONTEXT", None)
-    SettingsContext.__var__.set(None)
-    Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n", encoding="utf-8")
-    Path("prefect.toml").write_text("[api\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"Prefect's settings cannot be read: .*; correct them in .*prefect\.toml"):
-        running_prefect()
-
-
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog):
     from flows.prefect_session import leave_out_tracebacks
 
@@ -153,13 +117,6 @@ def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog):
                 # A test before may have connected Prefect's loggers to a server, which refuses this record.
                 logger.exception("failed", extra={"send_to_api": False})
     assert caplog.text.count("Traceback") == caplog.text.count("ZeroDivisionError: defect") == 2
-
-
-def test_a_server_s_address_without_api_is_called_so(locked, monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", locked.removesuffix("/api").replace("127.0.0.1", "me:s3cret@127.0.0.1"))
-    with pytest.raises(InputError, match="interface for programs ends in /api") as refused:
-        running_prefect()
-    assert "s3cret" not in str(refused.value)
 
 
 def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_path, monkeypatch):
@@ -218,17 +175,6 @@ def test_the_password_of_ui_is_the_user_s_alone_and_other_commands_read_it_by_th
         monkeypatch.delenv("PREFECT_API_AUTH_STRING")
         with pytest.raises(InputError, match="answers 401"):
             running_prefect()  # another server does not get it
-
-
-def test_a_data_base_of_a_newer_prefect_is_named_with_what_to_do(monkeypatch):
-    @contextmanager
-    def served(*_):
-        raise ServerError("prefect ended while starting: CommandError: Can't locate revision identified by 'ff'")
-        yield
-
-    monkeypatch.setattr("tasks.prefect.server.served", served)
-    with pytest.raises(ServerError, match=r"a newer Prefect has written .*prefect\.db: .* move the file away"):
-        prefect_server().__enter__()
 
 
 def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(locked, monkeypatch):

@@ -136,9 +136,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
         assert (model.tags["dvc.md5"], model.params["training.beta"]) == (made[beta], beta)
-        assert model.tags["mlflow.source.name"] == "dvc repro", "not the program of this process"
     assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
-    assert {row.data.params["training.beta"] for row in command_rows()} == {"0.1", "0.23"}
     for row in command_rows():
         assert row.data.metrics == {"heldout/pass_at_1/dpo": float(row.data.params["training.beta"])}
 
@@ -147,9 +145,6 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     reproduce()
     assert len(rows()) == before, "the run cache has brought it back"
 
-    Path("README").write_text("new\n", encoding="utf-8")
-    run("git", "add", "README")
-    run("git", "commit", "--quiet", "--message", "news")
     run_verbs.run(["pairs"])
     assert "1 stage is up to date" in capsys.readouterr().err
     assert len(rows()) == before, "nothing was executed"

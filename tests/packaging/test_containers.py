@@ -69,26 +69,6 @@ def test_the_tunnel_of_a_remote_user_may_have_any_port_and_no_other_host_is_answ
     assert {host: is_allowed_host_header(given, host) for host in hosts} == hosts
 
 
-def test_a_run_in_the_container_clones_the_commit_that_the_image_makes(tmp_path):
-    """The image's last step is run in another folder; then a run's clone is made as prefect.yaml and Compose say."""
-    folder = tmp_path / "iterpref"
-    folder.mkdir()
-    (folder / "flows.py").write_text("", encoding="utf-8")
-    step = (
-        IMAGE[IMAGE.rindex("RUN ") :].partition("\nCMD")[0].removeprefix("RUN ").replace("/srv/iterpref", str(folder))
-    )
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    subprocess.run(["sh", "-euc", step], cwd=folder, env=environment, check=True)
-    variables = COMPOSE["services"]["project"]["environment"]
-    steps = read_yaml(DOCKER / "prefect.yaml")["pull"]
-    clone = next(step for name in steps for key, step in name.items() if key.endswith("git_clone"))
-    assert clone["repository"] == "{{ $ITERPREF_REPOSITORY }}"
-    repository = variables["ITERPREF_REPOSITORY"].replace("/srv/iterpref", str(folder))
-    command = ["git", "clone", "--quiet", "--branch", clone["branch"], repository, str(tmp_path / "clone")]
-    subprocess.run(command, env=environment, check=True)
-    assert (tmp_path / "clone/flows.py").is_file()
-
-
 def test_no_image_gets_what_git_ignores():
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     wanted = {".git"}

@@ -30,23 +30,3 @@ def test_a_clone_has_the_bytes_of_the_commit_and_is_unmodified(tmp_path, setting
     for name in (*FILES, "both.jsonl"):
         assert (tmp_path / "clone" / name).read_bytes() == (first / name).read_bytes(), name
     assert git("status", "--porcelain", folder=tmp_path / "clone") == b""
-
-
-def test_no_other_rule_changes_the_bytes_of_a_file():
-    names = git("ls-files", "-z", folder=ROOT).decode().split("\0")
-    found = git(
-        "check-attr",
-        "-z",
-        "text",
-        "eol",
-        "filter",
-        "ident",
-        "working-tree-encoding",
-        "--",
-        *filter(None, names),
-        folder=ROOT,
-    )
-    fields = found.decode().split("\0")
-    values = {(attribute, value) for attribute, value in zip(fields[1::3], fields[2::3], strict=False)}
-    others = {(name, "unspecified") for name in ("eol", "filter", "ident", "working-tree-encoding")}
-    assert values == {("text", "unset")} | others

@@ -37,15 +37,13 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     run.kill()
     run.wait()
     killed = time.monotonic()
-    # These are shown by the same server, whose automation goes on waiting for the run's signs of life.
-    _a_service_manager_ends_pages_as_ctrl_c_does(toy, *pages)
     toy.wait_for(lambda: _states(prefect) == ["Crashed"], pause_s=2)
     assert time.monotonic() - killed < 600, "a minute where nothing else runs; by Prefect's own settings never"
 
     toy.wait_for(lambda: len(_deployments(prefect)) == 2, pause_s=1)
     deployments = _deployments(prefect)
-    assert set(deployments) == {"experiment", "sweep"}
-    create = f"deployments/{deployments['experiment']}/create_flow_run"
+    assert set(deployments) == {"experiment-ui", "sweep-ui"}
+    create = f"deployments/{deployments['experiment-ui']}/create_flow_run"
     refused = _ask(prefect, create, {"parameters": {"jobs": 0}})
     assert (refused.status_code, "field 'jobs'" in refused.text) == (409, True)
     assert _ask(prefect, create, {"state": {"type": "SCHEDULED"}}).status_code == 201
@@ -72,21 +70,6 @@ def _nobody_starts_runs_without_the_password(prefect, password):
     assert asked.status_code == 400
     read = httpx.post(f"{prefect}/flows/filter", json={}, headers=foreign, auth=tuple(password.split(":")))
     assert (read.status_code, read.headers.get("Access-Control-Allow-Origin")) == (200, None), "no page can read it"
-
-
-def _a_service_manager_ends_pages_as_ctrl_c_does(toy, prefect, mlflow):
-    """These pages are shown by servers that are there."""
-    named = {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
-    toy.environment |= named
-    ui = toy.start_ui()
-    for name in named:
-        del toy.environment[name]
-    left = psutil.Process(ui.pid).children(recursive=True)
-    ui.terminate()
-    assert ui.wait(PATIENCE_S) == 0
-    assert psutil.wait_procs(left, PATIENCE_S)[1] == []
-    assert "stopping" in toy.output()
-    assert "Warning" not in toy.output()
 
 
 def _a_killed_run_takes_its_stage_along(toy):

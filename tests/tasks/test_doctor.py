@@ -1,13 +1,9 @@
 """What the doctor says of models, endpoints and MLflow; and what `init` writes."""
 
-import errno
 import subprocess
 import sys
 
-import pytest
-
 from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import IterPrefError
 from tasks import doctor
 from tasks.doctor import examine_models
 from tests.dvc_repository import init_dvc
@@ -32,16 +28,10 @@ def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(wo
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
-def test_a_package_that_is_not_installed_or_a_disk_that_refuses_is_a_finding(monkeypatch):
+def test_a_package_that_is_not_installed_is_a_finding(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     told = doctor._probe("accelerator", doctor._find_accelerator, "absent")
     assert (told.status, "torch" in told.detail, "make .venv/.installed" in told.detail) == ("missing", True, True)
-
-    def refused():
-        raise OSError(errno.EROFS, "Read-only file system", ".dvc/tmp/lock")
-
-    told = doctor._probe("experiment", refused)
-    assert (told.status, "Read-only file system: '.dvc/tmp/lock'" in told.detail) == ("missing", True)
 
 
 def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, monkeypatch, iterpref):
@@ -66,11 +56,6 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
     command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
     used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert used.startswith(str(tmp_path / "mine/dvc/site"))
-    monkeypatch.setattr(doctor, "IS_SITE_CACHE_GIVEN", False)
-    with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
-        doctor._find_site_cache()
-    (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n", encoding="utf-8")
-    assert doctor._find_site_cache() == "/mine"
 
 
 def test_an_endpoint_that_is_away_is_told():
@@ -84,11 +69,10 @@ def test_an_endpoint_that_is_away_is_told():
     )
 
 
-@pytest.mark.parametrize("version", [(3, 11, 9), (3, 12, 4), (3, 13, 1)])
-def test_every_python_that_is_allowed_is_fine(version, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(doctor.sys, "version_info", version)
-    assert not [item for item in doctor._versions() if item.status == "missing"]
+def test_versions_are_those_of_the_lock_or_named(monkeypatch):
+    monkeypatch.setattr(doctor, "version", lambda _: "0.0.1+cpu")
+    (_, packages) = doctor._versions()
+    assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
 
 def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkeypatch):
@@ -101,15 +85,12 @@ def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkey
     assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
     code, out, _ = iterpref("init", "--set", "training.epochs=9")
     assert (code, "training.epochs: 3 → 9" in out, "model.student: some/model stays" in out) == (0, True, True)
-    code, out, _ = iterpref("init", "--profile", "own-lora")
+    iterpref("init", "--profile", "own-lora")
     written = load_params(tmp_path / "params.yaml")
-    assert (code, written.profile, written.training.lora) == (0, "own-lora", {"r": 16, "lora_alpha": 32})
-    assert (written.model.student, written.model.debugger) == ("some/model", "other/model")
-    assert (written.training.epochs, written.training.beta) == (9, 0.3)
-    code, out, _ = iterpref("init", "--profile", "own", "--set", "training.epochs=2")
+    assert (written.profile, written.training.lora) == ("own-lora", {"r": 16, "lora_alpha": 32})
+    assert (written.model.student, written.model.debugger, written.training.epochs) == ("some/model", "other/model", 9)
+    iterpref("init", "--profile", "own", "--set", "training.epochs=2")
     written = load_params(tmp_path / "params.yaml")
     assert (written.training.epochs, written.training.lora, written.model.student) == (2, None, "some/model")
     code, out, _ = iterpref("init", "--set", "training.epochs=2")
     assert (code, "0 values changed" in out) == (0, True)
-    code, out, _ = iterpref("init", "--profile", "own-lora", "--model", "third/model")
-    assert (code, load_params(tmp_path / "params.yaml").profile) == (0, "own-lora")

@@ -3,7 +3,6 @@
 DVC computes all digests and remembers them: a file that has not changed is not read again.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,12 +53,12 @@ class Observation(NamedTuple):
     Attributes:
         name: DVC's name of the stage.
         locked: the stage in the form of dvc.lock.
-        files: path → digest of each file that it depends on, also of those in a folder.
+        read: parameter → value, and path → digest of each file that it depends on, also of those in a folder.
     """
 
     name: str
     locked: LockedStage
-    files: dict[str, str]
+    read: dict[str, Any]
 
 
 def observe_stage(name: str, *, outs: bool = False) -> Observation:
@@ -77,16 +76,17 @@ def observe_stage(name: str, *, outs: bool = False) -> Observation:
         stage.save_deps()
         if outs:
             stage.save_outs()
-        files: dict[str, str] = {}
+        locked = _locked(stage)
+        read = dict(flatten(locked.params))  # dvc.yaml may name whole sections
         for dep in stage.deps:
             if dep.hash_info.name != "md5":  # the values of parameters
                 continue
             if dep.hash_info.isdir:
                 # Paths inside of a folder are tuples of names.
-                files |= {"/".join((str(dep), *key)): digest.value for key, _, digest in dep.obj}
+                read |= {"/".join((str(dep), *key)): digest.value for key, _, digest in dep.obj}
             else:
-                files[str(dep)] = dep.hash_info.value
-        return Observation(name, _locked(stage), files)
+                read[str(dep)] = dep.hash_info.value
+        return Observation(name, locked, read)
 
 
 def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
@@ -107,10 +107,8 @@ def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
     except InputError as error:  # such as a file that is gone
         changes = [str(error)]
     else:
-        changes = [
-            *_differences(_values(begun), _values(ended), "{} ({} → {})"),
-            *_differences(begun.files, ended.files, "{}"),
-        ]
+        read = begun.read | ended.read
+        changes = [key for key in read if begun.read.get(key) != ended.read.get(key)]
         if not changes:
             return ended.locked
     raise InputError(
@@ -118,17 +116,6 @@ def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
         f"edit and run `dvc commit --force {begun.name}` to record it, or run the stage again. Runs with --set have "
         "their own copy of the files"
     )
-
-
-def _values(observed: Observation) -> dict[str, Any]:
-    """Return the parameters by dotted key; dvc.yaml may name whole sections."""
-    return dict(flatten(observed.locked.params))
-
-
-def _differences(begun: Mapping[str, Any], ended: Mapping[str, Any], form: str) -> list[str]:
-    """Return the keys whose values differ, in a form of key, earlier and later value."""
-    keys = dict.fromkeys((*begun, *ended))
-    return [form.format(key, begun.get(key), ended.get(key)) for key in keys if begun.get(key) != ended.get(key)]
 
 
 def _locked(stage: Any) -> LockedStage:

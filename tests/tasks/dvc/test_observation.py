@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
-from tasks.dvc.lock import Artifact, LockedStage, observe_stage, read_lock
+from tasks.dvc.observation import Artifact, LockedStage, observe_stage, read_lock
 from tests.dvc_repository import init_dvc, reproduce
 
 STAGES = {
