@@ -123,7 +123,6 @@ def _find_model(name: str, prompt: PromptFormat, inference: InferenceParams) -> 
 def _benchmarks(params: Params) -> Iterator[Diagnosis]:
     """Look for the data of each benchmark, and for the environments that benchmarks and vLLM need."""
     from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_python
-    from iterpref_core.models.inference.vllm_server import find_vllm
 
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
     for data in dict.fromkeys(row.data for row in rows):
@@ -131,8 +130,6 @@ def _benchmarks(params: Params) -> Iterator[Diagnosis]:
             yield _benchmark_data(data)
     if any(row.suite == "bigcodebench" for row in rows):
         yield _probe("BigCodeBench", find_python, "absent")
-    if "vllm" in (params.inference.backend, params.evaluation.backend):
-        yield _probe("vLLM", find_vllm)
 
 
 def _benchmark_data(data: Published) -> Diagnosis:

@@ -1,6 +1,5 @@
 """Read the order of the stages from DVC's graph, and which stages are out of date."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +110,6 @@ def opened_repo(root: Path) -> Iterator[Any]:
         InputError: the folder is not a DVC repository, its dvc.yaml is broken, or another command of DVC is running.
     """
     from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
     from dvc.scm import SCMError
 
@@ -121,18 +119,10 @@ def opened_repo(root: Path) -> Iterator[Any]:
             if Path(repo.root_dir) != root.resolve():
                 raise InputError(f"{root.resolve()}: no `dvc init` has run here; cd {repo.root_dir}")
             yield repo
-    except NotDvcRepoError as error:
-        raise InputError(f"{GRAPH}: {error}; run from the repository's root, after `dvc init`") from None
-    except SCMError as error:
+    except (NotDvcRepoError, SCMError) as error:
         raise InputError(
-            f"{error}, and DVC needs one; work in a copy that `git clone` makes, or run `git init`, `git add .` and "
-            "`git commit` here"
-        ) from None
-    except LockError as error:
-        holders = dict.fromkeys(re.findall(r"PID (\d+)", str(error)))
-        raise InputError(
-            f"{root.resolve()}: DVC is at work here (process {', '.join(holders)}); wait for it or end it. "
-            "If it is a zombie, start the container with `--init`"
+            f"{error}; run in the root of a copy that `git clone` makes, or here after `git init`, `dvc init`, "
+            "`git add .` and `git commit`"
         ) from None
     except UnicodeEncodeError as error:
         raise InputError(f"{error.object}: DVC takes names of files in UTF-8 alone; rename the file") from None

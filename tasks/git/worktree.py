@@ -41,7 +41,7 @@ class Snapshot(NamedTuple):
     """
 
     origin: Path
-    prefix: Path
+    prefix: str
     head: str
     tree: str
 
@@ -61,11 +61,10 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     # Git does not store these files, so the worktree gets DVC's copies of them.
     check_given_files(origin)
     check_hidden(origin)
-    prefix = Path(os.fsdecode(git("rev-parse", "--show-prefix", folder=origin).removesuffix(b"\n")))
     try:
-        head = git("rev-parse", "--verify", "--quiet", "HEAD", folder=origin).decode().strip()
-    except GitError:
-        raise InputError(f"{origin}: git has no commit here; run `git add .` and `git commit`") from None
+        prefix, head, _ = os.fsdecode(git("rev-parse", "--show-prefix", "HEAD", folder=origin)).rsplit("\n", 2)
+    except GitError as error:
+        raise InputError(f"{error}; if there is no commit yet, run `git add .` and `git commit`") from None
     named, others = new_files(origin)
     # Write the files as they are now into git's object store, by a copy of the index: the user's own stays as it is.
     # The copy knows which files have not changed, so git need not read them all.

@@ -4,7 +4,6 @@ A run for each command; nested in it one for each stage that was executed in it.
 row that is written again is there once. Weights and data stay in DVC: a model in MLflow is a pointer to DVC's digest.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,13 @@ def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, p
         return
     run_id = run.info.run_id
     params = _settings(stage)
-    server.log(run_id, ended, params=params, points=stage.points)
     for item in stage.outs:
         # A model with the same digest may be there already: another run has trained just the same weights.
         if Path(item.path).is_relative_to(MODELS) and server.find_model(item) is None:
             server.create_model(item, run_id, params, tags)
     read = _log_artifacts(server, run_id, stage.deps, stage.outs)
-    for model in read if stage.name.startswith("evaluation@") else ():
-        server.log(run_id, ended, points=stage.points, model_id=model.model_id)
+    measured = read[0] if read and stage.name.startswith("evaluation@") else None
+    server.log(run_id, ended, params=params, points=stage.points, model_id=measured)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * ended))
 
 
@@ -86,24 +84,22 @@ def _settings(stage: FinishedStage) -> dict[str, Any]:
     return common | stated
 
 
-def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[Any]:
-    """Log the data and the models that a run read and wrote, and return the models that it read."""
+def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[str]:
+    """Log the data and the models that a run read and wrote, and return the ids of the models that it read."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 
     datasets = []
-    models: dict[str, list[Any]] = {"input": [], "output": []}
+    models: dict[str, list[str]] = {"input": [], "output": []}
     for context, items in (("input", deps), ("output", outs)):
         for item in items:
             if Path(item.path).parts[0] in _DATA:
-                source = json.dumps({"dvc": item.path, "bytes": item.size})
                 tag = InputTag("mlflow.data.context", context)
-                datasets.append(DatasetInput(Dataset(item.path, item.md5, "dvc", source), [tag]))
-            elif Path(item.path).is_relative_to(MODELS) and (model := server.find_model(item)) is not None:
-                models[context].append(model)
-    read = [LoggedModelInput(model.model_id) for model in models["input"]]
-    server.client.log_inputs(run_id, datasets=datasets, models=read)
+                datasets.append(DatasetInput(Dataset(item.path, item.md5, "dvc", f"{item.size} bytes in DVC"), [tag]))
+            elif Path(item.path).is_relative_to(MODELS) and (model := server.find_model(item)):
+                models[context].append(model.model_id)
+    server.client.log_inputs(run_id, datasets=datasets, models=list(map(LoggedModelInput, models["input"])))
     # MLflow would list a model again that is logged again.
     there = {model.model_id for model in server.client.get_run(run_id).outputs.model_outputs}
-    written = [LoggedModelOutput(model.model_id, step=0) for model in models["output"] if model.model_id not in there]
+    written = [LoggedModelOutput(made, step=0) for made in models["output"] if made not in there]
     server.client.log_outputs(run_id, models=written)
     return models["input"]

@@ -170,9 +170,7 @@ def problem_of(url: str) -> str:
         code = error.response.status_code
         remedy = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in (401, 403) else "look at its log"
         return f"answers {code}: {remedy}"
-    except HTTPError as error:
-        return f"does not answer ({without_passwords(str(error))}): start it"
-    except (InvalidURL, ValueError) as error:  # an address, an answer, or a setting of Prefect
+    except (HTTPError, InvalidURL, ValueError) as error:  # an address, an answer, or a setting of Prefect
         reason = without_passwords(" ".join(str(error).split())[:200])
-        return f"cannot be used ({reason}): correct the address, or Prefect's settings"
+        return f"does not answer as one ({reason}): start it, or correct the address or Prefect's settings"
     return ""

@@ -9,27 +9,16 @@ import psutil
 import pytest
 
 from tasks.prefect.server import announced, prefect_server
-from tests.pipeline.conftest import ITERPREF, PATIENCE_S, WAIT, descendant
+from tests.pipeline.conftest import ITERPREF, PATIENCE_S, descendant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_however_a_run_ends_the_next_one_goes_on(toy):
     """Of one experiment: each part ends a run, which the part before it left."""
-    _a_mistake_ends_with_its_line_and_without_a_traceback(toy)
     _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy)
     _a_killed_server_ends_the_run_with_one_message(toy)
     _nothing_finished_runs_again(toy)
-
-
-def _a_mistake_ends_with_its_line_and_without_a_traceback(toy):
-    (toy.path / "wait.sh").write_text('echo "error: slow has no input" >&2; exit 2', encoding="utf-8")
-    lines = toy.iterpref("run", code=2).splitlines()
-    assert lines[-1] == "error: stage slow: slow has no input"
-    began = next(number for number, line in enumerate(lines) if "Running stage 'slow'" in line)
-    assert len(lines) - began <= 12, lines
-    assert toy.ran() == ["first", "slow"]
-    (toy.path / "wait.sh").write_text(WAIT, encoding="utf-8")
 
 
 def _a_second_run_is_refused_and_ctrl_c_loses_nothing(toy):

@@ -208,5 +208,5 @@ def test_a_folder_of_the_checkout_and_one_without_git_say_what_to_do(toy_checkou
         survey()
     monkeypatch.chdir(folder)
     shutil.rmtree(".git")
-    with pytest.raises(InputError, match=r"`git clone` makes, or run `git init`, `git add .` and `git commit`"):
+    with pytest.raises(InputError, match=r"`git clone` makes, or here after `git init`"):
         survey()

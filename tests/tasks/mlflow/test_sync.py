@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 from contextlib import chdir, suppress
 from pathlib import Path
 
@@ -242,9 +241,6 @@ def test_a_defect_costs_no_work_and_is_named(monkeypatch, capsys):
         patch.setattr("tasks.mlflow.server.tracking_uri", lambda: {}["defect"])
         patch.setattr("tasks.mlflow.server.shown_uri", lambda: "here")
         assert check_server() == "MLflow at here cannot be used: KeyError: 'defect'"
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "mlflow", None)  # as where one of its libraries cannot be loaded
-        assert "cannot be used: ModuleNotFoundError" in check_server()
     write(of="next")
     assert "problems" in runs()
 
@@ -267,8 +263,6 @@ def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(na
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     assert Server().experiment_id == "0"
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "99")
-    assert "No Experiment with id=99" in check_server()
 
 
 def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing():
@@ -332,7 +326,7 @@ def test_what_a_user_deleted_stays_deleted():
     assert kept_entries() == []
 
 
-@pytest.mark.parametrize("name", ["a@b", "+", "ä#", "a" * 300])
+@pytest.mark.parametrize("name", ["a@b#", "a" * 300])
 def test_mlflow_takes_every_name(name):
     server = Server()
     run_id = server.open_run("key", "run", STARTED, {}).info.run_id
