@@ -66,24 +66,22 @@ async def _serve() -> None:
     servers = psutil.Process().children()
     serving = asyncio.ensure_future(serve_both())
 
-    async def end(runs: list[psutil.Process]) -> None:
-        """Wait until the runs have ended their stages. Prefect kills a run at once when serving is cancelled."""
+    async def end() -> None:
+        """End the runs as well: each has its own session, which Ctrl-C does not reach, and Prefect waits for them.
+
+        Wait until they have ended their stages. Prefect kills a run at once when serving is cancelled.
+        """
+        runs = [process for process in psutil.Process().children() if process not in servers]
+        for process in runs:
+            process.terminate()
         deadline = time.monotonic() + END_OF_RUNS_S
         while time.monotonic() < deadline and any(process.is_running() for process in runs):
             await asyncio.sleep(0.1)
         serving.cancel()
 
-    ending = []
-
-    def stop() -> None:
-        """End the runs as well: each has its own session, which Ctrl-C does not reach, and Prefect waits for them."""
-        runs = [process for process in psutil.Process().children() if process not in servers]
-        for process in runs:
-            process.terminate()
-        ending.append(asyncio.ensure_future(end(runs)))  # kept, because the loop keeps no reference to it
-
+    ending: list[Any] = []  # kept, because the loop keeps no reference to what it runs
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        asyncio.get_running_loop().add_signal_handler(number, lambda: ending.append(asyncio.ensure_future(end())))
     # Prefect would install its own handler instead of ours, and leave the runs running.
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
     # Printed only now, because an interrupt during the imports above ends Python by that signal.

@@ -68,11 +68,7 @@ def _own_values() -> dict[str, Any]:
         profile = _profile_values(name)
     except ConfigError:  # a profile of one's own that is gone
         return {}
-    own = {}
-    for key, value in profile.items():
-        if present.get(key) != value:
-            own[key] = present.get(key)
-    return own
+    return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
 
 
 def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -58,10 +58,10 @@ class Server:
                 utils.MAX_RETRY_COUNT = 3  # of ten tries the last one waits for 51 s
             self.client = MlflowClient(tracking_uri())
             experiment = self._find_experiment(create)
-        except TrackingError:
-            raise
         except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
-            raise TrackingError(f"MLflow at {shown_uri()} cannot be used: {explain(error)}") from None
+            raise TrackingError(
+                f"MLflow at {without_passwords(tracking_uri())} cannot be used: {explain(error)}"
+            ) from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
 
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
@@ -167,11 +167,6 @@ def tracking_uri() -> str:
 def artifacts_uri() -> str:
     """Return the address of the folder of artifacts next to the database in the checkout."""
     return (home() / "mlartifacts").resolve().as_uri()
-
-
-def shown_uri() -> str:
-    """Return the address without a password."""
-    return without_passwords(tracking_uri())
 
 
 def explain(error: Exception) -> str:

@@ -83,16 +83,15 @@ def _send_all(own: Entry | None) -> None:
         return
     try:
         server = Server()
-        for path in kept_entries():
-            try:
-                send(server, own if own and path == own.path else Entry.model_validate_json(path.read_bytes()))
-                path.unlink()
-            except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
-                Server(create=False)  # if the server is away, this raises, and all other entries wait
-                _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
     except TrackingError:
         _away_until[uri] = time.monotonic() + _PAUSE_S
         raise
+    for path in kept_entries():
+        try:
+            send(server, own if own and path == own.path else Entry.model_validate_json(path.read_bytes()))
+            path.unlink()
+        except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
+            _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
 
 
 @cache  # a refused entry is tried again after each stage, and reported once
