@@ -161,7 +161,7 @@ def test_a_failed_stage_says_why_and_what_was_finished_stays(toy):
 def test_a_command_of_dvc_that_is_at_work_is_named(toy):
     holder = {"pid": os.getppid(), "cmd": "dvc repro"}
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(Path("first").resolve()): holder}}), encoding="utf-8")
-    with pytest.raises(InputError, match=rf"blocked by: \(PID {os.getppid()}\)"):
+    with pytest.raises(InputError, match=rf"blocked by:\s+\(PID {os.getppid()}\)"):
         run("first")
 
 
