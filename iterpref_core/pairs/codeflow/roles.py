@@ -79,7 +79,10 @@ def choose_models(
     same_weights = BACKENDS[inference.backend].local and student == debugger and prompt == debugger_prompt
     debugger_drafts = params.draft_model == "debugger" or same_weights
     debugger_needed = debugger_drafts or params.source == "debugging"
-    student_settings = inference if student_served else _student_settings(inference)
+    student_settings = inference
+    # Only a backend that runs weights here also runs the student.
+    if not (student_served or BACKENDS[inference.backend].local):
+        student_settings = inference.model_copy(update={"backend": "transformers"})
     if debugger_needed:
         debugger = check_model(debugger, debugger_prompt, inference)
     if not debugger_drafts:
@@ -111,10 +114,3 @@ def choose_models(
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
     return Models((drafter_identity, refiner_identity), opened, prices)
-
-
-def _student_settings(inference: InferenceParams) -> InferenceParams:
-    """Return the settings for the student: the debugger's backend if it runs weights here, else this process."""
-    if BACKENDS[inference.backend].local:
-        return inference
-    return inference.model_copy(update={"backend": "transformers"})

@@ -22,7 +22,7 @@ from iterpref_core.records.config import LocalizationMethod, LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError, unknown_name
 from iterpref_core.records.stage_results import LocalizationResult
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.left_out import Dropped, open_left_out
 
 # (failing program, passing program) -> the error region.
 Localizer = Callable[[str, str], ErrorRegion]
@@ -65,8 +65,31 @@ def localize_pairs(
         RecordError: a line of a file is broken.
     """
     counts: Counter[str] = Counter()
+    locate = ON_TEXT[params.method]
     with open_left_out(dropped) as left_out:
-        written = write_jsonl(out, _locate_pairs(pairs, params, counts, left_out))
+
+        def located() -> Iterator[FocalSpans]:
+            for number, pair in enumerate(read_pairs(pairs), start=1):
+                region = locate(pair.rejected, pair.chosen)
+                counts["empty"] += not region.rejected
+                rejected = region.rejected
+                if not rejected and params.empty == "anchor":
+                    rejected = region.anchors
+                    counts["anchored"] += bool(rejected)
+                if not rejected and params.empty != "keep":
+                    reason = "empty" if params.empty == "drop" else "no_anchor"
+                    left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
+                    continue
+                if params.widen_lines:
+                    # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for
+                    # every objective.
+                    random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
+                    rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
+                counts["focal_lines"] += count_lines(pair.rejected, rejected)
+                counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
+                yield FocalSpans(task_id=pair.task_id, method=params.method, rejected=rejected, chosen=region.chosen)
+
+        written = write_jsonl(out, located())
     return LocalizationResult(
         pairs=written,
         empty=counts["empty"],
@@ -74,52 +97,6 @@ def localize_pairs(
         dropped={reason: left_out.counts[f"dropped/{reason}"] for reason in DROPPED},
         focal_line_share=counts["focal_lines"] / max(counts["lines"], 1),
     )
-
-
-def _locate_pairs(
-    pairs: Path,
-    params: LocalizationParams,
-    counts: Counter[str],
-    left_out: LeftOut,
-) -> Iterator[FocalSpans]:
-    """Yield the spans of each pair, after `params.empty` and `params.widen_lines` have been applied.
-
-    Args:
-        pairs: the pairs.
-        params: the method and the policy.
-        counts: grows by `empty` and `anchored` pairs, and by the `lines` and `focal_lines` of failing programs.
-        left_out: takes the pairs without spans.
-    """
-    locate = ON_TEXT[params.method]
-    for number, pair in enumerate(read_pairs(pairs), start=1):
-        region = locate(pair.rejected, pair.chosen)
-        # A fix that only inserts lines: drop the pair, mark the place, or write no span.
-        rejected = region.rejected
-        if not rejected:
-            counts["empty"] += 1
-            reason = ""
-            if params.empty == "drop":
-                reason = "empty"
-            elif params.empty == "anchor":
-                rejected = region.anchors
-                counts["anchored"] += bool(rejected)
-                reason = "" if rejected else "no_anchor"
-            if reason:
-                left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
-                continue
-        if params.widen_lines:
-            # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
-            # objective.
-            random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
-            rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
-        counts["focal_lines"] += count_lines(pair.rejected, rejected)
-        counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
-        yield FocalSpans(
-            task_id=pair.task_id,
-            method=params.method,
-            rejected=rejected,
-            chosen=region.chosen,
-        )
 
 
 def widen_spans(

@@ -1,7 +1,7 @@
 """Replace one function in a module of the project by a candidate.
 
 The candidate is part of its module as if it had been written there: the module's syntax tree gets the candidate's
-statements. Their compiled code is labeled as code of the candidate's own file, for tracebacks.
+statements.
 """
 
 import ast
@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from importlib.machinery import PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
-
-_OFFSET = 1_000_000
-"""The number that is added to a candidate's line numbers in its module's tree: it marks the candidate's code."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -53,8 +50,6 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     path = qualname.split(".")
     *classes, name = path
     definition, brought = _split(candidate, path)
-    for node in (definition, *brought):
-        ast.increment_lineno(node, _OFFSET)
     tree = ast.parse(module)
     body: list[ast.stmt] = tree.body
     outermost: ast.stmt | None = None
@@ -68,26 +63,22 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     return tree
 
 
-def relabel(code: CodeType, filename: str) -> CodeType:
-    """Return code whose parts from the candidate name the candidate's file, with the line numbers of that file."""
-    # The code of a function is a constant of the code around it, so that all nested parts are reached.
-    constants = [relabel(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts]
-    code = code.replace(co_consts=tuple(constants))
-    # Lines of the candidate were moved up by `_OFFSET`, a larger number than any line of the module has.
-    if code.co_firstlineno > _OFFSET:
-        code = code.replace(co_filename=filename, co_firstlineno=code.co_firstlineno - _OFFSET)
-    return code
-
-
 class _Loader(SourceFileLoader):
-    """A loader of a module's file that gives the module the code of a replacement."""
+    """A loader of a module's file that gives the module the code with a candidate's definition of a function."""
 
-    def __init__(self, name: str, path: str, replacement: "Replacement") -> None:
+    def __init__(self, name: str, path: str, candidate: ast.Module, qualname: str) -> None:
         super().__init__(name, path)
-        self._replacement = replacement
+        self._candidate = candidate
+        self._qualname = qualname
 
     def get_code(self, fullname: str) -> CodeType:
-        return self._replacement.code(self.get_filename(fullname))
+        """Return the code of the module.
+
+        Raises:
+            NameError: the candidate does not define the function.
+        """
+        path = self.get_filename(fullname)
+        return compile(splice(self.get_data(path), self._candidate, self._qualname), path, "exec")
 
 
 class Replacement:
@@ -105,9 +96,8 @@ class Replacement:
     def __init__(self, module: str, qualname: str, candidate: str = "candidate.py") -> None:
         self.module = module
         self.qualname = qualname
-        self._filename = os.path.abspath(candidate)
         with open(candidate, encoding="utf-8") as file:
-            self._tree = ast.parse(file.read(), self._filename)
+            self._tree = ast.parse(file.read(), os.path.abspath(candidate))
 
     def install(self) -> None:
         """Make the next import of the module have the candidate, even if the module has been imported before."""
@@ -122,16 +112,5 @@ class Replacement:
         """Find the function's module, and no other."""
         spec = PathFinder.find_spec(name, path, target) if name == self.module else None
         if spec is not None and spec.origin is not None:
-            spec.loader = _Loader(name, spec.origin, self)
+            spec.loader = _Loader(name, spec.origin, self._tree, self.qualname)
         return spec
-
-    def code(self, path: str) -> CodeType:
-        """Return the code of the module at a path, with the candidate.
-
-        Raises:
-            NameError: the candidate does not define the function.
-        """
-        with open(path, "rb") as file:
-            source = file.read()
-        spliced = splice(source, self._tree, self.qualname)
-        return relabel(compile(spliced, path, "exec"), self._filename)
