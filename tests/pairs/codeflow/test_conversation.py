@@ -2,12 +2,12 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Outcome
+from iterpref_core.execution import Outcome
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.pairs.codeflow.conversation import Conversation, open_conversations, trajectory_of
-from iterpref_core.records import AssertTest, IoTest, Problem
+from iterpref_core.records import IoTest, Problem
 from iterpref_core.records.config import CodeflowParams, SamplingParams
 from tests.engines import StandInEngine
 from tests.settings import section
@@ -86,17 +86,3 @@ def test_the_records_own_tests_are_run_and_the_hidden_ones_where_the_visible_one
     assert [program.tests for program in seen] == [PROBLEM.tests, PROBLEM.hidden_tests]
     assert (passed.attempts[0].verdict, passed.attempts[0].hidden) == ("passed", "timeout")
     assert (failed.attempts[0].inside, passed.attempts[0].inside) == (1, 1 + 2)
-
-
-LIAR = "class A:\n    def __eq__(self, other): return True\ndef f(x): return A()\n"
-
-
-@pytest.mark.parametrize(
-    ("test", "verdict", "inside"),
-    [("assert f(1) == 2", "bad_return_type", 0), ("for n in [1]:\n    assert f(n) == 2", "passed", 1)],
-)
-def test_a_program_that_equals_everything_passes_no_test_outside(test, verdict, inside):
-    problem = PROBLEM.model_copy(update={"tests": (AssertTest(code=test),), "hidden_tests": ()})
-    with Executor(Limits(cpu_s=1, wall_s=5), workers=1) as executor:
-        (attempt,) = Conversation(problem, PARAMS).after(Completion(LIAR, 1, 1), executor).attempts
-    assert (attempt.verdict, attempt.inside) == (verdict, inside)

@@ -174,20 +174,19 @@ def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path, word_model
     assert dropped == {"truncated": 1, "no_program": 1, "solved_by_draft": 1}
 
 
-def test_a_trajectory_without_its_problem_is_refused(tmp_path, word_model):
-    with pytest.raises(InputError, match="trajectory 'unknown': its problem is not in the problems file"):
-        select(tmp_path, word_model, [trajectory("unknown", THREE)])
+@pytest.mark.parametrize(
+    ("names", "model", "error", "message"),
+    [
+        (["unknown"], None, InputError, "'unknown': its problem is not in the problems file"),
+        (["t0", "t0"], None, RecordError, r"trajectories\.jsonl:2: field 'task_id'"),
+        (["t0"], "no-model", ModelError, "no-model"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(tmp_path, word_model, names, model, error, message):
+    tokenizer = tmp_path / model if model else word_model
+    with pytest.raises(error, match=message):
+        select(tmp_path, tokenizer, [trajectory(name, THREE) for name in names])
     assert not (tmp_path / "pairs.jsonl").exists()
-
-
-def test_a_repeated_trajectory_is_refused(tmp_path, word_model):
-    with pytest.raises(RecordError, match=r"trajectories\.jsonl:2: field 'task_id'"):
-        select(tmp_path, word_model, [trajectory("t0", THREE), trajectory("t0", THREE)])
-
-
-def test_a_missing_tokenizer_is_refused(tmp_path):
-    with pytest.raises(ModelError):
-        select(tmp_path, tmp_path / "no-model", [trajectory("t0", THREE)])
 
 
 NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#2", "#2"]), min_size=1)

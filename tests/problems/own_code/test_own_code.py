@@ -9,7 +9,6 @@ import pytest
 
 from iterpref_core.execution import Program, open_executor
 from iterpref_core.problems.own_code.own_code import ingest_own_code
-from iterpref_core.problems.validity.mutation_score import measure_tests
 from iterpref_core.records import Problem
 from iterpref_core.records.config import EnvironmentParams, OwnCodeParams
 from iterpref_core.records.errors import ConfigError, InputError
@@ -294,14 +293,6 @@ def test_candidates_are_judged_by_the_projects_own_tests(shop, name, code, verdi
 def test_tricks_do_not_pass(shop, trick):
     outcome = attempt(shop, "Basket.save", trick.replace("{name}", "save"))
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
-
-
-def test_mutants_of_a_reference_are_measured_and_no_coverage(shop):
-    problems = [shop.problems["total"], shop.problems["Basket.add"]]
-    found = {item.entry_point: measure_tests(item, shop.executor, mutants=6, seed=0) for item in problems}
-    assert found["total"].reference == "passed"
-    assert [quality.line_coverage for quality in found.values()] == [None, None]
-    assert found["total"].killed == found["total"].mutants > 0
 
 
 def test_a_project_that_changed_must_be_ingested_again(shop, tmp_path):

@@ -1,11 +1,28 @@
 """Answers composed of heads, fences and tails as they were met, around a program whose `f` adds one."""
 
+from contextlib import suppress
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.programs.answers.extraction import extract_program
-from tests.programs.answers.generated_answers import DRAFTS, PROGRAMS, adds_one
 
+PROGRAMS = (
+    "def f(x):\n    return x + 1\n",
+    "def one():\n    return 1\n\n\ndef f(x):\n    return x + one()\n",
+    "import math\n\n\ndef f(x: int) -> int:\n    return math.floor(x) + 1\n",
+    "ONE = 1\n\n\ndef f(x):\n    return x + ONE\n",
+    'def f(x):\n    """Add one.\n\n    >>> f(1)\n    2\n    """\n    return x + 1\n',
+    'def f(x):\n    # between <think> and </s>\n    mark = "<|im_end|>"\n    return x + len(mark) - 9\n',
+    "class Adder:\n    def add(self, x):\n        return x + 1\n\n\ndef f(x):\n    return Adder().add(x)\n",
+    "from functools import cache\n\n\n@cache\ndef f(x):\n    if x < 0:\n        return -f(-x - 2)\n    return x + 1\n",
+)
+"""Programs whose `f` adds one."""
+DRAFTS = (
+    "def f(x):\n    return x - 1\n",
+    "def f(x):\n    # double it, which is not what was asked\n    y = x * 2\n    return y\n",
+    "def helper(x):\n    return x\n\n\ndef f(x):\n    return helper(x)\n",
+)
 HEADS = (
     "",
     "Sure! Here’s the solution:\n\n",
@@ -26,6 +43,10 @@ HEADS = (
     "<reasoning>\nhm\n</reasoning>\n<answer>\n",
     "from the statement, f adds one.\n\n",
     "class of problem: easy\n\n",
+    "The task:\n```python\ndef f(x):\n    raise NotImplementedError\n```\n",
+    "```bash\npip install numpy\n```\n",
+    "We append the <eos> token to each list, and </s> marks are kept.\n\n",
+    "Here are my reasoning steps:\nnone\n[BEGIN FINAL RESPONSE]\n",
 )
 FENCES = (
     '```python title="solution.py"\n{0}```\n',
@@ -51,6 +72,9 @@ FENCES = (
     "```python\n#!/usr/bin/env python3\n# -*- coding: utf-8 -*-\n{0}```\n",
     "**Solution:** ```python\n{0}```\n",
     "```python\n{0}```\n```\n",
+    "\n[PYTHON]\n{0}[/PYTHON]\n",
+    "`````python\n{0}`````\n",
+    "Corrected code:```\n{0}```\n",
 )
 TAILS = (
     "",
@@ -71,6 +95,10 @@ TAILS = (
     "\n```cpp\nint f(int x) { return x + 1; }\n```\n",
     "\n</answer>\n",
     "\nNote that `def f(x): return x` would be wrong.\n",
+    "\n```python\nf = f([])\nprint(f)\n```\n",
+    "\n```python\nclass Solution:\n    def f(self, x):\n        return 0\n```\n",
+    "\n```python\ndef f(x):\n    pass\n```\n",
+    "\n<|file_sep|>other.py\ndef f(x):\n    return x - 1\n",
     "\nA helper alone would be wrong:\n```python\ndef g(x):\n    return x - 1\n```\n",
 )
 MARGINS = ("", "   ")
@@ -130,3 +158,15 @@ def test_no_draft_of_reasoning_is_the_program_however_its_tags_are_joined_to_fen
     answer = f"{opening}{begin}```python\n{draft}```{end}{tags[1]}{behind}```python\n{program}```\n"
     assert adds_one(extract_program(answer, "f")), answer
     assert extract_program(f"{tags[0]}{begin}```python\n{draft}```{end}", "f") is None
+
+
+def adds_one(code):
+    """Whether a program's `f` adds one. Only programs of this file are run here."""
+    names = {"__name__": "answer"}
+    right = False
+    with suppress(Exception):
+        exec(code or "", names)
+        add = names["f"]
+        assert callable(add)
+        right = [add(number) for number in (1, 5, 0)] == [2, 6, 1]
+    return right

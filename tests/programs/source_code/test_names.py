@@ -1,7 +1,5 @@
 """Names: a script that runs is never refused for its names, and one of another language is."""
 
-import ast
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,10 +32,5 @@ def test_a_script_that_runs_has_no_undefined_name(lines):
         assert undefined_names(script) == []
 
 
-@given(lines=st.lists(st.builds("{} = 1".format, NAMES) | st.builds("str({})".format, NAMES), max_size=5))
-def test_of_a_plain_script_the_undefined_names_are_those_that_it_reads_and_nowhere_assigns(lines):
-    script = "\n".join(lines)
-    assigned = {line.partition(" =")[0] for line in lines if "=" in line}
-    read = [node.id for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Name)]
-    wanted = {name for name in read if name not in assigned and name not in ("len", "max", "str")}
-    assert set(undefined_names(script)) == wanted
+def test_a_script_of_another_language_reads_names_that_it_nowhere_assigns():
+    assert undefined_names("a = 1\nstr(a)\nstr(b)\nmax(c)") == ["b", "c"]
