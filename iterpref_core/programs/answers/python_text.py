@@ -167,7 +167,7 @@ def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, *, of_
         if isinstance(node, _Definition) and node.name == name:
             full = Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT
             yield Rank.NOTHING if _is_stub(node) else full
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 # A lambda that its own text calls, or that ignores its arguments, is an example.
