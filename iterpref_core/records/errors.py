@@ -116,17 +116,9 @@ def storage_error(error: BaseException, place: str = "") -> StorageError | None:
             number = storage_errno(str(cause))
         if number in _STORAGE:
             return StorageError(storage_message(number, where))
-        cause = _cause_of(cause)
+        # As a traceback shows it: of `raise … from cause`, of `raise … from None`, and else.
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None
-
-
-def _cause_of(error: BaseException) -> BaseException | None:
-    """Return the error that led to another one, as a traceback shows it."""
-    if error.__cause__ is not None:  # raise … from cause
-        return error.__cause__
-    if error.__suppress_context__:  # raise … from None
-        return None
-    return error.__context__
 
 
 def storage_errno(text: str) -> int:

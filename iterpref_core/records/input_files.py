@@ -163,15 +163,10 @@ def parse_json_at(text: str, where: LinePlace) -> Any:
     """Return the value of a JSON text that begins at a position of a file.
 
     Raises:
-        RecordError: the text is not valid JSON, or a key occurs twice in one object; the message has line and column
-            of the file.
+        RecordError: the text is not valid JSON, or a key occurs twice in one object.
     """
     try:
         return parse_json(text)
-    except RepeatedKeyError as error:
-        raise RecordError(f"{where}: {error}") from None
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{where.after(text[: error.pos])}: not valid JSON ({error.msg}); correct it") from None
     except ValueError as error:
         raise RecordError(f"{where}: not valid JSON ({error}); correct it") from None
 

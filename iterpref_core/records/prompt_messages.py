@@ -163,8 +163,3 @@ def whole_characters(text: str) -> str:
     'Done �'
     """
     return _HALF_CHARACTER.sub("\ufffd", text)
-
-
-def plain_prompt(prompt: Prompt) -> Any:
-    """Return a prompt as JSON has it: a text, or a list of messages."""
-    return prompt if isinstance(prompt, str) else chat_messages(prompt)

@@ -47,19 +47,11 @@ class Database:
                 self._data.close()
                 raise
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Run a statement and return the number of rows that it changed; rows that it finds are dropped."""
-        # The cursor is closed under the lock as well: no other thread may hold a part of the connection.
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return the rows that it finds."""
+        # The rows are read under the lock: a cursor is not safe while another thread runs a statement.
         with self._lock, self._explained(), closing(self._data.execute(statement, values)) as cursor:
-            changed: int = cursor.rowcount
-        return changed
-
-    def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """Return the first row of a query, or None."""
-        # The row is read under the lock: a cursor is not safe while another thread runs a statement.
-        with self._lock, self._explained(), closing(self._data.execute(statement, values)) as rows:
-            first: tuple[Any, ...] | None = rows.fetchone()
-        return first
+            return cursor.fetchall()
 
     def close(self) -> None:
         """Close the file, once no other thread runs a statement; a later statement raises an InputError."""

@@ -14,7 +14,7 @@ def test_a_full_disk_is_told_and_what_is_in_the_file_stays(tmp_path):
     data.execute("PRAGMA max_page_count = 8")  # SQLite reports a full disk the same way
     with pytest.raises(StorageError, match=r"data\.sqlite: No space left on device; free some space"):
         data.execute("INSERT INTO kept VALUES (?)", ("x" * 100_000,))
-    assert data.row("SELECT name FROM kept") == ("first",)
+    assert data.execute("SELECT name FROM kept") == [("first",)]
     data.close()
 
 

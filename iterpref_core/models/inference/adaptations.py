@@ -29,55 +29,46 @@ class Adaptation:
     Attributes:
         note: the change in words, for a message and the results; "" if users need not know.
         said: a pattern that matches the refusals.
-        applies: returns True if the body of a call has what is changed.
-        change: returns that body, changed.
+        change: returns the body of a call, changed; the same body if there is nothing to change.
     """
 
     note: str
     said: str
-    applies: Callable[[Body], bool]
     change: Callable[[Body], Body]
-
-
-def _has_system(body: Body) -> bool:
-    messages: list[dict[str, str]] = body.get("messages") or []
-    return len(messages) > 1 and messages[0]["role"] == "system"
-
-
-def _without(body: Body, name: str) -> Body:
-    return {field: value for field, value in body.items() if field != name}
 
 
 def _leave_out(field: str, note: str, said: str) -> Adaptation:
     """Return the adaptation that leaves a field out."""
-    return Adaptation(note, said, lambda body: field in body, lambda body: _without(body, field))
+    return Adaptation(note, said, lambda body: {name: value for name, value in body.items() if name != field})
+
+
+def _rename_limit(body: Body) -> Body:
+    return {"max_completion_tokens" if name == "max_tokens" else name: value for name, value in body.items()}
 
 
 def _put_system_before_user(body: Body) -> Body:
-    system, first, *rest = body["messages"]
-    text = f"{system['content']}\n\n{first['content']}"
-    return body | {"messages": [first | {"content": text}, *rest]}
+    system, *messages = body.get("messages") or [{}]
+    if not messages or system["role"] != "system":
+        return body
+    text = f"{system['content']}\n\n{messages[0]['content']}"
+    return body | {"messages": [messages[0] | {"content": text}, *messages[1:]]}
 
 
 def _keep_four_stops(body: Body) -> Body:
+    stops = body.get("stop", [])
+    if len(stops) <= MAX_STOPS:
+        return body
     place = {stop: number for number, stop in enumerate(_END_MOST)}
-    chosen = sorted(body["stop"], key=lambda stop: place.get(stop, len(place)))
-    return body | {"stop": chosen[:MAX_STOPS]}
+    return body | {"stop": sorted(stops, key=lambda stop: place.get(stop, len(place)))[:MAX_STOPS]}
 
 
 ADAPTATIONS = {
-    "max_tokens": Adaptation(
-        "",
-        "max_completion_tokens",
-        lambda body: "max_tokens" in body,
-        lambda body: _without(body, "max_tokens") | {"max_completion_tokens": body["max_tokens"]},
-    ),
+    "max_tokens": Adaptation("", "max_completion_tokens", _rename_limit),
     # Servers answer: "`temperature` must be strictly positive", or "temperature must be in (0.0, 1.0]".
     "temperature 0": Adaptation(
         f"temperature {LEAST_TEMPERATURE} for 0",
         r"temperature\W.{0,80}(?:positive|(?:greater|larger) than 0|> ?0(?![.\d]*[1-9])|\(0(?:\.0+)?,)",
-        lambda body: body.get("temperature") == 0,
-        lambda body: body | {"temperature": LEAST_TEMPERATURE},
+        lambda body: body | {"temperature": LEAST_TEMPERATURE} if body.get("temperature") == 0 else body,
     ),
     # OpenAI's reasoning models: "'temperature' does not support 0.0 with this model. Only the default (1) value is …"
     "temperature": _leave_out(
@@ -97,22 +88,11 @@ ADAPTATIONS = {
             r"system\W{0,3}(?:role|message|prompt|instruction)|roles?\W.{0,40}(?:system|alternate)"
             r"|only user and assistant|developer instruction"
         ),
-        _has_system,
         _put_system_before_user,
     ),
-    "fifth stop": Adaptation(
-        f"{MAX_STOPS} end strings",
-        _STOP,
-        lambda body: len(body.get("stop", ())) > MAX_STOPS,
-        _keep_four_stops,
-    ),
+    "fifth stop": Adaptation(f"{MAX_STOPS} end strings", _STOP, _keep_four_stops),
     "stop": _leave_out("stop", "without end strings", _STOP),
-    "whole reply": Adaptation(
-        "streamed",
-        r"\bstream",
-        lambda body: "stream" not in body,
-        lambda body: body | {"stream": True},
-    ),
+    "whole reply": Adaptation("streamed", r"\bstream", lambda body: body | {"stream": True}),
 }
 """Name → adaptation, in the order of the trials."""
 
@@ -126,7 +106,7 @@ def suggest(said: str, body: Body) -> str | None:
     """
     text = said.replace("\\", "")
     for name, adaptation in ADAPTATIONS.items():
-        if adaptation.applies(body) and re.search(adaptation.said, text, re.IGNORECASE | re.DOTALL):
+        if adaptation.change(body) != body and re.search(adaptation.said, text, re.IGNORECASE | re.DOTALL):
             return name
     return None
 
@@ -139,7 +119,7 @@ def set_parameter(said: str, fields: Collection[str]) -> str | None:
 def adapt(body: Body, names: Collection[str]) -> Body:
     """Return the body of a call with these adaptations, where there is something to change."""
     for name, adaptation in ADAPTATIONS.items():
-        if name in names and adaptation.applies(body):
+        if name in names:
             body = adaptation.change(body)
     return body
 

@@ -13,7 +13,7 @@ from typing import Literal, Self
 from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.prompt_messages import labeled_text, plain_prompt, whole_characters
+from iterpref_core.records.prompt_messages import chat_messages, labeled_text, whole_characters
 from iterpref_core.storage.sqlite import Database
 
 _SCHEMA = (
@@ -74,7 +74,7 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
     """
     decisive = [
         model,
-        plain_prompt(request.prompt),
+        request.prompt if isinstance(request.prompt, str) else chat_messages(request.prompt),
         sampling.temperature,
         sampling.max_new_tokens,
         request.seed,
@@ -108,8 +108,8 @@ class AnswerStore:
     def get(self, key: bytes) -> Completion | None:
         """Return the answer of a key, or None if it is not kept or is missing."""
         query = "SELECT text, prompt_tokens, completion_tokens, ended FROM kept_answers WHERE key = ?"
-        row = self._data.row(f"{query} AND {_IS_ANSWER}", (key,))
-        return None if row is None else Completion(*row)
+        rows = self._data.execute(f"{query} AND {_IS_ANSWER}", (key,))
+        return Completion(*rows[0]) if rows else None
 
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
         """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
@@ -135,10 +135,8 @@ class AnswerStore:
 
     def known(self, model: str, kind: ServerFact) -> frozenset[str]:
         """Return the facts of one kind that are kept of a model's servers."""
-        query = "SELECT coalesce(json_group_array(fact), '[]') FROM servers WHERE model = ? AND kind = ?"
-        row = self._data.row(query, (model, kind))
-        assert row is not None
-        return frozenset(json.loads(row[0]))
+        rows = self._data.execute("SELECT fact FROM servers WHERE model = ? AND kind = ?", (model, kind))
+        return frozenset(fact for (fact,) in rows)
 
     def remember(self, model: str, kind: ServerFact, facts: Iterable[str]) -> None:
         """Keep facts of a model's server for all runs."""
@@ -148,7 +146,7 @@ class AnswerStore:
     def has_answers(self, model: str) -> bool:
         """Return True if an answer of a model is kept that is not missing."""
         query = f"SELECT 1 FROM kept_answers WHERE model = ? AND {_IS_ANSWER} LIMIT 1"
-        return self._data.row(query, (model,)) is not None
+        return bool(self._data.execute(query, (model,)))
 
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
@@ -157,9 +155,7 @@ class AnswerStore:
             "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM kept_answers WHERE run = ?1 "
             "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
         )
-        row = self._data.row(query, (self._run,))
-        assert row is not None
-        calls, prompt_tokens, completion_tokens = row
+        [(calls, prompt_tokens, completion_tokens)] = self._data.execute(query, (self._run,))
         # The sums over no rows are NULL.
         return Spent(calls, prompt_tokens or 0, completion_tokens or 0)
 

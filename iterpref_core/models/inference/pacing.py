@@ -24,7 +24,7 @@ _LIMITED_S = 120.0
 """The longest pause in seconds for a server that limits its rate."""
 _SAID_S = 5.0
 """A pause of at least this many seconds is logged."""
-_LEAST_GROWTH = 1 / 100
+_LEAST_GROWTH = 1 / 125
 """The smallest amount by which an answer raises the limit."""
 
 

@@ -60,10 +60,8 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
 def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:
     """Return the tokens that end an answer: the template's, the tokenizer's, and a generation config's."""
     configured = suggested.eos_token_id
-    ends = list(configured) if isinstance(configured, list) else [configured]
-    ends.append(template.tokenizer.eos_token_id)
-    ends.append(template.end.token)
-    return {token for token in ends if token is not None}
+    ends = configured if isinstance(configured, list) else [configured]
+    return {*ends, template.tokenizer.eos_token_id, template.end.token} - {None}
 
 
 def read_answer(text: str, asked: EncodedPrompt, template: ChatTemplate) -> str:

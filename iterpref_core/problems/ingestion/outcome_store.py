@@ -34,9 +34,9 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
 
             def judge(code: str) -> Outcome:
                 key = digest_of([ENGINE, *tests, code, repr(executor.limits)])
-                known = data.row("SELECT outcome FROM outcomes WHERE program = ?", (key,))
-                if known is not None:
-                    return Outcome(**json.loads(known[0]))
+                known = data.execute("SELECT outcome FROM outcomes WHERE program = ?", (key,))
+                if known:
+                    return Outcome(**json.loads(known[0][0]))
                 outcome = executor.run_one(program_of(problem, code))
                 # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
                 if outcome.verdict != "infra_error":

@@ -81,6 +81,11 @@ def status(number, message="no", **error):
     return refusal(number, {"error": {"message": message, **error}})
 
 
+def piece(text, reason=None):
+    """Return a piece of a stream."""
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+
+
 def choice(**content):
     """Return the reply with one choice."""
     return {"choices": [{"finish_reason": "stop"} | content]}

@@ -1,15 +1,13 @@
 """Models are found, prompts rendered, answers sampled and read."""
 
 import pytest
-from transformers import LlamaConfig, Qwen2Config
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.chat_template import render_answer
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, write_pointer
+from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records.config import PromptFormat
@@ -49,23 +47,6 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program):
     assert answer.endswith("\n```")
     if "`" not in program:
         assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
-
-
-def test_a_pointer_leads_to_the_weights(tmp_path, folder):
-    assert locate_model(folder) == ModelSource(str(folder))
-    assert locate_model("org/name") == ModelSource("org/name")
-    write_pointer(tmp_path / "student", ModelSource(str(folder)))
-    assert locate_model(tmp_path / "student") == ModelSource(str(folder), None)
-    assert load_tokenizer(tmp_path / "student").eos_token == "<|end|>"
-    assert load_model(tmp_path / "student").config.hidden_size == 32
-    assert pin_model(str(folder)) == ModelSource(str(folder.resolve()))
-
-
-def test_a_folder_with_a_configuration_alone_has_no_tokenizer(tmp_path):
-    for config in (Qwen2Config(), LlamaConfig()):
-        config.save_pretrained(tmp_path)
-        with pytest.raises(ModelError, match="no usable tokenizer"):
-            load_tokenizer(tmp_path)
 
 
 def test_absent_models_are_named(tmp_path):

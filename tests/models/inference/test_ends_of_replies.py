@@ -11,7 +11,7 @@ from iterpref_core.models.inference.backend import Completion, Request, Sampling
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.records.errors import InputError
 from tests.fake_models import stored
-from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice, one, refusal, reply, status
+from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice, one, piece, refusal, reply
 
 HALF = "```python\ndef add(a, b):\n    y = a"
 
@@ -37,11 +37,6 @@ def test_what_a_server_broke_off_is_no_answer_and_asked_for_again(ask, case, tmp
         model = stored(backend, "m", store)
         assert asyncio.run(model.answer(Request("a prompt", 3), SAMPLING)).text == "a prompt with 3"
         assert store.spent().calls == 1
-
-
-def test_an_answer_that_is_always_broken_off_is_missing_and_the_reason_is_named(ask):
-    backend = ask(Scripted(*[reply(HALF, finish_reason="abort")] * 2))
-    assert one(backend).missing.endswith('in the reply: the answer ends with finish_reason "abort"')
 
 
 def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask):
@@ -80,10 +75,6 @@ def events(*chunks):
     return (": a comment\n\n" + "".join(f"data: {line}\n\n" for line in lines)).encode()
 
 
-def piece(text, reason=None):
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
-
-
 USAGE = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
 
 
@@ -116,12 +107,6 @@ def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask, bo
     assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
-def test_a_pause_that_a_server_asks_for_has_a_bound(ask, monkeypatch):
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._LIMITED_S", 0.2)
-    backend = ask(Scripted(refusal(429, {"error": "slow"}, **{"Retry-After": "3600"})))
-    assert one(backend).text == "a prompt with 3"
-
-
 def test_a_model_is_asked_where_an_event_loop_runs_already(ask):
     """As in a notebook."""
     backend = ask(Scripted())
@@ -130,13 +115,3 @@ def test_a_model_is_asked_where_an_event_loop_runs_already(ask):
         return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
 
     assert asyncio.run(cell())[0].text == "a prompt with 3"
-
-
-def test_a_failure_where_an_event_loop_runs_is_the_callers(ask):
-    backend = ask(Scripted(status(401)))
-
-    async def cell():
-        return ask_all(backend, [Request("a prompt", 3)], SAMPLING)
-
-    with pytest.raises(InputError, match="401"):
-        asyncio.run(cell())

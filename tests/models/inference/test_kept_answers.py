@@ -3,8 +3,6 @@
 import sqlite3
 from contextlib import contextmanager
 
-from aiohttp import web
-
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
@@ -17,17 +15,8 @@ SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
 REQUEST = Request("x", 1)
 
 
-class Listing(MockEndpoint):
-    """Lists one model, with this root, as vLLM does: `created` and `permission` are new each time."""
-
-    def __init__(self, root):
-        super().__init__(lambda prompt, _: prompt.upper(), Behavior())
-        self._root, self._lists = root, 0
-
-    async def _models(self, _):
-        self._lists += 1
-        entry = {"id": "m", "root": self._root, "created": self._lists, "permission": [{"id": self._lists}]}
-        return web.json_response({"object": "list", "data": [entry]})
+def shouting():
+    return MockEndpoint(lambda prompt, _: prompt.upper(), Behavior())
 
 
 def inference(url, **values):
@@ -44,7 +33,7 @@ def opened(folder, url, **values):
 
 
 def test_answers_of_the_same_server_are_used_without_a_word(tmp_path, caplog):
-    mock = Listing("/models/a")
+    mock = shouting()
     with serve(mock) as url:
         for _ in range(2):
             with opened(tmp_path, url) as model:
@@ -57,16 +46,16 @@ def test_answers_of_the_same_server_are_used_without_a_word(tmp_path, caplog):
 
 
 def test_another_server_of_the_same_name_is_said_before_kept_answers_are_used(tmp_path, caplog):
-    with serve(Listing("/models/a")) as first, opened(tmp_path, first) as model:
+    with serve(shouting()) as first, opened(tmp_path, first) as model:
         ask_all(model, [REQUEST], SAMPLING)
     assert "kept" not in caplog.text
-    with serve(Listing("/models/b")) as url, opened(tmp_path, url):
+    with serve(shouting()) as url, opened(tmp_path, url):
         said = f"model 'm': kept answers may be of another model: they came from {first}, now it is {url}"
         assert said in caplog.text
 
 
 def test_answers_under_other_parameters_of_requests_are_not_used(tmp_path):
-    mock = Listing("/models/a")
+    mock = shouting()
     with serve(mock) as url:
         for values in ({}, {"top_p": 0.9}, {"extra_body": {"a": 1}}, {}, {"top_p": 0.9}):
             with opened(tmp_path, url, **values) as model:

@@ -73,11 +73,6 @@ def test_calls_that_wake_late_do_not_begin_together():
     assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.0999
 
 
-def test_without_a_pace_no_call_waits(clock):
-    pacing = Pacing("server", None, 8)
-    assert [waited(pacing, clock) for _ in range(3)] == [0, 0, 0]
-
-
 def test_a_rate_limit_makes_all_calls_wait_and_says_so(clock, caplog):
     caplog.set_level(logging.WARNING)
     pacing = Pacing("server", None, 8)

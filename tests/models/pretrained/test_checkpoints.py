@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
+from iterpref_core.models.pretrained.checkpoints import ModelSource, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records.config import PromptFormat
 from iterpref_core.records.errors import ModelError
-from tests.models.inference.stand_in_hub import commit_of, serving_hub, use_hub
+from tests.models.inference.hub_cache import commit_of, keep_model
 
 WEIGHTS = "model.safetensors"
 
@@ -197,25 +199,25 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder):
 def test_a_hub_id_is_the_commit_of_its_revision(folder, word_model, tmp_path, monkeypatch):
     shards(folder)
     holds(0.5)(copy := shutil.copytree(word_model, tmp_path / "other"))
-    with serving_hub({"org/tiny": {"main": folder, "v2": copy}}) as address:
-        use_hub(monkeypatch, address, tmp_path / "cache")
-        main, other = check_checkpoint("org/tiny"), check_checkpoint("org/tiny@v2")
-        assert (main, other) == (f"org/tiny@{commit_of(folder)}", f"org/tiny@{commit_of(copy)}")
-        weights = [load_model(model).state_dict()["model.layers.1.mlp.up_proj.weight"][3, 5] for model in (main, other)]
-        assert weights[0] != weights[1] == 0.5
-        assert model_fingerprint(main) != model_fingerprint(other)
-        with pytest.raises(ModelError, match=r"'org/tiny@v3'.*correct the name"):
-            check_checkpoint("org/tiny@v3")
+    keep_model(monkeypatch, tmp_path / "cache", "org/tiny", main=folder, v2=copy)
+    main, other = check_checkpoint("org/tiny"), check_checkpoint("org/tiny@v2")
+    assert (main, other) == (f"org/tiny@{commit_of(folder)}", f"org/tiny@{commit_of(copy)}")
+    weights = [load_model(model).state_dict()["model.layers.1.mlp.up_proj.weight"][3, 5] for model in (main, other)]
+    assert weights[0] != weights[1] == 0.5
+    assert model_fingerprint(main) != model_fingerprint(other)
+    with pytest.raises(ModelError, match=r"'org/tiny@v3'.*correct the name"):
+        check_checkpoint("org/tiny@v3")
 
 
-def test_what_the_hub_refuses_is_told_with_the_remedy(word_model, folder, tmp_path, monkeypatch):
+def test_the_hub_is_asked_for_the_commit_if_it_can_be_reached(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    found = SimpleNamespace(resolved="0a1b")
+    monkeypatch.setattr("huggingface_hub.HfApi.resolve_revision", lambda *_, **__: found)
+    assert pin_model("org/tiny@v2") == ModelSource("org/tiny", "0a1b")
+
+
+def test_adapters_on_the_hub_are_told_with_the_remedy(folder, tmp_path, monkeypatch):
     writes("adapter_config.json", "{}")(folder)
-    hub = {"org/gated": {"main": word_model}, "org/adapters": {"main": folder}}
-    with serving_hub(hub, "org/gated") as address:
-        use_hub(monkeypatch, address, tmp_path / "cache")
-        with pytest.raises(ModelError, match=r"org/gated"):
-            check_checkpoint("org/gated")
-        with pytest.raises(ModelError, match=r"'org/absent'.* correct the name"):
-            check_checkpoint("org/absent")
-        with pytest.raises(ModelError, match=r"holds LoRA adapters .* download them .* name their folder"):
-            check_checkpoint("org/adapters")
+    keep_model(monkeypatch, tmp_path / "cache", "org/adapters", main=folder)
+    with pytest.raises(ModelError, match=r"holds LoRA adapters .* download them"):
+        check_checkpoint("org/adapters")

@@ -113,7 +113,7 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"b\.jsonl:1:2: not valid JSON"),
+        ("{", r"b\.jsonl:1: not valid JSON"),
         ('{"question": 1}', r"b\.jsonl:1: no text under any"),
         ('{"prompt": {"text": "Add."}, "code": "x = 1"}', r"b\.jsonl:1: field 'prompt': a text or a list of messages"),
         ('{"prompt": "Add.", "canonical_solution": 3}', r"b\.jsonl:1: field 'canonical_solution': a text or a list"),
