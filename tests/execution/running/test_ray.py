@@ -11,7 +11,6 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import IoTest, Problem, Sample
 from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import ExecutionError
