@@ -4,7 +4,6 @@ import pytest
 
 from iterpref_core.execution import (
     Admission,
-    Executor,
     Limits,
     Outcome,
     decided,
@@ -25,10 +24,7 @@ PATCHES = READ.model_copy(
 )
 
 
-@pytest.fixture(scope="module")
-def executor():
-    with Executor(Limits(cpu_s=1, wall_s=5), workers=1) as executor:
-        yield executor
+LIMITS = Limits(cpu_s=1, wall_s=5)
 
 
 def passing(where, otherwise):

@@ -24,10 +24,7 @@ DOUBLE = Problem(
 SQUARE = DOUBLE.model_copy(update={"task_id": "square", "tests": (IoTest(call="f(3)", expected="9"),)})
 
 
-@pytest.fixture(scope="module")
-def executor():
-    with Executor(Limits(cpu_s=1, wall_s=3), workers=2) as executor:
-        yield executor
+LIMITS = Limits(cpu_s=1, wall_s=3)
 
 
 @pytest.fixture
@@ -81,12 +78,6 @@ def test_a_broken_line_is_named(executor, files):
     samples.write_text('{"task_id": "double"}\n')
     with pytest.raises(RecordError, match=r"samples\.jsonl:1: give 'solution' or 'completion'"):
         execute_samples(problems, samples, out, executor)
-
-
-def test_a_row_with_a_solution_and_a_completion_is_its_solution():
-    both = {"task_id": "double", "completion": "    return 2", "solution": "def f(x): return 2 * x"}
-    assert Sample.model_validate(both) == Sample(task_id="double", solution="def f(x): return 2 * x")
-    assert Sample.model_validate(both | {"solution": None}).completion == "    return 2"
 
 
 def test_a_completion_of_prose_is_a_whole_program(executor, files):
@@ -154,15 +145,9 @@ def test_outcomes_of_references_keep_the_order_and_pass_over_problems_that_have_
     assert found[3][1].feedback == "f(3) returned 6, expected 9"
 
 
-def test_problems_whose_tests_run_inside_are_marked_or_left_out_by_name(executor, files, caplog):
+def test_problems_whose_tests_run_inside_are_left_out_by_the_policy(executor, files):
     problems, samples, out = files
-    loop = AssertTest(code="for n in [3]:\n    assert f(n) == n * n")
-    write_jsonl(problems, [DOUBLE, SQUARE.model_copy(update={"tests": (loop,), "hidden_tests": ()})])
-    assert execute_samples(problems, samples, out, executor).samples == 3
-    assert [(result.task_id, result.inside) for result in read_jsonl(out, Result)] == [
-        ("double", 0), ("square", 1), ("double", 0),
-    ]  # fmt: skip
-    assert "tests run inside: 1 of 2 problems, such as square, take part" in caplog.text
+    write_jsonl(problems, [DOUBLE, SQUARE.model_copy(update={"tests": (LOOP,)})])
+    assert execute_samples(problems, samples, out, executor).inside == 1
     assert execute_samples(problems, samples, out, executor, "refuse").samples == 2
     assert [result.task_id for result in read_jsonl(out, Result)] == ["double", "double"]
-    assert "such as square, are left out" in caplog.text

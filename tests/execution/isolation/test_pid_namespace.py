@@ -28,7 +28,7 @@ from tests.settings import ROOT
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=1, wall_s=20, memory_mb=4096, file_mb=4)
-ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True), "plain": Environment(sys.executable)}
+ENVIRONMENTS = {"processes": Environment(sys.executable, processes=True)}
 
 HELPERS = """
 import asyncio, ctypes, multiprocessing, os, random, signal, socket, subprocess, sys, threading, time
@@ -47,7 +47,7 @@ def shell(command):
     done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.stdout.strip()
 """
-EPERM, EACCES, ECONNREFUSED, EROFS, ENOENT = 1, 13, 111, 30, 2
+EPERM = 1
 
 
 def program(body, expected=4, *, environment="processes", setup=""):
@@ -170,23 +170,6 @@ def talk(family, address, kind=socket.SOCK_STREAM):
 )
 def test_its_processes_may_talk_to_each_other(executor, how):
     passes(executor, f"return talk({how})", b"hello", setup=TALK)
-
-
-def test_elsewhere_all_of_it_is_refused():
-    body = """
-open("s", "w").close()
-os.utime("s", (1, 2))
-def read(path):
-    with open(path, "rb") as file:
-        return file.read(1)
-return [error(lambda: os.fork()), error(lambda: socket.socket()), error(lambda: os.execv("/bin/sh", ["sh"])),
-        os.stat("s").st_mtime == 2, error(lambda: read("/usr/bin/env"))]
-"""
-    # In tier B one can see that a path exists, though not read it.
-    wanted = [EPERM, EPERM, EPERM, not BWRAP.problem, ENOENT if not BWRAP.problem else EACCES]
-    with Executor(LIMITS, workers=1, environments=ENVIRONMENTS) as executor:
-        outcome = executor.run_one(program(body, wanted, environment="plain"))
-    assert (outcome.verdict, outcome.feedback) == ("passed", "")
 
 
 def test_without_namespaces_it_is_refused():

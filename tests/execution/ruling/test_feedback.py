@@ -3,7 +3,7 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution import Program
 from iterpref_core.execution.protocol.value_texts import clean
 from iterpref_core.execution.ruling.operands import with_kept_operands
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
@@ -45,12 +45,6 @@ TEXTS = [
     ("class A:\n    def __repr__(self): raise SystemExit\ndef f(x): return A()", "x = 1\nassert f(x) == 1", "assert f(x) == 1 failed: f(x) is <SystemExit while A was shown>, x is 1"),
     ("def f(): return 300 * 'a' + 'b' + 300 * 'c'", IoTest(call="f()", expected=repr(300 * "a" + "x" + 300 * "c")), f"f() returned ...{40 * 'a'}b{73 * 'c'}..., expected ...{40 * 'a'}x{73 * 'c'}..., which differ at character 301"),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def executor():
-    with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as executor:
-        yield executor
 
 
 @pytest.mark.parametrize(("code", "test", "text"), TEXTS)

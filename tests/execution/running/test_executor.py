@@ -14,12 +14,6 @@ LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
-def executor():
-    with Executor(LIMITS, workers=2) as executor:
-        yield executor
-
-
-@pytest.fixture(scope="module")
 def patient():
     """An executor for a program that waits most of its time."""
     with Executor(Limits(cpu_s=9, wall_s=30), workers=1) as executor:
@@ -87,11 +81,6 @@ def test_tests_passed_counts_up_to_the_first_failure(executor):
     assert outcome.feedback == "f(3) returned 2, expected 3"
 
 
-def test_a_wrong_answer_counts_although_a_later_test_never_ends(executor):
-    code = "def f(x):\n    while x > 1: pass\n    return 0"
-    assert run_one(executor, code, io("f(1)", "1"), io("f(2)", "2")).verdict == "wrong_answer"
-
-
 def test_only_what_was_printed_before_the_failure_is_shown(executor):
     outcome = run_one(
         executor, "def f(x): print('got', x); return 1", io("f(1)", "1"), io("f(2)", "2"), io("f(3)", "3")
@@ -127,13 +116,6 @@ def test_loading_a_program_is_no_test(executor):
     assert outcome.verdict == "passed"
 
 
-def test_runs_may_overlap(executor):
-    one = Program("def f(): return 1", (io("f()", "1"),))
-    outer = executor.run_each([one] * 20, lambda program: program)
-    found = [next(outer)[1].verdict, *(outcome.verdict for outcome in outcomes_of(executor, [one] * 20))]
-    assert [*found, *(outcome.verdict for _, outcome in outer)] == ["passed"] * 40
-
-
 def test_outcomes_come_in_the_order_of_the_programs(executor):
     codes = [f"import time\ntime.sleep({0.02 * (n % 3)})\ndef f(): return {n}" for n in range(40)]
     outcomes = outcomes_of(executor, [Program(code, (io("f()", "-1"),)) for code in codes])
@@ -160,20 +142,6 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
     assert outcome.feedback.endswith("line 2: return math.nope")
 
 
-@pytest.mark.parametrize(
-    "test",
-    [
-        check("assert f(2) == 4"),
-        check("assert f(2) > 3"),
-        check("for n in range(1, 9):\n    assert f(n) == n + n, 'doubles'"),
-    ],
-    ids=["equal", "in order", "loop"],
-)
-def test_an_error_is_told_from_a_wrong_answer_in_every_kind_of_test(executor, test):
-    """The right and the wrong answers of each are in `sandbox/test_runners.py` and `verdicts/programs.txt`."""
-    assert run_one(executor, "def f(x): 1/0", test).verdict == "exception"
-
-
 SET_UP = "    @classmethod\n    def setUpClass(cls): raise ValueError\n"
 SCRIPTS = [
     ("from solution import f\nassert f(2) == 4", "passed"),
@@ -194,28 +162,12 @@ def test_scripts(executor, script, verdict):
     assert outcome.verdict == verdict, outcome.feedback
 
 
-def test_feedback_of_a_failed_assertion(executor):
-    outcome = run_one(executor, "def f(x): return x", check("assert f(2) > 3, 'too small'"))
-    assert outcome.feedback == "f(2) returned 2, expected f(2) > 3"
-
-
-def test_no_addresses_and_no_paths_in_feedback(executor):
-    code = "import os\nclass A: pass\ndef f(): raise ValueError(f'{A()} {os.getcwd()}')"
-    outcome = run_one(executor, code, io("f()", "1"))
-    assert "<solution.A object at 0x...> ." in outcome.feedback
-
-
-def test_same_feedback_twice_for_sets_and_random(executor):
+def test_programs_and_feedback_are_the_same_each_time(executor):
     code = "import random\ndef f(): return {'a', 'b', 'c', random.random()}"
+    drawn = random.Random(0).random()
     first, second = (run_one(executor, code, io("f()", "1")).feedback for _ in range(2))
     assert first == second
-
-
-def test_every_program_draws_the_same_random_numbers(executor):
-    code = "import random\ndef f(): return random.random()"
-    drawn = random.Random(0).random()
-    tests = [io("f()", repr(drawn)), check(f"assert abs(f() - {drawn}) < 1e-9"), io("f()", repr(drawn))]
-    assert {run_one(executor, code, test).verdict for test in tests} == {"passed"}
+    assert repr(drawn) in first
 
 
 def test_a_program_without_tests_is_refused():

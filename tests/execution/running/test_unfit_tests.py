@@ -2,19 +2,13 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution import Program
 from iterpref_core.records import AssertTest
 
 RIGHT, WRONG = "def f(x): return x + 1", "def f(x): return x"
 FUNCTION = "def test_f():\n    assert f(1) == 2\n"
 CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_f(self): self.assertEqual(f(1), 2)\n"
 GUARD = "if __name__ == '__main__':\n    "
-
-
-@pytest.fixture(scope="module")
-def executor():
-    with Executor(Limits(cpu_s=2, wall_s=20), workers=1) as executor:
-        yield executor
 
 
 def verdicts(executor, *sources):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, Program
+from iterpref_core.execution import Limits, Program
 from iterpref_core.records import AssertTest, IoTest
 
 WALK = """
@@ -60,10 +60,7 @@ KNOWS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def executor():
-    with Executor(Limits(cpu_s=1, wall_s=3), workers=1) as executor:
-        yield executor
+LIMITS = Limits(cpu_s=1, wall_s=3)
 
 
 @pytest.mark.parametrize("name", KNOWS)
