@@ -160,7 +160,7 @@ class _RollOuts:
         except BaseExceptionGroup as errors:
             if self._calls:
                 await asyncio.wait(self._calls, timeout=GRACE_S)
-            raise _first(errors) from None
+            raise errors.exceptions[0] from None
         finally:
             for call in self._calls:
                 call.cancel()
@@ -178,9 +178,3 @@ class _RollOuts:
         self._calls.discard(call)
         if not call.cancelled():
             call.exception()
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error in a group of errors, or in groups within groups."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

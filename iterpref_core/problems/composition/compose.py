@@ -54,12 +54,11 @@ def draw_combinations(random: Random) -> Iterator[Combination]:
             tuple(random.sample(kind.maps, steps)),
             random.choice(kind.reduces),
         )
-        if combination.features in seen:
-            misses += 1
-            continue
-        misses = 0
-        seen.add(combination.features)
-        yield combination
+        misses += 1
+        if combination.features not in seen:
+            misses = 0
+            seen.add(combination.features)
+            yield combination
 
 
 def write_reference(combination: Combination) -> str:
@@ -80,28 +79,24 @@ def write_reference(combination: Combination) -> str:
     # Leaves are code with fields: "{x} % 2 == 0" becomes "n % 2 == 0". A loop over a dictionary has two variables,
     # "key, value", and leaves name each of them.
     names = {"p": parameter, "x": loop}
+    item = loop
     if "," in loop:
         names["k"], names["v"] = loop.split(", ")
+        item = f"({loop})"
     position = combination.position.code.format(**names)
     predicate = combination.predicate.code.format(**names)
     lines = [
         f"def {ENTRY_POINT}({parameter}):",
         f"    part = {position}",
-        f"    kept = [{_item(loop)} for {loop} in part if {predicate}]",
+        f"    kept = [{item} for {loop} in part if {predicate}]",
     ]
     # One map step makes `done` of `kept`, a second one `more` of `done`.
     source = "kept"
     for target, leaf in zip(("done", "more"), combination.maps, strict=False):
-        mapped = leaf.code.format(**names)
-        lines.append(f"    {target} = [{mapped} for {loop} in {source}]")
+        lines.append(f"    {target} = [{leaf.code.format(**names)} for {loop} in {source}]")
         source = target
-    reduced = combination.reduce.code.format(s=source, **names)
-    lines.append(f"    return {reduced}")
+    lines.append(f"    return {combination.reduce.code.format(s=source, **names)}")
     return "\n".join(lines) + "\n"
-
-
-def _item(loop: str) -> str:
-    return f"({loop})" if "," in loop else loop
 
 
 def write_instruction(combination: Combination, random: Random) -> str:
@@ -163,8 +158,6 @@ def _write_tests(
             drawn.setdefault(repr(argument), argument)
     # Three ordinary arguments come first, since their failures help a debugger more than edge cases do.
     arguments = dict(list(drawn.items())[:3]) | edge_cases | drawn
-    tests = []
-    for text, argument in arguments.items():
-        result = solve(argument)
-        tests.append(IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(result)))
-    return tuple(tests)
+    return tuple(
+        IoTest(call=f"{ENTRY_POINT}({text})", expected=repr(solve(argument))) for text, argument in arguments.items()
+    )

@@ -31,7 +31,7 @@ def measure_validity(
     execution: ExecutionParams,
     out: Path,
 ) -> ValidityResult:
-    """Measure the tests of a sample of CodeFlow's problems.
+    """Measure the tests of a sample of CodeFlow's problems, which are streamed.
 
     Args:
         problems: JSONL of `Problem`.
@@ -40,11 +40,19 @@ def measure_validity(
         out: the JSONL file of `ProblemQuality`, in the order of the drawing.
 
     Raises:
-        RecordError: a broken line.
+        RecordError: a line is broken, or repeats a task_id.
         InputError: the file has no problem to measure.
         ExecutionError: the engine failed.
     """
-    drawn = _draw(problems, params.sample)
+
+    # A hash decides the order: a problem stays in the sample when others come or go, and the first problems of a sample
+    # are also a sample.
+    def order(problem: Problem) -> str:
+        return sha256(f"{_SEED}/{problem.task_id}".encode()).hexdigest()
+
+    drawn = heapq.nsmallest(params.sample, read_jsonl(problems, Problem, unique=True, split=SPLIT), key=order)
+    if not drawn:
+        raise InputError(f"{problems}: holds no problem of the split {SPLIT!r}; give another file")
     return assess_tests(drawn, execution, out)
 
 
@@ -70,50 +78,20 @@ def assess_tests(
             advance()
     if out is not None:
         write_jsonl(out, assessed)
-    return _result(assessed)
-
-
-def _draw(path: Path, size: int) -> list[Problem]:
-    """Draw `size` of CodeFlow's problems from a file, or all of them, in random order.
-
-    A hash of `_SEED` and `task_id` decides the order. So a problem stays in the sample when others come or go, and the
-    first problems of a sample are also a sample. The file is streamed.
-
-    Raises:
-        RecordError: a line is broken, or repeats a task_id.
-        InputError: the file has no problem to draw.
-    """
-
-    def order(problem: Problem) -> str:
-        return sha256(f"{_SEED}/{problem.task_id}".encode()).hexdigest()
-
-    drawn = heapq.nsmallest(size, read_jsonl(path, Problem, unique=True, split=SPLIT), key=order)
-    if not drawn:
-        raise InputError(f"{path}: holds no problem of the split {SPLIT!r}; give another file")
-    return drawn
-
-
-def _result(assessed: Sequence[ProblemQuality]) -> ValidityResult:
-    """Return the numbers of problems."""
     mutants = sum(item.mutants for item in assessed)
     killed = sum(item.killed for item in assessed)
-    references = Counter(item.reference or "none" for item in assessed)
-    return ValidityResult(
-        problems=len(assessed),
-        inside=sum(item.inside is not None for item in assessed) or None,
-        references=dict(sorted(references.items())),
-        mutants=mutants,
-        killed=killed,
-        mutation_score=killed / mutants if mutants else None,
-        **_means(assessed),
-    )
-
-
-def _means(assessed: Sequence[ProblemQuality]) -> dict[str, float]:
-    """Return the means over the problems with a measured coverage, by name."""
+    # Means are over the problems whose coverage was measured.
     means = {}
     for name in _MEANS:
         values = [getattr(item, name) for item in assessed if getattr(item, name) is not None]
         if values:
             means[name] = fmean(values)
-    return means
+    return ValidityResult(
+        problems=len(assessed),
+        inside=sum(item.inside is not None for item in assessed) or None,
+        references=dict(sorted(Counter(item.reference or "none" for item in assessed).items())),
+        mutants=mutants,
+        killed=killed,
+        mutation_score=killed / mutants if mutants else None,
+        **means,
+    )
