@@ -110,6 +110,11 @@ def test_trajectories_in_the_problems_order_and_a_cumulative_curve(tmp_path):
     assert {verdict: count for verdict, count in metrics.verdicts.items() if count} == {"passed": 4, "wrong_answer": 6}
     assert metrics.verdicts["timeout"] == 0
     assert metrics.metrics()["pass_rate/2"] == 0.8
+    assert metrics.verdicts_by_iteration == {
+        0: {"passed": 2, "wrong_answer": 3}, 1: {"passed": 1, "wrong_answer": 2}, 2: {"passed": 1, "wrong_answer": 1},
+    }  # fmt: skip
+    problem = next(read_jsonl(tmp_path / "problems.jsonl", Problem))
+    assert {trajectory.tests for trajectory in trajectories} == {problem.tests_digest}
     assert CodeflowResult.of_metrics(metrics.metrics()) == metrics
 
 
@@ -208,46 +213,3 @@ def test_a_model_that_is_its_own_debugger_is_loaded_once(backend, word_model, tm
     inference = INFERENCE.model_copy(update={"backend": backend})
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
         assert opened[0] is opened[1]
-
-
-def test_metrics_by_iteration_and_what_the_hidden_tests_find(tmp_path):
-    path = write_problems(tmp_path / "problems.jsonl", [2, 0, 9])
-    hidden = {"t0": "f(2) + 1", "t1": "f(2)", "t2": "f(2)"}
-    write_jsonl(
-        path,
-        [
-            problem.model_copy(update={"hidden_tests": (IoTest(call=hidden[problem.task_id], expected="3"),)})
-            for problem in list(read_jsonl(path, Problem))
-        ],
-    )
-    metrics = debug(tmp_path, Patient())
-    one_of_three = {"passed": 1, "wrong_answer": 2}
-    last = {"passed": 1, "wrong_answer": 1}
-    assert metrics.verdicts_by_iteration == {0: one_of_three, 1: {"wrong_answer": 2}, 2: last}
-    assert (metrics.solved, metrics.solved_but_fails_hidden, metrics.missing) == (2, 1, 0)
-    last = [trajectory.attempts[-1].hidden for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert last == ["wrong_answer", "passed", None]
-    digests = [trajectory.tests for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert digests == [problem.tests_digest for problem in read_jsonl(path, Problem)]
-    assert len(set(digests)) == 2
-
-
-def test_samples_are_counted(tmp_path):
-    class Lottery(Patient):
-        def answer_to(self, request):
-            right = request.prompt.startswith("0") or (request.seed % 2 and not request.prompt.startswith("9"))
-            return Completion(f"def f(x):\n    return x + {int(right)}\n# {request.seed}\n", 10, 4)
-
-    write_problems(tmp_path / "problems.jsonl", [1, 9, 0, 2, 3, 4, 5])
-    metrics = debug(tmp_path, Lottery(), PARAMS.model_copy(update={"source": "sampling"}))
-    trajectories = list(read_jsonl(tmp_path / "out.jsonl", Trajectory))
-    assert [trajectory.task_id for trajectory in trajectories] == [f"t{k}" for k in range(7)]
-    assert all([a.iteration for a in trajectory.attempts] == [0, 1, 2] for trajectory in trajectories)
-    passing = [sum(a.verdict == "passed" for a in trajectory.attempts) for trajectory in trajectories]
-    assert passing[1:3] == [0, 3]
-    assert [trajectory.solved for trajectory in trajectories] == [count > 0 for count in passing]
-    assert (metrics.problems, metrics.llm_calls, metrics.completion_tokens) == (7, 21, 84)
-    assert metrics.mixed == sum(0 < count < 3 for count in passing) > 0
-    assert (metrics.solved, metrics.verdicts["passed"]) == (sum(count > 0 for count in passing), sum(passing))
-    first = [next((a.iteration for a in t.attempts if a.verdict == "passed"), 99) for t in trajectories]
-    assert list(metrics.pass_rate.values()) == [sum(place <= k for place in first) / 7 for k in range(3)]

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from iterpref_core.execution import Engine, Executor, Limits, Outcome
+from iterpref_core.execution import Engine, Outcome
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.pairs.codeflow import rollouts
@@ -241,21 +241,3 @@ def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_a
     assert {attempt.hidden for attempt in attempts if attempt.verdict == "passed"} == {"passed"}
     assert filtered.missing == ("filtered: safety",) * (6 - len(filtered.attempts)) != ()
     assert not filtered.solved
-
-
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "tests = [('f(1)', '1')]\ndef f(x):\n    return x\n",
-        "import __main__\n__main__.tests = ()\ndef f(x):\n    return x\n",
-        "def f(x):\n    return x\nassert f(1) == 1\nraise SystemExit(0)\n",
-        "class Anything:\n    def __eq__(self, other):\n        return True\ndef f(x):\n    return Anything()\n",
-    ],
-    ids=["redefines tests", "empties tests", "brings its own and leaves", "equals everything"],
-)
-def test_nothing_a_model_writes_changes_the_tests(attack):
-    model = Local(lambda _: Completion(attack, 1, 1))
-    found = []
-    with Executor(Limits(cpu_s=2.0, wall_s=10.0), workers=1) as executor:
-        roll_out([problem("t1")], model, model, executor, params(max_iterations=1), found.append)
-    assert "passed" not in {attempt.verdict for attempt in found[0].attempts}

@@ -11,6 +11,7 @@ from iterpref_core.records.errors import InputError, ModelError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.left_out import read_left_out
 from tests.settings import section
+from tests.texts import written
 
 
 def trajectory(name, versions):
@@ -26,7 +27,7 @@ def params(rejected="random"):
 
 
 TASK = PairedProblem(PreferencePair(task_id="t", prompt="p", chosen="", rejected=""), "", "")
-PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),))
+PROBLEM = Problem(task_id="t", prompt="Task", entry_point="", tests=(IoTest(call="x", expected="3"),), license="ISC")
 THREE = [
     ("x = 0", "wrong_answer"), ("x = (", "syntax_error"), ("x = 2", "timeout"), ("x = 3", "passed"),
 ]  # fmt: skip
@@ -69,7 +70,9 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word
     assert [(row.where, row.task_id) for row in rows] == lines
     assert [(row.reason, row.explanation) for row in rows] == [(reason, DROPPED[reason]) for reason in dropped]
     assert [pair.task_id for pair in pairs] == ["t8", "t0"]
-    assert pairs[1] == PreferencePair(task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0")
+    assert pairs[1] == PreferencePair(
+        task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0", license="ISC"
+    )
 
 
 def test_a_program_that_raised_is_not_cosmetic(tmp_path, word_model):
@@ -204,3 +207,14 @@ def test_no_two_pairs_have_one_name_whatever_problems_are_called(tmp_path_factor
     pairs = list(read_pairs(out))
     assert [pair.problem for pair in pairs] == [name for name in order for _ in range(3)]
     assert [pair.task_id for pair in pairs[::3]] == order
+
+
+@pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])
+def test_a_license_of_others_that_is_no_text_is_refused_and_not_passed_over(tmp_path, license):
+    row = {"prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+    # Tests of others may be named like this project's word that tests judged a pair.
+    source = written(tmp_path / "in.jsonl", row | {"license": None, "tested": "yes"}, row | {"tested": 1})
+    assert [(pair.license, pair.tested) for pair in read_pairs(source)] == [(None, None), (None, None)]
+    written(source, row | {"license": license})
+    with pytest.raises(RecordError, match=r"in.jsonl:1: field 'license': a license is an SPDX expression in a text"):
+        list(read_pairs(source))

@@ -15,6 +15,7 @@ ADD = Problem(
     entry_point="f",
     tests=(IoTest(call="f(1)", expected="2"),),
     reference="def f(x):  # a comment\n    y = x + 1\n    return y\n",
+    license="GPL-3.0-only",
 )
 LOOP = Problem(
     task_id="loop",
@@ -42,7 +43,9 @@ def inject(folder, problems, executor, mutations=20, seed=0):
 def test_the_changed_line_is_the_true_region(tmp_path, executor):
     counts, pairs, spans = inject(tmp_path, [ADD], executor)
     assert [pair.task_id for pair in pairs] == [region.task_id for region in spans]
-    assert {pair.chosen for pair in pairs} == {"def f(x):\n    y = x + 1\n    return y\n"}
+    assert {(pair.chosen, pair.license) for pair in pairs} == {
+        ("def f(x):\n    y = x + 1\n    return y\n", "GPL-3.0-only"),
+    }
     found = {
         (*marked(pair.rejected, region.rejected), *marked(pair.chosen, region.chosen))
         for pair, region in zip(pairs, spans, strict=True)
