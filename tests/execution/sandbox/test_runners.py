@@ -123,7 +123,8 @@ def test_all_tests_inside_share_one_process_in_their_order(executor):
 @pytest.mark.parametrize(("end", "verdict"), [("os._exit(0)", "exited_early"), ("os.abort()", "crash"), ("1 / 0", "exception"), ("exec('while 1: pass')", "timeout")])  # fmt: skip
 def test_a_death_is_the_running_tests(executor, end, verdict):
     tests = [AssertTest(code=f"for n in [{n}]:\n    assert f(n) == {n}") for n in range(4)]
-    outcome = run(executor, f"import os\ndef f(x):\n    if x == 2: {end}\n    return x", *tests)
+    code = f"import os\ndef f(x):\n    if x == 2: {end}\n    return x"
+    outcome = executor.run_one(Program(code, tuple(tests), inside=True, cpu_s=0.3))
     assert (outcome.verdict, outcome.tests_passed, outcome.tests_total) == (verdict, 2, 4)
 
 
