@@ -183,7 +183,7 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     run("git", "init", "--quiet", str(top))
     (top / "elsewhere.txt").write_text("elsewhere", encoding="utf-8")
     (project / "params.yaml").write_text("beta: 1\n", encoding="utf-8")
-    init_dvc(subdir=True)
+    init_dvc()
     stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
     run("git", "-C", str(top), "add", ".")
