@@ -6,7 +6,6 @@ r"""Read the tests in a row, in the shapes that sets publish.
     [{"type": "function_call", "fn_name": "f", "input": [1], "output": 2}]    calls, as in PrimeIntellect's sets
     [{"testtype": "functional", "input": "1\n2", "output": "3"}]           calls, as on LiveCodeBench
     [{"kind": "io", "call": "f(1)", "expected": "2"}]                      this project's own tests
-    {"test_cases": ...}  {"functional": ...}                                any of these in an object
 
 Each may be JSON or a Python literal in a text. Two columns of lists are inputs and outputs, and two texts are one input
 and its output.
@@ -41,8 +40,6 @@ CodeContests have this value. All sets use it, since no right program can know h
 _DECIMAL = re.compile(r"(?:^|\s)[-+]?(?:\d+\.\d*|\.\d+|\d+(?:\.\d+)?[eE][-+]?\d+)(?=\s|$)")
 _KINDS = {"stdin_stdout": "script", "stdin": "script", "function_call": "call", "functional": "call"}
 """The kinds of tests by the words of PrimeIntellect's verifier and of LiveCodeBench's grader."""
-_NESTED = ("test_cases", "unit_tests", "functional", "assert_case", "test_code", "pytest")
-"""The fields of an object that hold tests, in the sets for verl, NeMo Gym and PrimeIntellect's verifier."""
 _CODE = re.compile(
     r"^\s*(?:assert\b|(?:def|class|import|async|with)\s|from\s+\S+\s+import\b|>>>|```)|\bcheck\(", re.MULTILINE
 )
@@ -186,7 +183,7 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
 
 
 def _unpacked(value: Any) -> Any:
-    """Return the tests in a column, or in a field of the object in it."""
+    """Return the tests in a column, which may be JSON or a Python literal in a text."""
     read = read_text_value(value)
     if isinstance(read, list) and len(read) == 1 and isinstance(read[0], str):
         # Dolci's list has one text, which is the JSON of a list of assertions.
@@ -194,9 +191,6 @@ def _unpacked(value: Any) -> Any:
         return inner if _has_assertions(inner) else read
     if not isinstance(read, Mapping):
         return read
-    inside = [name for name in _NESTED if read.get(name)]
-    if inside:
-        return _unpacked(read[inside[0]])
     # {"test_1": "assert …", "test_2": "assert …"} has a test in each field.
     named = list(read.values())
     return named if _has_assertions(named) else read
@@ -251,10 +245,8 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     stated = test.get("testtype") or test.get("type") or ("functional" if test.get("fn_name") else "")
     if stated and stated not in _KINDS:
         raise ValueError(f"a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
-    metadata = read_text_value(test.get("metadata"))
-    inside = metadata.get("func_name") if isinstance(metadata, Mapping) else None
     kind = _KINDS.get(stated, "")
-    return kind, "" if kind == "script" else test.get("fn_name") or inside or ""
+    return kind, "" if kind == "script" else test.get("fn_name") or ""
 
 
 def _stdin_test(example: _Example, facts: RowFacts) -> StdinTest:
