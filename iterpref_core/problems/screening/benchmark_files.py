@@ -40,10 +40,12 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
     Raises:
         DataUnavailableError: the data cannot be had here; the message names the variable.
     """
-    remedy = _remedy(data, files)
+    base = data.location if "://" in data.location else f"https://huggingface.co/datasets/{data.location}/resolve/main"
+    addresses = ", ".join(f"{base}/{file}" for file in files or data.files)
+    remedy = f"set {data.variable} to a {'folder with copies' if len(data.files) > 1 else 'copy'} of {addresses}"
     copy = os.environ.get(data.variable)
     if copy:
-        return _find_copy(data, copy, files, remedy)
+        return _find_copy(data, Path(copy).resolve(), files, remedy)
     try:
         paths = tuple(_download(data, file) for file in files or data.files)
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
@@ -56,27 +58,10 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
     return BenchmarkData(data.name, paths, remedy)
 
 
-def _remedy(data: Published, files: Sequence[str]) -> str:
-    where = data.location if _is_address(data) else f"https://huggingface.co/datasets/{data.location}"
-    if len(data.files) > 1:
-        return f"set {data.variable} to a folder with {', '.join(files or data.files)} from {where}"
-    address = f"{where}/{data.files[0]}" if _is_address(data) else f"{where}/resolve/main/{data.files[0]}"
-    return f"set {data.variable} to a copy of {address}"
-
-
-def _find_copy(
-    data: Published,
-    copy: str,
-    files: Sequence[str],
-    remedy: str,
-) -> BenchmarkData:
-    path = Path(copy).resolve()
-    if len(data.files) > 1 and path.is_dir():
-        name = data.name
-        paths = [path / file for file in files] or sorted(path.glob("*.jsonl"))
-    else:
-        name = path.name
-        paths = [path]
+def _find_copy(data: Published, copy: Path, files: Sequence[str], remedy: str) -> BenchmarkData:
+    name, paths = copy.name, [copy]
+    if len(data.files) > 1 and copy.is_dir():
+        name, paths = data.name, [copy / file for file in files] or sorted(copy.glob("*.jsonl"))
     absent = [file.name for file in paths if not file.is_file()]
     if absent or not paths:
         missing = ", ".join(absent) or "*.jsonl"
@@ -84,12 +69,8 @@ def _find_copy(
     return BenchmarkData(name, tuple(paths), remedy)
 
 
-def _is_address(data: Published) -> bool:
-    return "://" in data.location
-
-
 def _download(data: Published, file: str) -> Path:
-    if not _is_address(data):
+    if "://" not in data.location:
         from huggingface_hub import hf_hub_download
 
         downloaded = hf_hub_download(

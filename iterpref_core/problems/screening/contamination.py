@@ -125,26 +125,18 @@ class Decontamination:
         # Hash of a run of words → the texts that have the run, and where in them.
         self._runs: dict[int, list[tuple[int, int]]] = {}
         for name in dict.fromkeys(benchmarks):
-            if name in PUBLISHED:
-                self._read_published(name)
+            try:
+                paths = find_benchmark(PUBLISHED[name]).files if name in PUBLISHED else (Path(name),)
+            except DataUnavailableError as error:
+                self._absent[name] = str(error)
                 continue
-            path = problems if name == HELDOUT else Path(name)
-            label = name if name == HELDOUT or path.name in self.overlaps else path.name
-            self._read(label, path)
+            for path in (problems,) if name == HELDOUT else paths:
+                self._read(name if len(paths) == 1 else f"{name}/{path.name}", path)
         reasons = ", ".join(f"{name} ({reason})" for name, reason in self._absent.items())
         if reasons and not pass_over:
             raise InputError(f"cannot check contamination against: {reasons}; set the variables that they name")
         if reasons:
             logger.warning("contamination is not checked against: %s", reasons)
-
-    def _read_published(self, name: str) -> None:
-        try:
-            files = find_benchmark(PUBLISHED[name]).files
-        except DataUnavailableError as error:
-            self._absent[name] = str(error)
-            return
-        for path in files:
-            self._read(name if len(files) == 1 else f"{name}/{path.name}", path)
 
     def _read(self, name: str, path: Path) -> None:
         self.add(name, read_benchmark(path, only_heldout=name == HELDOUT))

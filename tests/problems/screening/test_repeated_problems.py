@@ -68,7 +68,7 @@ def test_a_problem_of_a_benchmark_is_found(tmp_path):
     problems = written(tmp_path / "a.jsonl", problem("a", WORDS), problem("b", "Print n."))
     code, found = checked("--problems", problems, "--against", bench)
     assert (code, found["contaminated"]) == (1, 1)
-    assert found["findings"] == ["1 problems overlap with bench.jsonl, such as a = B/1"]
+    assert found["findings"] == [f"1 problems overlap with {bench}, such as a = B/1"]
 
 
 def test_what_is_left_out_is_written_with_its_partner(tmp_path):
@@ -79,13 +79,13 @@ def test_what_is_left_out_is_written_with_its_partner(tmp_path):
     checked("--problems", first, second, "--against", bench, "--dropped", dropped)
     rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_left_out(dropped)]
     assert rows == [
-        ("contaminated", f"{first}:2", "b", "bench.jsonl B/1"),
+        ("contaminated", f"{first}:2", "b", f"{bench} B/1"),
         ("repeated", f"{second}:2", "d", f"a ({first}:1)"),
     ]
     pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "prompt": WORDS})
     checked("--pairs", pairs, "--against", bench, "--dropped", dropped, "--out", tmp_path / "out.jsonl")
     (row,) = read_left_out(dropped)
-    assert (row.where, row.task_id, row.partner) == (f"{pairs}:2", "two", "bench.jsonl B/1")
+    assert (row.where, row.task_id, row.partner) == (f"{pairs}:2", "two", f"{bench} B/1")
 
 
 def test_a_pair_without_an_error_region_is_written_with_its_reason(tmp_path):
