@@ -17,6 +17,7 @@ import textwrap
 from collections.abc import Sequence
 
 from iterpref_core.programs.source_code.names import bound_names, names_of_module, unbound_names
+from iterpref_core.programs.source_code.normal_form import does_nothing
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, IoTest, PytestTest, Test, UnittestTest
 
@@ -117,7 +118,7 @@ def _tests_of_check(tree: ast.Module, call: str) -> tuple[AssertTest, ...]:
     if not parameters:
         raise ValueError("a function `check(candidate)` is expected")
     # Docstrings and `pass` test nothing.
-    statements = [node for node in check.body if not isinstance(node, ast.Pass) and not _is_docstring(node)]
+    statements = [node for node in check.body if not does_nothing(node)]
     # HumanEval has METADATA next to `check`, unused by assertions; other code there may be their helper.
     beside = [node for node in body if node is not check]
     plain = all(isinstance(node, ast.Assert) for node in statements) and len(parameters) == 1
@@ -133,10 +134,6 @@ def _tests_of_check(tree: ast.Module, call: str) -> tuple[AssertTest, ...]:
             # A name is written unchanged, so that it may be an expression.
             name.id = call
     return tuple(AssertTest(code=ast.unparse(node)) for node in statements)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _tests_of_doctest(text: str) -> tuple[Test, ...]:
@@ -165,14 +162,14 @@ def _tests_of_doctest(text: str) -> tuple[Test, ...]:
     return tuple(tests)
 
 
-def tested_names(tests: Sequence[Test], program: str) -> list[str]:
+def asked_names(tests: Sequence[Test], program: str) -> list[str]:
     """Return the names that the first test with some asks of a program: those it imports, else the one it calls.
 
     Raises:
         ValueError: no test calls a function by name, and the first one is assertions.
 
     >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
-    >>> tested_names([test], "def similar(a, b): ...")
+    >>> asked_names([test], "def similar(a, b): ...")
     ['similar']
     """
     first = tests[0]
@@ -185,7 +182,7 @@ def tested_names(tests: Sequence[Test], program: str) -> list[str]:
 
 
 def _names_in(test: Test, program: str) -> list[str]:
-    """Return the names that a test asks of a program; see `tested_names`."""
+    """Return the names that a test asks of a program; see `asked_names`."""
     if not isinstance(test, AssertTest | UnittestTest | PytestTest | IoTest):
         return []
     tree = parse_source(test.call if isinstance(test, IoTest) else test.code)

@@ -65,14 +65,11 @@ def _stub_runner(row: PublishedProblem, run: Run) -> Callable[[Test], bool]:
     called = re.findall(r"^\w+", problem.entry_point)
     # Calls ask for the problem's entry point.
     tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, IoTest)]
-    # The setup may have `math`, which the tests use as well.
-    given = {*re.findall(r"\w+", problem.setup or "")} - {*called}
     classes = re.findall(r"^class (\w+)", "".join(row.right[:1]), re.MULTILINE)
     stub = ""
     for name in dict.fromkeys([*called, *tested_names(tests)]):
-        if name not in given:
-            is_class = name in classes or name[:1].isupper()
-            stub += (_CLASS if is_class else _FUNCTION).format(name=name)
+        is_class = name in classes or name[:1].isupper()
+        stub += (_CLASS if is_class else _FUNCTION).format(name=name)
 
     def passes(test: Test) -> bool:
         outcome = run(problem.model_copy(update={"tests": (test,), "hidden_tests": ()}))(stub)

@@ -10,7 +10,7 @@ from random import Random
 
 from iterpref_core.execution import check_tests
 from iterpref_core.problems.composition.problem_splits import hold_out, own_split
-from iterpref_core.problems.ingestion.code_tests import tested_names
+from iterpref_core.problems.ingestion.code_tests import asked_names
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
 from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
@@ -35,8 +35,6 @@ _LIKELY = {
     "reference": re.compile(r"solution|reference|canonical|answer|ground_truth_code", re.IGNORECASE),
 }
 """Words in names of columns that may hold tests, and right programs."""
-MOST_TRIED = 3
-"""The number of right programs that are run once one has passed."""
 _MOST_RIGHT = 20
 """The number of right programs that may run: a set can have hundreds for one problem. All wrong ones are kept, since
 the nearest of all is looked for."""
@@ -50,8 +48,7 @@ class PublishedProblem:
         problem: the problem, without a reference, with the plainest reading of its tests.
         others: the problem with the other readings, each made when it is asked for. The first reading that a right
             program passes is taken.
-        right: programs that the set calls right, at most `MOST_TRIED`, best first. Empty if the set has none.
-        more_right: further ones, each parsed when it is asked for.
+        right: programs that the set calls right, best first. Empty if the set has none.
         wrong: programs that the set does not call right; the tests decide.
         left_out: number of `programs_left_out/<language>` and of `tests_left_out/<reason>`.
     """
@@ -59,7 +56,6 @@ class PublishedProblem:
     problem: Problem
     others: Iterable[Problem] = ()
     right: tuple[str, ...] = ()
-    more_right: Iterable[str] = ()
     wrong: tuple[str, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -180,8 +176,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     )
     visible = columns.values(row, "tests")
     hidden = columns.values(row, "hidden_tests")
-    every_right = _right(row, columns, left_out) if visible or hidden else iter(())
-    right = tuple(islice(every_right, MOST_TRIED))
+    right = _right(row, columns, left_out) if visible or hidden else ()
     checker = as_text(columns.one(row, "checker"))
     facts = RowFacts(
         programs=right,
@@ -204,13 +199,13 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     # Wrong programs are needed for trajectories alone.
     failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-    return PublishedProblem(ask(plainest), map(ask, readings), right, every_right, failing, counts + tests_left_out)
+    return PublishedProblem(ask(plainest), map(ask, readings), right, failing, counts + tests_left_out)
 
 
 def _ask(problem: Problem, preset: Preset, facts: RowFacts) -> Problem:
     """Return a problem with its entry point, and a prompt that states the task if the statement does not."""
     tests = problem.tests + problem.hidden_tests
-    names = [problem.entry_point] if problem.entry_point else tested_names(tests, "".join(facts.programs[:1]))
+    names = [problem.entry_point] if problem.entry_point else asked_names(tests, "".join(facts.programs[:1]))
     prompt = problem.prompt
     if preset.asks and isinstance(prompt, str) and (names or isinstance(tests[0], StdinTest)):
         prompt = ask_for_program(prompt, names, facts.starter_code)
@@ -244,7 +239,7 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
     return prompt
 
 
-def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
+def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...]:
     """Return the right programs; none if the set has no column for them.
 
     Raises:
@@ -253,18 +248,17 @@ def _right(row: Row, columns: Columns, left_out: Counter[str]) -> Iterator[str]:
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)
-        return iter(())
-    programs = _programs(row, columns, "reference", left_out)
-    first = next(programs, None)
+        return ()
+    programs = tuple(islice(_programs(row, columns, "reference", left_out), _MOST_RIGHT))
     # Programs in other languages are counted by their language.
     languages = sorted(set(left_out) - {"no_text"})
-    if first is None and languages:
+    if languages and not programs:
         raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
-    if first is None:
+    if not programs:
         raise LeftOutError(
             "no_reference", "its column of right programs holds none; --columns reference= takes rows without one"
         )
-    return islice(chain([first], programs), _MOST_RIGHT)
+    return programs
 
 
 def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> Iterator[str]:

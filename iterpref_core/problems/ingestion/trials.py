@@ -17,6 +17,8 @@ from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 
+MOST_TRIED = 3
+"""The number of right programs that are run once one has passed."""
 Run = Callable[[Problem], Callable[[str], Outcome]]
 """A function that makes one for a problem, which runs a program with all of its tests."""
 
@@ -64,7 +66,7 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str
     for reading in chain([row.problem], row.others):
         for placed in (reading, reading.model_copy(update={"inside": True})):
             judge = run(_patient(placed))
-            tried = [(code, judge(code)) for code in row.right]
+            tried = [(code, judge(code)) for code in row.right[:MOST_TRIED]]
             verdicts = [outcome.verdict for _, outcome in tried]
             if "passed" in verdicts:
                 return placed, tried
@@ -75,7 +77,7 @@ def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str
     _, reading, tried = max(failed, key=itemgetter(0))
     judge = run(_patient(reading))
     # Sets call some programs right that are not: the others are tried until one passes.
-    for code in row.more_right:
+    for code in row.right[MOST_TRIED:]:
         tried.append((code, judge(code)))
         if tried[-1][1].verdict == "passed":
             break

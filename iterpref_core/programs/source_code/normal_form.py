@@ -82,7 +82,7 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
         part = waiting.pop()
         if isinstance(part, list):
             # A docstring or `pass` does not change what a block does.
-            effective = [item for item in part if not _does_nothing(item)]
+            effective = [item for item in part if not does_nothing(item)]
             parts.append(len(effective))
             waiting += effective
             continue
@@ -163,7 +163,7 @@ def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
                 waiting.append(child)
 
 
-def _does_nothing(node: object) -> bool:
+def does_nothing(node: object) -> bool:
     """Return True for `pass`, and for a constant such as a docstring."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
