@@ -19,9 +19,7 @@ _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
 """The beginnings of `task_id` in the other languages of HumanEvalPack and HumanEval-X."""
 _CONTEST_LANGUAGES: dict[Any, str] = {
     **dict(enumerate(("unknown", "python2", "c++", "python", "java"))),
-    "PYTHON3": "python",
     "PYTHON": "python2",
-    "CPP": "c++",
 }
 """The languages of CodeContests, by the set's numbers or names for them."""
 _CHECKER = '''\

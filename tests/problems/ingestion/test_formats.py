@@ -97,12 +97,6 @@ def test_tests_are_drawn_from_those_that_demand_something(tmp_path, max_tests, k
     assert found.counts["dropped/demands_nothing"] == 1
 
 
-def test_a_limit_reads_the_first_rows(tmp_path):
-    rows = [calls(1, number) for number in range(5)]
-    problems = taken(written(tmp_path / "in.jsonl", *rows), "apps", limit=2)[1]
-    assert [problem.task_id for problem in problems] == ["apps/0", "apps/1"]
-
-
 def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(tmp_path):
     folder = tmp_path / "set"
     folder.mkdir()

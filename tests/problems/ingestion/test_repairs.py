@@ -1,7 +1,6 @@
 """Buggy and fixed programs of people, under any names of columns, become pairs by one command."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Wanted, read_row
-from iterpref_core.records import PreferencePair, take_name
+from iterpref_core.records import PreferencePair
 from iterpref_core.records.input_files import LinePlace
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
@@ -96,12 +95,6 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(prompt, buggy
 
 
 NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
-
-
-@given(names=st.lists(st.sampled_from(NAMES_IN_USE), max_size=20))
-def test_a_name_is_taken_once(names):
-    known = Counter()
-    assert len({take_name(name, known) for name in names}) == len(names)
 
 
 def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_path):
