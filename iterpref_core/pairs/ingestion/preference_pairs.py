@@ -17,13 +17,13 @@ from iterpref_core.problems.ingestion.outcome_store import open_trials
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
-from iterpref_core.problems.ingestion.prompts import Turn, as_prompt, column_turns, read_turns
+from iterpref_core.problems.ingestion.prompts import as_prompt, column_turns, read_turns
 from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
 from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
-from iterpref_core.records.prompt_messages import Prompt, question, read_answer, read_prompt
+from iterpref_core.records.prompt_messages import Message, Prompt, question, read_answer, read_prompt
 from iterpref_core.records.statement import statement_name
 
 # The task of a buggy program without a statement: the program itself.
@@ -124,10 +124,10 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         raise LeftOutError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
         raise LeftOutError("different_turns")
-    right, wrong = find_programs(chosen.text, rejected.text)
+    right, wrong = find_programs(chosen.content, rejected.content)
     tested = columns.one(row, "tested")
     # With tests, the program runs as Python.
-    if not (tested or any(columns.values(row, "tests")) or columns.languages(row) or states_python(chosen.text)):
+    if not (tested or any(columns.values(row, "tests")) or columns.languages(row) or states_python(chosen.content)):
         check_names(right)
     name = columns.name(row, "task_id")
     repaired = REPAIR_PROMPT.format(buggy=wrong.rstrip("\r\n")) if repair else ""
@@ -203,19 +203,19 @@ def judge(
     return pair.model_copy(update={"tested": plainest is not None}), left_out
 
 
-def answer_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
+def answer_turns(row: Row, columns: Columns, part: str) -> list[Message]:
     """Return the turns of an answer, at least one: a text, or messages.
 
     Raises:
         ValueError: the answer has another shape.
     """
     value = columns.one(row, part)
-    turns = [] if value is None else read_turns(value)
+    turns = [] if value is None else read_turns(value, "assistant")
     # A conversation that ends with a question has no answer.
-    return turns if turns and turns[-1].role in {"", "assistant"} else [*turns, Turn("", "")]
+    return turns if turns and turns[-1].role == "assistant" else [*turns, Message(role="assistant", content="")]
 
 
-def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> Prompt:
+def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -> Prompt:
     """Return the prompt: the question before the chosen answer, or the row's columns, or `otherwise`.
 
     The columns count before the question if the user names them.
@@ -229,6 +229,6 @@ def _prompt(row: Row, columns: Columns, before: list[Turn], otherwise: str) -> P
     if not before or "prompt" in columns.stated:
         if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
             return otherwise
-        asked = column_turns(row, columns, "prompt")
-    system = column_turns(row, columns, "system")
-    return as_prompt([*(Turn("system", turn.text) for turn in system), *asked])
+        asked = column_turns(row, columns, "prompt", "user")
+    system = column_turns(row, columns, "system", "system")
+    return as_prompt([*system, *asked])

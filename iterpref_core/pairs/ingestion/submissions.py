@@ -122,7 +122,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
-    code = program_in(answer_turns(row, columns, "program")[-1].text)
+    code = program_in(answer_turns(row, columns, "program")[-1].content)
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
         raise LeftOutError("empty")

@@ -20,6 +20,7 @@ _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}
 _CONTEST_LANGUAGES: dict[Any, str] = {
     **dict(enumerate(("unknown", "python2", "c++", "python", "java"))),
     "PYTHON": "python2",
+    "CPP": "c++",
 }
 """The languages of CodeContests, by the set's numbers or names for them."""
 _CHECKER = '''\

@@ -5,25 +5,18 @@ A column may hold a text, a message, a list of messages, or a text with these in
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
-from iterpref_core.records.prompt_messages import Prompt, read_message, read_prompt
+from iterpref_core.records.prompt_messages import Message, Prompt, Role, read_message, read_prompt
 
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""
 
 
-class Turn(NamedTuple):
-    """A turn of a conversation; the role is empty if the speaker is unknown, as in a plain text."""
-
-    role: str
-    text: str
-
-
-def read_turns(value: Any) -> list[Turn]:
-    """Return the turns of a value in a column.
+def read_turns(value: Any, speaker: Role) -> list[Message]:
+    """Return the messages of a value in a column; a plain text is one of the speaker.
 
     Raises:
         ValueError: the value has another shape.
@@ -34,9 +27,8 @@ def read_turns(value: Any) -> list[Turn]:
             # As pandas writes the lists of a Parquet file into CSV: without commas.
             raise ValueError("a text begins as messages in JSON, and is not JSON; convert the set by `datasets`")
     if isinstance(value, str):
-        return [Turn("", value)]
-    messages = map(read_message, value if isinstance(value, list) else [value])
-    return [Turn(message.role, message.content) for message in messages]
+        return [Message(role=speaker, content=value)]
+    return list(map(read_message, value if isinstance(value, list) else [value]))
 
 
 def read_statement(row: Row, columns: Columns) -> Prompt:
@@ -46,10 +38,10 @@ def read_statement(row: Row, columns: Columns) -> Prompt:
         LeftOutError: the prompt has no words.
         ValueError: a column is missing, or holds something else.
     """
-    return as_prompt(column_turns(row, columns, "prompt"))
+    return as_prompt(column_turns(row, columns, "prompt", "user"))
 
 
-def column_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
+def column_turns(row: Row, columns: Columns, part: str, speaker: Role) -> list[Message]:
     """Return the turns in several columns; texts, such as an instruction and its input, are joined by line breaks.
 
     A list of texts, such as examples, is joined in the same way.
@@ -62,27 +54,24 @@ def column_turns(row: Row, columns: Columns, part: str) -> list[Turn]:
         # `["Add.", "1 -> 2"]` is a statement with an example.
         values += value if isinstance(value, list) else [value]
     if all(isinstance(value, str) for value in values):
-        return read_turns("\n".join(filter(None, values)))
+        return read_turns("\n".join(filter(None, values)), speaker)
     if any(isinstance(value, str) for value in values):
         raise ValueError(f"{part}: texts and other values cannot be joined; name columns of one kind")
-    return [turn for value in values for turn in read_turns(value)]
+    return [turn for value in values for turn in read_turns(value, speaker)]
 
 
-def as_prompt(asked: Sequence[Turn]) -> Prompt:
+def as_prompt(asked: Sequence[Message]) -> Prompt:
     """Return the text of a single question, else messages.
 
     Raises:
         LeftOutError: a question is missing.
-        ValueError: a turn has an unknown role, or the last turn is not a question.
+        ValueError: the last message is not a question.
     """
-    turns = [turn for turn in asked if turn.text.strip()]
-    if not any(says_something(turn.text) for turn in turns if turn.role != "system"):
+    turns = [turn for turn in asked if turn.content.strip()]
+    if not any(says_something(turn.content) for turn in turns if turn.role != "system"):
         raise LeftOutError("no_prompt", "its statement says nothing")
     # A single question is a text, also if its set has it as a message.
-    roles = [turn.role for turn in turns]
-    if roles == ["user"] or not any(roles):
-        return "\n\n".join(turn.text for turn in turns)
-    return read_prompt([{"role": turn.role or "user", "content": turn.text} for turn in turns])
+    return turns[0].content if [turn.role for turn in turns] == ["user"] else read_prompt(turns)
 
 
 def says_something(statement: str) -> bool:
