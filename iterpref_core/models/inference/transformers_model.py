@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from inspect import signature
-from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -197,31 +196,20 @@ class TransformersModel(BatchModel):
             sampling = replace(sampling, stops=(*sampling.stops, self.template.end.stop))
         asked = encode_requests(self.template, requests)
         texts = [read_text(self.template, request) for request in requests]
-        # Where padding changes answers, only texts of the same length share a batch.
-        kinds = []
-        for request, prompt in zip(requests, asked, strict=True):
-            length = 0 if self._pads else len(prompt.ids)
-            kinds.append((request.raw, length))
-        order = sorted(range(len(requests)), key=lambda row: (kinds[row], len(texts[row]), row))
+        order = sorted(range(len(requests)), key=lambda row: (len(texts[row]), row))
         answers: dict[int, Completion] = {}
 
         def put(index: int, answer: Completion) -> None:
             answers[index] = answer
             answered(index, answer)
 
-        for _, group in groupby(order, key=kinds.__getitem__):
-            alike = list(group)
-            for start in range(0, len(alike), self.concurrency):
-                indices = alike[start : start + self.concurrency]
-                prompts = [asked[index] for index in indices]
-                self._generate_batch(
-                    indices,
-                    prompts,
-                    [requests[index].seed for index in indices],
-                    sampling,
-                    put,
-                )
-                self._freed_memory.after_pass(self._model.device)
+        # Where padding changes answers, each text is a batch of its own.
+        size = self.concurrency if self._pads else 1
+        for start in range(0, len(order), size):
+            indices = order[start : start + size]
+            prompts = [asked[index] for index in indices]
+            self._generate_batch(indices, prompts, [requests[index].seed for index in indices], sampling, put)
+            self._freed_memory.after_pass(self._model.device)
         return [answers[index] for index in range(len(requests))]
 
     @torch.inference_mode()

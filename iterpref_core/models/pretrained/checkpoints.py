@@ -228,9 +228,4 @@ def pin_model(name: Path | str) -> ModelSource:
 def write_pointer(folder: Path, source: ModelSource) -> None:
     """Make `folder` point at a model that lives elsewhere."""
     with atomic_writer(folder / SOURCE_FILE) as file:
-        # `served` is written only where it is true, and `adapters` where there are some.
-        fields = {key: value for key, value in vars(source).items() if value is not False}
-        if source.adapters is None:
-            del fields["adapters"]
-        json.dump(fields, file, indent=2)
-        file.write("\n")
+        file.write(_POINTER.dump_json(source, indent=2, exclude_defaults=True).decode() + "\n")

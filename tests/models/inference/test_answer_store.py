@@ -8,7 +8,6 @@ import pytest
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.records.errors import InputError
 from tests.fake_models import FakeModel, stored
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
@@ -60,12 +59,6 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
 )
 def test_everything_that_decides_an_answer_is_in_its_key(model, request_, sampling):
     assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
-
-
-def test_a_file_that_is_no_store_is_named(tmp_path):
-    (tmp_path / "answers.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
-    with pytest.raises(InputError, match=r"answers\.sqlite"):
-        AnswerStore(tmp_path / "answers.sqlite", "run")
 
 
 def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_missing():

@@ -14,7 +14,7 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
-from iterpref_core.records.errors import BudgetError, ConfigError, ModelError
+from iterpref_core.records.errors import ConfigError, ModelError
 from tests.fake_models import ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
@@ -89,18 +89,6 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks():
     with pytest.raises(ModelError, match="did not start"):
         ask_all(model, [Request("x", seed) for seed in range(8)], SAMPLING)
     assert tried == ["opened"]
-
-
-def test_without_a_store_caps_hold_all_the_same():
-    mock = MockEndpoint(lambda *_: "y", Behavior())
-    capped = FREE.model_copy(update={"calls": 1})
-    with (
-        serve(mock) as url,
-        open_model("m", PromptFormat(), inference("openai", base_url=url), capped, None) as model,
-        pytest.raises(BudgetError),
-    ):
-        ask_all(model, REQUESTS, SAMPLING)
-    assert mock.asked.total() == 1
 
 
 def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path):

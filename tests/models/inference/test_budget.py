@@ -9,7 +9,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.records.config import BudgetParams, InferenceParams
 from iterpref_core.records.errors import BudgetError, ConfigError, EndpointError
-from tests.fake_models import FakeModel, stored
+from tests.fake_models import stored
 from tests.settings import section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
@@ -103,15 +103,3 @@ def test_a_call_without_an_answer_leaves_its_place_to_another(error):
     assert model.spent == Spent()
     inner.error = None
     assert asyncio.run(model.answer(Request("p", 0), SAMPLING)).text == "x"
-
-
-def test_a_cap_holds_for_a_batch_too():
-    class Local(FakeModel):
-        def complete(self, requests, sampling):
-            return [Completion("x", 2, 3) for _ in requests]
-
-    model = capped(model=Local(), calls=5)
-    assert len(ask_all(model, [Request("p", number) for number in range(3)], SAMPLING)) == 3
-    with pytest.raises(BudgetError):
-        ask_all(model, [Request("q", number) for number in range(3)], SAMPLING)
-    assert model.spent.calls == 5
