@@ -38,12 +38,10 @@ class PrefectPages(Terminal):
 
     def show(self, name: str, before: Sequence[str], work: Callable[[Say], R]) -> R:
         """Run a task of the current flow run. On the page, arrows lead to it from the tasks `before`."""
-        results: list[R] = []
 
-        def body() -> State[Any]:
-            results.append(work(get_run_logger().info))
-            cached = results[0] is False
-            return Completed(name=CACHED, message="up to date in DVC") if cached else Completed()
+        def body() -> Any:
+            result = work(get_run_logger().info)
+            return Completed(name=CACHED, message="up to date in DVC", data=result) if result is False else result
 
         shown = task(name="stage", task_run_name=lambda: name, cache_policy=NO_CACHE, persist_result=False, retries=0)(
             body
@@ -51,10 +49,9 @@ class PrefectPages(Terminal):
         # Prefect counts the runs of each key, and the counter is not safe for threads: each task gets its own key.
         shown.task_key = name
         known = [self._states[upstream] for upstream in before if upstream in self._states]
-        state = shown(return_state=True, wait_for=known)
-        self._states[name] = state
-        state.result()
-        return results[0]
+        self._states[name] = state = shown(return_state=True, wait_for=known)
+        result: R = state.result()
+        return result
 
     def page(self) -> str:
         """Return the address of the flow run's page."""

@@ -38,7 +38,7 @@ class Server:
         experiment_id: empty if the experiment is not there, and was not to be made.
 
     Raises:
-        TrackingError: the server is away, refuses, or has deleted the experiment.
+        TrackingError: the server is away or refuses.
     """
 
     def __init__(self, *, create: bool = True) -> None:

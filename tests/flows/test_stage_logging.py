@@ -31,8 +31,6 @@ def pairs(params):
     return measured("pairs", 1.0)
 
 def training(params, objective):
-    if params.training.beta > 1:
-        raise stage.InputError("beta is large")
     Path("models/trained").mkdir(exist_ok=True, parents=True)
     Path(f"models/trained/{objective}").write_text(str(params.training.beta))
     return measured("loss", params.training.beta)
