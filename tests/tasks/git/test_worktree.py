@@ -189,8 +189,6 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     run("git", "-C", str(top), "add", ".")
     run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
     reproduce()
-    submodule_elsewhere = top / "vendor"
-    run("git", "init", "--quiet", str(submodule_elsewhere))
     with entered() as folder:
         assert folder == project / ".iterpref/worktrees/other/some team/project"
         assert files(folder) == files(project)
