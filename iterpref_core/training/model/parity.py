@@ -194,25 +194,18 @@ def _is_exact_in_float32(policy: PreTrainedModel | PeftModel, layout: Layout, lo
     compared with. It is 0 where both are the same computation. Twice the memory of the weights is needed; without it
     the answer is False.
     """
-    try:
-        with _in_float32(policy):
-            _compare_with_logits(policy, layout, longest, None, torch.float32)
-    except (ConfigError, torch.OutOfMemoryError):
-        return False
-    return True
-
-
-@contextmanager
-def _in_float32(policy: PreTrainedModel | PeftModel) -> Iterator[None]:
-    """Hold the weights in float32 for a while. Half precision goes there and back without a change."""
     held = [(weight, weight.dtype) for weight in policy.parameters()]
     try:
         for weight, _ in held:
             weight.data = weight.data.float()
-        yield
+        _compare_with_logits(policy, layout, longest, None, torch.float32)
+    except (ConfigError, torch.OutOfMemoryError):
+        return False
     finally:
+        # Half precision goes there and back without a change.
         for weight, dtype in held:
             weight.data = weight.data.to(dtype)
+    return True
 
 
 def _probe_pair(vocabulary: int, longest: int) -> TokenizedPair:
@@ -303,8 +296,3 @@ def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:
     if dtype in _TOLERANCE:
         return _TOLERANCE[dtype]
     return max(0.3, 4 * torch.finfo(dtype).eps * float(values.abs().max()))
-
-
-def rounding_dtype(model: PreTrainedModel) -> torch.dtype | None:
-    """Return the precision that a model rounds to where its weights do not show it: 8 bits round as float16 does."""
-    return torch.float16 if getattr(model, "is_loaded_in_8bit", False) else None

@@ -60,8 +60,8 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
         ConfigError: the weights are quantized, and adapters to train instead are missing.
         ModelError: the model is absent or cannot be read.
     """
-    base = _load_base(model, params, device)
     source = locate_model(model)
+    base = _load_base(model, params, device)
     return base if source.adapters is None else attach_adapters(base, source, trainable=True)
 
 

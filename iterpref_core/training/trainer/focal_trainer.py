@@ -32,7 +32,7 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Colla
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
-from iterpref_core.training.model.parity import check_parity, rounding_dtype, silent
+from iterpref_core.training.model.parity import check_parity, silent
 from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts, report_half_precision
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
@@ -65,6 +65,7 @@ class FocalTrainer(Trainer):
         ModelError: training would not compute the log-probabilities of the model's own logits.
 
     Attributes:
+        params: as given.
         before_training: work before the first step, which needs the model as it is prepared for training.
     """
 
@@ -83,7 +84,7 @@ class FocalTrainer(Trainer):
         peft_config: PeftConfig | None = None,
     ) -> None:
         self._objective = objective
-        self._params = params
+        self.params = params
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
         padding = int(tokenizer.pad_token_id)
@@ -110,7 +111,7 @@ class FocalTrainer(Trainer):
 
     def _prepare(self, longest: int) -> Layout:
         """Give the model the attention of its layout, try it, and return a layout that is exact for its pairs."""
-        layout = self._params.layout
+        layout = self.params.layout
         if self.args.n_gpu > 1:
             raise ConfigError(
                 f"{self.args.n_gpu} GPUs and one process: rows cannot be split without their labels; start one process "
@@ -126,7 +127,8 @@ class FocalTrainer(Trainer):
             rounded = torch.bfloat16 if self.args.bf16 else None
             self.before_training.append(lambda: check_parity(self.model, layout, longest, self.model_wrapped, rounded))
             return layout
-        dtype = rounding_dtype(base)
+        # 8 bits round as float16 does, and weights do not show it.
+        dtype = torch.float16 if getattr(base, "is_loaded_in_8bit", False) else None
         if layout == "fork":
             try:
                 check_parity(self.model, layout, longest, dtype=dtype)
@@ -206,13 +208,13 @@ class FocalTrainer(Trainer):
         share = Counts(*shares)
         # The paper's NLL is a mean over pairs, the authors' code's a mean over tokens.
         share_of_nll, count_of_nll = share.pairs, count.pairs
-        if self._params.nll == "mean":
+        if self.params.nll == "mean":
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
 
         logps = batch_logps(model, inputs, self.model.config)
         # A shape is known without waiting for the card.
         pairs = len(inputs["counts"])
-        nll = nll_loss(logps, inputs["w_nll"], self._params.nll, pairs)
+        nll = nll_loss(logps, inputs["w_nll"], self.params.nll, pairs)
         self._count("nll", nll * count_of_nll, count_of_nll)
         alpha, beta, loss = self._objective.alpha, self._objective.beta, self._objective.row.loss
         if loss is None:
@@ -269,7 +271,7 @@ class FocalTrainer(Trainer):
         for reason, value in (("loss", means.pop("loss")), ("gradient", gradient)):
             if not math.isfinite(value):
                 raise DivergedError(reason, step, value)
-        if self._params.max_margin and margin > self._params.max_margin:
+        if self.params.max_margin and margin > self.params.max_margin:
             raise DivergedError("margin", step, margin)
         self._steps.append(means)
         return norm

@@ -127,14 +127,7 @@ class Run:
             lineage: of the model.
             result: of the training; the numbers of the written weights are added.
         """
-        share = write_model(
-            trainer,
-            self.model,
-            self.out,
-            lineage,
-            merge=self.params.merge,
-            save_dtype=self.params.save_dtype,
-        )
+        share = write_model(trainer, self.model, self.out, lineage, self.params)
         if self.processes.is_main_process:
             write_curve(self.curve, trainer.state.log_history, result.model_step)
             shutil.rmtree(self.checkpoints, ignore_errors=True)

@@ -32,7 +32,8 @@ def written_dtype(choice: SaveDtype, saved: torch.dtype) -> torch.dtype:
     """
     if choice == "auto" or not saved.is_floating_point:
         return saved
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[choice]
+    dtype: torch.dtype = getattr(torch, choice)
+    return dtype
 
 
 def round_weights(

@@ -96,7 +96,11 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
-        _check_number(where, value)
+        if isinstance(value, int | float):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
+            if value == 0 and name.endswith(("_steps", "batch_size")):
+                raise ConfigError(f"{where}: is 0; give a number above 0")
     if (given.get("accelerator_config") or {}).get("dispatch_batches"):
         raise ConfigError(
             f"{_WHERE}.accelerator_config: dispatch_batches splits a batch among processes, and rows cannot be split "
@@ -127,24 +131,6 @@ def _try_arguments(given: Mapping[str, Any]) -> None:
             trainer.create_optimizer_and_scheduler(max(int(given.get("max_steps", 0)), 2))
     except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError, OSError) as error:
         raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
-
-
-def _check_number(where: str, value: Any) -> None:
-    """Refuse a number below 0 or without end, and 0 for a size or for a number of steps.
-
-    Args:
-        where: the argument, for the message.
-        value: as given; anything but a number is taken.
-
-    Raises:
-        ConfigError: the value cannot be taken.
-    """
-    if not isinstance(value, int | float):
-        return
-    if not 0 <= value < math.inf:
-        raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
-    if value == 0 and where.endswith(("_steps", "batch_size")):
-        raise ConfigError(f"{where}: is 0; give a number above 0")
 
 
 def training_arguments(

@@ -1,7 +1,6 @@
 """Train a model with one objective, as stage `training` does."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,31 +80,31 @@ def train_objective(
     report_findings(rows.checks.findings(params, regional=run.objective.row.regional))
     arguments = training_arguments(params, run.objective, accumulation, int((~held).sum()), run.checkpoints)
     trainer = _make_trainer(run, template.tokenizer, rows, held, arguments)
-    reference = None
+    resumes = True
     if run.objective.row.preference:
         layout = trainer.data_collator.layout
-        reference = reference_path(
+        path = reference_path(
             run.scratch / "reference", rows, run.fingerprint, params, trainer.model, sharding(run.processes), layout
         )
-        trainer.before_training.append(partial(_score_reference, run, rows, reference, trainer))
-    # Before the reference is scored, training starts anew: the weights of a checkpoint would be their own reference.
-    diverged = run.train(trainer, on_log, resumes=reference is None or reference.exists())
+        # Before the reference is scored training starts anew: the weights of a checkpoint would be their own reference.
+        resumes = path.exists()
+
+        def score() -> None:
+            rows.reference = reference_logps(
+                trainer.model_wrapped,
+                trainer.model.config,
+                rows,
+                path,
+                collator=trainer.data_collator,
+                size=params.micro_batch_size,
+                processes=run.processes,
+            )
+
+        trainer.before_training.append(score)
+    diverged = run.train(trainer, on_log, resumes=resumes)
     step = run.choose_weights(trainer, diverged)
-    result = _result(rows, held, trainer, step, _stopped(trainer, diverged, params))
+    result = _result(rows, held, trainer, step, diverged)
     return run.finish(trainer, _lineage(run, rows, trainer, result, commit), result)
-
-
-def _score_reference(run: Run, rows: TokenizedDataset, path: Path, trainer: FocalTrainer) -> None:
-    """Score the rows with the weights to train."""
-    rows.reference = reference_logps(
-        trainer.model_wrapped,
-        trainer.model.config,
-        rows,
-        path,
-        collator=trainer.data_collator,
-        size=run.params.micro_batch_size,
-        processes=run.processes,
-    )
 
 
 def _make_trainer(
@@ -167,20 +166,14 @@ def _lineage(
     )
 
 
-def _stopped(trainer: FocalTrainer, diverged: DivergedError | None, params: TrainingParams) -> dict[str, int] | None:
-    """Return why training ended early, with the step; None if it did not."""
-    stopped = {}
-    if diverged:
-        stopped[diverged.reason] = diverged.step
-    if is_patience_over(trainer.state.log_history, params.early_stopping_patience):
-        stopped["patience"] = trainer.state.global_step
-    return stopped or None
-
-
 def _result(
-    rows: TokenizedDataset, held: np.ndarray, trainer: FocalTrainer, step: int, stopped: dict[str, int] | None
+    rows: TokenizedDataset, held: np.ndarray, trainer: FocalTrainer, step: int, diverged: DivergedError | None
 ) -> TrainingResult:
     """Return the numbers of a training, without the numbers of the written weights."""
+    # Why training ended early, with the step.
+    stopped = {diverged.reason: diverged.step} if diverged else {}
+    if is_patience_over(trainer.state.log_history, trainer.params.early_stopping_patience):
+        stopped["patience"] = trainer.state.global_step
     history: list[dict[str, float]] = trainer.state.log_history
     last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
     # The loss of the step that becomes the model, which is not always the last.
@@ -199,5 +192,5 @@ def _result(
         data=checks.numbers(),
         validation_pairs=int(held.sum()) if scored else None,
         validation={"loss": scored[-1]} if scored else None,
-        stopped=stopped,
+        stopped=stopped or None,
     )

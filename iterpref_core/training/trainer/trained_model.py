@@ -14,7 +14,7 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.records import ModelLineage
-from iterpref_core.records.config import SaveDtype
+from iterpref_core.records.config import SaveDtype, TrainingParams
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.new_folder import new_folder
@@ -30,7 +30,7 @@ def check_out(out: Path, objective: str) -> None:
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    lineage = read_lineage(out) if out.is_dir() else None
+    lineage = read_lineage(out)
     trained_with = lineage.objective if lineage else None
     if trained_with != objective:
         kept = f"a model trained with {trained_with}" if trained_with else "other files"
@@ -42,9 +42,7 @@ def write_model(
     base: Path | str,
     out: Path,
     lineage: ModelLineage,
-    *,
-    merge: bool = True,
-    save_dtype: SaveDtype = "auto",
+    params: TrainingParams,
 ) -> float:
     """Write the trained weights with the base model's files.
 
@@ -55,8 +53,8 @@ def write_model(
         base: the model that training started from.
         out: folder for the checkpoint.
         lineage: its origin; the share of the change that rounding left is added.
-        merge: whether adapters become part of a whole model; else they are written alone.
-        save_dtype: the precision of a whole model; adapters alone are written as they were trained.
+        params: `merge`, whether adapters become part of a whole model or are written alone, as they were trained; and
+            `save_dtype`, the precision of a whole model.
 
     Returns:
         The share of the weights' change that rounding left; 1 in processes that do not write.
@@ -69,13 +67,13 @@ def write_model(
         unset_hf_deepspeed_config()
         trained = trainer.accelerator.unwrap_model(trainer.model)
         with new_folder(out, replace=True) as partial:
-            if isinstance(trained, PeftModel) and not merge:
+            if isinstance(trained, PeftModel) and not params.merge:
                 _name_base(trained, base)
                 trained.save_pretrained(partial, state_dict=weights)
                 # PEFT's card has a path of this machine, and is empty otherwise.
                 (partial / CARD).unlink()
             else:
-                model, share = _whole_model(trained, load_base(base), weights, save_dtype)
+                model, share = _whole_model(trained, load_base(base), weights, params.save_dtype)
                 report_survival(share, model.dtype)
                 model.save_pretrained(partial)
             trainer.processing_class.save_pretrained(partial)

@@ -15,8 +15,6 @@ from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import ObjectiveParams, TrainingParams
@@ -33,7 +31,6 @@ from iterpref_core.training.model.reference import score_rows
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
-from tests.once import made_once
 from tests.settings import section
 from tests.training import outputs
 
@@ -58,27 +55,13 @@ def params():
     return section(
         TrainingParams,
         seed=3,
-        beta=0.1,
         epochs=2,
         batch_size=4,
         micro_batch_size=4,
         warmup_ratio=0.1,
         max_prompt_length=64,
         max_length=256,
-        layout="fork",
-        nll="mean",
-        answer="bare",
         bf16=False,
-        load="auto",
-        gradient_checkpointing=False,
-        lora=None,
-        merge=True,
-        validation_share=0.0,
-        select="last",
-        early_stopping_patience=0,
-        max_margin=100.0,
-        accelerate=None,
-        arguments={},
         objectives={
             name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll_of else 0.0)
             for name, row in OBJECTIVES.items()
@@ -114,21 +97,6 @@ def tokenizer(pair_records):
 @pytest.fixture(scope="session")
 def model_folder(tokenizer, make_model):
     return make_model(tokenizer)
-
-
-@pytest.fixture(scope="session")
-def short_smollm2(smollm2, tmp_path_factory):
-    """SmolLM2's tokenizer, embeddings and first two layers of thirty: what it computes, in a tenth of the time."""
-
-    def make(folder):
-        model = load_model(smollm2)
-        model.model.layers = model.model.layers[:2]
-        model.config.num_hidden_layers = 2
-        model.config.layer_types = None
-        model.save_pretrained(folder)
-        load_tokenizer(smollm2).save_pretrained(folder)
-
-    return made_once(tmp_path_factory, "short-smollm2", make)
 
 
 @pytest.fixture(scope="session")

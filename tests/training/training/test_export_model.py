@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.records.errors import ModelError
 from iterpref_core.storage.data_card import find_license
 
 
@@ -48,17 +48,6 @@ def test_an_adapter_that_merging_would_change_is_refused(tmp_path, make_model):
         with pytest.raises(ModelError, match=said):
             export_model(tmp_path / "adapter", tmp_path / "out", "card")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_holds_something_is_left_alone(word_model, tmp_path):
-    (tmp_path / "empty").mkdir()
-    export_model(word_model, tmp_path / "empty", "card")
-    full = tmp_path / "full"
-    full.mkdir()
-    (full / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="full: is not empty"):
-        export_model(word_model, full, "card")
-    assert [path.name for path in full.iterdir()] == ["thesis.txt"]
 
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(word_model, tmp_path):

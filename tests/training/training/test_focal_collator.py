@@ -15,7 +15,6 @@ from trl.data_utils import common_prefix_length
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core import FocalCollator, mark_errors
-from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.records.config import Layout
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.records.objective_table import OBJECTIVES
@@ -63,42 +62,22 @@ def _distance(gradient, expected):
     return float((off / sum(float(values.square().sum()) for values in expected.values())) ** 0.5)
 
 
-def _step(trainer, batch, *, bf16):
+def _step(trainer, batch):
     """Return loss and gradient."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        loss = trainer.compute_loss(trainer.model, batch)
+    loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
     return loss.item(), {name: weight.grad for name, weight in trainer.model.named_parameters()}
 
 
-# In bfloat16 two right computations differ by their rounding, and processors round matrix products in different orders.
-# The loss was off by less than 1% on one kind of processor and by 1.1% on another. A wrong mask shows in float32.
-@pytest.mark.parametrize(
-    ("objective", "named", "bf16", "loss_off", "gradient_off"),
-    [
-        *((name, "model_folder", False, 1e-6, 1e-5) for name in ("target-dpo", "target-rpo")),
-        pytest.param("target-rpo", "short_smollm2", False, 1e-5, 1e-4, marks=pytest.mark.slow),
-        pytest.param("target-rpo", "short_smollm2", True, 0.03, 0.1, marks=pytest.mark.slow),
-    ],
-)
-def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
-    objective, named, bf16, loss_off, gradient_off, pairs, tmp_path,
-    request):  # fmt: skip
-    folder = request.getfixturevalue(named)
-    if named == "short_smollm2":
-        pairs = pairs.select([0, 1])  # each of its tokens has 49,152 logits
-    tokenizer = load_tokenizer(folder)
+@pytest.mark.parametrize("objective", ["target-dpo", "target-rpo"])
+def test_loss_gradient_and_masks_are_those_of_the_own_trainer(objective, pairs, model_folder, tokenizer, tmp_path):
     row = OBJECTIVES[objective]
     kinds = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 2.0]} if row.nll_of else {"loss_type": "sigmoid"}
-    theirs = trl_s(folder, pairs, tokenizer, tmp_path, **kinds)
+    theirs = trl_s(model_folder, pairs, tokenizer, tmp_path, **kinds)
     examples = list(theirs.train_dataset)
     collator = theirs.data_collator
     batch = collator(examples)
-    marked = tokenizer.decode(batch["input_ids"][len(examples)][batch["completion_mask"][len(examples)] == 1])
-    assert marked.strip() == "kept = [n for n in nums if n < 0]"
-    assert batch["completion_mask"][0].sum() == len(examples[0]["chosen_ids"])
-
-    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    reference = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     rows = []
     for example in examples:
         focal = collator.error_region(example)
@@ -107,17 +86,17 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(
     pairs_scored = scored(reference, rows)
     trainers = [theirs]
     for layout in get_args(Layout):
-        policy = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        policy = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
         arguments = arguments_in(tmp_path)
         trainers.append(trainer_of(policy, pairs_scored, tokenizer, arguments, objective, alpha=2.0, layout=layout))
     with torch.no_grad():  # so that policy and reference differ
         for trainer in trainers:
             trainer.model.get_input_embeddings().weight.mul_(1.1)
-    loss, gradient = _step(theirs, batch, bf16=bf16)
+    loss, gradient = _step(theirs, batch)
     for ours in trainers[1:]:
-        own_loss, own_gradient = _step(ours, ours.data_collator(pairs_scored), bf16=bf16)
-        assert own_loss == pytest.approx(loss, rel=loss_off)
-        assert _distance(own_gradient, gradient) < gradient_off
+        own_loss, own_gradient = _step(ours, ours.data_collator(pairs_scored))
+        assert own_loss == pytest.approx(loss, rel=1e-6)
+        assert _distance(own_gradient, gradient) < 1e-5
 
 
 def test_trl_s_other_losses_count_the_error_region_alone(pairs, model_folder, tokenizer, tmp_path):
@@ -211,7 +190,6 @@ LONG = "Sum.\ndef f(x):\n    a = {}\n    b = 2\n    c = 3\n    d = 4\n    e = 5\
     ("chosen", "rejected", "region"),
     [
         (LONG.format(1), LONG.format(7), "    a = 7\n"),
-        (LONG.format(1), LONG.format("x"), "x\n"),
         ("Add.\nx = 1", "Add.\nx = 7", "x = 7"),  # a region beyond what TRL leaves
     ],
 )

@@ -25,10 +25,9 @@ def model(model_folder, tmp_path):
     ("written", "kept"),
     [
         ({"temperature": 0.9, "top_p": 0.6}, {}),
-        ({"do_sample": False, "temperature": 0}, {}),
         ({"early_stopping": "x", "eos_token_id": [1, 7]}, {"eos_token_id": [1, 7]}),
     ],
-    ids=["sampling unsaid", "greedy at a temperature", "refused when loaded"],
+    ids=["sampling unsaid", "refused when loaded"],
 )
 def test_it_is_made_valid(written, kept, model, inputs, train, tmp_path):
     (model / "generation_config.json").write_text(json.dumps(written))

@@ -5,7 +5,6 @@ from copy import deepcopy
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.optim.swa_utils import AveragedModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from iterpref_core.records.errors import ModelError
@@ -119,35 +118,10 @@ def test_bf16_autocast_sums_in_float32(batch):
         torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_no_chunk_of_a_large_vocabulary_is_rounded_by_itself(seed, monkeypatch):
-    """In bfloat16 a sum of rounded chunks is off against the gradient of the entropy, by -1e-4 to -3e-4 of the norm."""
-    monkeypatch.setattr(label_head, "CHUNK", 64)
-    random = torch.Generator().manual_seed(seed)
-    weight = torch.nn.Parameter((torch.randn(8192, 64, generator=random) * 0.1).bfloat16(), requires_grad=False)
-    hidden = torch.randn(24, 64, generator=random).bfloat16().requires_grad_()
-    targets = torch.randint(0, len(weight), (24,), generator=random)
-    head = label_head.LabelLinear(64, len(weight), bias=False)
-    head.weight = weight
-
-    precise = hidden.detach().double().requires_grad_()
-    logps = (precise @ weight.double().T).log_softmax(dim=-1)
-    (entropy,) = torch.autograd.grad(-(logps.exp() * logps).sum(), precise)
-
-    def along_the_entropy(logps):
-        (gradient,) = torch.autograd.grad(logps.sum(), hidden)
-        return float((gradient * entropy).sum() / entropy.norm() / gradient.norm())
-
-    plain = (hidden @ weight.T).float().log_softmax(dim=-1).gather(1, targets[:, None])
-    assert along_the_entropy(head(hidden, targets)) == pytest.approx(along_the_entropy(plain), abs=2e-5)
-
-
-@pytest.mark.parametrize("copied", ["deepcopy", "AveragedModel"])
-def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(copied, batch):
+def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(batch):
     model = _model("plain")
     add_label_head(model)
-    ways = {"deepcopy": deepcopy, "AveragedModel": AveragedModel}
-    copy = ways[copied](model)
+    copy = deepcopy(model)
     before = copy(input_ids=batch["input_ids"], use_cache=False).logits
     labels = copy(**batch, use_cache=False)
     with torch.no_grad():

@@ -186,21 +186,6 @@ def _first_loss(model, tokenizer, folder, tokens):
     return float(trainer.state.log_history[0]["loss"])
 
 
-_WINDOWED = (
-    "cohere2", "doge", "exaone4", "gemma2", "gemma3_text", "gpt_neo", "gpt_oss", "lfm2", "llama", "llama4_text",
-    "mamba", "ministral", "mistral", "mixtral", "olmo3", "phi3", "qwen2", "qwen3", "recurrent_gemma", "starcoder2",
-)  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("window", [8, 16, 64])
-@pytest.mark.parametrize("name", _WINDOWED)
-def test_fork_trains_exactly_whatever_the_window(name, window, tokenizer, tmp_path):
-    """Pairs of 40 tokens: two windows are shorter, and one is longer."""
-    model = build_small(name, window)
-    assert _first_loss(model, tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
-
-
 def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(tokenizer, tmp_path, caplog):
     assert _first_loss(_mamba(), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
     assert "training.layout: padded instead of fork, which is faster: " in caplog.text

@@ -5,11 +5,9 @@ float64, so that agreement means the same formula and not the same rounding.
 """
 
 import math
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Literal
 
 import pytest
 import torch
@@ -23,7 +21,6 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from .conftest import arguments_in, trainer_of
 
 BETA, ALPHA = 0.3, 2.0
-Reduction = Literal["mean", "sum"]
 
 
 @dataclass
@@ -37,9 +34,6 @@ class Scored:
     ref_rejected: list[float]
 
 
-Oracle = Callable[[list[Scored], Reduction], "torch.Tensor"]
-
-
 def _score(model, prompt, program):
     """log pi(token | all before it), token by token."""
     ids = prompt + program
@@ -50,7 +44,7 @@ def _score(model, prompt, program):
     ]
 
 
-def _ratio(logps, ref, marks=None):
+def _ratio(logps, ref, marks):
     """Sum of log(pi / pi_ref), over the marked tokens alone where there are marks."""
     total = torch.zeros((), dtype=torch.float64)
     for place, (own, other) in enumerate(zip(logps, ref, strict=True)):
@@ -59,73 +53,49 @@ def _ratio(logps, ref, marks=None):
     return total
 
 
-def _nll(programs, reduction):
+def _preference(marks_of):
+    """The mean of -log sigmoid(beta (K+ - K-)), with the marks of y+ and y- that a pair has."""
+
+    def loss(scored):
+        total = torch.zeros((), dtype=torch.float64)
+        for one in scored:
+            marks_chosen, marks_rejected = marks_of(one.pair)
+            k_plus = _ratio(one.chosen, one.ref_chosen, marks_chosen)
+            k_minus = _ratio(one.rejected, one.ref_rejected, marks_rejected)
+            total = total + torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
+        return total / len(scored)
+
+    return loss
+
+
+def _nll(scored, side, reduction):
+    programs = [getattr(one, side) for one in scored]
     total = -sum((token for program in programs for token in program), torch.zeros((), dtype=torch.float64))
-    return total / (sum(map(len, programs)) if reduction == "mean" else len(programs))
+    return ALPHA * total / (sum(map(len, programs)) if reduction == "mean" else len(programs))
 
 
-def _of_chosen(scored, reduction):
-    return ALPHA * _nll([one.chosen for one in scored], reduction)
-
-
-def _of_rejected(scored, reduction):
-    return ALPHA * _nll([one.rejected for one in scored], reduction)
-
-
-def _sigmoid(k_plus, k_minus):
-    return torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
-
-
-def _plus(one):
-    return _ratio(one.chosen, one.ref_chosen)
-
-
-def _minus(one):
-    return _ratio(one.rejected, one.ref_rejected)
-
-
-def _focal_plus(one):
-    return _ratio(one.chosen, one.ref_chosen, one.pair.focal_chosen)
-
-
-def _focal_minus(one):
-    return _ratio(one.rejected, one.ref_rejected, one.pair.focal)
-
-
-def _mean(losses):
-    return sum(losses, torch.zeros((), dtype=torch.float64)) / len(losses)
-
-
-def _dpo(scored):
-    return _mean([_sigmoid(_plus(one), _minus(one)) for one in scored])
-
-
-def _target(scored):
-    return _mean([_sigmoid(_plus(one), _focal_minus(one)) for one in scored])
-
-
-def _symmetric(scored):
-    return _mean([_sigmoid(_focal_plus(one), _focal_minus(one)) for one in scored])
-
-
-def _hybrid(scored):
-    """The name of a pair decides whether its whole rejected program or its error region counts."""
-    return sum(_target([one]) if one.pair.half else _dpo([one]) for one in scored) / len(scored)
-
+_dpo = _preference(lambda pair: (None, None))
+_target = _preference(lambda pair: (None, pair.focal))
+_symmetric = _preference(lambda pair: (pair.focal_chosen, pair.focal))
+# The name of a pair decides whether its whole rejected program or its error region counts.
+_hybrid = _preference(lambda pair: (None, pair.focal if pair.half else None))
 
 ORACLES = {
-    "sft": _of_chosen,
-    "sft-rejected": _of_rejected,
-    "dpo": lambda scored, _: _dpo(scored),
-    "rpo": lambda scored, nll: _dpo(scored) + _of_chosen(scored, nll),
-    "target-dpo": lambda scored, _: _target(scored),
-    "target-rpo": lambda scored, nll: _target(scored) + _of_chosen(scored, nll),
-    "hybrid-dpo": lambda scored, _: _hybrid(scored),
-    "hybrid-rpo": lambda scored, nll: _hybrid(scored) + _of_chosen(scored, nll),
-    "symmetric-dpo": lambda scored, _: _symmetric(scored),
-    "symmetric-rpo": lambda scored, nll: _symmetric(scored) + _of_chosen(scored, nll),
+    "sft": (None, "chosen"),
+    "sft-rejected": (None, "rejected"),
+    "dpo": (_dpo, None),
+    "rpo": (_dpo, "chosen"),
+    "target-dpo": (_target, None),
+    "target-rpo": (_target, "chosen"),
+    "hybrid-dpo": (_hybrid, None),
+    "hybrid-rpo": (_hybrid, "chosen"),
+    "symmetric-dpo": (_symmetric, None),
+    "symmetric-rpo": (_symmetric, "chosen"),
 }
-"""Each objective's loss as the paper that has it describes it. One that is not here by its own name is unproven."""
+"""Each objective's preference term and the program in its NLL, as the paper has them.
+
+An objective that is not here by its own name is unproven.
+"""
 
 
 _TOKENS = st.integers(4, 300)
@@ -216,7 +186,12 @@ def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction
         )
         for pair in pairs
     ]
-    expected = ORACLES[objective](scored, reduction)
+    preference, side = ORACLES[objective]
+    expected = torch.zeros((), dtype=torch.float64)
+    if preference is not None:
+        expected = expected + preference(scored)
+    if side is not None:
+        expected = expected + _nll(scored, side, reduction)
     if expected.requires_grad:  # else no token of any pair counts
         expected.backward()
 

@@ -75,13 +75,8 @@ def _at_start(folder, monkeypatch, code):
 
 
 def _train(folder, inputs, objective, params):
-    """Metrics, curve, weights, and the numbers reported while training ran."""
-    told = {}
+    """Metrics, curve and weights."""
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
-
-    def tell(numbers, step):
-        told.setdefault(step, {}).update(numbers)
-
     if params.accelerate:
         files = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
         folder.mkdir(exist_ok=True)
@@ -94,8 +89,8 @@ def _train(folder, inputs, objective, params):
         _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
         metrics = json.loads("{" + result)
     else:
-        metrics = train_in(folder, inputs, objective, params, tell)
-    return metrics, read_curve(folder), read_weights(folder), told
+        metrics = train_in(folder, inputs, objective, params)
+    return metrics, read_curve(folder), read_weights(folder)
 
 
 @contextmanager
@@ -227,7 +222,7 @@ STAGES = {
 
 
 @pytest.mark.slow
-def test_a_stage_of_several_processes_has_one_record_with_its_curve_or_with_the_error_of_the_one_that_failed(
+def test_a_stage_of_several_processes_has_one_record_with_the_error_of_the_one_that_failed(
     tmp_path, tmp_path_factory, inputs, params, port, monkeypatch
 ):
     """The other process waits in a collective operation, which by itself would last two hours."""
@@ -245,31 +240,16 @@ def test_a_stage_of_several_processes_has_one_record_with_its_curve_or_with_the_
     every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
     Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")), encoding="utf-8")
 
-    def run():
-        command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
-
-    def recorded(status):
-        return server.client.search_runs([server.experiment_id], f"attributes.status = '{status}'")
-
     _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
-    refused = run()
+    command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert refused.returncode == 2
     said = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
     assert said == ["error: pairs.jsonl: this process cannot go on"]
     assert not Path("models/trained/dpo").exists()
     server = Server()
-    (failed,) = recorded("FAILED")
+    (failed,) = server.client.search_runs([server.experiment_id], "attributes.status = 'FAILED'")
     assert said[0].removeprefix("error: ") in failed.data.tags["mlflow.note.content"]
-
-    (tmp_path / "sitecustomize.py").unlink()
-    done = run()
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads(Path("metrics/training/dpo.json").read_text(encoding="utf-8"))
-    (stage,) = [row for row in recorded("FINISHED") if "iterpref.stage" in row.data.tags]
-    assert stage.data.metrics["steps"] == metrics["steps"]
-    points = server.client.get_metric_history(stage.info.run_id, "loss")
-    assert len({point.step for point in points}) == len(points) == metrics["steps"]
 
 
 def test_an_error_of_the_only_process_is_the_run_s(tmp_path):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.training.trainer.saved_precision import round_weights
 
@@ -81,29 +80,8 @@ def test_trained_weights_are_taken_one_by_one():
     assert not trained
 
 
-def test_the_base_is_loaded_once_more_where_a_whole_model_is_written(train, monkeypatch):
-    loaded = []
-    load = weights._load
-
-    def loading(source, **options):
-        loaded.append(options.get("device_map"))
-        return load(source, **options)
-
-    monkeypatch.setattr(weights, "_load", loading)
-    train("whole", "sft", epochs=1)
-    train("adapters", "sft", epochs=1, lora={"r": 4}, merge=False)
-    assert loaded == ["meta", None, None, "meta", None], "looked at without numbers, trained, and compared"
-
-
-def test_a_float32_checkpoint_can_be_written_in_half_the_bytes(train, tmp_path):
-    metrics = train("half", "sft", epochs=1, save_dtype="bfloat16")
-    assert {weight.dtype for weight in read_weights(tmp_path / "half").values()} == {torch.bfloat16}
-    assert 0 < metrics["surviving_change"] < 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "warned"), [({"load": "bf16"}, 1), ({"load": "bf16", "lora": {"r": 2}}, 0), ({}, 0)]
-)
-def test_half_precision_that_is_trained_is_said_once(settings, warned, train, caplog):
-    train("run", "sft", epochs=1, **settings)
-    assert caplog.text.count("weights are trained in half precision") == warned
+def test_half_precision_that_is_trained_is_said_once(halved, inputs, train, caplog):
+    """By default weights are trained in float32, whatever they were saved in."""
+    for settings, warned in (({}, 0), ({"load": "bf16"}, 1)):
+        train(str(warned), "sft", (*inputs[:2], halved), epochs=1, **settings)
+        assert caplog.text.count("weights are trained in half precision") == warned

@@ -1,10 +1,5 @@
 """Pairs on disk are those in memory, made once, and whole or not there."""
 
-import multiprocessing
-import os
-import signal
-from contextlib import nullcontext
-
 import pytest
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
@@ -50,19 +45,3 @@ def test_a_table_is_made_once_and_another_for_whatever_decides_another(open_data
     assert open_dataset(answer="fenced").checks.tokens != first.checks.tokens
     open_dataset(fingerprint="another")
     assert len(list((tmp_path / "tables").glob("*/pairs.arrow"))) == 5
-
-
-def test_a_table_that_a_killed_process_began_is_made_anew(open_dataset, rows):
-    def die(*_):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def begin():
-        tokenized_dataset._ROWS = 4
-        tokenized_dataset.show_progress = lambda *_, **__: nullcontext(die)
-        open_dataset()
-
-    copy = multiprocessing.get_context("fork").Process(target=begin)
-    copy.start()
-    copy.join()
-    assert copy.exitcode == -signal.SIGKILL
-    assert list(open_dataset()) == rows
