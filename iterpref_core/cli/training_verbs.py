@@ -25,6 +25,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.cli.state_folder import WORK
 from iterpref_core.records import PreferencePair
+from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.records.config import Params
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.objective_table import OBJECTIVES
@@ -66,10 +67,13 @@ def check(
     """Check pairs, or problems: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
     # Without --pairs, all files are problems: those of --problems and the arguments.
     files = [*([problems] if problems else []), *(further or [])]
+    # Benchmarks whose files environment variables name.
+    named = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
+    benchmarks = [*(against or []), *named]
     if pairs is None:
         if not files or spans or model:
             raise InputError("give --pairs, with or without --spans and --model; or --problems, and no pairs")
-        _check_problems(files, against, out, dropped, as_json=json_)
+        _check_problems(files, benchmarks, out, dropped, as_json=json_)
         return
     if further:
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
@@ -77,14 +81,14 @@ def check(
         raise InputError("--spans and --model belong together: give both, or neither")
     # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or Path("data/problems.jsonl")
-    _check_pair_file(pairs, spans, model, against, out, dropped, heldout, read_params(set_), as_json=json_)
+    _check_pair_file(pairs, spans, model, benchmarks, out, dropped, heldout, read_params(set_), as_json=json_)
 
 
 def _check_pair_file(
     pairs: Path,
     spans: Path | None,
     model: str | None,
-    against: Sequence[str] | None,
+    against: Sequence[str],
     out: Path | None,
     dropped: Path | None,
     problems: Path,
@@ -103,7 +107,7 @@ def _check_pair_file(
     # Lengths need the tokenizer of the model to train; without --model only texts are compared.
     if model is not None and spans is not None:
         trained, of_model = _check_with_model(pairs, spans, model, settings)
-    benchmarks = Decontamination([*(against or []), *_configured()], problems)
+    benchmarks = Decontamination(against, problems)
     licenses: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     # One pass over the file: count, compare, and write what is clean.
@@ -127,7 +131,6 @@ def _check_with_model(pairs: Path, spans: Path, model: str, settings: Params) ->
 
     The faults are of lengths, of error regions, and of the model's limits and template.
     """
-    from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.models.pretrained.weights import check_checkpoint
     from iterpref_core.training.data.checks import Finding
@@ -138,7 +141,7 @@ def _check_with_model(pairs: Path, spans: Path, model: str, settings: Params) ->
     with _tokenized(pairs, spans, template, settings) as rows:
         checks = rows.checks
     findings = [*checks.findings(settings.training)]
-    findings += limit_findings(read_config(model), f"{locate_model(model)}: config.json", checks)
+    findings += limit_findings(model, checks)
     if template.remark:
         findings.append(Finding(stops=False, text=template.remark))
     trained = template.describe(settings.training.answer)
@@ -162,20 +165,13 @@ def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool
         raise typer.Exit(1)
 
 
-def _configured() -> list[str]:
-    """Return the names of the benchmarks whose files environment variables name."""
-    from iterpref_core.records.benchmark_table import PUBLISHED
-
-    return [name for name, data in PUBLISHED.items() if data.variable in os.environ]
-
-
 def _check_problems(
-    files: Sequence[Path], against: Sequence[str] | None, out: Path | None, dropped: Path | None, *, as_json: bool
+    files: Sequence[Path], against: Sequence[str], out: Path | None, dropped: Path | None, *, as_json: bool
 ) -> None:
     """Compare problems with each other and with benchmarks, before anything is computed with them."""
     from iterpref_core.problems.screening.repeated_problems import check_problems
 
-    found = check_problems(files, [*(against or []), *_configured()], out, dropped)
+    found = check_problems(files, against, out, dropped)
     if as_json:
         typer.echo(json.dumps(found.counts | {"findings": found.findings}, indent=2))
     else:
@@ -237,30 +233,19 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
             yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
 
 
-ObjectiveOption = Annotated[Objective, typer.Option(help="Objective to train with.")]
-ModelOption = Annotated[str, typer.Option(help="Folder or hub id of the model to train.")]
-SpansOption = Annotated[Path, input_file(help="JSONL of spans.")]
-TrainedOption = Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")]
-CurveOption = Annotated[Path | None, output_file(help="CSV of the training curve; default: next to --out.")]
-ScratchOption = Annotated[
-    Path, output_folder(help="Folder for checkpoints and tokenized rows; a killed training continues from it.")
-]
-SeedOption = Annotated[int | None, typer.Option(help="Seed for the order of the data.")]
-EstimateOption = Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours without training.")]
-GpusOption = Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")]
-
-
 def train(
-    objective: ObjectiveOption,
-    model: ModelOption,
+    objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
+    model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: PairsOption,
-    spans: SpansOption,
-    out: TrainedOption = None,
-    curve: CurveOption = None,
-    scratch: ScratchOption = WORK / "training",
-    seed: SeedOption = None,
-    estimate: EstimateOption = False,
-    gpus: GpusOption = 1,
+    spans: Annotated[Path, input_file(help="JSONL of spans.")],
+    out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
+    curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: next to --out.")] = None,
+    scratch: Annotated[
+        Path, output_folder(help="Folder for checkpoints and tokenized rows; a killed training continues from it.")
+    ] = WORK / "training",
+    seed: Annotated[int | None, typer.Option(help="Seed for the order of the data.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours without training.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:

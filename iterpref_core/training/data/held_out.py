@@ -27,14 +27,11 @@ def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[s
 
     asked = [f"?{statement}" for statement in statements]
     for problem_id, statement in zip(problem_ids, asked, strict=True):
-        first, second = sorted((root(problem_id or statement), root(statement)), key=_is_statement)
+        # The smallest id of a problem is its name; without one, a statement.
+        roots = (root(problem_id or statement), root(statement))
+        first, second = sorted(roots, key=lambda name: (name.startswith("?"), name))
         leads[second] = first
     return [root(statement).removeprefix("?") for statement in asked]
-
-
-def _is_statement(name: str) -> tuple[bool, str]:
-    """Return the order of a problem's names: its smallest id comes first, and statements last."""
-    return name.startswith("?"), name
 
 
 def check_choice(params: TrainingParams) -> None:
@@ -43,17 +40,13 @@ def check_choice(params: TrainingParams) -> None:
     Raises:
         ConfigError: `select` or `early_stopping_patience` needs validation pairs.
     """
-    if params.validation_share:
-        return
-    if params.select == "best":
-        raise ConfigError(
-            "params.yaml: training.select: best needs pairs to choose by; set training.validation_share, such as 0.05"
-        )
-    if params.early_stopping_patience:
-        raise ConfigError(
-            "params.yaml: training.early_stopping_patience: needs pairs whose loss it waits for; set "
-            "training.validation_share, such as 0.05"
-        )
+    wanted = {"select": params.select == "best", "early_stopping_patience": params.early_stopping_patience}
+    for name, value in wanted.items():
+        if value and not params.validation_share:
+            raise ConfigError(
+                f"params.yaml: training.{name}: needs pairs whose loss decides; set training.validation_share, such as "
+                "0.05"
+            )
 
 
 def held_out(problems: Sequence[str], params: TrainingParams, processes: int) -> list[bool]:

@@ -1,25 +1,25 @@
 """Compare the ids and lengths of rows with the limits of a model."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedConfig
-
+from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.training.data.checks import Finding, PairChecks
 from iterpref_core.training.model.unseen import CHANGING_ROPE
 
 
-def limit_findings(config: PreTrainedConfig, where: str, checks: PairChecks) -> Iterator[Finding]:
+def limit_findings(model: Path | str, checks: PairChecks) -> Iterator[Finding]:
     """Yield each limit of a model that rows exceed, with its remedy.
 
     Tables of positions, such as GPT-2's, are not checked here: `parity` runs the model on a row as long as the longest.
 
     Args:
-        config: the model's, which has the limits.
-        where: the model, for messages.
+        model: whose configuration has the limits; a folder or hub id.
         checks: of the rows.
     """
-    config = config.get_text_config()
+    config = read_config(model).get_text_config()
+    where = f"{locate_model(model)}: config.json"
     longest = int(checks.row_tokens.max())
     largest_id = int(checks["largest_id"].max())
     advice = "lower training.max_length and training.max_prompt_length, or drop long rows (pairs.max_tokens)"

@@ -159,11 +159,12 @@ def score_rows(
             numbers = order[first : first + size]
             # A process that is done takes part in the others' passes, where weights are sharded.
             pairs = [rows[number] for number in numbers or order[:1]]
-            batch = {name: values.to(device) for name, values in collate(pairs).items()}
+            laid_out = collate(pairs)
+            batch = {name: values.to(device) for name, values in laid_out.items()}
             # Phi-MoE's router reads the number of its noise also where it evaluates; it trains without.
             with silent(model):
                 logps = batch_logps(model, batch, config).cpu().numpy()
-            yield list(_scores_of(numbers, pairs, batch, logps))
+            yield list(_scores_of(numbers, pairs, laid_out, logps))
             freed_memory.after_pass(device)
             advance(min(at_once, len(order) - start))
 
@@ -172,13 +173,12 @@ def _scores_of(
     numbers: Sequence[int], pairs: Sequence[TokenizedPair], batch: Batch, logps: np.ndarray
 ) -> Iterator[Scores]:
     """Yield the scores of the pairs of a batch."""
-    pair_of_label = batch["pair"].cpu().numpy()
-    counts = {name: batch[name].cpu().numpy() > 0 for name in ("w_chosen", "w_rejected")}
+    pair_of_label, w_chosen, w_rejected = (batch[name].numpy() for name in ("pair", "w_chosen", "w_rejected"))
     for place, (number, pair) in enumerate(zip(numbers, pairs, strict=False)):
         # Labels of a pair lie together, in the order of its tokens.
         own = pair_of_label == place
-        chosen = _padded(logps[own & counts["w_chosen"]], len(pair.chosen_ids))
-        rejected = _padded(logps[own & counts["w_rejected"]], len(pair.rejected_ids))
+        chosen = _padded(logps[own & (w_chosen > 0)], len(pair.chosen_ids))
+        rejected = _padded(logps[own & (w_rejected > 0)], len(pair.rejected_ids))
         yield number, np.concatenate([chosen, rejected])
 
 

@@ -1,9 +1,6 @@
-"""End a training where it diverges, where the validation loss no longer falls, or after all steps."""
+"""Say that a training ends: where it diverges, where the validation loss no longer falls, or after all steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from transformers import TrainerCallback
 
 
 class DivergedError(Exception):
@@ -39,26 +36,3 @@ def is_patience_over(history: Sequence[Mapping[str, float]], patience: int) -> b
     # The position of the lowest loss, counted from the end, is how many validations had no lower loss.
     losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
-
-
-class EndEarly(TrainerCallback):
-    """A callback that ends training.
-
-    It keeps no count of its own, so that a training that was killed ends at the same step.
-
-    Args:
-        patience: validations in a row without a lower loss that end training; 0: none do.
-    """
-
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
-
-    def on_train_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
-        """End where all steps are done: the loop would make one more if the last is in the middle of an epoch."""
-        if state.global_step >= state.max_steps:
-            raise EndedError
-
-    def on_evaluate(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
-        """End where the patience is over."""
-        if is_patience_over(state.log_history, self._patience):
-            raise EndedError

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState
-from peft import PeftConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import DataLoader, Subset
 from transformers import (
@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -33,12 +34,17 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
 from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
 from iterpref_core.training.model.parity import check_parity, silent
-from iterpref_core.training.model.policy import check_adapters_of, freeze_other_parts, report_half_precision
+from iterpref_core.training.model.policy import (
+    check_adapters_of,
+    freeze_other_parts,
+    lora_config,
+    report_half_precision,
+)
 from iterpref_core.training.model.ranks import is_sharded
 from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 from iterpref_core.training.trainer.checkpoint import mark_whole
-from iterpref_core.training.trainer.early_end import DivergedError
+from iterpref_core.training.trainer.early_end import DivergedError, EndedError, is_patience_over
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +62,9 @@ class FocalTrainer(Trainer):
         longest: the tokens of the longest prompt and program, those of `validation` included.
         tokenizer: the model's.
         objective: the values that hold for the objective.
-        params: layout, reduction of the NLL, and limit of the margin.
+        params: layout, reduction of the NLL, limit of the margin, and adapters to train instead of the model's own
+            weights, unless the model has some already.
         validation: tokenized pairs that are held out; None: none.
-        peft_config: adapters to train instead of the model's own weights.
 
     Raises:
         ConfigError: several GPUs are given to one process, or adapters are on an embedding that is also the head.
@@ -81,7 +87,6 @@ class FocalTrainer(Trainer):
         objective: ObjectiveSettings,
         params: TrainingParams,
         validation: Pairs | None = None,
-        peft_config: PeftConfig | None = None,
     ) -> None:
         self._objective = objective
         self.params = params
@@ -92,7 +97,7 @@ class FocalTrainer(Trainer):
         collator = Collator(objective.row, params.layout, padding, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
         # Before adapters: PEFT wraps a head that `modules_to_save` names.
         add_label_head(policy)
-        policy = add_adapters(policy, peft_config, args)
+        policy = add_adapters(policy, params, args)
         freeze_other_parts(base_of(policy))
         super().__init__(
             model=policy,
@@ -323,16 +328,30 @@ class FocalTrainer(Trainer):
 
 
 class _Hooks(TrainerCallback):
-    """Calls a trainer before training, and gives freed memory back after micro-batches, since shapes differ."""
+    """Calls a trainer before training, ends it, and gives freed memory back after micro-batches, since shapes differ.
+
+    Whether training ends is read off the trainer's state, so that a training that was killed ends at the same step.
+    """
 
     def __init__(self, trainer: FocalTrainer) -> None:
         self._trainer = trainer
         self._freed_memory = FreedMemory()
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Do the work that needs the model as it is prepared for training, and sharded if it is to be."""
+    def on_train_begin(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
+        """Do the work that needs the model as it is prepared for training, and sharded if it is to be.
+
+        Raises:
+            EndedError: all steps are done: the loop would make one more if the last is in the middle of an epoch.
+        """
+        if state.global_step >= state.max_steps:
+            raise EndedError
         for work in self._trainer.before_training:
             work()
+
+    def on_evaluate(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
+        """End where the patience is over."""
+        if is_patience_over(state.log_history, self._trainer.params.early_stopping_patience):
+            raise EndedError
 
     def on_step_end(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
         """Look after a micro-batch, whether it ends a step or not."""
@@ -354,14 +373,15 @@ def keep_output_precision(state: AcceleratorState) -> None:
 
 def add_adapters(
     model: PreTrainedModel | PeftModel,
-    config: PeftConfig | None,
+    params: TrainingParams,
     args: TrainingArguments,
 ) -> PreTrainedModel | PeftModel:
-    """Return the model with fresh adapters, as TRL adds them; without a configuration as it is."""
+    """Return the model with fresh adapters, as TRL adds them; as it is where it has some, or none are to be trained."""
     set_seed(args.seed)  # adapters are drawn
     # ZeRO-3 has its own rules for adapters, in precision and in checkpointing.
     zero3 = args.deepspeed_plugin is not None and args.deepspeed_plugin.zero_stage == 3
-    if config is not None:
+    config = lora_config(params)
+    if config is not None and not isinstance(model, PeftModel):
         # ZeRO-3 gathers weights of one precision at a time, so its adapters are not widened to float32.
         model = get_peft_model(model, config, autocast_adapter_dtype=not zero3)
     checkpointing = args.activation_checkpointing

@@ -23,7 +23,7 @@ from iterpref_core.training.model.ranks import join_processes, launched_precisio
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings, settings_of
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key, step_of
 from iterpref_core.training.trainer.curve import OnLog, ReportProgress, write_curve
-from iterpref_core.training.trainer.early_end import DivergedError, EndEarly, EndedError
+from iterpref_core.training.trainer.early_end import DivergedError, EndedError
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.settings import check_settings
 from iterpref_core.training.trainer.trained_model import check_out, write_model
@@ -81,7 +81,6 @@ class Run:
         resume = last_checkpoint(self.checkpoints) if resumes else None
         with ExitStack() as opened:
             trainer.add_callback(ReportProgress(f"train {self.objective.name}", opened, self.curve, on_log))
-            trainer.add_callback(EndEarly(self.params.early_stopping_patience))
             try:
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
             except EndedError:

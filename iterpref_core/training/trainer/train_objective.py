@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peft import PeftModel
 from torch.utils.data import Subset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments
 
-from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
+from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage, training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
@@ -23,7 +22,7 @@ from iterpref_core.training.data.held_out import held_out
 from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.policy import load_policy, lora_config
+from iterpref_core.training.model.policy import load_policy
 from iterpref_core.training.model.ranks import sharding
 from iterpref_core.training.model.reference import reference_logps, reference_path
 from iterpref_core.training.objectives.objective_settings import RESOLVED
@@ -76,7 +75,7 @@ def train_objective(
     template = load_chat_template(run.model, run.prompt)
     rows = open_tokenized_dataset(run.reader, template, run.fingerprint, params, run.scratch / "pairs")
     held = np.array(held_out(rows.problems, params, run.processes.num_processes))
-    report_findings(limit_findings(read_config(run.model), f"{locate_model(run.model)}: config.json", rows.checks))
+    report_findings(limit_findings(run.model, rows.checks))
     report_findings(rows.checks.findings(params, regional=run.objective.row.regional))
     arguments = training_arguments(params, run.objective, accumulation, int((~held).sum()), run.checkpoints)
     trainer = _make_trainer(run, template.tokenizer, rows, held, arguments)
@@ -124,11 +123,8 @@ def _make_trainer(
     sequence: Any = rows  # which Subset takes as it takes a Dataset
     trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
     longest = int(rows.checks.row_tokens.max())
-    adapters = None if isinstance(policy, PeftModel) else lora_config(params)
     try:
-        trainer = FocalTrainer(
-            policy, arguments, trained, longest, tokenizer, run.objective, params, validation, adapters
-        )
+        trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, run.objective, params, validation)
     except (ValueError, TypeError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise

@@ -197,15 +197,13 @@ def scored(model, rows, size=4):
     return found
 
 
-def trainer_of(
-    model, rows, tokenizer, arguments, objective, validation=None, peft_config=None, *, alpha=1.0, beta=0.1, **settings
-):
+def trainer_of(model, rows, tokenizer, arguments, objective, validation=None, *, alpha=1.0, beta=0.1, **settings):
     """Return the trainer of some pairs that are scored already."""
     row = OBJECTIVES[objective]
     values = ObjectiveSettings(objective, row, arguments.learning_rate, alpha if row.nll_of else 0.0, beta)
     params = section(TrainingParams, **{"layout": "padded", "nll": "mean"} | settings)
     longest = max(row.length for row in rows)
-    return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation, peft_config)
+    return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation)
 
 
 def checks_of(rows, without_spans=0):

@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-from peft import LoraConfig
 
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.errors import ConfigError, InputError
@@ -19,10 +18,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 def make_trainer(model, rows, tokenizer, tmp_path):
     ready = scored(load_model(model.config.name_or_path), rows)
 
-    def make(validation=None, peft_config=None, objective="target-dpo", policy=model, **settings):
+    def make(validation=None, objective="target-dpo", policy=model, lora=None, **settings):
         arguments = arguments_in(tmp_path / "run", **{"max_steps": 1, "logging_steps": 1} | settings)
         held = validation and ready[:validation]
-        return trainer_of(policy, ready, tokenizer, arguments, objective, held, peft_config)
+        return trainer_of(policy, ready, tokenizer, arguments, objective, held, lora=lora)
 
     return make
 
@@ -62,9 +61,8 @@ def test_a_validation_before_training_has_the_precision_of_training(make_trainer
 
 
 def test_adapters_that_training_cannot_follow_are_refused(make_trainer):
-    on_head = LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "lm_head"])
     with pytest.raises(ConfigError, match="on the output head"):
-        make_trainer(peft_config=on_head)
+        make_trainer(lora={"target_modules": ["q_proj", "lm_head"]})
 
 
 def test_pairs_without_a_reference_are_refused(model, rows, tokenizer, tmp_path):

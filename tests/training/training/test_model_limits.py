@@ -89,7 +89,7 @@ def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_t
 def _limits(model, longest, largest_id=0):
     """The findings of a pair of `longest` tokens, with this id among them."""
     pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
-    return limit_findings(AutoConfig.from_pretrained(model), f"{model}: config.json", checks_of([pair]))
+    return limit_findings(model, checks_of([pair]))
 
 
 def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited):
