@@ -23,14 +23,11 @@ from iterpref_core.problems.ingestion.trials import Run, find_failures, find_ref
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.records.config import ExecutionParams, PairsParams
-from iterpref_core.records.prompt_messages import Message, Prompt, question, read_answer, read_prompt
+from iterpref_core.records.prompt_messages import Message, Prompt
 from iterpref_core.records.statement import statement_name
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
-
-# The columns of pairs that this project has exported, as far as all of them have them.
-_OWN_FIELDS = PreferencePair.model_fields.keys() - {"provenance"}
 
 
 class Judging(NamedTuple):
@@ -111,8 +108,6 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         LeftOutError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
-    if not repair and not columns.stated and row.keys() >= _OWN_FIELDS:
-        return _own_pair(row)
     columns.check_wanted(row)
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     *before, chosen = answer_turns(row, columns, "chosen")
@@ -143,25 +138,6 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         license=read_license(columns.one(row, "license")),
         tested=tested,
     )
-
-
-def _own_pair(row: Row) -> PreferencePair:
-    """Return a pair that this project has exported, as it was.
-
-    Where a pair of the set has messages, an exported text is one message.
-
-    Raises:
-        ValueError: the row is not a pair.
-    """
-    prompt = read_prompt(row["prompt"])
-    is_text = len(prompt) == 1 and not isinstance(prompt, str)
-    texts = {
-        "prompt": question(prompt) if is_text else prompt,
-        "chosen": read_answer(row["chosen"]),
-        "rejected": read_answer(row["rejected"]),
-        "provenance": row.get("provenance") or (),
-    }
-    return PreferencePair.model_validate({**row, **texts})
 
 
 def judge(

@@ -11,7 +11,7 @@ from iterpref_core.problems.composition.problem_splits import hold_out
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
-from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
+from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
 from iterpref_core.records import OWN_CODE, Problem, ScriptTest, SourceRow
 from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
@@ -64,9 +64,7 @@ def ingest_own_code(
         ConfigError: the interpreter cannot be used.
     """
     project = open_project(folder, python or sys.executable)
-    stated = license_of_folder(folder)
-    if stated == UNKNOWN and license:
-        stated = license
+    stated = license_of_folder(folder, license)
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
     # The environment of this project counts before params.yaml names it.
     known = execution.environments | {project.name: environment}

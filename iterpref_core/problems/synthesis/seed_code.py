@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import AliasChoices, Field
 
-from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
+from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
 from iterpref_core.records import Record
 from iterpref_core.records.input_files import read_text
@@ -53,7 +53,7 @@ def filter_for_others(
     Returns:
         A function from a program to `license`, a reason of `privacy.reason_to_withhold`, or None.
     """
-    otherwise = license or (license_of_folder(source) if source.is_dir() else UNKNOWN)
+    otherwise = license or license_of_folder(source)
 
     def reason(program: str) -> str | None:
         if not is_allowed(license_of_source(program, otherwise), allowed):

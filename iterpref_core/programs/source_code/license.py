@@ -10,16 +10,16 @@ UNKNOWN = "unknown"
 _HEADER = re.compile(r"^#\s*SPDX-License-Identifier:\s*(.+?)\s*$", re.MULTILINE)
 
 
-def license_of_folder(folder: Path) -> str:
-    """Return the license that a project's `pyproject.toml` states, or `unknown`."""
+def license_of_folder(folder: Path, otherwise: str | None = None) -> str:
+    """Return the license that a project's `pyproject.toml` states, or another one if known, or `unknown`."""
     try:
         settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return UNKNOWN
+        settings = {}
     stated = settings.get("project", {}).get("license", "")
     if isinstance(stated, dict):
         stated = stated.get("text", "")
-    return str(stated) or UNKNOWN
+    return str(stated) or otherwise or UNKNOWN
 
 
 def license_of_source(source: str, otherwise: str) -> str:

@@ -169,16 +169,15 @@ def mutants_of(code: str, limit: int, seed: str) -> list[Mutant]:
     """
     try:
         tree = parse_source(code)
-        changes = list(_changes(tree))
-        order = list(range(len(changes)))
+        changes = list(enumerate(_changes(tree)))
         # Only the chosen changes are written, in random order until there are enough of them.
-        Random(seed).shuffle(order)
+        Random(seed).shuffle(changes)
         original = ast.unparse(tree) + "\n"
         chosen: dict[str, tuple[int, Mutant]] = {}
-        for index in order:
+        for index, change in changes:
             if len(chosen) >= limit:
                 break
-            mutant = _mutant(changes[index], tree)
+            mutant = _mutant(change, tree)
             if mutant.code != original:
                 chosen.setdefault(mutant.code, (index, mutant))
     except (SyntaxError, RecursionError):

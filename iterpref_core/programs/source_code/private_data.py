@@ -6,7 +6,7 @@ text goes to another machine, `privacy.reason_to_withhold` looks for more, which
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -95,22 +95,18 @@ def find_private(text: str) -> PrivateData | None:
 
 def find_private_in(*records: Record | None) -> PrivateData | None:
     """Return the first key or address in the texts of records."""
-    texts: list[str] = []
-    for record in records:
-        if record is not None:
-            _add_texts(vars(record).values(), texts)
     # A line break ends a value in each of the shapes.
-    return find_private("\n".join(texts))
+    return find_private("\n".join(text for record in records for text in _texts(record)))
 
 
-def _add_texts(values: Iterable[Any], texts: list[str]) -> None:
-    """Add the texts in values, at any depth."""
-    for value in values:
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, list | tuple):
-            _add_texts(value, texts)
-        elif isinstance(value, BaseModel):
-            _add_texts(vars(value).values(), texts)
-        elif isinstance(value, Mapping):
-            _add_texts(value.values(), texts)
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, at any depth."""
+    if isinstance(value, BaseModel):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
