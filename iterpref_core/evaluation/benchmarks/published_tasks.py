@@ -26,11 +26,11 @@ def read_tasks(published: Published, record: type[R]) -> tuple[tuple[str, str], 
         DataUnavailableError: the file cannot be had here; the message names the variable that points at a copy.
         RecordError: a line is broken or repeats a task_id, or the file is empty.
     """
-    name, (path,), remedy = find_benchmark(published)
+    name, (path,) = find_benchmark(published)
     tasks = {}
     for task in read_jsonl(path, record, unique=True):
         task_id = str(vars(task)["task_id"])
         tasks[task_id] = task
     if not tasks:
-        raise RecordError(f"{path}: holds no task; {remedy}")
+        raise RecordError(f"{path}: holds no task; set {published.variable} to a copy of {published.files[0]}")
     return (name, file_digest(path)), tasks

@@ -22,12 +22,10 @@ class BenchmarkData(NamedTuple):
     Attributes:
         name: the name of the data; a copy has the name of its file.
         files: the paths.
-        remedy: the advice for a user whose files are of no use.
     """
 
     name: str
     files: tuple[Path, ...]
-    remedy: str
 
 
 def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
@@ -40,25 +38,27 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
     Raises:
         DataUnavailableError: the data cannot be had here; the message names the variable.
     """
-    base = data.location if "://" in data.location else f"https://huggingface.co/datasets/{data.location}/resolve/main"
-    addresses = ", ".join(f"{base}/{file}" for file in files or data.files)
-    remedy = f"set {data.variable} to a {'folder with copies' if len(data.files) > 1 else 'copy'} of {addresses}"
     copy = os.environ.get(data.variable)
     if copy:
-        return _find_copy(data, Path(copy).resolve(), files, remedy)
+        return _find_copy(data, Path(copy).resolve(), files)
     try:
         paths = tuple(_download(data, file) for file in files or data.files)
     except Exception as error:  # noqa: BLE001 - the hub's client passes on the errors of its HTTP library
         # urllib wraps the words that help, such as "Name or service not known", in a URLError.
         cause = getattr(error, "reason", None) or error
         reason = getattr(cause, "strerror", None) or first_line(cause)
+        base = (
+            data.location if "://" in data.location else f"https://huggingface.co/datasets/{data.location}/resolve/main"
+        )
+        addresses = ", ".join(f"{base}/{file}" for file in files or data.files)
+        remedy = f"set {data.variable} to a {'folder with copies' if len(data.files) > 1 else 'copy'} of {addresses}"
         raise DataUnavailableError(
             f"{data.name} is not on this machine, and cannot be downloaded ({reason}); {remedy}"
         ) from None
-    return BenchmarkData(data.name, paths, remedy)
+    return BenchmarkData(data.name, paths)
 
 
-def _find_copy(data: Published, copy: Path, files: Sequence[str], remedy: str) -> BenchmarkData:
+def _find_copy(data: Published, copy: Path, files: Sequence[str]) -> BenchmarkData:
     name, paths = copy.name, [copy]
     if len(data.files) > 1 and copy.is_dir():
         name, paths = data.name, [copy / file for file in files] or sorted(copy.glob("*.jsonl"))
@@ -66,7 +66,7 @@ def _find_copy(data: Published, copy: Path, files: Sequence[str], remedy: str) -
     if absent or not paths:
         missing = ", ".join(absent) or "*.jsonl"
         raise DataUnavailableError(f"{data.variable}={copy}: no such file ({missing}); correct it, or unset it")
-    return BenchmarkData(name, tuple(paths), remedy)
+    return BenchmarkData(name, tuple(paths))
 
 
 def _download(data: Published, file: str) -> Path:

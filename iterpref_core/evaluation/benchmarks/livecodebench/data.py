@@ -81,7 +81,7 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
     # Release 3 is the first three files.
     number = int(params.release.removeprefix("release_v"))
     released = LIVECODEBENCH.files[:number]
-    name, files, _ = find_benchmark(LIVECODEBENCH, released)
+    name, files = find_benchmark(LIVECODEBENCH, released)
     if name == "livecodebench":
         name += f"-{params.release}"
     since = datetime.fromisoformat(params.since) if params.since else None
