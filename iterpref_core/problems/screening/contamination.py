@@ -19,11 +19,11 @@ Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count
 import json
 import logging
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
@@ -38,7 +38,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 logger = logging.getLogger(__name__)
 
-Evidence = Literal["prompt", "example", "ngram", "ast"]
+EVIDENCE = ("prompt", "example", "ngram", "ast")
 # (benchmark, name of a task)
 Owner = tuple[str, str]
 
@@ -87,7 +87,7 @@ class Overlap:
 
     tasks: int = 0
     pairs: int = 0
-    kinds: dict[Evidence, int] = field(default_factory=lambda: dict.fromkeys(get_args(Evidence), 0))
+    kinds: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     overlapping: set[str] = field(default_factory=set)
 
@@ -190,13 +190,13 @@ class Decontamination:
         words = loose_words(prompt_text(record.prompt))
         # A prompt, or the statement in it: a function may have got another name.
         prompts = (exact_form(record.prompt), exact_form(task_statement(question(record.prompt))))
-        evidence: dict[Evidence, Iterable[Owner]] = {
+        evidence: dict[str, Iterable[Owner]] = {
             "prompt": (owner for form in prompts for owner in self._wholes.get(form, ())),
             "example": self._shown_in(words),
             "ngram": self._covered([words, loose_words(program)]),
             "ast": (owner for form in _long_forms(program) for owner in self._wholes.get(form, ())),
         }
-        shared: dict[Owner, set[Evidence]] = defaultdict(set)
+        shared: dict[Owner, set[str]] = defaultdict(set)
         for kind, owners in evidence.items():
             for owner in owners:
                 shared[owner].add(kind)
@@ -204,8 +204,7 @@ class Decontamination:
             tasks = {task: kinds for (name, task), kinds in shared.items() if name == benchmark}
             overlap.pairs += bool(tasks)
             overlap.overlapping.update(tasks)
-            for kind in set[Evidence]().union(*tasks.values()):
-                overlap.kinds[kind] += 1
+            overlap.kinds.update(set[str]().union(*tasks.values()))
             if tasks and len(overlap.examples) < SHOWN:
                 overlap.examples.append({"pair": record.task_id, "task": max(tasks, key=lambda task: len(tasks[task]))})
         self.contaminated += bool(shared)
@@ -244,7 +243,7 @@ class Decontamination:
                 "sha256": file_digest(path),
                 "tasks": overlap.tasks,
                 "pairs": overlap.pairs,
-                **{str(kind): count for kind, count in overlap.kinds.items()},
+                **{kind: overlap.kinds[kind] for kind in EVIDENCE},
                 "examples": overlap.examples,
                 "overlapping": sorted(overlap.overlapping),
             }
