@@ -8,13 +8,12 @@ gets a copy of it.
 """
 
 import _socket  # the Python part of `socket` would make every fork more expensive
-import json
 import os
 import struct
 from typing import NamedTuple
 
 READY = b"ready"
-_MAX_PACKET = 1 << 20
+MAX_PACKET = 1 << 16
 _DESCRIPTOR = struct.Struct("=i")
 # Kept, because a test or a program may replace `os.write`.
 _write = os.write
@@ -63,16 +62,6 @@ class Settings(NamedTuple):
     file_mb: int
     disk_mb: int
 
-    def pack(self) -> bytes:
-        """Return the settings as a packet."""
-        return json.dumps(self).encode()
-
-    @classmethod
-    def unpack(cls, packet: bytes) -> "Settings":
-        """Return the settings in a packet."""
-        runtime, *others = json.loads(packet)
-        return cls(Runtime(*runtime), *others)
-
 
 class Files(NamedTuple):
     """Descriptors of the files of a program, which are in memory, so that nothing of it stays on a disk.
@@ -101,7 +90,7 @@ def receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
         EOFError: the other side is gone.
     """
     room = _socket.CMSG_SPACE(len(Files._fields) * _DESCRIPTOR.size)
-    packet, messages, _, _ = connection.recvmsg(_MAX_PACKET, room)
+    packet, messages, _, _ = connection.recvmsg(MAX_PACKET, room)
     if not packet:
         raise EOFError
     return packet, [number for _, _, data in messages for (number,) in _DESCRIPTOR.iter_unpack(data)]

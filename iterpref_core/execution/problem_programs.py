@@ -87,7 +87,7 @@ def needs_decision(problem: Problem) -> bool:
 
 
 def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
-    """Yield problems in their order, each with the place where its tests run; see `run_right_program`.
+    """Return problems in their order, each with the place where its tests run; see `run_right_program`.
 
     Raises:
         ExecutionError: the engine failed.
@@ -95,16 +95,13 @@ def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
 
     def decide(problem: Problem) -> Problem:
         # Calls, and tests that run inside in any case, need no run of the reference.
-        if not needs_decision(problem):
-            return problem
-        return run_right_program(problem, problem.reference or "", executor)[0]
+        return run_right_program(problem, problem.reference or "", executor)[0] if needs_decision(problem) else problem
 
-    for _, problem in executor.each(problems, decide):
-        yield problem
+    return (problem for _, problem in executor.each(problems, decide))
 
 
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
-    """Run each problem's own reference; yield the problems, as `decided` does, and the outcomes, in their order.
+    """Run each problem's own reference; return the problems, as `decided` does, and the outcomes, in their order.
 
     A problem without a reference or tests has the outcome None.
 
@@ -117,8 +114,7 @@ def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterato
             return problem, None
         return run_right_program(problem, problem.reference, executor)
 
-    for _, (problem, outcome) in executor.each(problems, run):
-        yield problem, outcome
+    return (found for _, found in executor.each(problems, run))
 
 
 class Admission:

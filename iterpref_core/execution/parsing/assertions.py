@@ -125,9 +125,11 @@ def _between(
     is_equality = isinstance(condition, ast.Compare) and isinstance(condition.ops[0], ast.Eq | ast.Is)
     # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
     expected = ast.unparse(other if is_equality else condition)
-    if value is left:
-        return _assertion(value, lambda found: compare(found, stated), expected, likeness, names | _builtins_in(other))
-    return _assertion(value, lambda found: compare(stated, found), expected, likeness, names | _builtins_in(other))
+
+    def holds(found: Any) -> Any:
+        return compare(found, stated) if value is left else compare(stated, found)
+
+    return _assertion(value, holds, expected, likeness, names | _builtins_in(other))
 
 
 def _assertion(

@@ -4,15 +4,9 @@ These modules are loaded into interpreters that have the standard library alone,
 """
 
 import marshal
-import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-_WAYS_TO_THE_FILE = re.compile(
-    r"__file__|__loader__|__spec__|co_filename|importlib|inspect|linecache|pkgutil|runpy|solution\.py|sys\.modules"
-    r"|traceback|subprocess|multiprocessing|os\.(popen|system|spawn|exec|posix_spawn)"
-)
-"""Words of sources that may open the program's file."""
 LEFT, RIGHT = "_left_value", "_right_value"
 """Names that keep the values which an assertion compares; see `ruling.operands`."""
 Runner = Literal["io", "read", "assert", "unittest", "pytest", "script"]
@@ -68,8 +62,6 @@ class Message(NamedTuple):
         code: the program.
         modules: names that tests import the program by, and whether scripts do; none for a script on a console.
         key: begins each report.
-        opens_file: the program's file may be opened: to write one takes as long as most programs. Tracebacks and
-            `inspect` find the lines of functions without a file.
         only: the steps, if they have one turn; else empty.
     """
 
@@ -77,7 +69,6 @@ class Message(NamedTuple):
     code: str
     modules: tuple[tuple[str, bool], ...]
     key: str
-    opens_file: bool
     only: bytes
 
 
@@ -105,9 +96,7 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
         before = step
     texts = [marshal.dumps(turn, _MARSHAL) for turn in turns]
     only = texts.pop() if len(texts) == 1 else b""
-    # A test may open the file as well: `open(solution.__file__)`.
-    opens_file = any(map(_WAYS_TO_THE_FILE.search, {code, *(step.source for step in steps)}))
-    message = Message(setup, code, tuple(modules), key, opens_file, only)
+    message = Message(setup, code, tuple(modules), key, only)
     return marshal.dumps(tuple(message), _MARSHAL), texts
 
 

@@ -1,6 +1,7 @@
 """Start zygotes when they are needed, reuse them, and replace lost ones."""
 
 import contextlib
+import json
 import math
 import os
 import secrets
@@ -22,7 +23,7 @@ from pathlib import Path
 from iterpref_core.execution.isolation import tiers
 from iterpref_core.execution.isolation.cleanup import remove_folder
 from iterpref_core.execution.isolation.interpreters import Environment, own_runtime, runtime_of
-from iterpref_core.execution.packets import READY, Runtime, Settings
+from iterpref_core.execution.packets import MAX_PACKET, READY, Runtime, Settings
 from iterpref_core.execution.protocol.jobs import Answer, Job
 from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.programs import Limits
@@ -37,7 +38,6 @@ LEAVE_S = 2.0
 """Seconds of real time that a zygote has to end its program and remove its folder before it is killed."""
 GRACE_S = 15.0
 """A zygote counts as dead after twice its program's limit of real time and this many seconds."""
-_MAX_PACKET = 1 << 16
 DISK_FILES = 4
 """All files of a program together may hold `DISK_FILES * Limits.file_mb`."""
 
@@ -108,7 +108,7 @@ class Worker:
         try:
             with self._talking():
                 sizes = (limits.memory_mb, limits.file_mb, disk_mb)
-                self._socket.send(Settings(runtime, self._root, plan.layers, runners, *sizes).pack())
+                self._socket.send(json.dumps(Settings(runtime, self._root, plan.layers, runners, *sizes)).encode())
                 answer = self._receive(START_S)
             problem = "" if answer == READY else answer.decode("utf-8", "replace")
         except WorkerDiedError as error:
@@ -143,7 +143,7 @@ class Worker:
                 raise TimeoutError("timed out")
             if not files.give():
                 poll.unregister(files.connection)
-        if not (packet := self._socket.recv(_MAX_PACKET)):
+        if not (packet := self._socket.recv(MAX_PACKET)):
             raise EOFError
         return packet
 

@@ -54,20 +54,15 @@ class Child:
         self._copied: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Put the program where tests import it from, and run it, but for those tests that import it themselves.
-
-        Its source is there for whoever asks for a function's source, or the line of an error.
-        """
+        """Put the program where tests import it from, and run it, but for those tests that import it themselves."""
         sys.path[:0] = [self.folder, self.code_folder]
-        setup, code, modules, _, opens_file, _ = self._message
+        setup, code, modules, *_ = self._message
         for module, for_script in modules:
             path = self.file(module, for_script)
             if for_script:
                 write_files({path: f"{setup}\n{code}" if setup else code})
             else:
-                if opens_file:
-                    os.mkdir(self.code_folder)
-                    write_files({path: code})
+                write_files({path: code})
                 self._solution = vars(load(setup, code, path))
 
     def _names(self, step: SandboxStep) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import builtins
 import contextlib
 import gc
 import importlib
+import json
 import os
 import resource
 import select
@@ -28,7 +29,7 @@ from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import Deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
-from ..packets import READY, Files, Settings, receive, send_descriptor, write_all
+from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
 from ..solution.loading import seed
 from . import child
 
@@ -112,13 +113,13 @@ class Zygote:
         self.memory_bytes = 0
         self.file_bytes = settings.file_mb * 2**20
 
-    def child(self, cpu_s: float, files: Files, connection: int) -> int:
+    def child(self, cpu_s: float, files: Files, connection: list[int]) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
 
         Args:
             cpu_s: limit of CPU time.
             files: files of the program.
-            connection: socket to the zygote, for the filter's listener; of a program with processes.
+            connection: socket to the zygote, for the filter's listener, if the program may have processes.
         """
         limits.die_with_parent(self.pid)
         if self.processes:
@@ -129,24 +130,18 @@ class Zygote:
         os.chdir(self.folder)
         for number, descriptor in enumerate(files[:3]):
             os.dup2(descriptor, number)
-        high = range(self.highest, self.highest - 4, -1)
-        channel, job, asking, to_zygote = high
-        for number, descriptor in zip(high, (files.channel, files.job, files.asking, connection), strict=True):
-            os.dup2(descriptor, number, False)
+        kept = [files.channel, files.job, files.asking, *connection]
+        for place, descriptor in enumerate(kept):
+            os.dup2(descriptor, self.highest - place, False)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
-        os.closerange(3, to_zygote)
+        os.closerange(3, self.highest - len(kept) + 1)
         # After the copies above, which need more descriptors than a program may have.
         limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
         listener = 0 if self.filter is None else self.filter.install()
         if listener:
-            send_descriptor(to_zygote, listener)
-        else:
-            os.close(to_zygote)
-        status = child.run_job(job, channel, asking)
-        _flush(sys.stdout)
-        _flush(sys.stderr)
-        return status
+            send_descriptor(self.highest - 3, listener)
+        return child.run_job(self.highest - 1, self.highest, self.highest - 2)
 
     def settle(self) -> None:
         """Prepare for forks after all imports: seed, measure memory, and hide imported objects from the collector.
@@ -171,17 +166,20 @@ class Zygote:
         if self.temporary:
             os.mkdir(self.temporary)
         # The child uses this connection once, to send the listener of its filter to the zygote.
-        ours, theirs = _socket.socketpair()
+        pair = _socket.socketpair() if self.processes else ()
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
-                status = self.child(cpu_s, files, theirs.fileno())
+                status = self.child(cpu_s, files, [end.fileno() for end in pair[1:]])
             finally:
                 os._exit(status)
-        theirs.close()
-        program = Processes(pid, ours) if self.processes else OneProcess(pid)
-        ours.close()
+        program: OneProcess | Processes = OneProcess(pid)
+        if pair:
+            ours, theirs = pair
+            theirs.close()
+            program = Processes(pid, ours)
+            ours.close()
         left = Deadlines({"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, pid, files.channel)
         killed = self.watch(pid, left, program)
         # Also after a regular end: the program may have left threads or processes.
@@ -243,15 +241,6 @@ class Zygote:
             os.close(process)
 
 
-def _flush(stream: Any) -> None:
-    """Flush a stream, which the program may have closed or replaced."""
-    # `contextlib.suppress` would make twenty more objects for a child to copy.
-    try:
-        stream.flush()
-    except (OSError, ValueError, AttributeError):
-        return
-
-
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
     """Import modules that programs are likely to need."""
     # A module that is missing here is missing for programs too.
@@ -280,7 +269,8 @@ def main() -> None:
     with contextlib.suppress(EOFError):
         supervisor = _socket.socket(fileno=0)
         packet, _ = receive(supervisor)
-        settings = Settings.unpack(packet)
+        runtime, *others = json.loads(packet)
+        settings = Settings(Runtime(*runtime), *others)
         # In tier A the folder exists already, on a memory disk.
         own = "bwrap" not in settings.layers
         if own:

@@ -1,7 +1,5 @@
 """Load the solution as a module, as an import of it would, and collect the facts of an error in it."""
 
-import io
-import linecache
 import os
 import random
 import sys
@@ -78,8 +76,6 @@ def load(setup: str, code: str, path: str) -> types.ModuleType:
     spec = ModuleSpec("solution", SourceFileLoader("solution", path), origin=path)
     spec.has_location = True
     namespace.update(__file__=path, __package__="", __spec__=spec, __loader__=spec.loader)
-    # The file need not be there: functions and tracebacks are shown with these lines.
-    linecache.cache[path] = len(code), None, io.StringIO(code, newline=None).readlines(), path
     # Before it runs: a dataclass looks up its module.
     sys.modules["solution"] = module
     if setup:
