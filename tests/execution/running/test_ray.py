@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -21,78 +22,35 @@ from tests.settings import ROOT
 pytestmark = pytest.mark.slow
 
 COUNT = 300
+LIMITS = Limits(cpu_s=2, wall_s=20)
 
-DRIVER = """
-import json, os, sys
-from iterpref_core.records.errors import ExecutionError
-from iterpref_core.execution import Limits, Program
-from iterpref_core.execution.running.ray_executor import RayExecutor
-from iterpref_core.records import IoTest
-
-count, settings, answers = int(sys.argv[1]), json.loads(sys.argv[2]), os.fdopen(int(sys.argv[3]), "w")
-
-def say(what):
-    print(json.dumps(what), file=answers, flush=True)
 
 def program(number):
     return Program(f"def f(): return {number}", (IoTest(call="f()", expected=str(number // 3 * 3)),))
 
-try:
-    with RayExecutor(Limits(cpu_s=2, wall_s=20), **settings) as executor:
-        say(executor.isolation)
-        for number, outcome in executor.run_each(range(count), program):
+
+def run_programs(folder, **settings):
+    """Run programs on the cluster; after 60 of them, wait until the test goes on."""
+    from iterpref_core.execution.running.ray_executor import RayExecutor
+
+    with RayExecutor(LIMITS, **settings) as executor:
+        found = []
+        for number, outcome in executor.run_each(range(COUNT), program):
             if number == 60:
-                say("under way")
-                sys.stdin.readline()
-            say([outcome.verdict, outcome.feedback, outcome.isolation])
-except ExecutionError as error:
-    say({"error": str(error)})
-"""
+                (folder / "under way").touch()
+                while not (folder / "go on").exists():
+                    time.sleep(0.05)
+            found.append([outcome.verdict, outcome.feedback, outcome.isolation])
+        (folder / "found").write_text(json.dumps(found))
 
 
-class Driver:
-    """A process that uses the cluster: Ray may end a driver's process, and prints what it likes."""
-
-    def __init__(self, cluster, count, **settings):
-        answers, other_end = os.pipe()
-        command = [sys.executable, "-c", DRIVER, str(count), json.dumps(settings), str(other_end)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[other_end],
-            cwd=ROOT,
-            env={**os.environ, "RAY_ADDRESS": cluster.address},
-        )
-        os.close(other_end)
-        self._answers = os.fdopen(answers)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.kill()
-        self._process.communicate()
-        self._answers.close()
-
-    def read(self):
-        """Return the next line that it prints."""
-        line = self._answers.readline()
-        assert line, f"the driver ended with {self._process.wait()}"
-        return json.loads(line)
-
-    def read_rest(self):
-        """Let it go on, and return what it prints until its end."""
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
-        rest = [json.loads(line) for line in self._answers]
-        assert self._process.wait() == 0
-        return rest
-
-
-def program(number):
-    return Program(f"def f(): return {number}", (IoTest(call="f()", expected=str(number // 3 * 3)),))
+def on_ray(cluster, call, folder):
+    """Start a call of a function of this file in a process that uses the cluster: Ray may end such a process."""
+    given = "import sys, pathlib; folder = pathlib.Path(sys.argv[1])"
+    script = f"from tests.execution.running.test_ray import *; {given}; {call}"
+    own = os.environ | {"RAY_ADDRESS": cluster.address}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=ROOT, env=own, **pipes)
 
 
 @pytest.fixture(scope="module")
@@ -108,24 +66,25 @@ def cluster():
     signal.signal(signal.SIGTERM, before)  # with Ray's, forks of the next tests would end with exit code 1
 
 
-def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster):
+def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster, tmp_path):
     node = cluster.add_node(num_cpus=1)
-    with Driver(cluster, COUNT) as driver:
-        isolation = driver.read()
-        there = [driver.read() for _ in range(60)]
-        assert driver.read() == "under way"
+    with on_ray(cluster, "run_programs(folder)", tmp_path) as driver:
+        while not (tmp_path / "under way").exists():
+            assert driver.poll() is None
+            time.sleep(0.05)
         cluster.remove_node(node, allow_graceful=False)
-        there += driver.read_rest()
-    with Executor(Limits(cpu_s=2, wall_s=20), workers=2) as local:
+        (tmp_path / "go on").touch()
+        _, said = driver.communicate()
+    assert driver.returncode == 0, said
+    with Executor(LIMITS, workers=2) as local:
         here = [[o.verdict, o.feedback, o.isolation] for o in outcomes_of(local, map(program, range(COUNT)))]
-        assert isolation == local.isolation
-    assert there == here
+    assert json.loads((tmp_path / "found").read_text()) == here
 
 
-def test_an_error_on_a_node_is_the_callers(cluster):
-    with Driver(cluster, 1, preload=["no_such_module"]) as driver:
-        assert "rlimits" in driver.read()
-        assert "no_such_module" in driver.read()["error"]
+def test_an_error_on_a_node_is_the_callers(cluster, tmp_path):
+    _, said = on_ray(cluster, "run_programs(folder, preload=('no_such_module',))", tmp_path).communicate()
+    assert "ExecutionError" in said
+    assert "no_such_module" in said
 
 
 def evaluate(folder, engine):
@@ -148,22 +107,15 @@ def test_an_evaluation_on_ray_writes_the_results_of_one_on_this_machine(cluster,
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "samples.jsonl", samples)
     evaluate(tmp_path, "local")
-    evaluate_on_ray(cluster, tmp_path)
+    driver = on_ray(cluster, "evaluate(folder, 'ray')", tmp_path)
+    _, said = driver.communicate()
+    assert driver.returncode == 0, said
     here, there = (tmp_path / "local", tmp_path / "ray")
     assert json.loads((here / "results.json").read_text())["benchmarks"]["heldout"]["pass_at_1"] == 0.2
     files = sorted(path.relative_to(here) for path in here.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(there) for path in there.rglob("*") if path.is_file())
     for path in files:
         assert (there / path).read_bytes() == (here / path).read_bytes(), path
-
-
-def evaluate_on_ray(cluster, folder):
-    """Evaluate in a process that uses the cluster."""
-    script = "import sys, pathlib; from tests.execution.running.test_ray import evaluate"
-    command = [sys.executable, "-c", f"{script}; evaluate(pathlib.Path(sys.argv[1]), 'ray')", str(folder)]
-    own = os.environ | {"RAY_ADDRESS": cluster.address}
-    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
