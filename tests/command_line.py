@@ -4,6 +4,14 @@ import sys
 
 import pytest
 
+from iterpref_core.records.benchmark_table import PUBLISHED
+
+
+def hide_benchmarks(monkeypatch):
+    """Hide this machine's copies of benchmarks: `check` would read all of them, which takes seconds each time."""
+    for data in PUBLISHED.values():
+        monkeypatch.delenv(data.variable, raising=False)
+
 
 def calling(main, monkeypatch, capsys):
     """Return a function that calls the command with some arguments, and returns (exit code, stdout, stderr)."""

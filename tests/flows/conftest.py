@@ -1,13 +1,12 @@
 """The command line, run in this process, and a Prefect server for flows."""
 
-import os
 from contextlib import ExitStack
 
 import pytest
 
 from flows.cli import main
 from tasks.prefect.server import PASSWORD, prefect_server
-from tests.command_line import calling
+from tests.command_line import calling, hide_benchmarks
 from tests.once import give_prefect_tables
 
 
@@ -15,9 +14,7 @@ from tests.once import give_prefect_tables
 def iterpref(monkeypatch, capsys, tmp_path):
     """Run the command line in this process and an empty folder; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    for name in os.environ.copy():
-        if name.endswith("_OVERRIDE_PATH"):  # `check` would read whole benchmarks, which takes seconds each time
-            monkeypatch.delenv(name)
+    hide_benchmarks(monkeypatch)
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
     return calling(main, monkeypatch, capsys)
 

@@ -156,7 +156,7 @@ def begin_anew():
     sample(33)
 
 
-@pytest.mark.parametrize("moment", ["first", "last"])
+@pytest.mark.parametrize("moment", [pytest.param("first", marks=pytest.mark.slow), "last"])
 def test_what_is_edited_while_a_stage_runs_is_named_and_nothing_is_recorded(moment, toy):
     for name, (edit, told) in REFUSED.items():
         begin_anew()
@@ -168,7 +168,7 @@ def test_what_is_edited_while_a_stage_runs_is_named_and_nothing_is_recorded(mome
         assert Path("out/result").read_text(encoding="utf-8").startswith("33 "), f"{name}: the result is in place"
 
 
-@pytest.mark.parametrize("moment", ["first", "last"])
+@pytest.mark.parametrize("moment", ["first", pytest.param("last", marks=pytest.mark.slow)])
 def test_what_changes_nothing_that_a_stage_reads_is_no_edit(moment, toy):
     for name, edit in ACCEPTED.items():
         begin_anew()

@@ -12,6 +12,7 @@ from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.screening.repeated_problems import check_problems
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records.errors import InputError
+from tests.command_line import hide_benchmarks
 from tests.texts import written
 
 KEY = "AKIAJ2ZJQ5X3TFZ7Q6ZA"
@@ -81,7 +82,8 @@ def test_a_submission_with_a_key_is_left_out_by_name(tmp_path):
         ingest_submissions(Wanted([written(tmp_path / "b", rows[1])]), tmp_path / "out", tmp_path / "t", None)
 
 
-def test_check_reports_pairs_and_problems_with_private_data(tmp_path):
+def test_check_reports_pairs_and_problems_with_private_data(tmp_path, monkeypatch):
+    hide_benchmarks(monkeypatch)
     pairs = written(tmp_path / "p.jsonl", PAIR | {"task_id": "a"}, PAIR | {"task_id": "b", "chosen": f"x = '{KEY}'\n"})
     ran = CliRunner().invoke(app, ["check", "--pairs", str(pairs), "--json"])
     assert ran.exit_code == 0, ran.output

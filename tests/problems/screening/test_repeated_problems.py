@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.records import Problem
-from iterpref_core.records.benchmark_table import PUBLISHED
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import read_left_out
+from tests.command_line import hide_benchmarks
 from tests.texts import written
 
 PROGRAM = (
@@ -23,8 +23,7 @@ WORDS += "The list may be long, so go through it once, and do not sort it; numbe
 
 @pytest.fixture(autouse=True)
 def no_configured_benchmark(monkeypatch):
-    for data in PUBLISHED.values():
-        monkeypatch.delenv(data.variable, raising=False)
+    hide_benchmarks(monkeypatch)
 
 
 def problem(name, prompt, **more):

@@ -39,13 +39,11 @@ class Fitted:
     folder: Path
 
 
-QUICK = ("ChatML",)
+LANES = dict.fromkeys(FAMILIES, (pytest.mark.slow, pytest.mark.nightly)) | {"Llama 2": pytest.mark.slow, "ChatML": ()}
+"""The marks of each family: one is quick, and one that puts a blank on either side of an answer is slow."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES],
-)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in LANES.items()])
 def fitted(request, tmp_path_factory):
     family = FAMILIES[request.param]
     folder = tmp_path_factory.mktemp("fitted")
