@@ -9,6 +9,7 @@ from tests.evaluation.evaluation.scoring import asked
 
 RIGHT = "```python\ndef truncate_number(number):\n    return number % 1.0\n```\n"
 DRAFT = "```python\ndef truncate_number(number):\n    whole = int(number)\n    rest = whole\n    return rest\n```\n"
+PROSE = "I think that we should take the rest of a division by one, since it says so.\n"
 
 
 def measured(setting, folder, answer, benchmark="humaneval", *, instruct=True):
@@ -32,8 +33,7 @@ def test_reasoning_is_removed_before_the_sanitizer_and_said(setting, tmp_path, e
 
 @pytest.mark.usefixtures("one_task")
 def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and_said(setting, tmp_path, caplog):
-    prose = "I think that we should take the rest of a division by one, since it says so.\n"
-    entry = measured(setting, tmp_path, prose * 1200 + RIGHT)
+    entry = measured(setting, tmp_path, PROSE * 1200 + RIGHT)
     assert entry["pass_at_1"] == 1
     assert entry["answers"]["not_sanitized"] == 1
     assert "humaneval: 1 of 1 answers are too long (over 300 lines) for evalplus.sanitize" in caplog.text
@@ -42,8 +42,7 @@ def test_an_answer_that_would_take_the_sanitizer_minutes_is_read_by_our_rule_and
 @pytest.mark.usefixtures("one_task")
 def test_an_answer_on_which_the_sanitizer_fails_is_read_by_our_rule_and_counted(setting, tmp_path, monkeypatch):
     monkeypatch.setattr(sanitizing, "_CPU_S", 0.2)
-    prose = "I think that we should take the rest of a division by one, since it says so.\n"
-    entry = measured(setting, tmp_path, prose * 280 + RIGHT)
+    entry = measured(setting, tmp_path, PROSE * 280 + RIGHT)
     assert (entry["pass_at_1"], entry["answers"]["not_sanitized"]) == (1, 1)
 
 

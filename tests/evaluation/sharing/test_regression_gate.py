@@ -9,12 +9,16 @@ from iterpref_core.records.errors import InputError
 from tests.evaluation.report.conftest import benchmark
 
 
-def write(folder, name, **benchmarks):
-    path = folder / name / "results.json"
-    path.parent.mkdir()
-    named = {key.replace("_plus", "+"): value for key, value in benchmarks.items()}
-    path.write_text(json.dumps({"model": name, "benchmarks": named}), encoding="utf-8")
-    return path
+@pytest.fixture
+def results(tmp_path):
+    """Write results of benchmarks; returns the file."""
+
+    def write(name, **benchmarks):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"model": name, "benchmarks": benchmarks}), encoding="utf-8")
+        return path
+
+    return write
 
 
 def gate(before, after, *names, alpha=0.05):
@@ -31,11 +35,11 @@ def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment):
     assert gate(base, base / "results.json").worse == []
 
 
-def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path):
+def test_five_lost_tasks_are_enough_and_four_are_not(results):
     from scipy.stats import binomtest
 
-    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
-    five, four = (write(tmp_path, f"lost{n}", mbpp=benchmark(100, 50 - n, "m-1")) for n in (5, 4))
+    before = results("before", mbpp=benchmark(100, 50, "m-1"))
+    five, four = (results(f"lost{n}", mbpp=benchmark(100, 50 - n, "m-1")) for n in (5, 4))
     assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
     assert gate(before, five).worse == ["mbpp"]
     assert gate(before, four).worse == []
@@ -45,9 +49,9 @@ def test_five_lost_tasks_are_enough_and_four_are_not(tmp_path):
     assert gate(before, four, alpha=0.0625).worse == ["mbpp"]
 
 
-def test_several_benchmarks_are_corrected_for_their_number(tmp_path):
-    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"), humaneval=benchmark(100, 50, "h-1"))
-    after = write(tmp_path, "after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
+def test_several_benchmarks_are_corrected_for_their_number(results):
+    before = results("before", mbpp=benchmark(100, 50, "m-1"), humaneval=benchmark(100, 50, "h-1"))
+    after = results("after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
     assert gate(before, after, "mbpp").worse == ["mbpp"]
     both = gate(before, after)
     assert both.benchmarks["mbpp"].p_worse_holm == pytest.approx(2 / 32)
@@ -61,9 +65,9 @@ def test_several_benchmarks_are_corrected_for_their_number(tmp_path):
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, and 100"),
     ],
 )
-def test_other_data_or_tasks_are_refused(tmp_path, change, message):
-    before = write(tmp_path, "before", mbpp=benchmark(100, 50, "m-1"))
-    after = write(tmp_path, "after", mbpp=benchmark(100, 50, "m-1") | change)
+def test_other_data_or_tasks_are_refused(results, change, message):
+    before = results("before", mbpp=benchmark(100, 50, "m-1"))
+    after = results("after", mbpp=benchmark(100, 50, "m-1") | change)
     with pytest.raises(InputError, match=message):
         gate(before, after)
     with pytest.raises(InputError, match="no benchmark 'livecodebench'"):

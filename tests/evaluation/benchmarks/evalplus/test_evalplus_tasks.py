@@ -79,20 +79,11 @@ def test_a_large_value_is_compared_by_its_digest():
     digest, _ = summarize(large)
     assert isinstance(digest, Digest)
     judge = comparator_of("humaneval", "f", inputs=[[[1]]], expected=[digest], atol=0)
-    assert judge(0, digest)
-    assert not judge(0, summarize([*large, 1])[0])
-    assert not judge(0, [1])
+    assert [judge(0, value) for value in (digest, summarize([*large, 1])[0], [1])] == [True, False, False]
 
 
 def test_inputs_that_are_not_those_of_mbpp_s_task_are_refused_by_name():
-    task = EvalPlusTask(
-        task_id="Mbpp/2",
-        prompt="",
-        entry_point="f",
-        canonical_solution="",
-        base_input=[[1, 2]],
-        plus_input=[],
-        atol=0,
-    )
+    texts = {"task_id": "Mbpp/2", "prompt": "", "entry_point": "f", "canonical_solution": ""}
+    task = EvalPlusTask(**texts, base_input=[[1, 2]], plus_input=[], atol=0)
     with pytest.raises(InputError, match="Mbpp/2: its inputs differ from MBPP's"):
         task.inputs("base")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.evaluation.benchmarks.livecodebench import runner
@@ -67,10 +67,6 @@ def one_by_one(parts, make):
     return made
 
 
-def composed(parts):
-    return st.tuples(*(st.sampled_from(list(of_one_kind.values())) for of_one_kind in parts))
-
-
 @pytest.fixture(scope="module")
 def executor():
     limits = Limits(cpu_s=0.4, wall_s=10, memory_mb=1024, output_kb=8192, file_mb=64)
@@ -91,27 +87,16 @@ def check(outcome, passes, code):
     assert (outcome.verdict == "passed") == passes, f"{outcome.feedback}\n{code}"
 
 
-def test_each_rule_alone_decides_about_a_script_as_the_runner_does(executor):
-    for code, passes in one_by_one(SCRIPT_PARTS, script).values():
-        check(run(executor, code), passes, code)
+@pytest.mark.parametrize(("parts", "make", "judge"), [(SCRIPT_PARTS, script, run), (FUNCTION_PARTS, function, call)])
+def test_each_rule_alone_decides_as_in_the_runner(executor, parts, make, judge):
+    for code, passes in one_by_one(parts, make).values():
+        check(judge(executor, code), passes, code)
 
 
-def test_each_rule_alone_decides_about_a_function_as_the_runner_does(executor):
-    for code, passes in one_by_one(FUNCTION_PARTS, function).values():
-        check(call(executor, code), passes, code)
-
-
-@given(composed(SCRIPT_PARTS))
+@given(st.tuples(*(st.sampled_from(list(of_one_kind.values())) for of_one_kind in SCRIPT_PARTS)))
 def test_a_composed_script_passes_if_all_of_its_parts_do(executor, parts):
     code, passes = script(*parts)
     check(run(executor, code), passes, code)
-
-
-@given(composed(FUNCTION_PARTS))
-@settings(max_examples=30)
-def test_a_composed_function_passes_if_all_of_its_parts_do(executor, parts):
-    code, passes = function(*parts)
-    check(call(executor, code), passes, code)
 
 
 ASK_THE_RUNNER = """
