@@ -80,16 +80,6 @@ def evaluate_served(iterpref):
     return run
 
 
-def test_a_served_model_is_scored_by_its_name_that_parameters_give(iterpref):
-    mock = MockEndpoint(answer, Behavior())
-    with serve(mock) as url:
-        parameters = ["--set", "inference.backend=openai", "--set", f"inference.base_url={url}"]
-        code, _, err = iterpref(*EVALUATE, *parameters)
-    assert code == 0, err
-    assert json.loads(Path("o/results.json").read_text())["model"] == "big-model"
-    assert (results()["heldout"]["pass_at_1"], mock.asked.total()) == (1, 2)
-
-
 NAMES_OF_FILES = ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf")
 
 
@@ -104,16 +94,19 @@ def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_
 
 
 def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref):
-    """As vLLM, SGLang and `transformers serve` name a model by its path."""
-    Path("big-model").mkdir()
-    Path("big-model/config.json").write_text("{}")
+    """As vLLM, SGLang and `transformers serve` name a model by its path; parameters may name the endpoint."""
     mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
-        code, _, err = iterpref(*EVALUATE, *SERVED, url)
+        parameters = ["--set", "inference.backend=openai", "--set", f"inference.base_url={url}"]
+        code, _, err = iterpref(*EVALUATE, *parameters)
         assert (code, mock.asked.total()) == (0, 2), err
+        assert json.loads(Path("o/results.json").read_text())["model"] == "big-model"
         assert "precision" not in results()["heldout"]["sampling"]
+        Path("big-model").mkdir()
+        Path("big-model/config.json").write_text("{}")
+        assert iterpref(*EVALUATE, *SERVED, url)[0] == 0
         # The experiment evaluates folders while its debugger is behind an endpoint: there a folder is one.
-        code, _, err = iterpref(*EVALUATE, "--set", "inference.backend=openai", "--set", f"inference.base_url={url}")
+        code, _, err = iterpref(*EVALUATE, *parameters)
         assert (code, "big-model" in err) == (2, True)
         code, _, err = iterpref(*EVALUATE, "--base-url", url)
         assert (code, "asks no server; add --backend openai" in err) == (2, True)
@@ -148,13 +141,6 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
     # Of 32 held-out prompts 20 are asked, of the validation split one, and each of them once more.
     assert mock.calls == 2 * (20 + 1)
     assert results() == {}
-
-
-def test_debugging_in_which_no_prompt_is_answered_is_a_failure(iterpref, problems):
-    with serve(Refusing()) as url:
-        code, _, err = debug_at(iterpref, problems, url)
-    assert (code, "none of 2 prompts was answered" in err, "the account is on hold" in err) == (2, True, True)
-    assert not Path("t.jsonl").exists()
 
 
 def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):

@@ -62,12 +62,6 @@ def test_a_full_page_fits_and_asks_for_nothing(rich_page, browser, width):
     assert [url for url in browser.requests if not url.startswith("data:")] == [rich_page.as_uri()]
 
 
-def test_it_shows_what_its_picture_waits_for(rich_page, browser):
-    picture, _ = shots_of_report(rich_page.parent)
-    browser.open(rich_page, picture.width)
-    assert browser.shows(*picture.texts)
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_all_text_stands_out_from_what_is_behind_it(rich_page, browser, dark):
     browser.open(rich_page, 1280, dark=dark)
@@ -144,11 +138,10 @@ def test_the_explorer_fits_is_silent_asks_for_nothing_and_stands_out(explorer, b
     assert browser.complaints == []
 
 
-def test_the_explorer_shows_what_its_picture_waits_for(explorer, browser):
-    _, picture = shots_of_report(explorer.parent)
-    browser.open(explorer, picture.width)
-    browser.wait(lambda: browser.shows(*picture.texts), picture.texts)
-    assert {url for url in browser.requests if not url.startswith("data:")} == {explorer.as_uri()}
+def test_the_pages_show_what_their_pictures_wait_for(rich_page, explorer, browser):
+    for page, picture in zip((rich_page, explorer), shots_of_report(explorer.parent), strict=True):
+        browser.open(page, picture.width)
+        browser.wait(lambda picture=picture: browser.shows(*picture.texts), picture.texts)
 
 
 def test_filters_leave_what_matches_all_of_them(explorer, browser):

@@ -4,13 +4,10 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
-from iterpref_core.evaluation.evaluation.sampler import Sampler
-from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
-from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
-from tests.evaluation.evaluation.scoring import ask, score
+from tests.evaluation.evaluation.scoring import score
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.05, "wall_s": 5, "file_mb": 4})
 
@@ -57,24 +54,12 @@ def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldou
     assert "1 of the benchmark's canonical solutions fail, such as hangs" in caplog.text
 
 
-def test_own_code_with_a_secret_is_withheld_from_another_machine_and_its_absence_is_never_kept(tmp_path, caplog):
-    secret = problem("acme/1", spin(0)).model_copy(
-        update={"prompt": "Mail jane.doe@acme.io the total.", "source": f"{OWN_CODE}acme"}
-    )
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, [secret, problem("plain", spin(0))])
-    server = RecordedModel(lambda _: "ok = 1")
-    server.in_process = False
-    store = tmp_path / "answers.sqlite"
-    sampler = Sampler(kept(server, store, guarded=True), SAMPLING, PromptMode(instruct=False))
-    heldout = Heldout("heldout", path, EXECUTION)
-    for _ in range(2):
-        _, samples = ask(heldout, sampler, tmp_path)
-        assert [sample.solution for sample in samples] == ["ok = 1"]
-    assert [request.prompt for request, _ in server.asked] == ["?"]
-    assert "heldout: 1 of 2 answers are missing" in caplog.text
-    with AnswerStore(tmp_path / "answers.sqlite", "evaluate m") as store:
-        assert store.spent().calls == 1
+def test_prompts_of_own_code_are_private(tmp_path):
+    own = problem("acme/1", spin(0)).model_copy(update={"source": f"{OWN_CODE}acme"})
+    write_jsonl(tmp_path / "problems.jsonl", [own, problem("plain", spin(0))])
+    heldout = Heldout("heldout", tmp_path / "problems.jsonl", EXECUTION)
+    mode = PromptMode(instruct=False)
+    assert [heldout.prompt(task, mode).private for task in heldout.tasks.values()] == [True, False]
 
 
 def test_no_engine_is_opened_where_no_reference_has_to_decide(tmp_path, monkeypatch):
