@@ -48,15 +48,7 @@ def evaluate_model(
         DataUnavailableError: no benchmark has data here. If at least one has, the others are recorded as not
             available instead.
     """
-    with open_sampler(
-        model=model,
-        params=setting.params.evaluation,
-        inference=setting.params.inference,
-        budget=setting.params.budget,
-        store=answers,
-        prompt=prompt,
-        fresh=fresh,
-    ) as sampler:
+    with open_sampler(model, setting.params, answers, prompt, fresh=fresh) as sampler:
         # The fingerprint keeps results of different weights apart.
         if names_served(model, setting.params.inference.backend):
             weights = served_fingerprint(str(model))

@@ -22,7 +22,7 @@ from iterpref_core.models.inference.ends import check_answered, describe_missing
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
 from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, Params, PromptFormat
 from iterpref_core.records.prompt_messages import prompt_text
 from iterpref_core.records.results import TokenCounts
 from iterpref_core.records.seeds import derive_seed
@@ -176,23 +176,15 @@ def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
 
 @contextmanager
 def open_sampler(
-    model: Path | str,
-    params: EvaluationParams,
-    inference: InferenceParams,
-    budget: BudgetParams,
-    store: Path,
-    prompt: PromptFormat | None = None,
-    *,
-    fresh: bool = False,
+    model: Path | str, params: Params, store: Path, prompt: PromptFormat | None = None, *, fresh: bool = False
 ) -> Iterator[Sampler]:
     """Open the sampler of a model and yield it.
 
     Args:
         model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
             name of a model at the endpoint of `inference`.
-        params: sampling, and how a model with weights here is asked.
-        inference: how a model at an endpoint is asked.
-        budget: caps on that, over all restarts; a model with weights here has none.
+        params: sampling; how a model with weights here is asked, or one at an endpoint, which alone has the caps of
+            `budget`.
         store: SQLite file where answers are kept.
         prompt: the format of prompts, for a model on this machine.
         fresh: ask again for answers that are kept.
@@ -202,15 +194,17 @@ def open_sampler(
     """
     prompt = prompt or PromptFormat()
     endpoint = None
-    if is_served(model) or names_served(model, inference.backend):
-        asked = endpoint = inference
-        cap = budget
-        mode = PromptMode(instruct=inference.api == "chat")
+    asked = params.inference
+    if is_served(model) or names_served(model, asked.backend):
+        endpoint = asked
+        cap = params.budget
+        mode = PromptMode(instruct=asked.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.models.pretrained.tokenizers import load_chat_template
 
-        asked = inference.model_copy(update={"backend": params.backend, "concurrency": params.batch_size})
+        here = {"backend": params.evaluation.backend, "concurrency": params.evaluation.batch_size}
+        asked = asked.model_copy(update=here)
         cap = NO_CAP
         model = check_model(model, prompt, asked)
         # Another engine than a checkpoint's renders prompts itself, as an endpoint does.
@@ -224,4 +218,4 @@ def open_sampler(
         AnswerStore(store, f"evaluate {identity}") as kept,
         open_model(model=model, prompt=prompt, inference=asked, budget=cap, store=kept) as opened,
     ):
-        yield Sampler(opened, params, mode, precision, endpoint, fresh=fresh)
+        yield Sampler(opened, params.evaluation, mode, precision, endpoint, fresh=fresh)
