@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
-from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.evaluation.statistics.paired_tests import compare_shares
@@ -61,36 +60,6 @@ def compare_models(
                 if comparison := compare_results(benchmark, {name: result, against: others[benchmark]}):
                     comparisons[benchmark] = comparison
     return compared
-
-
-def compare_with_first(
-    benchmark: str,
-    models: Mapping[str, ModelResults],
-    first: str,
-) -> list[ScoreRow]:
-    """Return the scores of models on a benchmark, each compared with the first one on the tasks that both have.
-
-    Args:
-        benchmark: the benchmark's name; models that were not measured on it have no row.
-        models: name → results.
-        first: the name of the model that the others are compared with.
-
-    Raises:
-        InputError: two models were measured on different data.
-    """
-    base = models[first].measured.get(benchmark)
-    rows = []
-    for name, model in models.items():
-        result = model.measured.get(benchmark)
-        if result is None:
-            continue
-        comparison = None
-        tasks = None
-        if base is not None and name != first:
-            comparison = compare_results(benchmark, {name: result, first: base})
-            tasks = comparison.n if comparison else 0
-        rows.append(ScoreRow(name, benchmark, scores_of(result), comparison=comparison, compared=tasks))
-    return rows
 
 
 def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparison | None:

@@ -200,9 +200,9 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
     asked = read_chosen(files.problems, Problem, wanted)
     before = _answers(files.results / "base", wanted)
     entries = []
-    for outcome, model, tasks in chosen:
-        after = _answers(files.results / model, tasks)
-        for task in tasks:
+    for outcome, model, shown in chosen:
+        after = _answers(files.results / model, shown)
+        for task in shown:
             prompt = labeled_text(asked[task].prompt) if task in asked else ""
             old, new = before[task], after[task]
             # The second step shows what training changed in the answer.

@@ -1,11 +1,13 @@
 """Compare results of several models that `evaluate` wrote, each with the first one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import compare_with_first, measured_differently
+from iterpref_core.evaluation.report.comparisons import compare_results, measured_differently, scores_of
 from iterpref_core.evaluation.report.labels import benchmark_name
+from iterpref_core.evaluation.report.score_rows import ScoreRow
 from iterpref_core.evaluation.report.standings import Standings, inside_notes
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Incomplete, ModelResults
@@ -55,22 +57,28 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
         InputError: two models were measured on different data.
     """
     first = next(iter(models))
-    rows = []
+    rows: list[ScoreRow] = []
     # A reason that holds for several models or benchmarks is named once.
     notes: dict[tuple[str, str], list[str]] = {}
     for benchmark in benchmarks:
+        ranked = []
         lacking: dict[str, list[str]] = {}
-        rows += sorted(compare_with_first(benchmark, models, first), key=lambda row: -row.scores.pass_at_1)
         label = benchmark_name(benchmark)
-        # Compare how the models were measured, and collect missing scores by reason.
         base = models[first].measured.get(benchmark)
         for name, model in models.items():
             result = model.measured.get(benchmark)
             if result is None:
                 lacking.setdefault(model.unavailable.get(benchmark, "it was not measured"), []).append(name)
-            elif base and (differing := measured_differently(base, result)):
-                key = f"{name} and {first} were measured differently", "; ".join(differing)
-                notes.setdefault(key, []).append(label)
+                continue
+            row = ScoreRow(name, benchmark, scores_of(result))
+            if base is not None and name != first:
+                comparison = compare_results(benchmark, {name: result, first: base})
+                row = replace(row, comparison=comparison, compared=comparison.n if comparison else 0)
+                if differing := measured_differently(base, result):
+                    key = f"{name} and {first} were measured differently", "; ".join(differing)
+                    notes.setdefault(key, []).append(label)
+            ranked.append(row)
+        rows += sorted(ranked, key=lambda row: -row.scores.pass_at_1)
         for reason, names in lacking.items():
             notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(label)
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
