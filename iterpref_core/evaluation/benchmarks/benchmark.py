@@ -107,7 +107,7 @@ class ProgramRun(NamedTuple):
     `unanswered` is the outcome of a sample whose answer is missing. `exception` is the name of the type that this
     program raised, or ""; `cpu_s` are the CPU seconds of all that ran.
     `inside` is the number of tests that ran inside, in the process of the program, which can lie to them.
-    `values` are what a canonical solution returned, as text, where these are wanted.
+    `values` are the results of a canonical solution, as text, where these are wanted.
     """
 
     verdict: Verdict | Literal["unanswered"]
@@ -177,7 +177,12 @@ class Benchmark(ABC, Generic[T]):
         """Return the program in an answer, or the text for `sanitizer`, which takes the program from it."""
 
     @abstractmethod
-    def candidate(self, task: T, code: str, reference_s: float | None) -> Iterator[Program]:
+    def candidate(
+        self,
+        task: T,
+        code: str,
+        reference_s: float | None,
+    ) -> Iterator[Program]:
         """Yield the programs to run, in order, until one fails; none if the expected results are not known.
 
         Args:

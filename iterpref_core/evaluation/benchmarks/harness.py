@@ -41,7 +41,11 @@ class Harness:
     benchmark: Benchmark[Any]
     executor: Engine
 
-    def run(self, samples: Sequence[Sample], truncated: Sequence[bool] | None = None) -> list[ProgramRun]:
+    def run(
+        self,
+        samples: Sequence[Sample],
+        truncated: Sequence[bool] | None = None,
+    ) -> list[ProgramRun]:
         """Run whole programs, with a progress bar; return their outcomes in order.
 
         Args:
@@ -88,7 +92,12 @@ def open_harness(benchmark: Benchmark[Any], cache: Path) -> Iterator[Harness]:
         yield Harness(benchmark, executor)
 
 
-def _run(benchmark: Benchmark[Any], executor: Engine, sample: Sample, reference_s: float | None) -> ProgramRun:
+def _run(
+    benchmark: Benchmark[Any],
+    executor: Engine,
+    sample: Sample,
+    reference_s: float | None,
+) -> ProgramRun:
     outcome = None
     cpu_s = 0.0
     # LiveCodeBench has a program for each test: the first failure decides.
@@ -143,7 +152,11 @@ def run_canonical_solutions(benchmark: Benchmark[Any], executor: Engine, cache: 
         logger.warning(message, benchmark.name, len(failed), failed[0])
 
 
-def _key(benchmark: Benchmark[Any], executor: Engine, samples: Sequence[Sample]) -> str:
+def _key(
+    benchmark: Benchmark[Any],
+    executor: Engine,
+    samples: Sequence[Sample],
+) -> str:
     """Return a digest of all that decides the outcomes of canonical solutions, the machine's speed among it."""
     programs = "\n".join(sample.to_json() for sample in samples)
     decisive = [

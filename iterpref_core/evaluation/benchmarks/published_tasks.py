@@ -12,7 +12,10 @@ from iterpref_core.storage.jsonl import read_jsonl
 R = TypeVar("R", bound=Record)
 
 
-def read_tasks(published: Published, record: type[R]) -> tuple[tuple[str, str], dict[str, R]]:
+def read_tasks(
+    published: Published,
+    record: type[R],
+) -> tuple[tuple[str, str], dict[str, R]]:
     """Read the tasks of a benchmark, downloading them where needed.
 
     Args:

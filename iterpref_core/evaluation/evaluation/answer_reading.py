@@ -40,7 +40,7 @@ class FoundPrograms:
         truncated: for each text whether a limit of tokens has cut its program; None where that is not known.
         missing: (task, the reason why an answer to it is missing).
         counts: further counts of texts, for `Measurement.answers`.
-        about: fields of `Measurement`: how a model was asked and what it cost, or which samples a file has.
+        about: fields of `Measurement`: how a model was asked and the price, or which samples a file has.
     """
 
     tasks: Sequence[Any]
@@ -126,7 +126,12 @@ def read_texts(
     return [program or "" for program in programs], dict(+counts)
 
 
-def _is_cut(benchmark: Benchmark[Any], answer: Completion, program: str, mode: PromptMode) -> bool:
+def _is_cut(
+    benchmark: Benchmark[Any],
+    answer: Completion,
+    program: str,
+    mode: PromptMode,
+) -> bool:
     """Return True if a limit of tokens has cut the program, and not the text that a base model writes after it.
 
     A base model continues after its program up to the limit. A sanitizer may leave out the line that was cut: where

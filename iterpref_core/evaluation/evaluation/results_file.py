@@ -51,7 +51,12 @@ class ResultsFolder:
         except UnansweredError as error:
             self._unanswered.append(str(error))
 
-    def write(self, benchmark: str, result: Measured | Incomplete, samples: Sequence[Sample]) -> None:
+    def write(
+        self,
+        benchmark: str,
+        result: Measured | Incomplete,
+        samples: Sequence[Sample],
+    ) -> None:
         """Write a benchmark's result and programs, at once: they stay, however the next benchmark ends.
 
         Raises:

@@ -142,7 +142,12 @@ class Sampler:
             seed = derive_seed(seed, prompt_text(prompt.text), number)
         return Request(prompt.text, seed, prompt.private, prompt.system, prompt.raw)
 
-    def _ask(self, benchmark: str, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+    def _ask(
+        self,
+        benchmark: str,
+        requests: Sequence[Request],
+        sampling: Sampling,
+    ) -> list[Completion]:
         """Return the answer to each request, kept or new, and log how many an earlier process has kept."""
         if self.fresh:
             self.model.forget_earlier(requests, sampling)
@@ -176,7 +181,12 @@ def _tell(benchmark: str, answers: Sequence[Completion]) -> None:
 
 @contextmanager
 def open_sampler(
-    model: Path | str, params: Params, store: Path, prompt: PromptFormat | None = None, *, fresh: bool = False
+    model: Path | str,
+    params: Params,
+    store: Path,
+    prompt: PromptFormat | None = None,
+    *,
+    fresh: bool = False,
 ) -> Iterator[Sampler]:
     """Open the sampler of a model and yield it.
 

@@ -87,7 +87,11 @@ def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]
     return Measured.model_validate({"available": True, **fields, **score.model_dump()})
 
 
-def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: int) -> dict[str, Any]:
+def _bounds(
+    verdicts: Mapping[str, list[str]],
+    missing: Sequence[str],
+    total: int,
+) -> dict[str, Any]:
     """Return the text that takes the place of a score where answers are missing."""
     scores = []
     # The lower bound fails every missing answer, and the upper bound passes it.
@@ -108,16 +112,27 @@ def _bounds(verdicts: Mapping[str, list[str]], missing: Sequence[str], total: in
     }
 
 
-def _ground_truth(canonical: Mapping[str, ProgramRun], failed: Mapping[str, ProgramRun]) -> GroundTruth | None:
+def _ground_truth(
+    canonical: Mapping[str, ProgramRun],
+    failed: Mapping[str, ProgramRun],
+) -> GroundTruth | None:
     """Return the numbers of a benchmark's canonical solutions, and the failed ones with their reasons."""
     if not canonical:
         return None
     reasons = {task_id: run.feedback for task_id, run in failed.items() if run.feedback}
     passed = len(canonical) - len(failed)
-    return GroundTruth(n=len(canonical), passed=passed, failed=tuple(failed), reasons=reasons or None)
+    return GroundTruth(
+        n=len(canonical),
+        passed=passed,
+        failed=tuple(failed),
+        reasons=reasons or None,
+    )
 
 
-def _by_difficulty(benchmark: Benchmark[Any], verdicts: Mapping[str, list[str]]) -> dict[str, DifficultyRecord]:
+def _by_difficulty(
+    benchmark: Benchmark[Any],
+    verdicts: Mapping[str, list[str]],
+) -> dict[str, DifficultyRecord]:
     """Return tasks and scores by difficulty; empty if tasks have none, or none could be scored."""
     groups: dict[str, dict[str, list[str]]] = {}
     # Group the verdicts of LiveCodeBench by easy, medium and hard.

@@ -89,7 +89,8 @@ def measured_differently(before: Measured, after: Measured) -> list[str]:
     """Return the circumstances of two measurements that differ, such as `sampling temperature: 0.0 -> 1.5`."""
     differences = []
     for field in CIRCUMSTANCES:
-        old, new = getattr(before, field), getattr(after, field)
+        old = getattr(before, field)
+        new = getattr(after, field)
         if isinstance(old, dict) and isinstance(new, dict):
             # List only the settings that differ: `sampling temperature: 0.0 -> 1.5`.
             for name in sorted(old.keys() | new.keys()):

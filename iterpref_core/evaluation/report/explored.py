@@ -42,7 +42,11 @@ def text_hash(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def read_chosen(path: Path, kind: type[R], chosen: Collection[str]) -> dict[str, R]:
+def read_chosen(
+    path: Path,
+    kind: type[R],
+    chosen: Collection[str],
+) -> dict[str, R]:
     """Return the records of the chosen tasks by task_id; if a task has several, the last one.
 
     The file is streamed, and only these records are held: a run of CodeFlow may have gigabytes.
@@ -62,7 +66,10 @@ def cut(text: str, longest: int) -> str:
     return f"{text[:longest]}\n… {left_out:,} characters more"
 
 
-def changed_lines(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
+def changed_lines(
+    before: Sequence[str],
+    after: Sequence[str],
+) -> list[tuple[str, str]]:
     """Return the lines of a program and of the one before it: (sign, text), where the sign is `+`, `−` or empty.
 
     >>> changed_lines(["a", "b", "c"], ["a", "x", "c"])
@@ -103,7 +110,11 @@ def choose_trajectories(files: ReportFiles) -> tuple[Counter[str], dict[str, str
     return totals, {task_id: outcomes[task_id] for task_id in chosen}
 
 
-def trajectory_entries(files: ReportFiles, outcomes: Mapping[str, str], params: CodeflowParams) -> Iterator[Json]:
+def trajectory_entries(
+    files: ReportFiles,
+    outcomes: Mapping[str, str],
+    params: CodeflowParams,
+) -> Iterator[Json]:
     """Yield the chosen trajectories in the page's form, each with its pair.
 
     Args:
@@ -178,7 +189,10 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     return lines
 
 
-def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], list[Json]]:
+def mended_entries(
+    summary: Summary,
+    files: ReportFiles,
+) -> tuple[Counter[str], list[Json]]:
     """Return the number of held-out problems by outcome, such as `mended by DPO`, and the shown ones as entries.
 
     Args:
@@ -195,7 +209,9 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             outcome = f"{word} by {model_name(model)}"
             totals[outcome] = len(tasks)
             chosen.append((outcome, model, heapq.nsmallest(MENDED, tasks, key=text_hash)))
-    wanted = {task for *_, tasks in chosen for task in tasks}
+    wanted: set[str] = set()
+    for _, _, shown in chosen:
+        wanted.update(shown)
     # Stream the problems once, and keep the prompts of the shown tasks.
     asked = read_chosen(files.problems, Problem, wanted)
     before = _answers(files.results / "base", wanted)
@@ -204,7 +220,8 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
         after = _answers(files.results / model, shown)
         for task in shown:
             prompt = labeled_text(asked[task].prompt) if task in asked else ""
-            old, new = before[task], after[task]
+            old = before[task]
+            new = after[task]
             # The second step shows what training changed in the answer.
             changes = changed_lines(old["lines"], new["lines"])
             whole = changed_lines([], old["lines"])
@@ -214,7 +231,14 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             ]
             # Several models may have mended one problem.
             name = f"{task}, {outcome}"
-            entries.append({"id": name, "prompt": cut(prompt, PROMPT), "outcome": outcome, "attempts": attempts})
+            entries.append(
+                {
+                    "id": name,
+                    "prompt": cut(prompt, PROMPT),
+                    "outcome": outcome,
+                    "attempts": attempts,
+                }
+            )
     return +totals, entries
 
 

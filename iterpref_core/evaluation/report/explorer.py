@@ -26,7 +26,12 @@ HELDOUT_BYTES = 500_000
 however much models wrote."""
 
 
-def write_explorer(files: ReportFiles, params: CodeflowParams, out: Path, summary: Summary | None = None) -> None:
+def write_explorer(
+    files: ReportFiles,
+    params: CodeflowParams,
+    out: Path,
+    summary: Summary | None = None,
+) -> None:
     """Write the page.
 
     Args:

@@ -94,7 +94,10 @@ def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
-def _pass_rates(rates: Sequence[float], sampled: bool) -> list[tuple[int, float | None, float | None]]:
+def _pass_rates(
+    rates: Sequence[float],
+    sampled: bool,
+) -> list[tuple[int, float | None, float | None]]:
     """Return (iteration or number of samples, pass rate of this run, pass rate of the paper)."""
     if sampled:
         # The paper has no curve of sampling.

@@ -158,7 +158,12 @@ def render_terminal(pair: PreferencePair, spans: FocalSpans) -> RenderableType:
     )
 
 
-def _panel(title: str, lines: Sequence[ProgramLine], sign: str, color: str) -> Panel:
+def _panel(
+    title: str,
+    lines: Sequence[ProgramLine],
+    sign: str,
+    color: str,
+) -> Panel:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")

@@ -19,7 +19,12 @@ from iterpref_core.records.config import Params
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 
-def build_report(files: ReportFiles, params: Params, out: Path, names: Collection[str] | None = None) -> Summary:
+def build_report(
+    files: ReportFiles,
+    params: Params,
+    out: Path,
+    names: Collection[str] | None = None,
+) -> Summary:
     """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files.
 
     Args:

@@ -40,7 +40,11 @@ class Standings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the standings for scripts."""
-        return {"first": self.first, "standings": list(map(row_to_json, self.rows)), "notes": list(self.notes)}
+        return {
+            "first": self.first,
+            "standings": list(map(row_to_json, self.rows)),
+            "notes": list(self.notes),
+        }
 
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
@@ -49,11 +53,19 @@ class Standings:
         # and intervals have no blanks.
         for benchmark in dict.fromkeys(row.benchmark for row in self.rows):
             counts = {row.scores.n for row in self.rows if row.benchmark == benchmark}
-            title, left_out = benchmark_name(benchmark), {"benchmark"}
+            title = benchmark_name(benchmark)
+            left_out = {"benchmark"}
             if len(counts) == 1:
-                title, left_out = f"{title}, {counts.pop():,} tasks", {"benchmark", "tasks"}
-            table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, collapse_padding=True)
-            table.title, table.title_justify = title, "left"
+                title += f", {counts.pop():,} tasks"
+                left_out.add("tasks")
+            table = Table(
+                title=title,
+                title_justify="left",
+                box=SIMPLE_HEAD,
+                show_edge=False,
+                padding=0,
+                collapse_padding=True,
+            )
             shown = [heading for heading in headings if heading not in left_out]
             for heading in shown:
                 table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
@@ -68,8 +80,9 @@ class Standings:
     def markdown(self) -> str:
         """Return the table and the notes as Markdown, with aligned columns."""
         headings, cells = _cells(self.first, self.rows)
-        rows = [headings, *([row[heading] for heading in headings] for row in cells)]
-        texts = [[text.replace("|", "\\|") for text in row] for row in rows]
+        texts = [[heading.replace("|", "\\|") for heading in headings]]
+        for row in cells:
+            texts.append([row[heading].replace("|", "\\|") for heading in headings])
         # Pad every cell to its column, so that the source is readable.
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in texts]
@@ -109,7 +122,8 @@ def inside_notes(rows: Iterable[ScoreRow]) -> list[str]:
 
 def row_to_json(row: ScoreRow) -> dict[str, Any]:
     """Return a row for scripts and CSV files; an unknown value is None. A part is named as `livecodebench/easy`."""
-    scores, paired = row.scores, row.comparison
+    scores = row.scores
+    paired = row.comparison
     return {
         "benchmark": f"{row.benchmark}/{row.part}" if row.part else row.benchmark,
         "model": row.model,
@@ -140,7 +154,10 @@ def write_csv(rows: Iterable[ScoreRow], path: Path) -> None:
         table.writerows(records)
 
 
-def _cells(first: str, rows: Sequence[ScoreRow]) -> tuple[list[str], list[dict[str, str]]]:
+def _cells(
+    first: str,
+    rows: Sequence[ScoreRow],
+) -> tuple[list[str], list[dict[str, str]]]:
     """Return headings, and rows as texts for people by heading, without empty columns."""
     further = sorted({k for row in rows for k in row.scores.of_other_k})
     against = f"against {model_name(first)}"
@@ -148,7 +165,8 @@ def _cells(first: str, rows: Sequence[ScoreRow]) -> tuple[list[str], list[dict[s
     headings += [against, "p", "tokens", "cut", "dollars"]
     cells = []
     for row in rows:
-        scores, paired = row.scores, row.comparison
+        scores = row.scores
+        paired = row.comparison
         low, high = map(share, scores.ci95)
         texts = dict.fromkeys(headings, _EMPTY) | {
             "benchmark": benchmark_name(row.benchmark),
@@ -166,5 +184,5 @@ def _cells(first: str, rows: Sequence[ScoreRow]) -> tuple[list[str], list[dict[s
         numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
         cells.append(texts | {name: readable(number) for name, number in numbers.items() if number is not None})
     # Drop columns in which every row is empty, such as dollars of local models.
-    shown = [heading for heading in headings if not rows or any(texts[heading] != _EMPTY for texts in cells)]
+    shown = [heading for heading in headings if {texts[heading] for texts in cells} != {_EMPTY}]
     return shown, cells

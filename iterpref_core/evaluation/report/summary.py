@@ -70,7 +70,11 @@ class ReportFiles:
     lock: Path
 
 
-def build_summary(files: ReportFiles, params: Params, names: Collection[str] | None = None) -> Summary:
+def build_summary(
+    files: ReportFiles,
+    params: Params,
+    names: Collection[str] | None = None,
+) -> Summary:
     """Gather the summary from the stages' outputs.
 
     Args:
@@ -161,7 +165,10 @@ def _versions() -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def load_results(folder: Path, models: Collection[str] | None = None) -> dict[str, ModelResults]:
+def load_results(
+    folder: Path,
+    models: Collection[str] | None = None,
+) -> dict[str, ModelResults]:
     """Load every `<model>/results.json` of a folder, in the order of the results table.
 
     Args:
@@ -188,8 +195,12 @@ def load_result(path: Path, kind: type[R]) -> R:
     return _load(path, path.stem, lambda text: kind.of_metrics(_NUMBERS.validate_json(text)))
 
 
-def _load(path: Path, stage: str, parse: Callable[[str], T]) -> T:
-    """Return what a stage's file holds."""
+def _load(
+    path: Path,
+    stage: str,
+    parse: Callable[[str], T],
+) -> T:
+    """Return the content of a stage's file."""
     text = read_text(path, f"run `dvc repro {stage}` first")
     try:
         return parse(text)

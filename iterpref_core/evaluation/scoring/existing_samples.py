@@ -83,7 +83,12 @@ def find_canonical(benchmark: Benchmark[Any]) -> FoundPrograms:
 
 
 def find_programs(
-    benchmark: Benchmark[Any], samples: Sequence[Sample], path: Path, *, extract: bool, partial: bool
+    benchmark: Benchmark[Any],
+    samples: Sequence[Sample],
+    path: Path,
+    *,
+    extract: bool,
+    partial: bool,
 ) -> FoundPrograms:
     """Return the programs that a file has for a benchmark.
 
@@ -137,7 +142,12 @@ def find_programs(
     )
 
 
-def _check_complete(benchmark: Benchmark[Any], known: Sequence[Sample], lacking: str, remedy: str) -> None:
+def _check_complete(
+    benchmark: Benchmark[Any],
+    known: Sequence[Sample],
+    lacking: str,
+    remedy: str,
+) -> None:
     if missing := sorted(benchmark.tasks.keys() - {sample.task_id for sample in known}):
         raise InputError(
             f"{lacking} for {len(missing)} of {len(benchmark.tasks)} tasks of {benchmark.name}, such as "

@@ -13,7 +13,11 @@ from iterpref_core.records.errors import InputError
 from iterpref_core.records.results import Incomplete, ModelResults
 
 
-def make_leaderboard(places: Sequence[Path], benchmarks: Sequence[str], out: Path) -> tuple[Standings, bool]:
+def make_leaderboard(
+    places: Sequence[Path],
+    benchmarks: Sequence[str],
+    out: Path,
+) -> tuple[Standings, bool]:
     """Compare results and write the table.
 
     Args:

@@ -96,7 +96,8 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
     # The same weights may have two names, such as `base` and a training of no steps: the first will do.
     name = next((name for name, fingerprint in measured.items() if fingerprint == weights), None)
     from_base = lineage is not None and lineage.base_weights and lineage.base_weights == measured.get("base")
-    base, own = [], []
+    base = []
+    own = []
     for row in score_rows(summary):
         if row.part:
             continue
@@ -109,9 +110,14 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
 
 
 def _experiment(summary: Summary) -> dict[str, Any]:
-    """Return what the summary records of the pairs."""
+    """Return the summary's records of the pairs."""
     # The names of overlapping tasks stay out: a card needs only their number.
-    overlap = {"pairs": True, "dropped": True, "absent": True, "benchmarks": {"__all__": {"tasks", "pairs"}}}
+    overlap = {
+        "pairs": True,
+        "dropped": True,
+        "absent": True,
+        "benchmarks": {"__all__": {"tasks", "pairs"}},
+    }
     provenance = {"inputs", "data", "isolation", "versions"}
     kept: Any = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
     return summary.model_dump(mode="json", include=kept, exclude_none=True)

@@ -22,7 +22,11 @@ _TRIED = 16
 """The number of tokens for comparing a merged model with its base and adapters."""
 
 
-def export_model(model: Path, out: Path, card: str) -> dict[str, float | str]:
+def export_model(
+    model: Path,
+    out: Path,
+    card: str,
+) -> dict[str, float | str]:
     """Write weights (safetensors), tokenizer, generation config, model card, and the lineage where it is known.
 
     The folder appears whole or not at all.

@@ -94,7 +94,8 @@ def compare_with_baseline(
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
     compared: dict[str, Comparison] = {}
     for name in names:
-        before, after = _measured(old, baseline, name), _measured(new, candidate, name)
+        before = _measured(old, baseline, name)
+        after = _measured(new, candidate, name)
         comparison = compare_results(name, {"candidate": after, "baseline": before})
         # A task without a verdict on one side would change the test silently.
         if before.n != after.n:

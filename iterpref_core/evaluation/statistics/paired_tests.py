@@ -16,7 +16,10 @@ _ROUNDING = 1e-12
 """The largest difference of two shares that counts as none."""
 
 
-def compare_shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Comparison | None:
+def compare_shares(
+    ours: Mapping[str, float],
+    theirs: Mapping[str, float],
+) -> Comparison | None:
     """Compare two models on the tasks that both were judged on.
 
     With several samples of a task, the test flips the signs of the tasks' differences at random (Fisher's
@@ -132,7 +135,10 @@ def _mcnemar(gained: int, lost: int) -> tuple[float, float]:
     return float(p_value), float(p_worse)
 
 
-def _flip_signs(effects: np.ndarray, random: np.random.Generator) -> tuple[float, float]:
+def _flip_signs(
+    effects: np.ndarray,
+    random: np.random.Generator,
+) -> tuple[float, float]:
     """Return the p-values of the sign-flip test: two-sided, and one-sided for "this model is not worse"."""
     from scipy.stats import permutation_test
 

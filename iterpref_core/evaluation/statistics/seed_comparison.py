@@ -60,7 +60,10 @@ def compare_rows(scores: Mapping[str, Sequence[Measured]]) -> list[ComparisonRow
     return rows
 
 
-def bootstrap_difference(left: Sequence[Measured], right: Sequence[Measured]) -> tuple[tuple[float, float], float]:
+def bootstrap_difference(
+    left: Sequence[Measured],
+    right: Sequence[Measured],
+) -> tuple[tuple[float, float], float]:
     """Return the 95% interval of the difference of mean pass@1, and the p-value of no difference.
 
     Both are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and seeds

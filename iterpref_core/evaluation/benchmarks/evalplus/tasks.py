@@ -148,7 +148,11 @@ def is_near(actual: Any, wanted: Any, atol: float) -> bool:
         return False
 
 
-def _tolerances(expected: Sequence[Any], sizes: Sequence[int], atol: float) -> list[float]:
+def _tolerances(
+    expected: Sequence[Any],
+    sizes: Sequence[int],
+    atol: float,
+) -> list[float]:
     """Return the tolerance of each test. EvalPlus switches it on at a set's first float, and never off in that set."""
     from evalplus.eval import is_floats
 

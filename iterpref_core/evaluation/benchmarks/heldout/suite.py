@@ -111,7 +111,11 @@ class Heldout(Benchmark[Problem]):
         return question(task.prompt)
 
 
-def _admitted(tasks: dict[str, Problem], path: Path, execution: ExecutionParams) -> dict[str, Problem]:
+def _admitted(
+    tasks: dict[str, Problem],
+    path: Path,
+    execution: ExecutionParams,
+) -> dict[str, Problem]:
     """Return the problems that take part by `execution.inside`.
 
     Raises:

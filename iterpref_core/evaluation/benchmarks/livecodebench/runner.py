@@ -95,7 +95,10 @@ def _as_function(source: str) -> ast.Module:
     return tree
 
 
-def _load(source: str, make_tree: Callable[[str], ast.Module]) -> dict[str, Any]:
+def _load(
+    source: str,
+    make_tree: Callable[[str], ast.Module],
+) -> dict[str, Any]:
     """Run a program as a module after the names that it finds; return its namespace.
 
     Errors name the place where the sandbox looks for a program.
@@ -110,7 +113,12 @@ def _load(source: str, make_tree: Callable[[str], ast.Module]) -> dict[str, Any]
     return namespace
 
 
-def run(source: str, stdin: str | None, function: str, arguments: tuple[Any, ...]) -> Any:
+def run(
+    source: str,
+    stdin: str | None,
+    function: str,
+    arguments: tuple[Any, ...],
+) -> Any:
     """Run a program by the runner's rules; return its output, or the result of its function.
 
     Args:

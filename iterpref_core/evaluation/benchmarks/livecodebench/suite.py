@@ -88,7 +88,8 @@ class LiveCodeBench(Benchmark[LiveTask]):
                 continue
             # A functional test has a JSON value a line, and its output is one value.
             try:
-                arguments, (expected,) = _json_lines(test.input), _json_lines(test.output)
+                arguments = _json_lines(test.input)
+                [expected] = _json_lines(test.output)
             except ValueError as error:
                 raise RecordError(f"{task.where}: test {number}: not JSON ({error}); fetch the file again") from None
             yield calling_program(code, function, arguments, expected)
@@ -112,7 +113,12 @@ def reading_program(code: str, stdin: str, expected: str) -> Program:
     return Program("", (test,), _RUNNER, comparator=right_output(expected))
 
 
-def calling_program(code: str, function: str, arguments: Sequence[Any], expected: Any) -> Program:
+def calling_program(
+    code: str,
+    function: str,
+    arguments: Sequence[Any],
+    expected: Any,
+) -> Program:
     """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
     test = ValueTest("run", (code, None, function, tuple(arguments)), shown=shown_call(function, arguments))
     return Program("", (test,), _RUNNER, comparator=right_value(expected))
@@ -146,7 +152,8 @@ def same_output(printed: str, expected: str) -> bool:
     >>> same_output("1 2.50 \n", "1.0 2.5"), same_output("yes", "YES"), same_output("1\n\n2", "1\n2")
     (True, False, False)
     """
-    ours, theirs = ([line.strip() for line in text.strip().split("\n")] for text in (printed, expected))
+    ours = [line.strip() for line in printed.strip().split("\n")]
+    theirs = [line.strip() for line in expected.strip().split("\n")]
     return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
 
 
