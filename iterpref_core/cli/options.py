@@ -31,7 +31,10 @@ SetOption = Annotated[
 ]
 
 
-def read_params(assignments: Sequence[str] | None, options: Mapping[str, object] | None = None) -> Params:
+def read_params(
+    assignments: Sequence[str] | None,
+    options: Mapping[str, object] | None = None,
+) -> Params:
     """Return the parameters of params.yaml, with values of the command line instead of the file's.
 
     Args:
@@ -51,7 +54,12 @@ def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, obje
     return {"inference.backend": backend, "inference.base_url": base_url}
 
 
-def names_endpoint(name: str, params: Params, backend: str | None, base_url: str | None) -> bool:
+def names_endpoint(
+    name: str,
+    params: Params,
+    backend: str | None,
+    base_url: str | None,
+) -> bool:
     """Return True if a model's name is one at the endpoint that the options of a verb name, and no folder here."""
     # `--backend openai --model coder` names a served model, unless a folder `coder` is here.
     given = backend is not None or base_url is not None

@@ -101,8 +101,12 @@ def show(
         Console().print(render_terminal(*shown[0]))
 
 
-def _marked_pairs(pairs: Path, spans: Path | None, task_id: str | None) -> Iterator[tuple[PreferencePair, FocalSpans]]:
-    """Yield the pairs with their error regions; without spans, what the line-based LCS leaves is marked."""
+def _marked_pairs(
+    pairs: Path,
+    spans: Path | None,
+    task_id: str | None,
+) -> Iterator[tuple[PreferencePair, FocalSpans]]:
+    """Yield the pairs with their error regions; without spans, the lines outside the LCS are marked."""
     from iterpref_core.evaluation.report.pair_view import NO_SPANS
     from iterpref_core.programs.source_code.line_diff import locate_error
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from iterpref_core.evaluation.statistics.comparison import Comparison
 from iterpref_core.records.errors import InputError
@@ -17,10 +17,8 @@ from iterpref_core.records.stage_results import LocalizationResult, ValidityResu
 from iterpref_core.storage.jsonl import atomic_writer
 
 
-class SummaryRecord(BaseModel):
+class SummaryRecord(BaseModel, frozen=True):
     """The base of the records of summary.json: immutable; the file leaves out fields that are None."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class CodeflowSummary(SummaryRecord):

@@ -66,13 +66,13 @@ class LiveTask:
         return f"{self.path}:{self.line}"
 
 
-def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, LiveTask]]:
+def find_live_data(params: LiveCodeBenchParams) -> tuple[tuple[str, str], dict[str, LiveTask]]:
     """Find the problems of a release and window, downloading them where needed.
 
     A window ends as in the benchmark's runner: at the midnight that begins its last day.
 
     Returns:
-        Name of the data, SHA-256 of exactly the lines that are used, tasks by task_id.
+        The data's name and the SHA-256 of exactly the lines that are used; and tasks by task_id.
 
     Raises:
         DataUnavailableError: they cannot be had here; the message names the variable that points at a copy.
@@ -100,7 +100,7 @@ def find_live_data(params: LiveCodeBenchParams) -> tuple[str, str, dict[str, Liv
             f"{', '.join(map(str, files))}: no problem between {params.since} and {params.until}; "
             "correct evaluation.livecodebench"
         )
-    return name, digest.hexdigest(), tasks
+    return (name, digest.hexdigest()), tasks
 
 
 def read_tests(task: LiveTask) -> tuple[list[PublishedTest], str | None]:

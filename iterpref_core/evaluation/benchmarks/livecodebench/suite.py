@@ -55,8 +55,8 @@ class LiveCodeBench(Benchmark[LiveTask]):
     preload = ("numpy",)
 
     def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
-        data_name, sha256, tasks = find_live_data(params)
-        super().__init__(name, (data_name, sha256), tasks, execution.model_copy(update=LIMITS))
+        data, tasks = find_live_data(params)
+        super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
         self.window = params.model_dump(mode="json")
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 

@@ -125,7 +125,7 @@ def test_the_window_is_between_two_midnights_and_decides_the_hash(data):
     data.write_text(data.read_text() + json.dumps(late) + "\n")
 
     def ids(since, until):
-        _, sha256, tasks = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
+        (_, sha256), tasks = find_live_data(LiveCodeBenchParams(release="release_v5", since=since, until=until))
         return [task_id.partition("/")[2] for task_id in tasks], sha256
 
     assert ids(None, None)[0] == ["sum", "half", "largest", "pair", "late"]
@@ -202,7 +202,7 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(family, t
     tokenizer.chat_template = TEMPLATES[family]
     mode = PromptMode(True, ChatTemplate(tokenizer))
     assert family_of(mode) == family
-    reads, calls = (list(find_live_data(WHOLE)[2].values())[index] for index in (0, 2))
+    reads, calls = (list(find_live_data(WHOLE)[1].values())[index] for index in (0, 2))
     for task, values in ((reads, (READS, "# YOUR CODE HERE")), (calls, (CALLS, LARGEST["starter_code"]))):
         asked = make_prompt(task, mode)
         read = asked.text if asked.raw else ChatTemplate(tokenizer).render_prompt(asked.text, asked.system)
