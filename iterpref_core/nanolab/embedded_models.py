@@ -1,9 +1,8 @@
 """Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-
-from transformers import PreTrainedTokenizerBase
 
 from iterpref_core.execution import open_executor
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf, name_served, pin_model, write_pointer
@@ -54,28 +53,26 @@ def build_models(
         InputError: the problems are missing that training needs.
     """
     embedded = []
-    unpacked = {}
-    pointers = {}
+    # What fills the folders of the models that are not trained here.
+    writers: dict[str, Callable[[Path], object]] = {}
     # Every name is looked at before the first folder is removed: a wrong name must not cost a model.
     for role, name in (("debugger", model.debugger), ("student", model.student)):
         if role == "debugger" and not BACKENDS[backend].local:
-            pointers[role] = name_served(name)
+            writers[role] = partial(write_pointer, source=name_served(name))
         elif is_gguf(name):
-            unpacked[role] = name
+            writers[role] = partial(write_checkpoint, name)
         elif name == EMBEDDED:
             embedded.append(role)
         else:
-            pointers[role] = pin_model(name)
+            source = pin_model(name)
             loaded = role == "student" or BACKENDS[backend].in_process
             prompt = model.student_format if role == "student" else model.debugger_format
-            check_checkpoint(str(pointers[role]), prompt, loaded=loaded)
-    for role, source in pointers.items():
-        with new_folder(out / role, replace=True) as folder:
-            write_pointer(folder, source)
+            check_checkpoint(str(source), prompt, loaded=loaded)
+            writers[role] = partial(write_pointer, source=source)
     # Each folder appears whole or stays as it was.
-    for role, name in unpacked.items():
+    for role, write in writers.items():
         with new_folder(out / role, replace=True) as folder:
-            write_checkpoint(name, folder)
+            write(folder)
     # Named models are recorded above, and need no problems.
     if not embedded:
         return NanolabResult()
@@ -101,31 +98,17 @@ def _train_embedded(
         # The student only drafts; the debugger also repairs.
         if role == "debugger":
             examples += _refinements(split, execution)
-        trained[role] = _train(role, examples, tokenizer, nanolab, out)
+        steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
+        model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
+        settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
+        with new_folder(out / role, replace=True) as folder:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            write_lineage(
+                folder, ModelLineage(base=EMBEDDED, settings=settings, steps=steps, versions=training_versions())
+            )
+        trained[role] = EmbeddedTraining(loss=loss, examples=len(examples))
     return NanolabResult(bf16=float(uses_bf16("auto", "cpu")), **trained)
-
-
-def _train(
-    role: str,
-    examples: Sequence[Example],
-    tokenizer: PreTrainedTokenizerBase,
-    nanolab: NanolabParams,
-    out: Path,
-) -> EmbeddedTraining:
-    steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
-    model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
-    settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
-    lineage = ModelLineage(
-        base=EMBEDDED,
-        settings=settings,
-        steps=steps,
-        versions=training_versions(),
-    )
-    with new_folder(out / role, replace=True) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        write_lineage(folder, lineage)
-    return EmbeddedTraining(loss=loss, examples=len(examples))
 
 
 def _corpus(problems: Sequence[Problem]) -> list[str]:

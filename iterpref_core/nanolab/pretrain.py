@@ -174,21 +174,14 @@ def set_gradient(
     """
     # The longest rows first: otherwise one thread would compute them at the end, and the others would wait.
     rows = sorted(rows, key=lambda row: -len(row["labels"]))
-    labeled = 0
-    for row in rows:
-        labeled += sum(label != _IGNORED for label in row["labels"])
-    starts = range(0, len(rows), _ROWS_AT_ONCE)
-    parts = []
-    for start in starts:
-        some = rows[start : start + _ROWS_AT_ONCE]
-        parts.append(collate(some))
-    compute = partial(_part_gradient, model, labeled=labeled, bf16=bf16)
-    computed = list(pool.map(compute, parts))
-    part_gradients = [gradients for _, gradients in computed]
+    labeled = sum(label != _IGNORED for row in rows for label in row["labels"])
+    parts = [collate(rows[start : start + _ROWS_AT_ONCE]) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+    computed = pool.map(partial(_part_gradient, model, labeled=labeled, bf16=bf16), parts)
+    losses, part_gradients = zip(*computed, strict=True)
     # `zip` turns gradients by part, [[a1, b1], [a2, b2]], into gradients by weight: a1, a2 for a, and b1, b2 for b.
     for weight, *gradients in zip(model.parameters(), *part_gradients, strict=True):
         weight.grad = sum(gradients[1:], start=gradients[0])
-    return sum(loss for loss, _ in computed)
+    return sum(losses)
 
 
 def _part_gradient(

@@ -66,10 +66,7 @@ def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str
         for layer in model.modules():
             kept.update(map(id, getattr(layer, "lora_dropout", torch.nn.ModuleDict()).values()))
     # Most modules share one configuration.
-    configs = {}
-    for module in model.modules():
-        if hasattr(module, "config"):
-            configs[id(module.config)] = module.config
+    configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
@@ -135,18 +132,14 @@ def _compare_with_logits(
     called = policy if model is None else model
     config = policy.config
     kind = config.model_type
-    where = policy.device
     precision = dtype or policy.dtype
     # The probe has no special tokens, and is as long as the longest pair.
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
-    keeps_last_logits = "logits_to_keep" in signature(base_of(policy).forward).parameters
     # What the model's own logits give, each program in a row of its own.
-    expected_chosen, expected_rejected = _from_logits(
-        called, pair, kind, where, precision, keeps_last_logits=keeps_last_logits
-    )
+    expected_chosen, expected_rejected = _from_logits(policy, called, pair, precision)
     add_label_head(policy)
     collate = Collator(OBJECTIVES["target-dpo"], layout, 0, PAD_TO_MULTIPLE_OF, unscored=True)
-    batch = {name: values.to(where) for name, values in collate([pair]).items()}
+    batch = {name: values.to(policy.device) for name, values in collate([pair]).items()}
     try:
         logps = batch_logps(called, batch, config)
     except _FAILURES as error:
@@ -226,37 +219,31 @@ def _probe_pair(vocabulary: int, longest: int) -> TokenizedPair:
 
 
 def _from_logits(
-    model: Any,
-    pair: TokenizedPair,
-    kind: str,
-    device: torch.device,
-    dtype: torch.dtype,
-    *,
-    keeps_last_logits: bool,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    policy: PreTrainedModel | PeftModel, called: Any, pair: TokenizedPair, dtype: torch.dtype
+) -> list[torch.Tensor]:
     """Return log-probabilities of the tokens of both programs, (T,) each, from the logits of a forward pass each.
 
     Raises:
         ModelError: two passes differ, or tokens see later ones, or a pass fails.
     """
+    kind = policy.config.model_type
     prompt = pair.prompt_ids
-    chosen_row = torch.tensor([prompt + pair.chosen_ids], device=device)
-    rejected_row = torch.tensor([prompt + pair.rejected_ids], device=device)
+    keeps_last_logits = "logits_to_keep" in signature(base_of(policy).forward).parameters
 
-    def logits_of(row: torch.Tensor) -> torch.Tensor:
+    def logits_of(program: list[int]) -> torch.Tensor:
         # From the prompt's last token on: three times all logits of a long prompt would be gigabytes.
-        kept = row.shape[1] - len(prompt) + 1
+        kept = len(program) + 1
         options = {"logits_to_keep": kept} if keeps_last_logits else {}
-        logits: torch.Tensor = model(input_ids=row, use_cache=False, **options).logits
+        row = torch.tensor([prompt + program], device=policy.device)
+        logits: torch.Tensor = called(input_ids=row, use_cache=False, **options).logits
         return logits[0, -kept:].float()
 
+    programs = (pair.chosen_ids, pair.rejected_ids)
     try:
-        chosen = logits_of(chosen_row)
-        rejected = logits_of(rejected_row)
-        again = logits_of(chosen_row)
+        chosen, rejected, again = map(logits_of, (*programs, pair.chosen_ids))
     except _FAILURES as error:
         raise ModelError(
-            f"{kind}: cannot be run on tokens alone, {chosen_row.shape[1]:,} of them ({first_line(error)}); train a "
+            f"{kind}: cannot be run on tokens alone, {pair.length:,} of them ({first_line(error)}); train a "
             "causal language model, on rows that it has positions for (training.max_length)"
         ) from None
     # Training itself reports numbers that are not finite.
@@ -270,20 +257,9 @@ def _from_logits(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
         )
-    of_chosen = _of_program(chosen, chosen_row[0, len(prompt) :])
-    of_rejected = _of_program(rejected, rejected_row[0, len(prompt) :])
-    return of_chosen, of_rejected
-
-
-def _of_program(logits: torch.Tensor, program: torch.Tensor) -> torch.Tensor:
-    """Return the log-probabilities of a program's tokens, (T,).
-
-    Args:
-        logits: (1 + T, V), from the prompt's last token on; the logits at a token predict the next token.
-        program: (T,) token ids.
-    """
-    scores = logits[:-1].log_softmax(dim=-1)
-    return scores.gather(1, program[:, None])[:, 0]
+    # The logits at a token predict the next token.
+    scored = zip((chosen, rejected), programs, strict=True)
+    return [logits[:-1].log_softmax(dim=-1)[range(len(program)), program] for logits, program in scored]
 
 
 def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
