@@ -22,12 +22,6 @@ from iterpref_core.cli.printing import print_text, show_result
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.errors import InputError
 
-EvaluationProblemsOption = Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")]
-ExtractOption = Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")]
-FreshOption = Annotated[bool, typer.Option(help="Ask again for answers that are kept.")]
-PartialOption = Annotated[bool, typer.Option(help="Score only the tasks that have samples; n counts them.")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")]
-
 
 def execute(
     problems: Annotated[
@@ -72,12 +66,14 @@ def evaluate(
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
     samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
-    extract: ExtractOption = False,
-    partial: PartialOption = False,
-    fresh: FreshOption = False,
+    extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
+    partial: Annotated[bool, typer.Option(help="Score only the tasks that have samples; n counts them.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Ask again for answers that are kept.")] = False,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's canonical solutions instead.")] = False,
-    problems: EvaluationProblemsOption = Path("data/problems.jsonl"),
-    limit: LimitOption = None,
+    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
+        "data/problems.jsonl"
+    ),
+    limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:

@@ -92,7 +92,7 @@ def compare_with_baseline(
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:
         raise InputError(f"{baseline}: no benchmark was measured; run `iterpref evaluate` again")
-    compared: dict[str, Comparison] = {}
+    compared = []
     for name in names:
         before = _measured(old, baseline, name)
         after = _measured(new, candidate, name)
@@ -105,12 +105,11 @@ def compare_with_baseline(
             )
         if comparison is None:
             raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
-        compared[name] = comparison
+        compared.append((before, after, comparison))
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
-    p_values = holm([comparison.p_worse for comparison in compared.values()])
+    p_values = holm([comparison.p_worse for _, _, comparison in compared])
     gated = {}
-    for (name, comparison), p_value in zip(compared.items(), p_values, strict=True):
-        before, after = old.measured[name], new.measured[name]
+    for name, (before, after, comparison), p_value in zip(names, compared, p_values, strict=True):
         gated[name] = GatedBenchmark(
             **dict(comparison),
             baseline=before.pass_at_1,
