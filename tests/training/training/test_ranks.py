@@ -263,6 +263,7 @@ def test_an_error_of_the_only_process_is_the_run_s(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_two_machines_train_what_one_process_does(tmp_path, inputs, params, port):
     """Each is a process of its own script on loopback; they meet by address and port alone, as machines do.
 
