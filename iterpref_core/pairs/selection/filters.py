@@ -1,13 +1,12 @@
 """Find the reason to drop a pair that is not worth learning from: the paper's reasons in its order, then ours."""
 
-import ast
 import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from iterpref_core.programs.source_code.line_diff import diff_lines, split_lines
+from iterpref_core.programs.source_code.lines import lines_in_strings
 from iterpref_core.programs.source_code.normal_form import same_form
-from iterpref_core.programs.source_code.syntax_tree import shared_tree
 from iterpref_core.records import PreferencePair
 from iterpref_core.records.config import PairsParams
 
@@ -65,8 +64,7 @@ def drop_reason(
 def _in_text(code: str, lines: Sequence[int]) -> bool:
     """Return True if one of the lines, numbered from 0, begins inside a string, where `#` starts no comment."""
     try:
-        nodes = ast.walk(shared_tree(code))
+        inside = lines_in_strings(code)
     except SyntaxError:
         return False
-    texts = [node for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr)]
-    return any(text.lineno <= line < (text.end_lineno or 0) for text in texts for line in lines)
+    return any(line + 1 in inside for line in lines)

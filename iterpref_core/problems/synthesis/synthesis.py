@@ -75,8 +75,7 @@ def make_tree(
     seeds = Counter[str]()
     asked = Counter[str]()
     tree = FeatureTree()
-    total = sum(1 for _ in read_seeds(source))
-    with show_progress("features of seed code", total) as advance:
+    with show_progress("features of seed code", None) as advance:
         programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
         requests = (
             Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)

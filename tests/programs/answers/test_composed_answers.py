@@ -1,11 +1,10 @@
 """Answers composed of heads, fences and tails as they were met, around a program whose `f` adds one."""
 
-from contextlib import suppress
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.programs.answers.extraction import extract_program
+from tests.programs.answers.adding import adds_one
 
 PROGRAMS = (
     "def f(x):\n    return x + 1\n",
@@ -158,15 +157,3 @@ def test_no_draft_of_reasoning_is_the_program_however_its_tags_are_joined_to_fen
     answer = f"{opening}{begin}```python\n{draft}```{end}{tags[1]}{behind}```python\n{program}```\n"
     assert adds_one(extract_program(answer, "f")), answer
     assert extract_program(f"{tags[0]}{begin}```python\n{draft}```{end}", "f") is None
-
-
-def adds_one(code):
-    """Whether a program's `f` adds one. Only programs of this file are run here."""
-    names = {"__name__": "answer"}
-    right = False
-    with suppress(Exception):
-        exec(code or "", names)
-        add = names["f"]
-        assert callable(add)
-        right = [add(number) for number in (1, 5, 0)] == [2, 6, 1]
-    return right

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from iterpref_core.programs.answers.extraction import extract_program
+from tests.programs.answers.adding import adds_one
 
 MAIN = "def main():\n    n = int(input())\n    print(2 * n)\n\nmain()\n"
 GUARDED = (
@@ -146,16 +147,6 @@ NONE = {
     "diff": fence("+def f(x):\n+    return x + 1\n", "diff"),
     "prose in an unknown tag": fence("Add one to x\n", "idea"),
 }
-
-
-def adds_one(code: str | None) -> bool:
-    names: dict[str, object] = {"__name__": "answer"}
-    with contextlib.redirect_stdout(io.StringIO()):
-        try:
-            exec(code or "", names)
-            return names["f"](3) == 4 and names["f"](-1) == 0
-        except Exception:  # noqa: BLE001 - whatever a program of the table raises
-            return False
 
 
 def doubles(code: str | None, monkeypatch) -> bool:
