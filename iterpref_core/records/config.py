@@ -20,6 +20,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from iterpref_core.records.backend_table import BACKENDS
 from iterpref_core.records.benchmark_table import BENCHMARKS
@@ -39,8 +40,15 @@ Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 
 
+def _check_switch(value: Any) -> Any:
+    """Refuse a value of `Bf16` in the words of YAML; pydantic would name each type of the union as a key."""
+    if not isinstance(value, bool) and value != "auto":
+        raise PydanticCustomError("switch", "takes true, false or auto")
+    return value
+
+
 # True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16.
-Bf16 = Literal[True, False, "auto"]
+Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
 # The form of a model's weights during training; `docs/training-settings.md` explains each.
 Load = Literal["auto", "bf16", "8bit", "4bit"]
 # The precision of saved weights; `auto`: the precision of the checkpoint that training started from.
@@ -453,6 +461,10 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
     changed = params.model_dump()
     for key, value in values.items():
         *path, last = key.split(".")
+        # A section as a value would drop its other parameters.
+        if not path and isinstance(value, Mapping) and isinstance(getattr(params, key, None), Settings):
+            keys = ", ".join(f"{key}.{name}" for name in value) or f"{key}.NAME"
+            raise ConfigError(f"{key}: a section has no value of its own; use dotted keys: {keys}")
         section: Any = changed
         for part in path:
             if isinstance(section, dict) and section.get(part) is None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from iterpref_core.records.errors import InputError, RecordError
@@ -25,6 +27,9 @@ _ENCODED = "save the file as UTF-8; the name of a packed file ends in .gz or .zs
 # The first bytes of a pointer to a file in Git LFS.
 _POINTER = b"version https://git-lfs.github.com/"
 _MOST_DIGITS = 4300
+# Values of one YAML file, with aliases written out.
+_MOST_VALUES = 1_000_000
+_MOST_KEYS = 10_000
 
 
 class LinePlace(NamedTuple):
@@ -189,7 +194,9 @@ def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
     """
     # Pure: libyaml crashes with a segmentation fault on a deeply nested text.
     try:
-        return _as_json(YAML(typ="safe", pure=True).load(text))
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Constructor
+        return _as_json(yaml.load(text), count(1))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = LinePlace(path, mark.line + 1, mark.column + 1) if mark else path
@@ -200,16 +207,33 @@ def parse_yaml(text: str, path: Path = Path("YAML")) -> Any:
         raise InputError(f"{path}: not valid YAML: {reason}") from None
 
 
-def _as_json(value: Any) -> Any:
+class _Constructor(SafeConstructor):
+    """YAML's constructor, with a limit of the keys that merges (`<<: [*a, *a]`) give one mapping."""
+
+    def flatten_mapping(self, node: Any) -> Any:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise ValueError(f"a mapping has more than {_MOST_KEYS:,} keys; merge fewer mappings (<<)")
+
+
+def _as_json(value: Any, number: Iterator[int]) -> Any:
     """Return a value of YAML in the form of JSON.
 
+    Args:
+        value: may contain one list several times, by aliases. Ten lists of ten aliases each, one in the other, are ten
+            billion values.
+        number: counts the values.
+
     Raises:
-        ValueError: a value has no form in JSON.
+        ValueError: there are too many values, or a value has no form in JSON.
     """
+    # Aliases can make a small file a very large value.
+    if next(number) > _MOST_VALUES:
+        raise ValueError(f"has more than {_MOST_VALUES:,} values; write values out instead of using aliases (*name)")
     if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
+        return {str(key): _as_json(item, number) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return [_as_json(item, number) for item in value]
     # YAML reads 2024-08-01 as a date; JSON has a text.
     if isinstance(value, date):
         return value.isoformat()

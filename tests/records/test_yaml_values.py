@@ -105,7 +105,27 @@ def test_what_json_does_not_have_is_refused(tmp_path, text):
         parse_yaml(text)
 
 
+@pytest.mark.parametrize(
+    ("first", "next_", "told"),
+    [
+        ("[x, x, x]", "[{0}]", "more than 1,000,000 values; write values out instead of using aliases"),
+        ("{x: 1}", "{{<<: [{0}]}}", "more than 10,000 keys; merge fewer mappings"),
+    ],
+)
+def test_few_aliases_that_stand_for_billions_of_values_are_refused(first, next_, told):
+    lines = [f"a0: &a0 {first}"]
+    for number in range(1, 12):
+        lines.append(f"a{number}: &a{number} " + next_.format(", ".join([f"*a{number - 1}"] * 9)))
+    with pytest.raises(InputError, match=told):
+        parse_yaml("\n".join(lines))
+    assert parse_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]")["b"] == {"x": 1, "y": 2}
+
+
 def test_a_value_of_a_choice_is_refused_in_the_words_of_the_file():
-    with pytest.raises(ConfigError, match=r"^training\.bf16: input should be True, False or 'auto' \(got 'yes'\)$"):
+    with pytest.raises(ConfigError, match=r"^training\.bf16: takes true, false or auto \(got 'yes'\)$"):
         with_values(PARAMS, {"training.bf16": "yes"})
+    with pytest.raises(ConfigError, match=r"^localization: .* use dotted keys: localization.widen_lines$"):
+        with_values(PARAMS, {"localization": {"widen_lines": 3}})
     assert with_values(PARAMS, {"training.bf16": False}).training.bf16 is False
+    with pytest.raises(ConfigError, match=r"takes true, false or auto \(got 1\)"):
+        with_values(PARAMS, {"training.bf16": 1})
