@@ -79,12 +79,10 @@ def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask):
 
 def test_the_users_parameters_are_in_each_call(ask):
     mock = Scripted()
+    named = {"top_p": 0.9, "top_k": 20, "min_p": 0.1, "reasoning_effort": "low"}
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
-    backend = ask(mock, top_p=0.9, top_k=20, min_p=0.1, reasoning_effort="low", extra_body=extra)
-    asyncio.run(backend.answer(REQUEST, GREEDY))
-    sent = {name: mock.bodies[0][name] for name in ("top_p", "top_k", "min_p", "reasoning_effort")}
-    assert sent == {"top_p": 0.9, "top_k": 20, "min_p": 0.1, "reasoning_effort": "low"}
-    assert mock.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    asyncio.run(ask(mock, extra_body=extra, **named).answer(REQUEST, GREEDY))
+    assert named | extra == {name: mock.bodies[0][name] for name in named | extra}
 
 
 def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask):

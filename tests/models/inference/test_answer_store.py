@@ -44,21 +44,16 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
     assert len(oracle.asked) == 4
 
 
-@pytest.mark.parametrize(
-    ("model", "request_", "sampling"),
-    [
-        ("other", Request("p", 1), SAMPLING),
-        ("model", Request("q", 1), SAMPLING),
-        ("model", Request("p", 2), SAMPLING),
-        ("model", Request("p", 1), replace(SAMPLING, temperature=0.6)),
-        ("model", Request("p", 1), replace(SAMPLING, max_new_tokens=9)),
-        ("model", Request("p", 1), replace(SAMPLING, stops=("#",))),
-        ("model", Request("p", 1, raw=True), SAMPLING),
-        ("model", Request("p", 1, system="s"), SAMPLING),
-    ],
-)
-def test_everything_that_decides_an_answer_is_in_its_key(model, request_, sampling):
-    assert answer_key("model", Request("p", 1), SAMPLING) != answer_key(model, request_, sampling)
+@pytest.mark.parametrize("change", [{"prompt": "q"}, {"seed": 2}, {"raw": True}, {"system": "s"}])
+def test_every_part_of_a_request_is_in_the_key_of_its_answer(change):
+    request = Request("p", 1)
+    assert answer_key("model", request, SAMPLING) != answer_key("model", replace(request, **change), SAMPLING)
+
+
+@pytest.mark.parametrize("change", [{"temperature": 0.6}, {"max_new_tokens": 9}, {"stops": ("#",)}])
+def test_model_and_sampling_are_in_the_key_of_an_answer(change):
+    keys = {("model", SAMPLING), ("other", SAMPLING), ("model", replace(SAMPLING, **change))}
+    assert len({answer_key(model, Request("p", 1), sampling) for model, sampling in keys}) == 3
 
 
 def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_missing():

@@ -16,7 +16,6 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
 from iterpref_core.records.errors import ConfigError, ModelError
 from tests.fake_models import ReplayModel
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import section
 
 FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
@@ -34,27 +33,6 @@ def inference(backend, **values):
         "price_completion": 1,
     }
     return section(InferenceParams, backend=backend, **(defaults | values))
-
-
-def test_the_same_answers_from_the_store_whatever_answered_first(word_model, tmp_path):
-    mock = MockEndpoint(lambda prompt, _: prompt.upper(), Behavior())
-    with serve(mock) as url:
-        asked = {
-            "transformers": (word_model, inference("transformers")),
-            "openai": ("big-model", inference("openai", base_url=url)),
-        }
-        for name, (model, params) in asked.items():
-            answers = []
-            for asked_now in (2, 0):
-                with (
-                    AnswerStore(tmp_path / "store", name) as store,
-                    open_model(model, PromptFormat(), params, FREE, store) as backend,
-                ):
-                    answers.append(ask_all(backend, REQUESTS, SAMPLING))
-                    assert store.spent().calls == asked_now
-                    assert backend.in_process == (name == "transformers")
-            assert answers[0] == answers[1]
-    assert mock.asked.total() == 2
 
 
 def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(monkeypatch, tmp_path):

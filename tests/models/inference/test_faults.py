@@ -5,7 +5,6 @@ import logging
 import time
 
 import pytest
-from aiohttp import web
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.faults import fault_of
@@ -40,18 +39,10 @@ def test_answers_that_stand_in_the_reasoning_are_said_with_what_mends_it(ask, fi
 
 
 @pytest.mark.parametrize("repeats", [True, False])
-def test_a_prompt_that_a_completion_repeats_is_taken_off(repeats):
-    class Repeating(Scripted):
-        async def _respond(self, request, body, digest):
-            del body, digest
-            prompt = (await request.json())["prompt"]
-            text = f"{prompt if repeats else ''}    return x\n"
-            return web.json_response({"choices": [{"text": text, "finish_reason": "stop"}]})
-
-    sampling = Sampling(0.0, 99, stops=("\ndef ",))
-    with serve(Repeating()) as url:
-        asked = Request("import re\ndef f(x):\n", 1, raw=True)
-        assert asyncio.run(opened(url, api="completions").answer(asked, sampling)).text == "    return x\n"
+def test_a_prompt_that_a_completion_repeats_is_taken_off(ask, repeats):
+    asked = Request("import re\ndef f(x):\n", 1, raw=True)
+    backend = ask(Scripted(choice(text=f"{asked.prompt if repeats else ''}    return x\n")), api="completions")
+    assert asyncio.run(backend.answer(asked, Sampling(0.0, 99, stops=("\ndef ",)))).text == "    return x\n"
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,3 @@ def test_tokens_of_a_try_that_failed_are_spent(ask):
     )
     answer = one(backend)
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("x", 15, 21)
-    mock = Scripted(*[reply("half", finish_reason="error") | usage] * 20)
-    answer = one(ask(mock))
-    tries = len(mock.bodies)
-    assert (answer.missing[:6], answer.prompt_tokens, answer.completion_tokens) == ("failed", 5 * tries, 7 * tries)
