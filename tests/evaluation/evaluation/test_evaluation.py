@@ -21,7 +21,6 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, write_point
 from iterpref_core.records.config import (
     BudgetParams,
     EvaluationParams,
-    LiveCodeBenchParams,
 )
 from iterpref_core.records.errors import BudgetError, DataUnavailableError
 from tests.evaluation.evaluation.recorded_model import kept
@@ -30,44 +29,27 @@ from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
 from tests.settings import section
 
-PARAMS = section(
-    EvaluationParams,
-    seed=1,
-    benchmarks=("heldout",),
-    samples=1,
-    temperature=None,
-    backend="transformers",
-    batch_size=2,
-    max_new_tokens=4,
-    livecodebench=LiveCodeBenchParams(release="release_v5", since=None, until=None),
-)
+PARAMS = section(EvaluationParams, seed=1, benchmarks=("heldout",), samples=1, temperature=None, max_new_tokens=9)
 DOUBLE = "Write f that will double x (heldout)."
 SQUARE = "Write f that will square x (heldout)."
 ANSWERS = {DOUBLE: ["```python\ndef f(x):\n    return x + x\n```"], SQUARE: ["def f(x):\n    return x + x\n"]}
 
 
 class Bench:
-    """`ask_benchmarks` on small inputs; counts how often the model is opened."""
+    """`ask_benchmarks` on small inputs."""
 
     def __init__(self, setting, folder):
         self.setting = setting
         self.folder = folder
-        self.opened = 0
         self.backend = ReplayModel(ANSWERS)
 
-    def run(self, benchmarks, out="out", identity="model", samples=1, *, fresh=False):
-        params = PARAMS.model_copy(update={"max_new_tokens": 9, "samples": samples})
-        store = self.folder / "answers.sqlite"
-        mode = PromptMode(instruct=True)
-        answers = AnswerStore(store, f"evaluate {identity}")
-        model = StoredModel(self._open, identity, answers, in_process=True)
-        sampler = Sampler(model, params, mode, fresh=fresh)
+    def run(self, benchmarks, out="out", samples=1, *, fresh=False):
+        answers = AnswerStore(self.folder / "answers.sqlite", "evaluate model")
+        model = StoredModel(lambda: self.backend, "model", answers, in_process=True)
+        params = PARAMS.model_copy(update={"samples": samples})
+        sampler = Sampler(model, params, PromptMode(instruct=True), fresh=fresh)
         setting = measuring(self.setting, *benchmarks)
         return ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")).metrics()
-
-    def _open(self):
-        self.opened += 1
-        return self.backend
 
     def results(self, out="out"):
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
@@ -237,9 +219,8 @@ def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench):
     bench.run(("heldout",))
     model = ReplayModel(ANSWERS)
     bench.backend = model
-    params = PARAMS.model_copy(update={"max_new_tokens": 9})
     asked = kept(model, bench.folder / "answers.sqlite", "model")
-    sampler = Sampler(asked, params, PromptMode(instruct=True), fresh=True)
+    sampler = Sampler(asked, PARAMS, PromptMode(instruct=True), fresh=True)
     benchmark = open_benchmark("heldout", bench.setting)
     assert sampler.answer(benchmark) == sampler.answer(benchmark)
     assert len(model.requests) == 2
