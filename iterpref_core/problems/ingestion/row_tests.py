@@ -122,7 +122,7 @@ def _read_examples(
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
     kinds = {example.kind for example in examples} - {""}
-    functions = {example.function for example in examples} - {""}
+    functions = {example.function for example in examples if example.kind != "script"} - {""}
     if len(kinds) > 1 or len(functions) > 1:
         raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds | functions)}")
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
@@ -174,8 +174,8 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
     if len(values) == 2 and not any(map(_holds_tests, found)):
         # A column of inputs, and a column of outputs.
         if len(found) == 2 and all(isinstance(value, list) for value in found):
-            return [_Example(*row) for row in as_rows({"inputs": found[0], "outputs": found[1]}, "inputs", "outputs")]
-        if all(map(_is_plain, values)) and str(values[1]).strip():
+            found = [{"inputs": found[0], "outputs": found[1]}]
+        elif all(map(_is_plain, values)) and str(values[1]).strip():
             return [_Example(*values)]
     if all(isinstance(value, str) for value in found):
         return ["\n".join(found)] if found else []
@@ -245,8 +245,7 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     stated = test.get("testtype") or test.get("type") or ("functional" if test.get("fn_name") else "")
     if stated and stated not in _KINDS:
         raise ValueError(f"a test is of type {stated!r}, which is none of {', '.join(_KINDS)}")
-    kind = _KINDS.get(stated, "")
-    return kind, "" if kind == "script" else test.get("fn_name") or ""
+    return _KINDS.get(stated, ""), test.get("fn_name") or ""
 
 
 def _stdin_test(example: _Example, facts: RowFacts) -> StdinTest:
