@@ -114,8 +114,6 @@ def test_dropout_of_adapters_is_in_training_alone(adapters, inputs, train, tmp_p
     assert float(rows["with"][0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5), "fresh adapters add 0"
     assert float(rows["with"][0]["loss"]) == pytest.approx(float(rows["without"][0]["loss"]), rel=1e-5)
     assert rows["with"][-1]["loss"] != rows["without"][-1]["loss"]
-    references = [sorted((tmp_path / name / "work" / "reference").glob("*.npy")) for name in ("with", "without")]
-    assert references[0][0].read_bytes() == references[1][0].read_bytes()
 
 
 def test_vllm_is_given_no_adapters(adapters):

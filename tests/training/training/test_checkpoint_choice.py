@@ -11,13 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records.errors import TrainingError
-from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
-from iterpref_core.training.data.pairs import PairReader
-from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from tests.training.outputs import read_curve, read_validation
 
 from .conftest import arguments_in, assert_equal_weights, read_weights, trainer_of, with_zeros
@@ -25,21 +21,6 @@ from .conftest import arguments_in, assert_equal_weights, read_weights, trainer_
 
 def _rate(params, rate):
     return {name: row.model_copy(update={"learning_rate": rate}) for name, row in params.objectives.items()}
-
-
-def test_a_problem_is_what_a_pair_says_whatever_it_is_called(inputs, pair_records, span_records, params, tmp_path):
-    problems = [f"repo#{k // 2}" for k in range(12)]
-    files = tmp_path / "pairs.jsonl", tmp_path / "focal.jsonl"
-    for file, records in zip(files, (pair_records, span_records), strict=True):
-        renamed = [record.model_copy(update={"task_id": f"{problem}/{number}", "problem_id": problem})
-                   for number, (problem, record) in enumerate(zip(problems, records, strict=True))]  # fmt: skip
-        write_jsonl(file, renamed)
-    table = open_tokenized_dataset(
-        PairReader(*files), load_chat_template(inputs[2]), "model", params, tmp_path / "tables"
-    )
-    assert table.problems == problems
-    held = held_out(table.problems, params.model_copy(update={"validation_share": 0.5}), 1)
-    assert held[::2] == held[1::2], "no problem is on both sides"
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from("abcd")), max_size=8))

@@ -47,57 +47,60 @@ def test_pairs_beyond_a_table_of_positions_are_refused(model_type, limited, inpu
     assert not (tmp_path / "run" / "out").exists()
 
 
-def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(limited, inputs, train, caplog):
-    model = limited(LlamaConfig(**SHAPE, vocab_size=320, max_position_embeddings=POSITIONS))
-    train("run", "sft", (*inputs[:2], model), epochs=1)
-    assert "max_position_embeddings is 16" in caplog.text
-    assert "never trained on these lengths" in caplog.text
+def test_a_stage_begins_with_the_limits(limited, inputs, train):
+    rope = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4}
+    model = limited(
+        AutoConfig.for_model("llama", **SHAPE, vocab_size=320, max_position_embeddings=POSITIONS, rope_parameters=rope)
+    )
+    with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type"):
+        train("run", "target-dpo", (*inputs[:2], model))
+
+
+@pytest.fixture
+def findings_of(tmp_path):
+    """The findings for a configuration and a pair of `longest` tokens, with an id among them."""
+
+    def findings(longest, largest_id=0, model_type="llama", **settings):
+        AutoConfig.for_model(model_type, vocab_size=320, **SHAPE, **settings).save_pretrained(tmp_path)
+        pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
+        return [(each.stops, each.text) for each in limit_findings(tmp_path, checks_of([pair]))]
+
+    return findings
+
+
+def test_a_rotary_model_is_trained_beyond_its_positions_and_it_is_said(findings_of):
+    ((stops, text),) = findings_of(POSITIONS + 1, max_position_embeddings=POSITIONS)
+    assert not stops
+    assert "max_position_embeddings is 16" in text
+    assert "never trained on these lengths" in text
+    assert not findings_of(POSITIONS, max_position_embeddings=POSITIONS)
 
 
 @pytest.mark.parametrize(
-    ("model_type", "settings"),
+    ("model_type", "rope", "positions"),
     [
-        (
-            "llama",
-            {
-                "max_position_embeddings": POSITIONS,
-                "rope_parameters": {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4},
-            },
-        ),
-        (
-            "phi3",
-            {
-                "max_position_embeddings": 64, "original_max_position_embeddings": POSITIONS, "pad_token_id": 0,
-                "rope_parameters": {
-                    "rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": POSITIONS,
-                    **FACTORS,
-                },
-            },
-        ),
+        ("llama", {"rope_type": "dynamic", "factor": 4.0}, POSITIONS),
+        ("phi3", {"rope_type": "longrope", "original_max_position_embeddings": POSITIONS, **FACTORS}, 64),
     ],
-    ids=["dynamic", "longrope"],
-)  # fmt: skip
+)
 def test_frequencies_that_depend_on_the_batch_are_refused_where_a_pair_reaches_them(
-    model_type, settings, limited, inputs, train
+    model_type, rope, positions, findings_of
 ):
-    model = limited(AutoConfig.for_model(model_type, **SHAPE, vocab_size=320, **settings))
-    with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type .* beyond 16 tokens"):
-        train("run", "target-dpo", (*inputs[:2], model))
-    assert list(_limits(model, POSITIONS)) == []
+    settings = {"max_position_embeddings": positions, "rope_parameters": rope | {"rope_theta": 1e4}}
+    if model_type == "phi3":
+        settings |= {"original_max_position_embeddings": POSITIONS, "pad_token_id": 0}
+    *_, (stops, text) = findings_of(POSITIONS + 1, model_type=model_type, **settings)
+    assert stops
+    assert f"config.json: rope_type {rope['rope_type']!r} changes" in text
+    assert "beyond 16 tokens" in text
+    assert not findings_of(POSITIONS, model_type=model_type, **settings)
 
 
-def _limits(model, longest, largest_id=0):
-    """The findings of a pair of `longest` tokens, with this id among them."""
-    pair = TokenizedPair([0] * (longest - 1), [largest_id], [0], [0], [0])
-    return limit_findings(model, checks_of([pair]))
-
-
-def test_an_id_beyond_the_embedding_is_named_with_the_limit(limited):
-    model = limited(LlamaConfig(**SHAPE, vocab_size=320))
-    assert list(_limits(model, 5, 319)) == []
-    (found,) = _limits(model, 5, 320)
-    assert found.stops
-    assert f"{model}: config.json: vocab_size is 320, and there is a token id 320 " in found.text
+def test_an_id_beyond_the_embedding_is_named_with_the_limit(findings_of, tmp_path):
+    assert not findings_of(5, 319)
+    ((stops, text),) = findings_of(5, 320)
+    assert stops
+    assert f"{tmp_path}: config.json: vocab_size is 320, and there is a token id 320 " in text
 
 
 @pytest.mark.parametrize("missing", ["pad", "end", "template"])

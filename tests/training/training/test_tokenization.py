@@ -36,6 +36,12 @@ def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_pro
         assert tokenizer.decode(marked).strip("\n") == line
 
 
+def test_a_problem_is_what_a_pair_says_whatever_it_is_called(pair_records, span_records, tokenizer, params):
+    named = pair_records[0].model_copy(update={"problem_id": "repo#1"})
+    pairs = zip((named, pair_records[1]), span_records, strict=False)
+    assert [row.problem_id for row in tokenize_pairs(pairs, ChatTemplate(tokenizer), params)] == ["repo#1", "p1"]
+
+
 def test_a_template_that_is_taken_off_leaves_the_raw_prompt(pair_records, span_records, model_folder, params):
     prompts = {}
     for use in get_args(TemplateUse):
