@@ -1,5 +1,7 @@
 """SQLite files: shared, and what is said when one cannot be used."""
 
+import threading
+
 import pytest
 
 from iterpref_core.records.errors import InputError, StorageError
@@ -25,3 +27,14 @@ def test_what_is_no_such_file_is_named(tmp_path):
     (tmp_path / "text.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"text\.sqlite: cannot be used"):
         Database(tmp_path / "text.sqlite", SCHEMA)
+
+
+def test_a_file_is_closed_once_no_statement_runs(tmp_path):
+    """SQLite's library reads freed memory otherwise, and the process ends."""
+    data = Database(tmp_path / "data.sqlite", SCHEMA)
+    closing = threading.Thread(target=data.close)
+    with data._lock:
+        closing.start()
+        closing.join(0.1)
+        assert closing.is_alive(), "it waits"
+    closing.join()

@@ -1,6 +1,7 @@
 """Make a checkpoint's generation config valid where transformers would refuse to load or to write it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ def plain_generation(suggested: GenerationConfig) -> GenerationConfig:
 
 
 def valid_generation(source: ModelSource) -> GenerationConfig | None:
-    """Return the suggestions of a checkpoint's file, or its token ids alone if they are invalid; None without a file.
+    """Return the suggestions of a checkpoint's file, with as few changes as make them valid; None without a file.
+
+    A temperature without `do_sample` is the common fault. It gets one, as files on the hub were corrected.
 
     Raises:
         ModelError: the file cannot be read.
@@ -41,10 +44,11 @@ def valid_generation(source: ModelSource) -> GenerationConfig | None:
         if path is None:
             return None
         written: dict[str, Any] = json.loads(Path(path).read_bytes())
-    try:
-        suggested = GenerationConfig(**written)
-        suggested.validate(strict=True)
-    except (ValueError, TypeError):
-        # A temperature without `do_sample` is the common fault.
-        return GenerationConfig(**{key: written[key] for key in _TOKEN_IDS if key in written})
-    return suggested
+    # As written, with sampling switched on, or the token ids alone: the first valid one.
+    ids = {key: written[key] for key in _TOKEN_IDS if key in written}
+    for values in (written, {"do_sample": True} | written, ids):
+        with suppress(ValueError, TypeError):
+            suggested = GenerationConfig(**values)
+            suggested.validate(strict=True)
+            return suggested
+    return GenerationConfig()

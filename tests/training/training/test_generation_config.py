@@ -24,7 +24,7 @@ def model(model_folder, tmp_path):
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
-        ({"temperature": 0.9, "top_p": 0.6}, {}),
+        ({"temperature": 0.9, "top_p": 0.6}, {"temperature": 0.9, "top_p": 0.6, "do_sample": True}),
         ({"early_stopping": "x", "eos_token_id": [1, 7]}, {"eos_token_id": [1, 7]}),
     ],
     ids=["sampling unsaid", "refused when loaded"],
