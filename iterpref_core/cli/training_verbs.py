@@ -224,7 +224,7 @@ def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator
     for name, overlap in overlaps.items():
         if overlap.pairs:
             kinds = ", ".join(f"{count} by {kind}" for kind, count in overlap.kinds.items() if count)
-            some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
+            some = ", ".join(overlap.examples)
             text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
             if out is None:
                 remedy = "remove them with `iterpref check --out`, or results on that benchmark are worthless"

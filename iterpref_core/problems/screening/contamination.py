@@ -81,14 +81,14 @@ class Overlap:
         tasks: the number of the benchmark's tasks.
         pairs: the number of pairs that share something with a task.
         kinds: the number of pairs by kind of evidence.
-        examples: some of the pairs, each with the task that it shares most with.
+        examples: some of the pairs, each with the task that it shares most with: `PAIR = TASK`.
         overlapping: the names of all tasks that a pair shares something with.
     """
 
     tasks: int = 0
     pairs: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
     overlapping: set[str] = field(default_factory=set)
 
 
@@ -206,7 +206,7 @@ class Decontamination:
             overlap.overlapping.update(tasks)
             overlap.kinds.update(set[str]().union(*tasks.values()))
             if tasks and len(overlap.examples) < SHOWN:
-                overlap.examples.append({"pair": record.task_id, "task": max(tasks, key=lambda task: len(tasks[task]))})
+                overlap.examples.append(f"{record.task_id} = {max(tasks, key=lambda task: len(tasks[task]))}")
         self.contaminated += bool(shared)
         closest = max(shared, key=lambda owner: len(shared[owner]), default=None)
         return " ".join(closest) if closest else ""

@@ -85,7 +85,7 @@ def check_problems(
         findings.append(f"{counts[_REPEATED]} problems repeat the statement of another, such as {', '.join(repeated)}")
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
-            some = ", ".join(f"{example['pair']} = {example['task']}" for example in overlap.examples)
+            some = ", ".join(overlap.examples)
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
     findings += private.findings()
     return CheckedProblems({name: float(count) for name, count in {**counts, **private.counts}.items()}, findings)

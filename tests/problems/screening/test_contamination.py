@@ -141,7 +141,7 @@ def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(tmp_path, monk
     assert "no such file" in found["absent"]["livecodebench"]
     assert list(found["benchmarks"]) == [name]
     assert "livecodebench (LIVECODEBENCH_PATH=" in caplog.text
-    assert found["benchmarks"][name]["examples"] == [{"pair": "a", "task": "b.jsonl:1"}]
+    assert found["benchmarks"][name]["examples"] == ["a = b.jsonl:1"]
     assert found["benchmarks"][name]["overlapping"] == ["b.jsonl:1"]
     assert len(found["benchmarks"][name]["sha256"]) == 64
 
