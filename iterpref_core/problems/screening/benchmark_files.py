@@ -47,9 +47,9 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
         # urllib wraps the words that help, such as "Name or service not known", in a URLError.
         cause = getattr(error, "reason", None) or error
         reason = getattr(cause, "strerror", None) or first_line(cause)
-        base = (
-            data.location if "://" in data.location else f"https://huggingface.co/datasets/{data.location}/resolve/main"
-        )
+        base = data.location
+        if "://" not in base:
+            base = f"https://huggingface.co/datasets/{base}/resolve/main"
         addresses = ", ".join(f"{base}/{file}" for file in files or data.files)
         remedy = f"set {data.variable} to a {'folder with copies' if len(data.files) > 1 else 'copy'} of {addresses}"
         raise DataUnavailableError(
@@ -59,9 +59,11 @@ def find_benchmark(data: Published, files: Sequence[str] = ()) -> BenchmarkData:
 
 
 def _find_copy(data: Published, copy: Path, files: Sequence[str]) -> BenchmarkData:
-    name, paths = copy.name, [copy]
+    name = copy.name
+    paths = [copy]
     if len(data.files) > 1 and copy.is_dir():
-        name, paths = data.name, [copy / file for file in files] or sorted(copy.glob("*.jsonl"))
+        name = data.name
+        paths = [copy / file for file in files] or sorted(copy.glob("*.jsonl"))
     absent = [file.name for file in paths if not file.is_file()]
     if absent or not paths:
         missing = ", ".join(absent) or "*.jsonl"

@@ -159,12 +159,14 @@ class Decontamination:
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = [task_statement(prompt) for prompt in task.prompts]
             wholes: list[str | int] = [exact_form(text) for text in (*task.prompts, *statements) if text]
-            wholes += [form for program in programs for form in _long_forms(program)]
+            for program in programs:
+                wholes += _long_forms(program)
             for whole in wholes:
                 self._wholes[whole][owner] = None
             if task.composed:
                 continue
-            for words in (loose_words(line) for prompt in task.prompts for line in _EXAMPLE_LINE.findall(prompt)):
+            for line in _EXAMPLE_LINE.findall("\n".join(task.prompts)):
+                words = loose_words(line)
                 if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
             # A copy may have the whole prompt, the prompt without its examples, or the bare statement.

@@ -65,11 +65,14 @@ def check_problems(
             counts["problems"] += 1
             counts[f"license/{problem.license or 'not stated'}"] += 1
             private.add(problem.task_id, problem)
-            reason, explanation = _REPEATED, "it has the statement of another"
+            reason = _REPEATED
+            explanation = "it has the statement of another"
             named = f"{problem.task_id} ({where})"
             partner = first.setdefault(statement_digest(problem.prompt), named)
             if partner is named:
-                reason, explanation, partner = "contaminated", CONTAMINATED, benchmarks.partner(problem)
+                reason = "contaminated"
+                explanation = CONTAMINATED
+                partner = benchmarks.partner(problem)
             # A problem is left out, or kept under a name that is not in use.
             if partner:
                 counts[reason] += 1

@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
-from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records.errors import InputError
 from tests.texts import written
 
 PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
@@ -83,8 +82,3 @@ def test_a_job_that_a_scheduler_stops_says_so_and_leaves_nothing_half_written(tm
     assert child.returncode == 130
     assert message.startswith("interrupted; what was finished is kept")
     assert {path.name for path in tmp_path.iterdir()} <= {"in.jsonl", ".iterpref"}
-
-
-def test_a_part_that_is_needed_is_not_optional():
-    with pytest.raises(ConfigError, match="passed"):
-        parse_columns("program=code,passed?=status", "submissions")

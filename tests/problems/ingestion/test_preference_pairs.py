@@ -47,7 +47,8 @@ def test_a_file_without_a_pair_is_refused_and_nothing_is_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", ""]
+    "text",
+    ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", "", "chosen?=a"],
 )
 def test_columns_that_cannot_be_understood_are_refused(text):
     with pytest.raises(ConfigError, match="columns"):
