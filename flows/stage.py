@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -82,12 +83,9 @@ def _run(name: str, *arguments: str) -> None:
             write_metrics(stage, measured)
         return
 
-    def say_waiting(holder: str) -> None:
-        """Report the process that this stage waits for. A killed run may have left it; its output is still valid."""
-        print(f"{stage}: process {holder} is still running this stage; waiting for it", flush=True)
-
     with (
-        only_one(STATE / "locks" / f"{stage}.lock", say_waiting),
+        # A killed run may have left a process, whose output is still valid.
+        only_one(STATE / "locks" / f"{stage}.lock", f"is still running {stage}", partial(print, flush=True)),
         own_cards(every=_takes_every_card(name)) if name in ACCELERATED else nullcontext(),
     ):
         # The bytes before and after the reading are equal, so the parameters are the ones that DVC observed.

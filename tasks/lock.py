@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -13,13 +13,16 @@ from tasks.paths import STATE
 
 
 @contextmanager
-def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
+def only_one(path: Path, does: str, say: Callable[[str], object] | None = None) -> Iterator[None]:
     """Hold the lock at `path`; a file next to it names the holder.
 
     Args:
         path: of the lock file; its folder is made.
-        on_busy: called with the holder's process id if another process holds the lock. Raise there to give up; return
-            to wait until it is free.
+        does: what a holder does, for a message such as "process 4711 already runs the experiment here".
+        say: if another process holds the lock, gets that message before the wait; None: do not wait.
+
+    Raises:
+        InputError: another process holds the lock, and nobody waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -28,7 +31,10 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
         # Try once without waiting, so that the caller can report who holds the lock.
         lock.acquire(blocking=False)
     except Timeout:
-        on_busy(holder.read_text(encoding="ascii") if holder.is_file() else "?")
+        busy = f"process {holder.read_text(encoding='ascii') if holder.is_file() else '?'} {does}"
+        if say is None:
+            raise InputError(f"{busy}; wait for it or end it") from None
+        say(f"{busy}; waiting for it")
         lock.acquire()
     try:
         holder.write_text(str(os.getpid()), encoding="ascii")
@@ -37,19 +43,13 @@ def only_one(path: Path, on_busy: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def only_run() -> Iterator[None]:
+def only_run() -> AbstractContextManager[None]:
     """Hold the present folder's lock of runs: two of them would fight over its files.
 
     Raises:
         InputError: another process holds it.
     """
-
-    def refuse(holder: str) -> None:
-        raise InputError(f"process {holder} already runs the experiment here; wait for it or end it")
-
-    with only_one(STATE / "run.lock", refuse):
-        yield
+    return only_one(STATE / "run.lock", "already runs the experiment here")
 
 
 def locks_of_user() -> Path:

@@ -111,10 +111,7 @@ def worktree_of(
     """
     top = (snapshot.origin / WORKTREES / name).resolve()
 
-    def wait(holder: str) -> None:
-        say(f"waiting for process {holder}, which works in {top}")
-
-    with only_one(top.parent / f"{name}.lock", wait):
+    with only_one(top.parent / f"{name}.lock", f"works in {top}", say):
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
