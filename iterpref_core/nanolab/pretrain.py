@@ -181,7 +181,7 @@ def set_gradient(
     # `zip` turns gradients by part, [[a1, b1], [a2, b2]], into gradients by weight: a1, a2 for a, and b1, b2 for b.
     for weight, *gradients in zip(model.parameters(), *part_gradients, strict=True):
         weight.grad = sum(gradients[1:], start=gradients[0])
-    return sum(losses)
+    return float(sum(losses))
 
 
 def _part_gradient(
