@@ -106,18 +106,6 @@ def test_without_labels_there_is_still_a_gradient_of_zero(batch):
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
 
 
-def test_bf16_autocast_sums_in_float32(batch):
-    model = _model("plain").float()
-    add_label_head(model)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        expected, found = _by_logits(model, batch), model(**batch)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=1e-6)
-    gradients = _gradients(model, expected)
-    for name, gradient in _gradients(model, found).items():
-        torch.testing.assert_close(gradient, gradients[name], atol=0.03, rtol=0.03, msg=name)
-
-
 def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(batch):
     model = _model("plain")
     add_label_head(model)
