@@ -22,6 +22,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,7 @@ class Decontamination:
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = [task_statement(prompt) for prompt in task.prompts]
             wholes: list[str | int] = [exact_form(text) for text in (*task.prompts, *statements) if text]
-            for program in programs:
-                wholes += _long_forms(program)
+            wholes += chain.from_iterable(map(_long_forms, programs))
             for whole in wholes:
                 self._wholes[whole][owner] = None
             if task.composed:
