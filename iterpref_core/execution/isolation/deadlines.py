@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 
 def waited_s(pid: int) -> float:
@@ -14,38 +15,32 @@ def waited_s(pid: int) -> float:
         return 0.0
 
 
-class Deadlines:
-    """The seconds that a program has left: CPU time of all tests, CPU time of the current test, and real time.
+def deadlines(limits_s: dict[str, float], pid: int, channel: int) -> Callable[[float], dict[str, float]]:
+    """Return a function that takes the CPU seconds used, and returns the seconds left for each limit.
 
-    The clock of the next test starts when `look` finds a new report. Loading the program counts only towards the CPU
-    time of all tests. Waiting for a CPU does not count as real time, or a right program could fail on a busy machine.
+    The limits are CPU time of all tests, CPU time of the current test, and real time. The clock of the next test
+    starts when a new report is found. Loading the program counts only towards the CPU time of all tests. Waiting for a
+    CPU does not count as real time, or a right program could fail on a busy machine.
 
     Args:
         limits_s: seconds by the name of the limit: `cpu`, `test` and `wall`.
         pid: process id of the program.
         channel: the file of the reports.
     """
+    started = time.monotonic()
+    reported = 0
+    began_s: float | None = None
 
-    def __init__(self, limits_s: dict[str, float], pid: int, channel: int) -> None:
-        self._limits_s = limits_s
-        self._pid = pid
-        self._channel = channel
-        self._reported = 0
-        self._began_s: float | None = None
-        self._started = time.monotonic()
+    def look(used_s: float) -> dict[str, float]:
+        nonlocal reported, began_s
+        size = os.fstat(channel).st_size
+        if size > reported:
+            reported, began_s = size, used_s
+        real_s = time.monotonic() - started
+        if real_s >= limits_s["wall"]:
+            real_s -= waited_s(pid)
+        of_test_s = 0.0 if began_s is None else used_s - began_s
+        used = {"cpu": used_s, "test": of_test_s, "wall": real_s}
+        return {name: limit_s - used[name] for name, limit_s in limits_s.items()}
 
-    def look(self, used_s: float) -> dict[str, float]:
-        """Return the seconds left for each limit, after the program has used `used_s` CPU seconds."""
-        reported = os.fstat(self._channel).st_size
-        if reported > self._reported:
-            self._reported = reported
-            self._began_s = used_s
-        real_s = time.monotonic() - self._started
-        if real_s >= self._limits_s["wall"]:
-            real_s -= waited_s(self._pid)
-        used = {
-            "cpu": used_s,
-            "test": 0.0 if self._began_s is None else used_s - self._began_s,
-            "wall": real_s,
-        }
-        return {name: limit_s - used[name] for name, limit_s in self._limits_s.items()}
+    return look

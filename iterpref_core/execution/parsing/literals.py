@@ -2,7 +2,6 @@
 
 import ast
 import math
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,14 +18,6 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "complex": complex,
 }
 """Builtins that tests make values with; none makes a value that is larger than its source."""
-_CONTAINERS: dict[type[ast.expr], Callable[[list[Any]], Any]] = {ast.List: list, ast.Tuple: tuple, ast.Set: set}
-_OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 NUMBERS |= {f"math.{name}": getattr(math, name) for name in ("inf", "nan", "pi", "e", "tau")}
 """Names of numbers, in records. In a test they mean what the test has imported, and its `nan` is one object."""
@@ -52,22 +43,26 @@ def literal(node: ast.expr, numbers: Mapping[str, float] = _NONE) -> Any:
         raise ValueError("no literal") from None
 
 
-def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:
+def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:  # noqa: C901 - a form a line
     match node:
         case ast.Constant():
             return node.value
-        case ast.List(items) | ast.Tuple(items) | ast.Set(items):
-            return _CONTAINERS[type(node)]([_value(item, numbers) for item in items])
+        case ast.List():
+            return [_value(item, numbers) for item in node.elts]
+        case ast.Tuple():
+            return tuple([_value(item, numbers) for item in node.elts])
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_value(operand, numbers)
         case ast.Dict():
             # `{**other}` has None as a key, which is not a literal.
             keys = [_value(key, numbers) for key in node.keys]  # type: ignore[arg-type]
             return dict(zip(keys, [_value(value, numbers) for value in node.values], strict=True))
-        case ast.UnaryOp(ast.USub(), operand):
-            return -_value(operand, numbers)
+        case ast.Set():
+            return {_value(item, numbers) for item in node.elts}
         case ast.UnaryOp(ast.UAdd(), operand):
             return +_value(operand, numbers)
         case ast.BinOp():
-            return _computed(type(node.op), _value(node.left, numbers), _value(node.right, numbers))
+            return _computed(node.op, _value(node.left, numbers), _value(node.right, numbers))
         case ast.Name() | ast.Attribute() if ast.unparse(node) in numbers:
             return numbers[ast.unparse(node)]
         case ast.Call(func=ast.Name(name), args=[] | [_], keywords=[]) if name in _MAKERS:
@@ -75,28 +70,34 @@ def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:
     raise ValueError("no literal")
 
 
-def _computed(operation: type[ast.operator], left: Any, right: Any) -> Any:
+def _computed(operator: ast.operator, left: Any, right: Any) -> Any:
     """Return the result of an operator on two literals; a test's author may have written a value that fills the memory.
 
     Raises:
         ValueError: the operator or its operands have another form, or the result may be too large.
     """
-    compute = _OPERATIONS.get(operation)
-    if all(isinstance(each, int | float) and abs(each) <= _MAX_NUMBER for each in (left, right)):
-        # `10 ** 10 ** 10` would take all memory.
-        fits = operation is not ast.Pow or 0 <= right <= _MAX_POWER
-    elif isinstance(left, str | list | tuple):
+    # `10 ** 10 ** 10` would take all memory.
+    numbers = all(isinstance(each, int | float) and abs(each) <= _MAX_NUMBER for each in (left, right))
+    match operator:
+        case ast.Add() if numbers or (isinstance(left, int | float) and isinstance(right, complex)):  # `2 + 3j`
+            return left + right
+        case ast.Sub() if numbers or (isinstance(left, int | float) and isinstance(right, complex)):
+            return left - right
+        case ast.Mult() if numbers:
+            return left * right
+        case ast.Div() if numbers:
+            return left / right
+        case ast.Pow() if numbers and 0 <= right <= _MAX_POWER:
+            return left**right
         # `'a' + 'b'`, `[1] + [2]`
-        fits = operation is ast.Add and type(left) is type(right) and len(left) + len(right) <= _MAX_ITEMS
-        if operation is ast.Mult and type(right) is int:
+        case ast.Add() if type(left) is type(right) and isinstance(left, str | list | tuple):
+            if len(left) + len(right) <= _MAX_ITEMS:
+                return left + right
+        case ast.Mult() if isinstance(left, str | list | tuple) and type(right) is int:
             # Of lists in lists, `[[[0] * 999] * 999] * 999` would fill the memory.
-            fits = len(left) * right <= _MAX_ITEMS and not any(isinstance(item, list | tuple) for item in left)
-    else:
-        # `2 + 3j`
-        fits = operation in (ast.Add, ast.Sub) and isinstance(left, int | float) and isinstance(right, complex)
-    if compute is None or not fits:
-        raise ValueError("no literal")
-    return compute(left, right)
+            if len(left) * right <= _MAX_ITEMS and not any(isinstance(item, list | tuple) for item in left):
+                return left * right
+    raise ValueError("no literal")
 
 
 def is_literal(node: ast.expr) -> bool:

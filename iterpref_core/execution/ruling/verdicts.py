@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from iterpref_core.execution.codec.canonical import MAX_TEXT, OTHER, Digest, decode
@@ -58,24 +59,35 @@ def _is_check(facts: dict[str, Any]) -> bool:
     return bool(is_check and (facts["in_test"] or facts["line"] is None))
 
 
+@dataclass
 class Trial:
-    """One program, its steps and the zygote's answer; each method rules on one kind of evidence."""
+    """One program, its steps and the zygote's answer; each method rules on one kind of evidence.
 
-    def __init__(self, program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: str) -> None:
-        self.program = program
-        self.steps = steps
-        self.limits = limits
-        self.answer = answer
-        self.key = key
-        self.printed = 0
+    Attributes:
+        program: the program.
+        steps: its steps, as they were sent.
+        limits: the limits in force.
+        answer: the zygote's.
+        key: of the reports.
+        printed: bytes printed up to the last report.
+    """
+
+    program: Program
+    steps: Sequence[Step]
+    limits: Limits
+    answer: Answer
+    key: str
+    printed: int = 0
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
         if verdict in ("wrong_answer", "exception", "bad_return_type"):
             printed = self.answer.output[: min(self.printed, HEAD_OF_OUTPUT)].decode("utf-8", "backslashreplace")
             text = feedback.with_printed(text, self.answer.paths.hide(printed))
-        # Step 4 may be of test 2: the tests 0 and 1 passed.
-        passed = 0 if index < 0 else self.steps[index].test
+        # A program may end after its last step.
+        passed = 0 if index < 0 else len(self.program.tests)
+        if 0 <= index < len(self.steps):
+            passed = self.steps[index].test
         return self.outcome(verdict, text, passed, exception)
 
     def outcome(self, verdict: Verdict, text: str, passed: int, exception: str = "") -> Outcome:
@@ -193,7 +205,7 @@ class Trial:
             return f"time limit of {self.program.test_cpu_s:g} s for one test exceeded"
         return f"time limit of {self.limits.cpu_s:g} s exceeded"
 
-    def rule(self) -> Outcome:
+    def _ruled(self) -> Outcome:
         """Return the first failure in the order of the steps, or that all passed."""
         seen = -1
         for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, self.key)):
@@ -223,24 +235,14 @@ class Trial:
             return None
         raise ValueError(f"a report of kind {kind!r} about the test {step.test}")
 
-
-def rule(program: Program, steps: Sequence[Step], limits: Limits, answer: Answer, key: str) -> Outcome:
-    """Return the verdict on a program.
-
-    Args:
-        program: the program.
-        steps: its steps, as they were sent.
-        limits: the limits in force.
-        answer: the zygote's.
-        key: of the reports.
-    """
-    # A forged report can raise any of these errors where it is read.
-    trial = Trial(program, steps, limits, answer, key)
-    try:
-        outcome = trial.rule()
-    except MALFORMED:
-        return trial.outcome("tampered", TAMPERED, 0)
-    exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict
-    if answer.printed > limits.output_kb * 1024 and outcome.verdict not in exempt:
-        return trial.outcome("output_limit", f"more than {limits.output_kb} KB printed", outcome.tests_passed)
-    return outcome
+    def rule(self) -> Outcome:
+        """Return the verdict on the program."""
+        # A forged report can raise any of these errors where it is read.
+        try:
+            outcome = self._ruled()
+        except MALFORMED:
+            return self.outcome("tampered", TAMPERED, 0)
+        exempt = ("wrong_answer", "bad_return_type", "syntax_error")  # a wrong value that came before stays the verdict
+        if self.answer.printed > self.limits.output_kb * 1024 and outcome.verdict not in exempt:
+            return self.outcome("output_limit", f"more than {self.limits.output_kb} KB printed", outcome.tests_passed)
+        return outcome

@@ -14,7 +14,7 @@ from iterpref_core.execution.protocol.steps import SandboxStep, packed
 from iterpref_core.execution.protocol.value_texts import shorten
 from iterpref_core.execution.ruling.stdin import run_each_test
 from iterpref_core.execution.ruling.steps import TestPlan, plan_of
-from iterpref_core.execution.ruling.verdicts import rule
+from iterpref_core.execution.ruling.verdicts import Trial
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
 from iterpref_core.records import AssertTest, StdinTest
@@ -118,7 +118,8 @@ class Executor(Engine):
         key = os.urandom(8).hex()
         sent = [step.sent for step in plan.steps]
         job = Job(*packed(program.setup, program.code, sent, key), key, _runners(sent))
-        outcome = rule(program, plan.steps, program.limits(self.limits), self._observe(program, job), key)
+        answer = self._observe(program, job)
+        outcome = Trial(program, plan.steps, program.limits(self.limits), answer, key).rule()
         return replace(outcome, isolation=self.isolation, inside=len(plan.inside))
 
     def _failure(self, program: Program, text: str, exception: str = "") -> Outcome:

@@ -21,12 +21,12 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..isolation import landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
-from ..isolation.deadlines import Deadlines
+from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
 from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
@@ -180,8 +180,8 @@ class Zygote:
             theirs.close()
             program = Processes(pid, ours)
             ours.close()
-        left = Deadlines({"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, pid, files.channel)
-        killed = self.watch(pid, left, program)
+        look = deadlines({"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, pid, files.channel)
+        killed = self.watch(pid, look, program)
         # Also after a regular end: the program may have left threads or processes.
         status, used_s = program.end()
         for descriptor in files:
@@ -192,12 +192,12 @@ class Zygote:
         is_usable = not (self.processes and leaves_connections())
         write_all(0, f"{killed} {os.waitstatus_to_exitcode(status)} {used_s} {is_usable}".encode())
 
-    def watch(self, pid: int, left: Deadlines, program: OneProcess | Processes) -> str:
+    def watch(self, pid: int, time_left: Callable[[float], dict[str, float]], program: OneProcess | Processes) -> str:
         """Wait until a child ends, or until it and its processes reach a limit.
 
         Args:
             pid: process id of the child.
-            left: time limits of the child.
+            time_left: of the child, see `deadlines`.
             program: all processes of the child.
 
         Returns:
@@ -216,7 +216,7 @@ class Zygote:
         try:
             while True:
                 used, crowded = program.look()
-                left_s = left.look(used)
+                left_s = time_left(used)
                 if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
                     return hit[0]
                 # No limit can be reached earlier, even if the program uses all CPUs.

@@ -19,7 +19,7 @@ from iterpref_core.execution.protocol.machine_paths import MachinePaths
 from iterpref_core.execution.protocol.value_texts import clean, shown
 from iterpref_core.execution.ruling import feedback
 from iterpref_core.execution.ruling.steps import plan_of
-from iterpref_core.execution.ruling.verdicts import MALFORMED, MAX_REPORT, parse_channel, rule
+from iterpref_core.execution.ruling.verdicts import MALFORMED, MAX_REPORT, Trial, parse_channel
 from iterpref_core.records import AssertTest, IoTest
 
 SIZE = 100_000
@@ -165,7 +165,7 @@ def test_reports_are_told_apart_in_time(line):
 
 def ruled(program, channel):
     answer = Answer("", 0, 0.0, MachinePaths([("/job", ".")]), b"", 0, channel)
-    return rule(program, plan_of(program).steps, Limits(), answer, "k")
+    return Trial(program, plan_of(program).steps, Limits(), answer, "k").rule()
 
 
 RAISES = AssertTest(code="import pytest\nwith pytest.raises(ValueError): f(1)")
@@ -190,6 +190,11 @@ def test_a_forged_report_is_no_pass(name):
         outcome = ruled(Program("", (test,)), b"k -1 loaded 0 \n" + FORGED[name])
         assert outcome.verdict in (["tampered"] if "key" in name else ["tampered", "wrong_answer", "exception"])
         assert len(outcome.exception) < 100
+
+
+def test_a_program_that_ends_after_its_last_test_has_not_passed():
+    outcome = ruled(Program("", (IoTest(call="f(1)", expected="1"),)), b"k -1 loaded 0 \nk 0 exact:int: 0 1\n")
+    assert (outcome.verdict, outcome.feedback) == ("exited_early", "the process ended after the last test")
 
 
 def test_a_report_that_no_value_needs_is_not_decoded():
